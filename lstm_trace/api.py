@@ -130,7 +130,7 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
-        `lines`, `units` (which go apart, the furthest first), `output` (what becomes of it, and whose weights explain
+        `lines`, `units` (which differ, the furthest first), `output` (what becomes of it, and whose weights explain
         it), `to_frame()` and `units_frame()`.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.network import layer_and_direction
-from ..errors import OptionError, counted, nearest, raise_all
+from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Effect, Over
 from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.memory import Ledger, ledger
@@ -229,13 +229,13 @@ def _ablated(found: Ablation) -> Iterator[str]:
     at = f"{found.to} its own value" if found.to.startswith("*") else found.to
     some = few if len(lines) == 1 else f"one of {few}"
     what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{some} is held at one step"}
-    yield f"in each row {what.get(found.over, f'{some} is held, all of it,')} at {at}"
+    yield f"in each row {what.get(found.over, f'{some} is held, at all steps and in all units,')} at {at}"
     if found.effects:
         first = found.effects[0]
         where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line
         where += f"[{first.unit}]" if first.unit is not None else ""
         none = sum(not e.effect for e in found.effects)
-        yield f"the largest change, {first.effect:.6g}, comes of holding {where}"
+        yield f"the largest change, {first.effect:.6g}, is that of holding {where}"
         if none:
             yield f"{none} of {counted(len(found.effects), 'variant')} {'changes' if none == 1 else 'change'} nothing"
 
@@ -300,7 +300,10 @@ def _padding(trace: Trace, of: str | None) -> str:
     """What is said of a value at a step of padding."""
     if of is None or not trace.padded:
         return ""
-    address = trace.locate(of, every=True)
+    try:
+        address = trace.locate(of, every=True)
+    except MissingError:  # a sum, of which padding is left out
+        return ""
     if address.t is None or address.b is None or trace.valid[trace.index(address.t), address.b, 0]:
         return ""
     return (

@@ -89,6 +89,21 @@ def test_a_float32_value_has_the_digits_of_float32() -> None:
     assert explanation(trace, "1/h_t[0]", "ablation").sentences[0] == f"0/forward/1/0/h_t[0] = {value}"
 
 
+def test_the_output_of_padded_directions_needs_no_direction(file: str) -> None:
+    """y_t is where they meet; each has a line of this name as well, which stands in the full address."""
+    trace = lt.load(file)
+    x = trace.x
+    weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
+    padded = lt.run(weights, x, lengths=[x.shape[0], 3])
+    assert {scope for scope, here in padded.lines.items() if "y_t" in here} > {"1/joined", "1/forward", "1/reverse"}
+    short, full = (explanation(padded, of, "contribution").sentences for of in ("1/2/1/y_t[0]", "1/joined/2/1/y_t[0]"))
+    assert short == full
+    assert explanation(padded, "1/forward/2/1/y_t[0]", "contribution").sentences != full
+    assert str(padded.locate("1/2/1/y_t[0]")) == "1/joined/2/1/y_t[0]"
+    several = explanation(padded, "sum(1/0..2/1/y_t[0..1])", "contribution").sentences[0]
+    assert several.startswith("sum(1/joined/0..2/1/y_t[0..1]): the baseline has ")
+
+
 def test_gradient_of_a_weighting_of_the_output(file: str, tmp_path: Path) -> None:
     trace = lt.load(file)
     seed = np.random.default_rng(3).normal(size=trace.output.shape)
@@ -116,7 +131,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how", "memory"], "--how memory needs a value: --of ADDRESS"),
+        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '3/c_t[0]', in full 0/for"),
         (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
         (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
         (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),
