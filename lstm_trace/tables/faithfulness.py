@@ -21,8 +21,8 @@ _FAITHFUL = (
     f"`comprehensiveness`: how far the value moves towards the baseline's as the first {_BINS} of the steps (and "
     "initial states) of an order are taken away, on average; large is good. `past the baseline`: how much of that lies "
     "beyond the baseline's value. `sufficiency`: how far it moves if only they are kept; near zero is good, below zero "
-    "the value moves away from the baseline's (ERASER, DeYoung et al. 2020). `distance`: how far, in either direction. "
-    "An order begins with the largest on the side of the value."
+    "the value moves away from the baseline's (ERASER, DeYoung et al. 2020). `distance`: how far, in either "
+    "direction. `sd`: standard deviation. An order begins with the largest on the side of the value."
 )
 
 
@@ -111,5 +111,5 @@ def scores(found: Account) -> Iterator[Explanation]:
         return
     rows: list[tuple[str, Score]] = list(faith.orders.items())
     rows.append((f"random, mean of {len(faith.drawn)}", faith.mean))
-    rows.append((f"random, standard deviation of {len(faith.drawn)}", faith.spread))
+    rows.append((f"random, sd of {len(faith.drawn)}", faith.spread))
     yield Explanation("Faithfulness", (), ("order", *Score._fields), [(name, *score) for name, score in rows])

@@ -114,7 +114,7 @@ def test_a_value_that_goes_past_the_baselines() -> None:
     )
     assert "without the first steps the value goes past the baseline's, by 1.3 on average" in found.markdown()
     assert "the contributions of the steps cancel: +3 and -3 leave +9.54e-07" in found.markdown()
-    head = "| order                            | comprehensiveness | past the baseline | sufficiency | distance |"
+    head = "| order              | comprehensiveness | past the baseline | sufficiency | distance |"
     assert head in found.markdown()
     row = next(row for row in found.data()["more"][1]["rows"] if row["order"] == "contribution")
     assert row["comprehensiveness"] == pytest.approx(row["distance"], rel=1e-5)
@@ -158,7 +158,7 @@ def test_a_trained_model_whose_split_misleads(burmese: lt.Trace) -> None:
     assert "the largest contributions move the value less towards the baseline's than steps drawn at random" in text
     table = text.partition("## Faithfulness")[2].partition("## By step")[0]
     assert [row.split("|")[1].strip() for row in table.splitlines() if row.startswith("| ")][1:] == [
-        "contribution", "occlusion", "random, mean of 20", "random, standard deviation of 20",
+        "contribution", "occlusion", "random, mean of 20", "random, sd of 20",
     ]  # fmt: skip
     by_step = text.partition("## By step")[2].partition("## Entries")[0]
     lost = [float(row.split("|")[-2]) for row in [row for row in by_step.splitlines() if row.startswith("|")][2:]]

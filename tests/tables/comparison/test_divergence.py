@@ -265,7 +265,7 @@ def test_a_page_of_its_own(tmp_path: Path) -> None:
     text = page.read_text()
     assert "<h1>Difference of a.json and b.json</h1>" in text
     called = "unit 4 (&lt;script&gt;x&lt;/script&gt;) of 0/forward"
-    assert f"furthest is {called}: " in text
+    assert f"most of all {called}: " in text
     assert f"<td>{called}</td>" in text
     assert "<figure>" in text  # the picture of kind diff
     assert 'class="lstm-plot' in text
