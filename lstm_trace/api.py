@@ -155,7 +155,7 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
 
     Returns:
         One row for each step, entry or unit. `frame.attrs["sentences"]` has what `lstm-trace explain` says of them. A
-        table without rows comes with a warning that says why.
+        contribution without rows, of a baseline in which nothing differs, comes with a warning.
 
     Raises:
         OptionError: for an explanation or option that does not exist.
@@ -174,7 +174,7 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
     found = explanation(trace, of, how, **options)
     frame = found.to_frame()
     frame.attrs["sentences"] = list(found.sentences)
-    if frame.empty:
+    if frame.empty and how == "contribution":  # a cell may well have no gates, but a value comes from something
         warnings.warn(f"the table is empty: {'; '.join(found.sentences)}", stacklevel=2)
     return frame
 
