@@ -53,18 +53,6 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Illustrated:
-    """A table with a picture beside it, which formats without pictures leave out.
-
-    drawing: makes the SVG, whose first style sheet is its own. caption: what it shows, as text.
-    """
-
-    table: Table
-    drawing: Callable[[], str]
-    caption: str
-
-
-@dataclass(frozen=True)
 class Listing:
     """Lines that stand as they are: commands for a shell."""
 
@@ -121,18 +109,25 @@ class Boxed:
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture, as SVG that may stand alone; formats that carry none have its caption.
+    """A picture, which is drawn when a format that has pictures asks for it.
 
-    file: what a document that refers to pictures calls the file beside it; empty where there is none.
+    drawing: makes the SVG, which may stand alone. file: what a document that refers to pictures calls the file beside
+    it; empty where there is none. beside: a table that stands beside it.
     """
 
-    svg: str
+    drawing: Callable[[], str]
     title: str
     caption: str
     file: str = ""
+    beside: Table | None = None
+
+    @property
+    def instead(self) -> Table | Para:
+        """What a format without pictures has: the table, or the caption."""
+        return self.beside or Para((self.caption,))
 
 
-Block = Heading | Para | Items | Table | Illustrated | Listing | Derivation | Premises | Chains | Boxed | Picture
+Block = Heading | Para | Items | Table | Listing | Derivation | Premises | Chains | Boxed | Picture
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,13 @@ import re
 
 from ..base.extras import missing
 from ..errors import OptionError
+from .heat.repacked import repacked
 
 #: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
 #: numbers, so that the rows of a heat map are of one height.
-SHARP, LARGE = 2, 1_500_000
+SHARP, LARGE = 2, 1_000_000
+#: Bytes from which a PNG gets a palette.
+HEAVY = 2_000_000
 
 
 def png(svg: str) -> bytes:
@@ -25,7 +28,7 @@ def png(svg: str) -> bytes:
         f'#image(bytes(sys.inputs.svg), format: "svg", width: {wide}pt)'
     )
     made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale, sys_inputs={"svg": light(svg)})
-    return made
+    return repacked(made) if len(made) > HEAVY else made
 
 
 def light(svg: str) -> str:

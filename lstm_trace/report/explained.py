@@ -29,7 +29,7 @@ def drawn(figure: Drawing | None) -> Figure | None:
 def pictured(figure: Drawing | None, file: str = "") -> tuple[Block, ...]:
     """The picture as a block, if any. file: what a document calls the file of it, which is beside it."""
     found = drawn(figure)
-    return () if found is None else (Picture(found.svg(), found.title, found.caption, file),)
+    return () if found is None else (Picture(found.svg, found.title, found.caption, file),)
 
 
 def before_worked(figure: Drawing | None, form: str, file: str = "") -> tuple[Block, ...]:

@@ -19,7 +19,6 @@ from lstm_trace.formulas.blocks import (
     Chains,
     Derivation,
     Heading,
-    Illustrated,
     Items,
     Listing,
     Para,
@@ -218,5 +217,5 @@ def test_tables_cover_the_operations_and_the_nodes() -> None:
     assert set(EXACT) == set(FUNCTIONS) - set(BUILT_IN) == set(DEFINED) == functions
     nodes = set(Node.__args__)
     assert set(NODES) == set(BINDING) == nodes
-    kinds = {Heading, Para, Items, Table, Illustrated, Listing, Derivation, Premises, Chains, Boxed, Picture}
+    kinds = {Heading, Para, Items, Table, Listing, Derivation, Premises, Chains, Boxed, Picture}
     assert set(MARKDOWN) == set(TEXT) == set(LATEX) == set(BLOCKS) == set(HTML) == set(Block.__args__) == kinds

@@ -36,6 +36,7 @@ def encoded(pixels: Array, palette: Array, clear: int = 1) -> bytes:
             (b"IDAT", zlib.compress(filtered.tobytes(), 9)),
             (b"IEND", b""),
         )
+        if data or kind == b"IEND"
     )
 
 

@@ -22,7 +22,6 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
-    Illustrated,
     Items,
     Listing,
     Para,
@@ -214,6 +213,13 @@ def _fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
+def _picture(p: _Printer, block: Picture) -> str:
+    """The picture, if there is a file of it, and the table beside it; the caption where there is neither."""
+    parts = [image(block)] if block.file else []
+    parts += [_table(p, block.beside)] if block.beside is not None else []
+    return "\n\n".join(parts) or p.text((block.caption,))
+
+
 def image(block: Picture) -> str:
     """What shows the file beside the document, which has the caption."""
     return f"![{literal(block.title)}]({quote(os.fsencode(block.file))})"
@@ -224,14 +230,13 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
     Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
     Table: _table,
-    Illustrated: lambda p, block: _table(p, block.table),
     Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
-    Picture: lambda p, block: image(block) if block.file else p.text((block.caption,)),
+    Picture: _picture,
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
-_WORDS = (Heading, Para, Items, Table, Illustrated, Listing, Picture)
+_WORDS = (Heading, Para, Items, Table, Listing, Picture)
 _WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

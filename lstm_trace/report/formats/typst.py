@@ -20,7 +20,6 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
-    Illustrated,
     Items,
     Listing,
     Para,
@@ -221,11 +220,13 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n\n".join(tables)
 
 
-def _illustrated(p: _Printer, block: Illustrated) -> str:
-    """The picture to the right of the table."""
+def _picture(p: _Printer, block: Picture) -> str:
+    """The picture with its caption, or to the right of its table."""
+    if block.beside is None:
+        return f"#{_image(block.drawing(), '100%')}\n\n{p.text((block.caption,))}"
     wide, tall = size_of(bare(svg := block.drawing()))
     width = f"{min(BESIDE[0], BESIDE[1] * wide / tall):.2f}cm"
-    return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{_table(p, block.table)}],\n{_image(svg, width)})"
+    return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{_table(p, block.beside)}],\n{_image(svg, width)})"
 
 
 def _image(svg: str, width: str) -> str:
@@ -320,11 +321,10 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     Table: _table,
-    Illustrated: _illustrated,
     Listing: _listing,
     Derivation: _derivation,
     Premises: _premises,
     Chains: _chains,
     Boxed: _boxed,
-    Picture: lambda p, block: f"#{_image(block.svg, '100%')}\n\n{p.text((block.caption,))}",
+    Picture: _picture,
 }

@@ -18,7 +18,6 @@ from ...formulas.blocks import (
     Code,
     Derivation,
     Heading,
-    Illustrated,
     Items,
     Listing,
     Para,
@@ -157,15 +156,6 @@ def _cell(p: Printer, cell: Text) -> str:
     return f"<td>{p.text(cell)}</td>"
 
 
-def _illustrated(p: Printer, block: Illustrated) -> str:
-    """The table, and the picture as a part of the page, whose style sheet has that of pictures."""
-    svg = _drawn(block.drawing())
-    return (
-        f'<div class="beside"><div>{_table(p, block.table)}</div>'
-        f"<figure>{svg}<figcaption>{escape(block.caption)}</figcaption></figure></div>"
-    )
-
-
 def _drawn(svg: str) -> str:
     """A picture as a part of the page, whose style sheet has that of pictures."""
     return scrolled(_STYLE.sub("", bare(svg)))
@@ -246,8 +236,12 @@ def _boxed(p: Printer, block: Boxed) -> str:
 
 
 def _picture(p: Printer, block: Picture) -> str:
+    """The picture as a part of the page, and a table beside it."""
     note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
-    return f'<figure class="plot">{_drawn(block.svg)}{note}</figure>\n'
+    svg = _drawn(block.drawing())
+    if block.beside is None:
+        return f'<figure class="plot">{svg}{note}</figure>\n'
+    return f'<div class="beside"><div>{_table(p, block.beside)}</div><figure>{svg}{note}</figure></div>'
 
 
 HTML: dict[type, Callable[[Printer, Any], str]] = {
@@ -255,7 +249,6 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
     Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
     Table: _table,
-    Illustrated: _illustrated,
     Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
     Derivation: _derivation,
     Premises: _premises,

@@ -9,7 +9,7 @@ import numpy as np
 from ...cell.network import forward_stages
 from ...errors import MissingError
 from ...explanation.saturation import HIGH, LOW
-from ...formulas.blocks import Block, Code, Heading, Illustrated, Para, Text
+from ...formulas.blocks import Block, Code, Heading, Para, Picture, Text
 from ...plot.figure import Figure
 from ...plot.kinds.saturation import saturation
 from ...trace.rows import Selection
@@ -58,7 +58,7 @@ def gates(c: Cells) -> Iterator[Block]:
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
     figure = gates_drawn(c.found.trace, c.shown.chosen, c.shown.words.language)
-    yield table if figure is None else Illustrated(table, figure.svg, figure.caption)
+    yield table if figure is None else Picture(figure.svg, figure.title, figure.caption, beside=table)
     yield from _more(c, len(every) - most)
 
 

@@ -1,0 +1,83 @@
+"""A PNG of full colours as one with a palette, which is a third as large where neighbouring pixels are unlike."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+import numpy as np
+
+from ...base.arrays import Array
+from .png import encoded
+
+#: Colours of a palette.
+_COLOURS = 256
+
+
+def repacked(png: bytes) -> bytes:
+    """A PNG with a palette.
+
+    Args:
+        png: of 8 bits for each of red, green, blue and opacity, all opaque, without interlace.
+
+    Returns:
+        The same pixels if there are at most 256 colours; else colours that are hardly apart become one.
+    """
+    pixels = _pixels(png).astype(np.uint32)
+    colours = pixels[..., 0] << 16 | pixels[..., 1] << 8 | pixels[..., 2]
+    every, at, counts = np.unique(colours, return_inverse=True, return_counts=True)
+    palette, of = _palette(np.stack([every >> 16, every >> 8 & 255, every & 255], axis=1), counts)
+    return encoded(of[at].reshape(colours.shape), palette, clear=0)
+
+
+def _palette(colours: Array, counts: Array) -> tuple[Array, Array]:
+    """At most 256 of some colours, (n, 3), and which of them stands for each: the most frequent one near it.
+
+    The most frequent of all, the ground, stands for none but itself.
+    """
+    if len(colours) <= _COLOURS:
+        return colours.astype(np.uint8), np.arange(len(colours), dtype=np.uint8)
+    step = 2
+    while len(np.unique(colours // step, axis=0)) >= _COLOURS:
+        step += max(1, step // 4)
+    _, block = np.unique(colours // step, axis=0, return_inverse=True)
+    block = block.ravel() + 1
+    order = np.argsort(counts, kind="stable")
+    block[order[-1]] = 0
+    chosen = np.zeros((int(block.max()) + 1, 3), np.uint8)
+    chosen[block[order]] = colours[order]  # of several the last one stays
+    return chosen, block.astype(np.uint8)
+
+
+def _pixels(png: bytes) -> Array:
+    """(rows, columns, 3): a PNG without its filters.
+
+    A pixel may be predicted from those left, above, and above left of it, so that those of a diagonal that runs from
+    the lower left to the upper right hang on the two diagonals before it, and are found at once.
+    """
+    chunks: dict[bytes, bytes] = {}
+    at = 8
+    while at < len(png):
+        size, kind = struct.unpack(">I4s", png[at : at + 8])
+        chunks[kind] = chunks.get(kind, b"") + png[at + 8 : at + 8 + size]
+        at += 12 + size
+    wide, tall = struct.unpack(">II", chunks[b"IHDR"][:8])
+    raw = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(tall, 1 + 4 * wide)
+    given = raw[:, 1:].reshape(-1, 4)[:, :3].astype(np.int16)
+    found = np.zeros((tall * wide, 3), np.int16)
+    ways = [np.repeat(raw[:, :1] == way, 3, axis=1) for way in range(5)]
+    one, two = np.zeros((2, tall + 1, 3), np.int16)  # the last diagonal and that before it; above the first row is 0
+    for k in range(wide + tall - 1):
+        low, high = max(0, k - wide + 1), min(k + 1, tall)
+        left, up, corner = one[low + 1 : high + 1], one[low:high], two[low:high]
+        whole = left + up
+        far = np.abs(up - corner), np.abs(left - corner), np.abs(whole - 2 * corner)
+        guess = np.where((far[0] <= far[1]) & (far[0] <= far[2]), left, np.where(far[1] <= far[2], up, corner))
+        for way, other in ((0, np.int16(0)), (1, left), (2, up), (3, whole >> 1)):
+            np.copyto(guess, other, where=ways[way][low:high])
+        line = slice(low * (wide - 1) + k, (high - 1) * (wide - 1) + k + 1, max(wide - 1, 1))
+        found[line] = guess = (guess + given[line]) & 255
+        two[:] = one
+        one[:] = 0
+        one[low + 1 : high + 1] = guess
+    return found.reshape(tall, wide, 3)
