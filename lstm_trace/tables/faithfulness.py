@@ -101,7 +101,8 @@ def notes(found: Account) -> Iterator[str]:
     if found.occlusion is not None:
         yield _OCCLUSION
     if found.faithfulness is not None:
-        yield _FAITHFUL
+        many = counted(found.faithfulness.count, "step")
+        yield f"{_FAITHFUL} {many} and states count: what differs from the baseline's and can reach the value."
 
 
 def scores(found: Account) -> Iterator[Explanation]:

@@ -98,6 +98,8 @@ def test_without_products_the_split_is_the_best_order() -> None:
     assert "faithfulness: without the first steps by contribution the value is " in text
     assert "disagree" not in text
     assert "drawn at random: they add up" not in text
+    early = explanation(trace, "6/h_t[0]", "contribution").markdown()
+    assert "7 steps and states count: what differs from the baseline's and can reach the value." in early
 
 
 def test_a_value_that_goes_past_the_baselines() -> None:
