@@ -29,11 +29,10 @@ class Gap(NamedTuple):
 
     bounds: whose sum is what rounding explains.
     by_a: the line derived by a's equation from b's own operands; local: the most that b's value is off from it;
-    inherited: the most that a's is, 0 where none differs. of_a: the line derived from a's operands. None where an
-    operand is missing. wrong: where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where
-    the two differ and a premise that differs is why, by more than rounding of the premises; each None if nowhere.
-    equations: a's and b's, where they differ. through: the named lines that are not in both and that b's was derived
-    through.
+    inherited: the most that a's is. of_a: the line derived from a's operands. None where an operand is missing. wrong:
+    where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where the two differ and a premise
+    that differs is why, by more than rounding of the premises; each None if nowhere. equations: a's and b's, where they
+    differ. through: the named lines that are not in both and that b's was derived through.
     """
 
     line: Line
@@ -186,7 +185,7 @@ def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block
     else:
         own = apart(two, by_a)
         wrong, local = beyond(own, bounds), own.most
-        inherited = apart(one, by_a).most if local and size.most else size.most  # of what is equal nothing is
+        inherited = size.most if not local else local if not size.most else apart(one, by_a).most
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
         of_a = checked.of_a
         if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again

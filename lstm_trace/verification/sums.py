@@ -41,7 +41,7 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
         wrong = size.each > 0 if size.most else None
         if name in by_a and by_a[name].value.shape == mine[name].shape:
             from_b = Known(*map(_row, by_a[name]))
-            own, inherited = apart(two, from_b), apart(from_b, one).most if size.most else 0.0
+            own, inherited = apart(two, from_b), apart(from_b, one).most
             wrong, local = beyond(own, [from_b]), own.most
         if name in of_a:
             from_a = Known(*map(_row, of_a[name]))
