@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.columns import cells
 from ..base.markup import escape
 from ..languages.strings import Words
 from ..trace.operands import total
 from . import vega
 from .chart import marks
+from .marked_text import as_text, spans, text_width
 from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_in_words, step_marks, text
 
 #: Columns at most: two pixels each. How wide a column is at most; how far the one apart is from the others at least.
@@ -35,7 +35,9 @@ _TOLD = (("step", "nominal"), ("what", "nominal"), ("value", "quantitative"))
 
 
 class Bar(NamedTuple):
-    """A bar of a value in a column, which begins at `base`. kind: its class. name: what the value is."""
+    """A bar of a value in a column, which begins at `base`. kind: its class. name: what the value is, marked
+    (`marked_text`).
+    """
 
     column: int
     value: float
@@ -96,7 +98,7 @@ class BarChart:
     def where(self, column: int) -> str:
         """A column in words: its step, with the label of that, or its steps."""
         if column == self.apart:
-            return self.before
+            return as_text(self.before)
         steps = self.steps[column * self.size : (column + 1) * self.size]
         if len(steps) > 1:
             return f"t = {self.words.nth(steps[0])}–{self.words.nth(steps[-1])}"
@@ -156,13 +158,13 @@ def specification(chart: BarChart) -> dict[str, Any]:
         columns.insert(len(columns) if chart.behind else 0, chart.apart)
     places = list(map(chart.where, columns))
     x = vega.field("step", "nominal", "t", sort=places, scale={"domain": places}, axis={"labelOverlap": True})
-    names = {bar.name: bar.kind for panel in chart.panels for bar in panel.bars}
+    names = {as_text(bar.name): bar.kind for panel in chart.panels for bar in panel.bars}
     panels, ends = [], [chart.scale[0], chart.scale[-1]]
     legend = {} if chart.legend else {"legend": None}  # panels have their names above them
     for panel in chart.panels:
         rows = [
             {"step": chart.where(bar.column), "value": bar.value, "from": bar.base, "to": bar.base + bar.value,
-             "what": bar.name} for bar in panel.bars
+             "what": as_text(bar.name)} for bar in panel.bars
         ]  # fmt: skip
         panels.append({
             **({"title": panel.name} if panel.name else {}),
@@ -232,7 +234,7 @@ class _Picture:
             yield f'<rect class="shaded" x="{left:.1f}" y="{top:.1f}" width="{wide:.1f}" height="{y - top:.1f}"/>\n'
         if chart.before:
             at = self.x(chart.apart) + (0 if self.bar > 9 else -3 if chart.behind else 3)
-            yield f"{text('mark', at, y + 16, escape(chart.before))}\n"
+            yield f"{text('mark', at, y + 16, spans(chart.before))}\n"
         found, tall = step_marks(
             chart.words, chart.steps, chart.labels, lambda k: self.x(k // chart.size), y, LEFT, self._numbers()
         )
@@ -246,11 +248,11 @@ class _Picture:
     def _legend(self, y: float) -> tuple[str, float]:
         x, parts = LEFT, []
         for kind, name in self.chart.legend:
-            wide = 40 + 5.6 * cells(name)
+            wide = 40 + text_width(name, 12)
             if x + wide > WIDE - RIGHT and x > LEFT:
                 x, y = LEFT, y + LINE
             parts.append(f'<rect class="{kind}" x="{x:.1f}" y="{y - 5:.1f}" width="14" height="10"/>')
-            parts.append(text("entry", x + 20, y + 4, escape(name)))
+            parts.append(text("entry", x + 20, y + 4, spans(name)))
             x += wide
         return f"<g>{''.join(parts)}</g>\n", y + 12
 
@@ -276,7 +278,7 @@ class _Picture:
 
     def _bar(self, bar: Bar, top: float) -> str:
         lower, upper = (self.y(top, end) for end in bar.ends)
-        told = f"{self.chart.where(bar.column)}, {bar.name}: {shown_number(bar.value)}"
+        told = f"{self.chart.where(bar.column)}, {as_text(bar.name)}: {shown_number(bar.value)}"
         return (
             f'<rect class="{bar.kind}" x="{self.x(bar.column) - self.bar / 2:.2f}" y="{upper:.2f}" '
             f'width="{self.bar:.2f}" height="{lower - upper:.2f}"><title>{escape(told)}</title></rect>'

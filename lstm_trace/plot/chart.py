@@ -41,7 +41,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class Row:
-    """The panels of one unit. scope: empty where there is one layer and direction. unit, named, place: where it is."""
+    """The panels of one unit. scope: empty where there is one layer and direction. unit, named, place: where it is;
+    named may have marked symbols (`marked_text`).
+    """
 
     scope: str
     unit: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from unicodedata import category
 
 import numpy as np
 
@@ -14,6 +15,8 @@ from ..printable import printable
 from .heat.colours import Scale
 from .sheet import LABEL, shown_number
 
+#: Parts that share a letter at most.
+MARKS = 8
 #: Columns of words from which they are set apart by spaces.
 WORDS = 2.5
 #: Colours of a terminal, of 256, from weak to strong: above and below 0; black letters can be read on all of them.
@@ -52,6 +55,24 @@ class Tokens:
         if line:
             yield line
 
+    def clusters(self) -> Iterator[list[int]]:
+        """The places of parts that share a letter: one that begins with a mark stands on the letter before it."""
+        cluster: list[int] = []
+        for k, label in enumerate(self.labels):
+            letter = self.labels[k - 1][-1:] if k else ""
+            joined = is_mark(label) and letter and not letter.isspace() and len(cluster) < MARKS and not self.spaced
+            if cluster and not joined:
+                yield cluster
+                cluster = []
+            cluster.append(k)
+        if cluster:
+            yield cluster
+
+
+def is_mark(label: str) -> bool:
+    """Whether a part begins with a mark on a letter, and has no width of its own."""
+    return bool(label) and category(label[0])[0] == "M"
+
 
 def tokens(labels: Sequence[str], steps: Sequence[int]) -> Tokens:
     """The text of some steps: their labels, or their numbers where they have none."""
@@ -76,7 +97,8 @@ def terminal(found: Tokens, strengths: Array, valid: Array, scale: Scale, width:
     """The lines that a terminal shows: with colours behind the parts, or with marks below them."""
     gap = " " if found.spaced else ""
     levels = [_level(share, there) for share, there in zip(strengths, valid, strict=True)]
-    yield f"{_low(scale)} {_ramp(scale, colours)} {_high(scale)}"
+    low, high = ends(scale)
+    yield f"{low} {_ramp(scale, colours)} {high}"
     margin = 0 if colours else 2
     for line in found.lines([cells(label + gap) for label in found.shown], width - margin):
         if colours:
@@ -96,12 +118,20 @@ def _level(share: float, valid: bool) -> int | str:
     return "#" if not np.isfinite(share) else int(np.rint(share * 4))
 
 
-def _low(scale: Scale) -> str:
-    return f"≤ {shown_number(scale.low, 3)}" if scale.beyond else shown_number(scale.low, 3)
+def ends(scale: Scale) -> tuple[str, str]:
+    """The ends of a scale as they are written beside it."""
+    low, high = (shown_number(end, 3) for end in (scale.low, scale.high))
+    return (f"≤ {low}", f"≥ {high}") if scale.beyond else (low, high)
 
 
-def _high(scale: Scale) -> str:
-    return f"≥ {shown_number(scale.high, 3)}" if scale.beyond else shown_number(scale.high, 3)
+def ground(share: float, valid: bool, more: str = "") -> str:
+    """The class and style of what is behind a part in a page. share: see `strength`. more: of its style."""
+    if not valid or np.isnan(share):
+        kind, styles = "box" if valid else "padded", [more]
+    else:
+        kind, styles = "above" if share >= 0 else "below", [f"--a:{100 * abs(share):.1f}%", more]
+    style = ";".join(filter(None, styles))
+    return f'class="{kind}" style="{style}"' if style else f'class="{kind}"'
 
 
 def _ramp(scale: Scale, colours: bool) -> str:

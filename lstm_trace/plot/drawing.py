@@ -15,7 +15,7 @@ from ..base.columns import cells
 from ..base.markup import escape
 from ..formulas.plain import raised
 from .chart import Chart, Curve, Panel
-from .marked_text import spans, text_width
+from .marked_text import as_text, spans, text_width
 from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_marks
 
 #: What is left free between panels; where the legends stand.
@@ -43,7 +43,7 @@ def _described(chart: Chart) -> str:
             finite = curve.values[np.isfinite(curve.values)]
             if finite.size:
                 least, most = (chart.shown(value) for value in (finite.min(), finite.max()))
-                where = row.title(chart.words)
+                where = as_text(row.title(chart.words))
                 told.append(chart.words.word("plot.curve", name=curve.told, where=where, least=least, most=most))
     return " ".join([*told, chart.caption]).strip()
 
@@ -82,11 +82,11 @@ class _Picture:
         yield from (self._legend(kind, _TOP) for kind in self.chart.kinds)
         for row in self.chart.rows:
             name = row.title(self.chart.words)
-            yield f'<text class="unit" x="{LEFT:.0f}" y="{y + _NAME - 5:.1f}">{escape(name)}</text>\n'
+            yield f'<text class="unit" x="{LEFT:.0f}" y="{y + _NAME - 5:.1f}">{spans(name)}</text>\n'
             y += _NAME
             for panel in row.panels:
                 if panel.kind in self.left:
-                    yield self._panel(panel, y, name)
+                    yield self._panel(panel, y, as_text(name))
             y += self.tall + _GAP
         y -= _GAP
         below = 0.0

@@ -19,12 +19,36 @@ ROOM = 30
 OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
 
 
+#: About how wide a letter is, in ems, from its number on: letters of the scripts of South and South-East Asia, of which
+#: Burmese, Tamil, Malayalam and Sinhala have the widest. Signs and vowels beside a letter are half as wide.
+_WIDTHS = (
+    (0x590, 0.75), (0x900, 0.85), (0xB80, 1.2), (0xC00, 0.9), (0xD00, 1.2), (0xE00, 0.68), (0x1000, 1.13),
+    (0x10A0, 0.75), (0x1780, 0.95), (0x1800, 0.8), (0x1E00, 0.52),
+)  # fmt: skip
+#: Burmese letters of one round, which are as narrow as signs.
+_ROUND = frozenset("ခဂငစဎဒဓနပဖဗမရဝ")
+
 MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT + UPPER)
 
 
 def unmarked(text: str, kept: str = "") -> str:
     """The text without its marks, but for those in `kept`."""
     return "".join(c for c in text if c not in MARKS or c in kept)
+
+
+def as_text(marked: str) -> str:
+    """A marked text as plain text.
+
+    >>> as_text(f"written, {marked('i', 't')} ⊙ {marked('c', 't-1')}")
+    'written, i_t ⊙ c_{t−1}'
+    """
+
+    def one(match: re.Match[str]) -> str:
+        below, _, above = match[2].partition(UPPER)
+        scripts = ((sign, script) for sign, script in (("_", below), ("^", above)) if script)
+        return match[1] + "".join(f"{sign}{s}" if s.isalnum() else f"{sign}{{{s}}}" for sign, s in scripts)
+
+    return unmarked(re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, marked))
 
 
 def marked(base: str, sub: str = "") -> str:
@@ -65,6 +89,10 @@ def _advance(c: str) -> float:
         return 0.0
     if east_asian_width(c) in "WF":
         return 1.0
+    if "\u0590" <= c < "\u1e00":
+        return next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first) * (
+            0.58 if c in _ROUND or not c.isalnum() else 1.0
+        )
     return 0.8 if c in "WM" else 0.52 if c.isalnum() else 0.42
 
 

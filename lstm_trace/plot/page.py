@@ -7,6 +7,7 @@ import hashlib
 from importlib.resources import files
 
 from ..base.markup import escape
+from ..languages.strings import words
 from .sheet import bare
 
 
@@ -24,15 +25,18 @@ def whole(title: str, caption: str, language: str, body: str, script: str = "") 
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
         f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
-        f"<body>\n<h1>{escape(title)}</h1>\n<figure>{framed(body)}{note}</figure>\n"
+        f"<body>\n<h1>{escape(title)}</h1>\n<figure>{framed(body, language)}{note}</figure>\n"
         + (f"<script>{code}</script>\n" if code else "")
         + "</body>\n</html>\n"
     )
 
 
-def framed(body: str) -> str:
+def framed(body: str, language: str) -> str:
     """A picture without its title and caption, which can be moved sideways on a narrow screen; other HTML as it is."""
-    return f'<div class="scroll">{bare(body)}</div>' if body.startswith("<svg") else body
+    if not body.startswith("<svg"):
+        return body
+    said = escape(words(language, 0).word("plot.sideways"))
+    return f'<p class="sideways">{said}</p><div class="scroll">{bare(body)}</div>'
 
 
 def asset(name: str) -> str:

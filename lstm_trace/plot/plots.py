@@ -243,7 +243,7 @@ class Plots:
             of: names of weights with commas between, `W_hi` or `0/forward/W_hi`; all if None.
             layer: from 0; all if None.
             direction: `forward` or `reverse`; both if None.
-            against: another trace or model, whose weights are subtracted.
+            against: another trace or model; what is drawn are its weights less these, as in `diff`.
             language: of the words in the picture.
 
         Returns:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 
+from ..base import fonts
 from ..base.extras import missing
 from ..errors import OptionError
 from .heat.repacked import repacked
+from .placed_text import expression
+from .sheet import size_of
 
 #: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
 #: numbers, so that the rows of a heat map are of one height.
@@ -16,18 +19,19 @@ HEAVY = 2_000_000
 
 
 def png(svg: str) -> bytes:
-    """The PNG of a picture of `sheet.document`, in its light colours. Raises OptionError without the package."""
+    """The PNG of a picture of `sheet.document`, in its light colours.
+
+    Raises OptionError without the package, or without a font for the letters of the picture.
+    """
     try:
         import typst
     except ImportError:
         raise OptionError(missing("PNG", "typst", "write .svg or .html")) from None
-    wide, tall = map(float, re.findall(r'viewBox="0 0 (\d+) (\d+)"', svg)[0])
+    fonts.check(re.sub(r"<style>.*?</style>|<[^>]*>", "", svg, flags=re.S), "this picture", ".svg or .html")
+    wide, tall = size_of(svg)
     scale = SHARP if wide * tall <= LARGE else 1
-    page = (
-        f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n"
-        f'#image(bytes(sys.inputs.svg), format: "svg", width: {wide}pt)'
-    )
-    made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale, sys_inputs={"svg": light(svg)})
+    page = f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n#{expression(light(svg))}"
+    made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale)
     return repacked(made) if len(made) > HEAVY else made
 
 
@@ -37,4 +41,5 @@ def light(svg: str) -> str:
     plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
     variables = dict(re.findall(r"(--[\w-]+):([^;}]+)", plain))
     plain = re.sub(r"var\((--[\w-]+)\)", lambda found: variables[found[1]], plain)
+    svg = svg.replace('image-rendering="pixelated"', 'image-rendering="optimizeSpeed"')
     return svg.replace(sheet, re.sub(r"--[\w-]+:[^;}]+;?", "", plain), 1)

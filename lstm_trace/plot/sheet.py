@@ -16,6 +16,7 @@ from ..base.visible import visible
 from ..formulas.numbers import show
 from ..formulas.plain import number
 from ..languages.strings import Words
+from .marked_text import text_width
 
 #: Width of a picture, and what is left free left and right of its panels.
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
@@ -23,8 +24,8 @@ WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
 HEAD, NOTE, LINE = 34.0, 16.0, 18.0
 #: Columns of a label of a step at most.
 LABEL = 14
-#: Height of the marks of the steps; how wide a character of a mark is.
-_MARKS, _CHARACTER = 18.0, 6.2
+#: Height of the marks of the steps; of labels the size of letters, the height of a row, and what is free between two.
+_MARKS, _LETTERS, _ROW, _FREE = 18.0, 11.0, 13.0, 2.0
 
 
 def document(title: str, caption: str, told: str, body: str, bottom: float, wide: float = WIDE) -> str:
@@ -175,16 +176,24 @@ def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> 
 
 
 def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
-    """Labels upright where they have room beside each other, else turned; every second, third, … of too many."""
+    """Labels upright where they have room beside each other in one row, or in two that take turns; else turned.
+
+    Of turned ones that are too many every second, third, … stands there.
+    """
     n = len(labels)
-    pitch = (x(n - 1) - x(0)) / (n - 1) if n > 1 else 100.0  # on average: several may stand in one column
-    widest = max(map(cells, labels))
-    if widest * _CHARACTER + 3 <= pitch:
-        return "".join(text("mark step", x(k), y + 11, escape(label)) for k, label in enumerate(labels) if label), 16.0
-    every = max(1, -(-11 // max(pitch, 0.01)))
+    widths = [text_width(label, _LETTERS) for label in labels]
+    for rows in (1, 2):
+        between = ((widths[k] + widths[k + rows]) / 2 - (x(k + rows) - x(k)) for k in range(n - rows))
+        if max(between, default=0.0) + _FREE <= 0 or n == 1:
+            upright = (
+                text("mark step", x(k), y + 11 + _ROW * (k % rows), escape(labels[k])) for k in range(n) if labels[k]
+            )
+            return "".join(upright), 16.0 + _ROW * (rows - 1)
+    pitch = (x(n - 1) - x(0)) / (n - 1)  # on average: several may stand in one column
+    every = max(1, -(-_LETTERS // max(pitch, 0.01)))
     found = ""
-    for k in range(0, len(labels), int(every)):
+    for k in range(0, n, int(every)):
         if labels[k]:
             at = f"{x(k) + 4:.1f} {y + 4:.1f}"
             found += f'<text class="mark end step" transform="translate({at}) rotate(-90)">{escape(labels[k])}</text>'
-    return found, widest * _CHARACTER + 8
+    return found, max(widths) + 8

@@ -56,6 +56,36 @@ def test_a_field_says_its_value_and_a_row_its_unit(driver: Browser, folder: Path
     assert (hidden, whose, curves) == (False, "unit 1", 5)
 
 
+def test_the_unit_is_shown_in_view_with_the_steps_and_can_be_closed(driver: Browser, folder: Path) -> None:
+    for width in (1280, 390):
+        driver.open(folder / "states.html", width)
+        driver.wait_for("document.querySelector('image.heat[tabindex]')")
+        driver.run(f"(() => {{{POINT}}})()")
+        top, bottom, high, row = driver.run(
+            "(() => { const box = document.querySelector('.trajectory').getBoundingClientRect();"
+            "const map = document.querySelectorAll('image.heat')[1].getBoundingClientRect();"
+            "return [box.top, box.bottom, innerHeight, map.top + map.height / 2]; })()"
+        )
+        assert 0 <= row < top < bottom <= high + 1  # the row that was clicked is still seen above it
+        steps = driver.run("[...document.querySelectorAll('.trajectory .step')].map((one) => one.textContent)")
+        assert steps == ["the", "␣cat", "↵", "<b>", "中文", "မြန်"]
+        assert driver.run("document.querySelectorAll('.trajectory .label .m').length") == 5  # as mathematics
+        driver.run("document.querySelector('.trajectory button').click()")
+        assert driver.run("document.querySelector('.trajectory').hidden") is True
+
+
+def test_what_is_wider_than_the_screen_says_so(driver: Browser, folder: Path) -> None:
+    shown = "getComputedStyle(document.querySelector('.sideways')).display"
+    for name in ("states", "weights", "diff"):
+        driver.open(folder / f"{name}.html", 1280)
+        assert driver.run(shown) == "none"
+        driver.open(folder / f"{name}.html", 390)
+        assert driver.run(shown) == "block"
+        assert driver.run(
+            "(() => { const box = document.querySelector('.scroll'); return box.scrollWidth > box.clientWidth; })()"
+        )
+
+
 def test_the_text_can_be_selected(driver: Browser, folder: Path) -> None:
     driver.open(folder / "text.html", 1280)
     text = driver.run("document.querySelector('.tokens').textContent")

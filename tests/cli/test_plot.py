@@ -73,7 +73,10 @@ def test_text_in_the_terminal() -> None:
 def test_two_sources(tmp_path: Path) -> None:
     same = invoke(EXAMPLE, "--kind", "diff", "--against", EXAMPLE)
     assert "There is no difference." in same.stdout
-    assert "Weights less those of the other" in invoke(EXAMPLE, "--kind", "weights", "--against", EXAMPLE).stdout
+    assert (
+        "Difference of the weights: other source − this source"
+        in invoke(EXAMPLE, "--kind", "weights", "--against", EXAMPLE).stdout
+    )
     model = str(ROOT / "traces" / "unicode-burmese" / "burmese.npz")
     assert "Layer 0, reverse" in invoke(model, "--kind", "weights", "--of", "W_hi").stdout  # without an input
     refused = invoke(model, "--kind", "weights", "--against", EXAMPLE)

@@ -92,6 +92,24 @@ def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
     assert sheet_text.count("{") == sheet_text.count("}") > 20
 
 
+def test_labels_stand_upright_in_one_row_or_two_before_they_are_turned() -> None:
+    def drawn(labels: list[str], pitch: float) -> tuple[str, float]:
+        return sheet.column_names(labels, lambda k: 100 + k * pitch, 50.0)
+
+    one, tall = drawn(["a", "b", "c"], 18.0)
+    assert re.findall(r'x="([\d.]+)" y="([\d.]+)">(\w)<', one) == [
+        ("100.0", "63.0", "a"), ("118.0", "63.0", "b"), ("136.0", "63.0", "c"),
+    ]  # fmt: skip
+    two, higher = drawn(["a", "b", "c", "d"], 5.5)
+    assert re.findall(r'y="([\d.]+)">(\w)<', two) == [("63.0", "a"), ("76.0", "b"), ("63.0", "c"), ("76.0", "d")]
+    assert higher == tall + 13
+    assert "rotate" not in drawn(["wide"] * 2 + ["a"] * 9, 14.0)[0]  # only neighbours have to have room
+    turned, _ = drawn(["wider"] * 5, 12.0)
+    assert turned.count("rotate(-90)") == 5
+    assert drawn(["wider"] * 6, 6.0)[0].count("rotate(-90)") == 3
+    assert "rotate" not in drawn(["alone, as wide as it is"], 0.0)[0]
+
+
 # -- Vega-Lite -------------------------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.base import fonts
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
 from lstm_trace.formulas.blocks import Body, Para
@@ -167,8 +168,8 @@ def test_pdf_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_chinese_without_a_font_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("typst")
-    monkeypatch.setattr(typst, "CJK", ("No Such Font",))
-    with pytest.raises(OptionError, match="no font for them was found"):
+    monkeypatch.setattr(fonts, "_without_font", lambda letters, named: [c for c in letters if c >= "\u4e00"])
+    with pytest.raises(OptionError, match=r"this report has East Asian characters \(. . .*no font for them was found"):
         q22().pdf(language="zh")
     assert q22().pdf()[:5] == b"%PDF-"
 

@@ -126,7 +126,7 @@ def _texts() -> Iterator[object]:
     for trace in (padded, lt.run({}, [[1.0], [np.nan]], cell=cell)):
         figure = trace.plot.text()
         assert figure.terminal is not None
-        yield (figure.svg(), figure.html(), figure.terminal(80, False))
+        yield (figure.svg(), figure.html(), figure.terminal(80, False), figure.terminal(80, True))
 
 
 def _differences() -> Iterator[object]:

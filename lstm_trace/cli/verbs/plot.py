@@ -82,7 +82,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     saturation    how often each gate is shut and open, a point for each unit
     gradient      how far a gradient reaches back
     contribution  what each step contributed to a value, beside exact occlusion
-    weights       the weights of a model or trace; less those of --against
+    weights       the weights of a model or trace; with --against: other - source
     diff          where SOURCE and --against differ, unit by step
     """
     from ...base.files import format_of, written

@@ -16,7 +16,7 @@ from ...backpropagation.gradients import forward
 from ...backpropagation.target import Part, Target, target
 from ...base.arrays import Array, describe
 from ...cell.holds import names_of
-from ...cell.network import Stage, restrict
+from ...cell.network import restrict
 from ...errors import Faults, OptionError, TooLargeError, counted
 from ...trace.holds.held import plain
 from ...trace.holds.places import Place, places
@@ -111,16 +111,8 @@ def _lines(one: Trace, over: Over) -> list[str]:
     stages = plain(one).stages
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
-    states = {stage.scope: [*stage.cell.states] for stage in stages}
-    found = [f"{scope}/{_made(one.stage(scope), names[-1])}" for scope, names in states.items() if names]
+    found = [f"{stage.scope}/{stage.carried[-1]}" for stage in stages if stage.carried]
     return found or [f"{stages[-1].scope}/{stages[-1].cell.output}"]
-
-
-def _made(stage: Stage, state: str) -> str:
-    """The line that a state carries on, without what keeps it at padding."""
-    cell = stage.cell.plain or stage.cell
-    line = cell.by_name.get(cell.states[state])
-    return str(line.operands[1]) if line is not None and line.op == "where" else cell.states[state]
 
 
 def _places(one: Trace, texts: Sequence[str]) -> list[Place]:

@@ -22,8 +22,9 @@ from ..sheet import shown_number
 PADDING, BROKEN, FIRST, LEVELS = 0, 1, 2, 254
 #: The colours are those of the middle `WITHIN` of the sizes of the values, where the largest is `FAR` times that.
 WITHIN, FAR = 0.99, 1.5
-#: Sizes that are so many powers of ten apart have a logarithmic scale, which has at most `DECADES`.
-APART, DECADES = 2.0, 12.0
+#: Sizes that are so many powers of ten apart have a logarithmic scale, which ends `DECADES` below the largest:
+#: what is smaller than that matters no more.
+APART, DECADES = 2.0, 4.0
 #: Sizes up to this one are no larger than zero: they have few digits, or none.
 _LEAST = float(np.finfo(np.float64).tiny)
 _ONE = ("#eef3fa", "#d8e5f4", "#bcd4ec", "#97bde0", "#6fa3d2", "#4b87c0", "#2f6aa8", "#1c4d89", "#0b2f61")

@@ -58,11 +58,14 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
     parent.append(element);
     return element;
   };
-  const LEFT = 96, WIDE = 728, TALL = 60, APART = 18;
+  const LEFT = 96, WIDE = 728, TALL = 44, APART = 14, LETTERS = 11, ROW = 13;
   const open = (k, row) => {
     const name = panels[k].units[row];
     const here = panels.map((panel, at) => [panel, at, panel.units.indexOf(name)]).filter(([panel, , at]) => at >= 0 && panel.stage === panels[k].stage);
-    const tall = here.length * (TALL + APART) + 26;
+    const pitch = WIDE / maps[k].wide, named = every === 1 && labels.some((label) => label.trim());
+    const longest = named ? Math.max(...labels.map((label) => label.length)) * 7 : 0;
+    const rows = [1, 2].find((n) => longest <= n * pitch) ?? 0; // of upright labels; none where they have to be turned
+    const tall = here.length * (TALL + APART) + 16 + (named ? 6 + (rows * ROW || longest) : 0);
     $("p", below).textContent = [panels[k].place, name].filter(Boolean).join(", ");
     const svg = document.createElementNS(NS, "svg");
     Object.entries({ class: "lstm-plot", viewBox: `0 0 840 ${tall}`, width: 840, height: tall, role: "img" }).forEach(([key, one]) => svg.setAttribute(key, one));
@@ -72,7 +75,9 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
       const y = (share) => top + TALL * (1 - share);
       make("rect", { class: "panel", x: LEFT, y: top, width: WIDE, height: TALL }, svg);
       if (panel.low < 0) make("path", { class: "zero", d: `M${LEFT} ${y(0.5)}h${WIDE}` }, svg);
-      make("text", { class: "label", x: 4, y: top + TALL / 2 + 5 }, svg, panel.line);
+      const symbol = images[at].closest("g").querySelector("text.label").cloneNode(true);
+      Object.entries({ x: 4, y: top + TALL / 2 + 5 }).forEach(([key, one]) => symbol.setAttribute(key, one));
+      svg.append(symbol);
       make("text", { class: "mark end", x: LEFT - 5, y: top + 9 }, svg, shown(panel.high));
       make("text", { class: "mark end", x: LEFT - 5, y: top + TALL }, svg, shown(panel.low));
       let d = "", pen = "M";
@@ -87,12 +92,19 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
       if (n === here.length - 1) {
         const apart = Math.ceil(wide / 10);
         for (let column = 0; column < wide; column += apart) make("text", { class: "mark", x: x(column), y: top + TALL + 15 }, svg, String(first + column * every));
+        const under = top + TALL + 18;
+        for (let column = 0; named && column < wide; column += rows ? 1 : Math.ceil(LETTERS / pitch)) {
+          if (rows) make("text", { class: "mark step", x: x(column), y: under + LETTERS + ROW * (column % rows) }, svg, labels[column]);
+          else make("text", { class: "mark end step", transform: `translate(${x(column) + 4} ${under + 2}) rotate(-90)` }, svg, labels[column]);
+        }
       }
     });
     $(".scroll", below).replaceChildren(svg);
-    below.hidden = false;
-    below.scrollIntoView({ block: "nearest" });
+    below.hidden = false; // it keeps to the lower edge of the window, below the row that was clicked
+    const behind = images[k].getBoundingClientRect().top + ((row + 1) / maps[k].tall) * images[k].getBoundingClientRect().height - below.getBoundingClientRect().top;
+    if (behind > 0) scrollBy(0, behind + 8);
   };
+  $("button", below).addEventListener("click", () => { below.hidden = true; });
 
   images.forEach((image, k) => {
     image.setAttribute("tabindex", "0");
@@ -106,7 +118,7 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
       const move = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key];
       const inside = cursor.k === k ? cursor : { row: 0, column: 0 };
       if (event.key === "Enter" || event.key === " ") open(k, inside.row);
-      else if (event.key === "Escape") { pop.hidden = true; return; }
+      else if (event.key === "Escape") { pop.hidden = below.hidden = true; return; }
       else if (move) {
         const row = Math.max(0, Math.min(maps[k].tall - 1, inside.row + move[0])), column = Math.max(0, Math.min(maps[k].wide - 1, inside.column + move[1]));
         const box = image.getBoundingClientRect();

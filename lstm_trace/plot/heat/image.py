@@ -21,6 +21,7 @@ ABOVE, ROW, ROWS = 22.0, 18.0, 240.0
 COLUMN, _APART = 40.0, 11.0
 #: Width and height of the drawing of a scale.
 _BAR, _THICK = 110.0, 9.0
+_LEVELS = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)
 #: So many pixels all maps of a picture have at most: a file of them weighs less than 2 MB.
 MOST = 1_400_000
 
@@ -49,22 +50,38 @@ class Heat:
 
     def above(self, x: float, y: float, wide: float) -> str:
         """Its label and its scale, in a line of height ABOVE that begins at y."""
-        scale, right = self.scale, x + wide
-        low, high = (shown_number(end, 3) for end in (scale.low, scale.high))
-        if scale.beyond:
-            low, high = f"≤ {low}", f"≥ {high}"
-        elif scale.logarithmic:
-            low = f"≤ {low}"
+        right, (low, high) = x + wide, self._ends
         taken = text_width(self.label, 15) + 6.2 * (cells(low) + cells(high)) + 24
         bar = float(np.clip(wide - taken, 24.0, _BAR))
-        level = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)[None]
         at = right - 7 - 6.2 * cells(high) - bar
-        image = Heat("", scale, level).image(at, y + 5, bar, _THICK).replace(' class="heat"', ' class="scale"')
+        image = self._scale(_LEVELS[None], at, y + 5, bar, _THICK)
         return (
             text("label", x, y + 15, self.heading)
             + f'<text class="mark end" x="{at - 5:.1f}" y="{y + 13:.1f}">{low}</text>{image}'
             + f'<text class="mark end" x="{right:.1f}" y="{y + 13:.1f}">{high}</text>'
         )
+
+    def beside(self, x: float, y: float, tall: float) -> str:
+        """Its scale, upright beside a map of one column; x: where it begins. tall: of the map."""
+        low, high = self._ends
+        bar = min(tall, _BAR)
+        ends = (
+            ((y + 9, high), (y + bar, low)) if bar >= 2 * _APART else ((y + 9, f"±{high}" if self.scale.two else high),)
+        )
+        words = "".join(text("mark begin", x + _THICK + 4, at, told) for at, told in ends)
+        return self._scale(_LEVELS[::-1, None], x, y, _THICK, bar) + words
+
+    @property
+    def _ends(self) -> tuple[str, str]:
+        """The ends of the scale in words."""
+        low, high = (shown_number(end, 3) for end in (self.scale.low, self.scale.high))
+        if self.scale.beyond:
+            return f"≤ {low}", f"≥ {high}"
+        return f"≤ {low}" if self.scale.logarithmic else low, high
+
+    def _scale(self, levels: Array, x: float, y: float, wide: float, tall: float) -> str:
+        image = Heat("", self.scale, levels).image(x, y, wide, tall)
+        return image.replace(' class="heat"', ' class="scale"')
 
 
 def row_height(rows: int) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
 from ..figure import Figure, Live
+from ..page import framed
 from ..sheet import (
     HEAD,
     LABEL,
@@ -24,7 +26,6 @@ from ..sheet import (
     LINE,
     RIGHT,
     WIDE,
-    bare,
     document,
     of_units,
     over_time,
@@ -116,16 +117,27 @@ def _drawn(picture: Picture) -> str:
         if place := found.shown.place(here[0].stage):
             parts.append(text("kind", LEFT, y + 14, escape(place[:1].upper() + place[1:])))
             y += LINE
-        for at in range(0, len(here), columns):
-            tallest = 0.0
-            for k, panel in enumerate(here[at : at + columns]):
-                left, last = LEFT + k * (whole + _BETWEEN), at + k + columns >= len(here)
-                svg, tall = _map(picture, panel, left, y, whole, last)
+        bottom = y
+        for k, column in enumerate(_columns(found, here, columns)):
+            top, left = y, LEFT + k * (whole + _BETWEEN)
+            for panel in column:
+                svg, tall = _map(picture, panel, left, top, whole, panel is column[-1])
                 parts.append(svg)
-                tallest = max(tallest, tall)
                 told.append(_said(found, panel))
-            y += tallest + _GAP
+                top += tall + _GAP
+            bottom = max(bottom, top)
+        y = bottom
     return document(picture.title, picture.caption, " ".join([*told, picture.caption]), "".join(parts), y)
+
+
+def _columns(found: Subject, panels: Sequence[Panel], columns: int) -> list[Sequence[Panel]]:
+    """What stands below one another: gates left and states right, or half of the panels each."""
+    if columns == 1 or len(panels) == 1:
+        return [panels]
+    gates = [panel for panel in panels if found.is_gate(panel.stage, panel.line)]
+    states = [panel for panel in panels if not found.is_gate(panel.stage, panel.line)]
+    half = -(-len(panels) // 2)
+    return [gates, states] if gates and states else [panels[:half], panels[half:]]
 
 
 def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marked: bool) -> tuple[str, float]:
@@ -283,10 +295,11 @@ def interactive(picture: Picture, svg: str) -> str:
         "words": {key: words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
     }
     content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
-    hint = escape(words.word("plot.click"))
+    hint, close = escape(words.word("plot.click")), escape(words.word("plot.close"))
     return (
-        f'<div class="heatmaps"><p class="hint">{hint}</p><div class="scroll">{bare(svg)}</div>'
-        '<div class="trajectory" aria-live="polite" hidden><p></p><div class="scroll"></div></div>'
+        f'<div class="heatmaps"><p class="hint">{hint}</p>{framed(svg, words.language)}'
+        '<div class="trajectory" aria-live="polite" hidden><p></p>'
+        f'<button type="button" aria-label="{close}" title="{close}">×</button><div class="scroll"></div></div>'
         '<div class="pointed" role="tooltip" hidden></div>'
         f'<script type="application/json">{content}</script></div>'
     )

@@ -18,6 +18,7 @@ from .. import vega
 from ..chart import Chart, Curve, Panel, Row
 from ..drawing import drawn
 from ..figure import Figure
+from ..marked_text import as_text
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def _rows(found: Subject, measured: Norms) -> Iterator[tuple[str, Row]]:
                 curves.append(Curve(stage.scope, name, name, values))
         if curves:
             stage = next(stage for _, stage in _places(found) if line in stage.cell.by_name)
-            symbol = found.told(stage, stage.cell.by_name[line])
+            symbol = found.symbol(stage, stage.cell.by_name[line])
             named = found.words.word("plot.gradient.to", line=symbol)
             yield line, Row("", 0, named, "", (Panel("norms", tuple(curves)),))
 
@@ -125,6 +126,6 @@ def _specification(chart: Chart, lines: Sequence[str], data: pd.DataFrame) -> di
         scopes = here["layer"].astype(str) + "/" + here["direction"]
         table = here.assign(scope=scopes).pivot(index="t", columns="scope", values="norm").reindex(chart.steps)
         names = {curve.line: curve.told or line for curve in row.curves if curve.line in table}
-        y = vega.field("value", "quantitative", row.named, scale={"type": "log"})
+        y = vega.field("value", "quantitative", as_text(row.named), scale={"type": "log"})
         panels.append({"width": 700, "height": 120, **vega.curves(table, names, size, y)})
     return {"vconcat": panels, "note": chart.words.word("plot.thinned.curves", n=size) if size > 1 else ""}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,6 +12,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.columns import cells
 from ...base.markup import escape
+from ...base.visible import visible
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError, OptionError
@@ -19,11 +20,11 @@ from ...printable import printable
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
-from ..coloured_text import Tokens, strength, terminal, tokens
+from ..coloured_text import Tokens, ends, ground, is_mark, strength, terminal, tokens
 from ..figure import Figure, Live
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
-from ..sheet import HEAD, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
+from ..sheet import HEAD, LABEL, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
 from ..subject import Subject, chosen_units, subject
 
 if TYPE_CHECKING:
@@ -49,14 +50,14 @@ class Panel(NamedTuple):
 
 @dataclass(frozen=True)
 class Texts:
-    """What is drawn. told: the caption in a terminal."""
+    """What is drawn. notes: what the caption says, but for signs of padding and of what is no number."""
 
     found: Subject
     panels: tuple[Panel, ...]
     tokens: Tokens
     title: str
     caption: str
-    told: str
+    notes: tuple[str, ...]
 
     def named(self, panel: Panel) -> str:
         """Where a panel is from, in words."""
@@ -100,10 +101,8 @@ def text_of(
     signs = [key for key, there in (("padding", not found.valid.all()), ("broken", _broken(found, panels))) if there]
     shown = tokens(found.labels, [words.nth(t) for t in found.steps])
     notes = [*found.notes, *notes]
-    caption, told = (
-        " ".join([*notes, *(words.word(f"plot.{where}.{key}") for key in signs)]) for where in ("text", "terminal")
-    )
-    texts = Texts(found, tuple(panels), shown, found.titled("plot.text"), caption, told)
+    caption = " ".join([*notes, *(words.word(f"plot.text.{key}") for key in signs)])
+    texts = Texts(found, tuple(panels), shown, found.titled("plot.text"), caption, tuple(notes))
     return Figure(
         "text",
         texts.title,
@@ -228,12 +227,6 @@ def _token(texts: Texts, panel: Panel, k: int, label: str, share: float, x: floa
     return f'<g data-t="{texts.found.steps[k]}">{ground}{token}<title>{said}</title></g>\n'
 
 
-def ends(scale: Scale) -> tuple[str, str]:
-    """The ends of a scale as they are written beside it."""
-    low, high = (shown_number(end, 3) for end in (scale.low, scale.high))
-    return (f"≤ {low}", f"≥ {high}") if scale.beyond else (low, high)
-
-
 # -- the page and the terminal ---------------------------------------------------------------------------------------
 
 
@@ -247,22 +240,26 @@ def _paragraph(texts: Texts, panel: Panel) -> str:
     low, high = ends(panel.scale)
     name = escape(texts.found.told(panel.stage, panel.line))
     kind = "two" if panel.scale.two else "one"
-    spans = []
-    for k, label in enumerate(texts.tokens.labels):
-        if not texts.found.valid[k]:
-            how = 'class="padded"'
-        elif np.isnan(strengths[k]):
-            how = 'class="box"'
-        else:
-            side = "above" if strengths[k] >= 0 else "below"
-            how = f'class="{side}" style="--a:{100 * abs(strengths[k]):.1f}%"'
-        inner = f"<i>↵</i>{escape(label)}" if "\n" in label else escape(label)
-        spans.append(f'<span {how} title="{escape(texts.value(panel, k))}">{inner}</span>')
+    spans = [_cluster(texts, panel, strengths, places) for places in texts.tokens.clusters()]
     content = (" " if texts.tokens.spaced else "").join(spans)
     return (
         f'<h2 class="over"><span>{name}, {escape(texts.named(panel))}</span>'
         f'<span class="ends">{low} <b class="{kind}"></b> {high}</span></h2>\n<p class="tokens">{content}</p>\n'
     )
+
+
+def _cluster(texts: Texts, panel: Panel, strengths: Array, places: list[int]) -> str:
+    """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
+    found, labels = texts.found, [texts.tokens.labels[k] for k in places]
+    inner = "".join(f"<i>↵</i>{escape(label)}" if "\n" in label else escape(label) for label in labels)
+    if len(places) == 1 and not is_mark(labels[0]):
+        k, said = places[0], escape(texts.value(panel, places[0]))
+        return f'<span {ground(strengths[k], found.valid[k])} title="{said}">{inner}</span>'
+    shares = []
+    for n, (k, label) in enumerate(zip(places, labels, strict=True)):
+        said = found.words.word("list").join((visible(label, LABEL), texts.value(panel, k)))
+        shares.append(f'<b {ground(strengths[k], found.valid[k], f"--k:{n}")} title="{escape(said)}"></b>')
+    return f'<span class="joined" style="--n:{len(places)}">{inner}{"".join(shares)}</span>'
 
 
 def _terminal(texts: Texts, width: int, colours: bool) -> str:
@@ -272,7 +269,20 @@ def _terminal(texts: Texts, width: int, colours: bool) -> str:
         lines.append(printable(f"{found.told(panel.stage, panel.line)}, {texts.named(panel)}"))
         lines += terminal(texts.tokens, strength(panel.scale, panel.values), found.valid, panel.scale, width, colours)
         lines.append("")
-    return "\n".join([*lines, *map(printable, wrapped(texts.told, width))]).rstrip() + "\n"
+    return (
+        "\n".join([*lines, *map(printable, wrapped(" ".join([*texts.notes, *_signs(texts, colours)]), width))]).rstrip()
+        + "\n"
+    )
+
+
+def _signs(texts: Texts, colours: bool) -> Iterator[str]:
+    """What a terminal shows of padding and of what is no number, where that is seen."""
+    found = texts.found
+    seen = np.array([cells(label) > 0 for label in texts.tokens.shown])
+    if (seen & ~found.valid).any():
+        yield found.words.word("plot.text.padding" if colours else "plot.terminal.padding")
+    if _broken(found, texts.panels):
+        yield found.words.word("plot.terminal.reversed" if colours else "plot.terminal.broken")
 
 
 # -- what is behind it -----------------------------------------------------------------------------------------------

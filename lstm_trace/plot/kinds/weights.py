@@ -31,8 +31,9 @@ from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, shown
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Side of a field at most; the longest side of a matrix about; between matrices; below them; width of one at least.
-_FIELD, _LONG, _BETWEEN, _GAP, _LEAST = 18.0, 340.0, 60.0, 12.0, 190.0
+#: Side of a field at most; the longest side of a matrix about; between matrices; below them; width of one at least;
+#: width of the scale beside a column; side of a field that is seen well.
+_FIELD, _LONG, _BETWEEN, _GAP, _LEAST, _SCALE, _SEEN = 18.0, 340.0, 60.0, 12.0, 190.0, 56.0, 12.0
 #: Matrices up to this size have their norms computed.
 _LARGE = 512
 
@@ -75,7 +76,7 @@ def weights(
     found = [(stage, name, array) for stage in stages for name, array in _arrays(source)[stage.scope].items()]
     found = _chosen(found, of)
     if against is not None:
-        found = [(stage, name, _less(stage, name, array, against)) for stage, name, array in found]
+        found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
     every = _stages(source, None, None)
     panels = [_panel(source, stage, name, array, _place(said, stage, every)) for stage, name, array in found]
     panels = _one_scale(panels)
@@ -130,15 +131,15 @@ def _chosen(found: Found, of: str | None) -> Found:
     return sorted(kept, key=lambda one: order.index(one[0].scope))
 
 
-def _less(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array:
-    """A parameter less that of another source. Raises MissingError or ShapeError where that has no such one."""
+def _apart(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array:
+    """A parameter of the other source less this one, as in `diff`. Raises MissingError or ShapeError without one."""
     there = _arrays(other).get(stage.scope, {})
     if name not in there:
         raise MissingError(f"the other has no {stage.scope}/{name}{nearest(name, there, 'there are')}")
     if there[name].shape != array.shape:
         raise ShapeError(f"{stage.scope}/{name} has shape {array.shape}, and in the other {there[name].shape}")
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(array, np.float64) - np.asarray(there[name], np.float64)
+        return np.asarray(there[name], np.float64) - np.asarray(array, np.float64)
 
 
 def _panel(source: Trace | Model, stage: Stage, name: str, array: Array, place: str) -> Panel:
@@ -221,10 +222,9 @@ def _group(panel: Panel) -> tuple[str, str]:
 
 def _drawn(picture: Picture) -> str:
     y, parts, place = HEAD, [], None
-    longest = max(max(panel.values.shape) for panel in picture.panels)
-    field = float(np.clip(_LONG // longest, 1.0, _FIELD))
-    for _, group in groupby(picture.panels, key=_group):
-        panels = list(group)
+    groups = [list(group) for _, group in groupby(picture.panels, key=_group)]
+    field = _field(groups)
+    for panels in groups:
         if panels[0].place != place:
             place = panels[0].place
             parts.append(text("kind", LEFT, y + 14, escape(place[:1].upper() + place[1:])) if place else "")
@@ -232,7 +232,7 @@ def _drawn(picture: Picture) -> str:
         x, tallest = LEFT, 0.0
         for panel in panels:
             wide = panel.values.shape[1] * field
-            taken = max(wide, 40.0 if panel.values.shape[1] == 1 else _LEAST)
+            taken = wide + _SCALE if panel.values.shape[1] == 1 else max(wide, _LEAST)
             if x > LEFT and x + taken > WIDE - RIGHT:
                 x, y, tallest = LEFT, y + tallest + _GAP, 0.0
             svg, tall = _map(picture, panel, x, y, min(wide, WIDE - RIGHT - LEFT), field)
@@ -244,6 +244,17 @@ def _drawn(picture: Picture) -> str:
     return document(picture.title, picture.caption, f"{told} {picture.caption}", "".join(parts), y)
 
 
+def _field(groups: Sequence[Sequence[Panel]]) -> float:
+    """The side of a field: the panels of a group stand in a row where that leaves fields that can be seen well."""
+    longest = max(max(panel.values.shape) for panels in groups for panel in panels)
+    side = float(np.clip(_LONG // longest, 1.0, _FIELD))
+    for panels in groups:
+        columns = [panel.values.shape[1] for panel in panels]
+        room = WIDE - RIGHT - LEFT - _BETWEEN * (len(panels) - 1) - _SCALE * columns.count(1)
+        side = min(side, max(room // sum(columns), min(side, _SEEN)))
+    return side
+
+
 def _map(picture: Picture, panel: Panel, x: float, y: float, wide: float, field: float) -> tuple[str, float]:
     """A parameter, and its height."""
     rows, columns = panel.values.shape
@@ -251,6 +262,7 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, wide: float, field:
     heat = Heat(symbol, panel.scale, reduced(panel.scale.levels(panel.values), panel.scale, picture.size))
     top, tall = y + ABOVE, rows * field
     body = heat.above(x, y, max(wide, _LEAST)) if columns > 1 else text("label", x, y + 15, heat.heading)
+    body += heat.beside(x + wide + 8, top, tall) if columns == 1 else ""
     shape = f"{rows}" if panel.columns == [""] else f"{rows} {columns}"
     place = f' data-weight="{escape(panel.stage.scope)}/{escape(panel.name)}" data-shape="{shape}"'
     body += heat.image(x, top, wide, tall, place) + names(panel.rows, x, top, field)

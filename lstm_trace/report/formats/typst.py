@@ -5,11 +5,11 @@ Typst's own fonts are embedded; those of the system serve only for characters th
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...base import fonts
 from ...base.extras import missing
 from ...errors import OptionError
 from ...formulas.blocks import (
@@ -32,6 +32,7 @@ from ...formulas.blocks import (
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
+from ...plot.placed_text import expression
 from ...plot.raster import light
 from ...plot.sheet import bare, size_of
 from ...printable import printable
@@ -43,7 +44,7 @@ from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, s
 ROOM, WIDE = 88, 80
 
 #: Centimetres that a picture beside a table has at most, in width and in height.
-BESIDE = 11.0, 4.5
+BESIDE = 11.0, 8.5
 
 _PREAMBLE = """\
 #set document(title: {title}, date: none)
@@ -109,12 +110,6 @@ _TOGETHER = """\
   }
 }
 """
-#: Families with Chinese, Japanese and Korean characters, the first that is there is used.
-CJK = (
-    "Noto Serif CJK SC", "Source Han Serif SC", "Noto Serif SC", "Songti SC", "SimSun", "FandolSong", "AR PL UMing CN",
-    "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei",
-    "WenQuanYi Micro Hei", "Droid Sans Fallback",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -146,11 +141,11 @@ def render(bodies: Sequence[Body], language: str = "en") -> str:
     body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
     plain = Plain(bodies[0].own)
     title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
-    fonts = ['"New Computer Modern"', *(map(string, CJK) if _wide(title + body) else ())]
+    families = ", ".join(map(string, ("New Computer Modern", *fonts.families(title + body))))
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
     above, below, height = ("1em", "0.55em", "26.7cm") if tight else ("1.6em", "0.9em", "25.7cm")
     spaces = {"above": above, "below": below}
-    head = _PREAMBLE.format(title=string(title), fonts=", ".join(fonts) + ",", lang=lang, **spaces) + _DEFINED
+    head = _PREAMBLE.format(title=string(title), fonts=families + ",", lang=lang, **spaces) + _DEFINED
     head += _SMALL if all(body.small for body in bodies) else ""
     head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
     return f"{head}\n{body}\n"
@@ -182,9 +177,8 @@ def pdf(source: str) -> bytes:
         import typst
     except ImportError:
         raise OptionError(missing("PDF", "typst", "write .html and print it")) from None
-    if _wide(source):
-        _check_fonts()
-    common = all(ord(c) < 0x530 or 0x2000 <= ord(c) < 0x2C00 for c in source)
+    fonts.check(source, "this report", ".html or .md")
+    common = not fonts.uncommon(source)
     found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
     return found
 
@@ -192,21 +186,6 @@ def pdf(source: str) -> bytes:
 def plain_text(text: Text, plain: Plain) -> str:
     """Words and formulas as plain text."""
     return "".join(p if isinstance(p, str) else p.text if isinstance(p, Code) else plain(p) for p in text)
-
-
-def _wide(text: str) -> bool:
-    return any(unicodedata.east_asian_width(c) in "WF" and ord(c) < 0x1F000 for c in text)
-
-
-def _check_fonts() -> None:
-    """Raise OptionError where the system has no font for East Asian text, since boxes would be printed."""
-    from typst import Fonts
-
-    if set(CJK).isdisjoint(Fonts(include_system_fonts=True).families()):
-        raise OptionError(
-            "this report has East Asian characters, and no font for them was found: install one (Noto Serif CJK SC is "
-            "in fonts-noto-cjk), or write .html or .md"
-        )
 
 
 def _table(p: _Printer, block: Table) -> str:
@@ -231,8 +210,7 @@ def _picture(p: _Printer, block: Picture) -> str:
 
 def _image(svg: str, width: str) -> str:
     """A picture, drawn by Typst itself in its light colours."""
-    text = light(bare(svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
-    return f'image(bytes("{text}"), format: "svg", width: {width})'
+    return expression(light(bare(svg)), width)
 
 
 def _listing(p: _Printer, block: Listing) -> str:

@@ -11,7 +11,6 @@ from ...backpropagation.attribution import Split, split
 from ...base.arrays import Array
 from ...cell.network import Stage, forward_stages, scope_and_name
 from ...errors import LstmTraceError
-from ...explanation.described import carried, computed
 from ...explanation.half_life import pieces
 from ...trace.address import Address
 from ...trace.labels import axis, labels
@@ -40,7 +39,7 @@ def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
     """Each layer and direction with the carried lines, and the output, by which its units are compared."""
     common = in_both(a, b)
     for stage in forward_stages(a.stages):
-        names = [*carried(stage), computed(stage, stage.cell.output)] if stage.cell.carry else []
+        names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
         yield stage, [name for name in dict.fromkeys(names) if name in common.get(stage.scope, ())]
 
 
@@ -206,7 +205,7 @@ def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
     """
     array = trace.parameters[stage.scope][name]
     lines = trace.lines[stage.scope]
-    width = max((lines[line].shape[2] for line in carried(stage) if line in lines), default=0)
+    width = max((lines[line].shape[2] for line in stage.carried if line in lines), default=0)
     readers = [line for line in stage.cell.lines if name in line.operands]
     if array.ndim not in (1, 2) or not readers or any(axis(trace, stage, line.name) != "h" for line in readers):
         return None

@@ -35,7 +35,7 @@ def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: 
     items = "".join(f"<li>{_marked(text)}</li>" for text in said)
     drawn = "".join(_figure(figure) for figure in figures)
     first, *others = [*map(_table, sections), ""]
-    style = asset("page.css") + _STYLE
+    style = asset("page.css") + asset("heat/heat.css") + _STYLE
     return printable(
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
@@ -48,7 +48,7 @@ def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: 
 
 def _figure(figure: Figure) -> str:
     caption = f"<figcaption>{escape(figure.caption)}</figcaption>" if figure.caption else ""
-    return f"<h2>{escape(figure.title)}</h2>\n<figure>{framed(figure.svg())}{caption}</figure>\n"
+    return f"<h2>{escape(figure.title)}</h2>\n<figure>{framed(figure.svg(), figure.language)}{caption}</figure>\n"
 
 
 def _table(part: Section) -> str:

@@ -79,6 +79,14 @@ def test_the_rows_are_those_of_the_explanation() -> None:
     assert figure.data["part"].tolist() == pytest.approx([left for _, left in wanted.values()], rel=1e-14)
 
 
+def test_the_legend_has_symbols_as_mathematics() -> None:
+    svg = lstm(3, 2).plot.memory("2/0/c_t[0]").svg()
+    entries = re.findall(r'<text class="entry"[^>]*>(.*?)</text>', svg)
+    symbol = '<tspan class="m">i</tspan><tspan class="s" dy="0.28em">t</tspan>'
+    assert sum(symbol in entry for entry in entries) == 2
+    assert "left of it, i_t ⊙ c̃_t: " in svg  # what a bar says has no marks
+
+
 def test_several_sources_are_stacked() -> None:
     cell = {"equations": "y_t = 2 * x_t\nc_t = 0.5 * c_prev + x_t + y_t\ncarry: c_prev <- c_t\noutput: c_t"}
     figure = lt.run({}, [[1.0], [-2.0]], cell=cell).plot.memory("1/c_t[0]")
@@ -198,3 +206,12 @@ def test_what_has_no_memory(of: str, error: type[Exception], message: str) -> No
     with pytest.raises(error) as caught:
         lstm(3).plot.memory(of)
     assert message in str(caught.value)
+
+
+def test_a_value_into_which_no_step_wrote() -> None:
+    cell = {"equations": "f_t = sigmoid(x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, [[0.0], [0.0], [0.0]], cell=cell, initial={"c_prev": [8.0]})
+    figure = trace.plot.memory("2/c_t")
+    assert figure.data[["source", "part"]].to_numpy().tolist() == [["c0", 1.0]]
+    panel, bars = drawn(figure)
+    assert bars == {None: (pytest.approx(8.0, abs=panel.pixel), pytest.approx(1.0, abs=panel.pixel))}

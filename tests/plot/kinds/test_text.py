@@ -91,8 +91,15 @@ def test_padding_and_what_is_no_number() -> None:
     assert broken.terminal is not None
     assert broken.terminal(60, False).splitlines() == [
         "s_t, unit 0", "−2 █▓▒░ ░▒▓█ 2", "  0 1 2 3", "+ ▒ #   #", "−     █", "",
-        "Reversed, or # below: not a finite number.",
+        "# below: not a finite number.",
     ]  # fmt: skip
+    assert broken.terminal(60, True).endswith("Reversed: not a finite number.\n")
+    assert figure.terminal is not None
+    assert figure.terminal(60, True).endswith("Grey: padding.\n")
+    assert figure.terminal(90, False).endswith("x below: padding.\n")
+    unseen = lstm(6, 2, batch=2, lengths=[4, 6], labels=(*"abcd", "", "")).plot.text(0)
+    assert unseen.terminal is not None
+    assert "padding" not in unseen.terminal(60, False)
 
 
 def test_a_terminal_with_colours() -> None:
@@ -122,6 +129,24 @@ def test_the_page_has_the_text_itself() -> None:
     grounds = ElementTree.fromstring(figure.svg()).iter(f"{SVG}rect")  # noqa: S314 - our own
     rows = {ground.get("y") for ground in grounds if str(ground.get("height")) == "21.0"}
     assert len(rows) == 2  # the line break is one
+
+
+def test_steps_that_are_marks_have_a_ground_of_their_own_in_the_page() -> None:
+    labels = ("\u0e35", "ท", "\u0e35", "\u0e48", "ก", " ", "\u0301", "b")
+    trace = lstm(len(labels), 2, labels=labels)
+    figure = trace.plot.text(0, "c_t")
+    body = figure.html().partition('<p class="tokens">')[2].partition("</p>")[0]
+    assert re.sub("<[^>]*>", "", body) == "".join(labels)  # selected and copied, it is the text
+    clusters = re.findall(r'<span class="joined" style="--n:(\d)">([^<]*)((?:<b [^>]*></b>)+)</span>', body)
+    assert [(n, text) for n, text, _ in clusters] == [("1", "\u0e35"), ("3", "ท\u0e35\u0e48"), ("1", "\u0301")]
+    shares = re.findall(r'<b class="(\w+)" style="--a:([\d.]+)%;--k:(\d)" title="([^"]*)">', clusters[1][2])
+    values = trace["c_t"][1:4, 0, 0] / symmetric(trace["c_t"][:, 0, 0]).high
+    assert [float(a) / 100 * (1 if kind == "above" else -1) for kind, a, *_ in shares] == pytest.approx(
+        values, abs=1e-3
+    )
+    assert [k for _, _, k, _ in shares] == ["0", "1", "2"]
+    assert [said.partition(":")[0] for *_, said in shares] == ["ท, t = 1", "◌\u0e35, t = 2", "◌\u0e48, t = 3"]
+    assert next(tokens(["a", *["\u0301"] * 20], range(21)).clusters()) == list(range(8))  # a file may have thousands
 
 
 def test_words_are_set_apart_and_letters_are_not() -> None:

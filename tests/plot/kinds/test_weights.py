@@ -96,10 +96,10 @@ def test_what_two_differ_by() -> None:
     other = b.parameters["1/forward"]["W_hc"].copy()
     other[1, 2] += 0.25
     b.parameters["1/forward"]["W_hc"] = other
-    found = entries(b.plot.weights(layer=1, direction="forward", against=a))
-    assert found[1, "forward", "W_hc"][1, 2] == pytest.approx(0.25)
+    found = entries(a.plot.weights(layer=1, direction="forward", against=b))
+    assert found[1, "forward", "W_hc"][1, 2] == pytest.approx(0.25)  # other less source, as in diff
     assert sum(np.count_nonzero(values) for values in found.values()) == 1
-    assert "Weights less those of the other" in b.plot.weights(against=a).svg()
+    assert "Difference of the weights: other source − this source" in b.plot.weights(against=a).svg()
 
 
 def test_a_model_needs_no_input() -> None:
@@ -154,3 +154,19 @@ def test_strange_weights() -> None:
 def test_what_is_not_there(options: dict[str, Any], error: type[LstmTraceError], message: str) -> None:
     with pytest.raises(error, match=message):
         lstm().plot.weights(**options)
+
+
+def test_a_bias_has_its_scale_beside_it() -> None:
+    bias = np.array([0.5, -1.0, 0.25, 0.75])
+    cell = {"equations": "f_t = sigmoid(W @ x_t + b_f)\ncarry: f_prev <- f_t\noutput: f_t"}
+    trace = lt.run({"W": np.ones((4, 1)), "b_f": bias}, [[1.0]], cell=cell)
+    svg = trace.plot.weights("b_f").svg()
+    tall = float(re.findall(r'class="heat" x="[\d.]+" y="[\d.]+" width="[\d.]+" height="([\d.]+)"', svg)[0])
+    pixels = images(svg.replace('class="scale"', 'class="heat"'))[0][0]
+    assert pixels.shape == (254, 1)
+    assert pixels[:, 0].tolist() == list(range(255, 1, -1))  # the largest on top
+    begin = re.findall(r'<text class="mark begin" x="[\d.]+" y="([\d.]+)">([^<]*)</text>', svg)
+    assert [told for _, told in begin] == ["1", "−1"]
+    assert float(begin[1][0]) - float(begin[0][0]) == pytest.approx(tall - 9)
+    single = lt.run({"W": np.ones((1, 1)), "b_f": bias[:1]}, [[1.0]], cell=cell).plot.weights("b_f").svg()
+    assert re.findall(r'class="mark begin"[^>]*>(±?)', single) == ["±"]  # no room for two

@@ -1,0 +1,111 @@
+"""Fonts of the system for text that Typst's own fonts cannot print: Thai, Burmese, Chinese, and other scripts.
+
+Typst looks for a font letter by letter where none is named, so that a vowel and the letter below it may come from two
+fonts, and neither stands where it should. A family that has the whole script is therefore named.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from functools import cache
+
+from ..errors import OptionError
+
+#: Families with Chinese, Japanese and Korean characters, the first that is there is used.
+CJK = (
+    "Noto Serif CJK SC", "Source Han Serif SC", "Noto Serif SC", "Songti SC", "SimSun", "FandolSong", "AR PL UMing CN",
+    "Noto Sans CJK SC", "Source Han Sans SC", "Noto Sans SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei", "Droid Sans Fallback",
+)  # fmt: skip
+#: Families of other systems than those that have Noto fonts, by the name that Unicode has for the script.
+_OTHERS = {
+    "Thai": ("Leelawadee UI", "Thonburi", "Tahoma", "Norasi", "Garuda", "Loma", "Waree"),
+    "Lao": ("Leelawadee UI", "Lao MN", "Phetsarath OT"),
+    "Khmer": ("Leelawadee UI", "Khmer MN", "Khmer OS"),
+    "Myanmar": ("Myanmar Text", "Myanmar MN", "Padauk"),
+    "Arabic": ("Noto Naskh Arabic", "Segoe UI", "Geeza Pro", "Amiri", "DejaVu Sans"),
+    "Hebrew": ("Segoe UI", "Arial Hebrew", "DejaVu Sans"),
+    "Tibetan": ("Microsoft Himalaya", "Kailasa", "Jomolhari"),
+    "Ethiopic": ("Ebrima", "Kefa"),
+}
+_INDIC = ("Nirmala UI", "Kohinoor Devanagari", "Mangal", "Lohit Devanagari")
+_EAST_ASIAN = ("Cjk", "Hiragana", "Katakana", "Hangul", "Ideographic", "Fullwidth", "Bopomofo")
+#: So many letters of a text at most are looked for.
+_MOST = 2_000
+#: A character that no font has.
+_NONE = "\U0010ffff"
+
+
+def common(letter: str) -> bool:
+    """Whether Typst's own fonts have a character: Latin, Greek, Cyrillic, and signs."""
+    return ord(letter) < 0x530 or 0x1E00 <= ord(letter) < 0x2C00
+
+
+def uncommon(text: str) -> list[str]:
+    """The characters of a text for which a font of the system is needed, each once."""
+    return [] if text.isascii() else [letter for letter in dict.fromkeys(text) if not common(letter)]
+
+
+def families(text: str) -> list[str]:
+    """Families that have the scripts of a text, in the order in which they are tried; whether they are there or not.
+
+    >>> families("α"), families("ဆို")
+    ([], ['Noto Serif Myanmar', 'Noto Sans Myanmar', 'Myanmar Text', 'Myanmar MN', 'Padauk'])
+    """
+    found: dict[str, None] = {}
+    for script in dict.fromkeys(map(_script, uncommon(text))):
+        if script in _EAST_ASIAN:
+            wanted: tuple[str, ...] = CJK
+        else:
+            wanted = (f"Noto Serif {script}", f"Noto Sans {script}", *_OTHERS.get(script, _INDIC))
+        found |= dict.fromkeys(wanted)
+    return list(found)
+
+
+def check(text: str, what: str, instead: str) -> None:
+    """Raise OptionError where the system has no font for letters of a text, since boxes would be printed.
+
+    Args:
+        text: what is printed.
+        what: it in words, with its article.
+        instead: formats that need no font.
+    """
+    letters = [letter for letter in uncommon(text) if unicodedata.category(letter)[0] in "LN"][:_MOST]
+    missing = _without_font(letters, families(text)) if letters else []
+    if not missing:
+        return
+    scripts = list(dict.fromkeys("East Asian" if _script(c) in _EAST_ASIAN else _script(c) for c in missing))
+    package = "fonts-noto-cjk" if "East Asian" in scripts else "fonts-noto-core"
+    raise OptionError(
+        f"{what} has {', '.join(scripts[:3])} characters ({' '.join(missing[:5])}), and no font for them was found: "
+        f"install one (Debian and Ubuntu have them in {package}), or write {instead}"
+    )
+
+
+def _without_font(letters: Iterable[str], named: Iterable[str]) -> list[str]:
+    """The letters that Typst prints as the box for what has no glyph: they are of the size of that box."""
+    import typst
+
+    letters = [*letters, _NONE]
+    listed = ", ".join(f'"\\u{{{ord(letter):x}}}"' for letter in letters)
+    fonts = ", ".join(f'"{name}"' for name in ("New Computer Modern", *named))
+    source = (
+        f'#set page(width: auto)\n#set text(font: ({fonts},), top-edge: "bounds", bottom-edge: "bounds")\n'
+        f"#context [#metadata(({listed},).map(c => measure(text(c))).map(m => (m.width.pt(), m.height.pt()))) <sizes>]"
+    )
+    found = typst.query(source.encode(), "<sizes>", field="value", one=True)
+    sizes = _parsed(found)
+    return [letter for letter, size in zip(letters[:-1], sizes[:-1], strict=True) if size == sizes[-1]]
+
+
+def _parsed(found: str) -> list[list[float]]:
+    import json
+
+    return [list(map(float, size)) for size in json.loads(found)]
+
+
+@cache
+def _script(letter: str) -> str:
+    """The first word of a character's name."""
+    return unicodedata.name(letter, "unknown").split()[0].split("-")[0].title()
