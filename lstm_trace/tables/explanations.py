@@ -91,7 +91,7 @@ def _told(account: Ledger, labels: Mapping[int | None, str], typical: float) -> 
 
 @checked
 def ablation(
-    trace: Trace, of: str, over: Over = "units", only: str | Sequence[str] | None = None, to: Any = 0.0
+    trace: Trace, of: str, over: Over = "units", only: Sequence[str] | str | None = None, to: Any = 0.0
 ) -> Explanation:
     """What a value becomes when each unit, step or line in turn is held at another value; the largest change first.
 
@@ -145,6 +145,12 @@ def _called(trace: Trace, found: Ablation) -> list[str]:
 
 def _ablated(found: Ablation) -> Iterator[str]:
     yield f"{found.of} = {shortest(found.value)}"
+    if found.left:
+        count, every = len(found.effects), found.left + len(found.effects)
+        yield (
+            f"all {every:,} {found.over} would take too long: held are the {count:,} whose own values are the largest; "
+            "name others with --line, in Python only="
+        )
     lines = list(dict.fromkeys(f"{e.scope}/{e.line}" for e in found.effects))
     few = ", ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
     at = f"{found.to} its own value" if found.to.startswith("*") else found.to

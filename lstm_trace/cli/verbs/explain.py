@@ -107,7 +107,8 @@ def command(
     """
     import os
 
-    from ...base.files import format_of, spare, written
+    from ...base.files import format_of, written
+    from ...base.spared import spare
     from ...report.report import SUFFIXES as WORKED
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation

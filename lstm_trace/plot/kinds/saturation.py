@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError

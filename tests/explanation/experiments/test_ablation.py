@@ -15,6 +15,7 @@ from lstm_trace.explanation.experiments import ablation as module
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
+from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.labels import step_labels
 from lstm_trace.trace.trace import Trace
 
@@ -175,7 +176,28 @@ def test_errors(kind: type[LstmTraceError], told: str, arguments: dict[str, Any]
 def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_SECONDS", 1e-5)
     with pytest.raises(TooLargeError, match=r"12 runs of 5 steps would take some 0 s.*--line"):
-        ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF)
+        ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF, lines="c_t")
+
+
+@pytest.mark.parametrize("over", ["units", "steps"])
+def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    every = ablation(trace, OF, over)
+    assert not every.left
+    monkeypatch.setattr(trials, "run_seconds", lambda _: 1.0)
+    monkeypatch.setattr(module, "MOST_SECONDS", 3.5)
+    few = ablation(trace, OF, over)
+    assert (len(few.effects), few.left) == (3, len(every.effects) - 3)
+    assert set(few.effects) <= set(every.effects), "each is the run that it was"
+
+    def size(effect: Any) -> float:
+        values = np.abs(trace.lines[effect.scope][effect.line][: LENGTHS[few.of.b], few.of.b])
+        return float(values[:, effect.unit].max() if over == "units" else values[effect.t].max())
+
+    left = set(every.effects) - set(few.effects)
+    assert min(map(size, few.effects)) >= max(map(size, left))
+    (told,) = (s for s in explanation(trace, OF, how="ablation", over=over).sentences if "too long" in s)
+    assert told.startswith(f"all {len(every.effects)} {over} would take too long: held are the 3 whose own values are")
 
 
 def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
