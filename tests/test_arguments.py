@@ -113,3 +113,26 @@ def test_an_argument_that_there_is_not_is_refused_by_name(name: str, tmp_path: P
 def test_an_option_of_an_explanation_is_refused_by_name(how: str, option: str, wrong: Any) -> None:
     with pytest.raises(LstmTraceError, match=rf"{option}\W"):
         lt.explain(T, None if how == "gates" else "1/h_t[0]", how, **{option: wrong})
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"), [("saturation", "batch"), ("states", "low"), ("unit", "order"), ("text", "order"), ("", "order")]
+)
+def test_an_option_that_a_picture_has_not_is_refused_by_name(kind: str, wrong: str) -> None:
+    picture = getattr(T.plot, kind) if kind else T.plot
+    with pytest.raises(OptionError, match=rf"^there is no argument '{wrong}'; (there are (?!.*self)|did you mean )"):
+        picture(**{wrong: 9})
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        (5, "only: expected a name, or a list of names, found 5"),
+        ([5], "lines: expected a name, or a list of names, found 5"),
+        ([], "nothing is named that could be held"),
+    ],
+)
+def test_what_is_held_in_turn_is_named(only: Any, told: str) -> None:
+    with pytest.raises(OptionError) as error:
+        lt.explain(T, "1/h_t[0]", "ablation", only=only)
+    assert str(error.value).startswith(told)

@@ -30,7 +30,7 @@ def blocks(folder: Path) -> list[tour.Block]:
 
 def lines(text: str) -> list[str]:
     """The lines of a text; letters in quotes in order: those at which a unit is saturated are in that of rounding."""
-    text = re.sub(r'"[^"\n]*"(?: "[^"\n]*")+', lambda found: " ".join(sorted(found[0].split())), text)
+    text = re.sub(r"‘[^’\n]*’(?: ‘[^’\n]*’)+", lambda found: " ".join(sorted(found[0].split())), text)
     return [" ".join(line.split()) for line in text.splitlines()]
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage, carried
+from ..cell.network import Stage
 from ..errors import MissingError, TooLargeError
 from ..trace.address import Address, line_name
 from ..trace.operands import one_row, sizes
@@ -137,7 +137,7 @@ class _Squares:
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.sizes = {(stage.scope, line): np.zeros(trace.steps) for stage in trace.stages for line in _carried(stage)}
+        self.sizes = {(stage.scope, line): np.zeros(trace.steps) for stage in trace.stages for line in stage.carried}
 
     @np.errstate(all="ignore")  # a gradient that has overflowed has no size
     def add(self, seeds: Weightings) -> None:
@@ -157,14 +157,10 @@ class _Squares:
         """The sizes at the steps that are no padding."""
         inside = np.flatnonzero(self.trace.valid[:, 0, 0])
         for stage in self.trace.stages:
-            for line in _carried(stage):
+            for line in stage.carried:
                 sizes = self.sizes[stage.scope, line]
                 for at in inside:
                     yield Norm(stage.layer, stage.direction, line, self.trace.span[at], float(sizes[at]))
-
-
-def _carried(stage: Stage) -> list[str]:
-    return list(dict.fromkeys(carried(stage.cell)))
 
 
 def _size(values: Array) -> Array:

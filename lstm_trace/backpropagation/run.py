@@ -18,7 +18,7 @@ from ..engine.run import by_definition, by_plan
 from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
-from ..trace.operands import sizes
+from ..trace.operands import one_thread, sizes
 from ..trace.sums import Values, add, gather, gather_in, term
 from ..trace.trace import Trace
 
@@ -77,13 +77,22 @@ def _plan(trace: Trace) -> str:
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
-    """What the stages read of the forward pass that was not recorded."""
+    """What the stages read of the forward pass that was not recorded, each line once."""
+    told: set[str] = set()
     made = {stage.scope for stage in stages}
+    both_ends = (slice(0, 2), slice(-2, None))  # a state is the initial one at one end, and a line elsewhere
     for stage in stages:
         for name in stage.cell.inputs:
             source = stage.sources[name]
-            if scope_and_name(source)[0] in made or trace.operand(stage.scope, name, slice(0, 1)) is not None:
+            scope, line = scope_and_name(source)
+            if scope in made or all(trace.operand(stage.scope, name, end) is not None for end in both_ends):
                 continue
+            states = trace.stage(scope).cell.states if scope else {}
+            if line in states and line in trace.initial.get(scope, {}):
+                source = f"{scope}/{states[line]}"
+            if source in told:
+                continue
+            told.add(source)
             readers = (x.name for x in stage.cell.lines if x.assigned and name in stage.through(x))
             why = next((f"through line `{reader}`" for reader in readers), "to the parameters")
             yield f"{source} was not recorded; the walk back {why} needs it: trace again and record that line too"
@@ -139,7 +148,8 @@ class _Gathering(InMemory):
         steps = slice(self.waiting[0][0].start, self.waiting[-1][0].stop)
         last = steps.start == 0 if stage.backwards else steps.stop == self.trace.steps
         if last or (steps.stop - steps.start) * self.trace.batch >= AT_ONCE:
-            self._gather(stage, steps)
+            with one_thread(self.trace):
+                self._gather(stage, steps)
             self.waiting = []
 
     def _gather(self, stage: Stage, steps: slice) -> None:

@@ -6,10 +6,9 @@ import io
 import json
 import os
 import re
-import stat
 import sys
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import IO, Any, ClassVar
@@ -19,37 +18,41 @@ import yaml
 from ..errors import FileError
 from .leftovers import part
 from .os_errors import reason
-from .text_limits import check_room, check_toml
+from .text.text_limits import check_room, check_toml
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30
 
 
-def read_bytes(path: str | Path, instead: str = "") -> bytes:
-    """The bytes of a file, or of standard input for '-'. instead: what to do with one that is too large.
+def read_bytes(path: str | Path, instead: str = "", most: int | None = None) -> bytes:
+    """The bytes of a file, or of standard input for '-'; at most so many, or `MAX_TEXT`.
+
+    instead: what to do with more of them.
 
     Raises FileError.
     """
+    most = MAX_TEXT if most is None else most
     try:
         if str(path) != "-":
-            check_size(path, Path(path).stat().st_size, instead)
+            check_size(path, Path(path).stat().st_size, instead, most)
             if Path(path).is_file():
                 return Path(path).read_bytes()
         with nullcontext(sys.stdin.buffer) if str(path) == "-" else open(path, "rb") as stream:  # of no known size
-            content: bytes = stream.read(MAX_TEXT + 1)
+            content: bytes = stream.read(most + 1)
     except OSError as error:
         raise FileError(f"{path}: {reason(error)}") from None
-    if len(content) > MAX_TEXT:
+    if len(content) > most:
         more = f"; {instead}" if instead else ""
-        raise FileError(f"{path}: more than {MAX_TEXT:,} bytes; texts up to that are read{more}")
+        raise FileError(f"{path}: more than {most:,} bytes; texts up to that are read{more}")
     return content
 
 
-def check_size(path: str | Path, size: int, instead: str = "") -> None:
+def check_size(path: str | Path, size: int, instead: str = "", most: int | None = None) -> None:
     """Raise FileError where a text of `size` bytes is more than is read. instead: what to do with it."""
-    if size > MAX_TEXT:
+    most = MAX_TEXT if most is None else most
+    if size > most:
         more = f"; {instead}" if instead else ""
-        raise FileError(f"{path}: {size:,} bytes; text files up to {MAX_TEXT:,} are read{more}")
+        raise FileError(f"{path}: {size:,} bytes; text files up to {most:,} are read{more}")
 
 
 def read_data(path: str | Path, content: bytes | None = None) -> Any:
@@ -257,27 +260,6 @@ def destination(path: str | Path) -> Path:
     if target.is_symlink():
         raise FileError(f"{path}: a link that leads to itself; write to another file")
     return target
-
-
-def spare(output: str | Path, inputs: Iterable[str | Path]) -> None:
-    """Raise FileError where `output` is one of the files `inputs`, by whatever name or link: it would be lost.
-
-    '-' is the file that the shell has opened as standard output, or input.
-    """
-    target = _identity(output, 1)
-    for source in inputs:
-        if target is not None and target == _identity(source, 0):
-            also = "" if str(source) == str(output) else f" {source} by another name,"
-            raise FileError(f"{output}: this is{also} an input, which would be lost; write to another file")
-
-
-def _identity(path: str | Path, standard: int) -> tuple[int, int] | None:
-    """What two names of one file have in common; None where nothing could be lost: no file yet, a terminal, a pipe."""
-    try:
-        found = os.fstat(standard) if str(path) == "-" else os.stat(path)
-    except (OSError, ValueError):  # a name that no file can have
-        return None
-    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else None
 
 
 @contextmanager

@@ -239,6 +239,17 @@ class Cell:
                 found.setdefault(name, []).append(line)
         return {name: tuple(lines) for name, lines in found.items()}
 
+    def is_gate(self, line: Line) -> bool:
+        """Whether a line squashes into (0, 1), or is one minus such a line, and has a name."""
+        return line.assigned and self.opens(line)
+
+    def opens(self, line: Line) -> bool:
+        """Whether a line squashes into (0, 1), or is one minus such a line; its name does not matter."""
+        if line.op != "add" or line.constants != (1.0, -1.0) or line.operands[0] != 1.0:
+            return line.squashed
+        other = self.by_name.get(str(line.operands[1]))
+        return other is not None and other.squashed
+
     @cached_property
     def equations(self) -> dict[str, str]:
         """Each assigned name with its right-hand side, written canonically, in computing order."""

@@ -98,6 +98,18 @@ class Stage:
         cell = self.cell
         return name in cell.by_name or name in cell.states or (name in cell.inputs and not self.borrows(name))
 
+    def unpadded(self, name: str) -> str:
+        """A line; where padding keeps a state in its place, or makes it zero, what the cell computes for it."""
+        line = (self.cell.plain or self.cell).by_name.get(name)
+        if line is None or line.op != "where" or self.sources.get(str(line.operands[0])) != VALID:
+            return name
+        return str(line.operands[1])
+
+    @cached_property
+    def carried(self) -> tuple[str, ...]:
+        """What is carried to the next step, each line once: without padding, what the cell computes for it."""
+        return tuple(dict.fromkeys(self.unpadded(line) for _, line in self.cell.carry))
+
     @cached_property
     def owner(self) -> Scope:
         """The scope whose parameters it reads: of an adjoint, that of the stage whose adjoint it is."""
@@ -244,12 +256,3 @@ def find(stages: Sequence[Stage], name: str) -> list[str]:
         known = dict.fromkeys(n for s in stages for n in (*s.cell.by_name, *s.cell.inputs, *s.cell.states))
         raise MissingError(f"there is no line {name!r}{nearest(name, known, 'there are')}")
     return scopes
-
-
-def carried(cell: Cell) -> list[str]:
-    """What a cell carries to its next step; where padding holds it, the line that it computes for it."""
-    names, cell = [], cell.plain or cell
-    for _, target in cell.carry:
-        line = cell.by_name.get(target)
-        names.append(str(line.operands[1]) if line is not None and line.op == "where" else target)
-    return names

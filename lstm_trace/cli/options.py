@@ -42,12 +42,16 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
             files = outputs if isinstance(parameter.type, OutputPath) else inputs
             files += [value] if isinstance(value, str) else value
     inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # which may be traces
-    if outputs:
-        from ..base.files import spare
+    if callback is None:
+        return None
+    if not outputs:
+        return callback(**given)
+    from ..base.spared import spare, sparing
 
-        for output in outputs:
-            spare(output, inputs)
-    return callback(**given) if callback else None
+    for output in outputs:
+        spare(output, inputs)
+    with sparing(outputs):
+        return callback(**given)
 
 
 def echo(text: str, err: bool = False) -> None:

@@ -13,12 +13,13 @@ from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Lock, Thread
-from typing import Any, NamedTuple
+from threading import Thread
+from typing import NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.blas import at_most
 from ..errors import FileError
 from ..trace.files.tensor_header import is_tensors
 from ..trace.files.trace_safetensors import BUFFER, LARGE_STEP, Places, begun, load_mapped, save_tensors, write_rows
@@ -73,47 +74,15 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
 def _room_to_write(job: Job) -> Iterator[None]:
     """One core left alone by numpy's products where writing takes as long as computing.
 
-    Threads of a product wait for each other in a loop: one of them that has lost its core to the writer stops all.
+    One thread of a product that has lost its core to the writer stops all.
     """
     made = sum(products(stage, job.weights) for stage in job.work.stages)
     stored = sum(job.work.widths[scope][name] for scope, names in job.work.recorded.items() for name in names)
     if made > MOST_PRODUCTS * max(stored, 1):
         yield
         return
-    _LIMIT.enter()
-    try:
+    with at_most((os.cpu_count() or 1) - 1):
         yield
-    finally:
-        _LIMIT.leave()
-
-
-class _Limit:
-    """A limit on the threads of numpy's BLAS, for as long as any run needs it: they are the process's, not a run's."""
-
-    def __init__(self) -> None:
-        self._lock, self._runs = Lock(), 0
-        self._before: Any = None
-
-    def enter(self) -> None:
-        """Set it, where no other run has."""
-        from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only here
-
-        with self._lock:
-            self._runs += 1
-            if self._runs == 1:
-                blas = ThreadpoolController().select(user_api="blas")
-                threads = min((library["num_threads"] for library in blas.info()), default=1)
-                self._before = blas.limit(limits=max(1, min(threads, (os.cpu_count() or 1) - 1)))
-
-    def leave(self) -> None:
-        """Lift it, where no other run needs it."""
-        with self._lock:
-            self._runs -= 1
-            if not self._runs:
-                self._before.restore_original_limits()
-
-
-_LIMIT = _Limit()
 
 
 class _Part(NamedTuple):

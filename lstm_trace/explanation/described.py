@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import VALID, Stage
+from ..cell.network import Stage
 from ..trace.trace import Trace
 from .half_life import Kept, kept, pieces
-from .memory import Recurrence
+from .recurrence import Recurrence
 
 
 class Described(NamedTuple):
@@ -58,19 +58,6 @@ class Moves(NamedTuple):
         return self.change / (self.typical or 1.0)
 
 
-def computed(stage: Stage, name: str) -> str:
-    """A line; where padding holds it or makes it zero, what the cell computes for it."""
-    line = stage.cell.by_name.get(name)
-    padded = line is not None and line.op == "where" and stage.sources.get(str(line.operands[0])) == VALID
-    return str(line.operands[1]) if line is not None and padded else name
-
-
-def carried(stage: Stage) -> list[str]:
-    """The carried lines, without what padding needs."""
-    names = (computed(stage, line) for _, line in stage.cell.carry)
-    return [name for name in dict.fromkeys(names) if name in stage.cell.by_name]
-
-
 def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> Described:
     values = trace.lines[stage.scope][name]
     valid = trace.valid[:, rows, 0] != 0
@@ -78,7 +65,7 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
     total, size, largest = np.zeros(width), np.zeros(width), np.zeros(width)
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
     at = np.zeros((width, 2), int)
-    first = rows.start or 0
+    first, begun = rows.start or 0, False
     for steps in pieces(trace.steps, valid.shape[1] * width):
         t, b = np.nonzero(valid[steps])
         here = np.asarray(values[steps, rows], np.float64)[t, b]
@@ -89,7 +76,8 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
         least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
         where = np.argmax(np.abs(here), axis=0)
         value = here[where, np.arange(width)]
-        larger = (np.abs(value) > np.abs(largest)) | (steps.start == 0)
+        larger = (np.abs(value) > np.abs(largest)) | (not begun)
+        begun = True
         largest = np.where(larger, value, largest)
         at[larger] = np.stack([t[where] + steps.start, b[where] + first], axis=1)[larger]
     count = np.float64(valid.sum())
@@ -104,7 +92,7 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
 
 def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:
     """How far a carried line went at each step; None where what was carried in is not known."""
-    states = [state for state, line in stage.cell.carry if computed(stage, line) == name]
+    states = [state for state, line in stage.cell.carry if stage.unpadded(line) == name]
     valid = trace.valid[:, rows, 0] != 0
     shape = valid.shape
     change, before, after = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.lines import Operand
 from ..cell.network import Stage
+from ..errors import MissingError
 from ..trace.trace import Trace
-from .memory import Recurrence
+from .recurrence import Recurrence
+from .recurrence import kept as kept_at
 
 #: So many values are worked on at a time.
 PIECE = 1 << 20
@@ -19,9 +23,9 @@ PIECE = 1 << 20
 class Kept(NamedTuple):
     """What the units of a carried line keep from step to step.
 
-    half_life: (H,), valid steps for each time that what a unit holds has come down to a half or less; infinite where it
-    never has, NaN where a gate was no finite number. mean: (H,), of the factor. forgets: (T, B), the share of units
-    that keep less than half at a step; NaN at padding.
+    half_life: (H,), valid steps by the number of `halvings`; infinite where nothing was ever lost, NaN where a gate was
+    no finite number. mean: (H,), of the factor. forgets: (T, B), the share of units that keep less than half at a step;
+    NaN at padding.
     """
 
     half_life: Array
@@ -29,44 +33,51 @@ class Kept(NamedTuple):
     forgets: Array
 
 
-def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) -> Kept | None:
-    """What each of `width` units keeps at the valid steps of `rows`; None where a gate was not recorded.
+def halvings(kept: Array) -> Array:
+    """How often each factor halves what it multiplies: -log2 of it, at least 0 and at most 1.
 
-    Where half is gone the count begins anew: a unit that holds a value for eighty steps and drops it at once has a
-    half-life of eighty, however little it kept then.
+    At most 1, so that a unit that holds a value for eighty steps and drops it at once has a half-life of eighty,
+    however little it kept then. What is counted does not depend on where a sequence begins or ends.
+
+    >>> halvings(np.array([1.0, 0.5, -0.5, 0.25, 0.0, 2.0])).tolist()
+    [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
     """
-    valid = trace.valid[:, rows, 0] != 0
-    shape = valid.shape[1], width
-    left, halved, total, forgets = np.ones(shape), np.zeros(shape), np.zeros(shape), np.full(valid.shape, np.nan)
-    for steps in pieces(trace.steps, shape[0] * width, stage.backwards):
-        keep = _factor(trace, stage, rule, steps, rows)
-        if keep is None:
-            return None
-        keep = np.broadcast_to(keep, (steps.stop - steps.start, *shape))
-        for t in range(steps.start, steps.stop)[:: -1 if stage.backwards else 1]:
-            inside, here = valid[t], keep[t - steps.start]
-            left[inside] *= here[inside]
-            total[inside] += here[inside]
-            forgets[t, inside] = (np.abs(here[inside]) < 0.5).mean(axis=1)
-            gone = np.abs(left) <= 0.5
-            halved += gone
-            left[gone] = 1.0
-    count = np.float64(valid.sum())
+    return -np.log2(np.clip(np.abs(kept), 0.5, 1.0))
+
+
+def by_halvings(steps: float, halved: Array) -> Array:
+    """The half-life of what was halved so often in so many steps; infinite where it never was, NaN of NaN."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        times = np.where(np.isfinite(total).all(axis=0), halved.sum(axis=0), np.nan)
-        return Kept(count / times, total.sum(axis=0) / count, forgets)
+        return np.float64(steps) / (halved + 0.0)  # -0 would make it negative
 
 
-def _factor(trace: Trace, stage: Stage, rule: Recurrence, steps: slice, rows: slice) -> Array | None:
-    """What each step keeps of the state before it, (steps, rows, H) or what is broadcast to that."""
-    keep: Array = np.zeros(1)
-    for sign, gate in rule.keeps:
-        values = 1.0 if gate is None else trace.operand(stage.scope, gate, steps)
-        if values is None:
+@np.errstate(all="ignore")  # what has overflowed has no half-life
+def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) -> Kept | None:
+    """What each of `width` units keeps at the valid steps of `rows`; None where a gate was not recorded."""
+    valid = trace.valid[:, rows, 0] != 0
+    halved, total, forgets = np.zeros(width), np.zeros(width), np.full(valid.shape, np.nan)
+    for steps in pieces(trace.steps, valid.shape[1] * width):
+        try:
+            keep = kept_at(trace, stage, rule, partial(_values, trace, stage, steps, rows))
+        except MissingError:
             return None
-        values = np.asarray(values, np.float64)
-        keep = keep + sign * (values[:, rows] if values.ndim == 3 else values)
-    return keep
+        inside = valid[steps]
+        keep = np.broadcast_to(keep, (*inside.shape, width))
+        halved += halvings(keep).sum(axis=(0, 1))  # at padding all is kept, unless it is held there
+        here = keep[inside]
+        total += here.sum(axis=0)
+        forgets[steps][inside] = (np.abs(here) < 0.5).mean(axis=1)
+    count = np.float64(valid.sum())
+    return Kept(by_halvings(count, np.where(np.isfinite(total), halved, np.nan)), total / count, forgets)
+
+
+def _values(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
+    """The values of an operand, (steps, rows, H) or what is broadcast to that."""
+    values = trace.operand(stage.scope, name, steps)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{name} was not recorded")
+    values = np.asarray(values, np.float64)
+    return values[:, rows] if values.ndim == 3 else values
 
 
 def pieces(steps: int, width: int, backwards: bool = False) -> Iterator[slice]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -16,33 +17,14 @@ import numpy as np
 from ..backpropagation.combination import is_sum
 from ..base.arrays import Array
 from ..cell.holds import names_of
-from ..cell.lines import Cell, Line, Operand
-from ..cell.network import Stage, carried
+from ..cell.lines import Operand
+from ..cell.network import VALID, Stage
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
 from ..trace.holds.held import plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-
-#: Begins what is put in the place of a value that is held.
-HOLD = "hold of "
-
-
-class Recurrence(NamedTuple):
-    """How a carried line is made: the sum, its terms that keep (sign, gate; None for 1) and that write (sign, name).
-
-    clip: the line that clips the sum, if any; mask: the condition under which the state is replaced, if any. held:
-    the line that is carried where there is such a condition: the old state where it does not hold.
-    """
-
-    state: str
-    carried: str
-    keeps: tuple[tuple[float, Operand | None], ...]
-    writes: tuple[tuple[float, Operand], ...]
-    total: str
-    clip: str | None
-    mask: str | None
-    held: str = ""
+from .recurrence import HOLD, Recurrence, changes, kept_by_sum, recurrence, times
 
 
 class Entry(NamedTuple):
@@ -63,7 +45,7 @@ class Entry(NamedTuple):
 class Ledger:
     """The account of one value: rows whose parts add up to `value` but for `residual`.
 
-    half_life: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
+    halved: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
     steps: how many there are. Steps of padding, which keep everything, are none of them.
     """
 
@@ -72,7 +54,7 @@ class Ledger:
     rows: tuple[Entry, ...]
     value: float
     residual: float
-    half_life: int | None
+    halved: int | None
     steps: int
 
 
@@ -95,60 +77,7 @@ class Flow(NamedTuple):
     origin: str
 
 
-def terms(
-    cell: Cell, line: Line, state: str
-) -> tuple[tuple[tuple[float, Operand | None], ...], tuple[tuple[float, Operand], ...]]:
-    """The terms of a sum that keep something of `state` (sign, gate; None for 1), and the others (sign, name)."""
-    found = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
-    keeps: list[tuple[float, Operand | None]] = []
-    writes: list[tuple[float, Operand]] = []
-    for sign, term in found:
-        if term == state:
-            keeps.append((sign, None))
-        elif (gate := _gate(cell, term, state)) is not None:
-            keeps.append((sign, gate))
-        else:
-            writes.append((sign, term))
-    return tuple(keeps), tuple(writes)
-
-
-def recurrence(cell: Cell, name: str) -> Recurrence:
-    """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
-    state, mask, held = next((s for s, target in cell.carry if target == name), None), None, ""
-    for candidate, target in cell.carry:  # where there is padding the carried line is where(valid, c_t, c_prev)
-        line = cell.by_name.get(target)
-        if line and line.op == "where" and line.operands[2] == candidate and name in (target, line.operands[1]):
-            state, mask, held, name = candidate, str(line.operands[0]), target, str(line.operands[1])
-    if state is None:
-        known = ", ".join(carried(cell)) or "none"
-        raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
-    if name in cell.inputs:
-        raise OptionError(f"{name} is supplied here, not computed, so what it keeps is unknown")
-    line = cell.by_name[name]
-    clip = None
-    if line.op == "clip":
-        clip, line = name, cell.by_name.get(str(line.operands[0]), line)
-    keeps, writes = terms(cell, line, state)
-    if not keeps:
-        raise OptionError(
-            f"{name} = {cell.equations.get(name, name)} is not a sum of (gate * {state}) and other terms, "
-            "so what it keeps cannot be separated from what it writes"
-        )
-    for _, term in writes:
-        if term == line.name and line.op != "add":
-            raise OptionError(f"{name} is made by {line.op}, not by a sum with a term gate * {state}")
-    return Recurrence(state, name, keeps, writes, line.name, clip, mask, held)
-
-
-def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
-    """The gate of a term gate * state; None for any other term."""
-    line: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
-    if line is None or line.op != "mul" or line.operands.count(state) != 1:
-        return None
-    return next(o for o in line.operands if o != state)
-
-
-def _values(trace: Trace, stage: Stage, name: Operand, b: int, j: int) -> Array:
+def _values(trace: Trace, stage: Stage, b: int, j: int, name: Operand) -> Array:
     values = trace.operand(stage.scope, name)
     if values is None:
         raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
@@ -157,6 +86,7 @@ def _values(trace: Trace, stage: Stage, name: Operand, b: int, j: int) -> Array:
     return array[:, j if array.shape[1] > 1 else 0].astype(np.float64)
 
 
+@np.errstate(all="ignore")  # a value that has overflowed has parts that are no numbers
 def ledger(trace: Trace, of: str) -> Ledger:
     """The account of the carried value at address `of`, for example `3/c_t[1]`.
 
@@ -170,7 +100,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
             raise OptionError(f"memory is the ledger of one value, not of a sum; found {of!r}") from None
         raise
     stage = plain_stage(trace.stage(address.scope))
-    rule = recurrence(stage.cell, address.line)
+    rule = recurrence(stage, address.line)
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
     if address.unit is None and width > 1:
@@ -194,7 +124,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     entries = _entries(rows)
     address = address._replace(unit=(j,))
     left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
-    return Ledger(address, rule, entries, value, left, _half_life(found), steps)
+    return Ledger(address, rule, entries, value, left, _halved(found), steps)
 
 
 def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -213,6 +143,7 @@ def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entr
     return tuple(Entry(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
 
 
+@np.errstate(all="ignore")
 def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, held: bool = False) -> Flow:
     """What happened to unit `j` in row `b` up to the step that lies at `at` in the trace's arrays.
 
@@ -220,24 +151,27 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
 
     Raises MissingError where a line that the recurrence needs was not recorded.
     """
-    valid = np.ones(trace.steps) if rule.mask is None else _values(trace, stage, rule.mask, b, 0)
-    keep = np.zeros(trace.steps)
-    for sign, gate in rule.keeps:
-        keep += sign * (1.0 if gate is None else _values(trace, stage, gate, b, j))
+    read = partial(_values, trace, stage, b, j)
     order = tuple(range(at + 1)) if not stage.backwards else tuple(range(trace.steps - 1, at - 1, -1))
-    past = valid == 0
-    past[at] = past[at] and held  # the line itself is computed at padding too; only the carry is not
-    keep = np.where(past, 1.0, keep)
-    writes = tuple((str(name), sign * _values(trace, stage, name, b, j)) for sign, name in rule.writes)
+    kept, put = kept_by_sum(trace, stage, rule, read)
+    keep = np.zeros(trace.steps) + kept
+    writes = [*((str(name), sign * read(name)) for sign, name in rule.writes), *put]
     cut = None
     if rule.clip is not None:
-        cut = _values(trace, stage, rule.clip, b, j) - _values(trace, stage, rule.total, b, j)
-    for name in dict.fromkeys((rule.total, rule.carried)):
-        if (found := _held(trace, stage, name, b, j)) is not None:
-            factor, put = found
-            keep, writes = keep * factor, tuple((source, values * factor) for source, values in writes)
-            cut = None if cut is None or name == rule.total else cut * factor
-            writes += ((f"{HOLD}{name}", put),)
+        held_clip = names_of(trace.stage(stage.scope).cell).get(rule.clip)
+        cut = read(rule.clip if held_clip is None else held_clip.free) - read(rule.total)
+    past = np.zeros(trace.steps, bool)
+    for then in changes(trace, stage, rule, read):
+        if then.after and not held:  # the line itself is not chosen, nor held, by what comes after it
+            then.part[at], then.old[at], then.put[at] = 1.0, 0.0, 0.0
+        keep = times(keep, then.part) + then.old
+        writes = [(source, times(values, then.part)) for source, values in writes]
+        cut = None if cut is None or then.line == rule.total else times(cut, then.part)
+        if then.line:
+            writes.append((HOLD + then.line, then.put))
+            past &= then.part == 1
+        else:
+            past = (then.old == 1) & (stage.sources.get(str(rule.mask)) == VALID)
     start = trace.operand(stage.scope, rule.state, slice(order[0], order[0] + 1))
     if start is None:
         raise MissingError(f"the initial value of {rule.state} was not recorded")
@@ -245,21 +179,7 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
-    return Flow(order, past, keep, writes, cut, _products(keep, order), first, origin)
-
-
-def _held(trace: Trace, stage: Stage, name: str, b: int, j: int) -> tuple[Array, Array] | None:
-    """At each step what a line that can be held keeps of its own value, and what is put in its place."""
-    names = names_of(trace.stage(stage.scope).cell).get(name)
-    if names is None:
-        return None
-    given = {n: _values(trace, stage, n, b, j) for n in names if n in trace.given.get(stage.scope, {})}
-    factor, put = np.ones(trace.steps), np.zeros(trace.steps)
-    if names.scale in given:
-        factor = np.where(given[names.scale], given[names.by], factor)
-    if names.hold in given:
-        factor, put = np.where(given[names.hold], 0.0, factor), np.where(given[names.hold], given[names.to], put)
-    return factor, put
+    return Flow(order, past, keep, tuple(writes), cut, _products(keep, order), first, origin)
 
 
 def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
@@ -276,7 +196,7 @@ def _latest(found: Flow) -> Iterator[int]:
     return (s for s in reversed(found.order) if not found.past[s])
 
 
-def _half_life(found: Flow) -> int | None:
+def _halved(found: Flow) -> int | None:
     """The first k at which the product of the latest k gates is a half or less."""
     product = 1.0
     for k, s in enumerate(_latest(found), 1):

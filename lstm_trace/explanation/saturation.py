@@ -1,4 +1,4 @@
-"""How the gates of a cell behave over a trace: saturation, dead and always-open units, memory length, first NaN.
+"""How the gates of a cell behave over a trace: saturation, dead and always-open units, half-life, first NaN.
 
 Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
 above `high`; tanh, which goes from -1 to 1, is measured by its place between its ends.
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
@@ -20,8 +19,8 @@ from ..errors import OptionError
 from ..trace.address import Address
 from ..trace.holds.held import plain
 from ..trace.trace import Trace
-from .gates import is_gate
-from .memory import recurrence
+from .half_life import by_halvings, halvings
+from .recurrence import recurrence
 
 LOW, HIGH = 0.1, 0.9
 
@@ -30,8 +29,8 @@ class Activity(NamedTuple):
     """One unit of one squashing line over all valid steps and rows.
 
     left, right: share of values below `low` and above `high`. state: `dead` (never above low), `open` (never below
-    high) or nothing. memory: for a gate that multiplies a carried state, the effective length in steps,
-    -1 / mean(log f): after so many steps 1/e of what was stored is left; None for other lines.
+    high) or nothing. half_life: for a gate that multiplies a carried state, how many steps it takes to halve what is
+    held (`half_life.halvings`); None for other lines.
     """
 
     scope: str
@@ -43,7 +42,7 @@ class Activity(NamedTuple):
     left: float
     right: float
     state: str
-    memory: float | None
+    half_life: float | None
 
 
 #: Of the table of all activities.
@@ -89,7 +88,7 @@ def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | N
 def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
     inside = trace.valid[:, rows, 0] != 0
     for stage, line, values in plain(trace).recorded():
-        gate = line.squashed or is_gate(line, stage.cell)
+        gate = line.squashed or stage.cell.is_gate(line)
         if not gate and line.op != "tanh":
             continue
         gates = keeping(stage)
@@ -109,7 +108,7 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
                 float((place < low).mean()),
                 float((place > high).mean()),
                 state if gate else "",
-                _length(here) if line.name in gates else None,
+                float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None,
             )
 
 
@@ -118,17 +117,10 @@ def keeping(stage: Stage) -> set[str]:
     names: set[str] = set()
     for line in stage.cell.lines:
         try:
-            names |= {gate for _, gate in recurrence(stage.cell, line.name).keeps if isinstance(gate, str)}
+            names |= {gate for _, gate in recurrence(stage, line.name).keeps if isinstance(gate, str)}
         except OptionError:
             continue
     return names
-
-
-def _length(gate: Array) -> float:
-    """-1 / mean(log f); 0 where a gate was shut, infinite where it was never below 1."""
-    with np.errstate(divide="ignore"):
-        mean = float(np.mean(np.log(np.maximum(gate, 0.0))))
-    return float("inf") if mean == 0 else -1.0 / mean
 
 
 def first_not_finite(trace: Trace) -> NotFinite | None:

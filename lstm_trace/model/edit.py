@@ -16,9 +16,10 @@ from ..cell.variants import masked
 from ..engine.input_arrays import numbers
 from ..engine.inputs import given_lines, initial_states, sequence
 from ..engine.rerun import rerun
-from ..errors import CellError, MissingError, ShapeError
+from ..errors import CellError, MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
+from ..trace.holds.held import held_faults
 from ..trace.labels import readout
 from ..trace.trace import Trace
 from .model import NETWORK, Model
@@ -74,6 +75,7 @@ def edit(
         if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
             raise misfit("edits", "pairs of an address and a number or array", pair)
         changes.take(*pair)
+    raise_all(ShapeError, held_faults(changes.applied()))
     header = replace(trace.header, agreement=())  # what was compared were other numbers
     if not changes.larger and equations is None:
         return rerun(replace(trace, header=header), changes.x, changes.initial, changes.given, changes.parameters)
@@ -164,11 +166,8 @@ class Changes:
     def _state(self, text: str, address: Address, array: Array, whole: bool) -> None:
         trace, state = self.trace, STATE.get(address.line, address.line)
         stages = [s for s in trace.stages if state in s.cell.states]
-        scopes = [
-            s.scope
-            for s in stages
-            if address.layer in (None, s.layer) and address.direction in (None, s.direction)
-        ]  # fmt: skip
+        here = [s for s in stages if address.layer in (None, s.layer) and address.direction in (None, s.direction)]
+        scopes = [s.scope for s in here]
         unread = [scope for scope in scopes if state not in trace.initial.get(scope, {})]
         if unread:
             raise MissingError(f"{text}: nothing that was computed reads the initial state of {', '.join(unread)}")

@@ -14,7 +14,8 @@ import numpy as np
 from ..base.arrays import to_array
 from ..base.extras import missing
 from ..base.files import read_bytes, read_data
-from ..base.labels import written
+from ..base.spared import read_from
+from ..base.text.labels import written
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..trace.files import trace_file
 from ..trace.holds.values import as_number
@@ -99,9 +100,11 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
             path = Path(folder, value.strip())
             if not path.is_file():
                 raise OptionError(
-                    f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing file"
+                    f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing "
+                    f"file: there is no {path.absolute()}; save a trace there with lstm-trace run, or give its path"
                 )
             if path not in traces:
+                read_from(path)
                 traces[path] = trace_file.load(path)
             value = traces[path]
         found[address] = value

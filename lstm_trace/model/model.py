@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.files import spare
+from ..base.spared import spare
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
 from ..cell.shapes.infer import input_width
@@ -46,7 +46,7 @@ class Model:
     """Weights with their cell, checked once; `run` traces an input. Made by `lstm_trace.prepare`.
 
     weights: arrays by scope and name, read-only copies of one dtype. reverse: the cell of the reverse direction, where
-    it is another (option `reverse`). source: the file that they are from, if any.
+    it is another (option `reverse`). sources: the files that they are from, if any.
     """
 
     cell: Cell
@@ -57,7 +57,7 @@ class Model:
     extra: str = ""
     defaults: Defaults = field(default_factory=Defaults)
     reverse: Cell | None = None
-    source: str = ""
+    sources: tuple[str, ...] = ()
     _works: dict[Request, Work] = field(default_factory=dict, repr=False, compare=False)
     _pool: Pool = field(default_factory=Pool, repr=False, compare=False)
 
@@ -147,7 +147,7 @@ class Model:
             ShapeError, MissingError, OptionError, TooLargeError: where the arguments do not fit the model.
         """
         if isinstance(out, str | Path):
-            spare(out, [self.source] if self.source else [])
+            spare(out, self.sources)
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
             model, plan = self._in(other, plan, out)
             arguments = {"initial": initial, "given": given, "hold": hold, "lengths": lengths, "mask": mask}

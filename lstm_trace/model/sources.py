@@ -70,7 +70,7 @@ def prepare(
             model = prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
         else:
             model = _with_holds(prepare_problem(read_problem(source), str(source), allow_nonfinite), source)
-        return replace(model, source=str(source))
+        return replace(model, sources=(str(source), *model.sources))
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
     if framework(source):
@@ -166,9 +166,11 @@ def _with_holds(model: Model, path: str | Path) -> Model:
     hold = model.defaults.hold
     if not any(isinstance(value, str) for value in hold.values()):
         return model
+    folder = Path(path).parent if str(path) != "-" else Path()
     with within(str(path)):
-        hold = read_holds(hold, Path(path).parent if str(path) != "-" else "")
-    return replace(model, defaults=replace(model.defaults, hold=hold))
+        held = read_holds(hold, folder)
+    sources = tuple(str(folder / value.strip()) for key, value in hold.items() if held[key] is not value)
+    return replace(model, defaults=replace(model.defaults, hold=held), sources=sources)
 
 
 def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path) -> Trace:

@@ -13,7 +13,6 @@ from ..languages.strings import capital
 from ..report.in_words.gates import gates
 from ..report.in_words.saying import percent
 from ..trace.labels import readout
-from ..view.line_groups import is_gate
 from .places import Place
 from .printing import Writing
 
@@ -29,7 +28,7 @@ def about(writing: Writing, place: Place) -> str:
     key, fields = _line(writing, stage, line)
     told = _said(writing, key, **fields)
     number = float(place.array(trace)[place.unit])
-    if (_named_gate(writing, line.name) or is_gate(line, stage.cell)) and 0 <= number <= 1:
+    if (_named_gate(writing, line.name) or stage.cell.is_gate(line)) and 0 <= number <= 1:
         share = percent(writing.words, place.array(trace)[place.unit])
         told += writing.words.word("stop.next")[1:] + _said(writing, "about.here", share=share)
     return told

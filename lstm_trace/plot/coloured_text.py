@@ -9,8 +9,8 @@ from unicodedata import category
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.columns import cells
-from ..base.visible import visible
+from ..base.text.columns import cells
+from ..base.text.visible import visible
 from ..printable import printable
 from .heat.colours import Scale
 from .sheet import LABEL, shown_number
@@ -19,6 +19,8 @@ from .sheet import LABEL, shown_number
 MARKS = 8
 #: Columns of words from which they are set apart by spaces.
 WORDS = 2.5
+#: Characters of a part of a text at most; a file may hold megabytes.
+LONGEST = 400
 #: Colours of a terminal, of 256, from weak to strong: above and below 0; black letters can be read on all of them.
 _ABOVE, _BELOW = (189, 153, 111, 69), (224, 217, 209, 208)
 #: How padding (grey) and what is no number (reversed) are set off.
@@ -28,7 +30,7 @@ _BLOCKS = "░▒▓█"
 
 @dataclass(frozen=True)
 class Tokens:
-    """Parts of a text. labels: as they are; spaced: whether spaces are set between them."""
+    """Parts of a text. labels: as they are, very long ones cut; spaced: whether spaces are set between them."""
 
     labels: tuple[str, ...]
     spaced: bool
@@ -78,6 +80,7 @@ def tokens(labels: Sequence[str], steps: Sequence[int]) -> Tokens:
     """The text of some steps: their labels, or their numbers where they have none."""
     if not any(labels):
         return Tokens(tuple(map(str, steps)), True)
+    labels = [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in labels]
     wide = float(np.mean([cells(printable(label)) for label in labels if label]))
     return Tokens(tuple(labels), wide >= WORDS and not any(c.isspace() for label in labels for c in label))
 

@@ -11,8 +11,8 @@ from itertools import groupby
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.columns import cells
-from ..base.markup import escape
+from ..base.text.columns import cells
+from ..base.text.markup import escape
 from ..formulas.plain import raised
 from .chart import Chart, Curve, Panel
 from .marked_text import as_text, spans, text_width

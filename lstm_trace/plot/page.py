@@ -6,7 +6,7 @@ import base64
 import hashlib
 from importlib.resources import files
 
-from ..base.markup import escape
+from ..base.text.markup import escape
 from ..languages.strings import words
 from .sheet import bare
 

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..trace.argument_types import checked
 from ..trace.trace import Trace
 from .figure import Figure
 from .table import maker
 
 
+@checked
 @dataclass(frozen=True)
 class Plots:
     """The pictures of a trace: each method makes one, whose `data` has the values behind it.

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 
-from ..base.columns import cells
-from ..base.markup import escape
-from ..base.visible import visible
+from ..base.text.columns import cells
+from ..base.text.markup import escape
+from ..base.text.visible import visible
 from ..formulas.numbers import show
 from ..formulas.plain import number
 from ..languages.strings import Words

@@ -24,7 +24,6 @@ from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
-from ..view.line_groups import is_gate, opens
 from ..view.view import View
 from .marked_text import MarkedPlain
 from .sheet import step_in_words
@@ -86,7 +85,7 @@ class Subject:
             return []
         cell = stage.cell
         output = {line.name for line in lines if line.name == cell.output and line.assigned and line.op != "where"}
-        wanted = told(cell) if candidates else gates(cell) | carried(cell) | output
+        wanted = told(stage) if candidates else gates(cell) | {*stage.carried} | output
         return [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
 
     def values(self, stage: Stage, line: Line) -> Array:
@@ -95,7 +94,7 @@ class Subject:
 
     def is_gate(self, stage: Stage, line: Line) -> bool:
         """Whether a line lies between 0 and 1."""
-        return is_gate(line, stage.cell)
+        return stage.cell.is_gate(line)
 
     def column(self, stage: Stage, line: Line, j: int) -> str:
         """What the values of a unit are called in a frame, as in a wide table."""
@@ -193,21 +192,16 @@ def chosen_units(unit: Any) -> tuple[int, ...]:
     return tuple(map(int, wanted))
 
 
-def carried(cell: Cell) -> set[str]:
-    """What is carried; where padding holds it, what the cell computes for it."""
-    lines = [cell.by_name[name] for name in cell.states.values() if name in cell.by_name]  # others were supplied
-    return {str(line.operands[1]) if line.op == "where" and not line.assigned else line.name for line in lines}
-
-
 def gates(cell: Cell) -> set[str]:
     """The gates that have a name."""
-    return {line.name for line in cell.lines if is_gate(line, cell)}
+    return {line.name for line in cell.lines if cell.is_gate(line)}
 
 
-def told(cell: Cell) -> set[str]:
+def told(stage: Stage) -> set[str]:
     """Gates and what they let through, where that has a name; what is carried. A readout has no units of the cell."""
-    every = {line.name for line in cell.lines if opens(line, cell)}
-    names = {*carried(cell), *every}
+    cell = stage.cell
+    every = {line.name for line in cell.lines if cell.opens(line)}
+    names = {*stage.carried, *every}
     for line in cell.lines:
         if line.op == "mul" and every & set(line.operands):
             names |= set(map(str, line.operands))

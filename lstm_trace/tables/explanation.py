@@ -12,8 +12,8 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, word
-from ..base.columns import cells as columns
-from ..base.visible import visible
+from ..base.text.columns import cells as columns
+from ..base.text.visible import visible
 from ..errors import OptionError
 from ..formulas.blocks import Block, Heading, Items
 from ..printable import json_text, printable

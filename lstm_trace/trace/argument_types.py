@@ -63,7 +63,7 @@ def checked(target: F) -> F:
     """
     if isinstance(target, type):
         for name, method in list(vars(target).items()):
-            if isfunction(method) and (name[0] != "_" or name in ("__init__", "__getitem__")):
+            if isfunction(method) and (name[0] != "_" or name in ("__init__", "__getitem__", "__call__")):
                 setattr(target, name, checked(method))
         return target
     parameters = signature(target).parameters
@@ -88,7 +88,8 @@ def checked(target: F) -> F:
             if kind is not None and not isinstance(value, kind[0]):
                 raise misfit(name, kind[1], value)
             if closed and name not in known:
-                raise OptionError(f"there is no argument {name!r}{nearest(name, known, 'there are')}")
+                there = [other for other in known if other != "self"]
+                raise OptionError(f"there is no argument {name!r}{nearest(name, there, 'there are')}")
         return target(*values, **named)
 
     return cast(F, told)

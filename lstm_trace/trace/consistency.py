@@ -16,7 +16,7 @@ from ..cell.shapes.faults import beyond_the_end
 from ..cell.shapes.infer import infer
 from ..cell.shapes.widths import fitted
 from ..cell.variants import Padding, directed, joined, masked, of_direction, supplied
-from ..errors import LstmTraceError
+from ..errors import LstmTraceError, counted
 from .adjoints import shape_faults, sources_faults
 from .holds.held import held_faults, plain_stage
 from .trace import Trace
@@ -55,7 +55,8 @@ def faults(trace: Trace) -> list[str]:
                 continue
             for name, array in values.items():
                 if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
-                    problems.append(f"{part} {scope}/{name} has shape {array.shape}; expected {(*shape, 'width')}")
+                    expected = ", ".join(map(str, shape))
+                    problems.append(f"{part} {scope}/{name} has shape {array.shape}; expected ({expected}, width)")
                 if part == "lines" and name not in before[scope].cell.by_name:
                     problems.append(f"lines {scope}/{name}: the cell has no such line")
                 elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
@@ -68,9 +69,10 @@ def _label_faults(trace: Trace) -> Iterator[str]:
     rows = trace.header.step_labels
     if len(rows) not in (0, 1, trace.batch):
         yield f"names.t has {len(rows)} rows; expected one, or one for each of the B = {trace.batch}"
-    most = max(map(len, rows), default=0)
-    if most > trace.span.stop:
-        yield f"names.t has a row of {most} labels; expected {trace.span.stop} at most, one for each step"
+    for row in rows:
+        if len(row) != trace.span.stop:
+            yield f"names.t has a row of {counted(len(row), 'label')}; expected {trace.span.stop}, one for each step"
+            return
 
 
 def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache, wraps
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.blas import at_most
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..cell.shapes.infer import infer
 from ..errors import MissingError
 from .trace import Trace
 from .window import rows
+
+F = TypeVar("F", bound=Callable[..., Any])
+#: Numbers in an array from which numpy computes products with it on several threads.
+LARGE = 1 << 12
 
 
 def total(parts: Iterable[Array | float]) -> float:
@@ -74,3 +81,21 @@ def _inferred(
 def one_row(trace: Trace, b: int) -> Trace:
     """The trace of row `b` of the batch alone; arrays are views."""
     return rows(trace, slice(b, b + 1))
+
+
+def one_thread(*traces: Trace) -> AbstractContextManager[None]:
+    """While a walk multiplies blocks of traces: numpy's products on one thread, where they might have several."""
+    parts = (here for trace in traces for part in (trace.parameters, trace.lines) for here in part.values())
+    large = any(array.size >= LARGE for here in parts for array in here.values())
+    return at_most(1) if large else nullcontext()
+
+
+def on_one_thread(walk: F) -> F:
+    """A walk over the traces among its first arguments, with `one_thread`."""
+
+    @wraps(walk)
+    def told(*arguments: Any, **named: Any) -> Any:
+        with one_thread(*(a for a in (*arguments, *named.values()) if isinstance(a, Trace))):
+            return walk(*arguments, **named)
+
+    return cast(F, told)

@@ -20,6 +20,7 @@ from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..cell.options import is_number
 from ..errors import OptionError, ShapeError, counted, raise_all
+from ..trace.operands import on_one_thread
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
 from .alignment import in_both, notes, premises, reshaped, side_by_side
@@ -124,6 +125,7 @@ class Comparison:
         return frame
 
 
+@on_one_thread
 @np.errstate(all="ignore")  # values that have overflowed, and signalling NaNs out of damaged files
 def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     """Compare b with a (the reference), aligned by address. Different shapes, lines or cells are notes.
@@ -153,6 +155,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes, labels)
 
 
+@on_one_thread
 @np.errstate(all="ignore")
 def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
     """The verdict of `compare` alone; it stops at the first value that differs.

@@ -19,6 +19,7 @@ from ..cell.network import Stage
 from ..errors import counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
+from ..trace.operands import on_one_thread
 from ..trace.sums import held_throughout
 from ..trace.trace import Trace
 from .adjoints import unlike_adjoint
@@ -72,6 +73,7 @@ class Verification:
 
 
 @checked
+@on_one_thread
 def verify(trace: Trace) -> Verification:
     """Derive every recorded line again from its recorded operands (docs/verify.md).
 

@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..explanation.gates import is_gate as is_gate  # what is shown of a cell asks it here
-from ..explanation.gates import opens as opens
 from ..formulas.blocks import Heading
 from ..formulas.tree import heading
 from ..trace.labels import axis
@@ -34,7 +32,7 @@ class Group(NamedTuple):
 
 def gated(line: Line, cell: Cell) -> str | None:
     """What the gate `line` multiplies; None where it is no gate."""
-    return multiplied(line.name, cell) if is_gate(line, cell) else None
+    return multiplied(line.name, cell) if cell.is_gate(line) else None
 
 
 def multiplied(name: str, cell: Cell) -> str | None:
@@ -50,7 +48,7 @@ def multiplied(name: str, cell: Cell) -> str | None:
         first, second = map(str, product.operands)
         if first == name:
             signals.setdefault(True, second)
-        elif first not in cell.by_name or not is_gate(cell.by_name[first], cell):
+        elif first not in cell.by_name or not cell.is_gate(cell.by_name[first]):
             signals.setdefault(False, first)
     return signals.get(True, signals.get(False))
 
@@ -106,7 +104,7 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
         key = "line.joined"
     elif not words.has(key):
         carried = leader.name in cell.states.values()
-        key = "line.state" if carried else "line.gate" if is_gate(leader, cell) else "line.output"
+        key = "line.state" if carried else "line.gate" if cell.is_gate(leader) else "line.output"
         if key == "line.output" and leader.name != cell.output:
             if axis(shown.trace, place.stage, leader.name) != "y":
                 yield Heading(level, (symbol,))

@@ -251,6 +251,16 @@ def test_lines_that_are_not_needed_need_not_be_recorded() -> None:
         lt.gradients(trace, of="3/0/h_t[0]")
 
 
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_a_carried_line_that_was_not_recorded_is_named(direction: str) -> None:
+    _, trace = case("plain", 14, layers=1, both=True)
+    del trace.lines[f"0/{direction}"]["c_t"]
+    told = rf"^0/{direction}/c_t was not recorded; the walk back through line `.*` needs it: trace again"
+    for walk in (lt.gradients, lt.backward):
+        with pytest.raises(MissingError, match=told):
+            walk(trace, of="2/0/y_t[1]")
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "text"),
     [

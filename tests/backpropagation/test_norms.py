@@ -135,3 +135,12 @@ def test_what_there_is_not() -> None:
         norms(traced(), "q_t")
     with pytest.raises(MissingError, match="all steps of batch element 1 are padding"):
         norms(lt.run(weights(), X, lengths=[6, 0]), batch=1)
+
+
+@pytest.mark.parametrize("lengths", [None, [3]])
+def test_a_choice_of_the_author_is_no_padding(lengths: Any) -> None:
+    """c = where(x > 0, c + x, c/4) over x = 1, −2, 4: dc_2/dc_t = 1/4, 1, 1, also where c/4 was chosen."""
+    equations = "g_t = x_t > 0\na_t = c_prev + x_t\nb_t = 0.25 * c_prev\nc_t = where(g_t, a_t, b_t)"
+    x = [[1.0], [-2.0], [4.0]]
+    trace = lt.run({}, x, cell={"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}, lengths=lengths)
+    assert [row[2:] for row in norms(trace).rows] == [("c_t", 0, 0.25), ("c_t", 1, 1.0), ("c_t", 2, 1.0)]

@@ -64,7 +64,7 @@ def test_a_json_key_that_stands_twice_is_found_at_once() -> None:
 
 
 def test_a_text_that_would_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.base.text_limits.available", lambda: 100_000_000)
+    monkeypatch.setattr("lstm_trace.base.text.text_limits.available", lambda: 100_000_000)
     with pytest.raises(FileError, match=r"a text of 390\.6 KiB may need 133\.5 MiB of memory, and 95\.4 MiB are free"):
         read_data("x.yaml", b"a: [" + b"1," * 199_997 + b"]\n")
     assert len(read_data("x.json", b"[" + b"1," * 199_999 + b"1]")) == 200_000

@@ -195,14 +195,14 @@ def test_a_trace_that_is_not_the_gru_it_claims_to_be_is_refused(tmp_path: Any) -
 
 
 def test_what_the_update_gate_keeps_is_the_memory() -> None:
-    """Closed by hand: u = 1/2 in every step, so 1/e is left after 1 / ln 2 steps, and half of h after one."""
+    """Closed by hand: u = 1/2 in every step, so half of h is left after one."""
     zero = {name: np.zeros_like(a) for name, a in weights("one", "ruh").items()}
     trace = lt.run(zero, np.ones((4, I)), h0=np.ones(H), cell="gru")
-    length = {(unit.line, unit.unit): unit.memory for unit in behaviour(trace).units}
-    assert length["u_t", 0] == pytest.approx(1 / np.log(2))
+    length = {(unit.line, unit.unit): unit.half_life for unit in behaviour(trace).units}
+    assert length["u_t", 0] == pytest.approx(1)
     assert length["r_t", 0] is None
     found = ledger(trace, "3/h_t[0]")
-    assert (found.value, found.half_life) == (pytest.approx(1 / 16), 1)
+    assert (found.value, found.halved) == (pytest.approx(1 / 16), 1)
     plain = lt.run({name: a for name, a in zero.items() if name.endswith("h")}, np.ones((4, I)), cell="rnn")
     with pytest.raises(OptionError, match="not a sum of"):
         ledger(plain, "3/h_t[0]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
+from lstm_trace.cell.holds import with_holds
 from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.network import GIVEN, VALID, X, find, restrict, stack
 from lstm_trace.cell.parse import parse
@@ -231,3 +233,26 @@ def test_supplied_lines_of_a_stack_need_their_place() -> None:
     np.testing.assert_array_equal(trace.at(layer=1)["f_t"], [[[1.0, 0.0]]])
     with pytest.raises(MissingError, match="given '2/forward/f_t': there is no '2/forward'"):
         lt.run(weights(both=False), np.ones((1, 1, 3)), given={"2/forward/f_t": [1.0, 0.0]})
+
+
+#: A choice of the author's own, with and without a name: no padding.
+CHOICE = "g_t = W_g @ x_t > 0\na_t = 0.5 * c_prev + x_t\nb_t = 0.25 * c_prev"
+NAMED = f"{CHOICE}\nc_t = where(g_t, a_t, b_t)\ncarry: c_prev <- c_t\noutput: c_t"
+UNNAMED = f"{CHOICE}\ncarry: c_prev <- where(g_t, a_t, b_t)\noutput: a_t"
+
+
+@pytest.mark.parametrize("padding", [None, "zero", "repeat"])
+@pytest.mark.parametrize(
+    ("cell", "carried", "output"),
+    [(LSTM().equations(), ["h_t", "c_t"], "h_t"), (NAMED, ["c_t"], "c_t"), (UNNAMED, ["where(g_t, a_t, b_t)"], "a_t")],
+    ids=["lstm", "named", "unnamed"],
+)
+def test_what_is_carried_but_for_padding(cell: str, carried: list[str], output: str, padding: Any) -> None:
+    (stage,) = stack(parse(cell), padding=padding)
+    wanted = [*carried, output] if padding == "repeat" else carried
+    assert list(stage.carried) == list(dict.fromkeys(wanted))
+    assert stage.unpadded(stage.cell.output) == output
+    for line in (*stage.cell.by_name, "W_g"):
+        assert (stage.unpadded(line) == line) == ("valid" not in line and line != "y_t"), line
+    held = replace(stage, cell=with_holds(stage.cell, [*stage.carried, *stage.cell.states.values()]))
+    assert held.carried == stage.carried

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.errors import FileError
 from lstm_trace.examples import text
 
 
@@ -85,6 +86,39 @@ def test_one_message_and_exit_code_2(here: Path, words: list[str], told: str) ->
     assert done.stderr.count("rror: ") == 1
     assert told in done.stderr
     assert {path.name: path.read_bytes() for path in here.iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run"],
+        ["report", "--format", "md"],
+        ["plot", "--kind", "unit", "--format", "svg"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_trace_that_a_problem_names_is_not_overwritten(here: Path, words: list[str]) -> None:
+    (here / "p.yaml").write_text(text("three-steps") + "hold: {c_t: t.json}\n")
+    (here / "link.json").symlink_to("t.json")
+    before = (here / "t.json").read_bytes()
+    verb, *more = words
+    for name in ("t.json", "link.json"):
+        done = CliRunner().invoke(main, [verb, "p.yaml", *more, "-o", name])
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert done.stderr.count("rror: ") == 1
+        assert "an input, which would be lost; write to another file" in done.stderr
+        assert (here / "t.json").read_bytes() == before
+    done = CliRunner().invoke(main, [verb, "p.yaml", *more, "-o", "other.json"])
+    assert done.exit_code == 0, done.stderr
+
+
+def test_a_trace_that_a_problem_names_is_not_overwritten_in_python(here: Path) -> None:
+    lt.load("t.json").save("t.safetensors")
+    (here / "p.yaml").write_text(text("three-steps") + "hold: {c_t: t.safetensors}\n")
+    before = (here / "t.safetensors").read_bytes()
+    with pytest.raises(FileError, match="which would be lost"):
+        lt.run("p.yaml", out="t.safetensors")
+    assert (here / "t.safetensors").read_bytes() == before
 
 
 def test_diff_of_other_values_holds_nothing(here: Path) -> None:

@@ -176,9 +176,13 @@ def test_beside_supplied_lines_and_a_question() -> None:
         ("*nan", OptionError, "expected a finite number"),
         (True, OptionError, "found true"),
         (None, OptionError, "found nothing"),
-        ("other.json", OptionError, "or a trace; found the text 'other.json'"),
+        ("other.json", OptionError, "or in Python a trace; found the text 'other.json'"),
         ([1.0, 2.0], ShapeError, "expected a number, or (units,), (T, units) or (T, B, units)"),
-        ([1.0, float("nan"), 2.0], OptionError, "expected finite numbers"),
+        ([1.0, float("nan"), 2.0], OptionError, "expected finite numbers, found nan at [1]"),
+        (np.array([[1.0], [np.inf]]), OptionError, "expected finite numbers, found inf at [1,0]"),
+        ([], OptionError, "(units,), (T, units) or (T, B, units) of what it holds; found an array of shape (0,)"),
+        ([1.0], ShapeError, "has a value of shape (1,); expected a number, or (units,)"),
+        ([[[[1.0]]]], ShapeError, "has a value of shape (1, 1, 1, 1); expected a number, or (units,)"),
         ([[1.0], [2.0, 3.0]], OptionError, "the list is ragged"),
         (1e300, OptionError, "1e+300 is too large for float32"),
     ],
@@ -207,5 +211,6 @@ def test_two_that_hold_the_same_value_are_both_named() -> None:
     assert error.value.problems == (
         "hold '2..3/c_t' and 'c_t[1]' both hold 0/forward/2/0/c_t[1]; hold each value once",
         "hold 'q_t': there is no line 'q_t'; did you mean 'i_t'?",
-        "hold 'f_t': expected a finite number, '*0.5' for a multiple of its own value, or a trace; found the text 'x'",
+        "hold 'f_t': expected a finite number, '*0.5' for a multiple of its own value, an array, or in "
+        "Python a trace; found the text 'x'",
     )  # all faults at once

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,10 @@ def test_activity_is_that_of_the_steps_of_each_row(lengths: list[int] | None) ->
             assert unit.left == pytest.approx(sum(v < 0.25 for v in places) / len(places))
             assert unit.right == pytest.approx(sum(v > 0.75 for v in places) / len(places))
             if name == "f_t":
-                assert unit.memory == pytest.approx(-1 / np.mean(np.log(values)))
+                assert unit.half_life == pytest.approx(len(values) / sum(min(1.0, -math.log2(f)) for f in values))
                 assert unit.state == ("dead" if max(values) <= 0.25 else "open" if min(values) >= 0.75 else "")
             else:
-                assert unit.memory is None
+                assert unit.half_life is None
 
 
 def test_a_unit_that_is_not_there_has_no_ledger() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -43,10 +44,10 @@ def test_rows_by_hand() -> None:
         (2, "i_t * c_tilde", -0.25, -0.25, 0.25 / 3.75, 3.25),
     )
     assert account.value == 3.25
-    assert account.half_life == 2  # 1.0, then 1.0 * 0.25
-    assert ledger(trace, "0/c_t[0]").half_life == 1
+    assert account.halved == 2  # 1.0, then 1.0 * 0.25
+    assert ledger(trace, "0/c_t[0]").halved == 1
     slow = lt.run({}, given={**given, "f_t": [[0.9], [0.9], [0.9]]}, c0=[8.0], ask="c_t")
-    assert ledger(slow, "2/c_t[0]").half_life is None
+    assert ledger(slow, "2/c_t[0]").halved is None
 
 
 def test_a_gru_has_a_ledger_and_a_plain_rnn_has_none() -> None:
@@ -100,7 +101,8 @@ def test_gate_statistics_by_hand() -> None:
     first, second = behaviour(trace).units
     assert (first.left, first.right, first.state) == (0.0, pytest.approx(2 / 3), "")
     assert (second.left, second.right, second.state) == (1.0, 0.0, "dead")
-    assert first.memory == pytest.approx(-1 / np.mean(np.log(f[:, 0])))
+    assert first.half_life == pytest.approx(3 / (-math.log2(0.95 * 0.99) + 1))
+    assert second.half_life == 1
 
 
 def test_the_first_value_that_is_not_finite() -> None:
@@ -131,11 +133,11 @@ def test_padding_keeps_everything_and_is_no_step() -> None:
     for t in (3, 4):  # the last valid step, and the state that is held after it
         account = ledger(trace, f"{t}/0/{held}[0]")
         assert (parts(account), account.value, account.residual) == (whole, 3.5, 0.0)
-        assert (account.half_life, account.steps) == (1, 2)
+        assert (account.halved, account.steps) == (1, 2)
     assert parts(ledger(trace, "3/0/c_t[0]")) == whole
     assert parts(ledger(trace, f"2/0/{held}[0]")) == ((None, "c0", 4.0), (1, "i_t * c_tilde", 1.0))
     empty = ledger(trace, f"4/1/{held}[0]")
-    assert (parts(empty), empty.half_life, empty.steps) == (((None, "c0", 6.0),), None, 0)
+    assert (parts(empty), empty.halved, empty.steps) == (((None, "c0", 6.0),), None, 0)
     # what a line computes at padding has an account too: of itself and what was held
     assert parts(ledger(trace, "2/0/c_t[0]")) == (
         (None, "c0", 2.0),
@@ -148,7 +150,7 @@ def test_half_lives_count_valid_steps() -> None:
     ones = np.ones((5, 2, 1))
     trace = lt.run({}, given={"f_t": 0.8 * ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
     account = ledger(trace, "3/0/c_t[0]")
-    assert (account.half_life, account.steps) == (None, 2)  # 0.8² > 1/2, over five steps of the input
+    assert (account.halved, account.steps) == (None, 2)  # 0.8² > 1/2, over five steps of the input
 
 
 def test_padding_is_said() -> None:
@@ -159,3 +161,88 @@ def test_padding_is_said() -> None:
         assert (said in explanation(trace, of, how="memory").markdown()) == there
     nothing = explanation(trace, "4/1/where(valid, c_t, c_prev)[0]", how="memory").markdown()
     assert "no step before it is valid: it is the initial value" in nothing
+
+
+# -- what is held ------------------------------------------------------------------------------------------------------
+
+HALF = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+GAP = np.array([[1], [0], [1], [1]], bool)
+
+
+@pytest.mark.parametrize("to", [5.0, "*0.5"])
+def test_a_hold_at_padding_changes_nothing(to: Any) -> None:
+    """c goes 1, 1, 4.5, 10.25, held or not."""
+    x = np.array([1.0, 2.0, 4.0, 8.0]).reshape(4, 1, 1)
+    trace = lt.run({}, x, cell=HALF, mask=GAP, hold={"1/c_t": to})
+    free = lt.run({}, x, cell=HALF, mask=GAP)
+    account = ledger(trace, "3/c_t")
+    assert (account.value, account.residual) == (10.25, 0.0)
+    assert [row[:4] for row in account.rows if row.part] == [row[:4] for row in ledger(free, "3/c_t").rows if row.part]
+    there = ledger(trace, "1/c_t")  # the line itself is held there
+    assert (there.value, there.residual) == ({5.0: 5.0, "*0.5": 1.25}[to], 0.0)
+
+
+@pytest.mark.parametrize("to", [5.0, "*0.5"])
+@pytest.mark.parametrize("t", [1, 2])
+def test_what_is_carried_can_be_held(t: int, to: Any) -> None:
+    """The line of padding has no name, and can be held too: also at a step of padding."""
+    x = np.array([1.0, 2.0, 4.0, 8.0]).reshape(4, 1, 1)
+    line = "where(valid, c_t, c_prev)"
+    trace = lt.run({}, x, cell=HALF, mask=GAP, hold={f"{t}/{line}": to})
+    for of in ("c_t", line):
+        for at in range(4):
+            account = ledger(trace, f"{at}/{of}")
+            assert account.value == trace.lines["0/forward"][of][at, 0, 0]
+            assert account.residual == 0, (of, at)
+
+
+@pytest.mark.parametrize("hold", [{"c_t": "*0.5"}, {"1/c_t": 0.25}, {"2/c_t": "*-3"}])
+def test_a_hold_of_what_is_clipped(hold: dict[str, Any]) -> None:
+    cell = {"equations": "c_t = clip(0.5 * c_prev + x_t, -1, 1)\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, np.array([[0.75], [2.0], [-0.5], [-4.0]]), cell=cell, hold=hold)
+    for t in range(4):
+        assert ledger(trace, f"{t}/c_t").residual == 0
+
+
+def test_the_output_that_padding_repeats_is_no_memory() -> None:
+    """The state of a GRU is carried for the next step, and once more to be repeated."""
+    draw = np.random.default_rng(4)
+    weights = {f"W_{side}{g}": draw.normal(size=(3, 3 if side == "h" else 2)) for side in "xh" for g in "ruh"}
+    x = draw.normal(size=(5, 2, 2))
+    trace = lt.run(weights, x, cell={"kind": "gru"}, mask=MASK, options={"padding": "repeat"})
+    plain = lt.run(weights, x, cell={"kind": "gru"}, mask=MASK)
+    assert ledger(trace, "3/0/h_t[1]").rows == ledger(plain, "3/0/h_t[1]").rows
+
+
+def test_a_state_that_each_unit_keeps_by_itself() -> None:
+    """c = where(x > 0, c/2 + x, c): unit 0 goes 1, 1, 4.5 and unit 1 stays 2, goes 3, stays."""
+    cell = "a_t = 0.5 * c_prev + x_t\ng_t = x_t > 0\nc_t = where(g_t, a_t, c_prev)\ncarry: c_prev <- c_t\noutput: c_t"
+    x = np.array([[1.0, -1.0], [-1.0, 2.0], [4.0, -3.0]])
+    trace = lt.run({}, x, cell={"equations": cell}, initial={"c_prev": [0.0, 2.0]})
+    for j, (value, wanted) in enumerate([(4.5, {0: 0.5, 2: 4.0}), (3.0, {None: 1.0, 1: 2.0})]):
+        account = ledger(trace, f"2/c_t[{j}]")
+        assert (account.value, account.residual, account.steps) == (value, 0.0, 3)
+        assert {row.step: row.part for row in account.rows if row.part} == wanted
+    assert [ledger(trace, f"2/c_t[{j}]").halved for j in (0, 1)] == [1, 2]
+    assert ledger(trace, "2/a_t[1]").residual == 0
+    units = lt.profile(trace).units
+    assert units.half_life.tolist() == [1.5, 3.0]
+    assert units.kept.tolist() == pytest.approx([2 / 3, 5 / 6])
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_overflows_is_no_warning() -> None:
+    x = np.array([[1e308], [1e308], [1.0]])
+    trace = lt.run({"f": [1e200]}, x, cell={"equations": "c_t = f * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"})
+    assert np.isinf(ledger(trace, "2/c_t").value)
+    cell = {"equations": trace.stages[0].cell.text}
+    still = lt.run({"f": [np.inf]}, x, cell=cell, initial={"c_prev": [0.0]}, allow_nonfinite=True)
+    assert np.isnan(ledger(still, "0/c_t").rows[0].part)
+    assert lt.profile(still).units.half_life.isna().all()
+
+
+@pytest.mark.parametrize("to", [5.0, "*0.5"])
+def test_what_is_kept_can_be_held(to: Any) -> None:
+    trace = lt.run({}, [[1.0], [2.0], [4.0]], cell=HALF, hold={"1/0.5 * c_prev": to})
+    for t in range(3):
+        assert ledger(trace, f"{t}/c_t").residual == 0

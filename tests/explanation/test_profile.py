@@ -12,6 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
 from lstm_trace.explanation.half_life import PIECE
+from lstm_trace.explanation.memory import ledger
 from lstm_trace.explanation.profile.profile import DEAD, Profile, profile
 from lstm_trace.trace.trace import Trace
 
@@ -52,12 +53,12 @@ def test_units(name: str, batch: int | None) -> None:
     rows = range(trace.batch) if batch is None else [batch]
     for lines in trace.lines.values():
         if "f_t" in lines:
-            lines["f_t"] **= 0.3  # so that it takes some steps until half is gone, and their order counts
+            lines["f_t"] **= 0.3  # so that most steps keep more than half
     frame = profile(trace, batch=batch).units
     assert len(frame) == 4 * 2 * 4  # stages, c_t and h_t, units
     for row in frame.to_dict("records"):
         lines = trace.lines[f"{row['layer']}/{row['direction']}"]
-        j, order = row["unit"], visited(trace, row["direction"])
+        j = row["unit"]
         values = {
             (t, b): float(lines[row["line"]][t, b, j]) for b in rows for t in range(trace.steps) if inside(trace, t, b)
         }
@@ -69,17 +70,9 @@ def test_units(name: str, batch: int | None) -> None:
         if row["line"] != "c_t":
             assert math.isnan(row["half_life"])
             continue
-        halved, total = 0, 0.0
-        for b in rows:
-            left = 1.0
-            for t in order:
-                if inside(trace, t, b):
-                    f = float(lines["f_t"][t, b, j])
-                    left, total = left * f, total + f
-                    if abs(left) <= 0.5:
-                        left, halved = 1.0, halved + 1
-        assert row["half_life"] == (len(values) / halved if halved else math.inf)
-        assert row["kept"] == pytest.approx(total / len(values))
+        kept = [float(lines["f_t"][t, b, j]) for t, b in values]
+        assert row["half_life"] == pytest.approx(len(kept) / sum(min(1.0, -math.log2(f)) for f in kept))
+        assert row["kept"] == pytest.approx(sum(kept) / len(kept))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -145,6 +138,27 @@ def test_gates_are_those_of_the_explanation() -> None:
     assert found.equals(told)
 
 
+@pytest.mark.parametrize(("steps", "rows"), [(1000, 1), (8, 20), (5, 20), (1, 3)])
+def test_the_half_life_of_a_constant_gate(steps: int, rows: int) -> None:
+    """ln 2 / −ln f, however short the sequences are; of a gate that keeps less than half, one step."""
+    gates = [0.5, 0.55, 0.75, 0.9, 0.999, 1.0, 0.3, 0.0]
+    cell = {"equations": "c_t = f * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    x = np.random.default_rng(0).normal(size=(steps, rows, len(gates)))
+    found = profile(lt.run({"f": gates}, x, cell=cell)).units.half_life.tolist()
+    expected = [math.log(2) / -math.log(f) for f in gates[:5]]
+    assert found == pytest.approx([*expected, math.inf, 1.0, 1.0], rel=1e-9)
+
+
+def test_the_half_life_of_a_gate_that_drops_at_once() -> None:
+    """Eighty steps hold everything, and one nothing."""
+    trace = stacked(81, 1, 1, 2, ("forward",))
+    gate = trace["f_t"]
+    gate[:, 0] = np.where(np.arange(81) == 40, 1e-9, 1.0)[:, None]
+    gate[:, 0, 1] = 0.9
+    units = profile(trace).units.query("line == 'c_t'").set_index("unit")
+    assert units.half_life.tolist() == pytest.approx([81, math.log(2) / -math.log(0.9)])
+
+
 # -- planted units ----------------------------------------------------------------------------------------------------
 
 
@@ -155,7 +169,7 @@ def test_the_counter_has_the_longest_memory_and_the_largest_value() -> None:
     for character in read:
         depth += (character == "(") - (character == ")")
         most = max(most, depth)
-    assert units.half_life.drop(BRACKETS).max() < units.half_life[BRACKETS] == math.inf
+    assert units.half_life.drop(BRACKETS).max() < 100 * len(read) < units.half_life[BRACKETS]
     assert units.largest[BRACKETS] == pytest.approx(most)
     assert read[: units.t[BRACKETS] + 1].count("(") - read[: units.t[BRACKETS] + 1].count(")") == most
 
@@ -165,9 +179,11 @@ def test_a_unit_that_drops_all_at_once_has_a_long_memory() -> None:
     trace = planted()
     units = profile(trace).units.query("line == 'c_t'").set_index("unit")
     assert units.half_life.drop(BRACKETS).idxmax() == LENGTH
-    assert units.half_life[LENGTH] == len(text()) / text().count("\n") > 20
-    memory = profile(trace).gates.query("line == 'f_t'").set_index("unit").memory
-    assert memory[LENGTH] < 2 < memory.drop(BRACKETS).max()
+    assert units.half_life[LENGTH] == pytest.approx(len(text()) / text().count("\n"), rel=1e-6)
+    assert units.half_life[LENGTH] > 20
+    gate = profile(trace).gates.query("line == 'f_t'").set_index("unit")
+    assert np.allclose(gate.half_life, units.half_life, rtol=1e-12)
+    assert 1 / -np.log(trace["f_t"][:, 0, LENGTH]).mean() < 2
 
 
 def test_the_unit_of_a_class_follows_the_tokens() -> None:
@@ -288,6 +304,37 @@ def test_a_part_of_a_trace_keeps_its_steps() -> None:
     whole = profile(trace).steps.query("30 <= t < 60").reset_index(drop=True)
     for name in ("t", "token", "change", "unit", "before", "after"):
         assert later[name].tolist() == whole[name].tolist()
+
+
+def test_a_state_that_is_held_is_not_kept() -> None:
+    """By hand: a half is kept at each step by one unit, nothing at step 1 by another, and all by the last."""
+    cell = {"equations": "c_t = c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    x = np.ones((4, 3))
+    trace = lt.run({}, x, cell=cell, hold={"c_t[0]": "*0.5", "1/c_t[1]": 7.0})
+    units = profile(trace).units
+    assert units.half_life.tolist() == [1.0, 4.0, math.inf]
+    assert units.kept.tolist() == [0.5, 0.75, 1.0]
+    assert profile(trace).steps.forgets.tolist() == [0, 1 / 3, 0, 0]
+    padded = lt.run({}, x[:, None], cell=cell, mask=[[1], [0], [1], [1]], hold={"1/c_t[1]": 7.0})
+    assert profile(padded).units.half_life.tolist() == [math.inf] * 3
+    for j, steps in ((0, 1), (1, 3), (2, None)):
+        assert ledger(trace, f"3/c_t[{j}]").halved == steps
+
+
+def test_a_unit_that_stays_zero_is_at_a_valid_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where there is nothing but padding in what is worked on first."""
+    cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, np.zeros((4, 2, 1)), cell=cell, mask=[[0, 0], [0, 0], [0, 1], [1, 1]])
+    monkeypatch.setattr("lstm_trace.explanation.half_life.PIECE", 2)
+    assert profile(trace).units[["t", "batch"]].to_numpy().tolist() == [[2, 1]]
+
+
+def test_a_choice_of_the_author_is_no_padding() -> None:
+    equations = "g_t = x_t > 0\na_t = c_prev + x_t\nb_t = 0.25 * c_prev\nc_t = where(g_t, a_t, b_t)"
+    cell = {"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}
+    for lengths in (None, [3]):
+        found = profile(lt.run({}, [[1.0], [-2.0], [4.0]], cell=cell, lengths=lengths))
+        assert found.units[["line", "largest"]].to_numpy().tolist() == [["c_t", 4.25]]
 
 
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -234,6 +234,15 @@ def test_no_text_can_be_a_formula(start: str) -> None:
     assert text_tables._guarded(f"{start}1+1", DIALECTS["plain"]) == f"{shown}1+1"
 
 
+@pytest.mark.parametrize(("dialect", "shown"), [("plain", "=cmd|A0!x"), ("excel", "'=cmd|A0!x")])
+def test_a_label_is_exact_for_programs_and_no_formula_for_excel(tmp_path: Path, dialect: str, shown: str) -> None:
+    trace = lt.with_tokens(odd(), ["=cmd|A0!x", "a"])
+    export(Job(trace, dialect=dialect), tmp_path / "x.csv")
+    text = (tmp_path / "x.csv").read_bytes().decode("utf-8-sig")
+    first = next(csv.DictReader(io.StringIO(text, newline="")))
+    assert shown in first.values()
+
+
 def test_worked(tmp_path: Path) -> None:
     export(Job(lt.run(QUESTION_19), "worked", dialect="excel"), tmp_path / "x.csv")
     content = (tmp_path / "x.csv").read_bytes().decode("utf-8-sig")

@@ -55,11 +55,11 @@ def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("hold", "kind", "told"),
     [
-        ({"c_t": "none.json"}, OptionError, "'none.json' is not a finite number, a multiple such as *0.5, or an"),
+        ({"c_t": "none.json"}, OptionError, "a multiple such as *0.5, or an existing file: there is no /"),
         ({"c_t": "q.yaml"}, FileError, "q.yaml"),
-        ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or a trace's path; found true"),
+        ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or in a file a trace's path"),
         ({"c_t": {"a": 1}}, FileError, "hold.c_t: expected a number, found a mapping"),
-        ({"c_t": ""}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or a trace's path"),
+        ({"c_t": ""}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or in a file a trace's path"),
         ({"c_t": ".nan"}, OptionError, "not a finite number"),
         ([1], FileError, "hold: expected a mapping"),
         ({"7/c_t": 0}, MissingError, "t 0 to 3"),
@@ -77,7 +77,7 @@ def test_errors_name_the_file(tmp_path: Path, hold: Any, kind: type[LstmTraceErr
 
 def test_a_mapping_opens_no_file(tmp_path: Path) -> None:
     lt.run(PROBLEM).save(tmp_path / "t.json")
-    with pytest.raises(OptionError, match="or a trace; found the text"):
+    with pytest.raises(OptionError, match="in Python a trace; found the text"):
         lt.run({**PROBLEM, "hold": {"c_t": str(tmp_path / "t.json")}})
 
 

@@ -15,7 +15,7 @@ from lstm_trace.cell.kinds.kind import Kind
 from lstm_trace.cell.lines import Cell
 from lstm_trace.cell.variants import named
 from lstm_trace.languages import languages
-from lstm_trace.view.line_groups import _LEADING, gated, is_gate
+from lstm_trace.view.line_groups import _LEADING, gated
 
 from ..cell.test_options import NEEDED, OTHER_VALUES
 from .test_languages import strings
@@ -38,7 +38,7 @@ def missing(kind: str, table: dict[str, str]) -> set[str]:
     needed = {f"cell.{kind}"}
     for cell in cells(kind):
         named_lines = {*cell.states.values(), cell.output}
-        named_lines |= {x.name for x in cell.lines if x.assigned and (x.op in _LEADING or x.call or is_gate(x, cell))}
+        named_lines |= {x.name for x in cell.lines if x.assigned and (x.op in _LEADING or x.call or cell.is_gate(x))}
         needed |= {f"{kind}.{name}" for name in named_lines}
         for line in cell.lines:
             if gated(line, cell) is not None and line.name not in ("c_tilde", "h_tilde"):

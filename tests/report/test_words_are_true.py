@@ -132,19 +132,21 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
                 there = shares(course, len(told))
                 assert len(there) == len(told), sentence
                 assert all(fits(share, float(values[t][j])) for share, t in zip(there, told, strict=True)), sentence
-        origin = r"(?:step (\d+) wrote into unit (\d+)|unit (\d+) held before step 0)"
-        ledger = rf"Of the ({_NUMBER}) that {origin}, ({_NUMBER}) is left at step (\d+): it was kept to ({_COURSE})\.$"
+        written = rf"Step (?P<step>\d+) wrote (?P<new>{_NUMBER}) into unit (?P<into>\d+)"
+        held = rf"Unit (?P<unit>\d+) held (?P<old>{_NUMBER}) before step 0"
+        rest = rf"(?P<left>{_NUMBER}) of it remains at step (?P<end>\d+) \((?P<kept>{_COURSE}) kept\)"
+        ledger = rf"(?:{written}|{held}); {rest}\.$"
         if match := re.match(ledger, sentence):
             met.add("ledger")
-            j = int(match[3] or match[4])
-            s = -1 if match[2] is None else int(match[2])
+            j = int(match["into"] or match["unit"])
+            s = -1 if match["step"] is None else int(match["step"])
             parts = oracle.left(j)
-            assert int(match[6]) == steps - 1
-            assert abs(float(match[1]) - parts[s + 1][0]) <= NEAR
-            assert abs(float(match[5]) - parts[s + 1][1]) <= NEAR + 1e-4 * abs(parts[s + 1][1])
+            assert int(match["end"]) == steps - 1
+            assert abs(float(match["new"] or match["old"]) - parts[s + 1][0]) <= NEAR
+            assert abs(float(match["left"]) - parts[s + 1][1]) <= NEAR + 1e-4 * abs(parts[s + 1][1])
             assert abs(parts[s + 1][1]) >= max(abs(left) for _, left in parts[:-1]) - 1e-12  # the largest of all
             kept = [float(f[j]) for f in oracle.f[s + 1 :]]
-            assert all(fits(share, f) for share, f in zip(match[7].split(", then "), kept, strict=True)), sentence
+            assert all(fits(share, f) for share, f in zip(match["kept"].split(", then "), kept, strict=True)), sentence
         for old, new, j, kept, written in re.findall(
             rf"from ({_NUMBER}) to ({_NUMBER})(?: in unit (\d+))? \(({_NUMBER}) kept, ({_NUMBER}) written\)", sentence
         ):

@@ -142,21 +142,21 @@ def test_a_step_says_what_is_left_of_what_earlier_ones_wrote(kept: Kept) -> None
     f, i, candidate = (trace[name][:, 0] for name in ("f_t", "i_t", "c_tilde"))
     bright, wet = (i[0] * candidate[0])[0], (i[1] * candidate[1])[1]
     assert stepped(kept, run, 2, Look(digits=4))["in_words"][-2:] == [
-        f"Of the {bright:.4f} that step 1 (sun) wrote into unit 1 (bright), {bright * f[1][0] * f[2][0]:.4f} is left "
-        f"at step 3: it was kept to {f[1][0]:.0%}, then {f[2][0]:.0%}.".replace("%", "\u00a0%"),
-        f"Of the {wet:.4f} that step 2 (rain) wrote into unit 2 (wet), {wet * f[2][1]:.4f} is left at "
-        f"step 3: it was kept to {f[2][1]:.0%}.".replace("%", "\u00a0%"),
+        f"Step 1 (sun) wrote {bright:.4f} into unit 1 (bright); {bright * f[1][0] * f[2][0]:.4f} of it remains "
+        f"at step 3 ({f[1][0]:.0%}, then {f[2][0]:.0%} kept).".replace("%", "\u00a0%"),
+        f"Step 2 (rain) wrote {wet:.4f} into unit 2 (wet); {wet * f[2][1]:.4f} of it remains at "
+        f"step 3 ({f[2][1]:.0%} kept).".replace("%", "\u00a0%"),
     ]
-    assert not any("is left" in sentence for sentence in stepped(kept, run, 0)["in_words"])
+    assert not any("remains at" in sentence for sentence in stepped(kept, run, 0)["in_words"])
 
 
 def test_a_reverse_direction_remembers_later_steps(kept: Kept) -> None:
     given = read_data("p.yaml", problems.text("three-steps").encode())
     run = kept.make(problem={**given, "cell": {"kind": "lstm", "direction": "reverse"}})
     assert any(
-        "step 2 (rain) wrote" in said and "is left at step 1" in said for said in stepped(kept, run, 0)["in_words"]
+        "Step 2 (rain) wrote" in said and "remains at step 1" in said for said in stepped(kept, run, 0)["in_words"]
     )
-    assert not any("is left" in sentence for sentence in stepped(kept, run, 2)["in_words"])
+    assert not any("remains at" in sentence for sentence in stepped(kept, run, 2)["in_words"])
 
 
 def test_how_numbers_are_shown(kept: Kept) -> None:

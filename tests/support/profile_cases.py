@@ -64,6 +64,7 @@ CASES: dict[str, Callable[[], Trace]] = {
     "gates": lambda: cell("lstm", "ifco", record=["f_t", "i_t"]),
     "nothing": lambda: cell("lstm", "ifco", record=["z_i"]),
     "labelled": lambda: labelled("<b>", " \n", "\u202eevil", "$x$ `a` | \\", "a" * 50, "字" * 20),
+    "few-tokens": lambda: planted(17),
     "broken": broken,
     "dead": dead,
     "window": lambda: planted(120).at(steps=slice(40, 90)),

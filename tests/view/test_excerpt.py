@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from functools import cache
 from typing import Any
@@ -134,8 +135,10 @@ def test_half_life_in_words() -> None:
     cell = {"equations": "c_t = 0.9 * c_prev + x_t\ncarry: c_prev <- c_t"}
     trace = lt.run({}, [[1.0], [1.0]], cell=cell)
     one, two = (explanation(trace, f"{t}/c_t[0]", "memory").markdown() for t in (0, 1))
-    assert "half-life: more than 1 step (its gate leaves more than a half)" in one
-    assert "half-life: more than 2 steps (their gates leave more than a half)" in two
+    assert "looking back, half is gone after more than 1 step (its gate leaves more than a half)" in one
+    assert "looking back, half is gone after more than 2 steps (their gates together leave more than a half)" in two
+    for text in (one, two):  # the same word and number as in the table of gates and in a profile
+        assert f"half-life of the unit over all steps: {math.log(2) / -math.log(0.9):.3g} steps" in text
 
 
 # -- contribution, difference ----------------------------------------------------------------------------------------
@@ -217,7 +220,7 @@ def gates(units: int, forget: dict[int, float], names: list[str] | None = None, 
 
 def test_units_are_named() -> None:
     text = gates(128, {5: 0.99, 17: 0.98, 90: 0.99, 30: 0.01, 31: 0.02, 32: 0.01})
-    assert "; 3 of 128 units never open (30–32); 3 of 128 units always open (5, 17, 90); memory " in text
+    assert "; 3 of 128 units never open (30–32); 3 of 128 units always open (5, 17, 90); half-life " in text
     rows = [(row[0], row[1], row[5]) for row in cells(text, "line")]
     assert [row for row in rows if row[2]] == [
         ("f_t", "5", "open"), ("f_t", "17", "open"), ("f_t", "30", "dead"), ("f_t", "31", "dead"),
@@ -245,9 +248,9 @@ def test_entries_that_are_left_out_are_named() -> None:
 
 
 def test_units_are_named_by_their_labels() -> None:
-    text = gates(3, {0: 0.5, 1: 0.99, 2: 0.25}, ["year", "month", "day"])
+    text = gates(3, {0: 0.6, 1: 0.99, 2: 0.25}, ["year", "month", "day"])
     assert "1 of 3 units always open (1 (month))" in text
-    assert "memory 0.721 (unit 2 (day)) to 99.5 steps (unit 1 (month)), median 1.44" in text
+    assert "half-life 1 (unit 2 (day)) to 69 steps (unit 1 (month)), median 1.36" in text
 
 
 def test_many_units_are_counted() -> None:
@@ -255,12 +258,12 @@ def test_many_units_are_counted() -> None:
     assert "30 of 60 units always open (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22 and 18 more)" in text
 
 
-@pytest.mark.parametrize("values", [[0.5], [0.25, 0.5], [0.3, 0.5, 0.7], [0.2, 0.4, 0.5, 0.75]])
-def test_the_median_of_memory_lengths(values: list[float]) -> None:
+@pytest.mark.parametrize("values", [[0.5], [0.25, 0.6], [0.3, 0.5, 0.7], [0.2, 0.4, 0.5, 0.75]])
+def test_the_median_of_half_lives(values: list[float]) -> None:
     text = gates(len(values), dict(enumerate(values)))
-    lengths = [-1 / np.log(value) for value in values]
+    lengths = [max(math.log(2) / -math.log(value), 1) for value in values]
     if len(values) == 1:
-        assert f"memory {lengths[0]:.3g} steps" in text
+        assert "half-life 1 step\n" in text
     else:
         assert f"median {np.median(lengths):.3g}" in text
 

@@ -99,14 +99,15 @@ def command(
     memory        what each step wrote into a carried value
     gradient      back-propagation through time, line by line, and all gradients
     contribution  the value against a baseline, split over inputs and steps
-    gates         saturation, dead units, memory length; the first NaN or infinity
+    gates         saturation, dead units, half-life; the first NaN or infinity
     ablation      what the value becomes when each unit, step or line is held
     training      forward, loss, back-propagation and updated weights; -o new.yaml
                   writes the problem with them
     """
     import os
 
-    from ...base.files import format_of, spare, written
+    from ...base.files import format_of, written
+    from ...base.spared import spare
     from ...report.report import SUFFIXES as WORKED
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation

@@ -113,7 +113,8 @@ def command(
     import shutil
     import sys
 
-    from ...base.files import format_of, is_device, spare, written
+    from ...base.files import format_of, is_device, written
+    from ...base.spared import spare
     from ...report.document import check_part, section_level
     from ...report.options import options_of
     from ...report.profiled import is_profile

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-from typing import Any
+from ...base.blas import threads
 
 #: Rows of the batch that a thread should have at least, and seconds that a run should take.
 LEAST_ROWS = 4
 WORTH = 1e-3
-
-
-@lru_cache(maxsize=1)
-def _blas() -> Any:
-    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only where a run is long
-
-    return ThreadpoolController().select(user_api="blas")
-
-
-def threads() -> int:
-    """How many threads numpy's BLAS has now: one setting (OPENBLAS_NUM_THREADS, threadpoolctl) holds for both."""
-    return min((library.num_threads for library in _blas().lib_controllers), default=1)
 
 
 def part(batch: int, seconds: float) -> int:

@@ -16,8 +16,9 @@ from ...backpropagation.gradients import forward
 from ...backpropagation.target import Part, Target, target
 from ...base.arrays import Array, describe
 from ...cell.holds import names_of
-from ...cell.network import Stage, restrict
+from ...cell.network import restrict
 from ...errors import Faults, OptionError, TooLargeError, counted
+from ...trace.argument_types import listed
 from ...trace.holds.held import plain
 from ...trace.holds.places import Place, places
 from ...trace.holds.values import Lines, Scale, applied, numbers, read_value
@@ -47,6 +48,7 @@ class Ablation:
     """A value, and what it becomes in each variant, the largest change first.
 
     of: the value, or a sum of some; value: as the run without a hold gives it. to: at what a variant is held, in words.
+    left: how many variants were left out, those whose own values are the smallest, since all would take too long.
     """
 
     of: Target
@@ -54,6 +56,7 @@ class Ablation:
     over: Over
     to: str
     effects: tuple[Effect, ...]
+    left: int = 0
 
 
 class _Variant(NamedTuple):
@@ -71,7 +74,7 @@ def ablation(
     of: the address of one value of a line, or a sum of such (see `target`). lines: addresses of what is held, as `hold`
     has them without rows (steps and units that they name are the only ones); None is the cell state of every layer and
     direction (over lines: every line with a name). to: what it is held at: a number, `'*0.5'`, or a trace of the same
-    size. What the trace holds already stays held.
+    size. What the trace holds already stays held, but for the values that a variant holds itself.
     Raises OptionError, MissingError, ShapeError; TooLargeError where it would take too long.
     """
     if over not in get_args(Over):
@@ -85,9 +88,15 @@ def ablation(
         if not computed(one, part):
             raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
     one = _reached(one, parts)
-    meant = _places(one, _lines(one, over) if lines is None else [lines] if isinstance(lines, str) else lines)
+    named = _lines(one, over) if lines is None else listed("lines", lines)
+    if not named:
+        raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
+    meant = _places(one, named)
     variants = [v for each in meant for v in _variants(each, over, one)]
     trials = Trials.of(one, parts)
+    possible = len(variants)
+    if lines is None:  # what nobody has named may be left out
+        variants = _largest(one, variants, max(int(MOST_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
     held = _Held(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
     base, values = trials.value, held.values(variants)
@@ -96,7 +105,7 @@ def ablation(
     ]
     order = np.argsort([-abs(e.effect) if np.isfinite(e.effect) else -np.inf for e in effects], kind="stable")
     said = str(value) if isinstance(value, Scale) else f"{value:g}" if isinstance(value, float) else "given values"
-    return Ablation(found, base, over, said, tuple(effects[k] for k in order))
+    return Ablation(found, base, over, said, tuple(effects[k] for k in order), possible - len(variants))
 
 
 def _reached(one: Trace, parts: Sequence[Part]) -> Trace:
@@ -111,16 +120,8 @@ def _lines(one: Trace, over: Over) -> list[str]:
     stages = plain(one).stages
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
-    states = {stage.scope: [*stage.cell.states] for stage in stages}
-    found = [f"{scope}/{_made(one.stage(scope), names[-1])}" for scope, names in states.items() if names]
+    found = [f"{stage.scope}/{stage.carried[-1]}" for stage in stages if stage.carried]
     return found or [f"{stages[-1].scope}/{stages[-1].cell.output}"]
-
-
-def _made(stage: Stage, state: str) -> str:
-    """The line that a state carries on, without what keeps it at padding."""
-    cell = stage.cell.plain or stage.cell
-    line = cell.by_name.get(cell.states[state])
-    return str(line.operands[1]) if line is not None and line.op == "where" else cell.states[state]
 
 
 def _places(one: Trace, texts: Sequence[str]) -> list[Place]:
@@ -143,6 +144,18 @@ def _variants(place: Place, over: Over, one: Trace) -> Iterator[_Variant]:
         yield from (_Variant(place._replace(steps=range(t, t + 1)), t, None) for t in there)
     else:
         yield _Variant(place, None, None)
+
+
+def _largest(one: Trace, variants: list[_Variant], most: int) -> list[_Variant]:
+    """At most so many of the variants, those whose recorded values are the largest; all where one was not recorded."""
+    if len(variants) <= most or any(v.place.line not in one.lines.get(v.place.scope, {}) for v in variants):
+        return variants
+    valid, sizes_of = one.valid[:, 0, 0] != 0, []
+    for place, *_ in variants:
+        values = one.lines[place.scope][place.line][:, 0]
+        some = [one.index(t) for t in place.steps if valid[one.index(t)]]
+        sizes_of.append(np.abs(values[np.ix_(some, place.units)]).max(initial=0.0))
+    return [variants[k] for k in np.sort(np.argsort(-np.array(sizes_of), kind="stable")[:most])]
 
 
 def _afford(trials: Trials, variants: int) -> None:

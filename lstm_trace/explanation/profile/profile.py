@@ -16,9 +16,8 @@ from ...trace.argument_types import checked
 from ...trace.holds.held import plain
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ..described import Described, Moves, carried, computed, described, moves
-from ..gates import is_gate
-from ..memory import Recurrence, recurrence
+from ..described import Described, Moves, described, moves
+from ..recurrence import Recurrence, recurrence
 from ..saturation import Activity, NotFinite, behaviour
 from . import frames
 from .tokens import Follows, follows
@@ -123,15 +122,16 @@ class Profile:
 
     @cached_property
     def gates(self) -> pd.DataFrame:
-        """A row for each unit of each gate: mean, least, most, shares of saturated values, state, memory."""
+        """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
         return frames.gates(self)
 
     @cached_property
     def units(self) -> pd.DataFrame:
         """A row for each unit of each carried line and of the output: its range, where it is largest, half-life, ….
 
-        `half_life`: valid steps for each time that half of what it holds was lost, infinite where it never was. `kept`:
-        the mean of what it keeps from step to step. `dead`: of the output. `follows`: see `tokens.Follows.share`.
+        `half_life`: valid steps by the number of halvings, a step that keeps the share k being −log₂ k of one, but at
+        most 1; infinite where nothing is lost. `kept`: the mean of what it keeps from step to step. `dead`: of the
+        output. `follows`: see `tokens.Follows.share`.
         """
         return frames.units(self)
 
@@ -175,7 +175,7 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
     0  c_t     0      2.0        inf
     1  c_t     1      1.5        1.0
     """
-    chosen, trace = Selection(None, layer, direction, None, batch), plain(trace)
+    chosen, whole, trace = Selection(None, layer, direction, None, batch), trace, plain(trace)
     rows = chosen.rows(trace)
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
     if not stages:
@@ -187,24 +187,25 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
         )
     found = behaviour(trace, batch=batch)
     valid = trace.valid[:, rows, 0] != 0
-    parts = tuple(_part(trace, stage, rows, found.units) for stage in stages)
+    parts = tuple(_part(whole, stage, rows, found.units) for stage in stages)
     lacking = tuple(f"{stage.scope}/{name}" for stage in stages for name in _lacking(trace, stage))
     longest = int(valid.sum(axis=0).max(initial=0))
     return Profile(trace, parts, range(trace.batch)[rows], int(valid.sum()), longest, lacking, found.not_finite)
 
 
 def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:
+    """The profile of a stage, which is without holds; of the trace, which says what is held."""
     memories = dict(_memories(stage))
-    names = [*memories] or carried(stage)
+    names = [*memories] or stage.carried
     there = [name for name in names if name in trace.lines.get(stage.scope, {})]
     states = tuple(described(trace, stage, name, rows, memories.get(name)) for name in there)
-    output = computed(stage, stage.cell.output)
+    output = stage.unpadded(stage.cell.output)
     shown = next((state for state in states if state.name == output), None)
     if shown is None and output in trace.lines.get(stage.scope, {}):
         shown = described(trace, stage, output, rows, None)
     own = [unit for unit in units if unit.scope == stage.scope]
     cell = stage.cell
-    squashed = [line.name for line in cell.lines if is_gate(line, cell)]
+    squashed = [line.name for line in cell.lines if cell.is_gate(line)]
     squashed = squashed or [line.name for line in cell.lines if line.assigned and line.op == "tanh"]
     gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
     every = {line.name: line for line in (*states, shown) if line is not None}
@@ -217,9 +218,9 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
 def _memories(stage: Stage) -> Iterator[tuple[str, Recurrence]]:
     """The carried lines that are a sum of (gate * before) and other terms; of those with the same gates the first."""
     seen = set()
-    for name in carried(stage):
+    for name in stage.carried:
         try:
-            rule = recurrence(stage.cell, name)
+            rule = recurrence(stage, name)
         except OptionError:
             continue
         if rule.keeps not in seen:
@@ -230,7 +231,7 @@ def _memories(stage: Stage) -> Iterator[tuple[str, Recurrence]]:
 def _lacking(trace: Trace, stage: Stage) -> Iterator[str]:
     """The lines of a stage that a profile reads and that were not recorded."""
     cell = stage.cell
-    wanted = {*carried(stage), computed(stage, cell.output)} | {line.name for line in cell.lines if is_gate(line, cell)}
+    wanted = {*stage.carried, stage.unpadded(cell.output)} | {line.name for line in cell.lines if cell.is_gate(line)}
     wanted |= {str(gate) for _, rule in _memories(stage) for _, gate in rule.keeps if isinstance(gate, str)}
     recorded = trace.lines.get(stage.scope, {})
     yield from (line.name for line in cell.lines if line.name in wanted and line.name not in recorded)

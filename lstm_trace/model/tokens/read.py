@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from ...base.files import read_bytes, read_data
-from ...base.labels import to_labels
+from ...base.text.labels import to_labels
 from ...errors import FileError
 from .rows import TokenText
+
+#: Bytes of a file of labels: a million steps of 64 bytes each.
+MAX_TOKENS = 1 << 26
 
 
 def read_tokens(path: str | Path) -> Any:
@@ -17,7 +20,7 @@ def read_tokens(path: str | Path) -> Any:
     .json: a list of labels, or a list of such lists, one for each row. Any other file is a text: a label a line, or one
     text of T characters. Raises FileError.
     """
-    content = read_bytes(path)
+    content = read_bytes(path, "give a label for each step", MAX_TOKENS)
     if Path(path).suffix.lower() == ".json":
         try:
             return to_labels(read_data(path, content))

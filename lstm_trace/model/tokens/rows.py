@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...base.arrays import Array
-from ...base.labels import half, written
+from ...base.text.labels import half, written
 from ...errors import ShapeError, counted, raise_all
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
@@ -47,9 +48,17 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
     try:
-        return written(tokens)
+        labels = written(tokens)
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
+    for b, row in enumerate(labels):
+        deeper = [k for k, label in enumerate(row) if isinstance(label, list)] if isinstance(row, list) else []
+        if deeper:
+            raise ShapeError(
+                f"{named}: expected a label at [{b},{deeper[0]}], found a list; a label for each step, or a "
+                "list of them for each row, and no deeper"
+            )
+    return labels
 
 
 @checked
@@ -72,8 +81,22 @@ def with_tokens(trace: Trace, tokens: Any) -> Trace:
     (('sun',),)
     """
     valid = trace.valid[:, :, 0] > 0 if trace.padded and not trace.first else None
-    rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
+    with _window(trace):
+        rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
     return replace(trace, header=replace(trace.header, step_labels=rows), memory=None)
+
+
+@contextmanager
+def _window(trace: Trace) -> Iterator[None]:
+    """Say in errors which steps have labels where a trace holds some of them only."""
+    try:
+        yield
+    except ShapeError as error:
+        if not trace.first:
+            raise
+        span = f"the trace holds steps {trace.first} to {trace.span.stop - 1} of its input alone"
+        hint = f"{span}: give labels for 0 to {trace.span.stop - 1}, and leave later ones out"
+        raise ShapeError(*(f"{problem} ({hint})" for problem in error.problems)) from None
 
 
 @dataclass(frozen=True)

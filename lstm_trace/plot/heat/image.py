@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.columns import cells
-from ...base.markup import escape
+from ...base.text.columns import cells
+from ...base.text.markup import escape
 from ..marked_text import spans, text_width
 from ..sheet import shown_number, text
 from .colours import FIRST, LEVELS, Scale, extremes

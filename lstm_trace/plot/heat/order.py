@@ -9,13 +9,12 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.network import Stage
 from ...errors import OptionError
+from ...explanation.half_life import halvings
 from ...explanation.saturation import keeping
-from ..subject import Subject, carried
+from ..subject import Subject
 
 Order = Literal["index", "cluster", "memory", "activity"]
 ORDERS = ("index", "cluster", "memory", "activity")
-#: A gate that is shut counts as one that keeps so little.
-_SHUT = 1e-300
 
 
 def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
@@ -23,13 +22,13 @@ def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
 
     cluster: by the angle of their places along the two main axes of the correlations of a state (Friendly 2002,
     Corrgrams, section 3.2), so that units that move together stand together; units that never move come last. memory:
-    the longest first, that is the largest mean of log f. activity: first those whose state is first at half of its
-    largest size. Steps of padding, and values that are no numbers, are left out.
+    the longest half-life first. activity: first those whose state is first at half of its largest size. Steps of
+    padding, and values that are no numbers, are left out.
 
     Raises OptionError where the stage has no state, or no gate that keeps one.
     """
     recorded = found.trace.lines.get(stage.scope, {})
-    wanted = keeping(stage) if how == "memory" else carried(stage.cell)
+    wanted = keeping(stage) if how == "memory" else stage.carried
     lines = [line for line in stage.cell.lines if line.name in wanted and line.name in recorded]
     if not lines:
         what = "gate that keeps a state" if how == "memory" else "state"
@@ -37,8 +36,7 @@ def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
     values = found.values(stage, lines[0])[found.valid]
     values = np.where(np.isfinite(values), values, 0.0)
     if how == "memory":
-        key = -np.log(np.maximum(values, _SHUT)).mean(axis=0) if len(values) else np.zeros(values.shape[1])
-        return np.argsort(key, kind="stable"), lines[0].name
+        return np.argsort(halvings(values).sum(axis=0), kind="stable"), lines[0].name
     if how == "activity":
         size = np.abs(values)
         return np.argsort((size >= size.max(axis=0) / 2).argmax(axis=0), kind="stable"), lines[0].name

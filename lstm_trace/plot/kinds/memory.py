@@ -39,9 +39,8 @@ def memory(trace: Trace, of: str, language: str = "en") -> Figure:
     if not all(np.isfinite([row.part, row.written]).all() for row in account.rows):
         caption.append(words.word("plot.gaps"))
     parts = _by_source(found, account)
-    every = np.stack([np.zeros(len(found.steps)), *(values["part"] for values in parts.values())])
-    places = focus(np.abs(every).max(axis=0))
-    left = every.sum(axis=0)
+    written = np.array([values["part"] for values in parts.values()]).reshape(len(parts), len(found.steps))
+    places, left = focus(np.abs(written).max(axis=0, initial=0.0)), written.sum(axis=0)
     caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left)])
     steps, labels = found.steps[places], found.labels[places] if found.labels else ()
     size, behind = shared(len(steps)), trace.stage(at.scope).backwards

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
@@ -17,16 +17,18 @@ from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
 from ..marked_text import spans
-from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, of_units, shown_number, text
+from ..sheet import HEAD, LEFT, LINE, RIGHT, document, of_units, shown_number, text
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: Panels side by side; what is free between them, above and below one.
-_ACROSS, _BETWEEN, _ABOVE, _BELOW = 3, 40.0, 10.0, 46.0
-#: Units that are named in a panel, of each end; the radius of a point of one unit, and where there are many.
-_NAMED, _RADIUS, _SMALL, _MANY = 2, 4.0, 2.5, 64
+_ACROSS, _BETWEEN, _ABOVE, _BELOW = 3, 38.0, 10.0, 46.0
+#: Narrow, so that its letters are large where it has the width of a column or of a telephone.
+_WIDE = 640.0
+#: The radius of a point of one unit, at least and at most; about that of one that stands for all units of a gate.
+_LEAST, _MOST, _ALL = 1.0, 4.0, 12.0
 
 #: In Vega-Lite: the area of a point by the number of its units.
 _AREA = {"domain": [0, 10], "range": [0, 500]}
@@ -93,7 +95,7 @@ def _panels(found: Subject, measured: Behaviour, asked: bool) -> Iterator[_Panel
 
 
 def _drawn(found: Subject, title: str, caption: str, panels: Sequence[_Panel]) -> str:
-    side = (WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
+    side = (_WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
     parts, y, told = [], HEAD + 6, []
     for scope in dict.fromkeys(panel.stage.scope for panel in panels):
         row = [panel for panel in panels if panel.stage.scope == scope]
@@ -102,24 +104,24 @@ def _drawn(found: Subject, title: str, caption: str, panels: Sequence[_Panel]) -
                 parts.append(_panel(found, panel, LEFT + k * (side + _BETWEEN), y + _ABOVE, side))
                 told.append(_told(found, panel))
             y += _ABOVE + side + _BELOW
-    return document(title, caption, " ".join([*told, caption]), "".join(parts), y - 8)
+    return document(title, caption, " ".join([*told, caption]), "".join(parts), y - 8, _WIDE)
 
 
 def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) -> str:
     """The triangle in which all points lie, the points, and in the free corner the units nearest to its ends."""
     words, bottom = found.words, top + side
+    marks: list[str] = []  # in front of the points, which may be large
     parts = [f'<path class="floor" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{left + side:.1f}z"/>']
     for mark in (0.0, 0.5, 1.0):
         x, y, shown = left + side * mark, bottom - side * mark, shown_number(mark)
-        parts += [text("mark", x, bottom + 16, shown), text("mark end", left - 6, y + 4, shown)]
+        marks += [text("mark", x, bottom + 16, shown), text("mark end", left - 6, y + 4, shown)]
         if mark == 0.5:
             parts.append(f'<path class="rule" d="M{left:.1f} {y:.1f}H{x:.1f}V{bottom:.1f}"/>')
     parts.append(text("mark", left + side / 2, bottom + 30, escape(words.word("plot.saturation.left"))))
-    parts.append(
-        f'<text class="mark" transform="translate({left - 26:.1f} {top + side / 2:.1f}) rotate(-90)">'
-        f"{escape(words.word('plot.saturation.right'))}</text>"
-    )
-    radius = _RADIUS if len(panel.units) <= _MANY else _SMALL
+    if left == LEFT:
+        at = f"translate({left - 26:.1f} {top + side / 2:.1f}) rotate(-90)"
+        parts.append(f'<text class="mark" transform="{at}">{escape(words.word("plot.saturation.right"))}</text>')
+    radius = max(_LEAST, min(_MOST, _ALL / len(panel.units) ** 0.5))
     for (x, y), units in _places(panel.units).items():
         names = _units(found, panel, [unit.unit for unit in units])
         said = f"{names}: {shown_number(x)}, {shown_number(y)}"
@@ -129,6 +131,7 @@ def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) 
             f'r="{radius * len(units) ** 0.5:.2f}"><title>{escape(said)}</title></circle>'
         )
     corner, y = left + side, top + 12
+    parts += marks
     parts.append(text("label end", corner, y, spans(panel.symbol)))
     for line in (*([panel.place] if panel.place else []), *_extremes(found, panel)):
         y += LINE - 3
@@ -152,14 +155,12 @@ def _units(found: Subject, panel: _Panel, units: Sequence[int], most: int = 12) 
 
 
 def _extremes(found: Subject, panel: _Panel) -> Iterator[str]:
-    """The units that are shut and open at most steps, with their shares."""
+    """The unit that is open at most steps, and the one that is shut, with their shares; of equal ones the first."""
     for end in ("right", "left"):
-        ordered = sorted(panel.units, key=lambda unit: -getattr(unit, end))
-        for unit in ordered[:_NAMED]:
-            share = getattr(unit, end)
-            if share > 0:
-                name = found.unit(panel.stage, panel.line, unit.unit)
-                yield found.words.word(f"plot.saturation.most.{end}", unit=name, share=f"{100 * share:.3g}")
+        unit = max(panel.units, key=lambda unit: float(getattr(unit, end)))
+        if (share := getattr(unit, end)) > 0:
+            name = found.unit(panel.stage, panel.line, unit.unit)
+            yield found.words.word(f"plot.saturation.most.{end}", unit=name, share=f"{100 * share:.3g}")
 
 
 def _told(found: Subject, panel: _Panel) -> str:

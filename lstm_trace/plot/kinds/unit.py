@@ -18,7 +18,7 @@ from .. import vega
 from ..chart import Chart, Curve, Panel, Row
 from ..drawing import drawn
 from ..figure import Figure
-from ..subject import Subject, carried, chosen_units, subject, told
+from ..subject import Subject, chosen_units, subject, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,10 +110,10 @@ def _most_moving(rows: list[Row]) -> list[Row]:
 def _kind(found: Subject, rows: Sequence[Row]) -> str:
     """What the curves are that are no gates."""
     there = {curve.line for row in rows for panel in row.panels if panel.kind == "values" for curve in panel.curves}
-    cells = [stage.cell for stage in found.shown.stages]
-    if not there <= {name for cell in cells for name in told(cell)}:
+    stages = found.shown.stages
+    if not there <= {name for stage in stages for name in told(stage)}:
         return "plot.values"
-    return "plot.states" if there <= {name for cell in cells for name in carried(cell)} else "plot.candidates"
+    return "plot.states" if there <= {name for stage in stages for name in stage.carried} else "plot.candidates"
 
 
 def _column(row: Row, curve: Curve) -> str:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain
 from ...formulas.printer import RIGHT

@@ -16,7 +16,7 @@ from ...cell.ops import OPS
 from ...formulas.symbols import FUNCTIONS
 from ...formulas.symbols import sign as function_sign
 from ...formulas.tree import Node, Sym, heading, number, value
-from ...view.line_groups import Group, groups, is_gate
+from ...view.line_groups import Group, groups
 
 #: So many operations are drawn one by one; beyond, each group of lines is one box.
 MOST = 16
@@ -96,7 +96,7 @@ def _is_box(group: Group, cell: Cell) -> bool:
     leader = group.leader
     if leader is None or not leader.assigned:
         return False
-    return is_gate(leader, cell) or bool(leader.call) or (bool(OPS[leader.op].function) and OPS[leader.op].arity == 1)
+    return cell.is_gate(leader) or bool(leader.call) or (bool(OPS[leader.op].function) and OPS[leader.op].arity == 1)
 
 
 def _shared(group: Group, cell: Cell) -> list[tuple[Line, ...]]:

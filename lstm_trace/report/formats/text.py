@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from ...base.columns import cells
+from ...base.text.columns import cells
 from ...formulas.blocks import (
     Body,
     Boxed,

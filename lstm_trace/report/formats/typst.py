@@ -44,7 +44,7 @@ from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, s
 ROOM, WIDE = 88, 80
 
 #: Centimetres that a picture beside a table has at most, in width and in height.
-BESIDE = 11.0, 4.5
+BESIDE = 11.0, 8.5
 
 _PREAMBLE = """\
 #set document(title: {title}, date: none)

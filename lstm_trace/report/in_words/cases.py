@@ -108,8 +108,7 @@ class Told:
     def _carried(self) -> list[str]:
         """What is carried and was recorded, the cell state before the hidden state."""
         cell = self.stage.cell
-        found = [cell.by_name[name] for _, name in reversed(cell.carry) if name in cell.by_name]
-        names = [str(line.operands[1]) if line.op == "where" else line.name for line in found]  # without padding
+        names = [self.stage.unpadded(name) for _, name in reversed(cell.carry)]
         return [name for name in [*names, cell.output] if name in cell.by_name and self.values(name) is not None]
 
     # -- values --------------------------------------------------------------------------------------------------------

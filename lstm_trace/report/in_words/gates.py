@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...cell.lines import Cell, Line, Operand
-from ...explanation.memory import terms
+from ...explanation.recurrence import terms
 from ...view.line_groups import gated, multiplied
 from .cases import Course, Told
 

@@ -73,12 +73,12 @@ def _gated(say: Saying) -> frozenset[str]:
 
 def _states(say: Saying, gated: frozenset[str]) -> Sequence[str]:
     """The states that are described, in computing order: of a named cell those that it names, of another all."""
-    cell = say.told.stage.cell
+    stage, cell = say.told.stage, say.told.stage.cell
     if not cell.carry:
         return ()
     found = {cell.output, *(line for _, line in cell.carry)}
-    padded = [cell.by_name[name] for name in found & cell.by_name.keys() if cell.by_name[name].op == "where"]
-    found |= {str(line.operands[1]) for line in padded}
+    padded = [cell.by_name[name] for name in found & cell.by_name.keys() if stage.unpadded(name) != name]
+    found |= set(map(stage.unpadded, found))
     if gated or say.words.has(f"the.{say.kind}.{cell.output}"):
         found = {line.name for line in cell.lines if say.words.has(f"the.{say.kind}.{line.name}")} - gated
     there = [line for line in cell.lines if line.assigned and line not in padded and line.name in found]

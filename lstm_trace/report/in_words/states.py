@@ -9,7 +9,8 @@ from typing import NamedTuple
 from ...cell.lines import Cell, Line, Operand
 from ...cell.ops import OPS
 from ...errors import MissingError, OptionError
-from ...explanation.memory import Recurrence, flow, recurrence, terms
+from ...explanation.memory import flow
+from ...explanation.recurrence import Recurrence, recurrence, terms
 from ...formulas.tree import Fn, Num
 from .cases import Case, Told
 
@@ -187,7 +188,7 @@ def _adds_up(told: Told, value: float, parts: Sequence[float]) -> bool:
 def _remembered(told: Told, name: str, cases: Sequence[Case]) -> Iterator[Left]:
     """Of each case the largest part of its last value that an earlier step wrote, or that was there before."""
     try:
-        rule = recurrence(told.stage.cell, name)
+        rule = recurrence(told.stage, name)
     except OptionError:
         return
     for case in cases:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...formulas.values import Values
 from ...plot import sheet
 from ...view.view import View

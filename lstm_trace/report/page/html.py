@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import accumulate
 from typing import NamedTuple
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...errors import MissingError
 from ...formulas.blocks import Block, Heading, Para
 from ...formulas.values import Values

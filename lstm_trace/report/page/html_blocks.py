@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...formulas.blocks import (
     Boxed,
     Chain,

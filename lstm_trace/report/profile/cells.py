@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import isinf, isnan
+from math import isnan
 
-from ...base.visible import visible
+from ...base.text.visible import visible
 from ...explanation.profile.profile import Profile, StageProfile
 from ...formulas.blocks import Code, Table, Text
 from ...formulas.tree import Num
@@ -16,6 +16,8 @@ from ...view.view import View
 
 #: So many names stand in a list; a token takes so many columns.
 NAMED, TOKEN = 8, 12
+#: A half-life of at most so many times the longest sequence is given as a number.
+FORESEEN = 10
 EMPTY: Text = ("",)
 
 
@@ -50,9 +52,14 @@ class Cells:
         percent = 1 if mark == "<" else 99 if mark else round(100 * value)
         return mark + self.shown.words.word("profile.share", n=percent)
 
+    @property
+    def foreseen(self) -> int:
+        """The longest half-life that is a number: it is far more than the steps that were seen."""
+        return FORESEEN * self.found.longest
+
     def half_life(self, steps: float) -> Text:
-        """A half-life in steps; of a unit that never lost half, that it is longer than the longest row."""
-        return (f"> {self.found.longest}",) if isinf(steps) else self.number(steps)
+        """A half-life in steps; of a unit that hardly loses anything, that it is longer than can be told."""
+        return (f"> {self.foreseen}",) if steps > self.foreseen else self.number(steps)
 
     def many(self, n: int, all: int) -> Text:
         """So many of all; nothing for none."""
@@ -106,21 +113,16 @@ class Cells:
         """
         named = step_labels(self.found.trace, b)
         parts = [str(self.shown.words.nth(self.found.trace.span[t]))]
-        parts += [token(named[t])] if named and named[t] else []
+        parts += [self.token(named[t])] if named and named[t] else []
         row = [self.shown.row(b)] if len(self.found.rows) > 1 else []
         return (" ".join(parts), *(self.shown.words.aside(text) for text in row))
 
+    def token(self, label: str) -> str:
+        """A token in quotes, on one line and of a length that has room in a table."""
+        return self.shown.words.word("profile.token", name=visible(label, TOKEN - 2))
 
-def token(label: str) -> str:
-    r"""A token in quotes, on one line and of a length that has room in a table.
-
-    >>> print(token("the"), token(" \n"), token("a" * 30))
-    "the" "␣↵" "aaaaaaaaa…"
-    """
-    return f'"{visible(label, TOKEN - 2)}"'
-
-
-def tokens(found: Iterable[str], most: int = 5) -> str:
-    """Some tokens; the first ones of many."""
-    every = list(found)
-    return " ".join(map(token, every[:most])) + (f" … +{len(every) - most}" if len(every) > most else "")
+    def tokens(self, found: Iterable[str], most: int = 5) -> str:
+        """Some tokens; the first ones of many."""
+        every = list(found)
+        more = f" … +{len(every) - most}" if len(every) > most else ""
+        return " ".join(map(self.token, every[:most])) + more

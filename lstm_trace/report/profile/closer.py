@@ -41,13 +41,14 @@ def _commands(c: Cells) -> Iterator[_Command]:
     if units and c.found.counted:
         unit = units[0]
         _, line, j = unit
-        b, at = int(line.at[j, 1]), _place(c, unit)
-        yield _Command("unit", ["plot", source, "--kind", "unit", *at, "--unit", str(j), "-o", f"unit-{j}.svg"])
+        (t, b), at = line.at[j].tolist(), _place(c, unit)
+        yield _Command(
+            "largest" if line.kept is None else "unit",
+            ["plot", source, "--kind", "unit", *at, "--unit", str(j), "-o", f"unit-{j}.svg"],
+        )
         yield _Command("worked", ["report", source, *at, "--unit", str(j)])
         if line.kept is not None:
-            yield _Command(
-                "memory", ["explain", source, "--how", "memory", "--of", _address(c, unit, _last(c, unit, b), b)]
-            )
+            yield _Command("memory", ["explain", source, "--how", "memory", "--of", _address(c, unit, t, b)])
         if any(step_labels(c.found.trace, b)):
             told = (followers(c.found) or units)[0]
             chosen = ["--line", told[1].name, "--unit", str(told[2])]
@@ -57,12 +58,6 @@ def _commands(c: Cells) -> Iterator[_Command]:
         yield _Command("step", ["report", source, *_row(c, event[2]), "--steps", step])
     yield _Command("gates", ["explain", source, "--how", "gates"])
     yield _Command("verify", ["verify", source])
-
-
-def _last(c: Cells, unit: Unit, b: int) -> int:
-    """The valid step of a row that is computed last."""
-    inside = c.found.valid[:, b - c.found.rows.start].nonzero()[0]
-    return int(inside[0] if unit[0].stage.backwards else inside[-1])
 
 
 def _address(c: Cells, unit: Unit, t: int | None = None, b: int | None = None) -> str:

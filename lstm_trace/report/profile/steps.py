@@ -37,7 +37,10 @@ def _row(c: Cells, event: Event) -> tuple[Text, ...]:
         return ()
     forgets = "" if part.forgets is None else c.share(float(part.forgets[at]))
     unit = c.unit(moves.name, part, int(moves.unit[at]), t, b)
-    way = (c.number(float(values[at])) for values in (moves.before, moves.after))
+    ends = [float(values[at]) for values in (moves.before, moves.after)]
+    # what is less than a rounding of the other end is no value beside it
+    rounding = float(np.finfo(c.found.trace.header.dtype).eps) * max(map(abs, ends))
+    way = (c.number(0.0 if abs(value) <= rounding else value) for value in ends)
     return (c.step(t, b), c.number(float(moves.times[at])), (forgets,), unit, *way)
 
 

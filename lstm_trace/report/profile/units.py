@@ -9,9 +9,11 @@ import numpy as np
 from ...base.arrays import Array
 from ...explanation.described import Described
 from ...explanation.profile.profile import DEAD, Profile, StageProfile
+from ...explanation.profile.tokens import SPARE
 from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
+from ...trace.labels import step_labels
 from ...view.excerpt import largest
-from .cells import EMPTY, Cells, tokens
+from .cells import EMPTY, Cells
 
 #: So many units stand in a table.
 UNITS = 5
@@ -34,11 +36,13 @@ def units(c: Cells) -> Iterator[Block]:
         large = [unit for unit in _some(c, large_values(c.found)) if _key(unit) not in known]
         names: list[Text] = [(Code(name),) for name in dict.fromkeys(state.name for _, state in states)]
         key = "profile.memory" if remembered else "profile.largest"
-        yield Para(words.text(key, lines=words.listed(names), n=str(c.found.longest)), leads=True)
+        yield Para(words.text(key, lines=words.listed(names), n=str(c.foreseen)), leads=True)
         yield c.table(("unit", "half", "kept", "largest", "at"), [_kept(c, unit) for unit in (*remembered, *large)])
     if following := followers(c.found):
         yield Para(c.shown.said("profile.follows"), leads=True)
         yield c.table(("unit", "follows", "high", "low"), [_follows(c, unit) for unit in _some(c, following)])
+    elif any(any(step_labels(c.found.trace, b)) for b in c.found.rows):
+        yield Para(c.shown.said("profile.unfollowed", n=str(SPARE)))
     if rows:
         yield Items(tuple(rows))
 
@@ -112,8 +116,8 @@ def _follows(c: Cells, unit: Unit) -> tuple[Text, ...]:
     means = found.means[:, j]
     middle = (means.max() + means.min()) / 2
     order = np.argsort(-means, kind="stable").tolist()
-    high = tokens(found.tokens[k] for k in order if means[k] > middle)
-    low = tokens(found.tokens[k] for k in reversed(order) if means[k] <= middle)
+    high = c.tokens(found.tokens[k] for k in order if means[k] > middle)
+    low = c.tokens(found.tokens[k] for k in reversed(order) if means[k] <= middle)
     return c.unit(line.name, part, j), (c.share(float(found.share[j])),), (high,), (low,)
 
 

@@ -11,7 +11,6 @@ from ...backpropagation.attribution import Split, split
 from ...base.arrays import Array
 from ...cell.network import Stage, forward_stages, scope_and_name
 from ...errors import LstmTraceError
-from ...explanation.described import carried, computed
 from ...explanation.half_life import pieces
 from ...trace.address import Address
 from ...trace.labels import axis, labels
@@ -44,7 +43,7 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
     common = in_both(a, b)
     found: list[UnitDifference] = []
     for stage in forward_stages(a.stages):
-        names = [*carried(stage), computed(stage, stage.cell.output)] if stage.cell.carry else []
+        names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
         best: dict[int, UnitDifference] = {}
         for name in dict.fromkeys(name for name in names if name in common.get(stage.scope, ())):
             for one in _line(a, b, stage, name):
@@ -195,7 +194,7 @@ def _unit_axis(trace: Trace, stage: Stage, name: str) -> int | None:
     """
     array = trace.parameters[stage.scope][name]
     lines = trace.lines[stage.scope]
-    width = max((lines[line].shape[2] for line in carried(stage) if line in lines), default=0)
+    width = max((lines[line].shape[2] for line in stage.carried if line in lines), default=0)
     readers = [line for line in stage.cell.lines if name in line.operands]
     if array.ndim not in (1, 2) or not readers or any(axis(trace, stage, line.name) != "h" for line in readers):
         return None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ...base.markup import escape
+from ...base.text.markup import escape
 from ...plot.page import asset, framed
 from ...printable import printable
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
-from ...base.labels import to_labels
+from ...base.text.labels import to_labels
 from ...cell.arithmetic import KNOWN, named
 from ...errors import OptionError
 
@@ -64,7 +64,9 @@ def to_held(value: Any) -> Any:
     """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
     if isinstance(value, str) or value is None or isinstance(value, bool):
         if not isinstance(value, str) or not value.strip():
-            raise ValueError(f"expected a number, '*0.5' for a multiple, or a trace's path; found {describe(value)}")
+            raise ValueError(
+                f"expected a number, '*0.5' for a multiple, or in a file a trace's path; found {describe(value)}"
+            )
         return value
     array = to_array(value)
     return float(array) if not array.ndim else array

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...base.arrays import Array, to_list
 from ...cell.holds import names_of
-from ...cell.network import Stage
+from ...cell.network import GIVEN, Stage
 from ..trace import Trace
 from .values import Scale
 
@@ -135,7 +135,10 @@ def held_faults(trace: Trace) -> Iterator[str]:
     """What is wrong with the arrays of a trace that say where lines are held."""
     for stage in trace.stages:
         given = trace.given.get(stage.scope, {})
-        for names in names_of(stage.cell).values():
+        for line, names in names_of(stage.cell).items():
+            for name in names:
+                if name in stage.inputs and stage.sources[name] == GIVEN and name not in given:
+                    yield f"given {stage.scope}/{name} is missing; {line} is held, by the equations, and needs it"
             for name in (names.hold, names.scale):
                 if name in given and not np.isin(given[name], (0, 1)).all():
                     yield f"given {stage.scope}/{name} says where a line is held; expected 0 or 1 at every place"

@@ -18,7 +18,9 @@ from ..trace import Trace
 from .places import Place, places
 
 #: What a value may be, for messages.
-KINDS = "a finite number, '*0.5' for a multiple of its own value, or a trace"
+KINDS = "a finite number, '*0.5' for a multiple of its own value, an array, or in Python a trace"
+#: The shapes of numbers that it may be, for messages.
+FORMS = "a number, or (units,), (T, units) or (T, B, units) of what it holds"
 
 
 class Scale(NamedTuple):
@@ -55,9 +57,14 @@ def read_value(address: str, value: Any) -> Value:
             array = to_array(value)
         except ValueError as error:
             raise OptionError(f"hold {address!r}: {error}") from None
-        if array.dtype.kind in "fiu" and array.size and np.isfinite(array).all():
-            return array
-        raise OptionError(f"hold {address!r}: expected finite numbers, found {describe(value)}")
+        if array.dtype.kind not in "fiu":
+            raise OptionError(f"hold {address!r}: expected numbers, found {describe(value)}")
+        if not array.size:
+            raise OptionError(f"hold {address!r}: expected {FORMS}; found an array of shape {array.shape}, without any")
+        if len(wrong := np.argwhere(~np.isfinite(array))):
+            place, found = ",".join(map(str, wrong[0])), array[tuple(wrong[0])]
+            raise OptionError(f"hold {address!r}: expected finite numbers, found {found:g}{place and f' at [{place}]'}")
+        return array
     raise OptionError(f"hold {address!r}: expected {KINDS}; found {describe(value)}")
 
 
@@ -217,7 +224,7 @@ def numbers(text: str, place: Place, value: Value, span: range, batch: int, widt
 def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
     """An array as (steps, rows, units) of a place: one number, one for each unit, (steps, units), or all three."""
     steps, rows, units = shape
-    if array.size == 1:
+    if not array.ndim:
         return np.broadcast_to(array.reshape(1, 1, 1), shape)
     if array.shape in ((units,), (1, 1, units)):
         return np.broadcast_to(array.reshape(1, 1, units), shape)
@@ -225,8 +232,8 @@ def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
         return np.broadcast_to(array[:, None], shape)
     if array.shape != shape:
         raise ShapeError(
-            f"hold {text!r} has a value of shape {array.shape}; expected a number, or (units,), (T, units) or "
-            f"(T, B, units) of what it holds: T = {steps}, B = {rows}, units = {units}"
+            f"hold {text!r} has a value of shape {array.shape}; expected {FORMS}: "
+            f"T = {steps}, B = {rows}, units = {units}"
         )
     return array
 

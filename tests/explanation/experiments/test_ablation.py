@@ -15,6 +15,9 @@ from lstm_trace.explanation.experiments import ablation as module
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
+from lstm_trace.tables.explanations import explanation
+from lstm_trace.trace.labels import step_labels
+from lstm_trace.trace.trace import Trace
 
 from ...support.held_lstm import random_network
 
@@ -52,7 +55,12 @@ def test_it_is_a_loop_of_runs_to_the_last_bit(over: Any, to: Any, plan: Any) -> 
     assert sizes[0] > 0.01
     scopes = {"0/forward", "0/reverse", "1/forward"}  # what the value depends on
     assert {effect.scope for effect in found.effects} >= scopes
-    assert len(found.effects) == {"units": 12, "steps": 12, "lines": len(found.effects)}[over], "padding has no rows"
+    if over == "lines":
+        own = ("z_i", "z_f", "z_c", "z_o", "i_t", "f_t", "c_tilde", "o_t", "c_t", "h_t", "y_t")
+        wanted = {f"{scope}/{name}" for scope in scopes for name in own} | {"0/joined/y_t"}
+        assert sorted(map(address, found.effects)) == sorted(wanted)
+    else:
+        assert len(found.effects) == 12, "padding has no rows"
 
 
 @pytest.mark.parametrize("rows", [1, 8])
@@ -132,6 +140,21 @@ def test_a_cell_without_a_state_and_one_with_a_readout() -> None:
     assert [(e.unit, e.effect) for e in ablation(plain, "s_t", lines="q_t").effects] == [(1, -6.0), (0, -2.0)]
 
 
+@pytest.mark.parametrize("lengths", [None, [3]])
+def test_a_choice_of_the_author_is_no_padding(lengths: Any) -> None:
+    """c = 1, 1/4, 1/4 + 4: by default what is carried is held, and not one of the two that it is chosen from."""
+    equations = "g_t = x_t > 0\na_t = c_prev + x_t\nb_t = 0.25 * c_prev\nc_t = where(g_t, a_t, b_t)"
+    x = [[1.0], [-2.0], [4.0]]
+    trace = lt.run({}, x, cell={"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}, lengths=lengths)
+    found = ablation(trace, "2/0/c_t", "steps")
+    assert [(e.line, e.t, e.value) for e in found.effects] == [("c_t", 2, 0.0), ("c_t", 0, 4.0), ("c_t", 1, 4.0)]
+
+
+def test_where_padding_repeats_the_output_the_cell_state_is_held() -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, options={"padding": "repeat"})
+    assert {effect.line for effect in ablation(trace, OF).effects} == {"c_t"}
+
+
 @pytest.mark.parametrize(
     ("kind", "told", "arguments"),
     [
@@ -153,7 +176,41 @@ def test_errors(kind: type[LstmTraceError], told: str, arguments: dict[str, Any]
 def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MOST_SECONDS", 1e-5)
     with pytest.raises(TooLargeError, match=r"12 runs of 5 steps would take some 0 s.*--line"):
-        ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF)
+        ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF, lines="c_t")
+
+
+@pytest.mark.parametrize("over", ["units", "steps"])
+def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    every = ablation(trace, OF, over)
+    assert not every.left
+    monkeypatch.setattr(trials, "run_seconds", lambda _: 1.0)
+    monkeypatch.setattr(module, "MOST_SECONDS", 3.5)
+    few = ablation(trace, OF, over)
+    assert (len(few.effects), few.left) == (3, len(every.effects) - 3)
+    assert set(few.effects) <= set(every.effects), "each is the run that it was"
+
+    def size(effect: Any) -> float:
+        values = np.abs(trace.lines[effect.scope][effect.line][: LENGTHS[few.of.b], few.of.b])
+        return float(values[:, effect.unit].max() if over == "units" else values[effect.t].max())
+
+    left = set(every.effects) - set(few.effects)
+    assert min(map(size, few.effects)) >= max(map(size, left))
+    (told,) = (s for s in explanation(trace, OF, how="ablation", over=over).sentences if "too long" in s)
+    assert told.startswith(f"all {len(every.effects)} {over} would take too long: held are the 3 whose own values are")
+
+
+def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counted(trace: Trace, b: int = 0) -> Any:
+        asked.append(b)
+        return step_labels(trace, b)
+
+    monkeypatch.setattr("lstm_trace.tables.explanations.step_labels", counted)
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, tokens=[list("abcde"), list("vwxyz")])
+    frame = lt.explain(trace, OF, "ablation", over="steps")
+    assert [frame.t.map(dict(enumerate("vwxyz"))).tolist(), asked] == [frame.token.tolist(), [B]]
 
 
 def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:

@@ -86,6 +86,9 @@ def test_labels_of_pandas() -> None:
         (5, "tokens: expected a list, as in [a, b], found 5"),
         ({"a": 1}, "tokens: expected a list, as in [a, b], found a mapping"),
         (["a", b"b", "c", "d"], "tokens: expected text, a number or a date at [1], found b'b'"),
+        (np.zeros((4, 2, 1)), "tokens: expected a label at [0,0], found a list; a label for each step, or a list "
+                              "of them for each row, and no deeper"),
+        ([WORDS, ["a", ["b"], "c", "d"]], "tokens: expected a list at [0], as at the others, found the text 'a'"),
         (["a", "\ud800", "c", "d"], "tokens: \\ud800 is half of a character; write the character itself"),
     ],
 )  # fmt: skip
@@ -207,7 +210,8 @@ def test_wrong_labels_in_a_problem(names: dict[str, Any], message: str) -> None:
     ("names", "message"),
     [
         ({"t": ROWS * 2}, "names.t has 4 rows; expected one, or one for each of the B = 2"),
-        ({"t": [["a"] * 5]}, "names.t has a row of 5 labels; expected 4 at most, one for each step"),
+        ({"t": [["a"] * 5]}, "names.t has a row of 5 labels; expected 4, one for each step"),
+        ({"t": [["a"]]}, "names.t has a row of 1 label; expected 4, one for each step"),
         ({"t": [["a", 1]]}, "names.t: expected text at [0,1], found 1; write it in quotes"),
     ],
 )
@@ -226,6 +230,17 @@ def test_a_row_that_ends_early_has_empty_labels() -> None:
     trace = replace(trace, header=replace(trace.header, step_labels=(("a",),)))
     assert list(step_labels(trace)) == ["a", "", "", ""]
     assert lt.problem(trace)["names"] == {"t": ["a", "", "", ""]}
+
+
+def test_labels_of_a_window_say_which_steps_it_has() -> None:
+    window = MODEL.run(ALONE, record={"steps": slice(1, 3)})
+    assert labels(lt.with_tokens(window, WORDS[:3])) == [["cat", "sat"]]
+    with pytest.raises(ShapeError) as error:
+        lt.with_tokens(window, WORDS)
+    told = "the trace holds steps 1 to 2 of its input alone: give labels for 0 to 2, and leave later ones out"
+    assert str(error.value) == f"tokens has 4 labels; expected one for each of the T = 3 steps ({told})"
+    with pytest.raises(ShapeError, match="the trace holds steps 1 to 2 of its input alone"):
+        lt.with_tokens(window, TokenText("w.txt", "\n".join(WORDS)))
 
 
 # -- the text of a file ----------------------------------------------------------------------------------------------
@@ -405,6 +420,9 @@ def test_commands_put_labels_to_a_trace(folder: Path) -> None:
         (["m.npz", "--input", "-", "--tokens", "-"], "standard input, -, can be read once only"),
         (["m.npz", "--input", "x.npy", "--tokens", "none.txt"], "none.txt: "),
         (["m.npz", "--input", "x.npy", "--tokens", "empty.txt"], "empty.txt: the file is empty"),
+        (["m.npz", "--input", "x.npy", "--tokens", "vast.txt"],
+         "vast.txt: 67,108,865 bytes; text files up to 67,108,864 are read; give a label for each step"),
+        (["m.npz", "--input", "x.npy", "--tokens", "/dev/zero"], "/dev/zero: more than 67,108,864 bytes"),
         (["m.npz", "--input", "x.npy", "--tokens", "latin.txt"], "latin.txt: not UTF-8 (byte 0); save it as UTF-8"),
         (["m.npz", "--input", "x.npy", "--tokens", "n.json"],
          "n.json: expected text at [0], found 1; write it in quotes"),
@@ -413,6 +431,8 @@ def test_commands_put_labels_to_a_trace(folder: Path) -> None:
 )  # fmt: skip
 def test_what_cannot_be_labels(folder: Path, arguments: list[str], message: str) -> None:
     Path("empty.txt").touch()
+    with open("vast.txt", "wb") as file:
+        file.truncate((1 << 26) + 1)
     Path("latin.txt").write_bytes(b"\xe9t\xe9s")
     Path("n.json").write_text("[1, 2, 3, 4]", "utf-8")
     Path("m.json").write_text("{}", "utf-8")

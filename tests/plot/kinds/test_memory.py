@@ -206,3 +206,12 @@ def test_what_has_no_memory(of: str, error: type[Exception], message: str) -> No
     with pytest.raises(error) as caught:
         lstm(3).plot.memory(of)
     assert message in str(caught.value)
+
+
+def test_a_value_into_which_no_step_wrote() -> None:
+    cell = {"equations": "f_t = sigmoid(x_t)\nc_t = f_t * c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
+    trace = lt.run({}, [[0.0], [0.0], [0.0]], cell=cell, initial={"c_prev": [8.0]})
+    figure = trace.plot.memory("2/c_t")
+    assert figure.data[["source", "part"]].to_numpy().tolist() == [["c0", 1.0]]
+    panel, bars = drawn(figure)
+    assert bars == {None: (pytest.approx(8.0, abs=panel.pixel), pytest.approx(1.0, abs=panel.pixel))}

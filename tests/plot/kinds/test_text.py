@@ -149,6 +149,16 @@ def test_steps_that_are_marks_have_a_ground_of_their_own_in_the_page() -> None:
     assert next(tokens(["a", *["\u0301"] * 20], range(21)).clusters()) == list(range(8))  # a file may have thousands
 
 
+def test_labels_of_megabytes_make_no_page_of_megabytes() -> None:
+    trace = lstm(3, 2)
+    labels = ["a" * 2_000_000, "b" * 400, " c" * 1_000_000]
+    figure = lt.with_tokens(trace, labels).plot.text(unit=0)
+    short = lt.with_tokens(trace, ["a", "b", "c"]).plot.text(unit=0)
+    assert len(figure.html()) < len(short.html()) + 5000
+    assert ">" + "a" * 399 + "…</span>" in figure.html()
+    assert ">" + "b" * 400 + "</span>" in figure.html()
+
+
 def test_words_are_set_apart_and_letters_are_not() -> None:
     assert tokens(["the", "cat"], [0, 1]).spaced
     assert not tokens(["the", " cat"], [0, 1]).spaced

@@ -129,7 +129,7 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.update(batch=True), "batch: expected a whole number, found"),
     (lambda d: d.update(steps=0), "steps: greater than or equal to 1"),
     (lambda d: d.update(steps=2), "inputs.x has shape (3, 2, 3); expected (T, B, I) with T, B = (2, 2)"),
-    (lambda d: d.update(batch=3), "lines 0/forward/z_i has shape (3, 2, 2); expected (3, 3, 'width')"),
+    (lambda d: d.update(batch=3), "lines 0/forward/z_i has shape (3, 2, 2); expected (3, 3, width)"),
     (lambda d: d.update(dtype="int8"), "dtype: expected 'float16', 'float32' or 'float64', found the text 'int8'"),
     (lambda d: d["stages"][0].update(equations="h_t = tnh(x_t)"), "unknown function 'tnh'; did you mean 'tanh'?"),
     (

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.engine.rerun import with_holds
-from lstm_trace.errors import FileError
+from lstm_trace.errors import FileError, ShapeError
 from lstm_trace.trace.holds.held import as_hold, entries, plain
 from lstm_trace.trace.window import rows
 
@@ -96,20 +96,18 @@ def test_a_file_keeps_it_whole(tmp_path: Path, suffix: str) -> None:
 
 def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "t.json"
-    run({"s_t[1]": 0.1}).save(path)
+    run({"s_t[1]": 0.1, "1/u_t": "*3"}).save(path)
     data = json.loads(path.read_text())
+    arrays = ("hold_s_t", "to_s_t", "scale_u_t", "by_u_t")
     equations = data["stages"][0]["equations"]
     for change, told in (
         ({"hold_s_t": [[[0.5] * 3] * 2] * 4}, "says where a line is held; expected 0 or 1 at every place"),
         ({"hold_s_t": [[[1.0] * 2] * 2] * 4}, "width|shape"),
-        ({"to_s_t": None}, "to_s_t"),
+        *(({name: None}, f"given 0/forward/{name} is missing; {name[-3:]} is held") for name in arrays),
     ):
         given = {**data["inputs"]["given"]["0/forward"], **change}
         given = {name: value for name, value in given.items() if value is not None}
         path.write_text(json.dumps({**data, "inputs": {**data["inputs"], "given": {"0/forward": given}}}))
-        if change.get("to_s_t", 1) is None:
-            assert lt.verify(lt.load(path)).status == "inconclusive"
-            continue
         with pytest.raises(FileError, match=told):
             lt.load(path)
     data["stages"][0]["equations"] = equations.replace("hold: s_t", "hold: q_t")
@@ -134,3 +132,11 @@ def test_holds_are_added_to_those_of_a_trace() -> None:
     assert both.stages == whole.stages
     assert np.array_equal(both["s_t"], whole["s_t"])
     assert np.array_equal(trace["s_t"][:, :, 0], np.ones((4, 2))), "the trace itself stays as it was"
+
+
+def test_an_edit_does_not_make_half_a_hold() -> None:
+    trace = run({"s_t[1]": 0.1, "1/u_t": "*3"})
+    for name in ("hold_s_t", "scale_u_t"):
+        with pytest.raises(ShapeError, match=f"given 0/forward/{name} says where a line is held; expected 0 or 1"):
+            lt.edit(trace, {f"0/forward/0/0/{name}[0]": 0.5})
+    assert lt.edit(trace, {"0/forward/0/0/hold_s_t[0]": 1.0})["s_t"][0, 0, 0] == 0

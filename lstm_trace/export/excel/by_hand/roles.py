@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ....cell.lines import Cell, Line
+from ....cell.lines import Line
 from ....cell.network import Stage
 from ....cell.ops import OPS
-from ....view.line_groups import is_gate
 
 #: In the order of the legend.
 ROLES = ("weight", "input", "state", "product", "sum", "gate", "candidate", "cell", "output", "other")
@@ -23,10 +22,10 @@ def role(stage: Stage, name: str) -> str:
     line = cell.by_name[name]
     if name == cell.output or (line.assigned and name not in cell.readers and name not in cell.states.values()):
         return "output"
-    if name in cell.states.values() or name in carried(cell):
+    if name in cell.states.values() or name in stage.carried:
         return "cell"
     readers = cell.readers.get(name, ())
-    if is_gate(line, cell):
+    if cell.is_gate(line):
         return "gate"
     if line.assigned and _activates(line) and (factors := [r for r in readers if r.op == "mul"]):
         return "gate" if any(product.operands[0] == name for product in factors) else "candidate"
@@ -40,21 +39,10 @@ def _activates(line: Line) -> bool:
     return bool(op.function) and op.arity == 1 and op.width == "same"
 
 
-def carried(cell: Cell) -> list[str]:
-    """The lines that the next step reads; where padding keeps a state, what it keeps at a valid step."""
-    found = []
-    for name in cell.states.values():
-        line = cell.by_name.get(name)
-        if line is not None:
-            kept = line.operands[1] if line.op == "where" and not line.assigned else name
-            found.append(kept if isinstance(kept, str) else name)
-    return found
-
-
 def of_units(stage: Stage) -> list[str]:
     """The lines that a chart of one unit shows: gates, then what is carried."""
     gates = [line.name for line in stage.cell.lines if role(stage, line.name) == "gate"]
-    return list(dict.fromkeys([*gates, *carried(stage.cell)]))
+    return list(dict.fromkeys([*gates, *(name for name in stage.carried if name in stage.cell.by_name)]))
 
 
 def ends(stage: Stage) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import describe
+from ..arrays import describe
 
 Labels = list[str] | list[list[str]]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from ..errors import FileError
-from .free_memory import amount, available
+from ...errors import FileError
+from ..free_memory import amount, available
 
 #: Parts of a TOML key. Python's parser keeps every beginning of a key: 20,000 parts take 1.6 GB.
 MOST_PARTS = 32

@@ -1,0 +1,43 @@
+"""The threads of numpy's matrix products: they are the process's, so that a limit holds for everything at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from threading import Lock
+from typing import Any
+
+#: Held by what has set a limit.
+_LIMITING = Lock()
+
+
+@lru_cache(maxsize=1)
+def blas() -> Any:
+    """The libraries that compute numpy's products, as threadpoolctl has them."""
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]  # only where a run is long
+
+    return ThreadpoolController().select(user_api="blas")
+
+
+def threads() -> int:
+    """How many threads numpy's products have now."""
+    return min((library.num_threads for library in blas().lib_controllers), default=1)
+
+
+@contextmanager
+def at_most(most: int) -> Iterator[None]:
+    """Products on at most so many threads; where a limit is set already, that one stays.
+
+    Threads of a product wait for each other in a loop: where other programs use the cores, products of some
+    milliseconds take many times as long on several threads, and on free cores there is little to gain. Who set the
+    limit lifts it, in its own thread (threadpoolctl ignores others): two of them that overlapped would leave it behind.
+    """
+    if not _LIMITING.acquire(blocking=False):
+        yield
+        return
+    try:
+        with blas().limit(limits=max(1, min(threads(), most))):
+            yield
+    finally:
+        _LIMITING.release()
