@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -129,7 +130,7 @@ def diff(
 
     Returns:
         `verdict` (`same`, `different`, or `inconclusive` where the rounding bound is not finite), `same`, `first`,
-        `lines`, `units` (which go apart, the furthest first), `output` (what becomes of it, and whose weights explain
+        `lines`, `units` (which differ, the furthest first), `output` (what becomes of it, and whose weights explain
         it), `to_frame()` and `units_frame()`.
 
     Raises:
@@ -153,7 +154,8 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
         options: of that explanation.
 
     Returns:
-        One row for each step, entry or unit.
+        One row for each step, entry or unit. `frame.attrs["sentences"]` has what `lstm-trace explain` says of them. A
+        contribution without rows, of a baseline in which nothing differs, comes with a warning.
 
     Raises:
         OptionError: for an explanation or option that does not exist.
@@ -169,7 +171,12 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
     """
     from .tables.explanations import explanation
 
-    return explanation(trace, of, how, **options).to_frame()
+    found = explanation(trace, of, how, **options)
+    frame = found.to_frame()
+    frame.attrs["sentences"] = list(found.sentences)
+    if frame.empty and how == "contribution":  # a cell may well have no gates, but a value comes from something
+        warnings.warn(f"the table is empty: {'; '.join(found.sentences)}", stacklevel=2)
+    return frame
 
 
 @checked

@@ -18,7 +18,9 @@ def comparable(a: Trace, b: Trace, row: int) -> None:
     if a.first != b.first:
         problems.append(f"the steps differ: a holds {a.span[0]} to {a.span[-1]}, b {b.span[0]} to {b.span[-1]}")
     elif a.steps != b.steps:
-        problems.append(f"the numbers of steps differ: a has T = {a.steps}, b has T = {b.steps}")
+        problems.append(
+            f"the numbers of steps differ: a has T = {a.steps}, b has T = {b.steps}: run both over equally many"
+        )
     if not 0 <= row < a.batch:
         problems.append(f"a has no row {row} of the batch; it has B = {a.batch}")
     for one, two in zip(a.stages, b.stages, strict=False):

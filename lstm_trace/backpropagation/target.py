@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import Stage, scope_and_name
+from ..cell.network import MEET, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import line_name
 from ..trace.operands import sizes, total
@@ -154,6 +154,8 @@ def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
         raise MissingError(f"{term.address!r} is not computed: name a line, for example {_example(trace)}")
     if address._replace(t=last.t, unit=last.unit) != last:
         raise MissingError(f"sum({term.address}): a range is one of steps, or of units")
+    if address.direction is None and MEET in trace.extents(address.line)["direction"]:
+        address, last = (found._replace(direction=MEET) for found in (address, last))
     for part in ("layer", "direction", "b"):
         if getattr(address, part) is None:
             there = ", ".join(map(str, trace.extents(address.line)[part]))

@@ -20,6 +20,8 @@ ADJOINT = "adjoint-"  # before the direction of a stage whose adjoint another st
 SEED = "seed_"  # begins the name of an adjoint's input that brings weights
 #: Directions of the stages of a run, and of their adjoints.
 FORWARDS = ("forward", "reverse", "joined")
+#: Where the two directions of a layer meet.
+MEET = "joined"
 DIRECTIONS = (*FORWARDS, *(f"{ADJOINT}{direction}" for direction in FORWARDS))
 
 

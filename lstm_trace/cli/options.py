@@ -250,6 +250,16 @@ def tokens_option(command: Command) -> Command:
     )(command)
 
 
+def example_of(what: str) -> str:
+    """How the value is named that is explained, or drawn: of a memory one that is carried.
+
+    >>> example_of("memory")
+    "--of ADDRESS, for example --of '3/c_t[0]', in full 0/forward/3/0/c_t[0] (layer, direction, step, sequence)"
+    """
+    line = "c_t[0]" if what == "memory" else "h_t[0]"
+    return f"--of ADDRESS, for example --of '3/{line}', in full 0/forward/3/0/{line} (layer, direction, step, sequence)"
+
+
 def opened(
     source: str,
     allow_nonfinite: bool = False,

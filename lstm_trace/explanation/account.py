@@ -69,7 +69,7 @@ class Account:
         faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
-        scores = np.array([_score(row, faith.best) for row in every], np.float64) * (-1.0 if faith.moves < 0 else 1.0)
+        scores = np.array([_score(row, faith.best) for row in every], np.float64) * faith.side
         scores[: len(self.steps)][~self.occlusion.valid] = np.nan
         return tuple(every[k] for k in ordered(scores))
 

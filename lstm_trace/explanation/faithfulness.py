@@ -2,7 +2,9 @@
 
 Comprehensiveness and sufficiency as in ERASER (DeYoung et al. 2020, arXiv:1911.03429, section 5): m is here the value,
 and a step is taken away as in an occlusion, by the baseline's input. Both are counted towards the value in which all
-inputs and states are the baseline's, so that in a linear model no order beats that of the exact contributions.
+inputs and states are the baseline's, so that in a linear model no order beats that of the exact contributions. Their m
+is a probability, which ends at 0; a value goes past the baseline's where steps that pull the other way remain, and past
+itself where these alone are taken away. So it is said how far.
 """
 
 from __future__ import annotations
@@ -31,11 +33,15 @@ class Score(NamedTuple):
     """Means over `BINS`, in the unit of the value.
 
     comprehensiveness: how far the value moves towards the baseline's as the first steps are taken away; large is good.
-    sufficiency: how far it moves if only they are kept; small is good, and below 0 it moves away from the baseline's.
+    overshoot: how much of that is past the baseline's. sufficiency: how far it moves if only they are kept; near 0 is
+    good, and below 0 it moves away from the baseline's. distance: the same
+    in either direction; small is good.
     """
 
     comprehensiveness: float
+    overshoot: float
     sufficiency: float
+    distance: float
 
 
 @dataclass(frozen=True)
@@ -43,8 +49,8 @@ class Faithfulness:
     """The scores of some orders of what can be replaced.
 
     orders: by name (`contribution`, `occlusion`). drawn: of orders drawn at random. correlation: of the ranks in the
-    two orders, nan where there is one; common: how many are among the first `top` of both. moves: what the value loses
-    when everything is replaced. count: how much can be.
+    two orders, nan where there is one; common: how many are among the first `top` of both. value, baseline: the value
+    when nothing is replaced, and when everything is. count: how much can be.
     """
 
     orders: Mapping[str, Score]
@@ -52,8 +58,18 @@ class Faithfulness:
     correlation: float
     common: int
     top: int
-    moves: float
+    value: float
+    baseline: float
     count: int
+
+    @property
+    def side(self) -> float:
+        """On which side of the baseline's the value is: 1 above, -1 below."""
+        return _side(self.value, self.baseline)
+
+    def without(self, score: Score) -> float:
+        """What the value is without the first steps, on average."""
+        return self.value - self.side * score.comprehensiveness
 
     @property
     def best(self) -> str:
@@ -77,7 +93,7 @@ class Faithfulness:
 
     @property
     def misleading(self) -> bool:
-        """Whether the largest contributions move the value less than steps that are drawn."""
+        """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
         return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness
 
 
@@ -102,17 +118,22 @@ def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int = D
     """
     count = len(variants)
     value, everything = variants.values(np.array([[False] * count, [True] * count]))
-    side = -1.0 if value < everything else 1.0
+    side = _side(value, everything)
     orders = {name: ordered(side * numbers) for name, numbers in scores.items()}
     draw = np.random.default_rng(SEED)
     drawn = [draw.permutation(count) for _ in range(draws)]
-    found = _scores(variants, [*orders.values(), *drawn], float(value), side)
+    found = _scores(variants, [*orders.values(), *drawn], float(value), float(everything))
     top = max(first_of(TOP, count), 2)
     pair = list(orders.values())
     common = len(np.intersect1d(pair[0][:top], pair[-1][:top]))
     correlation = rank_correlation(*scores.values()) if len(pair) == 2 else np.nan
     named = dict(zip(orders, found, strict=False))
-    return Faithfulness(named, tuple(found[len(named) :]), correlation, common, top, float(value - everything), count)
+    drawn_scores = tuple(found[len(named) :])
+    return Faithfulness(named, drawn_scores, correlation, common, top, float(value), float(everything), count)
+
+
+def _side(value: float, baseline: float) -> float:
+    return -1.0 if value < baseline else 1.0
 
 
 def ordered(scores: Array) -> Array:
@@ -129,7 +150,7 @@ def first_of(percent: int, count: int) -> int:
     return max(-(-percent * count // 100), 1)
 
 
-def _scores(variants: Variants, orders: list[Array], value: float, side: float) -> list[Score]:
+def _scores(variants: Variants, orders: list[Array], value: float, everything: float) -> list[Score]:
     """Each set of steps that is taken away is run once, however many orders and bins have it."""
     rows = np.zeros((len(orders), len(BINS), 2, len(variants)), bool)
     for order, here in zip(orders, rows, strict=True):
@@ -139,7 +160,10 @@ def _scores(variants: Variants, orders: list[Array], value: float, side: float) 
             kept[:] = ~away
     different, places = np.unique(rows.reshape(-1, len(variants)), axis=0, return_inverse=True)
     values = variants.values(different)[places.ravel()].reshape(rows.shape[:3])
-    return [Score(*row) for row in (side * (value - values)).mean(axis=1).tolist()]
+    side = _side(value, everything)
+    away, kept = np.moveaxis(side * (value - values), 2, 0)
+    past = np.maximum(away - abs(value - everything), 0.0)
+    return [Score(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
 
 
 def rank_correlation(a: Array, b: Array) -> float:

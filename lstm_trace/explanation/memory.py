@@ -100,6 +100,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
             raise OptionError(f"memory is the ledger of one value, not of a sum; found {of!r}") from None
         raise
     stage = plain_stage(trace.stage(address.scope))
+    if not stage.cell.carry:
+        raise _carries_nothing(trace, address)
     rule = recurrence(stage, address.line)
     t, b = 0 if address.t is None else trace.index(address.t), address.b or 0
     width = trace.lines[stage.scope][address.line].shape[2]
@@ -125,6 +127,20 @@ def ledger(trace: Trace, of: str) -> Ledger:
     address = address._replace(unit=(j,))
     left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
     return Ledger(address, rule, entries, value, left, _halved(found), steps)
+
+
+def _carries_nothing(trace: Trace, address: Address) -> OptionError:
+    """Of a value where directions meet, or of a readout: which lines of its layer have a memory."""
+    known = []
+    for stage in map(plain_stage, trace.stages):
+        for name in stage.carried if stage.layer == address.layer and stage.cell.carry else ():
+            try:
+                recurrence(stage, name)
+            except OptionError:
+                continue
+            known.append(str(address._replace(line=name, direction=stage.direction, unit=(0,))))
+    hint = f"; the carried lines of layer {address.layer} have one: {', '.join(known)}" if known else ""
+    return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
 
 
 def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -15,32 +15,25 @@ from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.experiments.occlusion import Occlusion, Runs
-from ..explanation.faithfulness import BINS, Faithfulness, Score
 from ..plot.kinds.contribution import figure as contribution_picture
 from ..report import explained, report
 from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
+from . import faithfulness
 from .attribution_frame import COLUMNS, grids
 from .entries import STEP_LABEL, Entries, largest_first
-from .explanation import Explanation, step_named
+from .explanation import Explanation, shortest, step_named
 
+#: What is said of the measures in common use, before what they leave of a difference.
+MEASURES = {"gradient_x_input": "gradient × input leaves", "integrated_gradients": "integrated gradients leave"}
+#: So many times as large as their sum are contributions of which it is said that they cancel.
+CANCEL = 10
 #: The formats of the worked solution.
 WORKED = ("text", "html", "tex", "typ")
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
-)
-_OCCLUSION = (
-    "`occlusion`: the value less the value when all inputs of the step, or the initial state, are the baseline's "
-    "instead, each by a run. In a table of entries it is that of the whole step."
-)
-_BINS = ", ".join(map(str, BINS[:-1])) + f" and {BINS[-1]} %"
-_FAITHFUL = (
-    f"`comprehensiveness`: how far the value moves towards the baseline's as the first {_BINS} of the steps (and "
-    "initial states) of an order are taken away, on average; large is good. `sufficiency`: how far it moves if only "
-    "they are kept; small is good (ERASER, DeYoung et al. 2020). `sd`: the standard deviation. An order begins with "
-    "the largest on the side of the value."
 )
 
 
@@ -86,7 +79,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
     over = tuple(steps(found, labels=step_labels(b, found.of.b or 0)))
     return Contributions(
         title=f"Difference of {found.of}",
-        sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
+        sentences=(*_totals(found, "a", "b", b), *_leaders(found, over)),
         columns=_columns(b),
         rows=_entries(found, b, {}),
         shown=_shown(b, "contribution"),
@@ -114,20 +107,19 @@ def value(
         base, row = baseline_of(trace, baseline, of)  # anew: a baseline has as many lines as the trace
         return secants(base, trace, of, row)
 
+    nothing = not any(np.any(part) for _, part in _arrays(found.split))
     columns = _columns(trace, *found.others, *([] if found.occlusion is None else ["occlusion"]))
     return Contributions(
         title=f"Contributions to {found.split.of}",
         sentences=(
-            *_totals(found.split, "the baseline", "the trace"),
-            *_leaders(found.split, found.steps),
-            *_gaps(found, points == "auto"),
-            *_experiments(found),
+            *_totals(found.split, "the baseline", "the trace", trace),
+            *(_nothing(baseline) if nothing else _found(found, points == "auto", isinstance(occlusion, int))),
         ),
         columns=columns,
         rows=_entries(found.split, trace, found.others, found.occlusion),
         shown=_shown(trace, "contribution", *found.others),
-        notes=(_NOTE, *found.unmeasured, *_meanings(found)),
-        more=(_by_block(found.split), *_scores(found), _by_step(found.ranked, found.faithfulness is None)),
+        notes=(_NOTE, *found.unmeasured, *faithfulness.notes(found)),
+        more=(_by_block(found.split), *faithfulness.scores(found), _by_step(found.ranked, found.faithfulness is None)),
         ranked=("contribution", *found.others),
         figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
@@ -138,101 +130,36 @@ def value(
 
 def _gaps(found: Account, automatic: bool) -> Iterator[str]:
     for name, other in found.others.items():
-        text = f"{name.replace('_', ' ')}: the contributions leave {other.gap:.3g} unexplained"
+        text = f"for comparison: {MEASURES[name]} {other.gap:.3g} of the difference unexplained"
         if automatic and found.points < POINTS and name == "integrated_gradients":
             text += f" ({counted(found.points, 'point')} of the path instead of {POINTS}, for a trace of this size)"
         yield text
 
 
-def _experiments(found: Account) -> Iterator[str]:
-    """What the experiments found, and whether the split agrees with them."""
-    without, faith = found.occlusion, found.faithfulness
-    if without is None:
-        return
-    every: list[Step | State] = [*found.steps, *found.states]
-    lost = [(row.occlusion, row) for row in every if row.occlusion]
-    if lost:
-        most, row = max(lost, key=lambda item: abs(item[0]))
-        place = f"step t = {step_named(row.t, row.token)}" if isinstance(row, Step) else row.place
-        among = "" if without.complete else f", of the {without.made} that were measured"
-        yield f"occlusion: the value changes most without {place}{among}: {most:+.6g}"
-    if not without.complete:
-        half = -(-without.made // 2)
-        yield (
-            f"occlusion was measured for {without.made} of {counted(without.possible, 'step')} and states only: those "
-            f"with the {half} largest contributions, and {without.made - half} drawn at random; the others are empty "
-            f"in the table. --occlusion all measures every one ({_lasts(without.possible * without.seconds)}), "
-            "--occlusion N as many as you name"
-        )
-    if faith is not None:
-        yield from _faithful(faith)
-    elif found.wanted:
-        yield (
-            f"faithfulness was not measured, since it takes {counted(found.wanted, 'run')} more "
-            f"({_lasts(found.wanted * without.seconds)}), and the steps are in the order of time; any number measures "
-            f"it: --occlusion {without.made}"
-        )
-
-
-def _lasts(seconds: float) -> str:
-    """An estimate of time.
-
-    >>> _lasts(0.2), _lasts(41.7), _lasts(900)
-    ('about 1 s', 'about 42 s', 'about 15 min')
-    """
-    return f"about {max(seconds, 1):.0f} s" if seconds < 100 else f"about {seconds / 60:.0f} min"
-
-
-def _faithful(faith: Faithfulness) -> Iterator[str]:
-    best, drawn = faith.orders[faith.best], faith.mean
-    others = [f"{score.comprehensiveness:+.4g} by {name}" for name, score in faith.orders.items() if name != faith.best]
-    others.append(f"{drawn.comprehensiveness:+.4g} ± {faith.spread.comprehensiveness:.2g} at random")
-    yield (
-        f"faithfulness: taking away the first steps by {faith.best} moves the value by {best.comprehensiveness:+.4g} "
-        f"towards the baseline's ({', '.join(others)}); the steps are sorted by {faith.best}"
+def _totals(found: Split, a: str, b: str, trace: Trace) -> Iterable[str]:
+    baseline, value, difference, whole = (
+        shortest(number, trace) for number in (found.baseline, found.value, found.difference, found.total)
     )
-    if len(faith.orders) > 1 and faith.disagree:
-        yield (
-            "split and experiment disagree: the rank correlation of contributions and occlusion is "
-            f"{faith.correlation:.2f}, and {faith.common} of their first {faith.top} are the same"
-        )
-    if faith.misleading:
-        yield (
-            "the largest contributions move the value less than steps drawn at random: they add up to the value, and "
-            "do not say on which steps it depends"
-        )
-
-
-def _meanings(found: Account) -> Iterator[str]:
-    """What the columns mean."""
-    if found.occlusion is not None:
-        yield _OCCLUSION
-    if found.faithfulness is not None:
-        yield _FAITHFUL
-
-
-def _scores(found: Account) -> Iterator[Explanation]:
-    """The scores of each order."""
-    faith = found.faithfulness
-    if faith is None:
-        return
-    rows: list[tuple[str, Score, Score | None]] = [(name, score, None) for name, score in faith.orders.items()]
-    rows.append((f"random, mean of {len(faith.drawn)}", faith.mean, faith.spread))
-    columns = ("order", "comprehensiveness", "sufficiency", "comprehensiveness_sd", "sufficiency_sd")
-    yield Explanation(
-        "Faithfulness",
-        (),
-        columns,
-        [(name, *score, *((None, None) if spread is None else spread)) for name, score, spread in rows],
-    )
-
-
-def _totals(found: Split, a: str, b: str) -> Iterable[str]:
-    yield f"{found.of}: {a} has {found.baseline!r}, {b} has {found.value!r}, the difference is {found.difference!r}"
-    yield f"the parts add up to {found.total!r}; residual {found.residual:.2g} (rounding)"
+    yield f"{found.of}: {a} has {baseline}, {b} has {value}, the difference is {difference}"
+    yield f"the parts add up to {whole}; residual {found.residual:.2g} (rounding)"
     local = total(found.local.values())
     if local:
         yield f"{local:.6g} of it comes from values that differ from their own equation (kind local)"
+
+
+def _nothing(baseline: Baseline) -> Iterator[str]:
+    """That there is nothing to split, and what to do."""
+    others = {"zero-state": "zero-input", "zero-input": "zero-state"}
+    other = f"{others[baseline]} or " if isinstance(baseline, str) else ""
+    called = f" {baseline}" if isinstance(baseline, str) else ""
+    yield f"nothing that the value depends on differs in the baseline{called}: choose {other}another trace"
+
+
+def _found(found: Account, automatic: bool, asked: bool) -> Iterator[str]:
+    """What was found. automatic: whether no number of points was asked for; asked: whether one of occlusions was."""
+    yield from _leaders(found.split, found.steps)
+    yield from _gaps(found, automatic)
+    yield from faithfulness.sentences(found, asked)
 
 
 def _leaders(found: Split, over: Sequence[Step]) -> Iterable[str]:
@@ -243,10 +170,13 @@ def _leaders(found: Split, over: Sequence[Step]) -> Iterable[str]:
     if len(over) > 1 and any(step.together for step in over):
         step = max(over, key=lambda step: abs(step.together))
         yield f"the step that contributed most is t = {step_named(step.t, step.token)}: {step.together:+.6g}"
+    ups, downs = (total([np.maximum(sign * step.together, 0.0) for step in over]) for sign in (1.0, -1.0))
+    if ups and downs and ups + downs > CANCEL * abs(ups - downs):
+        yield f"the contributions of the steps cancel: {ups:+.6g} and {-downs:+.6g} leave {ups - downs:+.3g}"
     timed = {name for name, kind in found.kinds.items() if kind in ("parameter", "input", "given")}
     rest = [f"{name} {part:+.6g}" for name, part in _blocks(found) if part and name not in timed]
     if rest:
-        yield f"of no step: {', '.join(rest)}"
+        yield f"not tied to a step: {', '.join(rest)}"
 
 
 def _blocks(found: Split) -> list[tuple[str, float]]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..plot.figure import Figure
+    from ..trace.trace import Trace
 
 #: File suffix to format.
 SUFFIXES = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
@@ -36,6 +37,8 @@ SHOWN = 40
 SPEAKING = ("address", "block", "source", "direction")
 #: The first cell of a line that stands for rows which are left out.
 DOTS = "⋮"
+#: Headings of columns whose names are no words.
+HEADINGS = {"gradient_x_input": "gradient × input", "overshoot": "past the baseline"}
 #: What Markdown takes for its own.
 _MARKED = re.compile(r"([\\`*_\[\]<|])")
 
@@ -110,6 +113,7 @@ class Explanation:
     def table(self, digits: int = 6) -> Iterator[Block]:
         """The rows that matter, and what was left out."""
         names, lines, left = self.excerpt(SHOWN)
+        names = list(map(heading, names))
         rows = [[printable(_text(value, digits)) for value in line] for line in lines]
         more = [f"{left}. A .csv or .json file has every row."] if left else []
         yield from explained.table(names, rows, (*more, *self.notes))
@@ -180,7 +184,7 @@ class Explanation:
     def _table(self, digits: int, complete: str) -> list[str]:
         """complete: the suffix of the file that has every row."""
         names, lines, left = self.excerpt(SHOWN)
-        texts = [names, *(list(map(partial(_shown, digits), names, line)) for line in lines)]
+        texts = [list(map(heading, names)), *(list(map(partial(_shown, digits), names, line)) for line in lines)]
         whole = [line for line in lines if line[0] != DOTS]
         numeric = [all(isinstance(line[k], int | float | None) for line in whole) for k in range(len(names))]
         widths = [max(3, *map(columns, column)) for column in zip(*texts, strict=True)]
@@ -252,6 +256,27 @@ class Explanation:
         else:
             for row in self.rows:
                 yield style.row(self.columns, [style.cell(value) for value in row])
+
+
+def heading(column: str) -> str:
+    """A column's name as a table shows it.
+
+    >>> heading("integrated_gradients"), heading("gradient_x_input")
+    ('integrated gradients', 'gradient × input')
+    """
+    return HEADINGS.get(column, column.replace("_", " "))
+
+
+def shortest(value: float, trace: Trace | None = None) -> str:
+    """The shortest decimal that reads back equal in the trace's dtype, or in float32 where the value is one.
+
+    >>> shortest(0.1), shortest(float(np.float32(0.1)))
+    ('0.1', '0.1')
+    """
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    short = single == value if trace is None else trace.header.dtype == "float32" and np.isfinite(single)
+    return str(single) if short else repr(value)
 
 
 def step_named(t: int, label: str | None) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.network import layer_and_direction
-from ..errors import OptionError, counted, nearest, raise_all
+from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Over
 from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.half_life import kept
@@ -26,7 +26,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training
 from .entries import STEP_LABEL
-from .explanation import Explanation, step_named
+from .explanation import Explanation, shortest, step_named
 from .gates import in_steps
 
 #: So many lines are named in a sentence.
@@ -67,7 +67,7 @@ def _over_all(trace: Trace, account: Ledger) -> float:
 
 def _told(account: Ledger, labels: Mapping[int | None, str], typical: float) -> Iterator[str]:
     rule = account.recurrence
-    yield f"{account.address} = {account.value!r}; the parts add up to it, residual {account.residual:.2g}"
+    yield f"{account.address} = {shortest(account.value)}; the parts add up to it, residual {account.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
@@ -144,7 +144,7 @@ def _called(trace: Trace, found: Ablation) -> list[str]:
 
 
 def _ablated(found: Ablation) -> Iterator[str]:
-    yield f"{found.of} = {found.value!r}"
+    yield f"{found.of} = {shortest(found.value)}"
     if found.left:
         count, every = len(found.effects), found.left + len(found.effects)
         yield (
@@ -156,7 +156,7 @@ def _ablated(found: Ablation) -> Iterator[str]:
     at = f"{found.to} its own value" if found.to.startswith("*") else found.to
     some = few if len(lines) == 1 else f"one of {few}"
     what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{some} is held at one step"}
-    yield f"in each row {what.get(found.over, f'{some} is held, all of it,')} at {at}"
+    yield f"in each row {what.get(found.over, f'{some} is held, at all steps and in all units,')} at {at}"
     if found.effects:
         first = found.effects[0]
         where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line
@@ -227,7 +227,10 @@ def _padding(trace: Trace, of: str | None) -> str:
     """What is said of a value at a step of padding."""
     if of is None or not trace.padded:
         return ""
-    address = trace.locate(of, every=True)
+    try:
+        address = trace.locate(of, every=True)
+    except MissingError:  # a sum, of which padding is left out
+        return ""
     if address.t is None or address.b is None or trace.valid[trace.index(address.t), address.b, 0]:
         return ""
     return (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..cell.network import Stage, X, layer_and_direction, scope_and_name
+from ..cell.network import MEET, Stage, X, layer_and_direction, scope_and_name
 from ..errors import MissingError, nearest
 from .address import INITIAL, STATE, Address, line_name, read
 
@@ -52,7 +52,18 @@ def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
 def locate(trace: Trace, text: str, every: bool = False) -> Address:
     """See `Trace.locate`."""
     name = line_name(text)
-    return read(text, extents(trace, name), every)
+    found = extents(trace, name)
+    try:
+        return read(text, found, every)
+    except MissingError:
+        # of padded directions that meet each has a y_t as well: without a direction the one where they meet is meant
+        if MEET not in found.get("direction", ()):
+            raise
+        try:
+            return read(text, {**found, "direction": [MEET]})
+        except MissingError:
+            pass
+        raise
 
 
 def asked(trace: Trace) -> list[Address]:

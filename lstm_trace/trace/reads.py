@@ -25,6 +25,13 @@ def line(trace: Trace, name: str) -> Array:
         raise MissingError(
             f"{name} was gathered over all steps: it is trace.sums[{gathered[0]!r}][{name!r}], and in trace.gradients"
         )
+    scope, bare = scope_and_name(name)
+    if scope in trace.scopes:
+        layer, direction = layer_and_direction(scope)
+        raise MissingError(
+            f"a line is read by its name alone; that of {scope} is "
+            f"trace.at(layer={layer}, direction={direction!r})[{bare!r}]"
+        )
     scopes = find(trace.stages, name)
     found = {scope: trace.operand(scope, name) for scope in scopes}
     there = {scope: values for scope, values in found.items() if values is not None}

@@ -68,8 +68,8 @@ class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
-    units, output: which units go apart, the furthest first, and what becomes of the output; `lt.diff` and
-    `lstm-trace diff` find them where a value differs.
+    units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
+    `lstm-trace diff` find them where a value differs. every_unit: how many units were compared.
     """
 
     lines: tuple[LineDifference, ...]
@@ -82,6 +82,7 @@ class Comparison:
     step_labels: tuple[tuple[str, ...], ...] = ()
     units: tuple[UnitDifference, ...] = ()
     output: OutputDifference | None = None
+    every_unit: int = 0
 
     @property
     def verdict(self) -> Verdict:

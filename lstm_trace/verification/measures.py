@@ -71,10 +71,11 @@ class LineDifference:
 
     The measures are over the finite common values: largest |b - a|, largest |b - a| / |a|, largest distance in units
     in the last place, root mean square, cosine of the angle between a and b, signal-to-noise in dB. local and
-    inherited: largest |.| of each part (None where an operand is missing). first: where it first differs, with the
-    value of each side, the local error there, how far a's value is from its own derivation, whether a premise that
-    differs is why, and what rounding explains there. equations: a's and b's of this line, or of a line that it was
-    derived through, where they differ. through: the named lines that are not in both, by which b's was derived.
+    inherited: largest |.| of each part (None where an operand is missing; inherited is 0 where nothing differs). first:
+    where it first differs, with the value of each side, the local error there, how far a's value is from its own
+    derivation, whether a premise that differs is why, and what rounding explains there. equations: a's and b's of this
+    line, or of a line that it was derived through, where they differ. through: the named lines that are not in both, by
+    which b's was derived.
     bound: the most that rounding explains of any value of the line; by_bound: whether that decides what differs.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
     """
@@ -228,7 +229,7 @@ class Measure:
             cosine=cosine,
             snr=snr,
             local=self._most["local"],
-            inherited=self._most["inherited"],
+            inherited=0.0 if self._most["inherited"] and not self._most["size"] else self._most["inherited"],
             first=first and self._address(first.place, begin),
             first_values=first and first.values,
             first_local=first and first.local,

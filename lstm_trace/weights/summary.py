@@ -76,7 +76,8 @@ def _text(facts: dict[str, Any]) -> str:
     for label, said in facts["facts"].items():
         rows += row(label, said)
     rows += row(
-        "parameters", f"{facts['parameters']:,} numbers in {counted(facts['arrays'], 'array')}, {facts['dtype']}"
+        "parameters",
+        f"{facts['parameters']:,} numbers, {facts['dtype']}; {counted(facts['arrays'], 'array')} once split by gate",
     )
     if facts["nonfinite"]:
         places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])

@@ -55,14 +55,53 @@ def test_contributions_add_up_and_stand_beside_the_others() -> None:
     trace = traced({})
     frame = lt.explain(trace, OF["contribution"], "contribution")
     value = trace.lines["1/reverse"]["h_t"][0, 1, 2]
-    base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace)
+    with pytest.warns(UserWarning, match="the table is empty: .* differs in the baseline: choose another trace"):
+        base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace)
     assert base.empty
+    assert base.attrs["sentences"][0].endswith("the difference is 0.0")
     weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
     states = [np.stack([trace.initial[s][n] for s in trace.initial]) for n in ("h_prev", "c_prev")]
     zero = lt.run(weights, 0 * trace.x, h0=states[0], c0=states[1]).lines["1/reverse"]["h_t"][0, 1, 2]
     assert abs(frame.contribution.sum() - (value - zero)) < 1e-14
     assert abs(frame.integrated_gradients.sum() - (value - zero)) < 1e-6
     assert set(frame.batch) == {1}
+
+
+def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
+    trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, [[1.0], [2.0]])
+    text = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state").markdown()
+    said = "nothing that the value depends on differs in the baseline zero-state: choose zero-input or another trace"
+    assert f"- {said}\n" in text
+    assert "unexplained" not in text
+    assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
+
+
+def test_a_float32_value_has_the_digits_of_float32() -> None:
+    weights = {f"W_{s}{g}": np.full((1, 1), 0.3, np.float32) for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, np.array([[0.7], [0.2]], np.float32))
+    assert trace["h_t"].dtype == np.float32
+    value, cell = (str(trace[line][1, 0, 0]) for line in ("h_t", "c_t"))
+    assert len(value) < 13
+    assert explanation(trace, "1/h_t[0]", "contribution").sentences[0] == (
+        f"0/forward/1/0/h_t[0]: the baseline has 0.0, the trace has {value}, the difference is {value}"
+    )
+    assert explanation(trace, "1/c_t[0]", "memory").sentences[0].startswith(f"0/forward/1/0/c_t[0] = {cell}; ")
+    assert explanation(trace, "1/h_t[0]", "ablation").sentences[0] == f"0/forward/1/0/h_t[0] = {value}"
+
+
+def test_the_output_of_padded_directions_needs_no_direction(file: str) -> None:
+    """y_t is where they meet; each has a line of this name as well, which stands in the full address."""
+    trace = lt.load(file)
+    x = trace.x
+    weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
+    padded = lt.run(weights, x, lengths=[x.shape[0], 3])
+    assert {scope for scope, here in padded.lines.items() if "y_t" in here} > {"1/joined", "1/forward", "1/reverse"}
+    short, full = (explanation(padded, of, "contribution").sentences for of in ("1/2/1/y_t[0]", "1/joined/2/1/y_t[0]"))
+    assert short == full
+    assert explanation(padded, "1/forward/2/1/y_t[0]", "contribution").sentences != full
+    assert str(padded.locate("1/2/1/y_t[0]")) == "1/joined/2/1/y_t[0]"
+    several = explanation(padded, "sum(1/0..2/1/y_t[0..1])", "contribution").sentences[0]
+    assert several.startswith("sum(1/joined/0..2/1/y_t[0..1]): the baseline has ")
 
 
 def test_gradient_of_a_weighting_of_the_output(file: str, tmp_path: Path) -> None:
@@ -92,7 +131,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how", "memory"], "--how memory needs a value: --of ADDRESS"),
+        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '3/c_t[0]', in full 0/for"),
         (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
         (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
         (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),

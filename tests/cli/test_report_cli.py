@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from click.testing import CliRunner, Result
@@ -211,3 +212,25 @@ def test_what_is_no_fragment(
     assert message in result.stderr
     assert len(result.stderr.splitlines()) == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == [problem.name]
+
+
+def test_a_model_and_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with show and explain: what it prints is the report of the run."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(5)
+    weights = {f"W_{s}{g}": draw.normal(size=(2, 3 if s == "x" else 2)) for s in "xh" for g in "ifco"}
+    np.savez("m.npz", **weights)
+    np.save("x.npy", draw.normal(size=(3, 3)))
+    assert CliRunner().invoke(main, ["run", "m.npz", "--input", "x.npy", "-o", "t.json"]).exit_code == 0
+    assert cli("m.npz", "--input", "x.npy").stdout == cli("t.json").stdout != ""
+    profiled = cli("m.npz", "--input", "x.npy", "--detail", "profile")
+    assert profiled.exit_code == 0
+    assert "lstm-trace verify SOURCE" in profiled.stdout  # its commands do not name the model, which has no run in it
+    assert "lstm-trace verify t.json" in cli("t.json", "--detail", "profile").stdout
+    assert "m.npz is a model: give its input with --input X" in cli("m.npz").stderr
+    assert "t.json is a trace: its weights and its input are in it; leave --input out" in (
+        cli("t.json", "--input", "x.npy").stderr
+    )
+    assert "--input is of one SOURCE, and there are 2: report them one by one" in (
+        cli("m.npz", "m.npz", "--input", "x.npy").stderr
+    )

@@ -23,8 +23,10 @@ EXAMPLE = Path(__file__).parents[2] / "traces" / "unicode-burmese"
 OF = "1/joined/5/1/y_t[5]"
 
 
-def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, float]:
-    """ERASER's two numbers for row 1, one run at a time; a step is replaced by zeros."""
+def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, ...]:
+    """ERASER's two numbers for row 1, one run at a time; a step is replaced by zeros. How much of the first is past the
+    baseline's value, and the mean size of what makes the second.
+    """
     weights = {f"{scope}/{name}": value for scope, here in trace.parameters.items() for name, value in here.items()}
     initial = {
         f"{scope}/{short}": here[name][1]
@@ -37,12 +39,15 @@ def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, float]:
         x = np.array([row * 0 if t in without else row for t, row in enumerate(trace.x[:, 1])])
         return float(plain_lstm.outputs(weights, x, initial, valid)[5, 5])
 
-    comprehensive, sufficient = [], []
+    comprehensive, past, sufficient, off = [], [], [], []
+    base = value(set(order))
     for percent in BINS:
         first = set(order[: max(math.ceil(percent / 100 * len(order)), 1)])
         comprehensive.append(side * (value(set()) - value(first)))
+        past.append(max(side * (base - value(first)), 0.0))
         sufficient.append(side * (value(set()) - value(set(order) - first)))
-    return sum(comprehensive) / len(BINS), sum(sufficient) / len(BINS)
+        off.append(abs(value(set()) - value(set(order) - first)))
+    return tuple(sum(numbers) / len(BINS) for numbers in (comprehensive, past, sufficient, off))
 
 
 @pytest.mark.parametrize("seed", [61, 62])
@@ -61,9 +66,9 @@ def test_against_a_plain_loop(seed: int) -> None:
     draw = np.random.default_rng(0)
     drawn = [loop(trace, draw.permutation(11).tolist(), side) for _ in range(20)]
     np.testing.assert_allclose(faith.drawn, drawn, rtol=1e-9, atol=1e-14)
-    assert faith.mean.comprehensiveness == pytest.approx(np.mean([c for c, _ in drawn]))
-    assert faith.spread.sufficiency == pytest.approx(np.std([s for _, s in drawn], ddof=1))
-    assert faith.moves == pytest.approx(found.split.difference, rel=1e-12)
+    assert faith.mean.comprehensiveness == pytest.approx(np.mean([numbers[0] for numbers in drawn]))
+    assert faith.spread.sufficiency == pytest.approx(np.std([numbers[2] for numbers in drawn], ddof=1))
+    assert faith.value - faith.baseline == pytest.approx(found.split.difference, rel=1e-12)
     best = max(faith.orders, key=lambda name: faith.orders[name].comprehensiveness)
     assert faith.best == best
     ranked = [step.t for step in found.ranked if isinstance(step, Step)]
@@ -90,9 +95,33 @@ def test_without_products_the_split_is_the_best_order() -> None:
     assert not faith.disagree
     assert not faith.misleading
     text = explanation(trace, "9/h_t[0]", "contribution").markdown()
-    assert "faithfulness: taking away the first steps by contribution moves the value by +" in text
+    assert "faithfulness: without the first steps by contribution the value is " in text
     assert "disagree" not in text
     assert "drawn at random: they add up" not in text
+    early = explanation(trace, "6/h_t[0]", "contribution").markdown()
+    assert "7 steps and states count: what differs from the baseline's and can reach the value." in early
+
+
+def test_a_value_that_goes_past_the_baselines() -> None:
+    """Six steps up and six down, which cancel: without the steps up the value is far below the baseline's."""
+    cell = {"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"}
+    x = np.array([[0.5], [-0.5]] * 6)
+    x[0] += 2**-20
+    found = explanation(lt.run({}, x, cell=cell), "11/h_t[0]", "contribution")
+    assert (
+        "faithfulness: without the first steps by contribution the value is -1.3 on average (by occlusion -1.3, at "
+    ) in found.markdown()
+    assert "; with all steps it is 9.537e-07, with none 0. With the first steps alone it is off by 1.3 (" in (
+        found.markdown()
+    )
+    assert "without the first steps the value goes past the baseline's, by 1.3 on average" in found.markdown()
+    assert "the contributions of the steps cancel: +3 and -3 leave +9.54e-07" in found.markdown()
+    head = "| order              | comprehensiveness | past the baseline | sufficiency | distance |"
+    assert head in found.markdown()
+    row = next(row for row in found.data()["more"][1]["rows"] if row["order"] == "contribution")
+    assert row["comprehensiveness"] == pytest.approx(row["distance"], rel=1e-5)
+    assert row["sufficiency"] == -row["distance"]
+    assert row["overshoot"] == pytest.approx(row["comprehensiveness"], rel=1e-5)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -107,7 +136,11 @@ def test_the_side_of_the_value_decides(sign: float) -> None:
     first = [8.0] * 3 + [12.0, 13.0]  # 1, 1, 1, 2 and 3 steps of six
     assert faith.orders["contribution"].comprehensiveness == np.mean(first)
     assert faith.orders["contribution"].sufficiency == np.mean(11.75 - np.array(first))
-    assert faith.moves == sign * 11.75
+    assert (faith.value, faith.baseline) == (sign * 11.75, 0)
+    past = [0.0, 0.0, 0.0, 0.25, 1.25]  # of 8, 8, 8, 12 and 13 of 11.75
+    assert faith.orders["contribution"].overshoot == np.mean(past)
+    assert faith.orders["contribution"].distance == np.mean(np.abs(11.75 - np.array(first)))
+    assert faith.without(faith.orders["contribution"]) == sign * (11.75 - np.mean(first))
 
 
 @pytest.fixture(scope="module")
@@ -123,15 +156,15 @@ def test_a_trained_model_whose_split_misleads(burmese: lt.Trace) -> None:
     assert faith.misleading
     assert faith.best == "occlusion"
     text = explanation(burmese, "5/y_t[6]", "contribution").markdown()
-    assert "the steps are sorted by occlusion" in text
-    assert "the largest contributions move the value less than steps drawn at random" in text
+    assert "The steps are sorted by occlusion" in text
+    assert "the largest contributions move the value less towards the baseline's than steps drawn at random" in text
     table = text.partition("## Faithfulness")[2].partition("## By step")[0]
     assert [row.split("|")[1].strip() for row in table.splitlines() if row.startswith("| ")][1:] == [
-        "contribution", "occlusion", "random, mean of 20",
+        "contribution", "occlusion", "random, mean of 20", "random, sd of 20",
     ]  # fmt: skip
     by_step = text.partition("## By step")[2].partition("## Entries")[0]
     lost = [float(row.split("|")[-2]) for row in [row for row in by_step.splitlines() if row.startswith("|")][2:]]
-    side = -1 if faith.moves < 0 else 1
+    side = -1 if faith.value < faith.baseline else 1
     assert lost == sorted(lost, key=lambda value: -side * value)
 
 

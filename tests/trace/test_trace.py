@@ -53,6 +53,10 @@ def test_a_name_that_several_places_have_is_told_with_a_way_to_choose() -> None:
     ("name", "message"),
     [
         ("it", "there is no line 'it'; did you mean 'i_t'?"),
+        (
+            "0/forward/c_t",
+            "a line is read by its name alone; that of 0/forward is trace.at(layer=0, direction='forward')['c_t']",
+        ),
         ("loss", "there is no line 'loss'; there are z_i, i_t,"),
         ("h_prev", ""),
         ("z_f", "z_f was not recorded in 0/forward"),

@@ -32,6 +32,20 @@ def test_the_same_run_is_the_same() -> None:
     assert found.same
     assert all(d.max_abs == 0 and d.cosine == pytest.approx(1) and d.snr == np.inf for d in found.lines)
     assert view.verdict(found)[0].startswith("same: all ")
+    assert all(not d.inherited for d in found.lines), "of what is equal nothing is inherited"
+
+
+def test_what_is_equal_inherits_nothing_beside_what_differs() -> None:
+    """Sums of many terms, which re-deriving rounds otherwise than the run did."""
+    draw = np.random.default_rng(2)
+    weights = {f"W_{s}{g}": draw.normal(size=(40, 60 if s == "x" else 40)) for s in "xh" for g in "ifco"}
+    other = {**weights, "W_hf": weights["W_hf"] * 1.5}
+    x = draw.normal(size=(9, 60))
+    found = {d.line: d for d in compare(lt.run(weights, x), lt.run(other, x)).lines}
+    for gate in "ifco":
+        assert found[f"W_x{gate} @ x_t"].max_abs == 0
+        assert found[f"W_x{gate} @ x_t"].inherited == 0
+    assert found["W_hi @ h_prev"].inherited
 
 
 def test_a_float32_run_differs_by_rounding_alone() -> None:

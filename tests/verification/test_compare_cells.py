@@ -77,7 +77,7 @@ def test_the_line_whose_equation_differs_is_named(
     x, y = found.first.first_values
     assert found.first.first_local == pytest.approx(abs(y - x), rel=1e-3)
     equations = [t.stages[0].cell.equations[line] for t in (a, b)]
-    sides = f"a has {line} = {equations[0]}, b has {line} = {equations[1]}; by a's"
+    sides = f"a has {line} = {equations[0]}, b has {line} = {equations[1]}; b's value is "
     assert view.verdict(found)[1].startswith(f"its equation differs: {sides}")
 
 

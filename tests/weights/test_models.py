@@ -427,7 +427,8 @@ def test_inspect(tmp_path: Path) -> None:
     code, said = told("inspect", model)
     assert code == 0
     assert max(map(len, said.splitlines()[1:])) <= 80
-    for part in ("1 LSTM", "net.enc: LSTM (arrays)", "I = 5, H = 3", "two for each gate", "120 numbers in 16 arrays",
+    for part in ("1 LSTM", "net.enc: LSTM (arrays)", "I = 5, H = 3", "two for each gate",
+                 "120 numbers, float32; 16 arrays once split by gate",
                  "net.gru: no LSTM", "these are the weights of a"):  # fmt: skip
         assert part in " ".join(said.split())
     code, said = told("inspect", model, "--format", "json", "--name", "enc")

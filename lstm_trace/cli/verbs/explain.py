@@ -13,6 +13,7 @@ from ..options import (
     FORMAT,
     arithmetic_options,
     baseline_options,
+    example_of,
     nonfinite_option,
     number_options,
     output_option,
@@ -115,11 +116,7 @@ def command(
     from ..model_options import opened_with
 
     if of is None and how != "gates" and not given["seed"]:
-        example = (
-            "a loss: --of LINE, for example --of L"
-            if how == "training"
-            else "a value: --of ADDRESS, for example --of 'h_t[0]'"
-        )
+        example = "a loss: --of LINE, for example --of L" if how == "training" else f"a value: {example_of(how)}"
         raise click.UsageError(f"--how {how} needs {example}")
     if how == "training" and not form and Path(output).suffix in PROBLEMS:
         _needs_problem(source)

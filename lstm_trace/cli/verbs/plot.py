@@ -9,7 +9,16 @@ import click
 
 from ...languages import languages
 from ..model_options import INPUTS, STORED, input_options, layout_options
-from ..options import FORMAT, against, baseline_options, nonfinite_option, output_option, place_options, source_argument
+from ..options import (
+    FORMAT,
+    against,
+    baseline_options,
+    example_of,
+    nonfinite_option,
+    output_option,
+    place_options,
+    source_argument,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,7 +120,7 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
         ways = f"{', '.join(some)} and {last}" if some else last
         raise click.UsageError(f"--{_OPTION.get(name, name)} belongs to --kind {ways}, not to --kind {kind}")
     if "of" in required(kind) and "of" not in own:
-        raise click.UsageError(f"--kind {kind} needs a value: --of ADDRESS, for example --of 'h_t[0]'")
+        raise click.UsageError(f"--kind {kind} needs a value: {example_of(kind)}")
     if "against" in required(kind) and "against" not in own:
         raise click.UsageError(f"--kind {kind} needs a second trace: --against OTHER")
     found = {**own, **against(own)}

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...languages import languages
+from ..model_options import INPUTS, STORED, input_options, layout_options
 from ..options import (
     FORMAT,
     arithmetic_options,
-    hold_option,
     nonfinite_option,
     number_options,
-    opened,
     output_option,
     selection_options,
-    tokens_option,
 )
 
 if TYPE_CHECKING:
@@ -75,8 +73,8 @@ if TYPE_CHECKING:
 @number_options
 @arithmetic_options
 @selection_options
-@hold_option
-@tokens_option
+@input_options
+@layout_options
 @nonfinite_option
 def command(
     sources: tuple[str, ...],
@@ -93,14 +91,13 @@ def command(
     title: str | None,
     fragment: bool,
     heading: str | None,
-    hold: dict[str, str],
     allow_nonfinite: bool,
     arithmetic: str | None,
-    tokens: str | None,
     style: dict[str, Any],
-    **selection: Any,
+    **given: Any,
 ) -> None:
-    """Write the worked solution, or the profile, of each SOURCE (a trace or a problem) in one document.
+    """Write the worked solution, or the profile, of each SOURCE (a trace, or a problem; or a model with --input) in one
+    document.
 
     Every line with its symbol, its formula, numbers substituted, and the result; = where that is exact, ≈ where it is
     rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
@@ -120,8 +117,10 @@ def command(
     from ...report.profiled import is_profile
     from ...report.report import SUFFIXES, pdf_of, reports
 
-    if tokens is not None and len(sources) > 1:
-        raise click.UsageError("--tokens says what the steps of one SOURCE are called; give one, or names.t in each")
+    of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
+    if len(sources) > 1 and (said := [name for name in (*INPUTS, *STORED) if of_source[name] is not None]):
+        option = said[0].replace("_", "-")
+        raise click.UsageError(f"--{option} is of one SOURCE, and there are {len(sources)}: report them one by one")
     if sources.count("-") > 1:
         raise click.UsageError("standard input, -, can be read once only")
     picture = f"{os.path.splitext(output)[0]}.svg"
@@ -148,16 +147,18 @@ def command(
         "language": language,
     }
     options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from}
-    options |= {"math": math, **style, **selection}
+    options |= {"math": math, **style, **given}
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run would be in vain
-    traces = _traces(sources, allow_nonfinite, arithmetic, tokens=tokens, hold=hold)
+    traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
+    # commands that look closer name a file that has the run in it, which a model, or a problem with options, has not
+    named = sources if all(of_source[name] is None for name in (*INPUTS, *STORED)) else ()
     if chosen == "pdf":
-        made = pdf_of(traces, sources, **options)
+        made = pdf_of(traces, named, **options)
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg = str(reports(traces, chosen, sources, **options)), ""
+    text, svg = str(reports(traces, chosen, named, **options)), ""
     if illustrate:
         from ...report.illustrated import illustrated, with_gates
 
@@ -173,15 +174,18 @@ def command(
                 drawing.write(svg)
 
 
-def _traces(sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, **others: Any) -> list[Trace]:
+def _traces(
+    sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, given: dict[str, Any]
+) -> list[Trace]:
     """The trace of each source. Raises LstmTraceError with the faults of all of them."""
     from ...engine.rerun import in_arithmetic
     from ...errors import Faults, within
+    from ..model_options import opened_with
 
     found, faults = [], Faults()
     for source in sources:
         with faults.gather():
-            trace = opened(source, allow_nonfinite, **others)
+            trace = opened_with(source, given, allow_nonfinite)
             with within(source if len(sources) > 1 else ""):
                 found.append(trace if arithmetic is None else in_arithmetic(trace, arithmetic))
     faults.tell()

@@ -11,8 +11,10 @@ import numpy as np
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
+from ...trace.address import positions
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
+from ...trace.window import between
 from ...verification.gaps import sizes_apart
 from ..figure import Figure
 from ..heat.colours import sizes
@@ -35,8 +37,8 @@ def diff(
     language: str = "en",
 ) -> Figure:
     """The sizes of differences, unit by step; see `plots.Plots.diff`."""
+    trace, against, steps = _aligned(trace, against, steps)
     found = subject(trace, lines, layer, direction, batch, steps, language)
-    _check(trace, against)
     found = replace(found, against=against)
     panels = []
     for stage in found.shown.stages:
@@ -52,13 +54,19 @@ def diff(
     return figure("diff", Picture(found, tuple(panels), size, found.titled("plot.diff"), caption))
 
 
-def _check(a: Trace, b: Trace) -> None:
-    """Raise MissingError where the two have other steps or rows."""
-    if a.span != b.span or a.batch != b.batch:
-        said = [f"steps {t.span.start} to {t.span.stop - 1} and {t.batch} rows" for t in (a, b)]
-        raise MissingError(
-            f"the two traces have to have the same steps and rows: one has {said[0]}, the other {said[1]}"
-        )
+def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
+    """Both over the steps that were chosen. Raises MissingError where one does not have them, or other rows."""
+    if a.batch != b.batch:
+        raise MissingError(f"the two traces have to have the same rows: one has B = {a.batch}, the other {b.batch}")
+    if a.span == b.span:
+        return a, b, steps
+    chosen = a.span if steps is None else positions(steps, a.span)
+    if not (chosen[0] in b.span and chosen[-1] in b.span):
+        common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
+        said = " and ".join(f"{t.span.start} to {t.span.stop - 1}" for t in (a, b))
+        hint = f"choose steps that both have, as {common.start}:{common.stop}" if common else "none is in both"
+        raise MissingError(f"the two traces have other steps, {said}: {hint}")
+    return between(a, chosen), between(b, chosen), None
 
 
 def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -> list[Panel]:

@@ -61,7 +61,7 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
     rows: list[tuple[Text, Score]] = [(shown.said(f"experiments.order.{name}"), s) for name, s in found.orders.items()]
     rows.append(((word("experiments.order.random", n=len(found.drawn)),), found.mean))
     yield Table(
-        (shown.said("experiments.order"), shown.said("experiments.away"), shown.said("experiments.kept")),
+        tuple(shown.said(f"experiments.{name}") for name in ("order", "away", "past", "kept", "distance")),
         tuple((name, *((_num(shown, value),) for value in score)) for name, score in rows),
     )
     if len(found.orders) > 1 and found.disagree:

@@ -57,7 +57,7 @@ class Diff(BaseModel):
     b: str
     verdict: Verdict
     text: str
-    units: list[str] = Field(description="of that text: which units go apart, and what becomes of the output")
+    units: list[str] = Field(description="of that text: which units differ, and what becomes of the output")
     first: FirstDifference | None
     lines: list[LineDiff]
 

@@ -15,7 +15,7 @@ from ...trace.labels import label_at
 from ...trace.sums import GATHERED
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference
-from ..explanation import marked
+from ..explanation import marked, shortest
 from . import units
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def verdict(comparison: Comparison) -> list[str]:
         t, row = first.first.t, first.first.b
         label = "" if t is None else label_at(comparison.step_labels, t, row)
         called = f"; step {t} is ‘{label}’" if label else ""
-        told = [f"different: first at {first.first} (in computing order{called}): a has {a!r}, b has {b!r}"]
+        told = [
+            f"different: first at {first.first} (in computing order{called}): a has {shortest(a)}, b has {shortest(b)}"
+        ]
         told.append(_fault(first, abs(b - a), comparison))
         told += units.sentences(comparison)
     told += [f"input or weight: {premise}" for premise in comparison.premises[:PREMISES]]
@@ -105,7 +107,8 @@ def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
             derived = f"the {what[0]} itself is off by {own:.3g} when recomputed from b's own operands"
             return f"{derived}: check its {what[1]}{_through(first.through)}"
         a, b = first.equations
-        return f"its equation differs: a has {a}, b has {b}; by a's, from b's operands, it is off by {own:.3g}"
+        off = f"b's value is {own:.3g} off what a's equation gives for b's operands"
+        return f"its equation differs: a has {a}, b has {b}; {off}"
     if first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved:
         off = f"{first.first_of_a:.3g} when recomputed from a's own operands"
         return f"a's value is off by {off}: check the reference"
@@ -132,7 +135,7 @@ class Section(NamedTuple):
 
 
 def sections(comparison: Comparison) -> Iterator[Section]:
-    """The units that go apart, the measures of each line, and the map of differences by line and step."""
+    """The units that differ, the measures of each line, and the map of differences by line and step."""
     if comparison.units:
         yield Section("Units", "", *units.table(comparison))
     if any(d.max_abs > 0 or d.differing for d in comparison.lines):

@@ -1,4 +1,4 @@
-"""Where two traces go apart, unit by unit: how far, from which step on, what it does to the output, and whose it is."""
+"""Where two traces differ, unit by unit: how far, from which step on, what it does to the output, and whose it is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ...verification.compare import ROUNDING, Comparison, Tolerance, compare
 from ...verification.gaps import sizes_apart
 from ...verification.measures import OutputDifference, UnitDifference, UnitShare
 
-#: A unit has gone apart where it is off by more than this share of its range.
+#: Smaller differences, by this share of the unit's range, are not counted.
 FROM = 0.01
 #: Of larger traces the output is not split: that takes seconds, and as much memory again as the traces.
 MOST = 10_000_000
@@ -32,7 +32,20 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if found.first is None:
         return found
     a, b = side_by_side(a, b)
-    return replace(found, units=tuple(units(a, b)), output=output(a, b))
+    return replace(found, units=tuple(units(a, b)), output=output(a, b), every_unit=_every_unit(a, b))
+
+
+def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:
+    """Each layer and direction with the carried lines, and the output, by which its units are compared."""
+    common = in_both(a, b)
+    for stage in forward_stages(a.stages):
+        names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
+        yield stage, [name for name in dict.fromkeys(names) if name in common.get(stage.scope, ())]
+
+
+def _every_unit(a: Trace, b: Trace) -> int:
+    """How many units are compared."""
+    return sum(max((a.lines[s.scope][n].shape[2] for n in names), default=0) for s, names in _compared(a, b))
 
 
 @np.errstate(over="ignore", invalid="ignore")  # values may be no numbers, and ranges infinite
@@ -40,12 +53,10 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
     """Every unit of each layer and direction that differs, the furthest first, by the carried line or output in which
     it does most.
     """
-    common = in_both(a, b)
     found: list[UnitDifference] = []
-    for stage in forward_stages(a.stages):
-        names = [*stage.carried, stage.unpadded(stage.cell.output)] if stage.cell.carry else []
+    for stage, names in _compared(a, b):
         best: dict[int, UnitDifference] = {}
-        for name in dict.fromkeys(name for name in names if name in common.get(stage.scope, ())):
+        for name in names:
             for one in _line(a, b, stage, name):
                 if one.unit not in best or one.share > best[one.unit].share:
                     best[one.unit] = one

@@ -1,4 +1,4 @@
-"""Which units of two traces go apart, and what becomes of the output: in sentences, as a table and as plain data."""
+"""Which units of two traces differ, and what becomes of the output: in sentences, as a table and as plain data."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...base.arrays import word
 from ...base.text.visible import visible
 from ...cell.network import layer_and_direction
+from ...errors import counted
 from ...trace.labels import label_at
 from ...verification.compare import Comparison
 from ...verification.measures import OutputDifference, UnitDifference, UnitShare
@@ -39,12 +40,12 @@ def frame(comparison: Comparison) -> pd.DataFrame:
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:
-    """Which units go apart, what the output does, and whose weights explain it."""
+    """Which units differ, how the output changes, and whose weights explain it."""
     if comparison.units:
         far = sum(unit.since is not None for unit in comparison.units)
-        count = f"{far:,} units go" if far > 1 else "one unit goes" if far else "no unit goes"
-        whose = "their ranges" if far > 1 else "its range"
-        yield f"{count} apart by more than {FROM:.0%} of {whose}; furthest {_unit(comparison, comparison.units[0])}"
+        verb, whose = ("differ", "their ranges") if far > 1 else ("differs", "its range")
+        count = f"{far:,} of {counted(comparison.every_unit, 'unit')} {verb}"
+        yield f"{count} by more than {FROM:.0%} of {whose}; most of all {_unit(comparison, comparison.units[0])}"
     if comparison.output is not None:
         yield from _output(comparison.output)
 
@@ -53,7 +54,7 @@ def _unit(comparison: Comparison, unit: UnitDifference) -> str:
     since = _since(comparison, unit)
     began = f", more than {FROM:.0%} from {since} on" if since else ""
     size = f"{unit.line} by {unit.most:.3g}, {_share(unit.share)} of its range"
-    return f"is {_called(unit)}: {size}, at {_step(comparison, unit.t, unit.b)}{began}"
+    return f"{_called(unit)}: {size}, at {_step(comparison, unit.t, unit.b)}{began}"
 
 
 def _called(unit: UnitDifference | UnitShare) -> str:
@@ -80,9 +81,13 @@ def _output(found: OutputDifference) -> Iterator[str]:
         return
     a, b = found.values
     text = f"output: {found.address} changes most, by {b - a:+.3g} (from {a:.6g} to {b:.6g})"
-    yield f"{text}; at the end at most {found.at_end:.3g}" + (f" ({found.end})" if found.at_end else "")
+    yield text + (
+        f"; at the last step it differs by up to {found.at_end:.3g} ({found.end})"
+        if found.at_end
+        else "; at the last step it is the same"
+    )
     if found.shares is None:
-        yield f"an exact split of these {b - a:+.3g} over weights and inputs: --attribute '{found.address}'"
+        yield f"to split the change of {b - a:+.3g} exactly over weights and inputs: --attribute '{found.address}'"
     elif found.shares:
         whole = b - a
         first = [f"{_called(one)} {one.share:+.3g}" for one in found.shares[:NAMED]]
@@ -91,7 +96,7 @@ def _output(found: OutputDifference) -> Iterator[str]:
         rest = whole - sum(one.share for one in found.shares)
         alone = abs(rest) <= 1e-3 * max(abs(whole), *(abs(one.share) for one in found.shares))
         first += [] if alone else [f"all else {rest:+.3g}"]
-        yield f"of these {whole:+.3g} the weights of each unit bring, by an exact split: {', '.join(first)}"
+        yield f"the change of {whole:+.3g} splits exactly over the weights of each unit: {', '.join(first)}"
 
 
 def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:

@@ -121,12 +121,12 @@ def test_it_is_a_loop_of_runs_to_the_last_bit(plan: Any, padding: dict[str, Any]
     assert all(without.states.values())
     faith = found.faithfulness
     assert faith is not None
-    assert faith.moves == whole - value({*steps, *there})
+    assert faith.value - faith.baseline == whole - value({*steps, *there})
     every = [*(t for t in steps if without.steps[t] or t <= 4), *there]
     lost = {**dict(enumerate(without.steps)), **without.states}
-    order = sorted(every, key=lambda what: -lost[what] * np.sign(faith.moves))
+    order = sorted(every, key=lambda what: -lost[what] * faith.side)
     first = [max(math.ceil(percent * faith.count / 100), 1) for percent in BINS]
-    moved = [np.sign(faith.moves) * (whole - value(set(order[:count]))) for count in first]
+    moved = [faith.side * (whole - value(set(order[:count]))) for count in first]
     assert faith.orders["occlusion"].comprehensiveness == np.mean(moved)
 
 

@@ -445,6 +445,6 @@ def test_what_cannot_be_labels(folder: Path, arguments: list[str], message: str)
 
 def test_standard_input_is_read_once_and_tokens_are_for_one_source(folder: Path) -> None:
     assert "can be read once only" in run("show", "-", "--tokens", "-").stderr
-    assert "--tokens says what the steps of one SOURCE are called" in run(
+    assert "--tokens is of one SOURCE, and there are 2: report them one by one" in run(
         "report", "p.json", "p.json", "--tokens", "w.txt"
     ).stderr  # fmt: skip

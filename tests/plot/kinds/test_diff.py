@@ -108,8 +108,9 @@ def test_no_difference_and_numbers_that_are_none() -> None:
 @pytest.mark.parametrize(
     ("other", "options", "message"),
     [
-        (lstm(4, 3), {}, "the same steps and rows: one has steps 0 to 5 and 1 rows, the other steps 0 to 3 and 1 rows"),
-        (lstm(6, 3, batch=2), {}, "the other steps 0 to 5 and 2 rows"),
+        (lstm(4, 3), {}, "the two traces have other steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
+        (lstm(4, 3), {"steps": slice(2, 5)}, "other steps, 0 to 5 and 0 to 3: choose steps that both have, as 0:4"),
+        (lstm(6, 3, batch=2), {}, "the two traces have to have the same rows: one has B = 1, the other 2"),
         (lstm(6, 4), {}, "nothing to compare: none of c_t, f_t, h_t, i_t, o_t is in both with the same width"),
         (lstm(6, 3), {"unit": 7}, "nothing to compare of unit 7"),
         (lstm(6, 3), {"lines": "q_t"}, "no line 'q_t'"),
@@ -119,3 +120,13 @@ def test_what_is_refused(other: Trace, options: dict[str, Any], message: str) ->
     error: type[LstmTraceError] = MissingError
     with pytest.raises(error, match=message):
         lstm().plot.diff(other, **options)
+
+
+@pytest.mark.parametrize(("steps", "there"), [(slice(None, 4), [0, 1, 2, 3]), (slice(1, 3), [1, 2]), (3, [3])])
+def test_steps_of_traces_of_other_lengths(steps: Any, there: list[int]) -> None:
+    a = lstm(6, 3)
+    b = lt.run(a.parameters["0/forward"], a.x[:4] + 0.5)
+    data = a.plot.diff(b, lines="c_t", steps=steps).data
+    assert data.index.tolist() == there
+    apart = np.abs(b["c_t"][:4, 0] - a["c_t"][:4, 0])[there]
+    np.testing.assert_array_equal(data.to_numpy(), apart)

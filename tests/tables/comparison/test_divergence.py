@@ -1,4 +1,4 @@
-"""Which units of two traces go apart: against loops over every value, with planted changes that are found by name."""
+"""Which units of two traces differ: against loops over every value, with planted changes that are found by name."""
 
 from __future__ import annotations
 
@@ -69,9 +69,9 @@ def test_the_unit_that_was_changed_is_found_by_name() -> None:
     assert share.share == pytest.approx(two - one, abs=1e-14)
     text = shown.markdown(found)
     assert f"of its range, at t = {first.t} ‘w{first.t}’, more" in text
-    assert f"furthest is unit 4 (u4) of 0/forward: {first.line} by {first.most:.3g}" in text
+    assert f"most of all unit 4 (u4) of 0/forward: {first.line} by {first.most:.3g}" in text
     assert "more than 1% from t = 7 ‘w7’ on" in text
-    assert f"of these {two - one:+.3g} the weights of each unit bring, by an exact split: unit 4 of 0/forward" in text
+    assert f"the change of {two - one:+.3g} splits exactly over the weights of each unit: unit 4 of 0/forward" in text
 
 
 def by_loops(a: lt.Trace, b: lt.Trace, inside: Any) -> dict[tuple[str, int], tuple[Any, ...]]:
@@ -244,8 +244,8 @@ def test_the_command(tmp_path: Path) -> None:
         lt.run(model, X).save(tmp_path / f"{name}.json")
     done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")])
     assert done.exit_code == 1
-    assert "apart by more than 1% of " in done.stdout
-    assert "; furthest is unit 4 of 0/forward: " in done.stdout
+    assert " by more than 1% of " in done.stdout
+    assert "; most of all unit 4 of 0/forward: " in done.stdout
     assert "| unit 4 of 0/forward |" in done.stdout
     head = done.stdout.partition("## By line")[0]
     assert len(head.splitlines()) < 22
@@ -265,7 +265,7 @@ def test_a_page_of_its_own(tmp_path: Path) -> None:
     text = page.read_text()
     assert "<h1>Difference of a.json and b.json</h1>" in text
     called = "unit 4 (&lt;script&gt;x&lt;/script&gt;) of 0/forward"
-    assert f"furthest is {called}: " in text
+    assert f"most of all {called}: " in text
     assert f"<td>{called}</td>" in text
     assert "<figure>" in text  # the picture of kind diff
     assert 'class="lstm-plot' in text
