@@ -182,7 +182,8 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
             then.part[at], then.old[at], then.put[at] = 1.0, 0.0, 0.0
         keep = times(keep, then.part) + then.old
         writes = [(source, times(values, then.part)) for source, values in writes]
-        cut = None if cut is None or then.line == rule.total else times(cut, then.part)
+        if cut is not None and then.line != rule.total:  # the clip comes after a hold of the sum
+            cut = times(cut, then.part)
         if then.line:
             writes.append((HOLD + then.line, then.put))
             past &= then.part == 1

@@ -252,3 +252,21 @@ def test_what_is_kept_can_be_held(to: Any) -> None:
     trace = lt.run({}, [[1.0], [2.0], [4.0]], cell=HALF, hold={"1/0.5 * c_prev": to})
     for t in range(3):
         assert ledger(trace, f"{t}/c_t").residual == 0
+
+
+@pytest.mark.parametrize("options", [{}, {"cell_clip": 0.4}], ids=str)
+@pytest.mark.parametrize("seed", range(6))
+def test_the_ledger_adds_up_whatever_is_held(seed: int, options: dict[str, Any]) -> None:
+    draw = np.random.default_rng(seed)
+    weights = {f"W_{side}{g}": draw.normal(size=(2, 2 if side == "h" else 3)) for side in "xh" for g in "ifco"}
+    arguments: dict[str, Any] = {"cell": {"kind": "lstm", **options}, "mask": MASK, "c0": draw.normal(size=(2, 2))}
+    x = draw.normal(size=(5, 2, 3))
+    names = list(lt.run(weights, x, **arguments).lines["0/forward"])
+    at = {(int(draw.integers(5)), str(draw.choice(names))): draw.choice(["*-2", "*0.5", "0", "1.5"]) for _ in range(12)}
+    hold = {f"{t}/0/{name}": value if "*" in value else float(value) for (t, name), value in at.items()}
+    trace = lt.run(weights, x, **arguments, hold=hold)
+    for name in ("c_t", "where(valid, c_t, c_prev)"):
+        for t in range(5):
+            account = ledger(trace, f"{t}/0/{name}[1]")
+            parts = [abs(row.part) for row in account.rows]
+            assert abs(account.residual) <= 20 * np.finfo(float).eps * sum(parts), (hold, t, name)
