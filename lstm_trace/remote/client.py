@@ -211,7 +211,7 @@ class RemoteRun:
         Args:
             kind: `states`, `unit`, `text`, `memory`, …, as `trace.plot` has them.
             path: where to write it too, with the format as its suffix; nowhere if None.
-            against: the run that `diff`, or `weights`, is against, of the same server.
+            against: of `diff` and `weights` the other run, of the same server; what is drawn is that less this.
             options: of that kind (docs/service.md): unit, line, layer, of, language, …; and `format`: `svg`, `png`,
                 `html` or `json`.
 
@@ -226,7 +226,7 @@ class RemoteRun:
             options.setdefault("format", Path(path).suffix.removeprefix("."))
         place = f"/runs/{self.id}/plot/{quoted(kind)}"
         if against is not None:
-            place, options = f"/diffs/plot/{quoted(kind)}", {"a": against.id, "b": self.id, **options}
+            place, options = f"/diffs/plot/{quoted(kind)}", {"a": self.id, "b": against.id, **options}
         return self._kept(place, path, options)
 
     def trace(self) -> Trace:

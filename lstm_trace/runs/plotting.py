@@ -72,8 +72,8 @@ def drawn(path: str, kind: str, form: str, options: Mapping[str, Any], other: st
 
 
 def drawn_of_two(paths: tuple[str, str], kind: str, form: str, options: Mapping[str, Any]) -> tuple[bytes, str]:
-    """A picture of b against a, as `lstm-trace plot B --against A`. paths: of a, the reference, and b."""
-    return drawn(paths[1], kind, form, options, paths[0])
+    """A picture of what b less a is, as `lstm-trace plot A --against B`. paths: of a, the reference, and b."""
+    return drawn(paths[0], kind, form, options, paths[1])
 
 
 def _check(kind: str, options: Mapping[str, Any], other: str | None) -> None:

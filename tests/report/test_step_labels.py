@@ -35,7 +35,7 @@ def test_a_report_has_the_word_beside_the_step() -> None:
     assert "── Step t = 1 (‘␣cat’) ──" in text
     assert re.search(r"^  t +label +x_t\[0\] +x_t\[1\]$", text, re.M)
     assert re.search(r"^  1 +␣cat +-?\d", text, re.M)
-    assert "step 1 (‘␣cat’)" in text[text.index("In words") :]
+    assert "Step 1 (‘␣cat’) wrote" in text[text.index("In words") :]
     assert "label" not in str(PLAIN.report("text", detail="summary"))
 
 

@@ -58,17 +58,17 @@ def test_a_picture_is_that_of_python(kept: Kept, kind: str, said: dict[str, Any]
     assert plotting.drawn(kept.path(run), kind, "svg", said)[1] == f"Three-steps-of-two-units-with-biases-{kind}.svg"
 
 
-def test_of_two_runs_it_is_b_against_a(kept: Kept) -> None:
+def test_of_two_runs_it_is_b_less_a(kept: Kept) -> None:
     a = kept.make(problem=EVERY_LINE)
     b = kept.edit(a, {"W_xi[0,0]": 0.5})
     paths = kept.path(a), kept.path(b)
     one, other = map(lt.load, paths)
-    for kind, mine in (("diff", other.plot.diff(one)), ("weights", other.plot.weights(against=one))):
+    for kind, mine in (("diff", one.plot.diff(other)), ("weights", one.plot.weights(against=other))):
         found, name = plotting.drawn_of_two(paths, kind, "json", {})
         assert json.loads(found) == json.loads(json.dumps(mine.to_vega()))
         assert name.endswith(f"-{kind}.json")
-    changed = other.plot.weights(against=one).data.set_index(["weight", "row", "column"])["value"]
-    assert changed["W_xi", 0, 0] == -0.5  # b less a
+    changed = one.plot.weights(against=other).data.set_index(["weight", "row", "column"])["value"]
+    assert changed["W_xi", 0, 0] == 0.5 - one.parameters["0/forward"]["W_xi"][0, 0]  # b less a
     assert (changed != 0).sum() == 1
 
 
