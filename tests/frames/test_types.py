@@ -16,7 +16,7 @@ from lstm_trace.trace.trace import Trace
 from ..support.table_cases import QUESTION_19, expected, stacked
 
 #: Each row its own labels; some are missing, and some are what readers take for something else.
-TOKENS = (("the", "=cat", "sat", "3"), ("a", "", 'd"o,g\n'))
+TOKENS = (("the", "=cat", "sat", "3"), ("a", "", 'd"o,g\n', ""))
 
 
 def named(trace: Trace, title: str = "Model A", tokens: Any = TOKENS) -> Trace:
