@@ -59,6 +59,10 @@ class Moves(NamedTuple):
 
 
 def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> Described:
+    """What a line of `stage` is like over the valid steps of `rows`, a piece of the steps at a time.
+
+    rule: the recurrence of a state, for what its units keep; None where there is none.
+    """
     values = trace.lines[stage.scope][name]
     valid = trace.valid[:, rows, 0] != 0
     width = values.shape[-1]

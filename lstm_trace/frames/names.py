@@ -10,7 +10,7 @@ from ..trace.trace import Trace
 
 #: Stata takes 32 characters; a unit's number of up to five digits follows.
 LONGEST = 26
-#: A product is told by its factors alone: `W_xi @ x_t` is `W_xi_x_t`.
+#: The name of a product has its factors alone: `W_xi @ x_t` is `W_xi_x_t`.
 _SPELLED = (("+", "plus"), ("-", "minus"), ("/", "over"), (">", "above"), ("<", "below"), ("=", "equals"))
 
 

@@ -235,5 +235,5 @@ def _padding(trace: Trace, of: str | None) -> str:
         return ""
     return (
         f"step {address.t} is padding in sequence {address.b}: the states are held there, and what the other lines "
-        "compute counts for nothing"
+        "compute is not used"
     )

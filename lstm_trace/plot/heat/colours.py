@@ -1,7 +1,7 @@
 """Scales of colours: from a value to one of 254 colours and back, with a colour each for padding and no number.
 
 Gates lie between 0 and 1 and have a scale of one colour; states have one of two colours, which meet at 0; sizes, of
-which some are many powers of ten apart, have a logarithmic one. The colours are told apart by the colour-blind. On a
+which some are many powers of ten apart, have a logarithmic one. Colour-blind readers can tell the colours apart. On a
 dark ground the style sheet turns lightness round.
 """
 

@@ -267,7 +267,7 @@ def _fields(found: Subject, panel: Panel, size: tuple[int, int]) -> list[dict[st
 
 
 def _live(picture: Picture, svg: str) -> Live:
-    """The page: what is pointed at is told, and the unit of a row that is clicked is drawn below."""
+    """The page: it shows the value that is pointed at, and draws the unit of a row that is clicked."""
     return Live(interactive(picture, svg), SCRIPT)
 
 

@@ -14,7 +14,7 @@ from ...cell.network import GIVEN, Stage
 from ..trace import Trace
 from .values import Scale
 
-#: So many different values of one line are told each with its place; of more, that they differ.
+#: So many different values of one line are named, each with its place; of more it is said that they differ.
 FEW = 4
 
 
