@@ -48,7 +48,7 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot" role="img" viewBox="0 0 {wide:.0f} {tall:.0f}" '
         f'width="{wide:.0f}" height="{tall:.0f}" data-body="{HEAD:.0f} {bottom - HEAD:.0f}">\n'
         f"<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n<style>{style()}</style>\n"
-        f'<rect class="paper" width="100%" height="100%" rx="6"/>\n'
+        f'<rect class="ground" width="100%" height="100%" rx="6"/>\n'
         f'<text class="title" x="{LEFT:.0f}" y="24.8">{escape(title)}</text>\n{body}{notes}</svg>'
     )
 
@@ -59,7 +59,7 @@ def bare(svg: str) -> str:
     svg = re.sub(r'viewBox="0 0 (\d+) \d+" width="\d+" height="\d+"',
                  rf'viewBox="0 {top} \1 {tall}" width="\1" height="{tall}"', svg, count=1)  # fmt: skip
     svg = re.sub(r'<text class="(?:title|note)".*?</text>\n', "", svg)
-    return svg.replace('<rect class="paper" width', f'<rect class="paper" y="{top}" width', 1)
+    return svg.replace('<rect class="ground" width', f'<rect class="ground" y="{top}" width', 1)
 
 
 def size_of(svg: str) -> tuple[float, float]:

@@ -79,7 +79,7 @@ def test_a_picture_has_contrast(driver: Browser, tmp_path: Path, dark: bool) -> 
     ratios = {
         kind: driver.run(
             measured(
-                "const below = ['.paper', '.panel'].map((e) => getComputedStyle(document.querySelector(e)).fill);"
+                "const below = ['.ground', '.panel'].map((e) => getComputedStyle(document.querySelector(e)).fill);"
                 f"return [...document.querySelectorAll('{kind}')].flatMap((e) =>"
                 f" below.map((colour) => [ratio(getComputedStyle(e).{drawn}, colour), e.getAttribute('class')]))"
             )

@@ -88,7 +88,7 @@ def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
     assert "var(" not in sheet_text
     assert "@media" not in sheet_text
     assert "--" not in sheet_text
-    assert ".lstm-plot .paper{fill:#fff}" in sheet_text
+    assert ".lstm-plot .ground{fill:#fff}" in sheet_text
     assert sheet_text.count("{") == sheet_text.count("}") > 20
 
 

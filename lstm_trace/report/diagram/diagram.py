@@ -282,7 +282,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="img" aria-labelledby="title desc">\n<title id="title">{title}</title>\n'
         f'<desc id="desc">{escape(picture.description)}</desc>\n<style>{style()}</style>\n'
-        f'<rect class="paper" width="100%" height="100%"/>\n<g>{picture.shapes}</g>\n<g>{values}</g>\n</svg>\n'
+        f'<rect class="ground" width="100%" height="100%"/>\n<g>{picture.shapes}</g>\n<g>{values}</g>\n</svg>\n'
     )
 
 

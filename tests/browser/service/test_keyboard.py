@@ -140,6 +140,8 @@ def test_the_equations_and_a_blank_problem(keys: Opening) -> None:
 
 def test_upload_and_delete(keys: Opening, empty: str) -> None:
     page = keys("#bench", at=empty)
+    # the browser hands over its choosers from here on; asked only when Enter is pressed, it was once too late
+    page.on("filechooser", lambda chooser: None)
     tab_to(page, "#tab-library")
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Nothing is stored yet").wait_for()

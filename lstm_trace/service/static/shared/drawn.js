@@ -15,7 +15,7 @@ function parted(svg) {
   svg.querySelectorAll("text.title, text.note").forEach((one) => one.remove());
   svg.setAttribute("viewBox", `0 ${top} ${wide} ${tall}`);
   svg.setAttribute("height", tall);
-  svg.querySelector(".paper")?.setAttribute("y", top);
+  svg.querySelector(".ground")?.setAttribute("y", top);
   for (const map of svg.querySelectorAll("image.heat")) {
     map.setAttribute("tabindex", "0");
     map.setAttribute("role", "img");
