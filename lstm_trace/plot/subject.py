@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
@@ -92,6 +92,10 @@ class Subject:
         """(steps, width): the values of a line."""
         return np.asarray(self.trace.lines[stage.scope][line.name][self.window, self.row], np.float64)
 
+    def width(self, stage: Stage, line: Line) -> int:
+        """How many units a line has."""
+        return int(self.trace.lines[stage.scope][line.name].shape[-1])
+
     def is_gate(self, stage: Stage, line: Line) -> bool:
         """Whether a line lies between 0 and 1."""
         return stage.cell.is_gate(line)
@@ -111,16 +115,13 @@ class Subject:
 
     def unit(self, stage: Stage, line: Line, j: int) -> str:
         """A unit in words."""
-        return self.shown.unit(
-            j, self.trace.lines[stage.scope][line.name].shape[-1], axis(self.trace, stage, line.name)
-        )
+        return self.shown.unit(j, self.width(stage, line), axis(self.trace, stage, line.name))
 
     def value(self, at: Address) -> str:
         """A value in words: its symbol, its unit, and where it is."""
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
-        several = at.unit is not None and self.trace.lines[at.scope][at.line].shape[-1] > 1
-        unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and several else ""
+        unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
         parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
         return self.words.word("list").join(part for part in parts if part)
 
@@ -184,11 +185,18 @@ def subject(
     return Subject(shown, row, batch is not None)
 
 
-def chosen_units(unit: Any) -> tuple[int, ...]:
-    """The units that an argument names. Raises OptionError for what is no whole number."""
+def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
+    """The units that an argument names, of those that there are; all of these if it is None.
+
+    Raises OptionError for what is no whole number, MissingError for a unit that is not there.
+    """
+    if unit is None:
+        return tuple(there)
     wanted = tuple(unit) if isinstance(unit, Iterable) else (unit,)
     if not all(isinstance(j, Integral) and not isinstance(j, bool) for j in wanted):
         raise misfit("unit", "a whole number, or a list of them", unit)
+    if missing := [int(j) for j in wanted if j not in there]:
+        raise MissingError(f"no unit {missing[0]} to draw: there are 0 to {max(there, default=0)}")
     return tuple(map(int, wanted))
 
 

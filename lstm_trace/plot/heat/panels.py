@@ -177,8 +177,7 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marke
 def _names(found: Subject, panel: Panel) -> list[str]:
     """The names of the rows: labels, or the numbers of the units."""
     of = axis(found.trace, panel.stage, panel.line.name)
-    width = found.trace.lines[panel.stage.scope][panel.line.name].shape[-1]
-    named = labels(found.trace, of, width)
+    named = labels(found.trace, of, found.width(panel.stage, panel.line))
     return [named[j] if named else str(found.words.nth(int(j))) for j in panel.units]
 
 

@@ -15,7 +15,7 @@ from ...base.text.markup import escape
 from ...base.text.visible import visible
 from ...cell.lines import Line
 from ...cell.network import Stage
-from ...errors import MissingError, OptionError
+from ...errors import OptionError
 from ...printable import printable
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
@@ -134,12 +134,8 @@ def _panels(found: Subject, stage: Stage) -> list[Panel]:
 def _chosen(found: Subject, every: Sequence[Panel], unit: Any) -> tuple[list[Panel], list[str]]:
     """The panels of the units that were asked for; else of the one whose values change most, and that this is so."""
     if unit is not None:
-        wanted = chosen_units(unit)
-        panels = [panel for panel in every if panel.unit in wanted]
-        if missing := set(wanted) - {panel.unit for panel in panels}:
-            last = max(panel.unit for panel in every)
-            raise MissingError(f"no unit {min(missing)} to show: there are 0 to {last}")
-        return panels, []
+        wanted = chosen_units(unit, {panel.unit for panel in every})
+        return [panel for panel in every if panel.unit in wanted], []
     finite = [panel.values[np.isfinite(panel.values)] for panel in every]
     reach = [float(values.max() / 2 - values.min() / 2) if values.size else -1.0 for values in finite]
     best = every[int(np.argmax(reach))]
