@@ -19,11 +19,12 @@ from ..formulas.tree import heading
 from ..languages.strings import Words
 from ..trace.address import Address
 from ..trace.argument_types import misfit
-from ..trace.holds.held import plain
+from ..trace.holds.held import FEW, entries, plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
+from ..view.interventions import held_in
 from ..view.view import View
 from .marked_text import MarkedPlain
 from .sheet import step_in_words
@@ -36,13 +37,15 @@ if TYPE_CHECKING:
 class Subject:
     """A part of a trace that is drawn. shown: its stages, and the language. row: of the batch. asked: if given.
 
-    against: another trace that it is compared with, where padding of either is padding.
+    against: another trace that it is compared with, where padding of either is padding. run: the trace as it was run,
+    with what is held in it; None where that is said elsewhere.
     """
 
     shown: View
     row: int
     asked: bool
     against: Trace | None = None
+    run: Trace | None = None
 
     @property
     def trace(self) -> Trace:
@@ -144,10 +147,28 @@ class Subject:
 
     @property
     def notes(self) -> list[str]:
-        """What a caption says of the choice."""
+        """What a caption says of the choice, and of what is held."""
         if self.asked or self.trace.batch == 1:
+            return self.held()
+        return [self.words.word("plot.row", row=self.shown.row(self.row)), *self.held()]
+
+    def held(self, every: bool = False) -> list[str]:
+        """What is held in the row, or in every one; of two traces in each, unless it is the same."""
+        if self.run is None:
             return []
-        return [self.words.word("plot.row", row=self.shown.row(self.row))]
+        mine = self._held(self.run, every)
+        yours = mine if self.against is None else self._held(self.against, every)
+        if mine == yours:
+            return [self.words.word("intervention", what=mine)] if mine else []
+        sides = (("a", mine), ("b", yours))
+        told = [self.words.word("intervention.in", side=side, what=what) for side, what in sides if what]
+        return [*told, self.words.word("plot.sides")]
+
+    def _held(self, trace: Trace, every: bool) -> str:
+        there = (one for one in entries(trace) if every or one.rows is None or self.row in one.rows)
+        printed = Plain(self.trace.header.symbols)
+        parts = held_in(replace(self.shown, trace=plain(trace)), there, FEW)
+        return "".join(part if isinstance(part, str) else printed(part).replace("-", "−") for part in parts)
 
     @property
     def nothing(self) -> MissingError:
@@ -178,11 +199,11 @@ def subject(
     """What is drawn of a trace. Raises MissingError for a selection that is not there."""
     row = 0 if batch is None else batch
     chosen = Selection(lines, layer, direction, steps, row)
-    trace = plain(trace)  # values may be held; the lines are those that the cell has
+    run, trace = trace, plain(trace)  # values may be held; the lines are those that the cell has
     shown = view(trace, "summary", 4, chosen, True, language)
     stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
     shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
-    return Subject(shown, row, batch is not None)
+    return Subject(shown, row, batch is not None, run=run)
 
 
 def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:

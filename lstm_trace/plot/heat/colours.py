@@ -22,9 +22,9 @@ from ..sheet import shown_number
 PADDING, BROKEN, FIRST, LEVELS = 0, 1, 2, 254
 #: The colours are those of the middle `WITHIN` of the sizes of the values, where the largest is `FAR` times that.
 WITHIN, FAR = 0.99, 1.5
-#: Sizes that are so many powers of ten apart have a logarithmic scale, which ends `DECADES` below the largest:
-#: what is smaller than that matters no more.
-APART, DECADES = 2.0, 4.0
+#: Sizes of which more than `SMALL` are so many powers of ten below the largest have a logarithmic scale, which ends
+#: `DECADES` below the largest: what is smaller than that matters no more.
+APART, SMALL, DECADES = 2, 0.1, 4
 #: Sizes up to this one are no larger than zero: they have few digits, or none.
 _LEAST = float(np.finfo(np.float64).tiny)
 _ONE = ("#eef3fa", "#d8e5f4", "#bcd4ec", "#97bde0", "#6fa3d2", "#4b87c0", "#2f6aa8", "#1c4d89", "#0b2f61")
@@ -70,11 +70,17 @@ class Scale:
         """Places along the scale before they are brought between its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
 
-    def clipped(self, words: Words, name: str) -> str:
-        """That the colours of what is called `name` end before its values do."""
+    def clipped(self, words: Words, name: str, apart: bool = False) -> str:
+        """That the colours of what is called `name` end before its values do. apart: whether these are differences."""
         share, reach, most = 100 * self.beyond / self.count, self.high, self.most
         told = (shown_number(value, digits) for value, digits in ((reach, 3), (share, 2), (most, 3)))
-        return words.word("plot.clipped", name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
+        key = "plot.clipped.apart" if apart else "plot.clipped"
+        return words.word(key, name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no value is other than 0, so that the scale has no ends."""
+        return not self.gate and self.most == 0
 
     @property
     def middle(self) -> float:
@@ -104,10 +110,10 @@ def symmetric(values: Array) -> Scale:
 
 
 def sizes(values: Array) -> Scale:
-    """From nothing to the largest of the values, none of them negative; by powers of ten where they are far apart."""
+    """From nothing to the largest of the values, none of them negative; by powers of ten where many are far smaller."""
     found = values[np.isfinite(values) & (values > 0)]
     most, least = float(found.max(initial=0.0)), float(found.min(initial=np.inf))
-    if most <= _LEAST or log10(most) - log10(least) < APART:
+    if most <= _LEAST or np.mean(found < most / 10**APART) <= SMALL:
         return Scale(0.0, most if most > _LEAST else 1.0, count=int(found.size), most=most)
     low = max(10.0 ** floor(log10(least)), 10.0 ** ceil(log10(most) - DECADES))
     return Scale(max(low, _LEAST), most, logarithmic=True, count=int(found.size), most=most)

@@ -156,8 +156,8 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marke
     body += names(_names(found, panel)[:: picture.size[0]], x, top, tall)
     if panel.marked is not None:
         at = x + (panel.marked + 0.5) * pitch
-        line = f"M{at:.1f} {top:.1f}v{tall * rows:.1f}"
-        body += f'<path class="tip" d="M{at - 4:.1f} {top - 6:.1f}h8l-4 6z"/><path class="first" d="{line}"/>'
+        line, tip = f"M{at:.1f} {top:.1f}v{tall * rows:.1f}", top + tall * rows + 6  # above is the name of the line
+        body += f'<path class="tip" d="M{at - 4:.1f} {tip:.1f}h8l-4 -6z"/><path class="first" d="{line}"/>'
     below = 0.0
     if marked:
         bottom = top + tall * rows
@@ -292,6 +292,7 @@ def interactive(picture: Picture, svg: str) -> str:
         "every": picture.size[1],
         "labels": [visible(label, LABEL) for label in found.labels],
         "words": {key: words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
+        "named": words.word("step.named", step="{step}", name="{name}"),
     }
     content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     hint, close = escape(words.word("plot.click")), escape(words.word("plot.close"))

@@ -79,18 +79,31 @@ def weights(
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
     every = _stages(source, None, None)
     panels = [_panel(source, stage, name, array, _place(said, stage, every)) for stage, name, array in found]
-    panels = _one_scale(panels)
+    panels = _one_scale(panels, against is not None)
     largest = [max(panel.values.shape[k] for panel in panels) for k in range(2)]
     size = room(largest[0], largest[1], len(panels))
     notes = [said.word("plot.weights.norms")] if any(_has_norms(panel) for panel in panels) else []
     notes += [said.word("plot.broken")] if any(not np.isfinite(panel.values).all() for panel in panels) else []
     notes += [said.word("plot.weights.blocks", rows=size[0], columns=size[1])] if size != (1, 1) else []
-    notes += _beyond(said, source.header.symbols, panels)
-    title = said.word("plot.weights.less" if against is not None else "plot.weights")
-    title = source.header.title + said.aside(title) if source.header.title else title
+    notes += _beyond(said, source.header.symbols, panels, against is not None)
+    title, more = _titled(said, source, against)
+    notes += more
+    if against is not None and not any(panel.values.any() for panel in panels):
+        notes.append(said.word("plot.diff.none"))
     picture = Picture(tuple(panels), source.header.symbols, size, said, title, " ".join(notes))
     drawn, frame, specification = partial(_drawn, picture), partial(_frame, picture), partial(_specification, picture)
     return Figure("weights", title, picture.caption, drawn, frame, specification, language)
+
+
+def _titled(said: Words, source: Trace | Model, against: Trace | Model | None) -> tuple[str, list[str]]:
+    """The title; of two sources it names them, or a note says which is which."""
+    title, notes, own = said.word("plot.weights"), [], source.header.title
+    if against is not None:
+        other = against.header.title
+        if own and other and own != other:
+            return said.word("plot.weights.less", a=own, b=other), []
+        title, notes = said.word("plot.weights.less", a="a", b="b"), [said.word("plot.sides")]
+    return own + said.aside(title) if own else title, notes
 
 
 # -- what is chosen --------------------------------------------------------------------------------------------------
@@ -165,14 +178,18 @@ def _operand(stage: Stage, name: str) -> str:
     return next((line.product[1] for line in stage.cell.lines if line.product and line.product[0] == name), "")
 
 
-def _one_scale(panels: Sequence[Panel]) -> list[Panel]:
-    """Parameters of one shape have one scale in a stage, so that gates can be compared."""
+def _one_scale(panels: Sequence[Panel], apart: bool) -> list[Panel]:
+    """Parameters of one shape have one scale in a stage, so that gates can be compared.
+
+    apart: whether the values are differences, of which those that are 0 do not count.
+    """
     found: dict[tuple[str, tuple[int, ...]], Scale] = {}
     for panel in panels:
         key = panel.stage.scope, panel.values.shape
         if key not in found:
             alike = [other.values.ravel() for other in panels if (other.stage.scope, other.values.shape) == key]
-            found[key] = symmetric(np.concatenate(alike))
+            values = np.concatenate(alike)
+            found[key] = symmetric(values[values != 0] if apart else values)
     return [panel._replace(scale=found[panel.stage.scope, panel.values.shape]) for panel in panels]
 
 
@@ -202,13 +219,13 @@ def _norms(panel: Panel) -> str:
     return said
 
 
-def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Panel]) -> list[str]:
+def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Panel], apart: bool) -> list[str]:
     """Of each scale that ends before its values, that it does."""
     notes = []
     for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):
         alike = [Plain(symbols)(Sym(panel.name)) for panel in panels if panel.scale == scale]
         place = said.aside(next(panel.place for panel in panels if panel.scale == scale))
-        notes.append(scale.clipped(said, said.word("list").join(alike) + place))
+        notes.append(scale.clipped(said, said.word("list").join(alike) + place, apart))
     return notes
 
 

@@ -14,8 +14,8 @@ from ...plot.figure import Figure
 from ...plot.kinds.saturation import saturation
 from ...trace.rows import Selection
 from ...trace.trace import Trace
+from ...view.interventions import held
 from ...view.view import TABLE
-from ..content.held import held
 from .cells import EMPTY, Cells
 
 #: Of so many layers and directions the gates are drawn.

@@ -119,7 +119,7 @@ def test_colours_that_end_before_the_values_are_told() -> None:
     x[7] = 50.0
     figure = lt.run({}, x, cell=cell).plot.states(lines="s_t")
     compare(figure)
-    said = r"Colours of s_t end at ±0\.99\d*: 0\.\d+\u00a0% of its values lie beyond, up to a size of 50\."
+    said = r"Colours of s_t end at ±0\.99\d*: 0\.\d+\u00a0% of the values lie beyond, up to a size of 50\."
     assert re.fullmatch(said, figure.caption)
     size = np.sort(np.abs(x[:, 0]))
     reach = float(re.findall("±([^:]*):", figure.caption)[0])
