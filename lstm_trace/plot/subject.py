@@ -14,6 +14,7 @@ from ..base.arrays import Array
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, forward_stages
 from ..errors import MissingError
+from ..formulas.blocks import Code
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
@@ -168,7 +169,10 @@ class Subject:
         there = (one for one in entries(trace) if every or one.rows is None or self.row in one.rows)
         printed = Plain(self.trace.header.symbols)
         parts = held_in(replace(self.shown, trace=plain(trace)), there, FEW)
-        return "".join(part if isinstance(part, str) else printed(part).replace("-", "−") for part in parts)
+        return "".join(
+            part.text if isinstance(part, Code) else part if isinstance(part, str) else printed(part).replace("-", "−")
+            for part in parts
+        )
 
     @property
     def nothing(self) -> MissingError:

@@ -38,7 +38,7 @@ class Scale:
 
     two: whether it has two colours, which meet in the middle. logarithmic: whether equal factors look alike. beyond:
     how many of the `count` values lie outside, and have the colours of its ends; most: the largest size of a value.
-    gate: whether values are far if they are far from the middle, and not from 0.
+    gate: whether values are far if they are far from the middle, and not from 0. apart: whether they are differences.
     """
 
     low: float
@@ -49,6 +49,7 @@ class Scale:
     count: int = 0
     most: float = 0.0
     gate: bool = False
+    apart: bool = False
 
     def levels(self, values: Array, there: Array | bool = True) -> Array:
         """The numbers of the colours of values. there: False for padding."""
@@ -70,11 +71,11 @@ class Scale:
         """Places along the scale before they are brought between its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
 
-    def clipped(self, words: Words, name: str, apart: bool = False) -> str:
-        """That the colours of what is called `name` end before its values do. apart: whether these are differences."""
+    def clipped(self, words: Words, name: str) -> str:
+        """That the colours of what is called `name` end before its values do."""
         share, reach, most = 100 * self.beyond / self.count, self.high, self.most
         told = (shown_number(value, digits) for value, digits in ((reach, 3), (share, 2), (most, 3)))
-        key = "plot.clipped.apart" if apart else "plot.clipped"
+        key = "plot.clipped.apart" if self.apart else "plot.clipped"
         return words.word(key, name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
 
     @property
@@ -98,15 +99,15 @@ def gate() -> Scale:
     return Scale(0.0, 1.0, gate=True)
 
 
-def symmetric(values: Array) -> Scale:
-    """As far on both sides of 0 as nearly all of the values reach."""
-    size = np.abs(values[np.isfinite(values)])
+def symmetric(values: Array, apart: bool = False) -> Scale:
+    """As far on both sides of 0 as nearly all of the values reach. apart: of differences, those that are 0 are none."""
+    size = np.abs(values[np.isfinite(values) & (values != 0 if apart else True)])
     most = float(size.max(initial=0.0))
     near = float(np.quantile(size, WITHIN, method="higher")) if size.size else 0.0
     reach = most if near <= _LEAST or most / near <= FAR else near
     beyond = int(np.count_nonzero(size > reach))
     reach = reach if reach > _LEAST else 1.0
-    return Scale(-reach, reach, True, False, beyond, int(size.size), most)
+    return Scale(-reach, reach, True, False, beyond, int(size.size), most, apart=apart)
 
 
 def sizes(values: Array) -> Scale:

@@ -29,7 +29,7 @@ from ..sheet import (
     document,
     of_units,
     over_time,
-    shown_number,
+    reach,
     step_marks,
     text,
 )
@@ -183,9 +183,6 @@ def _names(found: Subject, panel: Panel) -> list[str]:
 
 def _said(found: Subject, panel: Panel) -> str:
     """A panel in words, for who cannot see it."""
-    inside = panel.values[:, found.valid]
-    finite = inside[np.isfinite(inside)]
-    least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
     words = found.words
     rows = "map.outputs" if axis(found.trace, panel.stage, panel.line.name) == "y" else "map.units"
     return words.word(
@@ -194,8 +191,7 @@ def _said(found: Subject, panel: Panel) -> str:
         where=words.aside(found.shown.place(panel.stage)),
         steps=len(found.steps),
         units=words.count(rows, len(panel.units)),
-        least=least,
-        most=most,
+        **reach(panel.values[:, found.valid]),
     )
 
 

@@ -40,10 +40,10 @@ def diff(
     trace, against, steps = _aligned(trace, against, steps)
     found = subject(trace, lines, layer, direction, batch, steps, language)
     found = replace(found, against=against)
-    lines = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
-    both = [(stage, line) for stage, line in lines if _width(against, stage, line) == found.width(stage, line)]
+    drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
+    both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
     if not both:
-        names = ", ".join(sorted({line.name for _, line in lines}))
+        names = ", ".join(sorted({line.name for _, line in drawn}))
         raise MissingError(f"there is nothing to compare: none of {names} is in both with the same width")
     wanted = chosen_units(unit, range(max(found.width(stage, line) for stage, line in both)))
     panels = [panel for stage, line in both if (panel := _panel(found, against, stage, line, wanted))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import hypot
+from math import hypot, sqrt
 from typing import TYPE_CHECKING, Any
 
 from ...base.text.markup import escape
@@ -115,13 +115,13 @@ def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) 
     """The triangle in which all points lie, the points, and in the free corner the units nearest to its ends."""
     words, bottom = found.words, top + side
     radius = max(_LEAST, min(_MOST, _ALL / len(panel.units) ** 0.5))
-    places = {place: (units, radius * len(units) ** 0.5) for place, units in _places(panel.units).items()}
+    places = {place: (units, radius * sqrt(len(units))) for place, units in _places(panel.units).items()}
     marks: list[str] = []
 
     def clear(x: float, y: float, least: float) -> float:
         """How far a number stands from its mark at (x, y), so that it is clear of a large point there."""
-        near = (r for place, (_, r) in places.items() if hypot(place[0] - x, place[1] - y) * side <= r)
-        return max([least, *(r + 3 for r in near)])
+        near = [r for place, (_, r) in places.items() if hypot(place[0] - x, place[1] - y) * side <= r]
+        return max(least, max(near, default=0.0) + 3)
 
     parts = [f'<path class="floor" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{left + side:.1f}z"/>']
     for mark in (0.0, 0.5, 1.0):

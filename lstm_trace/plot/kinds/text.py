@@ -24,7 +24,7 @@ from ..coloured_text import Tokens, ends, ground, is_mark, strength, terminal, t
 from ..figure import Figure, Live
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
-from ..sheet import HEAD, LABEL, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
+from ..sheet import HEAD, LABEL, LEFT, RIGHT, WIDE, document, reach, shown_number, text, wrapped
 from ..subject import Subject, chosen_units, subject
 
 if TYPE_CHECKING:
@@ -177,12 +177,9 @@ def _drawn(texts: Texts) -> str:
                 x += widths[k] + gap
             y += _TALL
         y += _BELOW
-        finite = panel.values[np.isfinite(panel.values)]
-        if finite.size:
-            least, most = (shown_number(v) for v in (finite.min(), finite.max()))
-            where = texts.named(panel)
-            name = found.told(panel.stage, panel.line)
-            told.append(found.words.word("plot.curve", name=name, where=where, least=least, most=most))
+        if np.isfinite(panel.values).any():
+            where, name = texts.named(panel), found.told(panel.stage, panel.line)
+            told.append(found.words.word("plot.curve", name=name, where=where, **reach(panel.values)))
     return document(texts.title, texts.caption, " ".join([*told, texts.caption]), "".join(parts), y)
 
 
