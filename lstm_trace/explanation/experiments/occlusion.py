@@ -70,8 +70,8 @@ class Variants:
         states = tuple(
             (stage.scope, name)
             for stage in needed
-            for name in stage.states
-            if not np.array_equal(trace.initial[stage.scope][name], base.initial[stage.scope][name])
+            for name, value in trace.initial.get(stage.scope, {}).items()  # those that what was asked for needs
+            if name in stage.states and not np.array_equal(value, base.initial[stage.scope][name])
         )
         valid, first = one.valid[:, 0, 0] != 0, trace.first - one.first
         there = np.isin(trace.span, span)

@@ -109,8 +109,9 @@ class Back(View):
         return target(self.trace)
 
     def lines(self, stage: Stage) -> list[Line]:
-        """The lines with a name; what the others compute is written out in them."""
-        return [line for line in stage.cell.lines if line.assigned and self._chosen(stage, line)]
+        """The recorded lines with a name; what the others compute is written out in them."""
+        recorded = self.trace.lines.get(stage.scope, {})
+        return [x for x in stage.cell.lines if x.assigned and x.name in recorded and self._chosen(stage, x)]
 
     def _chosen(self, stage: Stage, line: Line) -> bool:
         chosen = self.chosen

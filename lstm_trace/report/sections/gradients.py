@@ -261,7 +261,7 @@ def _initial(back: Back) -> Iterator[Block]:
     found: list[tuple[Row, ...]] = []
     for stage in reversed(back.stages):
         owner = back.trace.stage(stage.owner)
-        lines = {of: new for new, of in made_for(stage).items() if new in stage.cell.by_name}
+        lines = {of: new for new, of in made_for(stage).items() if new in back.trace.lines.get(stage.scope, {})}
         t = back.trace.span[-1 if owner.backwards else 0]
         for state in back.trace.initial.get(owner.scope, {}):
             for b in back.rows:
