@@ -15,7 +15,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..errors import MissingError, TooLargeError
-from ..trace.address import Address, line_name
+from ..trace.address import Address, is_several, line_name
 from ..trace.operands import one_row, sizes
 from ..trace.sums import Values
 from ..trace.trace import Trace
@@ -81,7 +81,8 @@ def norms(trace: Trace, of: str | None = None, batch: int = 0, output: Any = Non
 def _vector(trace: Trace, of: str) -> Address | None:
     """The address of all units of a line at a step; None for anything else."""
     name = line_name(of)
-    if not any(name in stage.cell.by_name for stage in trace.stages) or loss_of(trace, of) is not None:
+    known = any(name in stage.cell.by_name for stage in trace.stages)
+    if not known or is_several(of) or loss_of(trace, of) is not None:
         return None
     found = trace.locate(of)
     return found if found.unit is None and sizes(trace)[found.scope][name] > 1 else None
