@@ -7,6 +7,7 @@ from functools import cache, partial
 
 import numpy as np
 
+from ..base.runs import runs
 from ..errors import counted
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..plot.kinds.saturation import saturation as picture
@@ -86,13 +87,8 @@ def _ranges(numbers: Sequence[int]) -> list[str]:
     >>> _ranges([0, 1, 2, 5, 7, 8])
     ['0–2', '5', '7', '8']
     """
-    found: list[list[int]] = []
-    for n in numbers:
-        if found and n == found[-1][-1] + 1:
-            found[-1].append(n)
-        else:
-            found.append([n])
-    return [text for run in found for text in ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run))]
+    found = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs(numbers))
+    return [text for texts in found for text in texts]
 
 
 def _half_lives(lives: Sequence[tuple[float, int]], units: Sequence[Activity], labels: Sequence[str]) -> str:
