@@ -10,6 +10,7 @@ import numpy as np
 from ..base.runs import runs
 from ..errors import counted
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..formulas.numbers import percent
 from ..plot.kinds.saturation import saturation as picture
 from ..trace.argument_types import checked
 from ..trace.labels import axis, labels
@@ -71,7 +72,8 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
 
 def _percent(share: float) -> str:
     """A share in percent; none and all only where it is just that."""
-    return "less than 1%" if 0 < share < 0.005 else "more than 99%" if 0.995 < share < 1 else f"{share:.0%}"
+    sign, n = percent(share)
+    return {"<": "less than ", ">": "more than ", "": ""}[sign] + f"{n}%"
 
 
 def _named(those: Sequence[int], units: Sequence[Activity], labels: Sequence[str]) -> str:
