@@ -47,6 +47,8 @@ def one_value(trace: Trace, text: str) -> Value:
     Raises MissingError for anything else.
     """
     name = line_name(text)
+    if names_several(trace, text):
+        raise MissingError(f"{text!r} is not one value; several are added up by sum({text})")
     carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
     if carried is None:
         address = trace.locate(text)
@@ -63,6 +65,11 @@ def one_value(trace: Trace, text: str) -> Value:
     if unit is not None and (len(unit) > 1 or unit[0] >= width):
         raise MissingError(f"{text!r}: {address.scope}/{name} has units 0 to {width - 1}")
     return Value(address.scope, name, t, b, unit[0] if unit else 0)
+
+
+def names_several(trace: Trace, text: str) -> bool:
+    """Whether an address is one of several values of a line; W_xi[1,2] is one entry of a matrix."""
+    return is_several(text) and any(line_name(text) in stage.cell.by_name for stage in trace.stages)
 
 
 #: What the parts of an address are called.
@@ -126,8 +133,6 @@ def target(trace: Trace, text: str) -> Target:
         return _one(trace, one_value(trace, text))
     except MissingError:
         if not is_sum(text):
-            if is_several(text):
-                raise MissingError(f"{text!r} is not one value; several are added up by sum({text})") from None
             raise
     found = terms(text)
     parts = [_several(trace, term) if term.summed else _single(trace, term) for term in found]

@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backpropagation.combination import is_sum
+from ..backpropagation.target import names_several
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Operand
 from ..cell.network import VALID, Stage
 from ..errors import MissingError, OptionError
-from ..trace.address import INITIAL, Address, is_several
+from ..trace.address import INITIAL, Address
 from ..trace.holds.held import plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
@@ -93,7 +94,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
     """
-    if is_several(of):
+    if names_several(trace, of):
         raise OptionError(f"memory is the ledger of one value, not of several; found {of!r}")
     try:
         address = trace.locate(of)

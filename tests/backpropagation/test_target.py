@@ -129,6 +129,9 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
         ),
         ("3/1/h_t[0,2]", MissingError, "'3/1/h_t[0,2]' is not one value; several are added up by sum(3/1/h_t[0,2])"),
         ("1..2/1/h_t[0]", MissingError, "is not one value; several are added up by sum(1..2/1/h_t[0])"),
+        ("3/1/c_t[0] - 3/1/h_t[0,2]", MissingError, "'3/1/h_t[0,2]' is not one value; several are added up by sum("),
+        ("W_xi[1,2]", MissingError, "'W_xi[1,2]' is a premise, not computed: name a line, for example"),
+        ("sum(W_xi[1,2])", MissingError, "'W_xi[1,2]' is not computed: name a line, for example"),
         ("3/1/h_t[x]", MissingError, "'3/1/h_t[x]': expected a unit, [3], or an entry of a matrix, [1,2]; found [x]"),
         ("3/1/h_t[0] + 9/1/h_t[0]", MissingError, "'9/1/h_t[0]' is not an address here"),
         ("3/1/h_t[0] + 3/1/q_t[0]", MissingError, "the trace has no 'q_t'"),
@@ -153,6 +156,8 @@ def test_memory_is_of_one_value() -> None:
         lt.explain(traced(76), "3/1/c_t[0] - 3/1/c_t[1]", "memory")
     with pytest.raises(OptionError, match="memory is the ledger of one value, not of several; found '3/1/c_t"):
         lt.explain(traced(76), "3/1/c_t[0,1]", "memory")
+    with pytest.raises(OptionError, match="W_xi is not carried to the next step"):
+        lt.explain(traced(76), "W_xi[1,2]", "memory")
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,8 @@ def test_brackets_that_are_no_unit_are_refused_where_one_value_is_meant() -> Non
             lt.derivation(trace, address)
     with pytest.raises(MissingError, match=told):
         lt.run(WEIGHTS, X, ask="c_t[0..1]")
+    with pytest.raises(MissingError, match=r"is not one value; several are added up by sum\(3/1/c_t\[0..1\]\)"):
+        trace.plot.gradient("3/1/c_t[0..1]")
 
 
 @settings(max_examples=300)
