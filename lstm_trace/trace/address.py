@@ -25,11 +25,8 @@ _UNIT = re.compile(r"\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})?)\s*\]$")
 
 #: What may stand behind a line's name, whether or not it is a unit; with a colon it is part of the name.
 _BEHIND = re.compile(r"\[[^\[\]:]*\]?\s*$")
-#: A step, row or unit, or a range with both ends; some units.
+#: A step, row or unit, or a range with both ends.
 _RANGE = re.compile(r"(\d{1,18})(?:\s*\.\.\s*(\d{1,18}))?")
-_UNITS = re.compile(r"\[([^\[\]:]*)\]\s*$")
-#: What makes of an address one of several values: a range, all of a part, some units.
-_SEVERAL = re.compile(r"(?:^|/)\s*(?:\*|\d+\s*\.\.\s*\d+)\s*/|\[[^\[\]:]*(?:\.\.|,|\*)[^\[\]:]*\]\s*$")
 
 
 class Address(NamedTuple):
@@ -203,13 +200,16 @@ def _meant(key: str, part: str, found: range | None, there: Sequence[int | str])
 
 def _units(said: str, text: str) -> tuple[range, ...] | None:
     """The units behind a line's name, None for all."""
-    behind, match = _BEHIND.search(text), _UNITS.search(text)
-    if behind is None or (match is not None and match[1].strip() == "*"):
+    behind = _BEHIND.search(text)
+    if behind is None:
         return None
-    found = [_numbers(said, part) for part in match[1].split(",")] if match is not None else []
-    units = tuple(run for run in found if run is not None)
-    if match is None or len(units) < len(found):
-        raise MissingError(f"{said}: expected units as in [3], [3..7] or [1,4..6], found {behind[0].strip()}")
+    found = behind[0].strip()
+    parts = found[1:-1].split(",") if found[-1] == "]" else [found]
+    if [part.strip() for part in parts] == ["*"]:
+        return None
+    units = tuple(run for part in parts if (run := _numbers(said, part)) is not None)
+    if len(units) < len(parts):
+        raise MissingError(f"{said}: expected units as in [3], [3..7] or [1,4..6], found {found}")
     return units
 
 
@@ -230,7 +230,10 @@ def is_several(text: str) -> bool:
     >>> [is_several(text) for text in ("5..9/f_t[3]", "h_t[1,4]", "3/f_t * c_prev[0]", "*/f_t", "z_t[0:3]")]
     [True, True, False, True, False]
     """
-    return _SEVERAL.search(text) is not None
+    behind = _BEHIND.search(text)
+    parts = (part.strip() for part in text.split("/")[:-1])
+    some = behind is not None and any(sign in behind[0] for sign in ("..", ",", "*"))
+    return some or any(part == "*" or ".." in part for part in parts)
 
 
 def ranged(scope: str, line: str, steps: range | None, rows: range | None, units: Any = None) -> str:
