@@ -21,7 +21,7 @@ from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .gradients import forward, walked, weighting
-from .target import Weightings, loss_of, target
+from .target import Weightings, loss_of, names_several, target
 
 #: Values of the way back that are held at once, all rows of a Jacobian counted: some hundred megabytes.
 AT_ONCE = 1 << 24
@@ -81,7 +81,8 @@ def norms(trace: Trace, of: str | None = None, batch: int = 0, output: Any = Non
 def _vector(trace: Trace, of: str) -> Address | None:
     """The address of all units of a line at a step; None for anything else."""
     name = line_name(of)
-    if not any(name in stage.cell.by_name for stage in trace.stages) or loss_of(trace, of) is not None:
+    known = any(name in stage.cell.by_name for stage in trace.stages)
+    if not known or names_several(trace, of) or loss_of(trace, of) is not None:
         return None
     found = trace.locate(of)
     return found if found.unit is None and sizes(trace)[found.scope][name] > 1 else None

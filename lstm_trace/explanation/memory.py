@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backpropagation.combination import is_sum
+from ..backpropagation.target import names_several
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Operand
@@ -93,6 +94,8 @@ def ledger(trace: Trace, of: str) -> Ledger:
     Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
     """
+    if names_several(trace, of):
+        raise OptionError(f"memory is the ledger of one value, not of several; found {of!r}")
     try:
         address = trace.locate(of)
     except MissingError:

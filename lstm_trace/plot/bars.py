@@ -101,7 +101,7 @@ class BarChart:
             return as_text(self.before)
         steps = self.steps[column * self.size : (column + 1) * self.size]
         if len(steps) > 1:
-            return f"t = {self.words.nth(steps[0])}–{self.words.nth(steps[-1])}"
+            return f"t = {self.words.span(steps)}"
         return step_in_words(self.words, steps[0], self.labels[column] if self.labels else "")
 
 

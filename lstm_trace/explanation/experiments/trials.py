@@ -128,8 +128,8 @@ def made(trace: Trace, part: Part) -> Part:
     if len(part.steps) > 1 or len(part.units) > 1:
         return part
     t = trace.first + int(part.steps[0])
-    scope, line, t, _, (unit,) = origin(trace, (part.scope, part.line, t, 0, (part.units.start,)))
-    found = replace(part, scope=scope, line=line, steps=np.array([trace.index(t)]), units=range(unit, unit + 1))
+    scope, line, t, _, (unit,) = origin(trace, (part.scope, part.line, t, 0, (int(part.units[0]),)))
+    found = replace(part, scope=scope, line=line, steps=np.array([trace.index(t)]), units=np.array([unit]))
     by = trace.stage(scope).cell.by_name.get(line) if scope else None
     if by is None or by.op != "concat":
         return found
@@ -138,7 +138,7 @@ def made(trace: Trace, part: Part) -> Part:
         if unit < widths[name]:
             break
         unit -= widths[name]
-    return made(trace, replace(found, line=name, units=range(unit, unit + 1)))
+    return made(trace, replace(found, line=name, units=np.array([unit])))
 
 
 def computed(trace: Trace, part: Part) -> bool:

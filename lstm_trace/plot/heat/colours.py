@@ -70,6 +70,14 @@ class Scale:
         """Places along the scale before they are brought between its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Its ends as they are written beside it."""
+        low, high = (shown_number(end, 3) for end in (self.low, self.high))
+        if self.beyond:
+            return f"≤ {low}", f"≥ {high}"
+        return f"≤ {low}" if self.logarithmic else low, high
+
     def clipped(self, words: Words, name: str) -> str:
         """That the colours of what is called `name` end before its values do."""
         share, reach, most = 100 * self.beyond / self.count, self.high, self.most

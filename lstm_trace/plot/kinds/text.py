@@ -20,7 +20,7 @@ from ...printable import printable
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
-from ..coloured_text import Tokens, ends, ground, is_mark, strength, terminal, tokens
+from ..coloured_text import Tokens, ground, is_mark, strength, terminal, tokens
 from ..figure import Figure, Live
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
@@ -194,7 +194,7 @@ def _heading(texts: Texts, panel: Panel, y: float) -> str:
     """The line and unit, and the scale at the right end."""
     found, scale = texts.found, panel.scale
     symbol = found.symbol(panel.stage, panel.line)
-    low, high = ends(scale)
+    low, high = scale.ends
     right = WIDE - RIGHT
     x = right - 7 - 6.2 * cells(high) - _BAR
     parts = [text("label", LEFT, y + 15, spans(symbol))]
@@ -237,7 +237,7 @@ def _live(texts: Texts, svg: str) -> Live:
 
 def _paragraph(texts: Texts, panel: Panel) -> str:
     strengths = strength(panel.scale, panel.values)
-    low, high = ends(panel.scale)
+    low, high = panel.scale.ends
     name = escape(texts.found.told(panel.stage, panel.line))
     kind = "two" if panel.scale.two else "one"
     spans = [_cluster(texts, panel, strengths, places) for places in texts.tokens.clusters()]
