@@ -25,7 +25,7 @@ from ..trace.trace import Trace
 #: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
 Visit = Callable[[Stage, slice, Values], None]
 #: Steps, times rows, that are gathered in one product: one with few of them costs as much as reading the whole sum.
-AT_ONCE = 256
+GATHERED_ROWS = 256
 
 
 def extended(
@@ -147,7 +147,7 @@ class _Gathering(InMemory):
         self.waiting.sort(key=lambda part: part[0].start)
         steps = slice(self.waiting[0][0].start, self.waiting[-1][0].stop)
         last = steps.start == 0 if stage.backwards else steps.stop == self.trace.steps
-        if last or (steps.stop - steps.start) * self.trace.batch >= AT_ONCE:
+        if last or (steps.stop - steps.start) * self.trace.batch >= GATHERED_ROWS:
             with one_thread(self.trace):
                 self._gather(stage, steps)
             self.waiting = []
