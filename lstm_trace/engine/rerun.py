@@ -159,10 +159,10 @@ def with_holds(trace: Trace, hold: Mapping[str, Any]) -> Trace:
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
     asked = {**as_hold(trace), **hold}
     holds = resolved(asked, base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
-    return rerun(replace(held(base, holds), header=replace(base.header, agreement=())))
+    return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 
-def held(trace: Trace, holds: Holds) -> Trace:
+def holding(trace: Trace, holds: Holds) -> Trace:
     """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
     scopes = dict.fromkeys((*trace.given, *holds.given))
     given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}

@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from ..base.text.markup import escape
 from ..languages.strings import words
-from .sheet import bare
+from .furniture import bare
 
 
 def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:

@@ -25,8 +25,8 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import View
+from .furniture import step_in_words
 from .marked_text import MarkedPlain
-from .sheet import step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,7 +19,7 @@ from ..trace.address import Address
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .hand_size import matrices_fit
-from .held import held_at, with_held
+from .held_lines import held_at, with_held
 from .line_groups import Group, groups
 from .naming import Naming
 from .worked_rows import TERMS

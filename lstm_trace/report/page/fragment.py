@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ...base.text.markup import escape
 from ...formulas.values import Values
-from ...plot import sheet
+from ...plot import furniture
 from ...view.view import View
 from ..diagram import diagram, spot_values
 from ..sections.sections import Part, parts
@@ -34,7 +34,7 @@ def fragment(shown: View, plain: str) -> str:
     while len(text := _drawn(shown)) > LARGEST and len(shown.steps) > 1 and not shown.everything:
         first, last = shown.steps[: (len(shown.steps) - 1) // 2], shown.steps[-1:]
         shown = replace(shown, steps=first + last, cut=shown.cut | {"steps"})
-    style = "\n".join((asset("blocks.css"), diagram.style(), sheet.style(), asset("notebook.css")))
+    style = "\n".join((asset("blocks.css"), diagram.style(), furniture.style(), asset("notebook.css")))
     return (
         f'<div class="{_CLASSES}" lang="{escape(shown.words.language)}">\n<style>.lstm-trace{{{style}}}</style>\n'
         f'<pre class="untrusted">{escape(plain)}</pre>\n<div class="trusted" hidden>\n{text}\n</div>\n</div>\n'

@@ -20,8 +20,8 @@ from ...formulas.blocks import Block, Heading, Para
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...languages.strings import words as strings
+from ...plot import furniture
 from ...plot import page as plot_page
-from ...plot import sheet
 from ...plot.heat import panels
 from ...plot.kinds import states
 from ...plot.subject import Subject
@@ -123,7 +123,11 @@ def document(blocks: Sequence[Block], title: str, language: str) -> str:
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
     style = (
-        asset("blocks.css") + asset("report.css") + diagram.style() + sheet.style() + plot_page.asset("heat/heat.css")
+        asset("blocks.css")
+        + asset("report.css")
+        + diagram.style()
+        + furniture.style()
+        + plot_page.asset("heat/heat.css")
     )
     script = asset("report.js") + plot_page.asset(panels.SCRIPT).removeprefix('"use strict";\n')
     policy = (

@@ -30,7 +30,7 @@ from ...formulas.blocks import (
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
-from ...plot.sheet import bare
+from ...plot.furniture import bare
 from ...trace.addresses import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths

@@ -15,7 +15,7 @@ from ...plot.kinds.saturation import saturation
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ...view.view import TABLE
-from ..content.held import held
+from ..content.interventions import interventions
 from .cells import EMPTY, Cells
 
 #: Of so many layers and directions the gates are drawn.
@@ -33,7 +33,7 @@ def model(c: Cells) -> Iterator[Block]:
         fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
         text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
     yield Para(text)
-    yield from held(c.shown)
+    yield from interventions(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if found.not_finite is not None:
         bad = found.not_finite
@@ -53,7 +53,7 @@ def gates(c: Cells) -> Iterator[Block]:
     rows: list[tuple[Text, ...]] = []
     for part, name, units in every[:most]:
         mean, left, right = (float(np.mean([getattr(u, key) for u in units])) for key in ("mean", "left", "right"))
-        shut, wide = (sum(unit.state == state for unit in units) for state in ("dead", "open"))
+        shut, wide = (sum(unit.state == state for unit in units) for state in ("shut", "open"))
         shares = (c.share(left),), (c.share(right),)
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)

@@ -125,11 +125,11 @@ def step_in_words(words: Words, t: int, label: str = "") -> str:
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
     """The steps that get a mark: those with a round number, at most about `most`."""
-    every = next(size for size in sizes(1) if len(steps) / size <= most)
+    every = next(size for size in round_numbers(1) if len(steps) / size <= most)
     return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
 
 
-def sizes(least: int) -> list[int]:
+def round_numbers(least: int) -> list[int]:
     """1, 2, 5, 10, …, times `least`."""
     return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
 
