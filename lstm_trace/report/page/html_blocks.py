@@ -5,7 +5,6 @@ All text is escaped; a name or title of a problem cannot become markup.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,7 +29,7 @@ from ...formulas.blocks import (
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
-from ...plot.sheet import bare
+from ...plot.sheet import unstyled
 from ...trace.addresses import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths
@@ -38,7 +37,6 @@ from ..formats.line_breaking import FULL, laid_out, sizes, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-_STYLE = re.compile(r"<style>.*?</style>\n", re.DOTALL)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -156,11 +154,6 @@ def _cell(p: Printer, cell: Text) -> str:
     return f"<td>{p.text(cell)}</td>"
 
 
-def _drawn(svg: str) -> str:
-    """A picture as a part of the page, whose style sheet has that of pictures."""
-    return scrolled(_STYLE.sub("", bare(svg)))
-
-
 def scrolled(body: str) -> str:
     """A wide part that scrolls by itself, with the keyboard too."""
     return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
@@ -238,7 +231,7 @@ def _boxed(p: Printer, block: Boxed) -> str:
 def _picture(p: Printer, block: Picture) -> str:
     """The picture as a part of the page, and a table beside it."""
     note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
-    svg = _drawn(block.drawing())
+    svg = scrolled(unstyled(block.drawing()))
     if block.beside is None:
         return f'<figure class="plot">{svg}{note}</figure>\n'
     return f'<div class="beside"><div>{_table(p, block.beside)}</div><figure>{svg}{note}</figure></div>'
