@@ -232,7 +232,7 @@ def _token(texts: Texts, panel: Panel, k: int, label: str, share: float, x: floa
 
 def _live(texts: Texts, svg: str) -> Live:
     """The texts as text, which can be selected; a part says its value where it is pointed at."""
-    return Live("".join(_paragraph(texts, panel) for panel in texts.panels))
+    return Live(f'<div class="lstm-text">\n{"".join(_paragraph(texts, panel) for panel in texts.panels)}</div>')
 
 
 def _paragraph(texts: Texts, panel: Panel) -> str:

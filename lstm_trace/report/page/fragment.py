@@ -27,7 +27,13 @@ LARGEST = 400_000
 _DEEPER = 2
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
-STYLES = ("report/page/blocks.css", "report/diagram/diagram.css", "plot/plot.css", "report/page/notebook.css")
+STYLES = (
+    "report/page/blocks.css",
+    "report/diagram/diagram.css",
+    "plot/plot.css",
+    "plot/framed.css",
+    "report/page/notebook.css",
+)
 
 
 def fragment(shown: View, plain: str) -> str:
