@@ -86,7 +86,7 @@ def text_of(
     language: str = "en",
 ) -> Figure:
     """The text of the steps, coloured by units; see `plots.Plots.text`."""
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     every = [panel for stage in found.shown.stages for panel in _panels(found, stage)]
     if not any(np.isfinite(panel.values).any() for panel in every):
         raise found.nothing

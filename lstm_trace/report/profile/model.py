@@ -68,7 +68,7 @@ def gates_drawn(trace: Trace, chosen: Selection, language: str) -> Figure | None
     if len(stages) > PICTURED or (chosen.batch is not None and trace.batch > 1):
         return None
     try:
-        return saturation(trace, LOW, HIGH, None, chosen.layer, chosen.direction, language)
+        return saturation(trace, layer=chosen.layer, direction=chosen.direction, language=language)
     except MissingError:  # there is no gate that lies between 0 and 1
         return None
 
