@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -27,22 +27,27 @@ from .work import Lines, Weights, Work
 Premises = Mapping[str, Mapping[str, Array]]
 
 
-def rerun(
-    trace: Trace,
-    x: Array | None = None,
-    initial: Premises | None = None,
-    given: Premises | None = None,
-    parameters: Premises | None = None,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-) -> Trace:
-    """A new trace of the same stages by the same plan; what is not given stays as it was.
+class Changes(TypedDict, total=False):
+    """Premises that take the place of those of a trace; what is not given, or None, stays as it was.
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
-    may be another one where x, initial, given and lengths (or the mask) all have it. The given trace is not changed.
+    may be another one where x, initial, given and lengths (or the mask) all have it.
+    """
+
+    x: Array | None
+    initial: Premises | None
+    given: Premises | None
+    parameters: Premises | None
+    lengths: Array | None
+    mask: Array | None
+
+
+def rerun(trace: Trace, **changes: Unpack[Changes]) -> Trace:
+    """A new trace of the same stages by the same plan. The given trace is not changed.
+
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
-    new = _with(trace, x, initial, given, parameters, lengths, mask)
+    new = _with(trace, **changes)
     return with_sums(_run(new, _work(new), _weights(new), Pool()))
 
 
@@ -70,9 +75,9 @@ class Reruns:
     def _pool(self) -> Pool:
         return Pool()
 
-    def lines(self, **premises: Any) -> Lines:
-        """The lines of a run. premises: as in `rerun`, but no parameters; raises what `rerun` does."""
-        new = _with(self.trace, **premises)
+    def lines(self, **changes: Unpack[Changes]) -> Lines:
+        """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
+        new = _with(self.trace, **changes)
         work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch
         return _run(new, work, self._weights, self._pool).lines
 
@@ -106,6 +111,7 @@ def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
 
 def _with(
     trace: Trace,
+    *,
     x: Array | None = None,
     initial: Premises | None = None,
     given: Premises | None = None,

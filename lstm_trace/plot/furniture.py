@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 
+from ..base.page import asset
 from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..base.text.visible import visible
@@ -62,6 +62,11 @@ def bare(svg: str) -> str:
     return svg.replace('<rect class="ground" width', f'<rect class="ground" y="{top}" width', 1)
 
 
+def unstyled(svg: str) -> str:
+    """A picture of `document` as `bare` has it, for a page that has `style()` itself."""
+    return re.sub(r"<style>.*?</style>\n", "", bare(svg), count=1, flags=re.S)
+
+
 def size_of(svg: str) -> tuple[float, float]:
     """Width and height of a picture of `document`, whole or bare.
 
@@ -74,7 +79,7 @@ def size_of(svg: str) -> tuple[float, float]:
 
 def style() -> str:
     """The style sheet of the pictures."""
-    return (files(__package__) / "plot.css").read_text(encoding="utf-8")
+    return asset("plot/plot.css")
 
 
 def text(kind: str, x: float, y: float, content: str) -> str:

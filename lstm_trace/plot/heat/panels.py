@@ -40,8 +40,8 @@ from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What makes pages with such pictures answer: a file of the folder `plot`.
-SCRIPT = "heat/heat.js"
+#: What makes pages with such pictures answer.
+SCRIPT = "plot/heat/heat.js"
 #: Panels stand side by side where each step has so much room then; between them is so much, and below them.
 _NARROW, _BETWEEN, _GAP = 11.0, 52.0, 10.0
 

@@ -38,7 +38,7 @@ def diff(
 ) -> Figure:
     """The sizes of differences, unit by step; see `plots.Plots.diff`."""
     trace, against, steps = _aligned(trace, against, steps)
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     found = replace(found, against=against)
     panels = []
     for stage in found.shown.stages:

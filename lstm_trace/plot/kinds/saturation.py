@@ -60,7 +60,7 @@ def saturation(
 
     Raises OptionError unless 0 <= low < high <= 1, MissingError where there is no gate.
     """
-    found = subject(trace, lines, layer, direction, None, None, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, language=language)
     measured = behaviour(trace, low, high)
     panels = tuple(_panels(found, measured, lines is not None))
     if not panels:

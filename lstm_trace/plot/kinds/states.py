@@ -36,7 +36,8 @@ def states(
     language: str = "en",
 ) -> Figure:
     """Gates and states of all units over time; see `plots.Plots.states`."""
-    return figure("states", picture(subject(trace, lines, layer, direction, batch, steps, language), unit, order))
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
+    return figure("states", picture(found, unit, order))
 
 
 def picture(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> HeatPicture:

@@ -86,7 +86,7 @@ def text_of(
     language: str = "en",
 ) -> Figure:
     """The text of the steps, coloured by units; see `plots.Plots.text`."""
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     every = [panel for stage in found.shown.stages for panel in _panels(found, stage)]
     if not any(np.isfinite(panel.values).any() for panel in every):
         raise found.nothing
@@ -232,7 +232,7 @@ def _token(texts: Texts, panel: TextPanel, k: int, label: str, share: float, x: 
 
 def _live(texts: Texts, svg: str) -> Live:
     """The texts as text, which can be selected; a part says its value where it is pointed at."""
-    return Live("".join(_paragraph(texts, panel) for panel in texts.panels))
+    return Live(f'<div class="lstm-text">\n{"".join(_paragraph(texts, panel) for panel in texts.panels)}</div>')
 
 
 def _paragraph(texts: Texts, panel: TextPanel) -> str:

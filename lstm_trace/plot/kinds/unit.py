@@ -39,7 +39,7 @@ def trajectories(
     language: str = "en",
 ) -> Figure:
     """Gates and states of units over time; see `plots.Plots`. Raises MissingError for a selection that is not there."""
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     rows = [row for stage in found.shown.stages for row in _rows(found, stage)]
     if unit is not None:
         rows = _of_units(rows, unit)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
+from ...base.page import asset
 from ...base.text.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain
@@ -257,7 +257,7 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
 
 def style() -> str:
     """The style sheet of pictures, which the page and a picture that stands alone share."""
-    return (files(__package__) / "diagram.css").read_text(encoding="utf-8")
+    return asset("report/diagram/diagram.css")
 
 
 def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str = "en") -> str:
