@@ -54,6 +54,8 @@ def test_a_hold_takes_the_place_of_what_the_problem_holds_value_by_value(tmp_pat
     assert np.array_equal(again["h_t"], expected["h_t"])
     free = lt.run(path, hold=dict.fromkeys(("c_t", "f_t", "h_t")))
     assert free.stages == lt.run(PROBLEM).stages
+    unread = lt.run({**PROBLEM, "hold": {"c_t": "none.json"}}, hold={"c_t": None})
+    assert np.array_equal(unread["h_t"], free["h_t"])
     with pytest.raises(OptionError, match="both hold 0/forward/2/0/c_t"):
         lt.run(path, hold={"2/c_t": 0.3, "c_t[0]": None})
 

@@ -271,11 +271,11 @@ def test_what_a_file_holds_is_seen_changed_and_released(opened: Opening, empty: 
         page.click("#bench h1")
         page.keyboard.press("Control+z")
         page.keyboard.press("Control+z")
-        page.wait_for_function("document.querySelectorAll('[data-held]').length === 2")
+        listed.nth(2).wait_for(state="detached")
         settled(page)
         agrees(page, data, 1)
         page.click("#release")  # at every step, as it is held
-        page.wait_for_function("document.querySelectorAll('[data-held]').length === 1")
+        listed.nth(1).wait_for(state="detached")
         page.locator("#held-now").wait_for(state="detached")
     finally:
         lt.client(empty).remove(item)

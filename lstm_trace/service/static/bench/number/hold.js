@@ -21,8 +21,7 @@ export function Hold({ session, run, address, held, said }) {
   const [text, setText] = useState("");
   const [chosen, setChosen] = useState(null);
   const [error, setError] = useState(null);
-  useEffect(() => { setText(""); setError(null); }, [address, run]);
-  useEffect(() => setChosen(null), [address]);
+  useEffect(() => { setText(""); setChosen(null); setError(null); }, [address, run]);
   const every = chosen ?? (held && at_every_step(run, held) ? "every" : "");
   const put = async (to) => setError(await hold(session, address, to, Boolean(every)));
   const value = value_of_text(text);
