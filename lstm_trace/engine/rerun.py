@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..cell.arithmetic import named
 from ..cell.network import GIVEN, Stage, X, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.holds.held import as_hold, plain
-from ..trace.holds.values import Holds, applied, resolved
+from ..trace.holds.values import Hold, Holds, applied, layers, resolved
 from ..trace.operands import sizes
 from ..trace.sums import with_sums
 from ..trace.trace import Trace
@@ -156,15 +156,14 @@ def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
     return new
 
 
-def with_holds(trace: Trace, hold: Mapping[str, Any]) -> Trace:
+def with_holds(trace: Trace, hold: Hold) -> Trace:
     """The run of `trace` again, without its adjoints, with lines held at other values beside those that are held.
 
-    hold: values by address, as `Model.run` has it; that of an address that is held already takes its place. Raises as
-    `rerun` does, and for an address or value that does not fit.
+    hold: values by address, as `Model.run` has it; they take the place of what is held there already. Raises as `rerun`
+    does, and for an address or value that does not fit.
     """
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
-    asked = {**as_hold(trace), **hold}
-    holds = resolved(asked, base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    holds = resolved(layers(as_hold(trace), hold), base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
     return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 
