@@ -23,7 +23,7 @@ from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .gradients import forward, walked, weighting
-from .target import Weightings, loss_of, names_several, target
+from .target import Weightings, loss_of, names_several, target, width_of
 
 
 class Norm(NamedTuple):
@@ -105,9 +105,12 @@ def _last(trace: Trace, b: int) -> Weightings:
     top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
     seeds: Weightings = {}
     for stage in top:
-        whole = np.zeros((trace.steps, trace.batch, sizes(trace)[stage.scope][stage.cell.output]))
+        output = stage.cell.output
+        if output not in sizes(trace)[stage.scope]:  # `ask` may name a state and not what padding makes of it
+            output = stage.unpadded(output)
+        whole = np.zeros((trace.steps, trace.batch, width_of(trace, stage.scope, output)))
         whole[inside[0 if stage.backwards else -1], b] = 1.0
-        seeds[stage.scope] = {stage.cell.output: whole}
+        seeds[stage.scope] = {output: whole}
     return seeds
 
 

@@ -144,3 +144,27 @@ def test_a_choice_of_the_author_is_no_padding(lengths: Any) -> None:
     x = [[1.0], [-2.0], [4.0]]
     trace = lt.run({}, x, cell={"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}, lengths=lengths)
     assert [row[2:] for row in norms(trace).rows] == [("c_t", 0, 0.25), ("c_t", 1, 1.0), ("c_t", 2, 1.0)]
+
+
+def one_way(**options: Any) -> Trace:
+    here = {name.removeprefix("0/forward/"): value for name, value in weights(1).items() if "forward" in name}
+    return lt.run(here, X, lengths=list(LENGTHS), **options)
+
+
+def test_a_trace_that_was_asked_for_states_alone() -> None:
+    """What padding makes of h_t was not asked for: the way back begins at h_t, which is the same inside."""
+    assert norms(one_way(ask=["h_t", "c_t"])).rows == norms(one_way()).rows
+
+
+def test_what_was_not_asked_for_is_told() -> None:
+    trace = one_way(ask=["c_t"])
+    for of in ("y_t", "0/y_t[0]", "sum(0/y_t)"):
+        with pytest.raises(
+            MissingError, match=r"the trace has no 'y_t'|y_t was not computed: nothing that was asked for"
+        ):
+            norms(trace, of)
+    with pytest.raises(MissingError, match=r"0/forward/y_t was not computed: .* \(ask: c_t\)"):
+        lt.backward(trace, seeds={"y_t": np.ones((STEPS, 2, UNITS))})
+    one_step = lt.run({"W_xf": [[1.0, 2.0]], "W_hf": [[0.5]]}, [[0.3, 0.2]], h0=[0.7], ask=["f_t"])
+    with pytest.raises(MissingError, match=r"0/forward/h_t was not computed"):
+        norms(one_step)
