@@ -12,7 +12,7 @@ from ..trace.holds.values import Scale
 from .view import TABLE, View
 
 
-def held(shown: View) -> Iterator[Block]:
+def interventions(shown: View) -> Iterator[Block]:
     """A paragraph, where something is held in the stages that are shown."""
     scopes = {stage.scope for stage in shown.stages}
     there = (entry for entry in entries(shown.trace) if entry.scope in scopes)
@@ -34,23 +34,18 @@ def held_in(shown: View, there: Iterable[Entry], most: int | None) -> Text:
 
 def _told(shown: View, entry: Entry) -> Text:
     stage = shown.trace.stage(entry.scope)
-    nth = shown.words.nth
     line: Node = value(entry.line, stage.cell.plain or stage.cell)
     if entry.units is not None:
-        at = ",".join(str(nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
+        at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
         line = Index(line, at)
     places = [place] if (place := shown.place(stage)) else []
     if entry.steps is not None and shown.trace.steps > 1:
-        places.append(f"t = {_span(nth(entry.steps[0]), nth(entry.steps[-1]))}")
+        places.append(f"t = {shown.words.span(entry.steps)}")
     if entry.rows is not None and shown.trace.batch > 1:
-        places.append(_span(shown.row(entry.rows[0]), shown.row(entry.rows[-1])))
+        places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
     behind = f" ({shown.words.word('list').join(places)})" if places else ""
     if isinstance(entry.value, Scale):
         return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
     if isinstance(entry.value, float):
         return (line, " = ", number(entry.value), behind)
     return (*shown.words.text("intervention.values", line=line), behind)
-
-
-def _span(first: object, last: object) -> str:
-    return str(first) if first == last else f"{first}–{last}"

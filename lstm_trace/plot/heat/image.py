@@ -10,8 +10,8 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.columns import cells
 from ...base.text.markup import escape
+from ..furniture import text
 from ..marked_text import spans, text_width
-from ..sheet import shown_number, text
 from .colours import FIRST, LEVELS, Scale, extremes
 from .png import data_uri, encoded
 
@@ -50,7 +50,7 @@ class Heat:
 
     def above(self, x: float, y: float, wide: float) -> str:
         """Its label and its scale, in a line of height ABOVE that begins at y."""
-        right, (low, high) = x + wide, self._ends
+        right, (low, high) = x + wide, self.scale.ends
         if self.scale.empty:
             return text("label", x, y + 15, self.heading) + text("mark end", right, y + 13, high)
         taken = text_width(self.label, 15) + 6.2 * (cells(low) + cells(high)) + 24
@@ -65,7 +65,7 @@ class Heat:
 
     def beside(self, x: float, y: float, tall: float) -> str:
         """Its scale, upright beside a map of one column; x: where it begins. tall: of the map."""
-        low, high = self._ends
+        low, high = self.scale.ends
         if self.scale.empty:
             return text("mark begin", x + 4, y + 9, high)
         bar = min(tall, _BAR)
@@ -74,16 +74,6 @@ class Heat:
         )
         words = "".join(text("mark begin", x + _THICK + 4, at, told) for at, told in ends)
         return self._scale(_LEVELS[::-1, None], x, y, _THICK, bar) + words
-
-    @property
-    def _ends(self) -> tuple[str, str]:
-        """The ends of the scale in words."""
-        if self.scale.empty:
-            return "0", "0"
-        low, high = (shown_number(end, 3) for end in (self.scale.low, self.scale.high))
-        if self.scale.beyond:
-            return f"≤ {low}", f"≥ {high}"
-        return f"≤ {low}" if self.scale.logarithmic else low, high
 
     def _scale(self, levels: Array, x: float, y: float, wide: float, tall: float) -> str:
         image = Heat("", self.scale, levels).image(x, y, wide, tall)

@@ -17,10 +17,10 @@ from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart
 from ..figure import Figure
-from ..heat.colours import sizes
+from ..furniture import shown_number
+from ..heat.colours import from_zero
 from ..heat.image import room
-from ..heat.panels import Panel, Picture, figure, shared
-from ..sheet import shown_number
+from ..heat.panels import HeatPanel, HeatPicture, about_blocks, figure
 from ..subject import Subject, chosen_units, subject
 
 
@@ -38,7 +38,7 @@ def diff(
 ) -> Figure:
     """The sizes of differences, unit by step; see `plots.Plots.diff`."""
     trace, against, steps = _aligned(trace, against, steps)
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     found = replace(found, against=against)
     drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
     both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
@@ -48,11 +48,11 @@ def diff(
     wanted = chosen_units(unit, range(max(found.width(stage, line) for stage, line in both)))
     panels = [panel for stage, line in both if (panel := _panel(found, against, stage, line, wanted))]
     inside = np.concatenate([panel.values[:, found.valid].ravel() for panel in panels])
-    scale = sizes(inside)
+    scale = from_zero(inside)
     panels = [panel._replace(scale=scale) for panel in panels]
     size = room(max(len(panel.units) for panel in panels), len(found.steps), len(panels))
-    caption = " ".join([*found.notes, *_notes(found, against, panels), *shared(found, size)])
-    return figure("diff", Picture(found, tuple(panels), size, found.titled("plot.diff"), caption))
+    caption = " ".join([*found.notes, *_notes(found, against, panels), *about_blocks(found, size)])
+    return figure("diff", HeatPicture(found, tuple(panels), size, found.titled("plot.diff"), caption))
 
 
 def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
@@ -76,7 +76,7 @@ def _width(other: Trace, stage: Stage, line: Line) -> int:
     return 0 if theirs is None else theirs.shape[-1]
 
 
-def _panel(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> Panel | None:
+def _panel(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> HeatPanel | None:
     """The panel of a line that both have; None where it has none of the units."""
     apart = sizes_apart(found.values(stage, line), other.lines[stage.scope][line.name][found.window, found.row])
     units = np.intersect1d(np.arange(apart.shape[1]), wanted)
@@ -84,10 +84,10 @@ def _panel(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Seque
         return None
     differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN is one, too
     first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None
-    return Panel(stage, line, units, apart[:, units].T, sizes(apart[:0]), marked=first)
+    return HeatPanel(stage, line, units, apart[:, units].T, from_zero(apart[:0]), marked=first)
 
 
-def _notes(found: Subject, against: Trace, panels: Sequence[Panel]) -> list[str]:
+def _notes(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> list[str]:
     """Where they differ first, the largest difference, and what the colours mean."""
     words, scale = found.words, panels[0].scale
     inside = [np.where(found.valid, panel.values, 0.0) for panel in panels]
@@ -113,7 +113,7 @@ def _notes(found: Subject, against: Trace, panels: Sequence[Panel]) -> list[str]
     return notes
 
 
-def _where(found: Subject, panel: Panel, at: int) -> str:
+def _where(found: Subject, panel: HeatPanel, at: int) -> str:
     """The line, unit and step of the largest difference of a step, in words."""
     values = panel.values[:, at]
     j = int(np.where(np.isnan(values), np.inf, values).argmax())
