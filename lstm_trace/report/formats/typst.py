@@ -146,6 +146,7 @@ def render(bodies: Sequence[Body], language: str = "en") -> str:
     above, below, height = ("1em", "0.55em", "26.7cm") if tight else ("1.6em", "0.9em", "25.7cm")
     spaces = {"above": above, "below": below}
     head = _PREAMBLE.format(title=string(title), fonts=families + ",", lang=lang, **spaces) + _DEFINED
+    head += fonts.sized(title + body)
     head += _SMALL if all(body.small for body in bodies) else ""
     head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
     return f"{head}\n{body}\n"
