@@ -175,7 +175,7 @@ class Measure:
         x = y = gap.a.wide.ravel()
         largest, most = gap.a.size.largest, gap.size.most
         self.largest = max(self.largest, largest)
-        self._values += x.size
+        self._values += gap.values
         if most:
             y, size = gap.b.wide.ravel(), gap.size.each.ravel()
             squares = float(size @ size)

@@ -73,6 +73,7 @@ def verdict(comparison: Comparison) -> list[str]:
         t, row = first.first.t, first.first.b
         label = "" if t is None else label_at(comparison.step_labels, t, row)
         called = f"; step {t} is ‘{label}’" if label else ""
+        called += f"; a step of padding in {comparison.first_padding}" if comparison.first_padding else ""
         told = [
             f"different: first at {first.first} (in computing order{called}): a has {shortest(a)}, b has {shortest(b)}"
         ]
