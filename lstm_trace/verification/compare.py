@@ -20,6 +20,7 @@ from ..base.arrays import Array, describe
 from ..cell.network import Stage, counted_at_padding
 from ..cell.options import is_number
 from ..errors import OptionError, ShapeError, counted, raise_all
+from ..trace.holds.held import said_at
 from ..trace.operands import on_one_thread
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
@@ -68,7 +69,8 @@ class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
-    first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing.
+    first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
+    side holds it, in words. rows: how many sequences were compared.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
     `lstm-trace diff` find them where a value differs. every_unit: how many units were compared.
     """
@@ -85,6 +87,8 @@ class Comparison:
     output: OutputDifference | None = None
     every_unit: int = 0
     first_padding: str = ""
+    first_held: tuple[tuple[str, str], ...] = ()
+    rows: int = 1
 
     @property
     def verdict(self) -> Verdict:
@@ -157,9 +161,18 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         told += (_left_out(int(outside.sum())),)
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
     labels = a.header.step_labels or b.header.step_labels
-    padded = _padded(a, b, first)
     return Comparison(
-        tuple(found), told, tuple(differing), first, tolerance, b.first, shapes, labels, first_padding=padded
+        lines=tuple(found),
+        notes=told,
+        premises=tuple(differing),
+        first=first,
+        tolerance=tolerance,
+        first_step=b.first,
+        shapes=shapes,
+        step_labels=labels,
+        first_padding=_padded(a, b, first),
+        first_held=() if first is None else tuple(_held(a, b, first)),
+        rows=a.batch,
     )
 
 
@@ -221,6 +234,17 @@ def _padded(a: Trace, b: Trace, first: LineDifference | None) -> str:
     t, row = a.index(first.first.t), first.first.b
     sides = [side for side, trace in (("a", a), ("b", b)) if not trace.valid[t, row, 0]]
     return "both" if len(sides) == 2 else "".join(sides)
+
+
+def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]]:
+    """Which side holds the first value that differs, and at what."""
+    address = first.first
+    if address is None or address.t is None or address.b is None or not address.unit:
+        return
+    at = a.index(address.t), address.b, address.unit[0]
+    for side, trace in (("a", a), ("b", b)):
+        if first.scope in trace.scopes and (said := said_at(trace, trace.stage(first.scope), first.line, at)):
+            yield side, said
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:

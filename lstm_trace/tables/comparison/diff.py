@@ -96,6 +96,8 @@ def _unsure(those: str, lines: list[LineDifference]) -> str:
 
 
 def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
+    if comparison.first_held:
+        return " and ".join(f"{side} holds it at {said}" for side, said in comparison.first_held)
     own, what = first.first_local, ("line", first.op)
     if first.op == GATHERED:
         what = "sum", "addition over all steps and rows"
