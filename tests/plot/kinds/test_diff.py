@@ -54,7 +54,7 @@ def test_the_sizes_of_all_differences(scale: float) -> None:
 def test_the_first_step_is_marked_and_told() -> None:
     trace = lstm(9, 3)
     figure = trace.plot.diff(changed(trace, 4, 0.125))
-    assert "They differ first, where the mark is, in f_t, unit 1, step 4." in figure.caption
+    assert "The first difference, at the mark, is in f_t, unit 1, step 4." in figure.caption
     svg = figure.svg()
     marks = re.findall(r'<path class="first" d="M([\d.]+) ', svg)
     assert len(marks) == 1  # the other lines do not differ
