@@ -15,7 +15,7 @@ from ..trace.trace import Trace
 from .alignment import padding, unlike, way
 from .gaps import Apart, apart, beyond, either
 from .propagation import Known
-from .rederive import Block, Derivation, held
+from .rederive import Block, Derivation, values_of
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
@@ -231,7 +231,7 @@ def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
-    values = held(trace, scope, name)
+    values = values_of(trace, scope, name)
     assert values is not None, name  # it is in both
     return values[steps]
 
