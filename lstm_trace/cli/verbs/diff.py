@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..model_options import input_options, layout_options_of_two
-from ..options import FORMAT, conclude, echo, output_option
+from ..options import FORMAT, conclude, echo, narrow, output_option
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
@@ -89,7 +89,7 @@ def command(
         reference, other = opened_two(a, b, given)
     if attribute is not None:
         verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
-        made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
+        made: Iterator[Any] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
         found = compared(reference, other, tolerance)
         lines = list(dict.fromkeys(unit.line for unit in found.units))
@@ -98,7 +98,7 @@ def command(
         verdict, made = found.verdict, iter([view.render(found, chosen, title, figures)])
     conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:
-        file.writelines(made)
+        file.writelines(made if chosen == "pdf" else narrow(made, chosen, output, form))
     for remark in remarks:
         echo(f"note: {remark}", err=True)
 

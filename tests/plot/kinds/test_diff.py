@@ -70,7 +70,7 @@ def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -
         b.lines["1/reverse"]["c_t"][t, 1, 2] += 1.0
     b.lines["1/reverse"]["c_t"][5, 1, 2] += 1.0  # padding
     figure = a.plot.diff(b, batch=1, layer=1, direction="reverse")
-    assert "where the mark is, in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
+    assert "at the mark, is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
     assert "Grey: padding." in figure.caption
     assert figure.data["c_t[2]"].isna().tolist() == [False] * 4 + [True] * 2
 
