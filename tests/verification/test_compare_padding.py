@@ -172,3 +172,22 @@ def test_where_nothing_is_left_to_compare(tmp_path: Path) -> None:
     for judged in (compare, judge):
         with pytest.raises(lt.LstmTraceError, match="nothing to compare: every step is padding in both traces"):
             judged(a, gates)
+
+
+def test_what_stands_at_padding_widens_no_bound() -> None:
+    a, b = (changed(traced(), "0/forward", "i_t * c_tilde", (0, 0, 1), 1e9) for _ in range(2))
+    bounds = [{(d.scope, d.line): d.bound for d in compare(*pair).lines} for pair in ((a, b), (traced(), traced()))]
+    assert bounds[0]["0/forward", "c_t"] == bounds[1]["0/forward", "c_t"]
+
+
+@pytest.mark.parametrize("line", ["i_t", "c_t"])
+def test_a_wrong_value_at_padding_makes_no_rounding_a_difference(line: str) -> None:
+    """What differs by rounding that has built up is the same, unless something before it is wrong."""
+    a, b = (traced(dtype=dtype) for dtype in ("float64", "float32"))
+    few = replace(b, lines={s: {n: v for n, v in here.items() if n != "i_t"} for s, here in b.lines.items()})
+    first = (0, 0, 1), (3, 1, 2)  # in front of the steps of a row, and behind them
+    for at in first:
+        wrong = changed(changed(a, "0/forward", line, at), "0/reverse", line, at)
+        assert compare(wrong, few).same
+        assert compare(wrong, b).same
+    assert not compare(changed(a, "0/forward", line, (2, 0, 1)), b).same
