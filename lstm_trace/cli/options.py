@@ -266,10 +266,11 @@ def example_of(what: str) -> str:
     """How the value is named that is explained, or drawn: of a memory one that is carried.
 
     >>> example_of("memory")
-    "--of ADDRESS, for example --of '3/c_t[0]', in full 0/forward/3/0/c_t[0] (layer, direction, step, sequence)"
-    """
+    "--of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (layer, direction, step, sequence), or '3/c_t[0]' where there is one of each but the step"
+    """  # noqa: E501
     line = "c_t[0]" if what == "memory" else "h_t[0]"
-    return f"--of ADDRESS, for example --of '3/{line}', in full 0/forward/3/0/{line} (layer, direction, step, sequence)"
+    full = f"--of ADDRESS, for example --of '0/forward/3/0/{line}' (layer, direction, step, sequence)"
+    return f"{full}, or '3/{line}' where there is one of each but the step"
 
 
 def opened(
