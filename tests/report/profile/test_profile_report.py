@@ -126,7 +126,7 @@ def test_what_the_model_is() -> None:
         "An LSTM cell with 4 units reads 20 steps of 5 numbers, for a batch of 3 sequences, in 2 layers of two"
         in report
     )
-    assert f"{weights:,}".replace(",", " ") + " parameters in float64; execution plan:" in report
+    assert f"{weights:,}".replace(",", " ") + " parameters in float64, computed by the plan “" in report
     assert "All numbers are over 27 steps, the valid ones of 3 sequences." in report
     assert "the valid ones of sequence 1." in " ".join(CASES["stack"]().report("text", batch=1).split())
 
