@@ -270,7 +270,9 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
     assert trace.report(format, detail="profile", language="zh") != report
 
 
-@pytest.mark.parametrize(("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2)])
+@pytest.mark.parametrize(
+    ("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2), ("deep", 2), ("stack", 2)]
+)
 def test_one_page_of_paper(case: str, most: int) -> None:
     """Two where the gates of two directions are drawn, so that the letters of the picture can be read."""
     assert pages(CASES[case]()) <= most
