@@ -23,7 +23,7 @@ from ..trace.trace import Trace
 from . import faithfulness
 from .attribution_frame import COLUMNS, grids
 from .entries import STEP_LABEL, Entries, largest_first
-from .explanation import Explanation, shortest, step_named
+from .explanation import Explanation, step_named
 
 #: What is said of the measures in common use, before what they leave of a difference.
 MEASURES = {"gradient_x_input": "gradient × input leaves", "integrated_gradients": "integrated gradients leave"}
@@ -79,7 +79,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
     over = tuple(steps(found, labels=step_labels(b, found.of.b or 0)))
     return Contributions(
         title=f"Difference of {found.of}",
-        sentences=(*_totals(found, "a", "b", b), *_leaders(found, over)),
+        sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
         columns=_columns(b),
         rows=_entries(found, b, {}),
         shown=_shown(b, "contribution"),
@@ -112,7 +112,7 @@ def value(
     return Contributions(
         title=f"Contributions to {found.split.of}",
         sentences=(
-            *_totals(found.split, "the baseline", "the trace", trace),
+            *_totals(found.split, "the baseline", "the trace"),
             *(_nothing(baseline) if nothing else _found(found, points == "auto", isinstance(occlusion, int))),
         ),
         columns=columns,
@@ -136,12 +136,10 @@ def _gaps(found: Account, automatic: bool) -> Iterator[str]:
         yield text
 
 
-def _totals(found: Split, a: str, b: str, trace: Trace) -> Iterable[str]:
-    baseline, value, difference, whole = (
-        shortest(number, trace) for number in (found.baseline, found.value, found.difference, found.total)
-    )
-    yield f"{found.of}: {a} has {baseline}, {b} has {value}, the difference is {difference}"
-    yield f"the parts add up to {whole}; residual {found.residual:.2g} (rounding)"
+def _totals(found: Split, a: str, b: str) -> Iterable[str]:
+    values = f"{a} has {found.baseline:.6g}, {b} has {found.value:.6g}"
+    yield f"{found.of}: {values}, the difference is {found.difference + 0.0:.6g}"
+    yield f"the parts add up to {found.total + 0.0:.6g}; residual {found.residual:.2g} (rounding)"
     local = total(found.local.values())
     if local:
         yield f"{local:.6g} of it comes from values that differ from their own equation (kind local)"

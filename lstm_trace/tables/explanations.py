@@ -18,7 +18,7 @@ from ..explanation.memory import Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
 from ..trace.argument_types import checked
-from ..trace.holds.held import plain_stage
+from ..trace.holds.held import held_in_words, plain_stage
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
 from ..trace.operands import sizes
@@ -26,11 +26,13 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training
 from .entries import STEP_LABEL
-from .explanation import Explanation, shortest, step_named
+from .explanation import Explanation, step_named
 from .gates import in_steps
 
 #: So many lines are named in a sentence.
 NAMED = 12
+#: What is said of all steps.
+ALL = "all steps"
 
 
 def memory(trace: Trace, of: str) -> Explanation:
@@ -67,7 +69,7 @@ def _over_all(trace: Trace, account: Ledger) -> float:
 
 def _told(account: Ledger, labels: Mapping[int | None, str], typical: float) -> Iterator[str]:
     rule = account.recurrence
-    yield f"{account.address} = {shortest(account.value)}; the parts add up to it, residual {account.residual:.2g}"
+    yield f"{account.address} = {account.value:.6g}; the parts add up to it, residual {account.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
@@ -144,27 +146,48 @@ def _called(trace: Trace, found: Ablation) -> list[str]:
 
 
 def _ablated(found: Ablation) -> Iterator[str]:
-    yield f"{found.of} = {shortest(found.value)}"
+    yield f"{found.of} = {found.value:.6g}"
     if found.left:
         count, every = len(found.effects), found.left + len(found.effects)
         yield (
-            f"all {every:,} {found.over} would take too long: held are the {count:,} whose own values are the largest; "
-            "name others with --line, in Python only="
+            f"to hold each of {every:,} {found.over} would take too long: the {count:,} with the largest values were "
+            "held; name others with --line, in Python only="
         )
-    lines = list(dict.fromkeys(f"{e.scope}/{e.line}" for e in found.effects))
-    few = ", ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
-    at = f"{found.to} its own value" if found.to.startswith("*") else found.to
-    some = few if len(lines) == 1 else f"one of {few}"
-    what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{some} is held at one step"}
-    yield f"in each row {what.get(found.over, f'{some} is held, at all steps and in all units,')} at {at}"
-    if found.effects:
-        first = found.effects[0]
-        where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line
-        where += f"[{first.unit}]" if first.unit is not None else ""
+    yield f"each variant holds {_held(found)}"
+    if found.unreached:
+        there = "have such lines too; the value does not depend on them"
+        one = there.replace("have", "has").replace("them", "it")
+        yield f"{', '.join(found.unreached)} {one if len(found.unreached) == 1 else there}"
+    first = found.effects[0] if found.effects else None
+    if first is not None and not first.effect:
+        yield "nothing that was held changes the value"
+    elif first is not None:
         none = sum(not e.effect for e in found.effects)
-        yield f"the largest change, {first.effect:.6g}, is caused by holding {where}"
+        yield f"the largest change, {first.effect:.6g}, is caused by holding {first.address}"
         if none:
             yield f"{none} of {counted(len(found.effects), 'variant')} {'changes' if none == 1 else 'change'} nothing"
+
+
+def _held(found: Ablation) -> str:
+    """What each variant holds: `one unit of 0/forward/c_t at 0, at all steps`."""
+    when = [_steps(entry.steps) for entry in found.held]
+    alike = len(set(when)) == 1
+    told = [
+        entry._replace(steps=None).address + ("" if alike else f" ({at})")
+        for entry, at in zip(found.held, when, strict=True)
+    ]
+    named = ", ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if len(told) > NAMED else "")
+    some = f"one unit of {named}" if found.over == "units" else named if len(told) == 1 else f"one of {named}"
+    time = f", at {when[0]}" if alike else ""
+    if found.over == "steps" and not time.startswith(", at step "):
+        time = ", at one step" if time in ("", f", at {ALL}") else f", at one of the {when[0]}"
+    return f"{some} at {found.to}{time}"
+
+
+def _steps(steps: range | None) -> str:
+    if steps is None:
+        return ALL
+    return f"step {steps[0]}" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]}"
 
 
 #: Options of a worked solution: how it is shown, and which part of it.
@@ -218,9 +241,8 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     if of is None and how in ("memory", "contribution", "ablation", "training"):
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     found = WAYS[how](trace, **options)
-    if said := _padding(trace, of):
-        found = replace(found, sentences=(*found.sentences, said))
-    return found
+    said = filter(None, (held_in_words(trace), *found.sentences, _padding(trace, of)))
+    return replace(found, sentences=tuple(said))
 
 
 def _padding(trace: Trace, of: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from ...base.arrays import Array, to_list
 from ...cell.holds import names_of
 from ...cell.network import GIVEN, Stage
 from ..trace import Trace
-from .values import Scale
+from .values import Scale, in_words
 
 #: So many different values of one line are named, each with its place; of more it is said that they differ.
 FEW = 4
+#: So many entries stand in a sentence.
+TOLD = 5
 
 
 class Entry(NamedTuple):
@@ -42,9 +45,7 @@ class Entry(NamedTuple):
     @property
     def said(self) -> str:
         """What it is held at, in words."""
-        if isinstance(self.value, Scale):
-            return f"{str(self.value)[1:]} times its own value"
-        return f"{self.value:g}" if isinstance(self.value, float) else "given values"
+        return in_words(self.value)
 
 
 def _span(numbers: range) -> str:
@@ -90,6 +91,12 @@ def entries(trace: Trace) -> Iterator[Entry]:
                 scaled = given[names.scale] != 0
                 scaled = scaled if held is None else scaled & ~held
                 yield from _of_line(trace, stage.scope, line, scaled, given[names.by], scale=True)
+
+
+def held_in_words(trace: Trace) -> str:
+    """What is held, in a sentence; empty where nothing is."""
+    told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), TOLD + 1)]
+    return f"Held: {', '.join(told[:TOLD])}{', …' if len(told) > TOLD else '.'}" if told else ""
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[Entry]:

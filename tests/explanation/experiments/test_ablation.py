@@ -197,7 +197,7 @@ def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyP
     left = set(every.effects) - set(few.effects)
     assert min(map(size, few.effects)) >= max(map(size, left))
     (told,) = (s for s in explanation(trace, OF, how="ablation", over=over).sentences if "too long" in s)
-    assert told.startswith(f"all {len(every.effects)} {over} would take too long: held are the 3 whose own values are")
+    assert told.startswith(f"to hold each of {len(every.effects)} {over} would take too long: the 3 with the largest")
 
 
 def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
