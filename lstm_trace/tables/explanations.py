@@ -14,7 +14,7 @@ from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Over
 from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.half_life import kept
-from ..explanation.memory import Ledger, ledger
+from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
 from ..trace.argument_types import checked
@@ -72,8 +72,11 @@ def _told(account: Ledger, labels: Mapping[int | None, str], typical: float) -> 
     yield f"{account.address} = {account.value:.6g}; the parts add up to it, residual {account.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
-    yield f"each step keeps {gates} of {rule.state} and adds {added}"
-    largest = max(account.rows, key=lambda row: abs(row.part))
+    but = f", except where {' or '.join(account.held)} is held" if account.held else ""
+    yield f"each step keeps {gates} of {rule.state} and adds {added}{but}"
+    # of parts that are all 0 the last that was put says why
+    at = max(range(len(rows := account.rows)), key=lambda k: (abs(rows[k].part), rows[k].source.startswith(HOLD) * k))
+    largest = rows[at]
     where = (
         "the initial value" if largest.step is None else f"step {step_named(largest.step, labels.get(largest.step))}"
     )
@@ -85,8 +88,15 @@ def _told(account: Ledger, labels: Mapping[int | None, str], typical: float) -> 
         yield f"looking back, half is gone after more than {counted(account.steps, 'step')} ({gates} more than a half)"
     else:
         k = account.halved
-        latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
-        yield f"looking back, half is gone after {counted(k, 'step')} ({latest} a half or less)"
+        gone = f"looking back, half is gone after {counted(k, 'step')}"
+        if account.by.startswith(HOLD):
+            yield f"{gone} (nothing is left of what came before the {account.by})"
+        elif account.by:
+            latest = "the latest gate" if k == 1 else f"the latest {k} gates"
+            yield f"{gone} ({latest} and the {HOLD}{account.by.removeprefix(SCALED)} multiply to a half or less)"
+        else:
+            latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
+            yield f"{gone} ({latest} a half or less)"
     if not np.isnan(typical):
         yield f"half-life of the unit over all steps: {in_steps(typical)}"
 

@@ -53,6 +53,64 @@ def test_what_is_held_is_said_in_the_sentence_that_show_has(how: str, of: str | 
     assert "Held" not in " ".join(sentences(lt.run(WEIGHTS, X, lengths=LENGTHS), of, how))
 
 
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+ONE = random_network(3)
+
+
+def ledger_of(hold: dict[str, Any], t: int, unit: int) -> tuple[lt.Trace, list[str], dict[tuple[int, str], float]]:
+    trace = lt.run(ONE, X[:, :1], hold=hold)
+    found = explanation(trace, f"0/forward/{t}/0/c_t[{unit}]", "memory")
+    places = [found.columns.index(name) for name in ("step", "source", "written")]
+    step, source, written = places
+    return trace, list(found.sentences), {(row[step], row[source]): row[written] for row in found.rows}
+
+
+def test_a_hold_is_the_source_of_what_it_put_and_scaled() -> None:
+    hold = {"1/c_t[2]": "*0.5", "2/c_t[2]": -0.75, "3/i_t * c_tilde[2]": 4.0, "4/f_t * c_prev[2]": 0.125}
+    trace, told, rows = ledger_of({f"0/forward/{at}": to for at, to in hold.items()}, 4, 2)
+
+    def hook(scope: str, line: str, t: int, b: int, value: Any) -> Any:
+        to = hold.get(f"{t}/{line}[2]")
+        if scope != "0/forward" or to is None:
+            return value
+        value = np.array(value)
+        value[2] = value[2] * 0.5 if to == "*0.5" else to
+        return value
+
+    found = network(ONE, X[:, :1], [5], hook)
+    product = [float(found["0/forward/i_t"][t, 0][2] * found["0/forward/c_tilde"][t, 0][2]) for t in range(5)]
+    assert rows == pytest.approx({
+        (None, "c0"): 0.0,
+        (0, "i_t * c_tilde"): product[0],
+        (1, "i_t * c_tilde, scaled by the hold of c_t"): product[1] * 0.5,
+        (2, "hold of c_t"): -0.75,
+        (3, "hold of i_t * c_tilde"): 4.0,
+        (4, "i_t * c_tilde"): product[4],
+        (4, "hold of f_t * c_prev"): 0.125,
+    }, rel=1e-12)  # fmt: skip
+    lines = "f_t * c_prev or c_t or i_t * c_tilde"
+    assert f"each step keeps f_t of c_prev and adds i_t * c_tilde, except where {lines} is held" in told
+    assert "scaled by the hold of" in trace.plot.memory("0/forward/1/0/c_t[2]").svg()
+    gone = "looking back, half is gone after 1 step (nothing is left of what came before the hold of f_t * c_prev)"
+    assert gone in told
+
+
+def test_a_value_that_is_held_at_zero_comes_from_the_hold() -> None:
+    _, told, rows = ledger_of({"0/forward/c_t[2]": 0.0}, 3, 2)
+    assert set(rows) == {(None, "c0"), *((t, "hold of c_t") for t in range(4))}
+    assert "the largest part, 0, comes from step 3 (hold of c_t)" in told
+    assert "looking back, half is gone after 1 step (nothing is left of what came before the hold of c_t)" in told
+
+
+def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:
+    _, told, _ = ledger_of({"0/forward/3/c_t[2]": "*0.001"}, 3, 2)
+    assert (
+        "looking back, half is gone after 1 step (the latest gate and the hold of c_t multiply to a half or less)"
+        in told
+    )
+
+
 # -- ablation ---------------------------------------------------------------------------------------------------------
 
 
