@@ -4,8 +4,7 @@
     term        = ADDRESS | "sum" "(" ADDRESS ")"
     sign        = "+" | "-", with a space before it, or behind a bracket
 
-The text is parsed, never evaluated. In `sum(…)` a step and a unit may be ranges, `5..9/h_t[0..3]`, or `*` for all, as
-they are where they are left out.
+The text is parsed, never evaluated. In `sum(…)` an address may be one of several values (`trace.address.read_several`).
 """
 
 from __future__ import annotations
@@ -18,8 +17,6 @@ from ..errors import OptionError
 #: More terms than anybody writes.
 MOST = 1000
 _SUM = re.compile(r"sum\s*\((.*)\)", re.DOTALL)
-_RANGE = re.compile(r"(\d{1,18})\s*\.\.\s*(\d{1,18})")
-_UNITS = re.compile(r"\[\s*(?:(\d{1,18})\s*\.\.\s*(\d{1,18})|\*)\s*\]$")
 _OPENING, _CLOSING = "([", ")]"
 
 
@@ -39,22 +36,6 @@ def is_sum(text: str) -> bool:
     """
     first, *others = terms(text)
     return bool(others) or first.summed or first.sign < 0
-
-
-def ends(address: str, span: range) -> tuple[str, str]:
-    """The first and the last address of those that one with ranges means; all units are no unit.
-
-    >>> ends("1/5..9/h_t[0..3]", range(12)), ends("*/h_t[*]", range(12))
-    (('1/5/h_t[0]', '1/9/h_t[3]'), ('0/h_t', '11/h_t'))
-    """
-    *parts, name = (part.strip() for part in address.split("/"))
-    units = _UNITS.search(name)
-    found = []
-    for k, t in ((1, span[0]), (2, span[-1])):
-        here = [str(t) if part == "*" else m[k] if (m := _RANGE.fullmatch(part)) else part for part in parts]
-        unit = "" if units is None or units[k] is None else f"[{units[k]}]"
-        found.append("/".join([*here, name if units is None else name[: units.start()] + unit]))
-    return found[0], found[1]
 
 
 def terms(text: str) -> list[Term]:

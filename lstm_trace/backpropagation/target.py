@@ -9,12 +9,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.network import MEET, Stage, scope_and_name
+from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
-from ..trace.address import line_name
+from ..trace.address import is_several, line_name, ranged, read_several
 from ..trace.operands import sizes, total
 from ..trace.trace import Trace
-from .combination import Term, ends, is_sum, terms
+from .combination import Term, is_sum, terms
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
 Weightings = dict[str, dict[str, Array]]
@@ -47,6 +47,8 @@ def one_value(trace: Trace, text: str) -> Value:
     Raises MissingError for anything else.
     """
     name = line_name(text)
+    if names_several(trace, text):
+        raise MissingError(f"{text!r} is not one value; several are added up by sum({text})")
     carried = next((stage.cell.states[name] for stage in trace.stages if name in stage.cell.states), None)
     if carried is None:
         address = trace.locate(text)
@@ -65,6 +67,11 @@ def one_value(trace: Trace, text: str) -> Value:
     return Value(address.scope, name, t, b, unit[0] if unit else 0)
 
 
+def names_several(trace: Trace, text: str) -> bool:
+    """Whether an address is one of several values of a line; W_xi[1,2] is one entry of a matrix."""
+    return is_several(text) and any(line_name(text) in stage.cell.by_name for stage in trace.stages)
+
+
 #: What the parts of an address are called.
 _WORDS = {"layer": "layer", "direction": "direction", "b": "batch element"}
 
@@ -77,11 +84,11 @@ class Part:
     scope: str
     line: str
     steps: Array
-    units: range
+    units: Array
 
     def inside(self, values: Array, first: int, b: int) -> Array:
         """Its numbers among those of its line, (steps from `first` on, B, width), with the sign."""
-        found = values[self.steps - first, b][:, self.units.start : self.units.stop]
+        found = values[self.steps - first, b][:, self.units]
         return self.sign * np.array(found, np.float64, order="C")  # in one order, by which sums are rounded
 
 
@@ -113,7 +120,7 @@ class Target:
         rows = np.eye(trace.batch)[self.b] if weights is None else weights
         for part in self.parts:
             whole = np.zeros((trace.steps, trace.batch, sizes(trace)[part.scope][part.line]))
-            whole[part.steps, :, part.units.start : part.units.stop] = part.sign * rows[:, None]
+            whole[np.ix_(part.steps, np.arange(trace.batch), part.units)] = part.sign * rows[:, None]
             add(seeds, trace.stage(part.scope), part.line, whole)
 
 
@@ -139,7 +146,7 @@ def target(trace: Trace, text: str) -> Target:
 
 def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
     steps = np.array([trace.index(value.t)])
-    return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, range(value.unit, value.unit + 1)),))
+    return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, np.array([value.unit])),))
 
 
 def _single(trace: Trace, term: Term) -> tuple[int, str, Part]:
@@ -149,41 +156,44 @@ def _single(trace: Trace, term: Term) -> tuple[int, str, Part]:
 
 def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
     """All values that are no padding, at all steps and of all units that the address means."""
-    address, last = (trace.locate(text, every=True) for text in ends(term.address, trace.span))
-    if not any(address.line in stage.cell.by_name for stage in trace.stages):
+    said, name = f"sum({term.address})", line_name(term.address)
+    there = trace.extents(name)
+    if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):
         raise MissingError(f"{term.address!r} is not computed: name a line, for example {_example(trace)}")
-    if address._replace(t=last.t, unit=last.unit) != last:
-        raise MissingError(f"sum({term.address}): a range is one of steps, or of units")
-    if address.direction is None and MEET in trace.extents(address.line)["direction"]:
-        address, last = (found._replace(direction=MEET) for found in (address, last))
-    for part in ("layer", "direction", "b"):
-        if getattr(address, part) is None:
-            there = ", ".join(map(str, trace.extents(address.line)[part]))
-            raise MissingError(f"sum({term.address}): name one {_WORDS[part]}; there are {there}")
-    width = sizes(trace)[address.scope][address.line]
-    (first,), (end,) = address.unit or (0,), last.unit or (width - 1,)
-    if end >= width:
-        raise MissingError(f"{term.address!r}: {address.scope}/{address.line} has units 0 to {width - 1}")
-    begin, stop = (trace.first, trace.span.stop) if last.t is None else (address.t or 0, last.t + 1)
-    if first > end or begin >= stop:
-        raise MissingError(f"sum({term.address}): a range goes from its smallest number to its largest")
-    steps = np.arange(trace.index(begin), trace.index(stop))
-    steps = steps[trace.valid[steps, address.b or 0, 0] != 0] if len(steps) > 1 else steps
+    meant = read_several(said, term.address, there)
+    for part, word in _WORDS.items():
+        if len(found := getattr(meant, part)) > 1:
+            raise MissingError(f"{said}: name one {word}; there are {', '.join(map(str, found))}")
+    scope, b = f"{meant.layer[0]}/{meant.direction[0]}", meant.b[0]
+    width = width_of(trace, scope, name)
+    units = meant.of_width(width)
+    steps = np.array([trace.index(t) for t in meant.t])
+    steps = steps[trace.valid[steps, b, 0] != 0] if len(steps) > 1 else steps
     if not steps.size:
-        raise MissingError(f"sum({term.address}): all these steps of batch element {address.b} are padding")
-    over = "..".join(map(str, dict.fromkeys((trace.span[steps[0]], trace.span[steps[-1]]))))
-    inside = "" if end - first == width - 1 else f"[{'..'.join(map(str, dict.fromkeys((first, end))))}]"
-    said = f"sum({address.scope}/{over}/{address.b}/{address.line}{inside})"
-    return address.b or 0, said, Part(term.sign, address.scope, address.line, steps, range(first, end + 1))
+        raise MissingError(f"{said}: all these steps of batch element {b} are padding")
+    over = range(trace.span[steps[0]], trace.span[steps[-1]] + 1)
+    called = ranged(scope, name, over, range(b, b + 1), units if len(units) < width else None)
+    return b, f"sum({called})", Part(term.sign, scope, name, steps, np.array(units))
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
     """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
     scope, name = scope_and_name(text)
-    stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
+    stages = [s for s in trace.stages if name in {line.name for line in s.lines} and scope in ("", s.scope)]
     if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:
         return None
     return stages[0], name
+
+
+def width_of(trace: Trace, scope: str, name: str) -> int:
+    """How many values a line or state has. Raises MissingError for what was not computed, so that nothing says it."""
+    found = sizes(trace)[scope].get(name)
+    if found is None:
+        asked = ", ".join(trace.header.ask)
+        raise MissingError(
+            f"{scope}/{name} was not computed: neither it nor what needs it was asked for (ask: {asked})"
+        )
+    return found
 
 
 def add(seeds: Weightings, stage: Stage, name: str, values: Array) -> None:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backpropagation.combination import is_sum
+from ..backpropagation.target import names_several
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Operand
@@ -48,7 +49,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """The account of one value: rows whose parts add up to `value` but for `residual`.
+    """The ledger of one value: rows whose parts add up to `value` but for `residual`.
 
     halved: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
     by: what is held at the earliest of these, as a source has it. steps: how many there are. Steps of padding, which
@@ -124,11 +125,13 @@ def _values(trace: Trace, stage: Stage, b: int, j: int, name: Operand) -> Array:
 
 @np.errstate(all="ignore")  # a value that has overflowed has parts that are no numbers
 def ledger(trace: Trace, of: str) -> Ledger:
-    """The account of the carried value at address `of`, for example `3/c_t[1]`.
+    """The ledger of the carried value at address `of`, for example `3/c_t[1]`.
 
     Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
     """
+    if names_several(trace, of):
+        raise OptionError(f"memory is the ledger of one value, not of several; found {of!r}")
     try:
         address = trace.locate(of)
     except MissingError:
@@ -181,13 +184,13 @@ def _carries_nothing(trace: Trace, address: Address) -> OptionError:
     return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
 
 
-def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
-    labels = step_labels(trace, account.address.b or 0)
+    labels = step_labels(trace, book.address.b or 0)
     if not labels:
-        return Entry._fields, [*account.rows]
+        return Entry._fields, [*book.rows]
     names = dict(zip(trace.span, labels, strict=True))
-    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in account.rows]
+    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in book.rows]
     return ("step", "token", *Entry._fields[1:]), rows
 
 

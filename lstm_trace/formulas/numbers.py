@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -61,6 +61,19 @@ def decimal(value: Any) -> Decimal:
     (Decimal('0.1'), Decimal('0.1'))
     """
     return Decimal(str(value if isinstance(value, np.floating) else float(value)))
+
+
+def percent(share: Any) -> tuple[str, int]:
+    """A number between 0 and 1 in whole percent: none and all only where it is just that, else `<` 1 and `>` 99.
+
+    >>> percent(0.125), percent(0.001), percent(0.995), percent(1)
+    (('', 13), ('<', 1), ('>', 99), ('', 100))
+    """
+    exact = decimal(share)
+    rounded = int((100 * exact).quantize(Decimal(1), ROUND_HALF_UP))
+    if rounded == 0 < exact:
+        return "<", 1
+    return (">", 99) if rounded == 100 and exact < 1 else ("", rounded)
 
 
 def fraction(value: Any) -> Fraction | None:

@@ -25,6 +25,10 @@ class Words:
         """The number of the step, unit, row or layer at a place, as it is counted."""
         return place + self.count_from
 
+    def span(self, places: range) -> str:
+        """The first and the last of some places, as they are counted: `5–9`; one by its number."""
+        return "–".join(dict.fromkeys(str(self.nth(places[k])) for k in (0, -1)))
+
     def has(self, key: str) -> bool:
         """Whether there is a string for `key`."""
         return key in self.table

@@ -87,7 +87,7 @@ def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, st
         return "about.held", {"line": _symbol(writing, stage, str(line.operands[1]))}
     if stage.direction == "joined" and line.name == cell.output:
         return "about.joined", {}
-    found = {gate.name: gate for gate in gates(cell, frozenset(_gates_of(writing, stage)))}
+    found = {gate.name: gate for gate in gates(stage, frozenset(_gates_of(writing, stage)))}
     gate = found.get(line.name)
     if words.has(own := f"about.{kind}.{line.name}"):
         mixed = f"{own}.{gate.signal}" if gate is not None else ""

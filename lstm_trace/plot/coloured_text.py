@@ -12,8 +12,8 @@ from ..base.arrays import Array
 from ..base.text.columns import cells
 from ..base.text.visible import visible
 from ..printable import printable
+from .furniture import LABEL
 from .heat.colours import Scale
-from .sheet import LABEL, shown_number
 
 #: Parts that share a letter at most.
 MARKS = 8
@@ -100,7 +100,7 @@ def terminal(found: Tokens, strengths: Array, valid: Array, scale: Scale, width:
     """The lines that a terminal shows: with colours behind the parts, or with marks below them."""
     gap = " " if found.spaced else ""
     levels = [_level(share, there) for share, there in zip(strengths, valid, strict=True)]
-    low, high = ends(scale)
+    low, high = scale.ends
     yield f"{low} {_ramp(scale, colours)} {high}"
     margin = 0 if colours else 2
     for line in found.lines([cells(label + gap) for label in found.shown], width - margin):
@@ -119,12 +119,6 @@ def _level(share: float, valid: bool) -> int | str:
     if not valid:
         return "x"
     return "#" if not np.isfinite(share) else int(np.rint(share * 4))
-
-
-def ends(scale: Scale) -> tuple[str, str]:
-    """The ends of a scale as they are written beside it."""
-    low, high = (shown_number(end, 3) for end in (scale.low, scale.high))
-    return (f"≤ {low}", f"≥ {high}") if scale.beyond else (low, high)
 
 
 def ground(share: float, valid: bool, more: str = "") -> str:

@@ -1,4 +1,4 @@
-"""How gates behave, as a table with sentences: saturation, units that are never or always open, half-lives."""
+"""How gates behave, as a table with sentences: saturation, units that are always shut or open, half-lives."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from functools import cache, partial
 
 import numpy as np
 
+from ..base.runs import runs
 from ..errors import counted
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..formulas.numbers import percent
 from ..plot.kinds.saturation import saturation as picture
 from ..trace.argument_types import checked
 from ..trace.labels import axis, labels
@@ -21,7 +23,7 @@ _NAMED = 12
 
 @checked
 def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
-    """Saturation, dead and always-open units, half-life of every gate; the first value that is not finite."""
+    """Saturation, units that are always shut or open, half-life of every gate; the first value that is not finite."""
     found = behaviour(trace, low, high)
     several = len({u.scope for u in found.units}) > 1
     return Explanation(
@@ -56,7 +58,7 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
         right = sum(u.right for u in units) / len(units)
         text = f"{scope}/{line}: {_percent(left)} of its values are left-saturated, {_percent(right)} right-saturated"
         plain = not (left or right)
-        for state, words in (("dead", "never open"), ("open", "always open")):
+        for state, words in (("shut", "always shut"), ("open", "always open")):
             those = [u.unit for u in units if u.state == state]
             if those:
                 text += f"; {len(those)} of {counted(len(units), 'unit')} {words} ({_named(those, units, names)})"
@@ -70,7 +72,8 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
 
 def _percent(share: float) -> str:
     """A share in percent; none and all only where it is just that."""
-    return "less than 1%" if 0 < share < 0.005 else "more than 99%" if 0.995 < share < 1 else f"{share:.0%}"
+    sign, n = percent(share)
+    return {"<": "less than ", ">": "more than ", "": ""}[sign] + f"{n}%"
 
 
 def _named(those: Sequence[int], units: Sequence[Activity], labels: Sequence[str]) -> str:
@@ -86,13 +89,8 @@ def _ranges(numbers: Sequence[int]) -> list[str]:
     >>> _ranges([0, 1, 2, 5, 7, 8])
     ['0–2', '5', '7', '8']
     """
-    found: list[list[int]] = []
-    for n in numbers:
-        if found and n == found[-1][-1] + 1:
-            found[-1].append(n)
-        else:
-            found.append([n])
-    return [text for run in found for text in ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run))]
+    found = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs(numbers))
+    return [text for texts in found for text in texts]
 
 
 def _half_lives(lives: Sequence[tuple[float, int]], units: Sequence[Activity], labels: Sequence[str]) -> str:

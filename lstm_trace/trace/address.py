@@ -1,4 +1,7 @@
-"""Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it."""
+"""Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it.
+
+Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,10 @@ from itertools import combinations
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from ..base.runs import runs
+from ..cell.network import MEET
 from ..errors import MissingError, OptionError
 
 #: The states of the plain cell have initial values with names of their own.
@@ -18,6 +25,8 @@ _UNIT = re.compile(r"\[\s*(\d{1,18}(?:\s*,\s*\d{1,18})?)\s*\]$")
 
 #: What may stand behind a line's name, whether or not it is a unit; with a colon it is part of the name.
 _BEHIND = re.compile(r"\[[^\[\]:]*\]?\s*$")
+#: A step, row or unit, or a range with both ends.
+_RANGE = re.compile(r"(\d{1,18})(?:\s*\.\.\s*(\d{1,18}))?")
 
 
 class Address(NamedTuple):
@@ -67,6 +76,8 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     if match := _UNIT.search(name):
         unit = tuple(int(n) for n in match[1].split(","))
         name = name[: match.start()]
+    elif match := _BEHIND.search(name):
+        raise MissingError(f"{text!r}: expected a unit, [3], or an entry of a matrix, [1,2]; found {match[0].strip()}")
     parts = [part for part in PARTS if part in extents]
     single = {part: extents[part][0] for part in parts if len(extents[part]) == 1}
     required = [part for part in parts if part not in single]
@@ -106,10 +117,133 @@ def whole(text: str) -> int | None:
     return int(text) if text.isdecimal() and len(text) < 19 else None
 
 
-def _range(values: Sequence[int | str]) -> str:
+def _range(values: Sequence[int | str], between: str = "..") -> str:
     if len(values) == 1 or isinstance(values[0], str):
         return "|".join(map(str, values))
-    return f"{values[0]}..{values[-1]}"
+    return f"{values[0]}{between}{values[-1]}"
+
+
+class Several(NamedTuple):
+    """Values of one line: of each part of an address those that are meant, rising.
+
+    said: what is read, for messages. units: None for all.
+    """
+
+    said: str
+    line: str
+    layer: Sequence[Any]
+    direction: Sequence[Any]
+    t: range
+    b: range
+    units: tuple[range, ...] | None
+
+    def of_width(self, width: int) -> tuple[int, ...]:
+        """The units, of a line that has so many. Raises MissingError for one that is not there."""
+        if self.units is None:
+            return tuple(range(width))
+        last = max(run[-1] for run in self.units)
+        if last >= width:
+            there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
+            raise MissingError(f"{self.said}: there is no {self.line}[{last}]; {self.line} has {there}")
+        chosen = np.zeros(width, bool)
+        for run in self.units:
+            chosen[run.start : run.stop] = True
+        return tuple(np.flatnonzero(chosen).tolist())
+
+
+def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]]) -> Several:
+    """Read an address of several values: what is left out, or is `*`, is all that there is.
+
+    Steps and rows may be ranges, `5..9` with both ends, units `[3]`, `[3..7]`, or `[1,4..6]`. A part that is given is
+    the first that it can be, layer to row, of those of which there are several: in one layer `0/c_t` is step 0, in two
+    it is layer 0. Where two directions meet, no direction is that of what they make together.
+
+    said: what is read, for messages. extents: the values that each of the four parts may have.
+    Raises MissingError, saying what is wrong with the address.
+
+    >>> there = {"layer": [0], "direction": ["forward"], "t": range(10), "b": range(2)}
+    >>> found = read_several("hold", "5..9/1/f_t[1,4..6]", there)
+    >>> found.t, found.b, found.of_width(8)
+    (range(5, 10), range(1, 2), (1, 4, 5, 6))
+    """
+    parts = [part.strip() for part in text.split("/")[:-1]]
+    units = _units(said, text)
+    several = {part for part, there in extents.items() if len(there) > 1 and MEET not in there}
+    ranges = [_numbers(said, part) for part in parts]
+    # first what leaves out only what there is one of, then what names as little of that as can be
+    ways = sorted(alignments(PARTS, len(parts), []), key=lambda way: (not several <= {*way}, len({*way} - several)))
+    for way in ways:
+        meant = dict(extents)
+        for key, part, found in zip(way, parts, ranges, strict=True):
+            meant[key] = _meant(key, part, found, extents[key])
+        if all(meant.values()):
+            met = "direction" not in way and MEET in meant["direction"]
+            t, b = (range(int(meant[key][0]), int(meant[key][-1]) + 1) for key in ("t", "b"))
+            direction = [MEET] if met else meant["direction"]
+            return Several(said, line_name(text), meant["layer"], direction, t, b, units)
+    wanted = ", ".join(f"{part} {_range(values, ' to ')}" for part, values in extents.items())
+    raise MissingError(
+        f"{said} is not an address here; expected layer/direction/t/b/line[j], of which all but the line may be "
+        f"left out, and t, b and j may be ranges such as 5..9: {wanted}"
+    )
+
+
+def _meant(key: str, part: str, found: range | None, there: Sequence[int | str]) -> Sequence[int | str]:
+    """What a part of an address means as layer, direction, t or b; nothing where it cannot be that."""
+    if part == "*":
+        return there
+    if found is None or key == "direction":
+        return [part] if part in there else ()
+    one = len(found) == 1 or key != "layer"
+    return found if one and found[0] in there and found[-1] in there else ()
+
+
+def _units(said: str, text: str) -> tuple[range, ...] | None:
+    """The units behind a line's name, None for all."""
+    behind = _BEHIND.search(text)
+    if behind is None:
+        return None
+    found = behind[0].strip()
+    parts = found[1:-1].split(",") if found[-1] == "]" else [found]
+    if [part.strip() for part in parts] == ["*"]:
+        return None
+    units = tuple(run for part in parts if (run := _numbers(said, part)) is not None)
+    if len(units) < len(parts):
+        raise MissingError(f"{said}: expected units as in [3], [3..7] or [1,4..6], found {found}")
+    return units
+
+
+def _numbers(said: str, part: str) -> range | None:
+    """The whole numbers of `5` or `5..9`; None for another text. Raises MissingError for a range that has none."""
+    match = _RANGE.fullmatch(part.strip())
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
+        raise MissingError(f"{said}: the range {part} has nothing in it; write {last}..{first}")
+    return range(first, last + 1)
+
+
+def is_several(text: str) -> bool:
+    """Whether an address has a range, a `*` in place of a part, or some units.
+
+    >>> [is_several(text) for text in ("5..9/f_t[3]", "h_t[1,4]", "3/f_t * c_prev[0]", "*/f_t", "z_t[0:3]")]
+    [True, True, False, True, False]
+    """
+    behind = _BEHIND.search(text)
+    parts = (part.strip() for part in text.split("/")[:-1])
+    some = behind is not None and any(sign in behind[0] for sign in ("..", ",", "*"))
+    return some or any(part == "*" or ".." in part for part in parts)
+
+
+def ranged(scope: str, line: str, steps: range | None, rows: range | None, units: Any = None) -> str:
+    """The address of several values, as `read_several` reads it. None: all of them.
+
+    >>> ranged("0/forward", "h_t", range(5, 10), range(1), [1, 4, 5, 6]), ranged("1/reverse", "c_t", None, None)
+    ('0/forward/5..9/0/h_t[1,4..6]', '1/reverse/c_t')
+    """
+    parts = [] if steps is None or rows is None else [_range(steps), _range(rows)]
+    return "/".join([scope, *parts, line]) + ("" if units is None else f"[{','.join(map(_range, runs(units)))}]")
 
 
 def is_whole(value: Any) -> bool:

@@ -29,11 +29,13 @@ def faults(trace: Trace) -> list[str]:
     problems += (f"{place} has shape {a.shape}, without a number" for place, a in _arrays(trace) if not a.size)
     lead = (trace.steps, trace.batch)
     before: dict[str, Stage] = {}
+    others = len(problems)
     for stage in trace.stages:
         if stage.scope in before:
             problems.append(f"duplicate stage {stage.scope}")
         problems += (f"{stage.scope}: {problem}" for problem in _stage_faults(stage, before))
         before[stage.scope] = stage
+    sound = len(problems) == others
     if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):
         problems.append("it holds no values")  # nothing bounds its steps and rows
     if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
@@ -47,7 +49,8 @@ def faults(trace: Trace) -> list[str]:
     if trace.mask is not None and trace.lengths is not None:
         problems.append("inputs has lengths and a mask; expected one of them")
     problems += _label_faults(trace)
-    problems += _strays(trace, before)
+    if sound:  # else what the stages read is not known
+        problems += _strays(trace, before)
     for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
         for scope, values in getattr(trace, part).items():
             if scope not in before:

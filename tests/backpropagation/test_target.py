@@ -27,6 +27,9 @@ SUMS = {
         *((1, f"{t}/1/f_t[2]") for t in range(4)), *((-1, f"2/1/h_t[{j}]") for j in range(4)),
         *((1, f"{t}/1/c_t[{j}]") for t in (1, 2) for j in (1, 2, 3)),
     ],
+    "sum(1..2/1/c_t[0,2..3]) - sum(0/1/h_t[3,1])": [
+        *((1, f"{t}/1/c_t[{j}]") for t in (1, 2) for j in (0, 2, 3)), *((-1, f"0/1/h_t[{j}]") for j in (1, 3)),
+    ],
 }  # fmt: skip
 
 
@@ -110,10 +113,26 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
         ("3/1/h_t[0] + 3/0/h_t[0]", OptionError, "adds up values of the sequences 0 and 1; an explanation is of one"),
         ("sum(3/h_t)", MissingError, "sum(3/h_t): name one batch element; there are 0, 1"),
         ("sum(x_t)", MissingError, "'x_t' is not computed: name a line, for example 0/forward/4/0/h_t[0]"),
-        ("sum(1..0/1/h_t)", MissingError, "a range goes from its smallest number to its largest"),
-        ("sum(3/0..1/h_t)", MissingError, "sum(3/0..1/h_t): a range is one of steps, or of units"),
-        ("sum(3..9/1/h_t)", MissingError, "'9/1/h_t' is not an address here"),
-        ("sum(3/1/h_t[4])", MissingError, "'3/1/h_t[4]': 0/forward/h_t has units 0 to 3"),
+        ("sum(1..0/1/h_t)", MissingError, "sum(1..0/1/h_t): the range 1..0 has nothing in it; write 0..1"),
+        ("sum(3/0..1/h_t)", MissingError, "sum(3/0..1/h_t): name one batch element; there are 0, 1"),
+        (
+            "sum(3..9/1/h_t)",
+            MissingError,
+            "sum(3..9/1/h_t) is not an address here; expected layer/direction/t/b/line[j]",
+        ),
+        ("sum(3..9/1/h_t)", MissingError, "layer 0, direction forward, t 0 to 4, b 0 to 1"),
+        ("sum(3/1/h_t[4])", MissingError, "sum(3/1/h_t[4]): there is no h_t[4]; h_t has [0] to [3]"),
+        (
+            "sum(3/1/h_t[1..])",
+            MissingError,
+            "sum(3/1/h_t[1..]): expected units as in [3], [3..7] or [1,4..6], found [1..]",
+        ),
+        ("3/1/h_t[0,2]", MissingError, "'3/1/h_t[0,2]' is not one value; several are added up by sum(3/1/h_t[0,2])"),
+        ("1..2/1/h_t[0]", MissingError, "is not one value; several are added up by sum(1..2/1/h_t[0])"),
+        ("3/1/c_t[0] - 3/1/h_t[0,2]", MissingError, "'3/1/h_t[0,2]' is not one value; several are added up by sum("),
+        ("W_xi[1,2]", MissingError, "'W_xi[1,2]' is a premise, not computed: name a line, for example"),
+        ("sum(W_xi[1,2])", MissingError, "'W_xi[1,2]' is not computed: name a line, for example"),
+        ("3/1/h_t[x]", MissingError, "'3/1/h_t[x]': expected a unit, [3], or an entry of a matrix, [1,2]; found [x]"),
         ("3/1/h_t[0] + 9/1/h_t[0]", MissingError, "'9/1/h_t[0]' is not an address here"),
         ("3/1/h_t[0] + 3/1/q_t[0]", MissingError, "the trace has no 'q_t'"),
         ("3/1/h_t", MissingError, "is 4 values: name one unit, from 0/forward/3/1/h_t[0] to 0/forward/3/1/h_t[3]"),
@@ -135,6 +154,10 @@ def test_the_layer_of_a_sum_is_named() -> None:
 def test_memory_is_of_one_value() -> None:
     with pytest.raises(OptionError, match="memory is the ledger of one value, not of a sum"):
         lt.explain(traced(76), "3/1/c_t[0] - 3/1/c_t[1]", "memory")
+    with pytest.raises(OptionError, match="memory is the ledger of one value, not of several; found '3/1/c_t"):
+        lt.explain(traced(76), "3/1/c_t[0,1]", "memory")
+    with pytest.raises(OptionError, match="W_xi is not carried to the next step"):
+        lt.explain(traced(76), "W_xi[1,2]", "memory")
 
 
 @pytest.mark.parametrize(

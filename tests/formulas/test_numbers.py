@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_trace.formulas.numbers import DIGITS, fraction, show
+from lstm_trace.formulas.numbers import DIGITS, fraction, percent, show
 
 FLOATS = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -80,3 +80,10 @@ def test_rounded_by_half_a_digit_at_most(value: float, digits: int) -> None:
 def test_single_precision_reads_back(value: float) -> None:
     single = np.float32(value)
     assert np.float32(str(show(single, None))) == single
+
+
+def test_in_percent_none_and_all_are_just_that() -> None:
+    for n in range(1001):
+        near = (n + 5) // 10
+        expected = ("<", 1) if near == 0 < n else (">", 99) if n < 1000 == 10 * near else ("", near)
+        assert percent(n / 1000) == percent(np.float32(n / 1000)) == expected

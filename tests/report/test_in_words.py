@@ -325,3 +325,19 @@ def test_a_choice_of_the_author_is_no_padding() -> None:
     equations = "g_t = x_t > 0\na_t = c_prev + x_t\nb_t = 0.25 * c_prev\nc_t = where(g_t, a_t, b_t)"
     cell = {"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}
     assert "goes from" not in lt.run({}, [[1.0], [4.0], [-2.0]], cell=cell).report("text")
+
+
+def test_a_gate_of_one_of_two_that_a_state_is_chosen_from_keeps_nothing_of_it() -> None:
+    """At step 1 the other one is chosen."""
+    own, chosen = (
+        "f_t = sigmoid(x_t)\nc_t = f_t * c_prev + x_t",
+        "g_t = x_t > 0\nf_t = sigmoid(x_t)\na_t = f_t * c_prev + x_t",
+    )
+    for equations, told, other in (
+        (own, "f_t keeps", "f_t lets through"),
+        (f"{chosen}\nc_t = where(g_t, a_t, x_t)", "f_t lets through", "f_t keeps"),
+    ):
+        cell = {"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}
+        text = lt.run({}, [[1.0], [-4.0], [2.0]], cell=cell).report("text")
+        assert told in text
+        assert other not in text

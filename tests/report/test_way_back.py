@@ -173,3 +173,13 @@ def test_an_alias_of_the_gradient_of_a_state_has_a_row() -> None:
     assert text.count("  ∂L/∂s_{t-1} = ∂L/∂s_t = 1.0\n") == 3
     assert text.count("  ∂L/∂s_t = ∂L/∂s_t|next = 1.0\n") == 2
     assert "  ∂L/∂w = Σ_t (∂L/∂s_t ⊙ x_t) = " in text
+
+
+@pytest.mark.parametrize("name", ["d_c_before", "d_z_o", "d_x_t"])
+@pytest.mark.parametrize("format", ["md", "html", "tex"])
+def test_a_gradient_that_was_not_recorded_has_no_row(format: str, name: str) -> None:
+    back = lt.backward(three(), of="2/h_t[0]")
+    scope = "0/adjoint-forward"
+    lines = back.lines | {scope: {n: v for n, v in back.lines[scope].items() if n != name}}
+    for detail in ("scalar", "vector", "summary"):
+        assert replace(back, lines=lines).report(format, detail=detail) != back.report(format, detail=detail)

@@ -205,16 +205,16 @@ class Writer(Placement):
 
         self.code.loop(self.part, 1, row)
 
-    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str, ahead: int = 0) -> str:
-        """The units from j (and `ahead` more) on of an operand, for row b."""
+    def _read(self, v: Vector, name: Operand, width: int, b: str, j: str, begin: int | None = None) -> str:
+        """The units from j on of an operand, for row b; begin: of a part of it, that begins there."""
         if not isinstance(name, str):
             return v.number(name)
         spot = self.spots[name]
         if self.widths[name] == 1 and width > 1:
             return v.spread(self._at(name, (b, spot.stride)))
-        return v.load(
-            self._at(name, (b, spot.stride), (j, 1), ahead=ahead), self.size if ahead else self._aligned(v, name)
-        )
+        # a part has another width than its operand: the last vector of units 0 to 2 of 12 begins at unit 1
+        aligned = self._aligned(v, name) if begin is None else self.size
+        return v.load(self._at(name, (b, spot.stride), (j, 1), ahead=begin or 0), aligned)
 
     def _aligned(self, v: Vector, name: str) -> int:
         spot, width = self.spots[name], self.widths[name]

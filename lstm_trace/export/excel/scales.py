@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.arrays import Array
+from ...base.runs import runs
 from .by_hand.roles import role
 from .cells import recorded
 from .formulas import column
@@ -19,8 +19,8 @@ MOST = 500
 def write(book: Book, grid: Grid, page: Page) -> None:
     """Colour the lines of a layer by their values, but not at padding; the way back is left as it is."""
     inside = book.trace.valid[book.window, book.batch, 0] != 0
-    runs = _runs(inside.T[book.kept.T])
-    if grid.stage.is_adjoint or not 0 < len(runs) <= MOST:
+    there = runs(np.flatnonzero(inside.T[book.kept.T]))
+    if grid.stage.is_adjoint or not 0 < len(there) <= MOST:
         return
     for block in grid.blocks.values():
         line, kind = grid.stage.cell.by_name.get(block.name), role(grid.stage, block.name)
@@ -31,15 +31,9 @@ def write(book: Book, grid: Grid, page: Page) -> None:
         largest = float(np.abs(values).max(initial=0.0))
         between = kind == "gate" and bool((values >= 0).all()) and largest <= 1
         areas = [
-            f"{column(block.first)}{TOP + begin + 1}:{column(block.columns[-1])}{TOP + end}" for begin, end in runs
+            f"{column(block.first)}{TOP + run.start + 1}:{column(block.columns[-1])}{TOP + run.stop}" for run in there
         ]
         colours = TEXTS["scales"]["gate" if between else "signed"]
         low, high = (0.0, 1.0) if between else (-largest, largest)
         if largest:
             page.scaled(areas, colours, low, high)
-
-
-def _runs(inside: Array) -> list[tuple[int, int]]:
-    """Where neighbouring rows are valid: (first, behind the last)."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], inside, [False]])))
-    return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))

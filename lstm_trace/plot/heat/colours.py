@@ -15,7 +15,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...languages.strings import Words
-from ..sheet import shown_number
+from ..furniture import shown_number
 
 #: Numbers of colours: of padding (transparent, so that the ground is seen), of what is no finite number, the first and
 #: the number of those of a scale.
@@ -70,6 +70,14 @@ class Scale:
         """Places along the scale before they are brought between its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """Its ends as they are written beside it."""
+        low, high = (shown_number(end, 3) for end in (self.low, self.high))
+        if self.beyond:
+            return f"≤ {low}", f"≥ {high}"
+        return f"≤ {low}" if self.logarithmic else low, high
+
     def clipped(self, words: Words, name: str) -> str:
         """That the colours of what is called `name` end before its values do."""
         share, reach, most = 100 * self.beyond / self.count, self.high, self.most
@@ -103,7 +111,7 @@ def symmetric(values: Array) -> Scale:
     return Scale(-reach, reach, True, False, beyond, int(size.size), most)
 
 
-def sizes(values: Array) -> Scale:
+def from_zero(values: Array) -> Scale:
     """From nothing to the largest of the values, none of them negative; by powers of ten where they are far apart."""
     found = values[np.isfinite(values) & (values > 0)]
     most, least = float(found.max(initial=0.0)), float(found.min(initial=np.inf))

@@ -10,8 +10,8 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.columns import cells
 from ...base.text.markup import escape
+from ..furniture import text
 from ..marked_text import spans, text_width
-from ..sheet import shown_number, text
 from .colours import FIRST, LEVELS, Scale, extremes
 from .png import data_uri, encoded
 
@@ -50,7 +50,7 @@ class Heat:
 
     def above(self, x: float, y: float, wide: float) -> str:
         """Its label and its scale, in a line of height ABOVE that begins at y."""
-        right, (low, high) = x + wide, self._ends
+        right, (low, high) = x + wide, self.scale.ends
         taken = text_width(self.label, 15) + 6.2 * (cells(low) + cells(high)) + 24
         bar = float(np.clip(wide - taken, 24.0, _BAR))
         at = right - 7 - 6.2 * cells(high) - bar
@@ -63,21 +63,13 @@ class Heat:
 
     def beside(self, x: float, y: float, tall: float) -> str:
         """Its scale, upright beside a map of one column; x: where it begins. tall: of the map."""
-        low, high = self._ends
+        low, high = self.scale.ends
         bar = min(tall, _BAR)
         ends = (
             ((y + 9, high), (y + bar, low)) if bar >= 2 * _APART else ((y + 9, f"±{high}" if self.scale.two else high),)
         )
         words = "".join(text("mark begin", x + _THICK + 4, at, told) for at, told in ends)
         return self._scale(_LEVELS[::-1, None], x, y, _THICK, bar) + words
-
-    @property
-    def _ends(self) -> tuple[str, str]:
-        """The ends of the scale in words."""
-        low, high = (shown_number(end, 3) for end in (self.scale.low, self.scale.high))
-        if self.scale.beyond:
-            return f"≤ {low}", f"≥ {high}"
-        return f"≤ {low}" if self.scale.logarithmic else low, high
 
     def _scale(self, levels: Array, x: float, y: float, wide: float, tall: float) -> str:
         image = Heat("", self.scale, levels).image(x, y, wide, tall)

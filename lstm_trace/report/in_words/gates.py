@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
 
 import numpy as np
 
-from ...cell.lines import Cell, Line, Operand
-from ...explanation.recurrence import terms
+from ...cell.lines import Cell, Operand
+from ...cell.network import Stage
+from ...errors import OptionError
+from ...explanation.recurrence import Recurrence, recurrence
 from ...view.line_groups import gated, multiplied
 from .cases import Course, Told
 
@@ -36,20 +39,20 @@ class GateFact(NamedTuple):
     idle: tuple[int, ...] = ()
 
 
-def gates(cell: Cell, named: frozenset[str]) -> Iterator[Gate]:
-    """The gates of a cell, in the order of its equations; a gate that is supplied comes first.
+def gates(stage: Stage, named: frozenset[str]) -> Iterator[Gate]:
+    """The gates of a stage, in the order of its equations; a gate that is supplied comes first.
 
     A gate is what squashes into (0, 1) and multiplies something, what multiplies a state in a sum that is carried, and
     a line of a named cell that is called so (`named`), whatever its activation.
     """
+    cell = stage.cell
     kept: dict[str, str] = {}
     written: set[Operand] = set()
-    for state, line in cell.carry:
-        keeps, writes = _terms(cell, cell.by_name.get(line), state)
-        written |= {term for _, term in writes} if keeps else set()
-        for _, gate in keeps:
+    for rule in _recurrences(stage):
+        written |= {term for _, term in rule.writes}
+        for _, gate in rule.keeps:
             if isinstance(gate, str) and gate.isidentifier() and (gate in cell.by_name or gate in cell.inputs):
-                kept.setdefault(gate, state)
+                kept.setdefault(gate, rule.state)
     for name in (*cell.inputs, *cell.by_name):
         signal = kept.get(name) or (gated(cell.by_name[name], cell) if name in cell.by_name else None)
         signal = signal or (multiplied(name, cell) if name in named else None)
@@ -63,11 +66,11 @@ def gates(cell: Cell, named: frozenset[str]) -> Iterator[Gate]:
             yield Gate(name, signal, keeps=kept.get(name) == signal, writes=product)
 
 
-def _terms(cell: Cell, line: Line | None, state: str) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The terms of what is carried, see `memory.terms`: without what padding and a clip make of the sum."""
-    while line is not None and line.op in ("where", "clip"):
-        line = cell.by_name.get(str(line.operands[1 if line.op == "where" else 0]))
-    return ((), ()) if line is None else terms(cell, line, state)
+def _recurrences(stage: Stage) -> Iterator[Recurrence]:
+    """How what is carried is made, where that is a sum that keeps something of a state."""
+    for line in stage.cell.states.values():
+        with suppress(OptionError):
+            yield recurrence(stage, line)
 
 
 def _mixed(cell: Cell, name: str) -> tuple[str, str] | None:
@@ -96,7 +99,7 @@ def _factors(cell: Cell, name: str) -> dict[str, str]:
 
 def facts(told: Told, named: frozenset[str]) -> Iterator[GateFact]:
     """What each gate did, as far as it was recorded and chosen, in the cases that are described."""
-    for gate in gates(told.stage.cell, named):
+    for gate in gates(told.stage, named):
         if not told.shown.chosen.has(gate.name) or told.values(gate.name) is None:
             continue
         every = [told.course(gate.name, case, told.steps(case.row)) for case in told.cases(gate.name)]

@@ -56,9 +56,13 @@ def facts(told: Told, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
 
 def _told(told: Told) -> Iterator[str]:
     """The named lines of the readout that are described: those that were asked for, softmaxes, losses and ends."""
-    cell = told.stage.cell
+    stage, cell = told.stage, told.stage.cell
     inner = hidden(cell)
-    outside = [line for line in cell.lines if line.assigned and line.name not in inner and not _padded(cell, line.name)]
+    outside = [
+        line
+        for line in cell.lines
+        if line.assigned and line.name not in inner and stage.unpadded(line.name) == line.name
+    ]
     asked = {address.line for address in told.shown.asked if address.scope == told.stage.scope}
     arguments = {a for line in cell.lines if line.call and line.call[0] in _LOSSES for a in line.call[1:]}
     wanted = [
@@ -72,12 +76,6 @@ def _told(told: Told) -> Iterator[str]:
         own = name in units or told.width(name) == 1
         if own and (name not in scores or softmax(cell, name)):
             yield name
-
-
-def _padded(cell: Cell, name: str) -> bool:
-    """Whether a line is what padding leaves of the output."""
-    line = cell.by_name[name]
-    return line.op == "where" and line.operands[0] == "valid"
 
 
 def softmax(cell: Cell, name: str) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from ...formulas import numbers
 from ...formulas.blocks import Text
-from ...formulas.numbers import decimal
 from ...formulas.tree import Num
 from ...languages.strings import Words, capital
 from .cases import STEPS, Case, Course, Told
@@ -108,11 +107,8 @@ def percent(words: Words, value: Any) -> str:
     >>> percent(words("en"), 0.25), percent(words("en"), 0.001)
     ('25\xa0%', 'less than 1\xa0%')
     """
-    if 0 < value < 0.005:
-        return words.word("share.little")
-    if 0.995 < value < 1:
-        return words.word("share.much")
-    return words.word("share", n=(100 * decimal(value)).quantize(Decimal(1), ROUND_HALF_UP))
+    sign, n = numbers.percent(value)
+    return words.word({"<": "share.little", ">": "share.much", "": "share"}[sign], n=n)
 
 
 def _printed(*texts: Text) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from math import isnan
 from ...base.text.visible import visible
 from ...explanation.profile.profile import Profile, StageProfile
 from ...formulas.blocks import Code, Table, Text
+from ...formulas.numbers import percent
 from ...formulas.tree import Num
 from ...trace.address import Address
 from ...trace.labels import axis, labels, step_labels
@@ -48,9 +49,8 @@ class Cells:
         """A share in percent; none and all only where it is just that."""
         if isnan(value):
             return ""
-        mark = "<" if 0 < value < 0.005 else ">" if 0.995 < value < 1 else ""
-        percent = 1 if mark == "<" else 99 if mark else round(100 * value)
-        return mark + self.shown.words.word("profile.share", n=percent)
+        sign, n = percent(value)
+        return sign + self.shown.words.word("profile.share", n=n)
 
     @property
     def foreseen(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...base.runs import runs
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.plain import Plain
@@ -15,7 +16,7 @@ from ...trace.labels import axis, labels
 from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
 from ..compact.width import widths
-from ..content.held import held
+from ..content.interventions import interventions
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
 
@@ -163,13 +164,13 @@ def _sequence(shown: View) -> Iterator[Block]:
     """Input, lengths or mask, states and supplied lines."""
     if shown.single:
         yield from _start(shown)
-        yield from held(shown)
+        yield from interventions(shown)
     else:
         yield from _input(shown)
         yield from _padding(shown)
         yield from _states(shown)
         yield from _supplied(shown)
-        yield from held(shown)
+        yield from interventions(shown)
 
 
 def _start(shown: View) -> Iterator[Block]:
@@ -265,12 +266,9 @@ def _masked(shown: View, b: int) -> str:
     """The valid steps of a row in words: `row 1: 0–2, 5`."""
     trace = shown.trace
     assert trace.mask is not None
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], trace.mask[:, b].astype(int), [0]])))
-    spans = [(trace.span[begin], trace.span[end - 1]) for begin, end in edges.reshape(-1, 2)]
-    if not spans:
+    texts = [shown.words.span(trace.span[run.start : run.stop]) for run in runs(np.flatnonzero(trace.mask[:, b]))]
+    if not texts:
         return shown.words.word("mask.none", b=shown.words.nth(b))
-    spans = [(shown.words.nth(first), shown.words.nth(last)) for first, last in spans]
-    texts = [str(first) if first == last else f"{first}–{last}" for first, last in spans]
     few = texts if shown.everything or len(texts) <= TABLE else [*texts[:TABLE], "…"]
     return shown.words.word("mask.row", steps=shown.words.word("list").join(few), b=shown.words.nth(b))
 

@@ -16,7 +16,7 @@ from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.excerpt import excerpt, left_out
 from ...view.view import TABLE, UNITS, Place, View
-from ..content.target import made_for
+from ..content.objective import made_for
 from ..content.way_back import Back
 from .solution import continued
 
@@ -261,7 +261,7 @@ def _initial(back: Back) -> Iterator[Block]:
     found: list[tuple[Row, ...]] = []
     for stage in reversed(back.stages):
         owner = back.trace.stage(stage.owner)
-        lines = {of: new for new, of in made_for(stage).items() if new in stage.cell.by_name}
+        lines = {of: new for new, of in made_for(stage).items() if new in back.trace.lines.get(stage.scope, {})}
         t = back.trace.span[-1 if owner.backwards else 0]
         for state in back.trace.initial.get(owner.scope, {}):
             for b in back.rows:

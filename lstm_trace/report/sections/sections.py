@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ...formulas.blocks import Block, Heading
 from ...view.decimal_comma import with_comma
 from ...view.view import View
-from ..content.held import held
+from ..content.interventions import interventions
 from ..content.way_back import Back
 from ..in_words.section import in_words
 from ..profile.section import profile
@@ -30,6 +30,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "pictured": lambda shown: shown.pictured,
     "given": given,
     "equations": equations,
+    "cell": lambda shown: _cell(shown),
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
@@ -50,6 +51,12 @@ ALONE = {
 }
 
 
+def _cell(shown: View) -> Iterator[Block]:
+    if shown.illustration is not None:
+        yield Heading(2, shown.said("diagram"))
+        yield shown.illustration
+
+
 @dataclass
 class Part:
     """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
@@ -63,7 +70,7 @@ def parts(shown: View) -> list[Part]:
     """The report from heading to heading; the first part has the title, and what stands before the first section."""
     found = [Part("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Back):
-        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *held(shown)])]
+        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
     alone = "profile" if shown.profile is not None else shown.alone
     for name, section in SECTIONS.items():
         if alone and name not in ALONE[alone]:

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array, to_list
+from ...base.runs import runs
 from ...cell.holds import names_of
 from ...cell.network import GIVEN, Stage
+from ..address import ranged
 from ..trace import Trace
 from .values import Scale, in_words
 
@@ -37,39 +39,12 @@ class Entry(NamedTuple):
     @property
     def address(self) -> str:
         """The address of what is held, as `lt.run(hold=)` reads it."""
-        parts = [self.scope]
-        if self.steps is not None and self.rows is not None:
-            parts += [_span(self.steps), _span(self.rows)]
-        return "/".join([*parts, self.line]) + _bracket(self.units)
+        return ranged(self.scope, self.line, self.steps, self.rows, self.units)
 
     @property
     def said(self) -> str:
         """What it is held at, in words."""
         return in_words(self.value)
-
-
-def _span(numbers: range) -> str:
-    return f"{numbers[0]}..{numbers[-1]}" if len(numbers) > 1 else f"{numbers[0]}"
-
-
-def _bracket(units: tuple[int, ...] | None) -> str:
-    """Units as they stand in an address.
-
-    >>> _bracket((1, 2, 3, 7)), _bracket(None)
-    ('[1..3,7]', '')
-    """
-    return "" if units is None else f"[{','.join(map(_span, _runs(units)))}]"
-
-
-def _runs(numbers: Any) -> list[range]:
-    """Rising numbers as ranges without gaps."""
-    found: list[range] = []
-    for n in map(int, numbers):
-        if found and n == found[-1].stop:
-            found[-1] = range(found[-1].start, n + 1)
-        else:
-            found.append(range(n, n + 1))
-    return found
 
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
@@ -133,8 +108,8 @@ def _blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
         for b in np.flatnonzero(plane.any(axis=0)):
             columns.setdefault(np.packbits(plane[:, b]).tobytes(), []).append(int(b))
         for rows in columns.values():
-            for steps in _runs(np.flatnonzero(plane[:, rows[0]])):
-                for run in _runs(rows):
+            for steps in runs(np.flatnonzero(plane[:, rows[0]])):
+                for run in runs(rows):
                     yield steps, run, np.array(alike)
 
 

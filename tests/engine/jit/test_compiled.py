@@ -189,6 +189,22 @@ def test_as_many_threads_as_numpy_has() -> None:
         np.testing.assert_array_equal(values, kept[name])
 
 
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_parts_of_a_vector_of_any_width_and_place(dtype: str, target: str) -> None:
+    """Parts that begin where no vector of the whole does, and whose last vector begins where none of theirs does."""
+    places = [(begin, begin + width) for width in (1, 2, 3, 5, 6, 7, 9, 13, 31) for begin in (0, 1, 2, 8)]
+    parts = "".join(f"a{k} = tanh(z[{begin}:{end}])\n" for k, (begin, end) in enumerate(places))
+    cell = parse(f"z = w @ x_t + u @ h_prev\n{parts}h_t = a0 * 2\ncarry: h_prev <- h_t\noutput: h_t")
+    draw = np.random.default_rng(5)
+    drawn = (draw.normal(size=shape).astype(dtype) for shape in ((48, 3), (48, 1), (5, 2, 3)))
+    case = Case(cell, "forward", {"w": next(drawn), "u": next(drawn)}, {"x_t": next(drawn)})
+    found = compiled(case, target)
+    check(case, found)
+    for begin, end in places:
+        assert np.array_equal(found[f"z[{begin}:{end}]"], found["z"][..., begin:end]), (begin, end)
+
+
 @pytest.mark.parametrize(("H", "B"), [(256, 3), (512, 1), (512, 34), (100, 17)])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_large_sizes(H: int, B: int, dtype: str) -> None:

@@ -143,6 +143,10 @@ DAMAGE: list[tuple[Any, str]] = [
         "0/forward: sources names what is not an input of the equations",
     ),
     (lambda d: d["stages"][0].update(computed=["q_t"]), "computed names a line that the equations do not have"),
+    (
+        lambda d: (d["stages"].append(d["stages"][0] | {"computed": ["q_t"]}), d.update(cell={"kind": "equations"})),
+        "computed names a line that the equations do not have",
+    ),
     (lambda d: d["stages"].append(d["stages"][0]), "duplicate stage 0/forward"),
     (lambda d: d["lines"]["0/forward"].update(q_t=[[[1.0]]]), "lines 0/forward/q_t: the cell has no such line"),
     (lambda d: d["lines"].update({"1/forward": {}}), "lines: there is no stage '1/forward'"),
