@@ -13,7 +13,7 @@ from ..cell.network import layer_and_direction
 from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Over
 from ..explanation.experiments.ablation import ablation as ablated
-from ..explanation.half_life import kept
+from ..explanation.half_life import foreseen, kept
 from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
@@ -46,7 +46,7 @@ def memory(trace: Trace, of: str) -> Explanation:
     labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, book.address.b or 0), strict=False))
     return Explanation(
         title=f"Memory of {book.address}",
-        sentences=tuple(_told(book, labels, typical)),
+        sentences=tuple(_told(book, labels, typical, foreseen(trace.valid))),
         columns=columns,
         rows=rows,
         notes=(
@@ -67,7 +67,7 @@ def _over_all(trace: Trace, book: Ledger) -> float:
     return float("nan") if found is None else float(found.half_life[(book.address.unit or (0,))[0]])
 
 
-def _told(book: Ledger, labels: Mapping[int | None, str], typical: float) -> Iterator[str]:
+def _told(book: Ledger, labels: Mapping[int | None, str], typical: float, most: int) -> Iterator[str]:
     rule = book.recurrence
     yield f"{book.address} = {book.value:.6g}; the parts add up to it, residual {book.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
@@ -98,7 +98,7 @@ def _told(book: Ledger, labels: Mapping[int | None, str], typical: float) -> Ite
             latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
             yield f"{gone} ({latest} a half or less)"
     if not np.isnan(typical):
-        yield f"half-life of the unit over all steps: {in_steps(typical)}"
+        yield f"half-life of the unit over all steps: {in_steps(typical, most)}"
 
 
 @checked
