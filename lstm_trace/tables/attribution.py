@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, secants, split
+from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, steps
@@ -20,6 +20,7 @@ from ..report import explained, report
 from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
+from ..view.hand_size import trained
 from . import faithfulness
 from .attribution_frame import COLUMNS, grids
 from .entries import STEP_LABEL, Entries, largest_first
@@ -42,22 +43,20 @@ class Contributions(Explanation):
     """A split as a table; in the formats of a report that are no tables the worked solution.
 
     worked: makes the trace with the slopes between both. options: those of a report. told: what experiments say.
+    without: why the document has no worked steps, where it has none.
     """
 
     worked: Callable[[], Trace] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     told: Account | None = None
+    without: str = ""
 
     def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
+        if form in WORKED and self.without:
+            return super(Contributions, replace(self, notes=(*self.notes, self.without))).pieces(form)
         if form in WORKED:
-            try:
-                solution = self._solution()
-            except OptionError as error:  # it needs float64; picture and tables do not
-                if self.figure is None:
-                    raise
-                without = replace(self, notes=(*self.notes, f"Without worked steps: {error}."))
-                return super(Contributions, without).pieces(form)
+            solution = self._solution()
             before = explained.before_worked(self.figure, form)
             before += (*self.more[-1].table(),) if before else ()
             return iter([report.split(solution, self.told, form, alone="back", **self.options, pictured=before)])
@@ -125,7 +124,19 @@ def value(
         worked=worked,
         options=options,
         told=found,
+        without=_without(trace, baseline, options),
     )
+
+
+def _without(trace: Trace, baseline: Baseline, options: Mapping[str, Any]) -> str:
+    """Why a document has no worked steps: they need float64, and of a trained model they are many."""
+    for name, one in (("trace", trace), ("baseline", baseline)):
+        if isinstance(one, Trace) and not exact(one):
+            kind = one.header.arithmetic or one.header.dtype
+            return f"Worked steps are left out: they need float64, and the {name} was computed in {kind}."
+    if trained(trace) and not options:
+        return "Worked steps are left out; `--detail vector` writes them, and so does any other option of a report."
+    return ""
 
 
 def _gaps(found: Account, automatic: bool) -> Iterator[str]:

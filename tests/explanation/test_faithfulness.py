@@ -236,7 +236,7 @@ def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) 
         assert (0 if found is None else len(found.drawn)) == draws
     text = explanation(trace, OF, "contribution").markdown()
     assert "faithfulness was not measured: it takes 52 more runs (about 1 s)" in text
-    assert "The steps are in the order of time. With --occlusion and a number, as in --occlusion 8, it is measured" in text
+    assert "The steps are in the order of time. With --occlusion and a number, as in --occlusion 8, it is m" in text
     asked = measured(trace, runs=8)
     assert asked is not None
     assert len(asked.drawn) == 3
