@@ -18,7 +18,7 @@ from ..explanation.memory import Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
 from ..trace.argument_types import checked
-from ..trace.holds.held import plain_stage
+from ..trace.holds.held import recurrent_stage
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
 from ..trace.operands import sizes
@@ -59,7 +59,7 @@ def memory(trace: Trace, of: str) -> Explanation:
 
 def _over_all(trace: Trace, account: Ledger) -> float:
     """The half-life of the unit over all valid steps of all rows, as a profile has it."""
-    stage = plain_stage(trace.stage(account.address.scope))
+    stage = recurrent_stage(trace.stage(account.address.scope))
     width = trace.lines[stage.scope][account.address.line].shape[2]
     found = kept(trace, stage, account.recurrence, width, slice(None))
     return float("nan") if found is None else float(found.half_life[(account.address.unit or (0,))[0]])
