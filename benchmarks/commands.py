@@ -60,6 +60,8 @@ COMMANDS = (
     "plot {trace} --kind memory --of 1/forward/1999/0/c_t[3] -o {out}/p.svg",
     "plot {trace} --kind gradient --of 1/forward/1999/0/h_t[3] -o {out}/p.svg",
     "plot {trace} --kind contribution --of 1/forward/1999/0/h_t[3] -o {out}/p.svg",
+    "explain {trace} --how ablation --of 1/forward/1999/0/h_t[3] -o {out}/a.md",
+    "explain {trace} --how ablation --of 1/forward/1999/0/h_t[3] --over lines -o {out}/a.md",
     "identify --weights {small} --input {x} --output {y}",
 )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..base.arrays import Array
 from ..errors import ShapeError, raise_all
@@ -12,6 +12,7 @@ from ..trace.trace import Trace
 
 def comparable(a: Trace, b: Trace, row: int) -> None:
     """Raise ShapeError with every reason why the two cannot be split value by value."""
+    raise_all(ShapeError, _held_apart(a, b))
     problems: list[str] = []
     if a.scopes != b.scopes:
         problems.append(f"the layers and directions differ: a has {', '.join(a.scopes)}, b has {', '.join(b.scopes)}")
@@ -35,6 +36,20 @@ def comparable(a: Trace, b: Trace, row: int) -> None:
         elif mine != yours:
             problems.append(f"{place} has the shape {mine} in a and {yours} in b")
     raise_all(ShapeError, [f"{problem}; a difference is split only between equal shapes" for problem in problems])
+
+
+def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
+    """Of each stage that differs in what is held alone, which lines these are."""
+    for one, two in zip(a.stages, b.stages, strict=False):
+        mine, yours = one.cell, two.cell
+        if one.scope != two.scope or mine == yours or (mine.plain or mine) != (yours.plain or yours):
+            continue
+        names = {*mine.held} ^ {*yours.held} | {*mine.scaled} ^ {*yours.scaled}
+        listed = ", ".join(name for name in (mine.plain or mine).by_name if name in names)
+        yield (
+            f"{one.scope}: {listed}: held in one of the two alone, or at a number in one and at a multiple in the "
+            "other; only runs that hold the same lines can be split: release them, or hold them in both"
+        )
 
 
 def _shapes(a: Trace, b: Trace) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:

@@ -17,7 +17,7 @@ from ..trace.trace import Trace
 from .mapping import by_address
 from .run import Visit, extended
 from .stages import adjoint_stages, seed_names
-from .target import Weightings, add, loss_of, target
+from .target import Weightings, add, loss_of, target, width_of
 
 
 @checked
@@ -159,7 +159,7 @@ def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
         if len(scopes) != 1:
             there = find(trace.stages, name)
             raise MissingError(f"seeds: {text}: choose one of {', '.join(f'{s}/{name}' for s in there)}")
-        shape = trace.steps, trace.batch, sizes(trace)[scopes[0]][name]
+        shape = trace.steps, trace.batch, width_of(trace, scopes[0], name)
         given = np.asarray(values)
         if given.shape == shape[::2] and not trace.header.batched:
             given = given[:, None]

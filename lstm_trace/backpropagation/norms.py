@@ -14,6 +14,8 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
+from ..engine import cost
+from ..engine.rerun import run_seconds
 from ..errors import MissingError, TooLargeError
 from ..trace.address import Address, line_name
 from ..trace.operands import one_row, sizes
@@ -21,12 +23,7 @@ from ..trace.sums import Values
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .gradients import forward, walked, weighting
-from .target import Weightings, loss_of, names_several, target
-
-#: Values of the way back that are held at once, all rows of a Jacobian counted: some hundred megabytes.
-AT_ONCE = 1 << 24
-#: Multiplications of a Jacobian that is computed: some seconds.
-AFFORDED = 1 << 35
+from .target import Weightings, loss_of, names_several, target, width_of
 
 
 class Norm(NamedTuple):
@@ -108,9 +105,12 @@ def _last(trace: Trace, b: int) -> Weightings:
     top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
     seeds: Weightings = {}
     for stage in top:
-        whole = np.zeros((trace.steps, trace.batch, sizes(trace)[stage.scope][stage.cell.output]))
+        output = stage.cell.output
+        if output not in sizes(trace)[stage.scope]:  # `ask` may name a state and not what padding makes of it
+            output = stage.unpadded(output)
+        whole = np.zeros((trace.steps, trace.batch, width_of(trace, stage.scope, output)))
         whole[inside[0 if stage.backwards else -1], b] = 1.0
-        seeds[stage.scope] = {stage.cell.output: whole}
+        seeds[stage.scope] = {output: whole}
     return seeds
 
 
@@ -118,14 +118,13 @@ def _identity(trace: Trace, of: Address) -> Iterator[Weightings]:
     """The units of a vector one by one, as rows of a batch, some at once. Raises TooLargeError."""
     widths = sizes(trace)
     width = widths[of.scope][of.line]
-    products = sum(array.size for here in trace.parameters.values() for array in here.values() if array.ndim == 2)
-    if width * trace.steps * products > AFFORDED:
+    if 2 * width * run_seconds(trace) > cost.MOST_SECONDS:  # a way back takes up to twice as long as a run
         raise TooLargeError(
             f"the Jacobian of {of} is {width} gradients over {trace.steps} steps, which takes too long: "
             f"name one of its units, {of}[0] for example"
         )
-    held = trace.steps * sum(sum(here.values()) for here in widths.values())
-    size = max(AT_ONCE // held, 1)
+    values = trace.steps * sum(sum(here.values()) for here in widths.values())
+    size = cost.at_once(values * np.dtype(trace.header.dtype).itemsize)
     for first in range(0, width, size):
         units = range(first, min(first + size, width))
         whole = np.zeros((trace.steps, len(units), width))

@@ -25,7 +25,7 @@ from ..trace.trace import Trace
 #: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
 Visit = Callable[[Stage, slice, Values], None]
 #: Steps, times rows, that are gathered in one product: one with few of them costs as much as reading the whole sum.
-AT_ONCE = 256
+GATHERED_ROWS = 256
 
 
 def extended(
@@ -59,15 +59,15 @@ def extended(
     states = {s.scope: {n: np.zeros((trace.batch, widths[s.scope][n]), dtype) for n in s.states} for s in stages}
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
-    target = _Gathering(new, work, visit)
+    storage = _Gathering(new, work, visit)
     weights = {s.scope: trace.parameters.get(s.owner, {}) for s in stages}
     plan = "lines" if trace.header.arithmetic is not None else choose(_plan(trace), work, weights, dtype)
     new = replace(new, header=replace(new.header, plan=plan))
     if plan == "lines":
-        by_definition(new, work, target)
+        by_definition(new, work, storage)
     else:
-        by_plan(new, work, weights, Pool(), target)
-    return replace(new, sums=target.sums)
+        by_plan(new, work, weights, Pool(), storage)
+    return replace(new, sums=storage.sums)
 
 
 def _plan(trace: Trace) -> str:
@@ -136,7 +136,7 @@ class _Gathering(InMemory):
         self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
     def take(self, scope: str, block: Block, first: int, count: int) -> None:
-        """See `Target`."""
+        """See `Storage`."""
         stage = self.trace.stage(scope)
         _flush(stage, block, count)
         super().take(scope, block, first, count)
@@ -147,7 +147,7 @@ class _Gathering(InMemory):
         self.waiting.sort(key=lambda part: part[0].start)
         steps = slice(self.waiting[0][0].start, self.waiting[-1][0].stop)
         last = steps.start == 0 if stage.backwards else steps.stop == self.trace.steps
-        if last or (steps.stop - steps.start) * self.trace.batch >= AT_ONCE:
+        if last or (steps.stop - steps.start) * self.trace.batch >= GATHERED_ROWS:
             with one_thread(self.trace):
                 self._gather(stage, steps)
             self.waiting = []

@@ -165,7 +165,7 @@ def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
         if len(found := getattr(meant, part)) > 1:
             raise MissingError(f"{said}: name one {word}; there are {', '.join(map(str, found))}")
     scope, b = f"{meant.layer[0]}/{meant.direction[0]}", meant.b[0]
-    width = sizes(trace)[scope][name]
+    width = width_of(trace, scope, name)
     units = meant.of_width(width)
     steps = np.array([trace.index(t) for t in meant.t])
     steps = steps[trace.valid[steps, b, 0] != 0] if len(steps) > 1 else steps
@@ -179,10 +179,21 @@ def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
     """The stage and the name of a line of one unit that has several values; None where `text` does not name one."""
     scope, name = scope_and_name(text)
-    stages = [s for s in trace.stages if name in s.cell.by_name and scope in ("", s.scope)]
+    stages = [s for s in trace.stages if name in {line.name for line in s.lines} and scope in ("", s.scope)]
     if len(stages) != 1 or sizes(trace)[stages[0].scope][name] != 1 or trace.steps * trace.batch == 1:
         return None
     return stages[0], name
+
+
+def width_of(trace: Trace, scope: str, name: str) -> int:
+    """How many values a line or state has. Raises MissingError for what was not computed, so that nothing says it."""
+    found = sizes(trace)[scope].get(name)
+    if found is None:
+        asked = ", ".join(trace.header.ask)
+        raise MissingError(
+            f"{scope}/{name} was not computed: neither it nor what needs it was asked for (ask: {asked})"
+        )
+    return found
 
 
 def add(seeds: Weightings, stage: Stage, name: str, values: Array) -> None:

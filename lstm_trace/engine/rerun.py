@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from ..cell.arithmetic import named
 from ..cell.network import GIVEN, Stage, X, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.holds.held import as_hold, plain
-from ..trace.holds.values import Holds, applied, resolved
+from ..trace.holds.values import Hold, Holds, applied, layers, resolved
 from ..trace.operands import sizes
 from ..trace.sums import with_sums
 from ..trace.trace import Trace
@@ -27,22 +27,27 @@ from .work import Lines, Weights, Work
 Premises = Mapping[str, Mapping[str, Array]]
 
 
-def rerun(
-    trace: Trace,
-    x: Array | None = None,
-    initial: Premises | None = None,
-    given: Premises | None = None,
-    parameters: Premises | None = None,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-) -> Trace:
-    """A new trace of the same stages by the same plan; what is not given stays as it was.
+class Changes(TypedDict, total=False):
+    """Premises that take the place of those of a trace; what is not given, or None, stays as it was.
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
-    may be another one where x, initial, given and lengths (or the mask) all have it. The given trace is not changed.
+    may be another one where x, initial, given and lengths (or the mask) all have it.
+    """
+
+    x: Array | None
+    initial: Premises | None
+    given: Premises | None
+    parameters: Premises | None
+    lengths: Array | None
+    mask: Array | None
+
+
+def rerun(trace: Trace, **changes: Unpack[Changes]) -> Trace:
+    """A new trace of the same stages by the same plan. The given trace is not changed.
+
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
-    new = _with(trace, x, initial, given, parameters, lengths, mask)
+    new = _with(trace, **changes)
     return with_sums(_run(new, _work(new), _weights(new), Pool()))
 
 
@@ -70,9 +75,9 @@ class Reruns:
     def _pool(self) -> Pool:
         return Pool()
 
-    def lines(self, **premises: Any) -> Lines:
-        """The lines of a run. premises: as in `rerun`, but no parameters; raises what `rerun` does."""
-        new = _with(self.trace, **premises)
+    def lines(self, **changes: Unpack[Changes]) -> Lines:
+        """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
+        new = _with(self.trace, **changes)
         work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch
         return _run(new, work, self._weights, self._pool).lines
 
@@ -106,6 +111,7 @@ def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
 
 def _with(
     trace: Trace,
+    *,
     x: Array | None = None,
     initial: Premises | None = None,
     given: Premises | None = None,
@@ -150,19 +156,18 @@ def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
     return new
 
 
-def with_holds(trace: Trace, hold: Mapping[str, Any]) -> Trace:
+def with_holds(trace: Trace, hold: Hold) -> Trace:
     """The run of `trace` again, without its adjoints, with lines held at other values beside those that are held.
 
-    hold: values by address, as `Model.run` has it; that of an address that is held already takes its place. Raises as
-    `rerun` does, and for an address or value that does not fit.
+    hold: values by address, as `Model.run` has it; they take the place of what is held there already. Raises as `rerun`
+    does, and for an address or value that does not fit.
     """
     base = plain(replace(trace, stages=forward_stages(trace.stages)))
-    asked = {**as_hold(trace), **hold}
-    holds = resolved(asked, base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
-    return rerun(replace(held(base, holds), header=replace(base.header, agreement=())))
+    holds = resolved(layers(as_hold(trace), hold), base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
 
 
-def held(trace: Trace, holds: Holds) -> Trace:
+def holding(trace: Trace, holds: Holds) -> Trace:
     """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
     scopes = dict.fromkeys((*trace.given, *holds.given))
     given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}

@@ -21,7 +21,7 @@ from .jit.runner import Rows
 from .plan.by_line import run_lines
 from .plan.slab import Slab
 from .reuse import Pool, RunMemory
-from .storing import InMemory, Target, check_memory, empty_lines, taken_lines
+from .storing import InMemory, Storage, check_memory, empty_lines, taken_lines
 from .work import Lines, Weights, Work
 
 Progress = Callable[[int, int], None]
@@ -72,7 +72,7 @@ class Lined(NamedTuple):
         return self.values[name]
 
 
-def stage_inputs(trace: Trace, work: Work, stage: Stage, target: Target) -> dict[str, Array]:
+def stage_inputs(trace: Trace, work: Work, stage: Stage, storage: Storage) -> dict[str, Array]:
     """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already.
 
     They may have another dtype than the run: machines convert them block by block.
@@ -82,41 +82,41 @@ def stage_inputs(trace: Trace, work: Work, stage: Stage, target: Target) -> dict
     for name in stage.inputs:
         scope, line = scope_and_name(stage.sources[name])
         computed = scope in cells and line in cells[scope].by_name  # not where it is supplied
-        values = target.line(scope, line) if computed else trace.operand(stage.scope, name)
+        values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
         assert values is not None, name  # checked with the work
         found[name] = values
     return found
 
 
-def by_definition(trace: Trace, work: Work, target: InMemory) -> None:
+def by_definition(trace: Trace, work: Work, storage: InMemory) -> None:
     """Compute every stage line by line, in the arithmetic that the header names, and keep what is recorded."""
     arithmetic = None if trace.header.arithmetic is None else find(trace.header.arithmetic)
     for stage in work.stages:
-        kept = {**target.passed.get(stage.scope, {}), **target.lines.get(stage.scope, {})} if work.whole else {}
+        kept = {**storage.passed.get(stage.scope, {}), **storage.lines.get(stage.scope, {})} if work.whole else {}
         shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
         values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
         first = trace.initial.get(stage.scope, {})
         here = trace.parameters.get(stage.owner, {})
-        held = stage_inputs(trace, work, stage, target)
+        held = stage_inputs(trace, work, stage, storage)
         inputs = {name: np.asarray(array, trace.header.dtype) for name, array in held.items()}
-        target.window.enter(stage, inputs)
+        storage.window.enter(stage, inputs)
         run_lines(stage, here, inputs, first, values, arithmetic)
-        target.take(stage.scope, Lined(values), 0, work.steps)
+        storage.take(stage.scope, Lined(values), 0, work.steps)
 
 
 def by_plan(
-    trace: Trace, work: Work, weights: Weights, kept: Pool, target: Target, progress: Progress | None = None
+    trace: Trace, work: Work, weights: Weights, kept: Pool, storage: Storage, progress: Progress | None = None
 ) -> None:
     """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
     compiled = trace.header.plan == "compiled"
     done, total = 0, work.steps * len(work.stages)
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in work.stages:
-            inputs = stage_inputs(trace, work, stage, target)
-            target.window.enter(stage, inputs)
+            inputs = stage_inputs(trace, work, stage, storage)
+            storage.window.enter(stage, inputs)
             first = trace.initial.get(stage.scope, {})
-            slab = target.slab(stage.scope)
-            take = None if slab is not None else partial(target.take, stage.scope)
+            slab = storage.slab(stage.scope)
+            take = None if slab is not None else partial(storage.take, stage.scope)
             tick = None if progress is None else partial(_advance, progress, done, total)
             machine = kept.take(stage, work, weights, trace.header.dtype, compiled)
             machine.run(work.steps, inputs, first, slab, take, tick)  # type: ignore[arg-type]  # a slab of its own
@@ -164,12 +164,12 @@ class Job:
             trace = refill(out, self.premises({}))
         else:
             trace = self.premises(taken_lines(work, dtype, out.lines))
-        target = InMemory(trace, work, slabs)
+        storage = InMemory(trace, work, slabs)
         if planned:
-            by_plan(trace, work, self.weights, self.kept, target, progress)
+            by_plan(trace, work, self.weights, self.kept, storage, progress)
         else:
-            by_definition(trace, work, target)
-        found = target.window.cut(trace, trace.lines)
+            by_definition(trace, work, storage)
+        found = storage.window.cut(trace, trace.lines)
         return with_sums(found) if work.whole else found
 
     def premises(self, lines: Lines, memory: RunMemory | None = None) -> Trace:

@@ -1,4 +1,4 @@
-"""Where the values of a run go: into memory, or wherever a target takes them; all steps, or a window of them."""
+"""Where the values of a run go: into memory, or wherever a `Storage` takes them; all steps, or a window of them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def check_memory(work: Work, dtype: Any) -> None:
         affordable(size)
 
 
-class Target(Protocol):
+class Storage(Protocol):
     """Where the values of a planned run go."""
 
     @property
@@ -146,11 +146,11 @@ class InMemory:
                 self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
 
     def slab(self, scope: str) -> Slab | Rows | None:
-        """See `Target`."""
+        """See `Storage`."""
         return self.slabs.get(scope)
 
     def take(self, scope: str, block: Block, first: int, count: int) -> None:
-        """See `Target`."""
+        """See `Storage`."""
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
         steps, there = self.window.of(scope, block, first, count)
@@ -158,6 +158,6 @@ class InMemory:
             array[steps] = block.line(name)[there]
 
     def line(self, scope: str, name: str) -> Array:
-        """See `Target`."""
+        """See `Storage`."""
         passed = self.passed.get(scope, {})
         return passed[name] if name in passed else self.lines[scope][name]

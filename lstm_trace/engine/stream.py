@@ -55,12 +55,12 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
     window = Window(work)
     with begun(window.cut(trace, {}), lines, path) as (file, places), _room_to_write(job):
         ours = os.fstat(file.fileno())
-        target = ToFile(work, file, places, window)
+        storage = ToFile(work, file, places, window)
         try:
-            by_plan(trace, work, job.weights, job.kept, target, progress)
-            target.finish()
+            by_plan(trace, work, job.weights, job.kept, storage, progress)
+            storage.finish()
         finally:
-            target.close()
+            storage.close()
         for scope, states in window.cut(trace, {}).initial.items():  # known only now, where not all steps are stored
             for state, values in states.items():
                 write_rows(file, places[f"initial/{scope}/{state}"], values, 0)
@@ -134,7 +134,7 @@ class _Writer:
 
 
 class ToFile:
-    """The target of a run (see `storing.Target`) that goes to a file."""
+    """Where a run (see `storing.Storage`) stores its values in a file."""
 
     def __init__(self, work: Work, file: FileIO, places: Places, window: Window) -> None:
         self._work, self._file, self._places, self.window = work, file, places, window
@@ -148,10 +148,10 @@ class ToFile:
         self._passed: dict[tuple[str, str], Array] = {}
 
     def slab(self, scope: str) -> None:
-        """See `storing.Target`: a run computes in a small slab."""
+        """See `storing.Storage`: a run computes in a small slab."""
 
     def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> bool:
-        """See `storing.Target`."""
+        """See `storing.Storage`."""
         if scope != self._scope or self._filled + count > self._room:
             self._send()
         if scope != self._scope:
@@ -211,7 +211,7 @@ class ToFile:
             self._filled = 0
 
     def line(self, scope: str, name: str) -> Array:
-        """See `storing.Target`: read back from the file where it is recorded."""
+        """See `storing.Storage`: read back from the file where it is recorded."""
         if (scope, name) in self._passed:
             return self._passed[scope, name]
         self.finish()

@@ -93,11 +93,11 @@ def account(
     check_runs(runs)
     if points != "auto":
         check_points(points)
-    count = affordable(trace) if points == "auto" else points
     base, row = baseline_of(trace, baseline, of)
     found = split(base, trace, of, row)
     pair = Pair.of_traces(trace, base, row, of)
     del base  # all its lines
+    count = affordable(pair.one) if points == "auto" else points
     others, unmeasured = _others(pair, count) if compared else ({}, ())
     variants = None if runs == "none" else Variants.of(pair)
     without = faith = None

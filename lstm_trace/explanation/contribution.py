@@ -17,7 +17,8 @@ from ..backpropagation.gradients import forward, walked
 from ..backpropagation.premises import Premise, premises
 from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
-from ..engine.rerun import Premises, rerun
+from ..engine import cost
+from ..engine.rerun import Premises, rerun, run_seconds
 from ..errors import OptionError
 from ..trace.operands import one_row, total
 from ..trace.trace import Trace
@@ -25,10 +26,8 @@ from ..trace.trace import Trace
 #: A trace; or a change of the traced input: all inputs 0, all initial states 0, or another row of the batch.
 Baseline = Trace | Literal["zero-input", "zero-state"] | int
 
-#: Values of a path that are traced at once, all lines and steps counted: some hundred megabytes.
-AT_ONCE = 1 << 24
-#: Points of a path where none are asked for: so many, or as many as have so many traced values (seconds).
-POINTS, AFFORDED = 50, 1 << 27
+#: Points of a path where none are asked for: so many, or as many as take EXTRA_SECONDS.
+POINTS = 50
 #: Premises that a path leads through, and the axis of their rows.
 _AXIS = {"input": 1, "state": 0, "given": 1}
 #: By address the premise and the gradient of the value, of one row.
@@ -120,7 +119,7 @@ class Pair:
         check_points(points)
         nodes, weights = np.polynomial.legendre.leggauss(points)
         nodes, weights = (nodes + 1) / 2, weights / 2
-        size = max(AT_ONCE // _values(one), 1)
+        size = cost.at_once(sum(values.nbytes for _, _, values in one.recorded()))
         parts: list[Gradients] = []
         for begin in range(0, points, size):
             at, weight = nodes[begin : begin + size], weights[begin : begin + size]
@@ -146,14 +145,8 @@ def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input
 
 
 def affordable(trace: Trace) -> int:
-    """The points of a path where none are asked for: fewer than `POINTS` for a trace of many values."""
-    return min(POINTS, max(AFFORDED // _values(trace), 1))
-
-
-def _values(trace: Trace) -> int:
-    """The values of one row of the batch."""
-    widths = [values.shape[2] for here in trace.lines.values() for values in here.values()]
-    return int(max(trace.steps * sum(widths), 1))
+    """The points of a path where none are asked for: fewer than `POINTS` where a run, and the way back, take long."""
+    return min(POINTS, max(int(cost.EXTRA_SECONDS / (2 * run_seconds(trace))), 1))
 
 
 def check_points(points: int) -> None:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from .experiments.occlusion import AFFORDED, SEED, Variants
+from .experiments.occlusion import SEED, Variants
 
 #: Percent of the steps that are taken away, or kept: ERASER's.
 BINS = (1, 5, 10, 20, 50)
@@ -104,8 +104,7 @@ def runs_needed(orders: int, draws: int) -> int:
 
 def draws_afforded(variants: Variants, orders: int) -> int:
     """How many orders can be drawn in a second or two; 0 where those are too few."""
-    runs = min(AFFORDED / variants.seconds, 1e6)
-    draws = min(int((runs - 2) / (2 * len(BINS))) - orders, DRAWS)
+    draws = min((variants.afforded - 2) // (2 * len(BINS)) - orders, DRAWS)
     return draws if draws >= FEWEST else 0
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -11,13 +10,11 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Operand
 from ..cell.network import Stage
+from ..engine.cost import pieces
 from ..errors import MissingError
 from ..trace.trace import Trace
 from .recurrence import Recurrence
 from .recurrence import kept as kept_at
-
-#: So many values are worked on at a time.
-PIECE = 1 << 20
 
 
 class Kept(NamedTuple):
@@ -78,14 +75,3 @@ def _values(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand
         raise MissingError(f"{stage.scope}/{name} was not recorded")
     values = np.asarray(values, np.float64)
     return values[:, rows] if values.ndim == 3 else values
-
-
-def pieces(steps: int, width: int, backwards: bool = False) -> Iterator[slice]:
-    """All steps in slices of about PIECE values, of which each step has `width`; the last steps first if `backwards`.
-
-    >>> list(pieces(5, PIECE // 2)), list(pieces(5, PIECE // 3, backwards=True))
-    ([slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)], [slice(3, 5, None), slice(0, 3, None)])
-    """
-    size = max(PIECE // max(width, 1), 1)
-    found = [slice(at, min(at + size, steps)) for at in range(0, steps, size)]
-    yield from reversed(found) if backwards else found

@@ -44,7 +44,7 @@ class Entry(NamedTuple):
 
 @dataclass(frozen=True)
 class Ledger:
-    """The account of one value: rows whose parts add up to `value` but for `residual`.
+    """The ledger of one value: rows whose parts add up to `value` but for `residual`.
 
     halved: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
     steps: how many there are. Steps of padding, which keep everything, are none of them.
@@ -89,7 +89,7 @@ def _values(trace: Trace, stage: Stage, b: int, j: int, name: Operand) -> Array:
 
 @np.errstate(all="ignore")  # a value that has overflowed has parts that are no numbers
 def ledger(trace: Trace, of: str) -> Ledger:
-    """The account of the carried value at address `of`, for example `3/c_t[1]`.
+    """The ledger of the carried value at address `of`, for example `3/c_t[1]`.
 
     Raises OptionError where the cell's carry is not a sum of (gate * previous) and other terms, MissingError where a
     needed line was not recorded.
@@ -146,13 +146,13 @@ def _carries_nothing(trace: Trace, address: Address) -> OptionError:
     return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
 
 
-def table(trace: Trace, account: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
     """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
-    labels = step_labels(trace, account.address.b or 0)
+    labels = step_labels(trace, book.address.b or 0)
     if not labels:
-        return Entry._fields, [*account.rows]
+        return Entry._fields, [*book.rows]
     names = dict(zip(trace.span, labels, strict=True))
-    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in account.rows]
+    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in book.rows]
     return ("step", "token", *Entry._fields[1:]), rows
 
 

@@ -1,4 +1,4 @@
-"""How the gates of a cell behave over a trace: saturation, dead and always-open units, half-life, first NaN.
+"""How the gates of a cell behave over a trace: saturation, units that are always shut or open, half-life, first NaN.
 
 Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
 above `high`; tanh, which goes from -1 to 1, is measured by its place between its ends.
@@ -28,7 +28,7 @@ LOW, HIGH = 0.1, 0.9
 class Activity(NamedTuple):
     """One unit of one squashing line over all valid steps and rows.
 
-    left, right: share of values below `low` and above `high`. state: `dead` (never above low), `open` (never below
+    left, right: share of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
     high) or nothing. half_life: for a gate that multiplies a carried state, how many steps it takes to halve what is
     held (`half_life.halvings`); None for other lines.
     """
@@ -97,7 +97,7 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
             place = here if gate else (here + 1) / 2
             if not here.size:
                 continue
-            state = "dead" if place.max() <= low else "open" if place.min() >= high else ""
+            state = "shut" if place.max() <= low else "open" if place.min() >= high else ""
             yield Activity(
                 stage.scope,
                 line.name,

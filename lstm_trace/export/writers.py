@@ -111,7 +111,7 @@ def check(
     if digits.lines and writer.digits == "one":
         texts = _those(lambda w: w.digits == "lines")
         raise OptionError(f"--digits LINE=N is for {texts}; {suffix} takes one number for all values: --digits N")
-    options.check(shape, with_inputs, all_lines, names, title)
+    options.check(shape=shape, with_inputs=with_inputs, all_lines=all_lines, names=names, title=title)
     return writer
 
 

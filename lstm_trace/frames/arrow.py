@@ -10,10 +10,8 @@ import numpy as np
 from ..base.extras import missing
 from ..errors import OptionError
 from ..trace.files.manifest import manifest
-from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .columns import Coded, Column, pieces
-from .options import check
 from .table import UNORDERED, VALID, Table, code_type
 
 #: Values (in the shape worked: rows) in a piece: what is held in memory at once.
@@ -23,25 +21,12 @@ WORKED_PIECE = 1 << 14
 MANIFEST = b"lstm_trace"
 
 
-def selected(
-    trace: Trace,
-    shape: str = "long",
-    with_inputs: bool = False,
-    padding: bool = False,
-    all_lines: bool = False,
-    names: str = "plain",
-    title: bool | str = False,
-    **selection: Any,
-) -> Any:
-    """The table of Arrow whose parts are named: only, layer, direction, steps, batch, unit.
+def selected(trace: Trace, **options: Any) -> Any:
+    """The table of Arrow by its options, as `Table.selected` has them.
 
     Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
     """
-    check(shape, with_inputs, all_lines, names, title)
-    _, tables = arrow(
-        Table(trace, shape, Selection(**selection), with_inputs, padding, all_lines, names, title),
-        "to_arrow", "use to_frame",
-    )  # fmt: skip
+    _, tables = arrow(Table.selected(trace, **options), "to_arrow", "use to_frame")
     import pyarrow as pa
 
     return pa.concat_tables(tables)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..trace.rows import Part, Selection
+from ..errors import OptionError
+from ..trace.rows import Part
 from ..trace.trace import Trace
 from .columns import Coded, Column, joined
-from .options import check
 from .table import VALID, Table
 
 if TYPE_CHECKING:
@@ -20,20 +20,12 @@ if TYPE_CHECKING:
 INDEX = ("layer", "direction", "t", "batch")
 
 
-def selected(
-    trace: Trace,
-    shape: str = "long",
-    with_inputs: bool = False,
-    padding: bool = False,
-    flat: bool = False,
-    all_lines: bool = False,
-    names: str = "plain",
-    title: bool | str = False,
-    **selection: Any,
-) -> pd.DataFrame:
-    """`frame` of a table whose parts are named: only, layer, direction, steps, batch, unit."""
-    check(shape, with_inputs, all_lines, names, title, flat)
-    return frame(Table(trace, shape, Selection(**selection), with_inputs, padding, all_lines, names, title), flat)
+def selected(trace: Trace, flat: bool = False, **options: Any) -> pd.DataFrame:
+    """`frame` of the table by its options, as `Table.selected` has them."""
+    table = Table.selected(trace, **options)
+    if flat and table.shape != "wide":
+        raise OptionError(f"flat=True is for the shape wide; the places of {table.shape} are columns as they are")
+    return frame(table, flat)
 
 
 def frame(table: Table, flat: bool = False) -> pd.DataFrame:

@@ -19,7 +19,6 @@ def check(
     all_lines: bool = False,
     names: str = "plain",
     title: bool | str = False,
-    flat: bool = False,
 ) -> None:
     """Raise OptionError for a table that there is not, or an option that has no meaning in its shape."""
     if shape not in SHAPES:
@@ -38,5 +37,3 @@ def check(
         raise OptionError(f"--all-lines is for the shape wide; {shape} has every line as it is: leave it out")
     if names == "safe":
         raise OptionError(f"--names safe is for the shape wide; the columns of {shape} are safe as they are")
-    if flat:
-        raise OptionError(f"flat=True is for the shape wide; the places of {shape} are columns as they are")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..trace.labels import step_labels
 from ..trace.rows import Part, Selection, parts
 from ..trace.trace import Trace
 from .names import columns, safe_names
+from .options import check
 
 #: What stands behind the place of a row; in the shape wide that is a column for each line and unit.
 BEHIND = {
@@ -54,6 +56,16 @@ class Table:
     all_lines: bool = False
     names: str = "plain"
     title: bool | str = False
+
+    @classmethod
+    def selected(cls, trace: Trace, padding: bool = False, **options: Any) -> Table:
+        """The table by its options, among which are those of its selection: only, layer, direction, steps, batch, unit.
+
+        Raises OptionError for an option that there is not, or that has no meaning in the shape.
+        """
+        asked = {name: options.pop(name) for name in signature(check).parameters if name in options}
+        check(**asked)
+        return cls(trace, selection=Selection(**options), padding=padding, **asked)
 
     def parts(self) -> Iterator[Part]:
         """The rows, as parts of the trace. Raises MissingError for an empty selection."""

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import OptionError, counted
-from ..weights.live import as_array, check_dropout, from_live, held, precision, unpacked
+from ..weights.live import as_array, check_dropout, from_live, precision, unpacked, weights_of
 from .calls import Call, Watch, aside, uncompiled
 
 
@@ -117,7 +117,7 @@ class _Loop:
         """Take one call."""
         x, states = _arguments(args, kwargs)
         with _still(self._module):
-            weights = held(self._module)
+            weights = weights_of(self._module)
         follows = (
             self._steps
             and states is not None

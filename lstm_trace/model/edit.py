@@ -78,7 +78,8 @@ def edit(
     raise_all(ShapeError, held_faults(changes.applied()))
     header = replace(trace.header, agreement=())  # what was compared were other numbers
     if not changes.larger and equations is None:
-        return rerun(replace(trace, header=header), changes.x, changes.initial, changes.given, changes.parameters)
+        new = replace(trace, header=header)
+        return rerun(new, x=changes.x, initial=changes.initial, given=changes.given, parameters=changes.parameters)
     data = problem(replace(changes.applied(), header=header)) | {"title": header.title}
     if equations is not None:
         _replace_cell(data, *_written(trace, equations, data.get("extra", "")))

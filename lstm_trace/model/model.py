@@ -31,7 +31,7 @@ from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
 from ..trace.header import Header
-from ..trace.holds.values import resolved
+from ..trace.holds.values import layers, resolved
 from ..trace.trace import Trace
 from ..weights.found import Defaults
 from .tokens.rows import step_rows
@@ -119,7 +119,8 @@ class Model:
             initial: other carried states by name.
             given: lines supplied instead of computed, by name or `layer/direction/name`.
             hold: lines held at other values, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at a number,
-                `"*0.5"` for a multiple, an array, or a trace whose values they take.
+                `"*0.5"` for a multiple, an array, or a trace whose values they take; None releases what the problem
+                holds.
             lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
@@ -176,8 +177,7 @@ class Model:
 
     def _holding(self, fed: RunInputs, ask: Sequence[str] | str | None, hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, with those that hold lines at other values."""
-        asked = {**self.defaults.hold, **(hold or {})}
-        if not asked:
+        if not (asked := layers(*self.defaults.hold, hold)):
             return fed
         question = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, question)  # as it is without: the lines that there are, and their widths

@@ -19,6 +19,7 @@ from ..trace.address import STATE
 from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.files.tensor_header import holds_trace, is_tensors
 from ..trace.header import Header
+from ..trace.holds.values import layers
 from ..weights.found import Defaults
 from .build import build
 from .model import Model
@@ -123,7 +124,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         x=problem.x,
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
         given=problem.given,
-        hold=problem.hold,
+        hold=layers(problem.hold),
         lengths=problem.lengths,
         mask=problem.mask,
         batch_first=problem.batch_first,

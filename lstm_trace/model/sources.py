@@ -163,14 +163,14 @@ def open_source(
 
 def _with_holds(model: Model, path: str | Path) -> Model:
     """The model of a problem file whose holds may be paths of traces, from the folder of the file on."""
-    hold = model.defaults.hold
+    hold = {address: value for layer in model.defaults.hold for address, value in layer.items()}
     if not any(isinstance(value, str) for value in hold.values()):
         return model
     folder = Path(path).parent if str(path) != "-" else Path()
     with within(str(path)):
         held = read_holds(hold, folder)
     sources = tuple(str(folder / value.strip()) for key, value in hold.items() if held[key] is not value)
-    return replace(model, defaults=replace(model.defaults, hold=held), sources=sources)
+    return replace(model, defaults=replace(model.defaults, hold=(held,)), sources=sources)
 
 
 def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path) -> Trace:

@@ -19,8 +19,8 @@ from ..languages.strings import Words
 from ..trace.operands import total
 from . import vega
 from .chart import marks
+from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_in_words, step_marks, text
 from .marked_text import as_text, spans, text_width
-from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_in_words, step_marks, text
 
 #: Columns at most: two pixels each. How wide a column is at most; how far the one apart is from the others at least.
 COLUMNS, _WIDEST, _APART = 365, 44.0, 26.0
@@ -62,7 +62,7 @@ class BarPanel(NamedTuple):
 class BarChart:
     """Panels of bars.
 
-    steps, labels: of the axis. size: steps in a column (`shared`). before: the name of the column apart, or none;
+    steps, labels: of the axis. size: see `steps_in_column`. before: the name of the column apart, or none;
     behind: whether that stands behind the steps, as where time runs backwards. legend: classes and what they are.
     shaded: columns that are marked.
     """
@@ -105,7 +105,7 @@ class BarChart:
         return step_in_words(self.words, steps[0], self.labels[column] if self.labels else "")
 
 
-def shared(steps: int) -> int:
+def steps_in_column(steps: int) -> int:
     """How many steps share a column."""
     return -(-steps // COLUMNS)
 

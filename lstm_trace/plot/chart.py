@@ -32,7 +32,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Panel:
+class CurvePanel:
     """Curves that share a scale: `gates` from 0 to 1, or `values`."""
 
     kind: str
@@ -49,7 +49,7 @@ class Row:
     unit: int
     named: str
     place: str
-    panels: tuple[Panel, ...]
+    panels: tuple[CurvePanel, ...]
 
     @property
     def curves(self) -> tuple[Curve, ...]:

@@ -12,8 +12,8 @@ from ..base.arrays import Array
 from ..base.text.columns import cells
 from ..base.text.visible import visible
 from ..printable import printable
+from .furniture import LABEL
 from .heat.colours import Scale
-from .sheet import LABEL
 
 #: Parts that share a letter at most.
 MARKS = 8

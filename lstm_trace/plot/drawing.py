@@ -14,9 +14,9 @@ from ..base.arrays import Array
 from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..formulas.plain import raised
-from .chart import Chart, Curve, Panel
+from .chart import Chart, Curve, CurvePanel
+from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_marks
 from .marked_text import as_text, spans, text_width
-from .sheet import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_marks
 
 #: What is left free between panels; where the legends stand.
 _BETWEEN, _TOP = 52.0, HEAD + 14.2
@@ -123,7 +123,7 @@ class _Picture:
 
     # -- panels ------------------------------------------------------------------------------------------------------
 
-    def _panel(self, panel: Panel, top: float, name: str) -> str:
+    def _panel(self, panel: CurvePanel, top: float, name: str) -> str:
         kind, left = panel.kind, self.left[panel.kind]
         pitch = self.x(kind, 1) - self.x(kind, 0) if len(self.chart.steps) > 1 else 0.0
         at = over_time(self.chart.steps[0], self.x(kind, 0), pitch)

@@ -21,7 +21,7 @@ SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".jso
 
 
 class Live(NamedTuple):
-    """What a page has in place of the drawing alone. body: HTML. script: name of a file for `page.asset`, or none."""
+    """What a page has in place of the drawing alone. body: HTML. script: a file, as of `base.page.asset`, or none."""
 
     body: str
     script: str = ""

@@ -11,7 +11,7 @@ from html import unescape
 
 from ..base import fonts
 from ..formulas.typst import string
-from .sheet import size_of
+from .furniture import size_of
 
 _TEXT = re.compile(r'<text class="([^"]*)" ([^>]*)>([^<]+)</text>\n?')
 _PLACE = re.compile(r'(?:x="|translate\()([-\d.]+)(?:" y="| )([-\d.]+)')

@@ -55,7 +55,7 @@ class Plots:
         Raises:
             MissingError: for a selection that is not there.
         """
-        return self.unit(unit, lines, layer, direction, batch, steps, language)
+        return _made("unit", locals())
 
     def states(
         self,
@@ -86,7 +86,7 @@ class Plots:
             MissingError: for a selection that is not there.
             OptionError: for an order that there is not, or that the cell does not have.
         """
-        return self._made("states", unit, lines, layer, direction, batch, steps, order, language)
+        return _made("states", locals())
 
     def unit(
         self,
@@ -112,7 +112,7 @@ class Plots:
         Raises:
             MissingError: for a selection that is not there.
         """
-        return self._made("unit", unit, lines, layer, direction, batch, steps, language)
+        return _made("unit", locals())
 
     def memory(self, of: str, language: str = "en") -> Figure:
         """The memory of a carried value: bars for what each step wrote, and for what the gates since have left of it.
@@ -128,7 +128,7 @@ class Plots:
             OptionError: where the value is no sum of what was kept and what was written.
             MissingError: for a value that is not there.
         """
-        return self._made("memory", of, language)
+        return _made("memory", locals())
 
     def saturation(
         self,
@@ -156,7 +156,7 @@ class Plots:
             OptionError: unless 0 <= low < high <= 1.
             MissingError: for a selection that is not there, or has no gate.
         """
-        return self._made("saturation", low, high, lines, layer, direction, language)
+        return _made("saturation", locals())
 
     def gradient(self, of: str | None = None, batch: int | None = None, language: str = "en") -> Figure:
         """How far a gradient reaches back: its size with respect to what each layer carries, at each step.
@@ -175,7 +175,7 @@ class Plots:
             MissingError: for a value that is not there, or a line that the way back needs and that was not recorded.
             TooLargeError: for a Jacobian that would take minutes.
         """
-        return self._made("gradient", of, batch, language)
+        return _made("gradient", locals())
 
     def contribution(
         self,
@@ -199,7 +199,7 @@ class Plots:
             OptionError: for what is no baseline.
             MissingError: for a value that is not there, or a line that was not recorded.
         """
-        return self._made("contribution", of, baseline, occlusion, language)
+        return _made("contribution", locals())
 
     def text(
         self,
@@ -229,7 +229,7 @@ class Plots:
             MissingError: for a selection that is not there.
             OptionError: for more than 20,000 steps of units.
         """
-        return self._made("text", unit, lines, layer, direction, batch, steps, language)
+        return _made("text", locals())
 
     def weights(
         self,
@@ -255,7 +255,7 @@ class Plots:
             MissingError: for weights that are not there.
             ShapeError: where those of the other have other shapes.
         """
-        return self._made("weights", of, layer, direction, against, language)
+        return _made("weights", locals())
 
     def diff(
         self,
@@ -286,11 +286,13 @@ class Plots:
         Raises:
             MissingError: for a selection that is not there, or where nothing is in both.
         """
-        return self._made("diff", against, unit, lines, layer, direction, batch, steps, language)
+        return _made("diff", locals())
 
-    def _made(self, kind: str, *values: Any) -> Figure:
-        """The picture of a kind of the table."""
-        return maker(kind)(self.trace, *values)
+
+def _made(kind: str, arguments: dict[str, Any]) -> Figure:
+    """The picture of a kind of the table, by the arguments of its method, each by its name."""
+    plots = arguments.pop("self")
+    return maker(kind)(plots.trace, **arguments)
 
 
 def plots(trace: Trace) -> Plots:

@@ -7,9 +7,9 @@ import re
 from ..base import fonts
 from ..base.extras import missing
 from ..errors import OptionError
+from .furniture import size_of
 from .heat.repacked import repacked
 from .placed_text import expression
-from .sheet import size_of
 
 #: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
 #: numbers, so that the rows of a heat map are of one height.

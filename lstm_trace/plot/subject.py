@@ -25,8 +25,8 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import View
+from .furniture import step_in_words
 from .marked_text import MarkedPlain
-from .sheet import step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,6 +167,7 @@ class Subject:
 
 def subject(
     trace: Trace,
+    *,
     lines: Sequence[str] | str | None = None,
     layer: int | None = None,
     direction: str | None = None,
@@ -176,7 +177,7 @@ def subject(
 ) -> Subject:
     """What is drawn of a trace. Raises MissingError for a selection that is not there."""
     row = 0 if batch is None else batch
-    chosen = Selection(lines, layer, direction, steps, row)
+    chosen = Selection(only=lines, layer=layer, direction=direction, steps=steps, batch=row)
     trace = plain(trace)  # values may be held; the lines are those that the cell has
     shown = view(trace, "summary", 4, chosen, True, language)
     stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .furniture import wrapped
 from .heat.colours import Scale
-from .sheet import wrapped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,7 +55,7 @@ def colour(scale: Scale) -> dict[str, Any]:
     return {**kind, "domain": [scale.low, scale.high], "clamp": True, "scheme": "blueorange" if scale.two else "blues"}
 
 
-def shared(steps: int, series: int) -> int:
+def steps_between_extremes(steps: int, series: int) -> int:
     """How many steps of each curve share a lowest and a highest value, so that a specification stays small."""
     return 1 if steps * series <= MOST else -(-2 * steps * series // MOST)
 
@@ -66,7 +66,7 @@ def curves(frame: pd.DataFrame, names: Mapping[str, str], size: int, y: dict[str
     Args:
         frame: its index is the step.
         names: those of its columns that are drawn, and what they are called.
-        size: see `shared`.
+        size: see `steps_between_extremes`.
         y: the encoding of the values.
     """
     rows: list[dict[str, Any]] = []

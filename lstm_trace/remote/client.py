@@ -41,8 +41,8 @@ class Client(Connection):
 
         Args:
             source: a problem as a mapping; or None, with one of `example`, `item` and `model` among the others.
-            spec: further members of the request: x, h0, c0, lengths, mask, hold, tokens, equations, arithmetic, edits
-                (docs/service.md). Arrays are sent as lists.
+            spec: further members of the request: x, h0, c0, lengths, mask, hold, holds, tokens, equations, arithmetic,
+                edits (docs/service.md). Arrays are sent as lists.
 
         Returns:
             The run on the server.

@@ -46,13 +46,6 @@ def title(views: Sequence[View], chosen: Options) -> str:
     return views[0].title if len(views) == 1 else chosen.title or views[0].words.word("untitled.many")
 
 
-def section_level(chosen: Options) -> int:
-    """The level of the headings of a report's sections, where the document is that report."""
-    if not chosen.fragment:
-        return 2
-    return chosen.level.number + (chosen.title != "")
-
-
 def bodies(views: Sequence[View], chosen: Options) -> list[Body]:
     """The reports as blocks, with headings at the levels at which they stand in the document."""
     found = [

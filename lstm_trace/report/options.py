@@ -39,6 +39,7 @@ class Options:
     heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
     count_from: 0 or 1, from which steps, units and layers are counted; as the problem says if None. math: how formulas
     are marked in Markdown (`formats.markdown.MATH`); `github` if None. pictured: blocks before the worked steps.
+    file: what a Markdown document calls the file of its picture, which is beside it; empty if there is none.
     """
 
     detail: Detail | Literal["profile", "worked"] | None = None
@@ -56,6 +57,7 @@ class Options:
     count_from: Literal[0, 1] | None = None
     math: str | None = None
     pictured: Sequence[Any] = ()
+    file: str = ""
 
     @property
     def steps_in(self) -> Detail | None:
@@ -74,6 +76,12 @@ class Options:
     def level(self) -> Level:
         """The level of a fragment's highest heading. Raises OptionError for one that there is not."""
         return level_of("section" if self.heading is None else self.heading)
+
+    def counted(self, trace: Trace) -> Trace:
+        """The trace, counted as it is asked for."""
+        if self.count_from is None:
+            return trace
+        return replace(trace, header=replace(trace.header, count_from=self.count_from))
 
     def numbers(self, traces: Sequence[Trace]) -> Style:
         """How the numbers of the traces of one document are shown."""

@@ -13,6 +13,7 @@ from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.hand_size import trained
 from ..view.view import View
+from .illustrated import of_gates
 from .options import Options
 
 #: Numbers of a profile have so many digits that count, where nothing else is asked for.
@@ -49,11 +50,11 @@ def profiled(trace: Trace, chosen: Options, source: str, **how: Any) -> View:
             "steps: leave them out, or choose another detail"
         )
     part = chosen.selection
-    if chosen.count_from is not None:
-        trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
+    trace = chosen.counted(trace)
     found = profile(trace, part.layer, part.direction, part.batch)
     shown = view(trace, "summary", _numbers(trace, chosen), part, chosen.everything, chosen.language, **how)
     shown = replace(shown, profile=found, source=source or shown.source, cut=frozenset())
+    shown = replace(shown, illustration=of_gates(trace, chosen))
     return replace(shown, printed=replace(shown, paper=True))
 
 

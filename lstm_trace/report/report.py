@@ -17,6 +17,7 @@ from .content.way_back import on_paper, way_back
 from .document import bodies, check_part, title, titled
 from .formats import latex, markdown, text, typst
 from .formats.line_breaking import FULL
+from .illustrated import of_cell
 from .options import Options, check, options_of
 from .profiled import is_profile, profiled
 from .rendered import Report
@@ -117,26 +118,30 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
 
 def _printed(views: Sequence[View], format: str, chosen: Options) -> Report:
     """What is shown in its format, and as a notebook asks for it."""
-    return Report(PRINTERS[format](views, chosen), lambda kind: RENDERED[kind](views, chosen))
+    return Report(PRINTERS[format](views, chosen), lambda kind: RENDERED[kind]([*map(_without_file, views)], chosen))
+
+
+def _without_file(shown: View) -> View:
+    """What a notebook shows, which has no file beside it."""
+    if shown.illustration is None:
+        return shown
+    return replace(shown, illustration=replace(shown.illustration, file="") if shown.profile is not None else None)
 
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
-    if chosen.count_from is not None:
-        trace = replace(trace, header=replace(trace.header, count_from=chosen.count_from))
-    trace, notes = notations.applied(trace, chosen.notation, chosen.selection, chosen.language)
+    drawn = of_cell(trace, chosen) if chosen.file and format == "md" else None
+    trace, notes = notations.applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
     parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language
     back = any(stage.cell.gradient for stage in trace.stages)
-    found = replace(
-        view(trace, *parts, paper=format in PAPER and not back), notes=notes, breadth=_breadth(chosen, format)
-    )
+    found = replace(view(trace, *parts, paper=format in PAPER and not back), notes=notes, illustration=drawn)
+    found = replace(found, breadth=_breadth(chosen, format))
     if format == "html" and chosen.steps_in is None and not back:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
     if not back:
         return found
-    found = replace(
-        view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, pictured=tuple(chosen.pictured)
-    )
+    found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, illustration=drawn)
+    found = replace(found, pictured=tuple(chosen.pictured))
     return replace(found, back=way_back(found, chosen.steps_in))
 
 

@@ -31,6 +31,13 @@ class Edit(Body):
     value: Numbers
 
 
+class Holding(Body):
+    """A change of what is held: over the holds before it, value by value."""
+
+    address: str = Field(max_length=400)
+    value: Held | None = Field(None, description="a number, '*0.5' for a multiple, or arrays; null: released")
+
+
 class Edits(Body):
     """Changes of a run, which make another run. What is left out stays as it is."""
 
@@ -57,6 +64,7 @@ class Spec(Edits):
     hold: dict[str, Held] | None = Field(
         None, description="lines held at other values, by address: a number, '*0.5' for a multiple, or arrays"
     )
+    holds: list[Holding] = Field(default_factory=list, max_length=1000, description="changes of what is held, in order")
     tokens: AxisLabels | None = Field(None, description="what the steps are called, or a list of that for each row")
     batch_first: bool | None = None
     layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")

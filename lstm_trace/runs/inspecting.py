@@ -20,7 +20,7 @@ from ..base.arrays import as_plain
 from ..base.files import read_bytes
 from ..cell.network import forward_stages
 from ..cell.variants import named
-from ..errors import FileError, counted
+from ..errors import FileError, counted, within
 from ..examples import text
 from ..languages.strings import words
 from ..model.problem import prepare_problem, read_problem
@@ -34,6 +34,7 @@ from ..trace.trace import Trace
 from ..weights.found import Found, check_any
 from ..weights.read import is_model, read_model
 from ..weights.summary import BIASES, listing, option_text, records, row
+from .holding import check_values
 
 Facts = dict[str, Any]
 ROOMS = ".rooms"
@@ -119,6 +120,8 @@ def _problem(name: str, content: bytes) -> Facts:
     problem = read_problem(name, content)
     model = prepare_problem(problem, name)
     base, sizes, more = model.defaults, {}, []
+    with within(name):
+        check_values(base.hold)
     if base.x is not None:  # a problem without one may be a set of weights, to be run over another input
         fed, work = model.laid_out()
         sizes = {"T": fed.steps, "B": fed.batch, "I": base.x.shape[-1]}

@@ -261,7 +261,7 @@ def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    return as_json({**found.record(), "held": found.kind == "line" and holding.is_held(trace, found.address)})
+    return as_json({**found.record(), "held": holding.of(trace, found.address) if found.kind == "line" else None})
 
 
 def symbols(path: str, look: Look) -> bytes:
@@ -277,7 +277,7 @@ def looked_at(trace: Trace, look: Look) -> Trace:
     return notations.applied(trace, look.notation, None, look.language)[0]
 
 
-def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Picture:
+def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Diagram:
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
     room = _room(stage, Values(trace), spot_values.DIGITS if style.digits is None else style.digits)
@@ -300,9 +300,9 @@ class _Drawn(NamedTuple):
 
 
 @lru_cache(64)
-def _drawn(found: _Drawn) -> diagram.Picture:
+def _drawn(found: _Drawn) -> diagram.Diagram:
     *_, language, count_from, room, _ = found.key
-    return diagram.Picture(found.stage, dict(room), words(language, count_from), found.symbols)
+    return diagram.Diagram(found.stage, dict(room), words(language, count_from), found.symbols)
 
 
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:

@@ -17,7 +17,7 @@ from ..cell.lines import Cell
 from ..cell.network import forward_stages
 from ..cell.parse import parse
 from ..engine.rerun import in_arithmetic, with_holds
-from ..errors import OptionError, TooLargeError
+from ..errors import OptionError, TooLargeError, within
 from ..examples import text
 from ..model.edit import PADDED
 from ..model.edit import edit as change
@@ -30,6 +30,7 @@ from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
 from ..trace.files.schema import LayoutSpec, validate
 from ..trace.files.trace_file import is_trace
+from ..trace.holds.values import layers
 from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model
@@ -37,6 +38,7 @@ from ..workers.telling import tell
 from .asked import SOURCES, Edits, Spec, read
 from .describing import described
 from .errors import DroppedRunError
+from .holding import Layers, check_values
 from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
 from .replies import as_json
@@ -210,19 +212,21 @@ def _names(cells: Iterable[Cell]) -> set[str]:
 
 def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     """The run of a spec's source, a problem or a file of the library, in the arithmetic that it names."""
-    names = ("x", "h0", "c0", "lengths", "mask", "batch_first", "hold", "tokens")
+    names = ("x", "h0", "c0", "lengths", "mask", "batch_first", "tokens")
     given = {name: getattr(spec, name) for name in names}
+    hold = layers(spec.hold, *({one.address: one.value} for one in spec.holds))
+    check_values(hold)
     stored = spec.layout.model_dump(exclude_unset=True) if isinstance(spec.layout, LayoutSpec) else spec.layout
     if item is None:
-        return _traced(prepare(spec.problem), given, spec.arithmetic, bounds)
+        return _traced(prepare(spec.problem), given, hold, spec.arithmetic, bounds)
     with alone(item.path, as_label(item.label)) as name:  # no message, and no file, leads to others of the library
         if not is_trace(name):
             if is_model(name):
                 model = prepare(name, name=spec.name or "", layout=stored)
             else:  # in a problem a hold may name a file, which this does not open
                 model = prepare_problem(read_problem(name), name)
-            return _traced(model, given, spec.arithmetic, bounds)
-        hold, tokens = given.pop("hold") or {}, given.pop("tokens")
+            return _traced(model, given, hold, spec.arithmetic, bounds)
+        tokens = given.pop("tokens")
         surplus = [what for what, value in given.items() if value is not None]
         if surplus:
             raise OptionError(f"{name}: a trace has its own {', '.join(surplus)}; change them by edits")
@@ -233,7 +237,7 @@ def _ran(spec: Spec, bounds: Bounds, item: Item | None) -> Trace:
     return trace if spec.arithmetic is None else in_arithmetic(trace, spec.arithmetic)
 
 
-def _traced(model: Model, given: dict[str, Any], arithmetic: str | None, bounds: Bounds) -> Trace:
+def _traced(model: Model, given: dict[str, Any], hold: Layers, arithmetic: str | None, bounds: Bounds) -> Trace:
     """The run of a model, once it is known to be no larger than it may.
 
     It is run in the arithmetic, and not in its dtype first: that would round what is given once more.
@@ -242,8 +246,11 @@ def _traced(model: Model, given: dict[str, Any], arithmetic: str | None, bounds:
     if x is not None and np.ndim(x) and np.size(x):  # a line that is given once is written out for every step and row
         widths = sum(np.shape(value)[-1] for value in model.defaults.given.values() if np.ndim(value) == 1)
         check(np.size(x) // np.shape(x)[-1] * widths, bounds)
-    without = replace(model, defaults=replace(model.defaults, hold={}))
-    check(without.laid_out(**{**given, "hold": None})[1].numbers, bounds)  # before arrays say where lines are held
+    without = replace(model, defaults=replace(model.defaults, hold=()))
+    check(without.laid_out(**given)[1].numbers, bounds)  # before arrays say where lines are held
+    with within(model.defaults.where):
+        check_values(model.defaults.hold)
+    model = replace(model, defaults=replace(model.defaults, hold=(*model.defaults.hold, *hold)))
     fed, work = model.laid_out(**given)
     check(work.numbers + sum(width for *_, width in fed.holds.widths) * fed.steps * fed.batch, bounds)
     return model.run(**given, arithmetic=arithmetic, progress=tell)

@@ -16,8 +16,8 @@ from ..workers import Workers
 from . import problems
 from .description import described
 from .disconnects import Disconnects
-from .held import Held
 from .jobs import Jobs
+from .resources import Resources
 from .routes import comparisons, downloads, library, meta, page, runs, views
 from .security import Guard
 from .settings import Settings
@@ -55,8 +55,8 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
             with closing(store):
                 kept = Runs(store.folder / "runs", bounds, workers, store)
                 async with Jobs(kept.call, limits) as jobs:
-                    app.state.held = Held(settings, workers, jobs, kept, store)
-                    await add_files(app.state.held, settings.sources)
+                    app.state.resources = Resources(settings, workers, jobs, kept, store)
+                    await add_files(app.state.resources, settings.sources)
                     await workers.until_warm()  # or the first request would be answered by a job
                     yield
 

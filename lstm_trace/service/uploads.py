@@ -16,8 +16,8 @@ from ..errors import FileError
 from ..runs import inspecting
 from ..store.files import Part
 from ..store.store import Item
-from .held import Held
 from .json_body import check_media
+from .resources import Resources
 
 OCTETS = "application/octet-stream"
 #: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
@@ -25,13 +25,13 @@ _GATHERED = 1 << 20
 
 
 @asynccontextmanager
-async def received(request: Request, held: Held) -> AsyncIterator[Part]:
+async def received(request: Request, resources: Resources) -> AsyncIterator[Part]:
     """The body of a request as a file of the store, which is gone at the end unless it was kept.
 
     Raises HTTPException for another type than OCTETS, TooLargeError, StoreError.
     """
     check_media(request, OCTETS)
-    new = await to_thread.run_sync(held.store.part, held.settings.limits.body_bytes)
+    new = await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
     try:
         gathered = bytearray()
         async for content in request.stream():
@@ -46,19 +46,19 @@ async def received(request: Request, held: Held) -> AsyncIterator[Part]:
             await to_thread.run_sync(new.close)
 
 
-async def inspected(held: Held, path: Path, label: str) -> inspecting.Facts:
+async def inspected(resources: Resources, path: Path, label: str) -> inspecting.Facts:
     """What a file in the folder of the store is, by a worker. Raises LstmTraceError."""
-    facts: inspecting.Facts = await held.workers.call(inspecting.inspect, str(path), label)
+    facts: inspecting.Facts = await resources.workers.call(inspecting.inspect, str(path), label)
     return facts
 
 
 async def add_copy(
-    held: Held, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
+    resources: Resources, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
 ) -> tuple[Item, bool]:
     """Keep a copy of a file of this machine.
 
     Args:
-        held: what the service holds.
+        resources: what the service holds.
         source: where the file is, or the open file, which is closed.
         label: its name, whose suffix says how it is read.
         title: by default the one in the file, or its name.
@@ -70,10 +70,10 @@ async def add_copy(
     Raises:
         LstmTraceError: where the file cannot be read, is no problem, trace or model, or cannot be kept.
     """
-    with await to_thread.run_sync(held.store.part) as new:
+    with await to_thread.run_sync(resources.store.part) as new:
         await to_thread.run_sync(_copy, source, new)
-        facts = await inspected(held, new.path, label)
-        item: Item = await to_thread.run_sync(held.store.keep, new, facts, label, title, tags)
+        facts = await inspected(resources, new.path, label)
+        item: Item = await to_thread.run_sync(resources.store.keep, new, facts, label, title, tags)
     return item, item["id"] == new.id
 
 
@@ -86,7 +86,7 @@ def _copy(source: Path | BinaryIO, new: Part) -> None:
         raise FileError(f"{name}: {reason(error, paths=False)}") from None
 
 
-async def add_files(held: Held, files: Iterable[str]) -> None:
+async def add_files(resources: Resources, files: Iterable[str]) -> None:
     """Put the files of the command line into the library, unless they are there. Raises LstmTraceError."""
     for file in files:
-        await add_copy(held, Path(file), Path(file).name)
+        await add_copy(resources, Path(file), Path(file).name)

@@ -38,13 +38,13 @@ def memory(trace: Trace, of: str) -> Explanation:
 
     Raises OptionError where the carry is not a sum of (gate * previous) and other terms.
     """
-    account = ledger(trace, of)
-    typical = _over_all(trace, account)
-    columns, rows = memory_table(trace, account)
-    labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, account.address.b or 0), strict=False))
+    book = ledger(trace, of)
+    typical = _over_all(trace, book)
+    columns, rows = memory_table(trace, book)
+    labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, book.address.b or 0), strict=False))
     return Explanation(
-        title=f"Memory of {account.address}",
-        sentences=tuple(_told(account, labels, typical)),
+        title=f"Memory of {book.address}",
+        sentences=tuple(_told(book, labels, typical)),
         columns=columns,
         rows=rows,
         notes=(
@@ -57,32 +57,32 @@ def memory(trace: Trace, of: str) -> Explanation:
     )
 
 
-def _over_all(trace: Trace, account: Ledger) -> float:
+def _over_all(trace: Trace, book: Ledger) -> float:
     """The half-life of the unit over all valid steps of all rows, as a profile has it."""
-    stage = recurrent_stage(trace.stage(account.address.scope))
-    width = trace.lines[stage.scope][account.address.line].shape[2]
-    found = kept(trace, stage, account.recurrence, width, slice(None))
-    return float("nan") if found is None else float(found.half_life[(account.address.unit or (0,))[0]])
+    stage = recurrent_stage(trace.stage(book.address.scope))
+    width = trace.lines[stage.scope][book.address.line].shape[2]
+    found = kept(trace, stage, book.recurrence, width, slice(None))
+    return float("nan") if found is None else float(found.half_life[(book.address.unit or (0,))[0]])
 
 
-def _told(account: Ledger, labels: Mapping[int | None, str], typical: float) -> Iterator[str]:
-    rule = account.recurrence
-    yield f"{account.address} = {shortest(account.value)}; the parts add up to it, residual {account.residual:.2g}"
+def _told(book: Ledger, labels: Mapping[int | None, str], typical: float) -> Iterator[str]:
+    rule = book.recurrence
+    yield f"{book.address} = {shortest(book.value)}; the parts add up to it, residual {book.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
     yield f"each step keeps {gates} of {rule.state} and adds {added}"
-    largest = max(account.rows, key=lambda row: abs(row.part))
+    largest = max(book.rows, key=lambda row: abs(row.part))
     where = (
         "the initial value" if largest.step is None else f"step {step_named(largest.step, labels.get(largest.step))}"
     )
     yield f"the largest part, {largest.part:.6g}, comes from {where} ({largest.source})"
-    if not account.steps:
+    if not book.steps:
         yield "no step before it is valid: it is the initial value"
-    elif account.halved is None:
-        gates = "its gate leaves" if account.steps == 1 else "their gates together leave"
-        yield f"looking back, half is gone after more than {counted(account.steps, 'step')} ({gates} more than a half)"
+    elif book.halved is None:
+        gates = "its gate leaves" if book.steps == 1 else "their gates together leave"
+        yield f"looking back, half is gone after more than {counted(book.steps, 'step')} ({gates} more than a half)"
     else:
-        k = account.halved
+        k = book.halved
         latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
         yield f"looking back, half is gone after {counted(k, 'step')} ({latest} a half or less)"
     if not np.isnan(typical):

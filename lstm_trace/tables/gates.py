@@ -1,4 +1,4 @@
-"""How gates behave, as a table with sentences: saturation, units that are never or always open, half-lives."""
+"""How gates behave, as a table with sentences: saturation, units that are always shut or open, half-lives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NAMED = 12
 
 @checked
 def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
-    """Saturation, dead and always-open units, half-life of every gate; the first value that is not finite."""
+    """Saturation, units that are always shut or open, half-life of every gate; the first value that is not finite."""
     found = behaviour(trace, low, high)
     several = len({u.scope for u in found.units}) > 1
     return Explanation(
@@ -58,7 +58,7 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
         right = sum(u.right for u in units) / len(units)
         text = f"{scope}/{line}: {_percent(left)} of its values are left-saturated, {_percent(right)} right-saturated"
         plain = not (left or right)
-        for state, words in (("dead", "never open"), ("open", "always open")):
+        for state, words in (("shut", "always shut"), ("open", "always open")):
             those = [u.unit for u in units if u.state == state]
             if those:
                 text += f"; {len(those)} of {counted(len(units), 'unit')} {words} ({_named(those, units, names)})"

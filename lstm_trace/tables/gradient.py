@@ -15,6 +15,7 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..cell.network import Stage
+from ..engine.cost import pieces
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
 from ..plot.kinds.gradient import figure as gradient_picture
@@ -25,8 +26,6 @@ from .entries import STEP_LABEL, Entries, Grid, Run, every
 from .explanation import Explanation
 
 _COLUMNS = ("address", "kind", "gradient")
-#: Values of lines whose rows are put in order at once: some megabytes.
-AT_ONCE = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,8 @@ def _lines(trace: Trace, found: dict[str, dict[str, Array]]) -> Iterator[Run]:
         here = found.get(stage.scope, {})
         names = [line.name for line in reversed(stage.cell.lines) if line.name in here]
         each = sum(here[name][0].size for name in names)
-        walked = trace.span if stage.backwards else trace.span[::-1]
-        by = max(AT_ONCE // max(each, 1), 1)
-        for at in range(0, len(walked), by):
-            steps = walked[at : at + by]
+        for some in pieces(trace.steps, each, not stage.backwards):
+            steps = trace.span[some] if stage.backwards else trace.span[some][::-1]
             yield _visited([_line(trace, stage, name, here[name], steps) for name in names])
 
 

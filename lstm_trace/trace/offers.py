@@ -98,9 +98,7 @@ class Offers:
             OptionError: for an unknown shape, or an option that has no meaning in it.
             MissingError: for a selection that is not there.
         """
-        frame: pd.DataFrame = conveniences.call(
-            "trace.to_frame", self, shape, with_inputs, padding, flat, all_lines, names, title, **selection
-        )
+        frame: pd.DataFrame = _named("trace.to_frame", locals())
         return frame
 
     def to_arrow(
@@ -131,9 +129,7 @@ class Offers:
             OptionError: for an unknown shape, an option that has no meaning in it, or without the extra.
             MissingError: for a selection that is not there.
         """
-        table: pa.Table = conveniences.call(
-            "trace.to_arrow", self, shape, with_inputs, padding, all_lines, names, title, **selection
-        )
+        table: pa.Table = _named("trace.to_arrow", locals())
         return table
 
     def to_xarray(self, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
@@ -155,5 +151,11 @@ class Offers:
             OptionError: without the extra.
             MissingError: for a selection that is not there.
         """
-        found: xr.Dataset = conveniences.call("trace.to_xarray", self, padding, all_lines, **selection)
+        found: xr.Dataset = _named("trace.to_xarray", locals())
         return found
+
+
+def _named(convenience: str, arguments: dict[str, Any]) -> Any:
+    """Call a convenience with the arguments of a method, each by its name, with those of a selection among them."""
+    trace, selection = arguments.pop("self"), arguments.pop("selection")
+    return conveniences.call(convenience, trace, **arguments, **selection)

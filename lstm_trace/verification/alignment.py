@@ -16,7 +16,7 @@ from ..trace.holds.held import entries, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows
-from .rederive import coarse, differing, held
+from .rederive import coarse, differing, values_of
 
 #: So many places that are held are named.
 FEW = 5
@@ -40,8 +40,8 @@ def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
             found[stage.scope] = [
                 line.name
                 for line in stage.cell.lines
-                if (one := held(a, stage.scope, line.name)) is not None
-                and (two := held(b, stage.scope, line.name)) is not None
+                if (one := values_of(a, stage.scope, line.name)) is not None
+                and (two := values_of(b, stage.scope, line.name)) is not None
                 and one.shape[2] == two.shape[2]
             ]
     return found

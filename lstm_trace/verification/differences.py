@@ -14,7 +14,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..trace.trace import Trace
 from .gaps import Apart, apart, beyond, either
 from .propagation import Known
-from .rederive import Block, Derivation, held
+from .rederive import Block, Derivation, values_of
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
@@ -194,7 +194,7 @@ def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
-    values = held(trace, scope, name)
+    values = values_of(trace, scope, name)
     assert values is not None, name  # it is in both
     return values[steps]
 

@@ -19,7 +19,7 @@ from ..trace.trace import Trace
 from .propagation import Derived, Joined, Known, derived
 
 
-def held(trace: Trace, scope: str, name: str) -> Array | None:
+def values_of(trace: Trace, scope: str, name: str) -> Array | None:
     """The values of a line that were recorded, or supplied; None where neither."""
     values = trace.lines.get(scope, {}).get(name)
     return trace.given.get(scope, {}).get(name) if values is None else values
@@ -152,7 +152,7 @@ class Derivation:
     def _read(self, stage: Stage, name: str) -> Known | None:
         """A line that both have, or what this cell is supplied with, at all steps."""
         if name in self.common.get(stage.scope, ()):
-            values = held(self.values, stage.scope, name)
+            values = values_of(self.values, stage.scope, name)
             return None if values is None else Known(values)
         if stage.sources.get(name) == GIVEN:
             return self._premise("given", stage.scope, name)

@@ -11,7 +11,7 @@ from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import VALID, Stage, forward_stages
 from ..errors import MissingError
-from ..formulas.blocks import Block
+from ..formulas.blocks import Block, Picture
 from ..formulas.tree import Node, formula, kept, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words
@@ -19,7 +19,7 @@ from ..trace.address import Address
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .hand_size import matrices_fit
-from .held import held_at, with_held
+from .held_lines import held_at, with_held
 from .line_groups import Group, groups
 from .naming import Naming
 from .worked_rows import TERMS
@@ -55,7 +55,8 @@ class View(Naming):
     some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
     whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
     profile: shown instead of worked steps; source: the name of the trace in commands. pictured: a section before the
-    worked steps. breadth: the part of a line of A4 that there is for a formula.
+    worked steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile
+    that of its gates. breadth: the part of a line of A4 that there is for a formula.
     """
 
     trace: Trace
@@ -77,6 +78,7 @@ class View(Naming):
     printed: View | None = None
     profile: Profile | None = None
     pictured: tuple[Block, ...] = ()
+    illustration: Picture | None = None
     source: str = "SOURCE"
     breadth: float = 1.0
 

@@ -28,14 +28,14 @@ SAYING = {
 class Defaults:
     """What a problem file fixes beside the weights; an argument of `run` takes its place.
 
-    arithmetic: another one than that of the weights' dtype. tokens: labels of the steps of x. where: the file's name,
-    for messages.
+    hold: what is held, `layers` of values by address. arithmetic: another one than that of the weights' dtype. tokens:
+    labels of the steps of x. where: the file's name, for messages.
     """
 
     x: Array | None = None
     initial: Mapping[str, Array] = field(default_factory=dict)
     given: Mapping[str, Array] = field(default_factory=dict)
-    hold: Mapping[str, Any] = field(default_factory=dict)
+    hold: tuple[Mapping[str, Any], ...] = ()
     lengths: Array | None = None
     mask: Any = None
     batch_first: bool = False

@@ -86,7 +86,7 @@ def recurrent_modules(model: Any) -> dict[str, Any]:
     }
 
 
-def held(module: Any) -> dict[str, Any]:
+def weights_of(module: Any) -> dict[str, Any]:
     """The weights of an nn.LSTM or nn.LSTMCell by their names."""
     cell = not hasattr(module, "_flat_weights_names")
     own: Any = ("weight_ih", "weight_hh", "bias_ih", "bias_hh") if cell else module._flat_weights_names
@@ -104,7 +104,7 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     cell = isinstance(module, torch.nn.LSTMCell)
     kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
     check_dropout(module, name)
-    weights = held(module) if used is None else used
+    weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
     found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
     said = "x is a sequence (T, I) or (T, B, I), not the (B, I) of one call" if cell else ""

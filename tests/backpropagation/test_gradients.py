@@ -101,9 +101,9 @@ def test_blocks_do_not_matter(steps: int, monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("plain", "layer norm", "slstm", "own"):
         _, trace = case(name, 11, steps=steps, lengths=[steps, 23])
         weights = np.random.default_rng(1).normal(size=trace.output.shape)
-        monkeypatch.setattr(run, "AT_ONCE", 1 << 20)
+        monkeypatch.setattr(run, "GATHERED_ROWS", 1 << 20)
         whole = lt.gradients(trace, output=weights)
-        monkeypatch.setattr(run, "AT_ONCE", 1)
+        monkeypatch.setattr(run, "GATHERED_ROWS", 1)
         parts = lt.gradients(trace, output=weights)
         for key, value in whole.items():
             np.testing.assert_allclose(parts[key], value, rtol=1e-11, atol=1e-13, err_msg=f"{name} {key}")

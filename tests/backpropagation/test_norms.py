@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backpropagation import norms as module
 from lstm_trace.backpropagation.norms import norms
+from lstm_trace.engine import cost
 from lstm_trace.errors import MissingError, TooLargeError
 from lstm_trace.trace.trace import Trace
 
@@ -101,10 +101,10 @@ def test_the_sizes_are_those_of_automatic_differentiation(of: str | None, b: int
 
 def test_a_jacobian_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = norms(traced(), "1/forward/5/0/h_t").rows
-    monkeypatch.setattr(module, "AT_ONCE", 1)
+    monkeypatch.setattr(cost, "BATCH_BYTES", 1)
     parts = norms(traced(), "1/forward/5/0/h_t").rows
     assert [row.norm for row in parts] == pytest.approx([row.norm for row in whole], rel=1e-13)
-    monkeypatch.setattr(module, "AFFORDED", 100)
+    monkeypatch.setattr(cost, "MOST_SECONDS", 1e-4)
     message = "the Jacobian of 1/forward/5/0/h_t is 3 gradients over 6 steps, which takes too long: name one of its"
     with pytest.raises(TooLargeError, match=re.escape(message)):
         norms(traced(), "1/forward/5/0/h_t")
@@ -144,3 +144,27 @@ def test_a_choice_of_the_author_is_no_padding(lengths: Any) -> None:
     x = [[1.0], [-2.0], [4.0]]
     trace = lt.run({}, x, cell={"equations": f"{equations}\ncarry: c_prev <- c_t\noutput: c_t"}, lengths=lengths)
     assert [row[2:] for row in norms(trace).rows] == [("c_t", 0, 0.25), ("c_t", 1, 1.0), ("c_t", 2, 1.0)]
+
+
+def one_way(**options: Any) -> Trace:
+    here = {name.removeprefix("0/forward/"): value for name, value in weights(1).items() if "forward" in name}
+    return lt.run(here, X, lengths=list(LENGTHS), **options)
+
+
+def test_a_trace_that_was_asked_for_states_alone() -> None:
+    """What padding makes of h_t was not asked for: the way back begins at h_t, which is the same inside."""
+    assert norms(one_way(ask=["h_t", "c_t"])).rows == norms(one_way()).rows
+
+
+def test_what_was_not_asked_for_is_told() -> None:
+    trace = one_way(ask=["c_t"])
+    for of in ("y_t", "0/y_t[0]", "sum(0/y_t)"):
+        with pytest.raises(
+            MissingError, match=r"the trace has no 'y_t'|y_t was not computed: nothing that was asked for"
+        ):
+            norms(trace, of)
+    with pytest.raises(MissingError, match=r"0/forward/y_t was not computed: .* \(ask: c_t\)"):
+        lt.backward(trace, seeds={"y_t": np.ones((STEPS, 2, UNITS))})
+    one_step = lt.run({"W_xf": [[1.0, 2.0]], "W_hf": [[0.5]]}, [[0.3, 0.2]], h0=[0.7], ask=["f_t"])
+    with pytest.raises(MissingError, match=r"0/forward/h_t was not computed"):
+        norms(one_step)

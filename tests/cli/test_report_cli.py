@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from lstm_trace.cli import main
 from lstm_trace.examples import examples, text
 
 from ..report.test_report import QUESTION_22
+from ..support.profile_cases import CASES
 
 TEXT = yaml.safe_dump(QUESTION_22)
 
@@ -234,3 +236,36 @@ def test_a_model_and_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "--input is of one SOURCE, and there are 2: report them one by one" in (
         cli("m.npz", "m.npz", "--input", "x.npy").stderr
     )
+
+
+def test_the_picture_is_counted_as_the_report_is(tmp_path: Path) -> None:
+    problem = tmp_path / "p.yaml"
+    problem.write_text(text("three-steps"), encoding="utf-8")
+    for first in (0, 1):
+        assert cli(problem, "-o", tmp_path / "p.md", "--count-from", first).exit_code == 0
+        found = (tmp_path / "p.md").read_text(encoding="utf-8")
+        (named,) = re.findall(r"!\[(.*)\]\(p\.svg\)", found)
+        assert f"t = {first})" in named
+        assert f"t = {first})" in (tmp_path / "p.svg").read_text(encoding="utf-8").partition("</title>")[0]
+
+
+def test_a_profile_has_its_picture_before_the_table_of_gates(tmp_path: Path) -> None:
+    CASES["gru"]().save(tmp_path / "t.json")
+    assert cli(tmp_path / "t.json", "-o", tmp_path / "t.md").exit_code == 0
+    found = (tmp_path / "t.md").read_text(encoding="utf-8")
+    gates = found.partition("## Gates\n")[2].partition("\n## ")[0]
+    assert re.search(r"\.\n\n!\[How often gates are shut and open\]\(t\.svg\)\n\n\|", gates)
+    assert "](t.svg)" not in found.replace(gates, "")
+    drawing = (tmp_path / "t.svg").read_text(encoding="utf-8")
+    assert drawing.startswith("<svg")
+    assert drawing.endswith("</svg>\n")
+    assert cli(tmp_path / "t.json", "-o", tmp_path / "u.md", "--no-diagram").exit_code == 0
+    assert "![" not in (tmp_path / "u.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("detail", ["profile", "worked"])
+def test_a_notebook_refers_to_no_file(detail: str) -> None:
+    report = CASES["gru"]().report("md", detail=detail, file="t.svg")
+    assert "](t.svg)" in report
+    for shown in (report._repr_html_(), report._repr_markdown_()):
+        assert "t.svg" not in shown

@@ -192,7 +192,6 @@ def test_beside_supplied_lines_and_a_question() -> None:
         ("inf", OptionError, "expected a finite number"),
         ("*nan", OptionError, "expected a finite number"),
         (True, OptionError, "found true"),
-        (None, OptionError, "found nothing"),
         ("other.json", OptionError, "or in Python a trace; found the text 'other.json'"),
         ([1.0, 2.0], ShapeError, "expected a number, or (units,), (T, units) or (T, B, units)"),
         ([1.0, float("nan"), 2.0], OptionError, "expected finite numbers, found nan at [1]"),

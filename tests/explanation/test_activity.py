@@ -34,7 +34,7 @@ def test_activity_is_that_of_the_steps_of_each_row(lengths: list[int] | None) ->
             assert unit.right == pytest.approx(sum(v > 0.75 for v in places) / len(places))
             if name == "f_t":
                 assert unit.half_life == pytest.approx(len(values) / sum(min(1.0, -math.log2(f)) for f in values))
-                assert unit.state == ("dead" if max(values) <= 0.25 else "open" if min(values) >= 0.75 else "")
+                assert unit.state == ("shut" if max(values) <= 0.25 else "open" if min(values) >= 0.75 else "")
             else:
                 assert unit.half_life is None
 

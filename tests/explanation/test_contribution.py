@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.engine import cost
 from lstm_trace.engine.rerun import rerun
 from lstm_trace.errors import MissingError, OptionError, ShapeError
-from lstm_trace.explanation import contribution as module
 from lstm_trace.explanation.contribution import contribution, gradient_times_input, integrated_gradients
 
 from ..support.walk_cases import CELLS, case
@@ -105,7 +105,7 @@ def test_a_path_in_pieces_is_the_same_path(monkeypatch: pytest.MonkeyPatch) -> N
     _, trace = case("plain", 56)
     of = "1/joined/2/1/y_t[1]"
     whole = integrated_gradients(trace, of, "zero-state", points=7)
-    monkeypatch.setattr(module, "AT_ONCE", 1)
+    monkeypatch.setattr(cost, "BATCH_BYTES", 1)
     pieces = integrated_gradients(trace, of, "zero-state", points=7)
     for place, part in whole.parts.items():
         np.testing.assert_allclose(pieces.parts[place], part, rtol=1e-11, atol=1e-15)

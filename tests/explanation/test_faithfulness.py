@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.explanation import faithfulness as module
+from lstm_trace.engine import cost
 from lstm_trace.explanation.account import Account, State, Step, account
+from lstm_trace.explanation.experiments.occlusion import Variants
 from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 from lstm_trace.model.input_files import read_input
 from lstm_trace.tables.explanations import explanation
@@ -205,9 +206,9 @@ def measured(trace: lt.Trace, **how: Any) -> Faithfulness | None:
 
 def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = case("plain", 65, steps=8)
-    seconds = module.Variants.of(pair_of(trace)).seconds  # type: ignore[union-attr]
+    seconds = Variants.of(pair_of(trace)).seconds  # type: ignore[union-attr]
     for runs, draws in ((20 + 2 + 40.5, 4), (20 + 2 + 29.5, 0)):
-        monkeypatch.setattr(module, "AFFORDED", runs * seconds)
+        monkeypatch.setattr(cost, "EXTRA_SECONDS", runs * seconds)
         found = measured(trace)
         assert (0 if found is None else len(found.drawn)) == draws
     text = explanation(trace, OF, "contribution").markdown()

@@ -106,7 +106,7 @@ def test_gate_statistics_by_hand() -> None:
     trace = lt.run({"z_t": [0.0, 0.0]}, z, cell=cell, initial={"c_prev": [1.0, 1.0]})
     first, second = behaviour(trace).units
     assert (first.left, first.right, first.state) == (0.0, pytest.approx(2 / 3), "")
-    assert (second.left, second.right, second.state) == (1.0, 0.0, "dead")
+    assert (second.left, second.right, second.state) == (1.0, 0.0, "shut")
     assert first.half_life == pytest.approx(3 / (-math.log2(0.95 * 0.99) + 1))
     assert second.half_life == 1
 

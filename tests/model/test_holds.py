@@ -38,6 +38,28 @@ def test_a_problem_holds(tmp_path: Path) -> None:
     assert np.array_equal(more["f_t"][1:3], 0.5 * more["free_f_t"][1:3])
 
 
+def test_a_hold_takes_the_place_of_what_the_problem_holds_value_by_value(tmp_path: Path) -> None:
+    path = written(tmp_path, {"c_t[1]": 0, "1..2/f_t": "*0.5", "3/h_t": [0.25, -0.5]})
+    over = {"2/c_t": 0.3, "1/f_t[0]": None, "2/f_t[1]": 0.7, "3/h_t": None}
+    alone = {"0..1/c_t[1]": 0, "2/c_t": 0.3, "3/c_t[1]": 0, "1/f_t[1]": "*0.5", "2/f_t[0]": "*0.5", "2/f_t[1]": 0.7}
+    expected = lt.run(PROBLEM, hold=alone)
+    for found in (lt.run(path, hold=over), open_source(path, hold=over)):
+        assert found.stages == expected.stages, "no line of which nothing is held any more can be held"
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+        given = expected.given["0/forward"]
+        assert all(np.array_equal(found.given["0/forward"][name], given[name]) for name in given)
+    lt.run(path).save(tmp_path / "t.json")
+    again = open_source(tmp_path / "t.json", hold=over)
+    assert again.stages == expected.stages
+    assert np.array_equal(again["h_t"], expected["h_t"])
+    free = lt.run(path, hold=dict.fromkeys(("c_t", "f_t", "h_t")))
+    assert free.stages == lt.run(PROBLEM).stages
+    unread = lt.run({**PROBLEM, "hold": {"c_t": "none.json"}}, hold={"c_t": None})
+    assert np.array_equal(unread["h_t"], free["h_t"])
+    with pytest.raises(OptionError, match="both hold 0/forward/2/0/c_t"):
+        lt.run(path, hold={"2/c_t": 0.3, "c_t[0]": None})
+
+
 def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "sub").mkdir()
     other = lt.run({**PROBLEM, "x": RNG.normal(size=(4, 2)).tolist()})
@@ -57,9 +79,9 @@ def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.Monkey
     [
         ({"c_t": "none.json"}, OptionError, "a multiple such as *0.5, or an existing file: there is no /"),
         ({"c_t": "q.yaml"}, FileError, "q.yaml"),
-        ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or in a file a trace's path"),
+        ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or an array"),
         ({"c_t": {"a": 1}}, FileError, "hold.c_t: expected a number, found a mapping"),
-        ({"c_t": ""}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or in a file a trace's path"),
+        ({"c_t": ""}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or an array"),
         ({"c_t": ".nan"}, OptionError, "not a finite number"),
         ([1], FileError, "hold: expected a mapping"),
         ({"7/c_t": 0}, MissingError, "t 0 to 3"),

@@ -15,7 +15,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
-from lstm_trace.plot import raster, sheet, table
+from lstm_trace.plot import furniture, raster, table
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.heat.png import encoded
 from lstm_trace.plot.plots import Plots
@@ -74,7 +74,7 @@ def test_the_page_loads_nothing_and_says_title_and_caption_once() -> None:
 
 
 def test_a_picture_in_a_page_is_as_high_as_its_body(figure: Figure) -> None:
-    whole, bare = figure.svg(), sheet.bare(figure.svg())
+    whole, bare = figure.svg(), furniture.bare(figure.svg())
     top, tall = map(int, re.findall(r'data-body="(\d+) (\d+)"', whole)[0])
     assert f'viewBox="0 {top} 840 {tall}" width="840" height="{tall}"' in bare
     ElementTree.fromstring(bare)  # noqa: S314 - our own
@@ -94,7 +94,7 @@ def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
 
 def test_labels_stand_upright_in_one_row_or_two_before_they_are_turned() -> None:
     def drawn(labels: list[str], pitch: float) -> tuple[str, float]:
-        return sheet.column_names(labels, lambda k: 100 + k * pitch, 50.0)
+        return furniture.column_names(labels, lambda k: 100 + k * pitch, 50.0)
 
     one, tall = drawn(["a", "b", "c"], 18.0)
     assert re.findall(r'x="([\d.]+)" y="([\d.]+)">(\w)<', one) == [
@@ -168,11 +168,11 @@ def test_labels_that_are_many_or_long_are_turned_and_left_out() -> None:
 
     for n, pitch, turned, kept in ((5, 40, False, 5), (5, 12, True, 5), (50, 4, True, 17)):
         where = {k: 50 + k * pitch for k in range(n)}
-        svg, tall = sheet.step_marks(strings(), range(n), ["word"] * n, where.__getitem__, 10.0, 40.0)
+        svg, tall = furniture.step_marks(strings(), range(n), ["word"] * n, where.__getitem__, 10.0, 40.0)
         assert ("rotate(-90)" in svg) == turned
         assert svg.count(">word<") == kept
         assert tall > 18
-    assert sheet.step_marks(strings(), range(n), [], where.__getitem__, 10.0, 40.0)[1] == 18
+    assert furniture.step_marks(strings(), range(n), [], where.__getitem__, 10.0, 40.0)[1] == 18
 
 
 # -- our own PNG -----------------------------------------------------------------------------------------------------
@@ -200,6 +200,6 @@ def test_every_kind_is_a_method_with_the_same_options() -> None:
 
 
 def test_lines_of_a_caption() -> None:
-    assert sheet.wrapped("") == []
-    assert sheet.wrapped("one two three", 8) == ["one two", "three"]
-    assert sheet.wrapped("中文字符中文字符", 8) == ["中文字符", "中文字符"]
+    assert furniture.wrapped("") == []
+    assert furniture.wrapped("one two three", 8) == ["one two", "three"]
+    assert furniture.wrapped("中文字符中文字符", 8) == ["中文字符", "中文字符"]

@@ -14,10 +14,10 @@ import pytest
 
 from lstm_trace.base import fonts
 from lstm_trace.plot import raster
+from lstm_trace.plot.furniture import bare
 from lstm_trace.plot.heat.colours import symmetric
 from lstm_trace.plot.marked_text import text_width
 from lstm_trace.plot.placed_text import expression
-from lstm_trace.plot.sheet import bare
 
 from ..support.pictures import lstm
 

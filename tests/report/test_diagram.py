@@ -13,7 +13,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
 from lstm_trace.report.diagram import placement
-from lstm_trace.report.diagram.diagram import Picture, diagram
+from lstm_trace.report.diagram.diagram import Diagram, diagram
 from lstm_trace.report.diagram.graph import Flow, flow
 from lstm_trace.trace.trace import Trace
 
@@ -260,7 +260,7 @@ def test_apart_is_the_nearest(seed: int) -> None:
 
 def test_same_picture_every_time() -> None:
     stage = traced("slstm").stages[0]
-    assert Picture(stage).shapes == Picture(stage).shapes
+    assert Diagram(stage).shapes == Diagram(stage).shapes
 
 
 def test_chinese_fits_into_the_ends_of_the_picture() -> None:

@@ -15,6 +15,7 @@ from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLarg
 from lstm_trace.examples import text
 from lstm_trace.runs import comparing, reading, running
 from lstm_trace.runs.asked import Question
+from lstm_trace.runs.inspecting import inspect
 from lstm_trace.runs.kept import Bounds
 from lstm_trace.runs.reading import Look
 
@@ -70,6 +71,27 @@ def test_a_trace_of_the_library_is_run_again(kept: Kept, tmp_path_factory: pytes
         kept.make(item, item="t", x=[[1.0, 2.0]], hold={"c_t[0]": 0.5})
 
 
+def test_what_a_source_holds_is_changed_and_released(kept: Kept, tmp_path_factory: pytest.TempPathFactory) -> None:
+    problem = yaml.safe_load(text("three-steps")) | {"hold": {"c_t[1]": 0.25, "0..1/f_t": "*0.5"}}
+    file = tmp_path_factory.mktemp("files") / "q.yaml"
+    file.write_text(yaml.safe_dump(problem))
+    item = running.Item("p", str(file), "4" * 64, "q.yaml")
+    changes = [("1/c_t[1]", 2.0), ("0..1/f_t[0]", None), ("1/c_t", "*3"), ("1/c_t[0]", None)]
+    holds = [{"address": address, "value": value} for address, value in changes]
+    mine = lt.run(problem | {"hold": {"0/c_t[1]": 0.25, "2/c_t[1]": 0.25, "1/c_t[1]": "*3", "0..1/f_t[1]": "*0.5"}})
+    run = kept.make(item, item="p", holds=holds)
+    for found in (run, kept.make(problem=problem, holds=holds), kept.make(item, **kept.spec(run))):
+        trace = loaded(kept, found)
+        assert trace.stages == mine.stages
+        assert all(np.array_equal(trace[name], mine[name]) for name in mine)
+    assert lt.problem(loaded(kept, run))["hold"] == lt.problem(mine)["hold"]
+    released = kept.make(item, item="p", holds=[{"address": name, "value": None} for name in ("c_t", "f_t")])
+    assert released["held"] == []
+    assert released["stages"] == kept.make(problem=problem | {"hold": {}})["stages"]
+    with pytest.raises(MissingError, match="there is no line 'q_t'"):
+        kept.make(item, item="p", holds=[{"address": "q_t", "value": None}])
+
+
 @pytest.mark.parametrize(
     ("hold", "kind", "told"),
     [
@@ -97,8 +119,10 @@ def test_no_hold_opens_a_file(kept: Kept, tmp_path_factory: pytest.TempPathFacto
         lambda: kept.make(problem=problem),
         lambda: kept.make(item, item="p"),
     ):
-        with pytest.raises(OptionError, match=r"expected a finite number, .*found the text"):
+        with pytest.raises(OptionError, match=r"found the text .*\. The service opens no file .* upload the trace"):
             make()
+    with pytest.raises(OptionError, match="The service opens no file"):
+        inspect(str(folder / "q.yaml"), "q.yaml")
 
 
 def test_holds_count_as_values_of_the_run(tmp_path: Path) -> None:
@@ -139,8 +163,15 @@ def test_what_is_held_is_told_and_is_no_premise(kept: Kept) -> None:
         {"f_t": [1], "c_t": [0]},
         {"f_t": [1], "o_t": [0, 1]},
     ]
-    for address, held in (("1/c_t[0]", True), ("0/c_t[0]", False), ("1/c_t[1]", False), ("W_xi[0,0]", False)):
-        assert json.loads(reading.at(path, address, None, Look()))["held"] is held, address
+    ones = {
+        "1/c_t[0]": ("0/forward/1/0/c_t[0]", -1.0),
+        "2/f_t[1]": ("0/forward/f_t[1]", "*0.25"),
+        "2/o_t[1]": ("0/forward/2/0/o_t[1]", 0.2),
+        **dict.fromkeys(("0/c_t[0]", "1/c_t[1]", "1/o_t[1]", "W_xi[0,0]")),
+    }
+    for address, held in ones.items():
+        expected = None if held is None else dict(zip(("address", "value"), held, strict=True))
+        assert json.loads(reading.at(path, address, None, Look()))["held"] == expected, address
     plain = kept.make(example="three-steps")
     assert [one["address"] for one in run["premises"]] == [one["address"] for one in plain["premises"]]
     assert run["stages"][0]["inputs"] == {"x_t": "x"}

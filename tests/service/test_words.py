@@ -50,6 +50,7 @@ SHARED = {
         "shell.notation",
         "bench.pause",
         "bench.gradient",
+        "bench.picture.occlusion",
         "compare.rtol",
         "compare.ulps",
         "compare.contribution",

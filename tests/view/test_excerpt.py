@@ -220,11 +220,11 @@ def gates(units: int, forget: dict[int, float], names: list[str] | None = None, 
 
 def test_units_are_named() -> None:
     text = gates(128, {5: 0.99, 17: 0.98, 90: 0.99, 30: 0.01, 31: 0.02, 32: 0.01})
-    assert "; 3 of 128 units never open (30–32); 3 of 128 units always open (5, 17, 90); half-life " in text
+    assert "; 3 of 128 units always shut (30–32); 3 of 128 units always open (5, 17, 90); half-life " in text
     rows = [(row[0], row[1], row[5]) for row in cells(text, "line")]
     assert [row for row in rows if row[2]] == [
-        ("f_t", "5", "open"), ("f_t", "17", "open"), ("f_t", "30", "dead"), ("f_t", "31", "dead"),
-        ("f_t", "32", "dead"), ("f_t", "90", "open"),
+        ("f_t", "5", "open"), ("f_t", "17", "open"), ("f_t", "30", "shut"), ("f_t", "31", "shut"),
+        ("f_t", "32", "shut"), ("f_t", "90", "open"),
     ]  # fmt: skip
     assert "88 rows are left out, none with left or right above 0. `-o FILE.csv` has every row." in text
     assert max(map(len, (line for line in text.splitlines() if line.startswith("|")))) <= 80

@@ -112,7 +112,7 @@ def command(
 
     from ...base.files import format_of, is_device, written
     from ...base.spared import spare
-    from ...report.document import check_part, section_level
+    from ...report.document import check_part
     from ...report.options import options_of
     from ...report.profiled import is_profile
     from ...report.report import SUFFIXES, pdf_of, reports
@@ -147,7 +147,7 @@ def command(
         "language": language,
     }
     options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from}
-    options |= {"math": math, **style, **given}
+    options |= {"math": math, **style, **given, "file": os.path.basename(picture) if illustrate else ""}
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
@@ -158,15 +158,13 @@ def command(
         with written(output, "wb") as file:
             file.write(made)
         return
-    text, svg = str(reports(traces, chosen, named, **options)), ""
+    text = reports(traces, chosen, named, **options)
+    svg = ""
     if illustrate:
-        from ...report.illustrated import illustrated, with_gates
+        from ...report.illustrated import of_cell, of_gates
 
-        level = section_level(asked)
-        if is_profile(traces[0], asked):
-            text, svg = with_gates(text, traces[0], picture, asked.selection, language, level)
-        else:
-            text, svg = illustrated(text, traces[0], picture, asked.selection, language, notation, level)
+        drawn = (of_gates if is_profile(traces[0], asked) else of_cell)(traces[0], asked)
+        svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"
     with written(output) as file:
         file.write(text)
         if svg:  # while the report has not appeared yet: where one cannot be written, neither appears

@@ -17,6 +17,7 @@ from ...backpropagation.target import Part, Target, target
 from ...base.arrays import Array, describe
 from ...cell.holds import names_of
 from ...cell.network import restrict
+from ...engine import cost
 from ...errors import Faults, OptionError, TooLargeError, counted
 from ...trace.argument_types import listed
 from ...trace.holds.held import plain
@@ -27,9 +28,6 @@ from ...trace.trace import Trace
 from .trials import Rows, Trials, computed, made
 
 Over = Literal["units", "steps", "lines"]
-
-#: Seconds that all variants may take, by the estimate.
-MOST_SECONDS = 60.0
 
 
 class Effect(NamedTuple):
@@ -96,7 +94,7 @@ def ablation(
     trials = Trials.of(one, parts)
     possible = len(variants)
     if lines is None:  # what nobody has named may be left out
-        variants = _largest(one, variants, max(int(MOST_SECONDS / trials.seconds), 1))
+        variants = _largest(one, variants, max(int(cost.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
     held = _Held(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
     base, values = trials.value, held.values(variants)
@@ -161,11 +159,11 @@ def _largest(one: Trace, variants: list[_Variant], most: int) -> list[_Variant]:
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
     seconds = variants * trials.seconds
-    if seconds > MOST_SECONDS:
-        most, steps = max(int(MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    if seconds > cost.MOST_SECONDS:
+        most, steps = max(int(cost.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
             f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
+            f"{cost.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
             "as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 

@@ -16,6 +16,7 @@ from ...backpropagation.attribution import Split
 from ...backpropagation.target import Part
 from ...base.arrays import Array, describe
 from ...cell.network import Stage, X, restrict
+from ...engine import cost
 from ...engine.rerun import by_its_plan, rows_alone
 from ...errors import OptionError
 from ...trace.address import INITIAL
@@ -24,11 +25,9 @@ from ...trace.window import cut
 from ..contribution import Pair
 from .trials import Rows, Trials, computed, made
 
-#: How many runs: as many as `AFFORDED` allows, all, none, or a number.
+#: How many runs: as many as take EXTRA_SECONDS, all, none, or a number.
 Runs = Literal["auto", "all", "none"] | int
 
-#: Seconds that the runs may take, by the estimate, where no number of them is asked for.
-AFFORDED = 1.5
 #: Begins the draws, so that the same call gives the same table.
 SEED = 0
 
@@ -88,6 +87,11 @@ class Variants:
     def seconds(self) -> float:
         """What one run takes, roughly."""
         return self.trials.seconds
+
+    @property
+    def afforded(self) -> int:
+        """How many runs can be made beside what was asked for."""
+        return int(min(cost.EXTRA_SECONDS / self.seconds, 1e6))
 
     def values(self, replaced: Array) -> Array:
         """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""
@@ -193,7 +197,7 @@ def check_runs(runs: Runs) -> None:
 
 
 def _count(variants: Variants, runs: Runs) -> int:
-    afforded = int(AFFORDED / variants.seconds) if runs == "auto" else len(variants) if isinstance(runs, str) else runs
+    afforded = variants.afforded if runs == "auto" else len(variants) if isinstance(runs, str) else runs
     return min(max(afforded, 1), len(variants))
 
 

@@ -16,13 +16,15 @@ import numpy as np
 
 from ...backpropagation.target import Part
 from ...base.arrays import Array
+from ...engine.cost import at_once
 from ...engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
 from ...trace.addresses import origin
 from ...trace.operands import sizes, total
 from ...trace.trace import Trace
 
-#: Bytes of the arrays of the runs that are made at once, and how many those are at most.
-AT_ONCE, MOST_ROWS = 1 << 27, 512
+#: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
+#: once, and 2048 no less.
+MOST_ROWS = 512
 #: Sizes of batch are multiples of this, since each has machine code of its own.
 ROUND = 8
 
@@ -83,8 +85,8 @@ class Trials:
         trace, widths = self.trace, sizes(self.trace)
         numbers = sum(widths[stage.scope][name] for stage in trace.stages for name in stage.inputs)
         numbers = 3 * numbers * trace.steps + len(self._window) * sum(widths[p.scope][p.line] for p in self.parts)
-        each = max(numbers * np.dtype(trace.header.dtype).itemsize, 1)
-        batches = -(-count // min(max(AT_ONCE // each, 1), MOST_ROWS))
+        each = numbers * np.dtype(trace.header.dtype).itemsize
+        batches = -(-count // min(at_once(each), MOST_ROWS))
         size = -(-count // max(batches, 1))
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
 

@@ -13,7 +13,7 @@ from ..saturation import Activity
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..described import Described
+    from ..line_statistics import LineStatistics
     from .profile import Profile, StageProfile
 
 UNITS = (
@@ -50,7 +50,7 @@ def _joined(columns: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFr
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
 
 
-def _units(found: Profile, part: StageProfile, line: Described) -> pd.DataFrame:
+def _units(found: Profile, part: StageProfile, line: LineStatistics) -> pd.DataFrame:
     import pandas as pd
 
     width = len(line.mean)

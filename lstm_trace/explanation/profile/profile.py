@@ -16,7 +16,7 @@ from ...trace.argument_types import checked
 from ...trace.holds.held import plain
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ..described import Described, Moves, described, moves
+from ..line_statistics import LineStatistics, Moves, line_statistics, moves
 from ..recurrence import Recurrence, recurrence
 from ..saturation import Activity, NotFinite, behaviour
 from . import frames
@@ -41,19 +41,19 @@ class StageProfile:
 
     stage: Stage
     gates: dict[str, tuple[Activity, ...]]
-    states: tuple[Described, ...]
-    output: Described | None
+    states: tuple[LineStatistics, ...]
+    output: LineStatistics | None
     moves: Moves | None
     follows: Mapping[str, Follows]
 
     @property
-    def lines(self) -> tuple[Described, ...]:
+    def lines(self) -> tuple[LineStatistics, ...]:
         """The lines that are described, each once."""
         others = () if self.output is None or self.output in self.states else (self.output,)
         return (*self.states, *others)
 
     @property
-    def memory(self) -> Described | None:
+    def memory(self) -> LineStatistics | None:
         """The first carried line of which it is known what it keeps."""
         return next((state for state in self.states if state.kept is not None), None)
 
@@ -198,11 +198,11 @@ def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) 
     memories = dict(_memories(stage))
     names = [*memories] or stage.carried
     there = [name for name in names if name in trace.lines.get(stage.scope, {})]
-    states = tuple(described(trace, stage, name, rows, memories.get(name)) for name in there)
+    states = tuple(line_statistics(trace, stage, name, rows, memories.get(name)) for name in there)
     output = stage.unpadded(stage.cell.output)
     shown = next((state for state in states if state.name == output), None)
     if shown is None and output in trace.lines.get(stage.scope, {}):
-        shown = described(trace, stage, output, rows, None)
+        shown = line_statistics(trace, stage, output, rows, None)
     own = [unit for unit in units if unit.scope == stage.scope]
     cell = stage.cell
     squashed = [line.name for line in cell.lines if cell.is_gate(line)]

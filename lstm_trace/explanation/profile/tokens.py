@@ -7,9 +7,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
+from ...engine.cost import pieces
 from ...trace.labels import step_labels
 from ...trace.trace import Trace
-from ..half_life import pieces
 
 #: There must be so many more steps than different tokens: otherwise each token says what it says by chance.
 SPARE = 10

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...languages.strings import Words
-from ..sheet import shown_number
+from ..furniture import shown_number
 
 #: Numbers of colours: of padding (transparent, so that the ground is seen), of what is no finite number, the first and
 #: the number of those of a scale.
@@ -111,7 +111,7 @@ def symmetric(values: Array) -> Scale:
     return Scale(-reach, reach, True, False, beyond, int(size.size), most)
 
 
-def sizes(values: Array) -> Scale:
+def from_zero(values: Array) -> Scale:
     """From nothing to the largest of the values, none of them negative; by powers of ten where they are far apart."""
     found = values[np.isfinite(values) & (values > 0)]
     most, least = float(found.max(initial=0.0)), float(found.min(initial=np.inf))

@@ -10,8 +10,8 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.columns import cells
 from ...base.text.markup import escape
+from ..furniture import text
 from ..marked_text import spans, text_width
-from ..sheet import text
 from .colours import FIRST, LEVELS, Scale, extremes
 from .png import data_uri, encoded
 

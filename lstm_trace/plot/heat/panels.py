@@ -18,8 +18,7 @@ from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
 from ..figure import Figure, Live
-from ..page import framed
-from ..sheet import (
+from ..furniture import (
     HEAD,
     LABEL,
     LEFT,
@@ -33,6 +32,7 @@ from ..sheet import (
     step_marks,
     text,
 )
+from ..page import framed
 from ..subject import Subject
 from .colours import Scale
 from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
@@ -40,13 +40,13 @@ from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What makes pages with such pictures answer: a file of the folder `plot`.
-SCRIPT = "heat/heat.js"
+#: What makes pages with such pictures answer.
+SCRIPT = "plot/heat/heat.js"
 #: Panels stand side by side where each step has so much room then; between them is so much, and below them.
 _NARROW, _BETWEEN, _GAP = 11.0, 52.0, 10.0
 
 
-class Panel(NamedTuple):
+class HeatPanel(NamedTuple):
     """A line of a stage.
 
     units: in the order in which they are drawn. values: (units, steps). by: the line that they are ordered by. marked:
@@ -63,23 +63,23 @@ class Panel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Picture:
+class HeatPicture:
     """What is drawn, and how many rows and columns share a pixel in the picture."""
 
     found: Subject
-    panels: tuple[Panel, ...]
+    panels: tuple[HeatPanel, ...]
     size: tuple[int, int]
     title: str
     caption: str
 
-    def heat(self, panel: Panel, size: tuple[int, int] | None = None) -> Heat:
+    def heat(self, panel: HeatPanel, size: tuple[int, int] | None = None) -> Heat:
         """The map of a panel."""
         levels = panel.scale.levels(panel.values, self.found.valid)
         label = self.found.symbol(panel.stage, panel.line)
         return Heat(label, panel.scale, reduced(levels, panel.scale, size or self.size))
 
 
-def shared(found: Subject, size: tuple[int, int]) -> list[str]:
+def about_blocks(found: Subject, size: tuple[int, int]) -> list[str]:
     """What is said of pixels of several values."""
     rows, columns = size
     if rows == columns == 1:
@@ -88,7 +88,7 @@ def shared(found: Subject, size: tuple[int, int]) -> list[str]:
     return [found.words.word(key, units=rows, steps=columns)]
 
 
-def figure(kind: str, picture: Picture) -> Figure:
+def figure(kind: str, picture: HeatPicture) -> Figure:
     """The picture of a kind."""
     return Figure(
         kind,
@@ -105,7 +105,7 @@ def figure(kind: str, picture: Picture) -> Figure:
 # -- the drawing -----------------------------------------------------------------------------------------------------
 
 
-def _drawn(picture: Picture) -> str:
+def _drawn(picture: HeatPicture) -> str:
     found = picture.found
     n = len(found.steps)
     half = (WIDE - LEFT - RIGHT - _BETWEEN) / 2
@@ -130,7 +130,7 @@ def _drawn(picture: Picture) -> str:
     return document(picture.title, picture.caption, " ".join([*told, picture.caption]), "".join(parts), y)
 
 
-def _columns(found: Subject, panels: Sequence[Panel], columns: int) -> list[Sequence[Panel]]:
+def _columns(found: Subject, panels: Sequence[HeatPanel], columns: int) -> list[Sequence[HeatPanel]]:
     """What stands below one another: gates left and states right, or half of the panels each."""
     if columns == 1 or len(panels) == 1:
         return [panels]
@@ -140,7 +140,7 @@ def _columns(found: Subject, panels: Sequence[Panel], columns: int) -> list[Sequ
     return [gates, states] if gates and states else [panels[:half], panels[half:]]
 
 
-def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marked: bool) -> tuple[str, float]:
+def _map(picture: HeatPicture, panel: HeatPanel, x: float, y: float, whole: float, marked: bool) -> tuple[str, float]:
     """A panel, and its height. marked: whether the steps are below it."""
     found, heat = picture.found, picture.heat(panel)
     n = len(found.steps)
@@ -174,7 +174,7 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, whole: float, marke
     return f"<g>{body}</g>\n", ABOVE + tall * rows + below
 
 
-def _names(found: Subject, panel: Panel) -> list[str]:
+def _names(found: Subject, panel: HeatPanel) -> list[str]:
     """The names of the rows: labels, or the numbers of the units."""
     of = axis(found.trace, panel.stage, panel.line.name)
     width = found.trace.lines[panel.stage.scope][panel.line.name].shape[-1]
@@ -182,7 +182,7 @@ def _names(found: Subject, panel: Panel) -> list[str]:
     return [named[j] if named else str(found.words.nth(int(j))) for j in panel.units]
 
 
-def _said(found: Subject, panel: Panel) -> str:
+def _said(found: Subject, panel: HeatPanel) -> str:
     """A panel in words, for who cannot see it."""
     inside = panel.values[:, found.valid]
     finite = inside[np.isfinite(inside)]
@@ -203,7 +203,7 @@ def _said(found: Subject, panel: Panel) -> str:
 # -- what is behind it -----------------------------------------------------------------------------------------------
 
 
-def _frame(picture: Picture) -> pd.DataFrame:
+def _frame(picture: HeatPicture) -> pd.DataFrame:
     """A row for each step, a column for each unit of each line in the order that is drawn; NaN at padding."""
     found = picture.found
     there = found.valid
@@ -216,7 +216,7 @@ def _frame(picture: Picture) -> pd.DataFrame:
     )
 
 
-def _specification(picture: Picture, data: pd.DataFrame) -> dict[str, Any]:
+def _specification(picture: HeatPicture, data: pd.DataFrame) -> dict[str, Any]:
     """A panel of rectangles for each line."""
     found = picture.found
     largest = max(len(panel.units) for panel in picture.panels)
@@ -245,11 +245,11 @@ def _specification(picture: Picture, data: pd.DataFrame) -> dict[str, Any]:
     return {
         "vconcat": views,
         "resolve": {"scale": {"color": "independent"}},
-        "note": " ".join(shared(found, (size[0], size[1]))),
+        "note": " ".join(about_blocks(found, (size[0], size[1]))),
     }
 
 
-def _fields(found: Subject, panel: Panel, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _fields(found: Subject, panel: HeatPanel, size: tuple[int, int]) -> list[dict[str, Any]]:
     """The values of a panel, of each block that furthest from the middle of the scale; none of padding."""
     middle = 0.5 if panel.scale.gate else 0.0
     rows = []
@@ -266,12 +266,12 @@ def _fields(found: Subject, panel: Panel, size: tuple[int, int]) -> list[dict[st
 # -- the page --------------------------------------------------------------------------------------------------------
 
 
-def _live(picture: Picture, svg: str) -> Live:
+def _live(picture: HeatPicture, svg: str) -> Live:
     """The page: it shows the value that is pointed at, and draws the unit of a row that is clicked."""
     return Live(interactive(picture, svg), SCRIPT)
 
 
-def interactive(picture: Picture, svg: str) -> str:
+def interactive(picture: HeatPicture, svg: str) -> str:
     """A picture for a page that has SCRIPT: HTML."""
     found, words = picture.found, picture.found.words
     panels = [

@@ -13,9 +13,9 @@ from ...base.arrays import Array
 from ...explanation.account import Account, Step, account
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
-from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, shared, specification, summed
+from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, specification, steps_in_column, summed
 from ..figure import Figure
-from ..sheet import shown_number
+from ..furniture import shown_number
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def figure(trace: Trace, told: Account, language: str = "en") -> Figure:
     rest = [(words.word(f"plot.contribution.{name}.rest"), values) for name, values in measures.items()]
     caption += left_out(words, found.steps, places, rest)
     steps, labels = found.steps[places], found.labels[places] if found.labels else ()
-    size = shared(len(steps))
+    size = steps_in_column(len(steps))
     columns = [_columns(values[places], size) for values in measures.values()]
     shaded = _opposed(*columns) if len(columns) == 2 else ()
     if shaded:

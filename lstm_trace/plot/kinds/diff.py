@@ -17,10 +17,10 @@ from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart
 from ..figure import Figure
-from ..heat.colours import sizes
+from ..furniture import shown_number
+from ..heat.colours import from_zero
 from ..heat.image import room
-from ..heat.panels import Panel, Picture, figure, shared
-from ..sheet import shown_number
+from ..heat.panels import HeatPanel, HeatPicture, about_blocks, figure
 from ..subject import Subject, chosen_units, subject
 
 
@@ -38,7 +38,7 @@ def diff(
 ) -> Figure:
     """The sizes of differences, unit by step; see `plots.Plots.diff`."""
     trace, against, steps = _aligned(trace, against, steps)
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     found = replace(found, against=against)
     panels = []
     for stage in found.shown.stages:
@@ -47,11 +47,11 @@ def diff(
     if not panels:
         raise _apart(found, unit)
     inside = np.concatenate([panel.values[:, found.valid].ravel() for panel in panels])
-    scale = sizes(inside)
+    scale = from_zero(inside)
     panels = [panel._replace(scale=scale) for panel in panels]
     size = room(max(len(panel.units) for panel in panels), len(found.steps), len(panels))
-    caption = " ".join([*found.notes, *_notes(found, against, panels), *shared(found, size)])
-    return figure("diff", Picture(found, tuple(panels), size, found.titled("plot.diff"), caption))
+    caption = " ".join([*found.notes, *_notes(found, against, panels), *about_blocks(found, size)])
+    return figure("diff", HeatPicture(found, tuple(panels), size, found.titled("plot.diff"), caption))
 
 
 def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
@@ -69,7 +69,7 @@ def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
     return between(a, chosen), between(b, chosen), None
 
 
-def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -> list[Panel]:
+def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -> list[HeatPanel]:
     """The panel of a line that both have with the same width; else none."""
     theirs = other.lines.get(stage.scope, {}).get(line.name)
     mine = found.values(stage, line)
@@ -83,7 +83,7 @@ def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -
         return []
     differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN is one, too
     first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None
-    return [Panel(stage, line, units, apart[:, units].T, sizes(apart[:0]), marked=first)]
+    return [HeatPanel(stage, line, units, apart[:, units].T, from_zero(apart[:0]), marked=first)]
 
 
 def _apart(found: Subject, unit: Any) -> MissingError:
@@ -92,7 +92,7 @@ def _apart(found: Subject, unit: Any) -> MissingError:
     return MissingError(f"there is nothing to compare{of}: none of {', '.join(names)} is in both with the same width")
 
 
-def _notes(found: Subject, against: Trace, panels: Sequence[Panel]) -> list[str]:
+def _notes(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> list[str]:
     """Where they differ first, the largest difference, and what the colours mean."""
     words, scale = found.words, panels[0].scale
     inside = [np.where(found.valid, panel.values, 0.0) for panel in panels]
@@ -118,7 +118,7 @@ def _notes(found: Subject, against: Trace, panels: Sequence[Panel]) -> list[str]
     return notes
 
 
-def _where(found: Subject, panel: Panel, at: int) -> str:
+def _where(found: Subject, panel: HeatPanel, at: int) -> str:
     """The line, unit and step of the largest difference of a step, in words."""
     values = panel.values[:, at]
     j = int(np.where(np.isnan(values), np.inf, values).argmax())

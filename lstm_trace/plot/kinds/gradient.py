@@ -15,7 +15,7 @@ from ...errors import MissingError
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
-from ..chart import Chart, Curve, Panel, Row
+from ..chart import Chart, Curve, CurvePanel, Row
 from ..drawing import drawn
 from ..figure import Figure
 from ..marked_text import as_text
@@ -96,7 +96,7 @@ def _rows(found: Subject, measured: Norms) -> Iterator[tuple[str, Row]]:
             stage = next(stage for _, stage in _places(found) if line in stage.cell.by_name)
             symbol = found.symbol(stage, stage.cell.by_name[line])
             named = found.words.word("plot.gradient.to", line=symbol)
-            yield line, Row("", 0, named, "", (Panel("norms", tuple(curves)),))
+            yield line, Row("", 0, named, "", (CurvePanel("norms", tuple(curves)),))
 
 
 def _places(found: Subject) -> list[tuple[str, Stage]]:
@@ -119,7 +119,7 @@ def _frame(measured: Norms) -> pd.DataFrame:
 def _specification(chart: Chart, lines: Sequence[str], data: pd.DataFrame) -> dict[str, Any]:
     """A panel for each row, its curves by layer and direction."""
     curves = [curve for row in chart.rows for curve in row.curves]
-    size = vega.shared(len(chart.steps), len(curves))
+    size = vega.steps_between_extremes(len(chart.steps), len(curves))
     panels = []
     for row, line in zip(chart.rows, lines, strict=True):
         here = data[(data["line"] == line) & (data["norm"] > 0)]

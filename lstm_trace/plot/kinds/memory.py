@@ -12,9 +12,9 @@ from ...base.arrays import Array
 from ...explanation.memory import Entry, Ledger, ledger, table
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
-from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, shared, specification, summed
+from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, specification, steps_in_column, summed
 from ..figure import Figure
-from ..sheet import shown_number
+from ..furniture import shown_number
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:
@@ -31,23 +31,23 @@ _SHADES = {"written": " faint", "part": ""}
 @checked
 def memory(trace: Trace, of: str, language: str = "en") -> Figure:
     """The ledger of a value as bars; see `plots.Plots`. Raises OptionError where the value has no ledger."""
-    account = ledger(trace, of)
-    at = account.address
+    book = ledger(trace, of)
+    at = book.address
     found = subject(trace, layer=at.layer, direction=at.direction, batch=at.b or 0, language=language)
     words, title = found.words, found.titled("plot.memory", what=found.value(at))
-    caption = [*_sum(found, account), *_largest(found, account.rows)]
-    if not all(np.isfinite([row.part, row.written]).all() for row in account.rows):
+    caption = [*_sum(found, book), *_largest(found, book.rows)]
+    if not all(np.isfinite([row.part, row.written]).all() for row in book.rows):
         caption.append(words.word("plot.gaps"))
-    parts = _by_source(found, account)
+    parts = _by_source(found, book)
     written = np.array([values["part"] for values in parts.values()]).reshape(len(parts), len(found.steps))
     places, left = focus(np.abs(written).max(axis=0, initial=0.0)), written.sum(axis=0)
     caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left)])
     steps, labels = found.steps[places], found.labels[places] if found.labels else ()
-    size, behind = shared(len(steps)), trace.stage(at.scope).backwards
+    size, behind = steps_in_column(len(steps)), trace.stage(at.scope).backwards
     if size > 1:
         caption.append(words.word("plot.columns", n=size))
     shown = {source: {of: part[places] for of, part in values.items()} for source, values in parts.items()}
-    bars = tuple(_bars(found, account, shown, size, -(-len(steps) // size) if behind else -1))
+    bars = tuple(_bars(found, book, shown, size, -(-len(steps) // size) if behind else -1))
     legend = tuple(dict.fromkeys((bar.kind, bar.name) for bar in sorted(bars, key=lambda bar: bar.kind.split()[0])))
     chart = BarChart(
         title,
@@ -58,7 +58,7 @@ def memory(trace: Trace, of: str, language: str = "en") -> Figure:
         (BarPanel("", bars),),
         legend,
         size,
-        before=account.rows[0].source,
+        before=book.rows[0].source,
         behind=behind,
     )
     return Figure(
@@ -66,20 +66,20 @@ def memory(trace: Trace, of: str, language: str = "en") -> Figure:
         title,
         chart.caption,
         partial(drawn, chart),
-        partial(_frame, trace, account),
+        partial(_frame, trace, book),
         lambda data: specification(chart),
         language,
     )
 
 
-def _sum(found: Subject, account: Ledger) -> Iterator[str]:
+def _sum(found: Subject, book: Ledger) -> Iterator[str]:
     """That the parts are the value, but for rounding; what they are where a foreign trace has another value."""
-    whole = account.rows[-1].running
-    if np.isfinite([whole, account.value]).all():
-        size = sum(abs(row.part) for row in account.rows)
-        rounding = 64 * np.finfo(found.trace.header.dtype).eps * (size + abs(account.value))
-        key = "plot.memory.sum" if abs(account.residual) <= rounding else "plot.memory.gap"
-        yield found.words.word(key, value=shown_number(account.value, 6), sum=shown_number(whole, 6))
+    whole = book.rows[-1].running
+    if np.isfinite([whole, book.value]).all():
+        size = sum(abs(row.part) for row in book.rows)
+        rounding = 64 * np.finfo(found.trace.header.dtype).eps * (size + abs(book.value))
+        key = "plot.memory.sum" if abs(book.residual) <= rounding else "plot.memory.gap"
+        yield found.words.word(key, value=shown_number(book.value, 6), sum=shown_number(whole, 6))
 
 
 def _largest(found: Subject, rows: Sequence[Entry]) -> Iterator[str]:
@@ -93,10 +93,10 @@ def _largest(found: Subject, rows: Sequence[Entry]) -> Iterator[str]:
         yield words.word("plot.largest", items=words.word("semicolon").join(told))
 
 
-def _by_source(found: Subject, account: Ledger) -> dict[str, dict[str, Array]]:
+def _by_source(found: Subject, book: Ledger) -> dict[str, dict[str, Array]]:
     """What each source wrote at the steps of the picture, and what is left of that; 0 where that is no number."""
     sources: dict[str, dict[str, Array]] = {}
-    for row in account.rows[1:]:
+    for row in book.rows[1:]:
         values = sources.setdefault(row.source, {of: np.zeros(len(found.steps)) for of in _SHADES})
         for of in _SHADES:
             number = getattr(row, of)
@@ -105,11 +105,11 @@ def _by_source(found: Subject, account: Ledger) -> dict[str, dict[str, Array]]:
 
 
 def _bars(
-    found: Subject, account: Ledger, parts: Mapping[str, Mapping[str, Array]], size: int, apart: int
+    found: Subject, book: Ledger, parts: Mapping[str, Mapping[str, Array]], size: int, apart: int
 ) -> Iterator[Bar]:
     """Of each source what it wrote, pale, and what is left of that in front of it; sources are stacked."""
-    words, before = found.words, account.rows[0]
-    stage = found.trace.stage(account.address.scope)
+    words, before = found.words, book.rows[0]
+    stage = found.trace.stage(book.address.scope)
     for of, shade in _SHADES.items():
         value = getattr(before, of)
         if value and np.isfinite(value):
@@ -126,8 +126,8 @@ def _bars(
                         base[column, side] = base.get((column, side), 0.0) + part
 
 
-def _frame(trace: Trace, account: Ledger) -> pd.DataFrame:
+def _frame(trace: Trace, book: Ledger) -> pd.DataFrame:
     import pandas as pd
 
-    columns, rows = table(trace, account)
+    columns, rows = table(trace, book)
     return pd.DataFrame(rows, columns=list(columns))

@@ -16,8 +16,8 @@ from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
+from ..furniture import HEAD, LEFT, LINE, RIGHT, document, of_units, shown_number, text
 from ..marked_text import spans
-from ..sheet import HEAD, LEFT, LINE, RIGHT, document, of_units, shown_number, text
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def saturation(
 
     Raises OptionError unless 0 <= low < high <= 1, MissingError where there is no gate.
     """
-    found = subject(trace, lines, layer, direction, None, None, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, language=language)
     measured = behaviour(trace, low, high)
     panels = tuple(_panels(found, measured, lines is not None))
     if not panels:

@@ -16,7 +16,7 @@ from ..figure import Figure
 from ..heat.colours import gate, symmetric
 from ..heat.image import room
 from ..heat.order import ORDERS, ordered
-from ..heat.panels import Panel, Picture, figure, shared
+from ..heat.panels import HeatPanel, HeatPicture, about_blocks, figure
 from ..subject import Subject, chosen_units, subject
 
 #: Units up to which they stand in their own order, if no other is asked for.
@@ -36,10 +36,11 @@ def states(
     language: str = "en",
 ) -> Figure:
     """Gates and states of all units over time; see `plots.Plots.states`."""
-    return figure("states", picture(subject(trace, lines, layer, direction, batch, steps, language), unit, order))
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
+    return figure("states", picture(found, unit, order))
 
 
-def picture(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> Picture:
+def picture(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> HeatPicture:
     """What is drawn of a subject, in images of at most so many pixels; see `states`."""
     if order is not None and order not in ORDERS:
         raise OptionError(f"there is no order {order!r}{nearest(order, ORDERS, 'expected')}")
@@ -48,11 +49,11 @@ def picture(found: Subject, unit: Any = None, order: str | None = None, most: in
         raise found.nothing
     largest = max(len(panel.units) for panel in panels)
     size = room(largest, len(found.steps), len(panels), most)
-    caption = " ".join([*found.notes, *_notes(found, panels, order), *shared(found, size)])
-    return Picture(found, tuple(panels), size, found.titled("plot.states.title"), caption)
+    caption = " ".join([*found.notes, *_notes(found, panels, order), *about_blocks(found, size)])
+    return HeatPicture(found, tuple(panels), size, found.titled("plot.states.title"), caption)
 
 
-def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[Panel]:
+def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[HeatPanel]:
     """The lines of a stage; units of one width are in one order."""
     orders: dict[int, tuple[Array, str]] = {}
     panels = []
@@ -67,7 +68,7 @@ def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[
             units = units[np.isin(units, wanted)]
         scale = gate() if found.is_gate(stage, line) else symmetric(values[units][:, found.valid])
         if len(units):
-            panels.append(Panel(stage, line, units, values[units], scale, by))
+            panels.append(HeatPanel(stage, line, units, values[units], scale, by))
     if unit is not None and (missing := set(chosen_units(unit)) - {int(j) for p in panels for j in p.units}):
         raise MissingError(f"no unit {min(missing)} to draw: {stage.scope} has 0 to {max(orders, default=1) - 1}")
     return panels
@@ -87,7 +88,7 @@ def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple
     return (units, by) if len(units) == width else (np.arange(width), "")
 
 
-def _notes(found: Subject, panels: Sequence[Panel], order: str | None) -> list[str]:
+def _notes(found: Subject, panels: Sequence[HeatPanel], order: str | None) -> list[str]:
     """The order, and what the colours do not show."""
     words = found.words
     notes = []

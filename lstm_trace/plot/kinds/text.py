@@ -22,9 +22,9 @@ from ...trace.trace import Trace
 from .. import vega
 from ..coloured_text import Tokens, ground, is_mark, strength, terminal, tokens
 from ..figure import Figure, Live
+from ..furniture import HEAD, LABEL, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
-from ..sheet import HEAD, LABEL, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
 from ..subject import Subject, chosen_units, subject
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _ABOVE, _TALL, _BELOW, _SIZE, _BAR = 24.0, 25.0, 14.0, 15.0, 110.0
 _IN_LINE = 24
 
 
-class Panel(NamedTuple):
+class TextPanel(NamedTuple):
     """The values of a unit of a line, (steps,), NaN at padding."""
 
     stage: Stage
@@ -53,19 +53,19 @@ class Texts:
     """What is drawn. notes: what the caption says, but for signs of padding and of what is no number."""
 
     found: Subject
-    panels: tuple[Panel, ...]
+    panels: tuple[TextPanel, ...]
     tokens: Tokens
     title: str
     caption: str
     notes: tuple[str, ...]
 
-    def named(self, panel: Panel) -> str:
+    def named(self, panel: TextPanel) -> str:
         """Where a panel is from, in words."""
         found = self.found
         parts = (found.shown.place(panel.stage), found.unit(panel.stage, panel.line, panel.unit))
         return found.words.word("list").join(part for part in parts if part)
 
-    def value(self, panel: Panel, k: int) -> str:
+    def value(self, panel: TextPanel, k: int) -> str:
         """The value at a place in words."""
         words = self.found.words
         value = panel.values[k]
@@ -86,7 +86,7 @@ def text_of(
     language: str = "en",
 ) -> Figure:
     """The text of the steps, coloured by units; see `plots.Plots.text`."""
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     every = [panel for stage in found.shown.stages for panel in _panels(found, stage)]
     if not any(np.isfinite(panel.values).any() for panel in every):
         raise found.nothing
@@ -116,7 +116,7 @@ def text_of(
     )
 
 
-def _panels(found: Subject, stage: Stage) -> list[Panel]:
+def _panels(found: Subject, stage: Stage) -> list[TextPanel]:
     """Every unit of the chosen lines of a stage; if none were chosen of its output."""
     lines = found.lines(stage)
     if found.shown.chosen.names is None:
@@ -126,12 +126,12 @@ def _panels(found: Subject, stage: Stage) -> list[Panel]:
         values = np.where(found.valid[:, None], found.values(stage, line), np.nan)
         scale = gate() if found.is_gate(stage, line) else None
         panels += [
-            Panel(stage, line, j, values[:, j], scale or symmetric(values[:, j])) for j in range(values.shape[1])
+            TextPanel(stage, line, j, values[:, j], scale or symmetric(values[:, j])) for j in range(values.shape[1])
         ]
     return panels
 
 
-def _chosen(found: Subject, every: Sequence[Panel], unit: Any) -> tuple[list[Panel], list[str]]:
+def _chosen(found: Subject, every: Sequence[TextPanel], unit: Any) -> tuple[list[TextPanel], list[str]]:
     """The panels of the units that were asked for; else of the one whose values change most, and that this is so."""
     if unit is not None:
         wanted = chosen_units(unit)
@@ -148,12 +148,12 @@ def _chosen(found: Subject, every: Sequence[Panel], unit: Any) -> tuple[list[Pan
     return panels, [found.words.word("plot.most.one", n=units)] if units > 1 else []
 
 
-def _broken(found: Subject, panels: Sequence[Panel]) -> bool:
+def _broken(found: Subject, panels: Sequence[TextPanel]) -> bool:
     """Whether a value is no finite number."""
     return any(not np.isfinite(panel.values[found.valid]).all() for panel in panels)
 
 
-def _beyond(found: Subject, panel: Panel) -> list[str]:
+def _beyond(found: Subject, panel: TextPanel) -> list[str]:
     scale = panel.scale
     if not scale.beyond:
         return []
@@ -190,7 +190,7 @@ def _drawn(texts: Texts) -> str:
     return document(texts.title, texts.caption, " ".join([*told, texts.caption]), "".join(parts), y)
 
 
-def _heading(texts: Texts, panel: Panel, y: float) -> str:
+def _heading(texts: Texts, panel: TextPanel, y: float) -> str:
     """The line and unit, and the scale at the right end."""
     found, scale = texts.found, panel.scale
     symbol = found.symbol(panel.stage, panel.line)
@@ -216,7 +216,7 @@ def _ground(share: float, x: float, y: float, wide: float, tall: float) -> str:
     )
 
 
-def _token(texts: Texts, panel: Panel, k: int, label: str, share: float, x: float, y: float, wide: float) -> str:
+def _token(texts: Texts, panel: TextPanel, k: int, label: str, share: float, x: float, y: float, wide: float) -> str:
     """A part of the text on its colour; on grey at padding, and in a box where its value is no number."""
     place = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="21"'
     if not texts.found.valid[k]:
@@ -232,10 +232,10 @@ def _token(texts: Texts, panel: Panel, k: int, label: str, share: float, x: floa
 
 def _live(texts: Texts, svg: str) -> Live:
     """The texts as text, which can be selected; a part says its value where it is pointed at."""
-    return Live("".join(_paragraph(texts, panel) for panel in texts.panels))
+    return Live(f'<div class="lstm-text">\n{"".join(_paragraph(texts, panel) for panel in texts.panels)}</div>')
 
 
-def _paragraph(texts: Texts, panel: Panel) -> str:
+def _paragraph(texts: Texts, panel: TextPanel) -> str:
     strengths = strength(panel.scale, panel.values)
     low, high = panel.scale.ends
     name = escape(texts.found.told(panel.stage, panel.line))
@@ -248,7 +248,7 @@ def _paragraph(texts: Texts, panel: Panel) -> str:
     )
 
 
-def _cluster(texts: Texts, panel: Panel, strengths: Array, places: list[int]) -> str:
+def _cluster(texts: Texts, panel: TextPanel, strengths: Array, places: list[int]) -> str:
     """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
     found, labels = texts.found, [texts.tokens.labels[k] for k in places]
     inner = "".join(f"<i>↵</i>{escape(label)}" if "\n" in label else escape(label) for label in labels)

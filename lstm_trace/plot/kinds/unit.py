@@ -15,7 +15,7 @@ from ...errors import MissingError
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
-from ..chart import Chart, Curve, Panel, Row
+from ..chart import Chart, Curve, CurvePanel, Row
 from ..drawing import drawn
 from ..figure import Figure
 from ..subject import Subject, chosen_units, subject, told
@@ -39,7 +39,7 @@ def trajectories(
     language: str = "en",
 ) -> Figure:
     """Gates and states of units over time; see `plots.Plots`. Raises MissingError for a selection that is not there."""
-    found = subject(trace, lines, layer, direction, batch, steps, language)
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     rows = [row for stage in found.shown.stages for row in _rows(found, stage)]
     if unit is not None:
         rows = _of_units(rows, unit)
@@ -77,7 +77,7 @@ def _rows(found: Subject, stage: Stage) -> Iterator[Row]:
                     _curve(found, stage, line, values[:, j])
                 )
         if any(np.isfinite(curve.values).any() for curves in panels.values() for curve in curves):
-            drawn_panels = tuple(Panel(kind, tuple(curves)) for kind, curves in panels.items())
+            drawn_panels = tuple(CurvePanel(kind, tuple(curves)) for kind, curves in panels.items())
             shown = found.shown
             scope = stage.scope if len(shown.stages) > 1 else ""
             yield Row(scope, j, shown.unit(j, widest), shown.place(stage), drawn_panels)
@@ -128,7 +128,7 @@ def _frame(found: Subject, rows: Sequence[Row]) -> pd.DataFrame:
 def _specification(chart: Chart, data: pd.DataFrame) -> dict[str, Any]:
     """For each unit a panel of gates and one of values, side by side."""
     columns = [_column(row, curve) for row in chart.rows for curve in row.curves]
-    size = vega.shared(len(chart.steps), len(columns))
+    size = vega.steps_between_extremes(len(chart.steps), len(columns))
     panels = []
     for row in chart.rows:
         side = []

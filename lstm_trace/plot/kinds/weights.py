@@ -23,10 +23,10 @@ from ...trace.labels import readout
 from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
+from ..furniture import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, shown_number, text
 from ..heat.colours import Scale, symmetric
 from ..heat.image import ABOVE, Heat, names, reduced, room
 from ..marked_text import MarkedPlain
-from ..sheet import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, shown_number, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,7 @@ _FIELD, _LONG, _BETWEEN, _GAP, _LEAST, _SCALE, _SEEN = 18.0, 340.0, 60.0, 12.0, 
 _LARGE = 512
 
 
-class Panel(NamedTuple):
+class Matrix(NamedTuple):
     """A parameter, (rows, columns). place: in words. rows, columns: their labels, or their numbers."""
 
     stage: Stage
@@ -51,10 +51,10 @@ class Panel(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Picture:
+class Matrices:
     """What is drawn. symbols: the author's own. size: how many rows and columns share a pixel."""
 
-    panels: tuple[Panel, ...]
+    panels: tuple[Matrix, ...]
     symbols: Mapping[str, Any]
     size: tuple[int, int]
     words: Words
@@ -88,7 +88,7 @@ def weights(
     notes += _beyond(said, source.header.symbols, panels)
     title = said.word("plot.weights.less" if against is not None else "plot.weights")
     title = source.header.title + said.aside(title) if source.header.title else title
-    picture = Picture(tuple(panels), source.header.symbols, size, said, title, " ".join(notes))
+    picture = Matrices(tuple(panels), source.header.symbols, size, said, title, " ".join(notes))
     drawn, frame, specification = partial(_drawn, picture), partial(_frame, picture), partial(_specification, picture)
     return Figure("weights", title, picture.caption, drawn, frame, specification, language)
 
@@ -142,7 +142,7 @@ def _apart(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array
         return np.asarray(there[name], np.float64) - np.asarray(array, np.float64)
 
 
-def _panel(source: Trace | Model, stage: Stage, name: str, array: Array, place: str) -> Panel:
+def _panel(source: Trace | Model, stage: Stage, name: str, array: Array, place: str) -> Matrix:
     """A parameter with the labels of its rows and columns; a vector is a column, a number a field."""
     values = np.asarray(array, np.float64)
     values = values.reshape(values.shape[0] if values.ndim else 1, -1)
@@ -157,7 +157,7 @@ def _panel(source: Trace | Model, stage: Stage, name: str, array: Array, place: 
         return list(found) if len(found) == n else [str(k + first) for k in range(n)]
 
     columns = named(of, values.shape[1]) if values.shape[1] > 1 or array.ndim == 2 else [""]
-    return Panel(stage, name, place, values, symmetric(values), named(row, values.shape[0]), columns)
+    return Matrix(stage, name, place, values, symmetric(values), named(row, values.shape[0]), columns)
 
 
 def _operand(stage: Stage, name: str) -> str:
@@ -165,7 +165,7 @@ def _operand(stage: Stage, name: str) -> str:
     return next((line.product[1] for line in stage.cell.lines if line.product and line.product[0] == name), "")
 
 
-def _one_scale(panels: Sequence[Panel]) -> list[Panel]:
+def _one_scale(panels: Sequence[Matrix]) -> list[Matrix]:
     """Parameters of one shape have one scale in a stage, so that gates can be compared."""
     found: dict[tuple[str, tuple[int, ...]], Scale] = {}
     for panel in panels:
@@ -185,12 +185,12 @@ def _place(said: Words, stage: Stage, every: Sequence[Stage]) -> str:
     return place if plain else said.word("place", layer=place, direction=said.word(f"direction.{stage.direction}"))
 
 
-def _has_norms(panel: Panel) -> bool:
+def _has_norms(panel: Matrix) -> bool:
     """Whether it is a matrix whose norms are soon computed."""
     return min(panel.values.shape) > 1 and max(panel.values.shape) <= _LARGE and bool(np.isfinite(panel.values).all())
 
 
-def _norms(panel: Panel) -> str:
+def _norms(panel: Matrix) -> str:
     """The largest singular value of a matrix and, of a recurrent one, the largest size of an eigenvalue."""
     values = panel.values
     if not _has_norms(panel):
@@ -202,7 +202,7 @@ def _norms(panel: Panel) -> str:
     return said
 
 
-def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Panel]) -> list[str]:
+def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Matrix]) -> list[str]:
     """Of each scale that ends before its values, that it does."""
     notes = []
     for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):
@@ -215,12 +215,12 @@ def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Panel]) ->
 # -- the drawing -----------------------------------------------------------------------------------------------------
 
 
-def _group(panel: Panel) -> tuple[str, str]:
+def _group(panel: Matrix) -> tuple[str, str]:
     """The stage and what a weight is for, by its name: weights and bias of a gate stand in one row."""
     return panel.stage.scope, re.sub(r"^[A-Za-z]+_[xhc]?(?=.)", "", panel.name)
 
 
-def _drawn(picture: Picture) -> str:
+def _drawn(picture: Matrices) -> str:
     y, parts, place = HEAD, [], None
     groups = [list(group) for _, group in groupby(picture.panels, key=_group)]
     field = _field(groups)
@@ -244,7 +244,7 @@ def _drawn(picture: Picture) -> str:
     return document(picture.title, picture.caption, f"{told} {picture.caption}", "".join(parts), y)
 
 
-def _field(groups: Sequence[Sequence[Panel]]) -> float:
+def _field(groups: Sequence[Sequence[Matrix]]) -> float:
     """The side of a field: the panels of a group stand in a row where that leaves fields that can be seen well."""
     longest = max(max(panel.values.shape) for panels in groups for panel in panels)
     side = float(np.clip(_LONG // longest, 1.0, _FIELD))
@@ -255,7 +255,7 @@ def _field(groups: Sequence[Sequence[Panel]]) -> float:
     return side
 
 
-def _map(picture: Picture, panel: Panel, x: float, y: float, wide: float, field: float) -> tuple[str, float]:
+def _map(picture: Matrices, panel: Matrix, x: float, y: float, wide: float, field: float) -> tuple[str, float]:
     """A parameter, and its height."""
     rows, columns = panel.values.shape
     symbol = MarkedPlain(picture.symbols)(Sym(panel.name)).replace("-", "−")
@@ -272,7 +272,7 @@ def _map(picture: Picture, panel: Panel, x: float, y: float, wide: float, field:
     return f"<g>{body}</g>\n", ABOVE + tall + height + (16.0 if norms else 0.0)
 
 
-def _said(picture: Picture, panel: Panel) -> str:
+def _said(picture: Matrices, panel: Matrix) -> str:
     finite = panel.values[np.isfinite(panel.values)]
     least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
     where = "×".join(map(str, panel.values.shape))
@@ -284,7 +284,7 @@ def _said(picture: Picture, panel: Panel) -> str:
 # -- what is behind it -----------------------------------------------------------------------------------------------
 
 
-def _frame(picture: Picture) -> pd.DataFrame:
+def _frame(picture: Matrices) -> pd.DataFrame:
     """A row for each entry: layer, direction, name, row and column, from 0."""
     import pandas as pd
 
@@ -300,7 +300,7 @@ def _frame(picture: Picture) -> pd.DataFrame:
     return pd.DataFrame({**told, "row": row, "column": column, "value": value})
 
 
-def _specification(picture: Picture, data: pd.DataFrame) -> dict[str, Any]:
+def _specification(picture: Matrices, data: pd.DataFrame) -> dict[str, Any]:
     """A panel of rectangles for each parameter."""
     size = 1
     while sum(-(-p.values.shape[0] // size) * -(-p.values.shape[1] // size) for p in picture.panels) > vega.MOST:

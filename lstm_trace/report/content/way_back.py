@@ -22,7 +22,7 @@ from ...view.line_groups import Group
 from ...view.view import UNITS, Detail, Place, View
 from .gradient_symbols import gradient_symbols
 from .live import Live
-from .target import Target, made_for, seeded, target
+from .objective import Objective, made_for, objective, seeded
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
@@ -72,7 +72,7 @@ class Back(View):
     @cached_property
     def value_and_baseline(self) -> tuple[Num, Num]:
         """Of a split what L is, and what it is in the baseline."""
-        found = self.target
+        found = self.objective
         places = []
         for stage, line, weights in found.parts:
             back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
@@ -92,7 +92,7 @@ class Back(View):
     @property
     def worth(self) -> Num:
         """What L is, of a sum of values."""
-        return self._weighted(((stage.scope, line), weights) for stage, line, weights in self.target.parts)
+        return self._weighted(((stage.scope, line), weights) for stage, line, weights in self.objective.parts)
 
     def slope(self, of: Node, through: str = "") -> Gradient:
         """The symbol of a gradient, or secant."""
@@ -104,9 +104,9 @@ class Back(View):
         return seeded(self.trace)
 
     @cached_property
-    def target(self) -> Target:
+    def objective(self) -> Objective:
         """What L is."""
-        return target(self.trace)
+        return objective(self.trace)
 
     def lines(self, stage: Stage) -> list[Line]:
         """The recorded lines with a name; what the others compute is written out in them."""
@@ -134,7 +134,7 @@ class Back(View):
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """The line as one formula; none for the weight of the one value that L is."""
         weight = line.op == "copy" and line.operands[0] in stage.weights
-        if self.target.weighted or not weight:
+        if self.objective.weighted or not weight:
             yield "=", self.symbolic(stage, line)
 
     def symbolic(self, stage: Stage, line: Line) -> Node:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from importlib.resources import files
 from itertools import pairwise
 from typing import Any
 
+from ...base.page import asset
 from ...base.text.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain
@@ -30,7 +30,7 @@ _BETWEEN, _EDGE = 40.0, 12.0  # between columns, around the picture
 
 
 @dataclass(frozen=True)
-class Picture:
+class Diagram:
     """The drawing of a stage's cell without its values.
 
     widths: characters of the values of each name, for which room is left. said: the words of its captions. own: a
@@ -257,7 +257,7 @@ def _curve(x: float, y: float, end_x: float, end_y: float) -> str:
 
 def style() -> str:
     """The style sheet of pictures, which the page and a picture that stands alone share."""
-    return (files(__package__) / "diagram.css").read_text(encoding="utf-8")
+    return asset("report/diagram/diagram.css")
 
 
 def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, language: str = "en") -> str:
@@ -274,7 +274,7 @@ def diagram(trace: Trace, scope: str | None = None, t: int = 0, b: int = 0, lang
     trace = plain(trace)  # what is held changes the values, not the cell
     stage = trace.stages[0] if scope is None else trace.stage(scope)
     numbers = Values(trace, DIGITS)
-    picture = Picture(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
+    picture = Diagram(stage, widths(stage, numbers), words(language, trace.header.count_from), trace.header.symbols)
     values = picture.texts(shown(picture, numbers, t, b))
     wide, tall = picture.size
     title = escape(caption(trace, stage, t, b, picture.said))

@@ -13,13 +13,13 @@ from ...trace.labels import axis
 from ...trace.trace import Trace
 
 if TYPE_CHECKING:
-    from .diagram import Picture
+    from .diagram import Diagram
 
 #: Decimals and units of the values that stand in a picture.
 DIGITS, UNITS = 3, 3
 
 
-def shown(picture: Picture, values: Values, t: int, b: int, unit: int | None = None) -> dict[str, str]:
+def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = None) -> dict[str, str]:
     """The values of one step and row by spot, rounded: the first few of more than `UNITS`.
 
     unit: of a line of more than `UNITS` hidden units the one that is shown instead, alone.

@@ -14,23 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...formulas.blocks import (
-    Block,
-    Body,
-    Boxed,
-    Chain,
-    Chains,
-    Code,
-    Derivation,
-    Heading,
-    Items,
-    Listing,
-    Para,
-    Picture,
-    Premises,
-    Table,
-    Text,
-)
+from ...formulas import blocks
 from ...formulas.plain import Plain
 from ...formulas.tex import TEX, Tex
 from ...formulas.tree import Dots, Node
@@ -86,14 +70,14 @@ class _Printer:
         """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
         return self.room + 2 if self.tight and self.part is None else self.room
 
-    def text(self, text: Text) -> str:
+    def text(self, text: blocks.Text) -> str:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | Code) -> str:
+    def _inline(self, part: str | Node | blocks.Code) -> str:
         if isinstance(part, str):
             return literal(part)
-        if isinstance(part, Code):
+        if isinstance(part, blocks.Code):
             return rf"\texttt{{{literal(part.text)}}}"
         return r"\dots" if isinstance(part, Dots) and part.way == "across" else f"${self.tex(part)}$"
 
@@ -108,7 +92,7 @@ def literal(text: str) -> str:
     return "".join(_SPECIAL.get(c, c) for c in text)
 
 
-def render(bodies: Sequence[Body]) -> str:
+def render(bodies: Sequence[blocks.Body]) -> str:
     """Reports as a LaTeX document."""
     several, tight = len(bodies) > 1, all(body.tight for body in bodies)
     body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
@@ -118,7 +102,7 @@ def render(bodies: Sequence[Body]) -> str:
     return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
-def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
+def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
     r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
     body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
     needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *packages(body)))
@@ -128,7 +112,7 @@ def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> st
     return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n\n{body}\n\n\\par\\endgroup\n"
 
 
-def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
+def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
     plain = Plain(body.own)
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
     size = (widths if body.tight else sizes)(plain)
@@ -141,20 +125,20 @@ def _body(body: Body, part: Level | None = None, room: int | None = None) -> str
     return "".join(placed).lstrip("\n")
 
 
-def _placed(p: _Printer, before: Block | None, block: Block) -> str:
+def _placed(p: _Printer, before: blocks.Block | None, block: blocks.Block) -> str:
     """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty line,
     which has no height."""
     text = LATEX[type(block)](p, block)
-    if isinstance(block, Derivation) or (isinstance(block, Premises) and not p.tight):
-        return f"\n{text}" if isinstance(before, Para) else f"\n\n\\nointerlineskip\n{text}"
-    return f"\\par\\nopagebreak\n\n{text}" if isinstance(before, Para) and before.leads else f"\n\n{text}"
+    if isinstance(block, blocks.Derivation) or (isinstance(block, blocks.Premises) and not p.tight):
+        return f"\n{text}" if isinstance(before, blocks.Para) else f"\n\n\\nointerlineskip\n{text}"
+    return f"\\par\\nopagebreak\n\n{text}" if isinstance(before, blocks.Para) and before.leads else f"\n\n{text}"
 
 
 def _together(text: str) -> str:
     return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else f"\\newpage\n{text}"
 
 
-def _heading(p: _Printer, block: Heading) -> str:
+def _heading(p: _Printer, block: blocks.Heading) -> str:
     text = p.text(block.text)
     if p.part is None and block.level == 1:
         return rf"{{\{'Large' if p.tight else 'LARGE'}\bfseries {text}\par}}"
@@ -163,12 +147,12 @@ def _heading(p: _Printer, block: Heading) -> str:
     return rf"\par\textbf{{{text}}}\par\nopagebreak" if level >= deep else rf"\{NAMES[level]}{star}{{{text}}}"
 
 
-def _items(p: _Printer, block: Items) -> str:
+def _items(p: _Printer, block: blocks.Items) -> str:
     rows = "\n".join(rf"\item {p.text(row)}" for row in block.rows)
     return f"\\begin{{itemize}}\n{rows}\n\\end{{itemize}}"
 
 
-def _table(p: _Printer, block: Table) -> str:
+def _table(p: _Printer, block: blocks.Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     cells = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     tables = []
@@ -180,14 +164,14 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n\n".join(tables)
 
 
-def _listing(p: _Printer, block: Listing) -> str:
+def _listing(p: _Printer, block: blocks.Listing) -> str:
     indent = r"\ "
     rows = (indent * (len(row) - len(row.lstrip())) + literal(row.lstrip()) for row in block.rows)
     body = " \\\\\n".join(rows)
     return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
 
 
-def _derivation(p: _Printer, block: Derivation) -> str:
+def _derivation(p: _Printer, block: blocks.Derivation) -> str:
     lines = [
         (r" \\*" + "\n").join(
             text for row in rows for text in tex_rows(row, p.tex, p.size, p.room, literal, r"\colon\quad", page=True)
@@ -198,7 +182,7 @@ def _derivation(p: _Printer, block: Derivation) -> str:
     return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
 
 
-def _premises(p: _Printer, block: Premises) -> str:
+def _premises(p: _Printer, block: blocks.Premises) -> str:
     """Values in columns, where these fit; otherwise each row by itself."""
     gap = CLOSE if p.tight else GAP
     found = packed(block, p.size, p.given, gap)
@@ -220,7 +204,7 @@ def _close_rows(rows: list[list[str]], columns: int) -> str:
     return _close(f"\\begin{{tabular}}{{{format}}}\n{body}\n\\end{{tabular}}")
 
 
-def _chains(p: _Printer, block: Chains) -> str:
+def _chains(p: _Printer, block: blocks.Chains) -> str:
     """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
     layout = laid_out(block, p.size, p.room)
     rows = []
@@ -245,16 +229,16 @@ def _box(width: str, body: str) -> str:
     return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
 
 
-def _chain(p: _Printer, chain: Chain, room: float) -> str:
+def _chain(p: _Printer, chain: blocks.Chain, room: float) -> str:
     lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room, r"\rlap{$%s$}")]
     body = " \\\\[2pt]\n".join(lines)
     return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
 
 
-def _boxed(p: _Printer, block: Boxed) -> str:
+def _boxed(p: _Printer, block: blocks.Boxed) -> str:
     """A frame as wide as what stands in it; on a page tables stand in two columns, each below its name."""
     parts = [[row for one in part for row in _in_box(p, one)] for part in with_names(block)]
-    if p.part is None and len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
+    if p.part is None and len(parts) > 1 and all(isinstance(part[-1], blocks.Table) for part in with_names(block)):
         tables = [f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}\n{_below(rows)}\n\\end{{tabular}}" for rows in parts]
         parts = [[" \\qquad\n".join(tables[at : at + 2])] for at in range(0, len(tables), 2)]
     body = _below([row for rows in parts for row in rows])
@@ -266,28 +250,28 @@ def _below(rows: list[str]) -> str:
     return " \\\\\\noalign{\\smallskip}\n".join(rows)
 
 
-def _in_box(p: _Printer, block: Block) -> list[str]:
+def _in_box(p: _Printer, block: blocks.Block) -> list[str]:
     """A block in rows of a table: displays as formulas in a line."""
-    if isinstance(block, Premises):
+    if isinstance(block, blocks.Premises):
         rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
                 for items in packed(block, p.size, p.given, CLOSE)]  # fmt: skip
         return [r"\qquad ".join(row) for row in rows]
     text = LATEX[type(block)](p, block)
-    if isinstance(block, Derivation):
+    if isinstance(block, blocks.Derivation):
         text = text.replace("{align*}", "{aligned}")
         return [f"${text}$"]
     return text.split("\n\n")
 
 
 LATEX: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: _heading,
-    Para: lambda p, block: p.text(block.text),
-    Items: _items,
-    Table: _table,
-    Listing: _listing,
-    Derivation: _derivation,
-    Premises: _premises,
-    Chains: _chains,
-    Boxed: _boxed,
-    Picture: lambda p, block: LATEX[type(block.instead)](p, block.instead),
+    blocks.Heading: _heading,
+    blocks.Para: lambda p, block: p.text(block.text),
+    blocks.Items: _items,
+    blocks.Table: _table,
+    blocks.Listing: _listing,
+    blocks.Derivation: _derivation,
+    blocks.Premises: _premises,
+    blocks.Chains: _chains,
+    blocks.Boxed: _boxed,
+    blocks.Picture: lambda p, block: LATEX[type(block.instead)](p, block.instead),
 }

@@ -13,23 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ...formulas.blocks import (
-    Block,
-    Body,
-    Boxed,
-    Chain,
-    Chains,
-    Code,
-    Derivation,
-    Heading,
-    Items,
-    Listing,
-    Para,
-    Picture,
-    Premises,
-    Table,
-    Text,
-)
+from ...formulas import blocks
 from ...formulas.plain import Plain
 from ...formulas.tex import Tex, escaped
 from ...formulas.tree import Dots, Node, Num
@@ -80,17 +64,17 @@ class _Printer:
     size: Callable[[Node], int]
     dialect: Dialect
 
-    def text(self, text: Text, table: bool = False) -> str:
+    def text(self, text: blocks.Text, table: bool = False) -> str:
         """Words and formulas in running text."""
         whole = ""
         for piece in (self._inline(part, table) for part in text):
             whole += (self.dialect.apart if _MONEY.match(whole[-1:] + piece[:1]) else "") + piece
         return whole
 
-    def _inline(self, part: str | Node | Code, table: bool) -> str:
+    def _inline(self, part: str | Node | blocks.Code, table: bool) -> str:
         if isinstance(part, str):
             return literal(part, self.dialect)
-        if isinstance(part, Code):
+        if isinstance(part, blocks.Code):
             return _code(part.text)
         if table and isinstance(part, Num):
             return self.plain.number(part.shown)
@@ -118,7 +102,7 @@ def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
     return re.sub(r"[\\`*_\[\]|$#~]", lambda found: dialect.taken.get(found[0], "\\" + found[0]), text)
 
 
-def render(bodies: Sequence[Body], math: str = "github") -> str:
+def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:
     """Reports as Markdown, one after the other.
 
     Args:
@@ -128,7 +112,7 @@ def render(bodies: Sequence[Body], math: str = "github") -> str:
     return "\n\n".join(_body(body, MATH[math]) for body in bodies) + "\n"
 
 
-def _body(body: Body, dialect: Dialect) -> str:
+def _body(body: blocks.Body, dialect: Dialect) -> str:
     plain = Plain(body.own)
     printer = _Printer(Tex(body.own), plain, sizes(plain), dialect)
     kinds = MARKDOWN if dialect.display else _WITHOUT_MATH
@@ -140,7 +124,7 @@ def heading(level: int, text: str) -> str:
     return f"{'#' * level} {text}" if level <= DEEPEST else f"**{text}**"
 
 
-def _table(p: _Printer, block: Table) -> str:
+def _table(p: _Printer, block: blocks.Table) -> str:
     rows = [[p.text(cell, table=True) for cell in row] for row in (block.head, *block.rows)]
     rows.insert(1, ["---:"] * len(block.head))
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
@@ -151,7 +135,7 @@ def _label(text: str) -> str:
     return escaped(text.translate({ord("~"): "∼", ord("^"): "ˆ", ord("\\"): "∖"}))
 
 
-def _derivation(p: _Printer, block: Derivation) -> str:
+def _derivation(p: _Printer, block: blocks.Derivation) -> str:
     lines = [
         (r" \\" + "\n").join(text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, _label, r"\!:\quad"))
         for rows in block.lines
@@ -159,7 +143,7 @@ def _derivation(p: _Printer, block: Derivation) -> str:
     return _math(p, lines, "4pt")
 
 
-def _premises(p: _Printer, block: Premises) -> str:
+def _premises(p: _Printer, block: blocks.Premises) -> str:
     rows = [
         [f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
         for items in packed(block, p.size, ROOM)
@@ -167,7 +151,7 @@ def _premises(p: _Printer, block: Premises) -> str:
     return _math(p, ["&" + _BESIDE.join(row) for row in rows], "8pt")
 
 
-def _chains(p: _Printer, block: Chains) -> str:
+def _chains(p: _Printer, block: blocks.Chains) -> str:
     """Each chain under its name; those without one in one display."""
     if not any(chain.title for chain in block.chains):
         return _math(p, [line for chain in block.chains for line in _chain(p, chain)], "4pt")
@@ -178,17 +162,17 @@ def _chains(p: _Printer, block: Chains) -> str:
     return "\n\n".join(texts)
 
 
-def _chain(p: _Printer, chain: Chain) -> list[str]:
+def _chain(p: _Printer, chain: blocks.Chain) -> list[str]:
     return [line for row in chain.rows for line in tex_stretches(row, p.tex, widths(p.plain), FULL)]
 
 
-def _boxed(p: _Printer, block: Boxed) -> str:
+def _boxed(p: _Printer, block: blocks.Boxed) -> str:
     """A frame around each formula; a table has its own."""
     before, after = p.dialect.display.split("{}")
     texts = []
     for one in block.blocks:
         text = MARKDOWN[type(one)](p, one)
-        if isinstance(one, Premises | Derivation):
+        if isinstance(one, blocks.Premises | blocks.Derivation):
             inner = text.removeprefix(before).removesuffix(after)
             text = p.dialect.display.format(f"\\boxed{{\n{inner}\n}}")
         texts.append(text)
@@ -202,7 +186,7 @@ def _math(p: _Printer, lines: list[str], gap: str) -> str:
     return p.dialect.display.format(f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}")
 
 
-def _aligned(p: _Printer, block: Block) -> str:
+def _aligned(p: _Printer, block: blocks.Block) -> str:
     """A block as in a terminal, where columns stand under columns."""
     text = TEXT[type(block)](TextPrinter(p.plain, ROOM), block)
     return _fenced(text)
@@ -213,30 +197,30 @@ def _fenced(text: str, language: str = "") -> str:
     return f"{fence}{language}\n{text}\n{fence}"
 
 
-def _picture(p: _Printer, block: Picture) -> str:
+def _picture(p: _Printer, block: blocks.Picture) -> str:
     """The picture, if there is a file of it, and the table beside it; the caption where there is neither."""
     parts = [image(block)] if block.file else []
     parts += [_table(p, block.beside)] if block.beside is not None else []
     return "\n\n".join(parts) or p.text((block.caption,))
 
 
-def image(block: Picture) -> str:
+def image(block: blocks.Picture) -> str:
     """What shows the file beside the document, which has the caption."""
     return f"![{literal(block.title)}]({quote(os.fsencode(block.file))})"
 
 
 MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: lambda p, block: heading(block.level, p.text(block.text)),
-    Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
-    Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
-    Table: _table,
-    Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
-    Derivation: _derivation,
-    Premises: _premises,
-    Chains: _chains,
-    Boxed: _boxed,
-    Picture: _picture,
+    blocks.Heading: lambda p, block: heading(block.level, p.text(block.text)),
+    blocks.Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
+    blocks.Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
+    blocks.Table: _table,
+    blocks.Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
+    blocks.Derivation: _derivation,
+    blocks.Premises: _premises,
+    blocks.Chains: _chains,
+    blocks.Boxed: _boxed,
+    blocks.Picture: _picture,
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
-_WORDS = (Heading, Para, Items, Table, Listing, Picture)
+_WORDS = (blocks.Heading, blocks.Para, blocks.Items, blocks.Table, blocks.Listing, blocks.Picture)
 _WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

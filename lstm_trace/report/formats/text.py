@@ -11,23 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from ...base.text.columns import cells
-from ...formulas.blocks import (
-    Body,
-    Boxed,
-    Chain,
-    Chains,
-    Code,
-    Derivation,
-    Heading,
-    Items,
-    Listing,
-    Para,
-    Picture,
-    Premises,
-    Row,
-    Table,
-    Text,
-)
+from ...formulas import blocks
 from ...formulas.plain import COLUMNS, PLAIN, Plain
 from ...formulas.tree import Dots, Mat, Node, Vec, broken
 from ...printable import printable
@@ -44,10 +28,12 @@ class Printer:
     plain: Plain
     width: int
 
-    def text(self, text: Text) -> str:
+    def text(self, text: blocks.Text) -> str:
         """Words and formulas on one line."""
         return "".join(
-            printable(part if isinstance(part, str) else part.text) if isinstance(part, str | Code) else self.node(part)
+            printable(part if isinstance(part, str) else part.text)
+            if isinstance(part, str | blocks.Code)
+            else self.node(part)
             for part in text
         )
 
@@ -56,18 +42,18 @@ class Printer:
         return "⋮" if isinstance(node, Dots) and node.way == "down" else self.plain(node)
 
 
-def render(bodies: Sequence[Body], width: int = 80) -> str:
+def render(bodies: Sequence[blocks.Body], width: int = 80) -> str:
     """Reports as plain text, `width` columns wide, one after the other."""
     return "\n\n\n".join(_body(body, max(width, 40)) for body in bodies) + "\n"
 
 
-def _body(body: Body, width: int) -> str:
+def _body(body: blocks.Body, width: int) -> str:
     printer = Printer(Plain(body.own, COLUMNS if body.compact else PLAIN), width)
     parts = [TEXT[type(block)](printer, block) for block in body.blocks]
     return "\n\n".join(part for part in parts if part)
 
 
-def _heading(p: Printer, block: Heading) -> str:
+def _heading(p: Printer, block: blocks.Heading) -> str:
     title = p.text(block.text)
     if mark := _LINES.get(block.level):
         rows = _wrapped(title, p.width).splitlines()
@@ -75,7 +61,7 @@ def _heading(p: Printer, block: Heading) -> str:
     return _wrapped(title if block.level >= 4 else f"── {title} ──", p.width)
 
 
-def _paragraph(p: Printer, block: Para) -> str:
+def _paragraph(p: Printer, block: blocks.Para) -> str:
     return _wrapped(p.text(block.text), p.width)
 
 
@@ -104,11 +90,11 @@ def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _derivation(p: Printer, block: Derivation) -> str:
+def _derivation(p: Printer, block: blocks.Derivation) -> str:
     return "\n".join(line for rows in block.lines for row in rows for line in _row(p, row))
 
 
-def _row(p: Printer, row: Row) -> list[str]:
+def _row(p: Printer, row: blocks.Row) -> list[str]:
     """One row of a derivation, broken before its signs and then within its sums where it is too long."""
     start = (_INDENT * 2 if row.under else _INDENT) + p.text(row.left)
     whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {p.plain(node)}" for sign, node in row.parts)
@@ -136,7 +122,7 @@ def _fitted(line: str, width: int, indent: int) -> list[str]:
     return _wrapped(line.strip(), width, " " * own, " " * (max(indent, own) + 2)).splitlines()
 
 
-def _premises(p: Printer, block: Premises) -> str:
+def _premises(p: Printer, block: blocks.Premises) -> str:
     rows: list[list[list[str]]] = []
     for items in block.rows:
         used = p.width
@@ -185,7 +171,7 @@ def _right(text: str, width: int) -> str:
     return " " * (width - cells(text)) + text
 
 
-def _table(p: Printer, block: Table) -> str:
+def _table(p: Printer, block: blocks.Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     rows = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
     columns = [[rows[0][k], *_aligned([row[k] for row in rows[1:]])] for k in range(len(block.head))]
@@ -203,12 +189,12 @@ def _table(p: Printer, block: Table) -> str:
 _TERM, _FACTOR = "\x1e", "\x1f"
 
 
-def _chains(p: Printer, block: Chains) -> str:
+def _chains(p: Printer, block: blocks.Chains) -> str:
     mark = "\n\n" if any(chain.title for chain in block.chains) else "\n"
     return mark.join("\n".join(_chain(p, chain)) for chain in block.chains)
 
 
-def _chain(p: Printer, chain: Chain) -> list[str]:
+def _chain(p: Printer, chain: blocks.Chain) -> list[str]:
     """A chain under its name, the signs of each value below one another."""
     lines = [_wrapped(p.text(chain.title), p.width)] if chain.title else []
     marked = replace(p.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
@@ -247,7 +233,7 @@ def _pieces(text: str, room: int) -> list[str]:
     return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
 
 
-def _boxed(p: Printer, block: Boxed) -> str:
+def _boxed(p: Printer, block: blocks.Boxed) -> str:
     """The blocks in a frame."""
     inner = replace(p, width=p.width - 4)
     lines = "\n\n".join(TEXT[type(one)](inner, one) for one in block.blocks).splitlines()
@@ -258,14 +244,14 @@ def _boxed(p: Printer, block: Boxed) -> str:
 
 
 TEXT: dict[type, Callable[[Printer, Any], str]] = {
-    Heading: _heading,
-    Para: _paragraph,
-    Items: lambda p, block: "\n".join(_wrapped(p.text(row), p.width, "- ", "  ") for row in block.rows),
-    Table: _table,
-    Listing: lambda p, block: "\n".join(_INDENT + printable(row) for row in block.rows),
-    Derivation: _derivation,
-    Premises: _premises,
-    Chains: _chains,
-    Boxed: _boxed,
-    Picture: lambda p, block: TEXT[type(block.instead)](p, block.instead),
+    blocks.Heading: _heading,
+    blocks.Para: _paragraph,
+    blocks.Items: lambda p, block: "\n".join(_wrapped(p.text(row), p.width, "- ", "  ") for row in block.rows),
+    blocks.Table: _table,
+    blocks.Listing: lambda p, block: "\n".join(_INDENT + printable(row) for row in block.rows),
+    blocks.Derivation: _derivation,
+    blocks.Premises: _premises,
+    blocks.Chains: _chains,
+    blocks.Boxed: _boxed,
+    blocks.Picture: lambda p, block: TEXT[type(block.instead)](p, block.instead),
 }

@@ -12,29 +12,13 @@ from typing import Any
 from ...base import fonts
 from ...base.extras import missing
 from ...errors import OptionError
-from ...formulas.blocks import (
-    Body,
-    Boxed,
-    Chain,
-    Chains,
-    Code,
-    Derivation,
-    Heading,
-    Items,
-    Listing,
-    Para,
-    Picture,
-    Premises,
-    Row,
-    Table,
-    Text,
-)
+from ...formulas import blocks
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Node
 from ...formulas.typst import TypstMath, string
+from ...plot.furniture import bare, size_of
 from ...plot.placed_text import expression
 from ...plot.raster import light
-from ...plot.sheet import bare, size_of
 from ...printable import printable
 from ..compact.width import widths
 from .levels import DEEPEST, Level
@@ -123,24 +107,24 @@ class _Printer:
     room: int
     inset: str = "4pt"
 
-    def text(self, text: Text) -> str:
+    def text(self, text: blocks.Text) -> str:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | Code) -> str:
+    def _inline(self, part: str | Node | blocks.Code) -> str:
         if isinstance(part, str):
             return f"#{string(part)};"
-        if isinstance(part, Code):
+        if isinstance(part, blocks.Code):
             return f"#raw({string(part.text)});"
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
 
 
-def render(bodies: Sequence[Body], language: str = "en") -> str:
+def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
     """Reports as the source of a document."""
     several, tight = len(bodies) > 1, all(body.tight for body in bodies)
     body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
     plain = Plain(bodies[0].own)
-    title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, Heading)), ""))
+    title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, blocks.Heading)), ""))
     families = ", ".join(map(string, ("New Computer Modern", *fonts.families(title + body))))
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
     above, below, height = ("1em", "0.55em", "26.7cm") if tight else ("1.6em", "0.9em", "25.7cm")
@@ -151,20 +135,20 @@ def render(bodies: Sequence[Body], language: str = "en") -> str:
     return f"{head}\n{body}\n"
 
 
-def fragment(bodies: Sequence[Body], part: Level, room: int | None = None) -> str:
+def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
     """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
     body = "\n\n".join(_body(body, part, room) for body in bodies)
     return f"{_DEFINED}{_CLOSE if all(body.tight for body in bodies) else ''}\n{body}\n"
 
 
-def _body(body: Body, part: Level | None = None, room: int | None = None) -> str:
+def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
     size = (widths if body.tight else sizes)(Plain(body.own))
     printer = _Printer(TypstMath(body.own), size, body.tight, part, room or (FULL if body.tight else ROOM))
     printer = replace(printer, inset=_INSET) if body.small else printer
     return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
 
 
-def _heading(p: _Printer, block: Heading) -> str:
+def _heading(p: _Printer, block: blocks.Heading) -> str:
     if block.level > DEEPEST:
         return f"#block(sticky: true, strong[{p.text(block.text)}])"
     number = ", numbering: none" if p.part is not None and p.part.starred else ""
@@ -183,12 +167,12 @@ def pdf(source: str) -> bytes:
     return found
 
 
-def plain_text(text: Text, plain: Plain) -> str:
+def plain_text(text: blocks.Text, plain: Plain) -> str:
     """Words and formulas as plain text."""
-    return "".join(p if isinstance(p, str) else p.text if isinstance(p, Code) else plain(p) for p in text)
+    return "".join(p if isinstance(p, str) else p.text if isinstance(p, blocks.Code) else plain(p) for p in text)
 
 
-def _table(p: _Printer, block: Table) -> str:
+def _table(p: _Printer, block: blocks.Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
     cells = [[f"[{p.text(cell)}]" for cell in row] for row in (block.head, *block.rows)]
     tables = []
@@ -199,7 +183,7 @@ def _table(p: _Printer, block: Table) -> str:
     return "\n\n".join(tables)
 
 
-def _picture(p: _Printer, block: Picture) -> str:
+def _picture(p: _Printer, block: blocks.Picture) -> str:
     """The picture with its caption, or to the right of its table."""
     if block.beside is None:
         return f"#{_image(block.drawing(), '100%')}\n\n{p.text((block.caption,))}"
@@ -213,12 +197,12 @@ def _image(svg: str, width: str) -> str:
     return expression(light(bare(svg)), width)
 
 
-def _listing(p: _Printer, block: Listing) -> str:
+def _listing(p: _Printer, block: blocks.Listing) -> str:
     rows = (f"#raw({string(row)})" for row in block.rows)
     return "#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n" + " \\\n".join(rows) + "]"
 
 
-def _derivation(p: _Printer, block: Derivation) -> str:
+def _derivation(p: _Printer, block: blocks.Derivation) -> str:
     found = []
     for rows in block.lines:
         start = "first" if len(rows) > 1 else "only"
@@ -226,10 +210,10 @@ def _derivation(p: _Printer, block: Derivation) -> str:
     return "#lines[\n" + "\n".join(found) + "\n]"
 
 
-def _row(p: _Printer, row: Row) -> str:
+def _row(p: _Printer, row: blocks.Row) -> str:
     """One row as a formula in a line of text, which goes on below at a sign where it is too long."""
     text = "".join(
-        string(part) if isinstance(part, str) else string(part.text) if isinstance(part, Code) else p.math(part)
+        string(part) if isinstance(part, str) else string(part.text) if isinstance(part, blocks.Code) else p.math(part)
         for part in row.left
     )
     for sign, node in row.parts:
@@ -238,7 +222,7 @@ def _row(p: _Printer, row: Row) -> str:
     return f"${text}$"
 
 
-def _premises(p: _Printer, block: Premises) -> str:
+def _premises(p: _Printer, block: blocks.Premises) -> str:
     rows = [
         [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
         for items in packed(
@@ -250,7 +234,7 @@ def _premises(p: _Printer, block: Premises) -> str:
     return f"#given(columns: {most},\n  {body},\n)"
 
 
-def _chains(p: _Printer, block: Chains) -> str:
+def _chains(p: _Printer, block: blocks.Chains) -> str:
     """Chains that are not parted: two beside each other, or one beside its name."""
     layout = laid_out(block, p.size, p.room)
     cells = []
@@ -265,16 +249,16 @@ def _chains(p: _Printer, block: Chains) -> str:
     return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
 
 
-def _chain(p: _Printer, chain: Chain, room: float) -> str:
+def _chain(p: _Printer, chain: blocks.Chain, room: float) -> str:
     lines = [line for row in chain.rows for line in _stretched(p, row, room)]
     return "$ " + " \\ ".join(lines) + " $"
 
 
-def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
+def _stretched(p: _Printer, row: blocks.Row, room: float) -> list[str]:
     """One value on the way, the signs below one another."""
     lines = []
     for k, stretch in enumerate(stretches(row, p.size, room)):
-        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | Code)) if k == 0 else ""
+        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | blocks.Code)) if k == 0 else ""
         for at, (sign, node) in enumerate(stretch):
             within = f"quad {sign}" if sign in "+-" else sign
             text += f" {'&' if at == 0 else ''}{within} {p.math(node)}"
@@ -282,10 +266,10 @@ def _stretched(p: _Printer, row: Row, room: float) -> list[str]:
     return lines
 
 
-def _boxed(p: _Printer, block: Boxed) -> str:
+def _boxed(p: _Printer, block: blocks.Boxed) -> str:
     """A frame; tables stand in two columns, each below its name."""
     parts = ["\n\n".join(BLOCKS[type(one)](p, one) for one in part) for part in with_names(block)]
-    if len(parts) > 1 and all(isinstance(part[-1], Table) for part in with_names(block)):
+    if len(parts) > 1 and all(isinstance(part[-1], blocks.Table) for part in with_names(block)):
         return (
             "#boxed(grid(columns: 2, column-gutter: 1.6em, row-gutter: 0.8em,\n"
             + ",\n".join(f"[{x}]" for x in parts)
@@ -295,14 +279,14 @@ def _boxed(p: _Printer, block: Boxed) -> str:
 
 
 BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
-    Heading: _heading,
-    Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
-    Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
-    Table: _table,
-    Listing: _listing,
-    Derivation: _derivation,
-    Premises: _premises,
-    Chains: _chains,
-    Boxed: _boxed,
-    Picture: _picture,
+    blocks.Heading: _heading,
+    blocks.Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
+    blocks.Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
+    blocks.Table: _table,
+    blocks.Listing: _listing,
+    blocks.Derivation: _derivation,
+    blocks.Premises: _premises,
+    blocks.Chains: _chains,
+    blocks.Boxed: _boxed,
+    blocks.Picture: _picture,
 }

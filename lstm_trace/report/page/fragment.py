@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...base.page import asset
 from ...base.text.markup import escape
 from ...formulas.values import Values
-from ...plot import sheet
 from ...view.view import View
-from ..diagram import diagram, spot_values
+from ..diagram import spot_values
 from ..sections.sections import Part, parts
-from .html import asset, folded, stepped
+from .html import folded, stepped
 from .html_blocks import Printer
 from .pictures import Page, pictures, still
 
@@ -27,6 +27,13 @@ LARGEST = 400_000
 _DEEPER = 2
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
+STYLES = (
+    "report/page/blocks.css",
+    "report/diagram/diagram.css",
+    "plot/plot.css",
+    "plot/framed.css",
+    "report/page/notebook.css",
+)
 
 
 def fragment(shown: View, plain: str) -> str:
@@ -34,7 +41,7 @@ def fragment(shown: View, plain: str) -> str:
     while len(text := _drawn(shown)) > LARGEST and len(shown.steps) > 1 and not shown.everything:
         first, last = shown.steps[: (len(shown.steps) - 1) // 2], shown.steps[-1:]
         shown = replace(shown, steps=first + last, cut=shown.cut | {"steps"})
-    style = "\n".join((asset("blocks.css"), diagram.style(), sheet.style(), asset("notebook.css")))
+    style = "\n".join(map(asset, STYLES))
     return (
         f'<div class="{_CLASSES}" lang="{escape(shown.words.language)}">\n<style>.lstm-trace{{{style}}}</style>\n'
         f'<pre class="untrusted">{escape(plain)}</pre>\n<div class="trusted" hidden>\n{text}\n</div>\n</div>\n'

@@ -5,28 +5,24 @@ A policy in the page's head forbids every request, and every script but the page
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from importlib.resources import files
 from itertools import accumulate
 from typing import NamedTuple
 
+from ...base.page import whole
 from ...base.text.markup import escape
 from ...errors import MissingError
 from ...formulas.blocks import Block, Heading, Para
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...languages.strings import words as strings
-from ...plot import page as plot_page
-from ...plot import sheet
 from ...plot.heat import panels
 from ...plot.kinds import states
+from ...plot.page import PICTURES
 from ...plot.subject import Subject
 from ...view.view import View
-from ..diagram import diagram, spot_values
+from ..diagram import spot_values
 from ..sections.sections import Part, parts
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
@@ -36,6 +32,7 @@ FOLDED = (5, 3, 2, 1)
 LARGEST = 1_800_000
 #: So many maps are drawn, of so many pixels in all: their part of the page weighs 0.5 MB at most.
 MAPS, PIXELS = 24, 350_000
+STYLES = (*PICTURES, "report/page/blocks.css", "report/page/report.css", "report/diagram/diagram.css")
 
 
 def page(views: Sequence[View], title: str) -> str:
@@ -121,33 +118,9 @@ def document(blocks: Sequence[Block], title: str, language: str) -> str:
 
 
 def _whole(words: Words, title: str, body: str) -> str:
-    """The page round its body. Style and script are named by their hashes: no other runs, and nothing is fetched."""
-    style = (
-        asset("blocks.css") + asset("report.css") + diagram.style() + sheet.style() + plot_page.asset("heat/heat.css")
-    )
-    script = asset("report.js") + plot_page.asset(panels.SCRIPT).removeprefix('"use strict";\n')
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-    return (
-        f'<!doctype html>\n<html lang="{escape(words.language)}">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
-        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
-        f"<body>\n{body}\n<footer><p>{escape(words.word('made'))}</p></footer>\n"
-        f'<div id="pop" role="tooltip" hidden></div>\n<script>{script}</script>\n</body>\n</html>\n'
-    )
-
-
-def asset(name: str) -> str:
-    """The text of a style sheet or script of the package."""
-    return (files(__package__) / name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    """The page round its body."""
+    body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
+    return whole(words.language, title, body, STYLES, ("report/page/report.js", panels.SCRIPT))
 
 
 def _longer(shown: View, times: int) -> View:
@@ -231,7 +204,7 @@ def _maps(found: Page) -> Iterator[Section]:
         drawn = states.picture(Subject(few, shown.rows[0], True), most=PIXELS)
     except MissingError:  # nothing that is a finite number
         return
-    svg = re.sub(r"<style>.*?</style>\n", "", panels.figure("states", drawn).svg(), count=1, flags=re.S)
+    svg = panels.figure("states", drawn).svg()
     more = f" {words.count('map.more', left)}" if left and kept else ""
     head = escape(words.word("over.time"))
     caption = escape(f"{words.word('map.axes')} {drawn.caption}{more}".strip())

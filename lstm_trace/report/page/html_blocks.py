@@ -5,32 +5,16 @@ All text is escaped; a name or title of a problem cannot become markup.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...base.text.markup import escape
-from ...formulas.blocks import (
-    Boxed,
-    Chain,
-    Chains,
-    Code,
-    Derivation,
-    Heading,
-    Items,
-    Listing,
-    Para,
-    Picture,
-    Premises,
-    Row,
-    Table,
-    Text,
-)
+from ...formulas import blocks
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
-from ...plot.sheet import bare
+from ...plot.furniture import unstyled
 from ...trace.addresses import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths
@@ -38,7 +22,6 @@ from ..formats.line_breaking import FULL, laid_out, sizes, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-_STYLE = re.compile(r"<style>.*?</style>\n", re.DOTALL)
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -108,14 +91,14 @@ class Printer:
         """A heading of a level within the report."""
         return f"<h{level + self.lower}>{html}</h{level + self.lower}>"
 
-    def text(self, text: Text) -> str:
+    def text(self, text: blocks.Text) -> str:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | Code, tall: bool = False) -> str:
+    def _inline(self, part: str | Node | blocks.Code, tall: bool = False) -> str:
         if isinstance(part, str):
             return escape(part)
-        if isinstance(part, Code):
+        if isinstance(part, blocks.Code):
             return f"<code>{escape(part.text)}</code>"
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
@@ -132,11 +115,11 @@ def _short(n: int) -> str:
 # -- the kinds of blocks ---------------------------------------------------------------------------------------------
 
 
-def _heading(p: Printer, block: Heading) -> str:
+def _heading(p: Printer, block: blocks.Heading) -> str:
     return p.head(block.level, p.text(block.text))
 
 
-def _table(p: Printer, block: Table) -> str:
+def _table(p: Printer, block: blocks.Table) -> str:
     head = "".join(f'<th scope="col">{p.text(cell)}</th>' for cell in block.head)
     rows = []
     p.making = True
@@ -148,7 +131,7 @@ def _table(p: Printer, block: Table) -> str:
     return scrolled(f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>")
 
 
-def _cell(p: Printer, cell: Text) -> str:
+def _cell(p: Printer, cell: blocks.Text) -> str:
     if len(cell) == 1 and isinstance(cell[0], Num):
         attributes, link = p.named(cell[0])
         text = p.math.number(cell[0].shown)
@@ -156,23 +139,18 @@ def _cell(p: Printer, cell: Text) -> str:
     return f"<td>{p.text(cell)}</td>"
 
 
-def _drawn(svg: str) -> str:
-    """A picture as a part of the page, whose style sheet has that of pictures."""
-    return scrolled(_STYLE.sub("", bare(svg)))
-
-
 def scrolled(body: str) -> str:
     """A wide part that scrolls by itself, with the keyboard too."""
     return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
 
 
-def _derivation(p: Printer, block: Derivation) -> str:
+def _derivation(p: Printer, block: blocks.Derivation) -> str:
     lines = [f'<div class="line">{"".join(_row(p, row) for row in rows)}</div>' for rows in block.lines]
     kind = "derivation" if any(len(rows) > 1 for rows in block.lines) else "derivation tight"
     return f'<div class="{kind}">{"".join(lines)}</div>\n'
 
 
-def _row(p: Printer, row: Row) -> str:
+def _row(p: Printer, row: blocks.Row) -> str:
     """One row: what it is about, then its formulas; the last value of it is made here."""
     last = len(row.parts) - 1
     pieces: list[str] = []
@@ -191,7 +169,7 @@ def _row(p: Printer, row: Row) -> str:
     return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
 
 
-def _premises(p: Printer, block: Premises) -> str:
+def _premises(p: Printer, block: blocks.Premises) -> str:
     rows = []
     for items in block.rows:
         shown = [
@@ -202,7 +180,7 @@ def _premises(p: Printer, block: Premises) -> str:
     return "".join(rows) + "\n"
 
 
-def _chains(p: Printer, block: Chains) -> str:
+def _chains(p: Printer, block: blocks.Chains) -> str:
     """Chains in two columns where they fit on paper, each beside its name otherwise."""
     layout = laid_out(block, p.width)
     kind = "chains named" if layout.named else "chains"
@@ -212,12 +190,12 @@ def _chains(p: Printer, block: Chains) -> str:
     return f'<div class="{kind}">{"".join(rows)}</div>\n'
 
 
-def _chain(p: Printer, chain: Chain) -> str:
+def _chain(p: Printer, chain: blocks.Chain) -> str:
     """A chain with its name; what is not given is made where it stands first."""
     return f"<p>{p.text(chain.title)}</p><div>{''.join(_worked(p, row) for row in chain.rows)}</div>"
 
 
-def _worked(p: Printer, row: Row) -> str:
+def _worked(p: Printer, row: blocks.Row) -> str:
     pieces = []
     for k, (sign, node) in enumerate(row.parts):
         lead = f'<mo form="infix">{sign}</mo>'
@@ -230,29 +208,29 @@ def _worked(p: Printer, row: Row) -> str:
     return f'<div class="row worked"><span>{left}</span><span>{"<wbr>".join(pieces)}</span></div>'
 
 
-def _boxed(p: Printer, block: Boxed) -> str:
+def _boxed(p: Printer, block: blocks.Boxed) -> str:
     parts = ("".join(map(p, part)) for part in with_names(block))  # beside each other where they fit
     return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
 
 
-def _picture(p: Printer, block: Picture) -> str:
+def _picture(p: Printer, block: blocks.Picture) -> str:
     """The picture as a part of the page, and a table beside it."""
     note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
-    svg = _drawn(block.drawing())
+    svg = scrolled(unstyled(block.drawing()))
     if block.beside is None:
         return f'<figure class="plot">{svg}{note}</figure>\n'
     return f'<div class="beside"><div>{_table(p, block.beside)}</div><figure>{svg}{note}</figure></div>'
 
 
 HTML: dict[type, Callable[[Printer, Any], str]] = {
-    Heading: _heading,
-    Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
-    Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
-    Table: _table,
-    Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
-    Derivation: _derivation,
-    Premises: _premises,
-    Chains: _chains,
-    Boxed: _boxed,
-    Picture: _picture,
+    blocks.Heading: _heading,
+    blocks.Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
+    blocks.Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
+    blocks.Table: _table,
+    blocks.Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
+    blocks.Derivation: _derivation,
+    blocks.Premises: _premises,
+    blocks.Chains: _chains,
+    blocks.Boxed: _boxed,
+    blocks.Picture: _picture,
 }

@@ -29,7 +29,7 @@ class Page:
     shown: View
     printer: Printer
     values: Values
-    pictures: dict[str, tuple[str, diagram.Picture]]
+    pictures: dict[str, tuple[str, diagram.Diagram]]
 
     @cached_property
     def back_places(self) -> tuple[Place, ...]:
@@ -49,9 +49,9 @@ class Page:
 Section = tuple[str, str]  # heading and body of a section, as HTML
 
 
-def pictures(shown: View, values: Values, mark: str = "") -> dict[str, tuple[str, diagram.Picture]]:
+def pictures(shown: View, values: Values, mark: str = "") -> dict[str, tuple[str, diagram.Diagram]]:
     """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
-    found: dict[object, tuple[str, diagram.Picture]] = {}
+    found: dict[object, tuple[str, diagram.Diagram]] = {}
     rooms: dict[object, dict[str, int]] = {}
     keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}
     for stage in shown.stages:
@@ -63,12 +63,12 @@ def pictures(shown: View, values: Values, mark: str = "") -> dict[str, tuple[str
         if key not in found:
             found[key] = (
                 f"cell{mark}{len(found)}",
-                diagram.Picture(stage, rooms[key], shown.words, shown.trace.header.symbols),
+                diagram.Diagram(stage, rooms[key], shown.words, shown.trace.header.symbols),
             )
     return {stage.scope: found[keys[stage.scope]] for stage in shown.stages}
 
 
-def _picture(found: Page, stage: Stage) -> diagram.Picture:
+def _picture(found: Page, stage: Stage) -> diagram.Diagram:
     """The drawing of a stage, for its values."""
     return replace(found.pictures[stage.scope][1], stage=stage)
 
@@ -89,7 +89,7 @@ def cell(found: Page) -> Section:
     return head, f"<div{kind}>{found.printer.head(2, head)}\n{''.join(figures)}{hint}</div>"
 
 
-def _figure(found: Page, ident: str, picture: diagram.Picture, place: Place) -> str:
+def _figure(found: Page, ident: str, picture: diagram.Diagram, place: Place) -> str:
     texts = spot_values.shown(picture, found.values, place.t, place.b)
     wide, tall = picture.size
     where = found.where(place)
@@ -153,7 +153,7 @@ def step_bar(found: Page) -> str:
     )
 
 
-def _texts(found: Page, picture: diagram.Picture, t: int, b: int) -> list[str]:
+def _texts(found: Page, picture: diagram.Diagram, t: int, b: int) -> list[str]:
     texts = spot_values.shown(picture, found.values, t, b)
     return [texts.get(spot.key, "") for spot in picture.flow.spots if spot.kind != "sink"]
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
-from ...cell.network import forward_stages
-from ...errors import MissingError
 from ...explanation.saturation import HIGH, LOW
-from ...formulas.blocks import Block, Code, Heading, Para, Picture, Text
-from ...plot.figure import Figure
-from ...plot.kinds.saturation import saturation
-from ...trace.rows import Selection
-from ...trace.trace import Trace
+from ...formulas.blocks import Block, Code, Heading, Para, Text
 from ...view.view import TABLE
-from ..content.held import held
+from ..content.interventions import interventions
 from .cells import EMPTY, Cells
-
-#: Of so many layers and directions the gates are drawn.
-PICTURED = 2
 
 
 def model(c: Cells) -> Iterator[Block]:
@@ -33,7 +25,7 @@ def model(c: Cells) -> Iterator[Block]:
         fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
         text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
     yield Para(text)
-    yield from held(c.shown)
+    yield from interventions(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if found.not_finite is not None:
         bad = found.not_finite
@@ -53,24 +45,12 @@ def gates(c: Cells) -> Iterator[Block]:
     rows: list[tuple[Text, ...]] = []
     for part, name, units in every[:most]:
         mean, left, right = (float(np.mean([getattr(u, key) for u in units])) for key in ("mean", "left", "right"))
-        shut, wide = (sum(unit.state == state for unit in units) for state in ("dead", "open"))
+        shut, wide = (sum(unit.state == state for unit in units) for state in ("shut", "open"))
         shares = (c.share(left),), (c.share(right),)
         rows.append((c.line(name, part), c.number(mean), *shares, c.many(shut, len(units)), c.many(wide, len(units))))
     table = c.table(("gate", "mean", "left", "right", "shut", "open"), rows)
-    figure = gates_drawn(c.found.trace, c.shown.chosen, c.shown.words.language)
-    yield table if figure is None else Picture(figure.svg, figure.title, figure.caption, beside=table)
+    yield table if c.shown.illustration is None else replace(c.shown.illustration, beside=table)
     yield from _more(c, len(every) - most)
-
-
-def gates_drawn(trace: Trace, chosen: Selection, language: str) -> Figure | None:
-    """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
-    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
-    if len(stages) > PICTURED or (chosen.batch is not None and trace.batch > 1):
-        return None
-    try:
-        return saturation(trace, LOW, HIGH, None, chosen.layer, chosen.direction, language)
-    except MissingError:  # there is no gate that lies between 0 and 1
-        return None
 
 
 def layers(c: Cells) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...base.arrays import Array
-from ...explanation.described import Described
+from ...explanation.line_statistics import LineStatistics
 from ...explanation.profile.profile import DEAD, Profile, StageProfile
 from ...explanation.profile.tokens import SPARE
 from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
@@ -18,8 +18,8 @@ from .cells import EMPTY, Cells
 #: So many units stand in a table.
 UNITS = 5
 
-Lines = Sequence[tuple[StageProfile, Described]]
-Unit = tuple[StageProfile, Described, int]
+Lines = Sequence[tuple[StageProfile, LineStatistics]]
+Unit = tuple[StageProfile, LineStatistics, int]
 
 
 def units(c: Cells) -> Iterator[Block]:
@@ -132,6 +132,6 @@ def _lists(c: Cells) -> Iterator[Text]:
     if gates:
         shut, wide = (
             c.units([c.unit(name, part, unit.unit) for part, name, unit in gates if unit.state == state])
-            for state in ("dead", "open")
+            for state in ("shut", "open")
         )
         yield words.text("profile.always", shut=shut, open=wide)

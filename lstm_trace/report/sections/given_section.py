@@ -16,7 +16,7 @@ from ...trace.labels import axis, labels
 from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
 from ..compact.width import widths
-from ..content.held import held
+from ..content.interventions import interventions
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
 
@@ -164,13 +164,13 @@ def _sequence(shown: View) -> Iterator[Block]:
     """Input, lengths or mask, states and supplied lines."""
     if shown.single:
         yield from _start(shown)
-        yield from held(shown)
+        yield from interventions(shown)
     else:
         yield from _input(shown)
         yield from _padding(shown)
         yield from _states(shown)
         yield from _supplied(shown)
-        yield from held(shown)
+        yield from interventions(shown)
 
 
 def _start(shown: View) -> Iterator[Block]:

@@ -16,7 +16,7 @@ from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.excerpt import excerpt, left_out
 from ...view.view import TABLE, UNITS, Place, View
-from ..content.target import made_for
+from ..content.objective import made_for
 from ..content.way_back import Back
 from .solution import continued
 

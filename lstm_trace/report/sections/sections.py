@@ -29,6 +29,7 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "pictured": lambda shown: shown.pictured,
     "given": given,
     "equations": equations,
+    "cell": lambda shown: _cell(shown),
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
@@ -47,6 +48,12 @@ ALONE = {
     "back": ("pictured", "equations", "way_back", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
+
+
+def _cell(shown: View) -> Iterator[Block]:
+    if shown.illustration is not None:
+        yield Heading(2, shown.said("diagram"))
+        yield shown.illustration
 
 
 @dataclass

@@ -11,7 +11,7 @@ from ...formulas.tree import Baseline, Holds, Index, Node, Num, Sum, Sym, value
 from ...languages.strings import capital
 from ...view.line_groups import Group, titled
 from ...view.view import Place, View
-from ..content.target import made_for
+from ..content.objective import made_for
 from ..content.value_blocks import chain, result, vectors
 from ..content.way_back import Back, Gradients, comes_back
 from .gradients import summed
@@ -58,7 +58,7 @@ def adjoint(shown: View) -> Iterator[Block]:
         if several:
             yield Heading(3, capital((back.place(stage),)))
         yield Derivation(rows)
-    if back.target.unit is not None:
+    if back.objective.unit is not None:
         yield Para(back.words.text("back.weight", w=Sym(_weight(back)), line=_named(back)))
     if any(stage.cell.carry for stage in back.stages):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
@@ -76,7 +76,7 @@ def _equations(back: Back, stage: Stage) -> Iterator[tuple[Row, ...]]:
 
 def title(back: Back) -> Text:
     """Of what the gradient is."""
-    found = back.target
+    found = back.objective
     if back.between:
         return back.words.text("between.title", of=_named(back))
     if found.weighted and not found.few:
@@ -86,7 +86,7 @@ def title(back: Back) -> Text:
 
 def _named(back: Back) -> Node:
     """The symbol of what L is, with its unit where there are several; of a sum of a few its terms."""
-    stage, name, *_ = found = back.target
+    stage, name, *_ = found = back.objective
     symbol = value(name, stage.cell)
     if found.few:
         terms = tuple(Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
@@ -100,7 +100,7 @@ def _named(back: Back) -> Node:
 
 def opening(back: Back) -> Iterator[Block]:
     """What L is, with its value, and what a gradient is."""
-    words, found = back.words, back.target
+    words, found = back.words, back.objective
     if back.between:
         value_here, base = back.value_and_baseline
         gap = value_here.value - base.value

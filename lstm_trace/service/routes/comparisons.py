@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from ...runs import comparing
 from ...runs.asked import Question
 from ...runs.runs import RunId
-from ..held import Service
 from ..json_body import JsonRoute
+from ..resources import Service
 from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
 from .views import Batch, Direction, Layer
 

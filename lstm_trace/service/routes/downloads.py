@@ -12,8 +12,8 @@ from ...runs import plotting, printing
 from ...runs.asked import PlotOptions, ReportOptions
 from ...runs.runs import RunId
 from ...workers import Progress
-from ..held import Held, Service
 from ..json_body import JsonRoute
+from ..resources import Resources, Service
 from ..sent_file import LaterFile, attachment
 from .comparisons import Run, two
 
@@ -71,7 +71,7 @@ async def plot_of_two(
 
 
 async def _sent(
-    service: Held, prefer: str, media: str, id: str, function: Callable[..., tuple[bytes | None, str]], *args: Any
+    service: Resources, prefer: str, media: str, id: str, function: Callable[..., tuple[bytes | None, str]], *args: Any
 ) -> Response:
     """The reply with what a worker makes, a file and its name; or with the trace of the run, where it makes none."""
 

@@ -13,8 +13,8 @@ from ...errors import FileError
 from ...runs import kept
 from ...runs.runs import RunId
 from ...store.labels import as_label, checked_tags, checked_title
-from ..held import Held, Service
 from ..json_body import JsonRoute
+from ..resources import Resources, Service
 from ..sent_file import sent_file
 from ..uploads import OCTETS, add_copy, inspected, received
 from .library_models import Change, Inspection, KeptItem, KeptRun, LibraryItem, LibraryPage, RunToKeep
@@ -122,7 +122,7 @@ def file(service: Service, item: str) -> StreamingResponse:
 
 
 async def _kept(
-    request: Request, reply: Response, service: Held, label: str, title: str, tags: str, kind: str = ""
+    request: Request, reply: Response, service: Resources, label: str, title: str, tags: str, kind: str = ""
 ) -> KeptItem:
     words = checked_tags(tags.split(","))  # before the body is read
     title = checked_title(title)

@@ -19,8 +19,8 @@ from ...report.content.notations import NOTATIONS
 from ...runs import describing, plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
-from ..held import Service
 from ..json_body import JsonRoute
+from ..resources import Service
 from ..settings import Limits
 from .meta_models import CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 

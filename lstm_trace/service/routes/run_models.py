@@ -236,4 +236,4 @@ class At(BaseModel):
     readers_left_out: int
     verified: dict[str, Any]
     gradient: dict[str, Any] | None
-    held: bool = Field(description="whether it is held at another value than its equation gives")
+    held: HeldOf | None = Field(description="what holds it at another value than its equation gives")

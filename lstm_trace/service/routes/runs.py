@@ -12,8 +12,8 @@ from ...runs.asked import Edits, Spec
 from ...runs.runs import RunId
 from ...workers import Progress
 from ..description import documented
-from ..held import Held, Service
 from ..json_body import JSON, JsonRoute, check_media
+from ..resources import Resources, Service
 from .run_models import Run
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute)
@@ -51,7 +51,7 @@ async def spec(service: Service, id: str) -> Response:
 
 
 async def _made(
-    request: Request, service: Held, make: Callable[[bytes, Progress], Awaitable[running.Made]]
+    request: Request, service: Resources, make: Callable[[bytes, Progress], Awaitable[running.Made]]
 ) -> Response:
     """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
     check_media(request, JSON)

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from ...runs import reading
 from ...runs.reading import Look, Part
 from ...runs.runs import RunId
-from ..held import Service
 from ..json_body import JsonRoute
+from ..resources import Service
 from .run_models import At, Picture, Premises, Step, Symbols, Values
 
 router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)

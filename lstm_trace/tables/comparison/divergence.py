@@ -10,8 +10,9 @@ import numpy as np
 from ...backpropagation.attribution import Split, split
 from ...base.arrays import Array
 from ...cell.network import Stage, forward_stages, scope_and_name
+from ...engine import cost
+from ...engine.cost import pieces
 from ...errors import LstmTraceError
-from ...explanation.half_life import pieces
 from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...trace.trace import Trace
@@ -22,8 +23,6 @@ from ...verification.measures import OutputDifference, UnitDifference, UnitShare
 
 #: Smaller differences, by this share of the unit's range, are not counted.
 FROM = 0.01
-#: Of larger traces the output is not split: that takes seconds, and as much memory again as the traces.
-MOST = 10_000_000
 
 
 def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
@@ -165,13 +164,13 @@ def _address(trace: Trace, stage: Stage, name: str, at: tuple[int, ...]) -> Addr
 
 def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | None:
     """The exact split of the difference of a value, by the units whose weights differ, the largest first; none where
-    weights are the same, and where there is no exact split; None for traces above `MOST`.
+    weights are the same, and where there is no exact split; None for traces above SPLIT_BYTES.
     """
     pairs = ((w, b.parameters.get(s, {}).get(n)) for s, here in a.parameters.items() for n, w in here.items())
     same = all(two is not None and np.array_equal(one, two) for one, two in pairs)
     if same:
         return ()
-    if sum(values.size for _, _, values in a.recorded()) > MOST:
+    if sum(values.nbytes for _, _, values in a.recorded()) > cost.SPLIT_BYTES:
         return None
     try:
         found = split(a, b, str(address))

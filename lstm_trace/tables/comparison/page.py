@@ -6,21 +6,13 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ...base.page import whole
 from ...base.text.markup import escape
-from ...plot.page import asset, framed
-from ...printable import printable
+from ...plot.page import PICTURES, framed
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
     from .diff import Section
-
-_STYLE = (
-    "body{max-width:76rem}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.2rem .6rem;border-bottom:1px solid var(--edge);text-align:right;white-space:nowrap}"
-    "th:first-child,td:first-child{text-align:left;padding-left:0}th{color:var(--quiet);font-weight:600}"
-    "h2{font-size:1.1rem;margin:1.8rem 0 .5rem}li{margin:.25rem 0}ul{padding-left:1.2rem}"
-)
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 
 
 def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: Iterable[Figure] = ()) -> str:
@@ -35,15 +27,8 @@ def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: 
     items = "".join(f"<li>{_marked(text)}</li>" for text in said)
     drawn = "".join(_figure(figure) for figure in figures)
     first, *others = [*map(_table, sections), ""]
-    style = asset("page.css") + asset("heat/heat.css") + _STYLE
-    return printable(
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
-        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
-        f"<body>\n<h1>{escape(title)}</h1>\n<ul>{items}</ul>\n{first}{drawn}{''.join(others)}</body>\n</html>\n"
-    )
+    content = f"<h1>{escape(title)}</h1>\n<ul>{items}</ul>\n{first}{drawn}{''.join(others)}"
+    return whole("en", title, content, (*PICTURES, "plot/page.css", "tables/comparison/page.css"))
 
 
 def _figure(figure: Figure) -> str:

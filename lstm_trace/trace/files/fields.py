@@ -64,9 +64,7 @@ def to_held(value: Any) -> Any:
     """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
     if isinstance(value, str) or value is None or isinstance(value, bool):
         if not isinstance(value, str) or not value.strip():
-            raise ValueError(
-                f"expected a number, '*0.5' for a multiple, or in a file a trace's path; found {describe(value)}"
-            )
+            raise ValueError(f"expected a number, '*0.5' for a multiple, or an array; found {describe(value)}")
         return value
     array = to_array(value)
     return float(array) if not array.ndim else array

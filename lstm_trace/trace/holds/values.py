@@ -34,6 +34,16 @@ class Scale(NamedTuple):
 
 Value = float | Scale | Array | Trace
 
+#: What a run holds: values by address. Of several mappings each takes the place of what those before it hold, value by
+#: value, and None releases.
+Hold = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+
+def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
+    """The mappings of some holds, in order, of those that name anything."""
+    listed = ([hold] if isinstance(hold, Mapping) else hold or () for hold in holds)
+    return tuple(one for several in listed for one in several if one)
+
 
 def read_value(address: str, value: Any) -> Value:
     """A value as it is given: a number, `'*0.5'`, an array or nested lists of finite numbers, or a trace.
@@ -132,7 +142,7 @@ def _applied(stage: Stage, held: tuple[str, ...], scaled: tuple[str, ...]) -> St
 
 
 def resolved(
-    asked: Mapping[str, Any],
+    asked: Sequence[Mapping[str, Any]],
     stages: Sequence[Stage],
     span: range,
     batch: int,
@@ -141,16 +151,22 @@ def resolved(
 ) -> Holds:
     """What is asked to be held, as arrays (T, B, width).
 
-    asked: values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths: of its
-    lines, by scope. Raises one error with every fault: of an address, of a value, and where two hold the same.
+    asked: `layers` of values by address (see `read_value` and `places`). stages: of the run. span: its steps; widths:
+    of its lines, by scope. Raises one error with every fault: of an address, of a value, and where two of one mapping
+    hold the same.
     """
     faults = Faults()
-    board = _Board(tuple(asked), stages, span, batch, np.dtype(dtype))
-    for at, (text, value) in enumerate(asked.items()):
-        with faults.gather():
-            found, what = places(text, stages, span, batch, widths), read_value(text, value)
-            for place in found:
-                board.put(at, place, what, widths[place.scope][place.line])
+    board = _Board(stages, span, batch, np.dtype(dtype))
+    for k, layer in enumerate(asked):
+        board.begin()
+        for text, value in layer.items():
+            if any(text in later for later in asked[k + 1 :]):
+                continue
+            with faults.gather():
+                found = places(text, stages, span, batch, widths)
+                what = None if value is None else read_value(text, value)
+                for place in found:
+                    board.put(text, place, what, widths[place.scope][place.line])
     faults.tell()
     return board.holds()
 
@@ -158,37 +174,49 @@ def resolved(
 class _Board:
     """Arrays that are filled with what is held."""
 
-    def __init__(
-        self, texts: tuple[str, ...], stages: Sequence[Stage], span: range, batch: int, dtype: np.dtype[Any]
-    ) -> None:
-        self.texts, self.span, self.batch, self.dtype = texts, span, batch, dtype
+    def __init__(self, stages: Sequence[Stage], span: range, batch: int, dtype: np.dtype[Any]) -> None:
+        self.span, self.batch, self.dtype = span, batch, dtype
         self.stages = {stage.scope: stage for stage in stages}
+        self.texts: list[str] = []
         self.owner: dict[tuple[str, str], Array] = {}
         self.arrays: dict[tuple[str, str], dict[str, Array]] = {}
 
-    def put(self, at: int, place: Place, value: Value, width: int) -> None:
-        """Hold the values of a place. Raises OptionError, ShapeError, MissingError."""
+    def begin(self) -> None:
+        """What is put from here on takes the place of what was put before."""
+        self.owner = {}
+
+    def put(self, text: str, place: Place, value: Value | None, width: int) -> None:
+        """Hold the values of a place, or release them (None). Raises OptionError, ShapeError, MissingError."""
         key, shape = (place.scope, place.line), (len(self.span), self.batch, width)
         steps = [t - self.span.start for t in place.steps]
         where = np.ix_(steps, place.rows, place.units)
-        found = numbers(self.texts[at], place, value, self.span, self.batch, width, self.dtype)
+        found = 0 if value is None else numbers(text, place, value, self.span, self.batch, width, self.dtype)
         owner = self.owner.setdefault(key, np.full(shape, -1, np.int32))
         taken = np.argwhere(owner[where] >= 0)
         if len(taken):
             t, b, j = (int(n) for n in taken[0])
             first = self.texts[owner[where][t, b, j]]
             value_at = f"{place.scope}/{place.steps[t]}/{place.rows[b]}/{place.line}[{place.units[j]}]"
-            raise OptionError(f"hold {self.texts[at]!r} and {first!r} both hold {value_at}; hold each value once")
-        owner[where] = at
-        kinds = ("scale", "by") if isinstance(value, Scale) else ("hold", "to")
+            raise OptionError(f"hold {text!r} and {first!r} both hold {value_at}; hold each value once")
+        owner[where] = len(self.texts)
+        self.texts.append(text)
         here = self.arrays.setdefault(key, {})
+        for array in here.values():
+            array[where] = 0
+        if value is None:
+            return
+        kinds = ("scale", "by") if isinstance(value, Scale) else ("hold", "to")
         for kind in kinds:
             here.setdefault(kind, np.zeros(shape, self.dtype))
         here[kinds[0]][where] = 1
         here[kinds[1]][where] = found
 
     def holds(self) -> Holds:
-        """All that was put."""
+        """All that was put, of lines of which something is held still."""
+        for here in self.arrays.values():
+            for kind, at in (("hold", "to"), ("scale", "by")):
+                if kind in here and not here[kind].any():
+                    del here[kind], here[at]
         lines: dict[str, dict[str, frozenset[str]]] = {"hold": {}, "scale": {}}
         for (scope, line), here in self.arrays.items():
             for kind, part in lines.items():

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
+import yaml
 
 import lstm_trace as lt
 
-from .bench_page import number, problem, settled
+from .bench_page import agrees, number, problem, settled
 from .conftest import Opening
+from .filling import kept
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -194,3 +196,86 @@ def test_two_runs_are_compared_in_pictures(opened: Opening, stored: dict[str, st
     page.locator('#compare-pictures button[data-kind="weights"]').click()
     page.locator("#compare-pictures image[data-weight]").first.wait_for()
     assert "plot=weights" in page.url
+
+
+def test_the_options_of_a_picture_are_chosen_and_kept(opened: Opening, trace: lt.Trace) -> None:
+    page = opened(f"{BENCH}&at=0/forward/1/0/c_t[1]&count_from=1")
+    shown(page, "unit")
+    page.click("#plot-lines summary")
+    for line in ("f_t", "c_t"):
+        page.check(f'#plot-lines input[value="{line}"]')
+    page.keyboard.press("Escape")
+    page.fill("#plot-unit", "1–2")
+    page.keyboard.press("Enter")
+    page.fill("#plot-steps", "2 - 3")
+    page.keyboard.press("Enter")
+    page.locator("#pictures text.unit:has-text('bright')").wait_for()
+    assert "plot=unit&line=f_t;c_t&unit=0..1&steps=1..2" in page.url
+    ready(page)
+    mine = trace.plot.unit(unit=(0, 1), lines=["f_t", "c_t"], steps=slice(1, 3))
+    for here in (page, opened(f"#{page.url.partition('#')[2]}")):
+        ready(here)
+        titles = here.locator("#pictures circle title").evaluate_all("all => all.map(one => one.textContent)")
+        values = [number(title.rpartition(": ")[2]) for title in titles]
+        assert sorted(values) == pytest.approx(sorted(mine.data.to_numpy().ravel()), abs=5e-5)
+        assert (here.input_value("#plot-unit"), here.input_value("#plot-steps")) == ("1–2", "2–3")
+    for text in ("0", "3–4", "1, 2", "two"):
+        page.fill("#plot-steps", text)
+        page.keyboard.press("Enter")
+        assert page.get_attribute("#plot-steps", "aria-invalid") == "true", text
+    shown(page, "saturation")
+    assert page.locator("#pictures .options input:visible").count() == 2
+    page.fill("#plot-low", "0.5")
+    page.keyboard.press("Enter")
+    page.locator("#pictures figcaption:has-text('below 0.5')").wait_for()
+    shown(page, "contribution")
+    page.select_option("#plot-occlusion", "none")
+    page.locator("#pictures text:has-text('Occlusion')").wait_for(state="detached")
+    page.select_option("#plot-baseline", "zero-state")
+    settled(page)
+    assert "low=0.5&occlusion=none&baseline=zero-state" in page.url
+    shown(page, "memory")
+    assert page.locator("#pictures .options").count() == 0
+
+
+def test_what_a_file_holds_is_seen_changed_and_released(opened: Opening, empty: str, tmp_path: Any) -> None:
+    data = problem("three-steps") | {"hold": {"c_t[1]": 0.25, "0..1/f_t[0]": "*0.5"}}
+    (tmp_path / "held.yaml").write_text(yaml.safe_dump(data), "utf-8")
+    item = kept(empty, tmp_path / "held.yaml")
+    try:
+        page = opened(f"#bench?source=item:{item}&at=0/forward/1/0/c_t[1]", at=empty)
+        listed = page.locator("[data-held]")
+        assert [text.split("\n")[:2] for text in listed.all_inner_texts()] == [
+            ["f_t[1], t = 1–2", "× 0.5"],
+            ["c_t[2]", "0.25"],
+        ]
+        assert "0.25" in page.locator("#held-now").inner_text()
+        assert page.input_value("#hold-steps") == "every"
+        page.select_option("#hold-steps", "")
+        page.fill("#hold-value", "-1")
+        page.keyboard.press("Enter")
+        page.locator("#held-now:has-text('−1')").wait_for()
+        settled(page)
+        page.locator('[data-held="0/forward/0..1/0/f_t[0]"] button').focus()
+        page.keyboard.press("Enter")
+        listed.nth(2).wait_for()
+        settled(page)
+        expected = {"0/c_t[1]": 0.25, "1/c_t[1]": -1.0, "2/c_t[1]": 0.25}
+        agrees(page, data | {"hold": expected}, 1)
+        with page.expect_download() as saved:
+            page.click("#downloads summary")
+            page.click("#download-problem-yaml")
+        saved.value.save_as(tmp_path / "saved.yaml")
+        mine = lt.run(data | {"hold": expected})
+        assert yaml.safe_load((tmp_path / "saved.yaml").read_text("utf-8"))["hold"] == lt.problem(mine)["hold"]
+        page.click("#bench h1")
+        page.keyboard.press("Control+z")
+        page.keyboard.press("Control+z")
+        listed.nth(2).wait_for(state="detached")
+        settled(page)
+        agrees(page, data, 1)
+        page.click("#release")  # at every step, as it is held
+        listed.nth(1).wait_for(state="detached")
+        page.locator("#held-now").wait_for(state="detached")
+    finally:
+        lt.client(empty).remove(item)

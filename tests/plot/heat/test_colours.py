@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_trace.plot.heat.colours import BROKEN, FIRST, LEVELS, PADDING, extremes, gate, sizes, symmetric
+from lstm_trace.plot.heat.colours import BROKEN, FIRST, LEVELS, PADDING, extremes, from_zero, gate, symmetric
 
 
 def test_a_value_is_read_back_to_half_a_colour() -> None:
@@ -44,7 +44,7 @@ def test_the_scale_of_states_is_robust_and_says_what_lies_beyond() -> None:
 def test_scales_of_strange_values(values: list[float]) -> None:
     found = np.array(values)
     with np.errstate(all="raise", under="ignore"):
-        for scale in (symmetric(found), sizes(np.abs(found))):
+        for scale in (symmetric(found), from_zero(np.abs(found))):
             assert scale.low < scale.high
             levels = scale.levels(np.abs(found))
             assert ((levels >= FIRST) | (levels == BROKEN)).all()
@@ -54,13 +54,13 @@ def test_scales_of_strange_values(values: list[float]) -> None:
 
 
 def test_sizes_far_apart_have_a_logarithmic_scale() -> None:
-    near, far = sizes(np.array([0.0, 0.5, 2.0])), sizes(np.array([0.0, 3e-9, 1.0]))
+    near, far = from_zero(np.array([0.0, 0.5, 2.0])), from_zero(np.array([0.0, 3e-9, 1.0]))
     assert (near.low, near.high, near.logarithmic) == (0.0, 2.0, False)
     assert (far.low, far.high, far.logarithmic) == (1e-4, 1.0, True)
     levels = far.levels(np.array([0.0, 1e-9, 1e-2, 1.0]))
     assert levels[[0, 1, 3]].tolist() == [FIRST, FIRST, 255]
     assert levels[2] in (128, 129)
-    assert sizes(np.array([1e-300, 1.0])).low == 1e-4  # what is smaller matters no more
+    assert from_zero(np.array([1e-300, 1.0])).low == 1e-4  # what is smaller matters no more
 
 
 def test_a_block_has_the_colour_that_is_furthest_from_the_middle() -> None:

@@ -19,9 +19,9 @@ from httpx import ASGITransport, AsyncClient
 
 from lstm_trace.runs import printing, running
 from lstm_trace.runs.runs import Runs
-from lstm_trace.service.held import Held
 from lstm_trace.service.jobs import Jobs
 from lstm_trace.service.problems import add_handlers
+from lstm_trace.service.resources import Resources
 from lstm_trace.service.routes import comparisons, downloads, meta, runs, views
 from lstm_trace.service.settings import Limits, Settings
 
@@ -62,7 +62,7 @@ async def served(folder: Path, workers: Any, **limits: Any) -> AsyncIterator[tup
     kept, app = Runs(folder, BOUNDS, workers, nothing), FastAPI()  # type: ignore[arg-type]
     async with Jobs(kept.call, settings.limits) as jobs:
         app.state.settings = settings
-        app.state.held = Held(settings, workers, jobs, kept, nothing)  # type: ignore[arg-type]
+        app.state.resources = Resources(settings, workers, jobs, kept, nothing)  # type: ignore[arg-type]
         add_handlers(app)
         for routes in (comparisons, downloads, meta, runs, views):
             app.include_router(routes.router)

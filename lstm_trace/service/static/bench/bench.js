@@ -88,7 +88,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const pictured = useSome(state, ["drawn", "address", "unit", "commit", "scope"]);
   const tabled = useSome(state, ["address", "commit"]);
   const numbered = useSome(state, ["run", "address", "of", "before", "pinned", "visited", "visit", "index"]);
-  const plotted = useSome(state, ["run", "t", "b", "scope", "unit", "address", "plot", "order"]);
+  const plotted = useSome(state, ["run", "t", "b", "scope", "unit", "address", "plot", "options"]);
   const premises = useMemo(() => named.premises(state.premises), [named, state.premises]);
   const symbols = useMemo(() => named.stage(seen), [named, seen]);
   const toolbar = html`<${Toolbar} session=${session} state=${state} title=${item_title || run?.title || ""} settings=${settings} choices=${choices} go=${go} said=${said} />`;

@@ -89,6 +89,6 @@ export function Toolbar({ session, state, title, settings, choices, go, said }) 
     ${fault?.where === "pinned" && html`<div class="whole"><p class="bad">${said("bench.pin_failed")}</p>
       <${Fault} id="pinned-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} /></div>`}
     ${fault?.where === "source" && html`<div class="whole"><${Fault} id="source-fault" error=${fault.error} retry=${fault.retry} close=${() => session.dismiss()} said=${said} />
-      ${!run && (entries[index].edits.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}
+      ${!run && (entries[index].edits.length > 0 || entries[index].holds.length > 0 || entries[index].equations) && html`<button type="button" id="without-edits" onClick=${() => open(source)}>${said("bench.without_edits")}</button>`}</div>`}
   </div>`;
 }

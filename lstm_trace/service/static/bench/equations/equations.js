@@ -1,6 +1,7 @@
 import { html, useEffect, useMemo, useRef, useState } from "../../vendor/standalone.module.js";
 import { post } from "../../api.js";
 import { parameter_shapes, zeros } from "../../shared/blank.js";
+import { AboutHolds } from "../given/held.js";
 import { Missing } from "./missing.js";
 import { renamed } from "./slips.js";
 
@@ -75,7 +76,7 @@ export function Equations({ session, state, stage, said }) {
         value=${text} onInput=${(event) => write(event.target.value)}></textarea></label>
     <div id="equations-said" aria-live="polite">
       ${message && html`<pre class="exact fault" id="equations-fault" lang="en">${message.message}</pre>`}
-      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${failed.message}</pre>`}
+      ${!message && failed && html`<pre class="exact fault" id="equations-failed" lang="en" role="alert">${failed.message}</pre><${AboutHolds} error=${failed} said=${said} />`}
       ${edited && !message && !failed && checked === text && found && html`<p class="good" id="equations-good">${said("bench.lines_read", { n: found.lines.length })}</p>`}
       ${missing.length > 0 && html`<${Missing} names=${missing} known=${taken} shape_of=${shape_of} set=${(name, shape) => setShapes((before) => ({ ...before, [name]: shape }))} rename=${(name, to) => write(renamed(text, name, to))} said=${said} />`}
     </div>

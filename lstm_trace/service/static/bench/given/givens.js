@@ -1,5 +1,6 @@
 import { html, useMemo, useRef } from "../../vendor/standalone.module.js";
 import { Fault } from "../../parts.js";
+import { Held } from "./held.js";
 import { gate_about, gate_name, letter } from "./gates.js";
 import { Input } from "./input.js";
 import { Premise } from "./premise.js";
@@ -48,6 +49,7 @@ export function Givens({ session, state, count, said }) {
       <div class="side">${initial.map((one) => html`<${Premise} key=${one.address} premise=${one} ...${shared} />`)}</div></section>`}
     ${given.length > 0 && html`<section class="given" aria-labelledby="given-lines"><h3 id="given-lines">${said("bench.supplied")}</h3>
       ${given.map((one) => html`<${Premise} key=${one.address} premise=${one} ...${shared} />`)}</section>`}
+    ${run.held.length > 0 && html`<${Held} session=${session} state=${state} count=${count} said=${said} />`}
     ${weights.length > 0 && html`<section class="given" aria-labelledby="given-weights"><div class="head"><h3 id="given-weights">${said("bench.weights")}</h3>
       ${!run.live && html`<label class="field" for="unit-row"><span class="label">${said("bench.weights_of_unit")}</span>
         <input id="unit-row" type="number" min=${count} max=${units - 1 + count} value=${unit_row + count} onChange=${(event) => session.rows_of(Math.min(Math.max(Number(event.target.value) - count || 0, 0), units - 1))} /></label>`}</div>

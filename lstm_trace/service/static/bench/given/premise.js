@@ -45,7 +45,7 @@ const MemoGrid = memo(function Laid({ premise, layout, b, t, count, ...rest }) {
 /** A grid is given only what concerns it, so that it is drawn again when that changes. */
 export function Premise({ premise, layout, marks, count, longer, session, state, said }) {
   if (!premise.values) return html`<p class="quiet-text"><${SymbolText} text=${premise.symbol} /> ${said("bench.too_large", { shape: premise.shape.join(" × ") })}</p>`;
-  const own = (address) => cell_of(address)?.array === premise.address;
+  const own = (address) => address === premise.address || cell_of(address)?.array === premise.address;
   const { rejected } = state;
   return html`<${MemoGrid} premise=${premise} layout=${layout} b=${state.b} t=${layout.steps > ROWS ? state.t : 0} count=${count} longer=${longer} session=${session} said=${said}
     chosen=${own(state.address) ? state.address : ""} rejected=${rejected && own(rejected.address) ? rejected : null} marks=${[...marks].filter(own).join(" ")} />`;

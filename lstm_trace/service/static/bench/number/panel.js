@@ -142,7 +142,7 @@ export function NumberPanel({ session, state, count, said }) {
     ${at.equation && html`<${Chain} at=${at} pick=${pick} counted=${count} speak=${(to) => spoken(run, to, { count, said })} said=${said} />`}
     ${at.kind === "line" && html`<${Links} id="operands" title=${said("bench.operands")} list=${at.operands} left_out=${at.operands_left_out} pick=${pick} said=${said} none=${said("bench.no_operands")} />`}
     <${Links} id="readers" title=${said("bench.readers")} list=${at.readers} left_out=${at.readers_left_out} pick=${pick} said=${said} none=${said("bench.no_readers")} />
-    ${at.kind === "line" && html`<${Hold} session=${session} run=${run} address=${at.address} is_held=${at.held} said=${said} />`}
+    ${at.kind === "line" && html`<${Hold} session=${session} run=${run} address=${at.address} held=${at.held} said=${said} />`}
     <section class="slope" aria-labelledby="slope">
       <h3 id="slope">${said("bench.gradient")}</h3>
       <p class="quiet-text">${said(of ? "bench.target_about" : "bench.no_target")}</p>

@@ -1,11 +1,9 @@
 import { line_of } from "../../shared/addresses.js";
+import { ends } from "../../shared/ranges.js";
 
 // What is asked of the server for a picture of a kind: its options follow from what is looked at.
 
 const SUMS = ["add", "where"]; // operations of what is carried on with something added
-
-/** The options of a kind that are chosen for it alone. */
-export const ORDERS = ["", "index", "cluster", "memory", "activity"];
 
 /** The value that a memory is of: what is looked at where that is carried, else what its cell carries. */
 function carried(run, line) {
@@ -16,12 +14,23 @@ function carried(run, line) {
 
 const written = ({ scope, t, b, name, unit }) => `${scope}/${t}/${b}/${name}[${unit}]`;
 
+/** What is chosen for a picture, as the server takes it. */
+function chosen({ unit, line, steps, ...rest }) {
+  const found = Object.entries({
+    unit: unit && ends(unit).flatMap(([first, last]) => Array.from({ length: last - first + 1 }, (_, k) => first + k)).join(","),
+    line: line && line.split(";"),
+    steps: steps && ends(steps).map(([first, last]) => `${first}:${last + 1}`).join(),
+    ...rest,
+  });
+  return Object.fromEntries(found.filter(([, value]) => value));
+}
+
 /**
  * @param {{kind: string, options: string[], required: string[]}} kind
  * @param {object} state of the bench @param {object} settings of the page
  * @returns {object | null} null where it needs a value and none of the run can be taken
  */
-export function asked(kind, { run, address, scope, b, unit, order }, { language, notation, count_from }) {
+export function asked(kind, { run, address, scope, b, unit, options }, { language, notation, count_from }) {
   const [layer, direction] = scope.split("/");
   const line = line_of(address) ?? line_of(run.target);
   const value = line && (kind.kind === "memory" ? carried(run, line) : line);
@@ -33,8 +42,8 @@ export function asked(kind, { run, address, scope, b, unit, order }, { language,
     layer,
     direction,
     batch: run.batch > 1 ? b : undefined,
-    order,
     language,
+    ...chosen(options),
   };
   const own = Object.entries(all).filter(([name, one]) => kind.options.includes(name) && one !== undefined && one !== "");
   return { ...Object.fromEntries(own), notation, count_from };

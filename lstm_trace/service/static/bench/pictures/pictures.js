@@ -1,6 +1,6 @@
 import { html, useMemo } from "../../vendor/standalone.module.js";
 import { href, part } from "../../api.js";
-import { Choice, Fault } from "../../parts.js";
+import { Fault } from "../../parts.js";
 import { line_address, line_of } from "../../shared/addresses.js";
 import { Drawn, Kinds } from "../../shared/drawn.js";
 import { useSettled } from "../../shared/loaded.js";
@@ -9,7 +9,8 @@ import { worded } from "../../words.js";
 import { useView } from "../hooks.js";
 import { spoken } from "../spoken.js";
 import { step_name } from "../state/labels.js";
-import { asked, ORDERS } from "./asked.js";
+import { asked } from "./asked.js";
+import { Options } from "./options.js";
 
 // Pictures of the whole run, each of what is looked at: its unit, its value, its layer. Their places lead on.
 
@@ -20,7 +21,7 @@ function address_at({ t, scope, name, unit, weight, indices }, { t: now, b }) {
 }
 
 export function Pictures({ session, state, settings, choices, count, said }) {
-  const { run, t, b, scope, unit, plot, order, address } = state;
+  const { run, t, b, scope, unit, plot, options, address } = state;
   const { kinds = [], formats = [] } = choices.plots ?? {};
   const single = kinds.filter(({ two }) => two !== "must be");
   const kind = single.find((one) => one.kind === plot);
@@ -48,7 +49,7 @@ export function Pictures({ session, state, settings, choices, count, said }) {
     <h2 id="pictures-title">${said("bench.pictures")}</h2>
     <p class="quiet-text hint">${said("bench.pictures_about")}</p>
     <${Kinds} kinds=${single.map((one) => one.kind)} chosen=${plot} choose=${(to) => session.draw({ plot: to })} name=${name} said=${said} />
-    ${kind?.options.includes("order") && html`<div class="row-of kinds"><${Choice} id="plot-order" label=${said("bench.order")} value=${order} options=${ORDERS.map((one) => [one, said(`bench.order.${one || "usual"}`)])} onChange=${(to) => session.draw({ order: to })} /></div>`}
+    ${kind && html`<${Options} kind=${kind} run=${run} scope=${scope} options=${options} choose=${(change) => session.draw({ options: { ...options, ...change } })} count=${count} said=${said} />`}
     ${kind && !query && html`<p class="quiet-text">${said("bench.no_target")}</p>`}
     ${kind && html`<${Fault} error=${error} retry=${retry} said=${said} />`}
     ${kind && busy && !data && html`<p class="waiting">${said("shell.loading")}</p>`}

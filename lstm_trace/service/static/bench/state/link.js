@@ -56,8 +56,14 @@ export function joined(edits, more, within) {
   return all;
 }
 
+/** The options of pictures that an address has. */
+export function options_of(params) {
+  const names = ["order", "unit", "line", "steps", "low", "high", "baseline", "occlusion"];
+  return Object.fromEntries(names.map((name) => [name, params[name]]).filter(([, value]) => value));
+}
+
 /** A state of the bench as parameters of the page's address; what is as it would be without them is left out. */
-export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned, plot, order }) {
+export function params_of({ source, entries, index, run, t, b, scope, address, of, pinned, plot, options }) {
   const { edits, holds, equations } = entries[index];
   const params = { source, edits: edits_text(edits), hold: edits_text(holds), equations };
   if (run) {
@@ -68,7 +74,7 @@ export function params_of({ source, entries, index, run, t, b, scope, address, o
     if (!line && b !== (input?.b ?? 0)) params.row = b;
     if (of !== run.target) params.of = of;
     if (plot) params.plot = plot;
-    if (plot && order) params.order = order;
+    if (plot) Object.assign(params, options);
     if (pinned) params.a = run_text(pinned.wanted);
   }
   const said = Object.entries(params).filter(([, value]) => value !== null && value !== "" && value !== undefined);

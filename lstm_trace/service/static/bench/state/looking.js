@@ -1,5 +1,6 @@
 import { line_address, line_of } from "../../shared/addresses.js";
 import { first_address, input_at, place_of, step_of, still } from "./fitting.js";
+import { options_of } from "./link.js";
 import { has } from "./places.js";
 
 // Where the bench looks: changes of its state for another number, step, layer, row or unit.
@@ -19,7 +20,7 @@ export function opened_at(state, run, params) {
   const given = step_of(address);
   const at = { t: Number(params.t ?? given?.t ?? run.first), b: Number(params.row ?? given?.b ?? 0), scope: params.scope };
   const of = params.of && has(run, params.of) ? params.of : run.target;
-  return { address, of, plot: params.plot ?? "", order: params.order ?? "", ...place_of(run, address, { ...state, ...at }) };
+  return { address, of, plot: params.plot ?? "", options: options_of(params), ...place_of(run, address, { ...state, ...at }) };
 }
 
 /** At a number; `quiet`: by keys, which leave the bench at its step. */

@@ -26,20 +26,18 @@ export class Runs {
     return Boolean(base?.model) && [base.x].flat(Infinity).every((number) => number === 0);
   }
 
-  /** What a source holds itself, as its specification has it. */
-  held(source) {
-    return Object.entries(this.#specifications.get(source)?.hold ?? {}).map(([address, value]) => ({ address, value }));
+  /** Whether a source may hold something itself: what is in a file of the library is not known here. */
+  may_hold(source) {
+    const { item, hold, holds, problem } = this.#specifications.get(source) ?? {};
+    return Boolean(item || hold || holds || problem?.hold);
   }
 
   /** @param {{source: string, edits: object[], holds?: object[], equations?: string, arithmetic?: string}} wanted */
   async #specify({ source, edits, holds = [], equations, arithmetic }) {
     const base = await this.#base(source);
     const all = [...(base.edits ?? []), ...edits];
-    const spec = { ...base, ...(all.length && { edits: all }), ...(equations && { equations }) };
-    const hold = { ...base.hold, ...Object.fromEntries(holds.map(({ address, value }) => [address, value])) };
-    const held = Object.entries(hold).filter(([, value]) => value !== null); // null: what the source holds, released
-    if (held.length) spec.hold = Object.fromEntries(held);
-    else delete spec.hold;
+    const held = [...(base.holds ?? []), ...holds];
+    const spec = { ...base, ...(all.length && { edits: all }), ...(held.length && { holds: held }), ...(equations && { equations }) };
     if (arithmetic) spec.arithmetic = arithmetic;
     return spec;
   }

@@ -13,7 +13,7 @@ const FIRST = "example:three-steps";
 
 const START = {
   source: "", entries: [UNCHANGED], index: 0, run: null, before: null, drawn: null, premises: [], unit_row: 0, pinned: null,
-  busy: false, fault: null, rejected: null, commit: 0, plot: "", order: "", t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
+  busy: false, fault: null, rejected: null, commit: 0, plot: "", options: {}, t: 0, b: 0, scope: "", unit: 0, address: "", of: "", visited: [], visit: -1,
 };
 
 export class Session extends EventTarget {
@@ -164,7 +164,7 @@ export class Session extends EventTarget {
     this.#set(elsewhere(this.state, change), "replace");
   }
 
-  /** Which picture is drawn of the whole run, and in which order its units are. */
+  /** Which picture is drawn of the whole run, and with which options. */
   draw(change) {
     this.#set(change, "push");
   }

@@ -12,7 +12,7 @@ from ...trace.holds.values import Scale
 from ...view.view import TABLE, View
 
 
-def held(shown: View) -> Iterator[Block]:
+def interventions(shown: View) -> Iterator[Block]:
     """A paragraph, where something is held: `c_t[35] = 0 (steps 5–9)`, `f_t = 0.5 f_t⁰`, or that values are given."""
     scopes = {stage.scope for stage in shown.stages}
     there = (entry for entry in entries(shown.trace) if entry.scope in scopes)

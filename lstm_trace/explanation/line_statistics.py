@@ -8,12 +8,13 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
+from ..engine.cost import pieces
 from ..trace.trace import Trace
-from .half_life import Kept, kept, pieces
+from .half_life import Kept, kept
 from .recurrence import Recurrence
 
 
-class Described(NamedTuple):
+class LineStatistics(NamedTuple):
     """A carried line, or the output, of a layer and direction, unit by unit: over all valid steps of the rows.
 
     name: of the line. Arrays are (H,): mean, mean of the sizes, the least and the largest value, the value of the
@@ -58,7 +59,7 @@ class Moves(NamedTuple):
         return self.change / (self.typical or 1.0)
 
 
-def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> Described:
+def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> LineStatistics:
     """What a line of `stage` is like over the valid steps of `rows`, a piece of the steps at a time.
 
     rule: the recurrence of a state, for what its units keep; None where there is none.
@@ -91,7 +92,7 @@ def described(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurren
             np.where(finite, array, np.nan) for array in (total / count, size / count, least, most, largest)
         )
         keeps = None if rule is None else kept(trace, stage, rule, width, rows)
-        return Described(name, mean, size, least, most, largest, at, keeps)
+        return LineStatistics(name, mean, size, least, most, largest, at, keeps)
 
 
 def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:

@@ -14,7 +14,7 @@ from ...trace.trace import Trace
 FEW = 6
 
 
-class Target(NamedTuple):
+class Objective(NamedTuple):
     """What L is: one value where step, row and unit are given, else a sum of a line's values, each by its weight.
 
     weighted: whether a weight is not 1. parts: every stage and line that has weights, with these. few: the units of one
@@ -43,7 +43,7 @@ def seeded(trace: Trace) -> tuple[int, ...]:
     return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
 
 
-def target(trace: Trace) -> Target:
+def objective(trace: Trace) -> Objective:
     """What L is, from the weights that the adjoint stages were given."""
     found: list[tuple[Stage, str, np.ndarray]] = []
     for stage in trace.stages:
@@ -58,8 +58,8 @@ def target(trace: Trace) -> Target:
         (t, *others), (b, *rows), units = (at.tolist() for at in np.nonzero(weights))
         few = tuple((float(weights[t, b, unit]), unit) for unit in units)
         if len(units) == 1 and few[0][0] == 1:
-            return Target(stage, name, trace.span[t], b, units[0], parts=parts)
+            return Objective(stage, name, trace.span[t], b, units[0], parts=parts)
         if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
-            return Target(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
+            return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
     weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
-    return Target(stage, name, weighted=weighted, parts=parts)
+    return Objective(stage, name, weighted=weighted, parts=parts)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 
+from ..base.page import asset
 from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..base.text.visible import visible
@@ -62,6 +62,11 @@ def bare(svg: str) -> str:
     return svg.replace('<rect class="ground" width', f'<rect class="ground" y="{top}" width', 1)
 
 
+def unstyled(svg: str) -> str:
+    """A picture of `document` as `bare` has it, for a page that has `style()` itself."""
+    return re.sub(r"<style>.*?</style>\n", "", bare(svg), count=1, flags=re.S)
+
+
 def size_of(svg: str) -> tuple[float, float]:
     """Width and height of a picture of `document`, whole or bare.
 
@@ -74,7 +79,7 @@ def size_of(svg: str) -> tuple[float, float]:
 
 def style() -> str:
     """The style sheet of the pictures."""
-    return (files(__package__) / "plot.css").read_text(encoding="utf-8")
+    return asset("plot/plot.css")
 
 
 def text(kind: str, x: float, y: float, content: str) -> str:
@@ -125,11 +130,11 @@ def step_in_words(words: Words, t: int, label: str = "") -> str:
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
     """The steps that get a mark: those with a round number, at most about `most`."""
-    every = next(size for size in sizes(1) if len(steps) / size <= most)
+    every = next(size for size in round_numbers(1) if len(steps) / size <= most)
     return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
 
 
-def sizes(least: int) -> list[int]:
+def round_numbers(least: int) -> list[int]:
     """1, 2, 5, 10, …, times `least`."""
     return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
 

@@ -15,7 +15,7 @@ from .settings import Settings
 
 
 @dataclass(frozen=True)
-class Held:
+class Resources:
     """What a service holds from its start to its end.
 
     settings: how it was started. workers, jobs: where and how it computes. runs: the runs that are kept. store: the
@@ -29,11 +29,11 @@ class Held:
     store: Store
 
 
-async def held(request: Request) -> Held:
+async def resources(request: Request) -> Resources:
     """What the service that answers a request holds. (FastAPI would call a plain function in another thread.)"""
-    found: Held = request.app.state.held
+    found: Resources = request.app.state.resources
     return found
 
 
 #: An argument of a route.
-Service = Annotated[Held, Depends(held)]
+Service = Annotated[Resources, Depends(resources)]

@@ -1,0 +1,48 @@
+"""A page of HTML: one file that loads nothing; a policy in its head allows only what is in it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Iterable
+from importlib.resources import files
+
+from .text.markup import escape
+
+
+def whole(
+    language: str, title: str, body: str, styles: Iterable[str], scripts: Iterable[str] = (), styled: bool = False
+) -> str:
+    """The page.
+
+    Args:
+        language: of its text.
+        title: of the page, as text.
+        body: HTML.
+        styles: the files, as of `asset`, of what it has beside the style of every page.
+        scripts: the files of what runs; nothing else does.
+        styled: whether elements of the body have styles of their own, which a hash cannot name.
+    """
+    style, script = "".join(map(asset, ("base/page.css", *styles))), "".join(map(asset, scripts))
+    allowed = "'unsafe-inline'" if styled else _hash(style)
+    policy = f"default-src 'none'; style-src {allowed}; img-src data:; base-uri 'none'; form-action 'none'"
+    policy += f"; script-src {_hash(script)}" if script else ""
+    end = f"<script>{script}</script>\n" if script else ""
+    return (
+        f'<!doctype html>\n<html lang="{escape(language)}">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<meta name="generator" content="lstm-trace">\n'
+        f'<link rel="icon" href="data:,">\n<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n'
+        f"<body>\n{body}\n{end}</body>\n</html>\n"
+    )
+
+
+def asset(name: str) -> str:
+    """The text of a style sheet or script of the package, `plot/plot.css`."""
+    return files("lstm_trace").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    """How a policy names what may stand on a page or run there."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
