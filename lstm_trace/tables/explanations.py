@@ -25,7 +25,7 @@ from ..trace.operands import sizes
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training
-from .entries import STEP_LABEL
+from .entries import STEP_LABEL, UNIT_LABEL
 from .explanation import Explanation, shortest, step_named
 from .gates import in_steps
 
@@ -99,7 +99,7 @@ def ablation(
     """
     found = ablated(trace, of, over, only, to)
     each = {"units": "unit", "steps": "t", "lines": ""}[over]
-    label = STEP_LABEL if over == "steps" else "label"
+    label = STEP_LABEL if over == "steps" else UNIT_LABEL
     names = _called(trace, found)
     named = (label,) if any(names) else ()
     columns = ("layer", "direction", "line", *((each,) if each else ()), *named, "value", "effect")
