@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,17 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
 def echo(text: str, err: bool = False) -> None:
     """Print text, in which no character from a file commands the terminal."""
     click.echo(printable(text), err=err)
+
+
+def narrow(pieces: Iterable[str], chosen: str, output: str, form: str | None) -> Iterable[str]:
+    """Markdown that nobody asked for by name, wrapped as a report is where standard output is a terminal."""
+    if chosen != "md" or form or output != "-" or not sys.stdout.isatty():
+        return pieces
+    import shutil
+
+    from ..report.formats.text import narrowed
+
+    return [narrowed("".join(pieces), min(shutil.get_terminal_size().columns, 100))]
 
 
 def conclude(verdict: int) -> None:

@@ -37,6 +37,12 @@ _NOTE = (
 )
 
 
+_SHARE = (
+    "`share`: the sizes of the block's entries, added up, as a part of those of all entries. Entries that cancel each "
+    "other have a small contribution and a large share."
+)
+
+
 @dataclass(frozen=True)
 class Contributions(Explanation):
     """A split as a table; in the formats of a report that are no tables the worked solution.
@@ -54,8 +60,8 @@ class Contributions(Explanation):
             try:
                 solution = self._solution()
             except OptionError as error:  # it needs float64; picture and tables do not
-                if self.figure is None:
-                    raise
+                if self.figure is None or self.options:
+                    raise OptionError(*_without(error, self.options)) from None
                 without = replace(self, notes=(*self.notes, f"Without worked steps: {error}."))
                 return super(Contributions, without).pieces(form)
             before = explained.before_worked(self.figure, form)
@@ -70,6 +76,13 @@ class Contributions(Explanation):
     def _solution(self) -> Trace:
         assert self.worked is not None
         return self.worked()
+
+
+def _without(error: OptionError, options: Mapping[str, Any]) -> Iterator[str]:
+    """Why there is no worked solution, and what to do with the options of one."""
+    for problem in error.problems:
+        names = f"; without {', '.join(options)} the tables alone are written, in English" if options else ""
+        yield f"{problem}{names}"
 
 
 @np.errstate(all="ignore")
@@ -192,7 +205,9 @@ def _by_block(found: Split) -> Explanation:
     size = found.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(found) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
-    return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
+    return Explanation(
+        "By block", (), ("block", "contribution", "share"), rows, notes=(_SHARE,), ranked=("contribution",)
+    )
 
 
 def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:

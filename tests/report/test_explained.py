@@ -110,7 +110,7 @@ def test_a_split_that_has_no_worked_steps_is_a_document_too() -> None:
     page = found.render("html")
     assert page.count('class="lstm-plot"') == 1
     assert "Without worked steps: " in page
-    assert "the split as a trace needs float64" in page
+    assert "Without worked steps: the baseline was computed in float32, and worked steps need float64." in page
     assert "<h2>By step</h2>" in page
 
 

@@ -126,7 +126,7 @@ def test_what_the_model_is() -> None:
         "An LSTM cell with 4 units reads 20 steps of 5 numbers, for a batch of 3 sequences, in 2 layers of two"
         in report
     )
-    assert f"{weights:,}".replace(",", " ") + " parameters in float64; execution plan:" in report
+    assert f"{weights:,}".replace(",", " ") + " parameters in float64, computed by the plan “" in report
     assert "All numbers are over 27 steps, the valid ones of 3 sequences." in report
     assert "the valid ones of sequence 1." in " ".join(CASES["stack"]().report("text", batch=1).split())
 
@@ -270,7 +270,9 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
     assert trace.report(format, detail="profile", language="zh") != report
 
 
-@pytest.mark.parametrize(("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2)])
+@pytest.mark.parametrize(
+    ("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2), ("deep", 2), ("stack", 2)]
+)
 def test_one_page_of_paper(case: str, most: int) -> None:
     """Two where the gates of two directions are drawn, so that the letters of the picture can be read."""
     assert pages(CASES[case]()) <= most
