@@ -141,7 +141,7 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     """
     value, base, trace = _pair(a, b, of, row)
     for name, one in zip(_sides(row), (base, trace), strict=True):
-        if not _exact(one):
+        if not exact(one):
             kind = one.header.arithmetic or one.header.dtype
             if row is not None:
                 raise OptionError(f"{name} was computed in {kind}, and worked steps need float64")
@@ -150,7 +150,7 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     return _walked(trace, base, value, record=True)
 
 
-def _exact(trace: Trace) -> bool:
+def exact(trace: Trace) -> bool:
     """Whether its values were computed in float64."""
     return trace.header.dtype == "float64" and trace.header.arithmetic is None
 
@@ -173,13 +173,15 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     """The trace in float64 with the secants of one value. record: keep every line of theirs."""
     seeds: Weightings = {}
     value.weigh(trace, seeds)
-    exact = _exact(trace)
+    float64 = exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
         found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
-        linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
+        linked = {
+            new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if float64 and side == "own"
+        }
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
 
     stages = adjoint_stages(trace.stages, seeds, sizes(trace), between)

@@ -62,7 +62,7 @@ def test_contributions_add_up_and_stand_beside_the_others() -> None:
         base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace)
     assert [one.filename for one in told] == [__file__]  # the place of the call, not one inside the package
     assert base.empty
-    assert base.attrs["sentences"][0].endswith("the difference is 0.0")
+    assert base.attrs["sentences"][0].endswith("the difference is 0")
     weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
     states = [np.stack([trace.initial[s][n] for s in trace.initial]) for n in ("h_prev", "c_prev")]
     zero = lt.run(weights, 0 * trace.x, h0=states[0], c0=states[1]).lines["1/reverse"]["h_t"][0, 1, 2]
@@ -150,14 +150,14 @@ def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
     assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
 
 
-def test_a_float32_value_has_the_digits_of_float32() -> None:
-    weights = {f"W_{s}{g}": np.full((1, 1), 0.3, np.float32) for s in "xh" for g in "ifco"}
-    trace = lt.run(weights, np.array([[0.7], [0.2]], np.float32))
-    assert trace["h_t"].dtype == np.float32
-    value, cell = (str(trace[line][1, 0, 0]) for line in ("h_t", "c_t"))
-    assert len(value) < 13
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_value_in_a_sentence_is_short(dtype: str) -> None:
+    weights = {f"W_{s}{g}": np.full((1, 1), 0.3) for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, [[0.7], [0.2]], dtype=dtype)
+    value, cell = (f"{trace[line][1, 0, 0]:.6g}" for line in ("h_t", "c_t"))
+    assert len(value) < 10
     assert explanation(trace, "1/h_t[0]", "contribution").sentences[0] == (
-        f"0/forward/1/0/h_t[0]: the baseline has 0.0, the trace has {value}, the difference is {value}"
+        f"0/forward/1/0/h_t[0]: the baseline has 0, the trace has {value}, the difference is {value}"
     )
     assert explanation(trace, "1/c_t[0]", "memory").sentences[0].startswith(f"0/forward/1/0/c_t[0] = {cell}; ")
     assert explanation(trace, "1/h_t[0]", "ablation").sentences[0] == f"0/forward/1/0/h_t[0] = {value}"

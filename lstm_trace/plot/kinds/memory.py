@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...base.arrays import Array
-from ...explanation.memory import Entry, Ledger, ledger, table
+from ...explanation.memory import SCALED, Entry, Ledger, ledger, table
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, specification, steps_in_column, summed
@@ -116,8 +116,9 @@ def _bars(
             yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
         base: dict[tuple[int, int], float] = {}
         for k, (source, values) in enumerate(parts.items()):
-            line = stage.cell.by_name.get(source)
-            symbol = source if line is None else found.symbol(stage, line)
+            name, *scaled = source.partition(SCALED)
+            line = stage.cell.by_name.get(name)
+            symbol = source if line is None else "".join([found.symbol(stage, line), *scaled])
             kind, name = _KINDS[k % len(_KINDS)] + shade, words.word(f"plot.memory.{of}", source=symbol)
             for column, *sums in summed(values[of], size):
                 for side, part in enumerate(sums):

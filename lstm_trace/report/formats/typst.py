@@ -25,7 +25,7 @@ from .levels import DEEPEST, Level
 from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
-ROOM, WIDE = 88, 80
+ROOM, WIDE = 88, 84
 
 #: Centimetres that a picture beside a table has at most, in width and in height.
 BESIDE = 11.0, 8.5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import reduce
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,12 +17,12 @@ from ...cell.network import GIVEN, Stage, scope_and_name
 from ...cell.ops import OPS
 from ..address import ranged
 from ..trace import Trace
-from .values import Scale
+from .values import Scale, in_words
 
 #: So many different values of one line are named, each with its place; of more it is said that they differ.
 FEW = 4
-#: What stands behind a factor.
-TIMES = "times its own value"
+#: So many entries stand in a sentence.
+TOLD = 5
 
 
 class Entry(NamedTuple):
@@ -50,9 +51,7 @@ class Entry(NamedTuple):
     @property
     def said(self) -> str:
         """What it is held at, in words."""
-        if isinstance(self.value, Scale):
-            return f"{str(self.value)[1:]} {TIMES}"
-        return f"{self.value:g}" if isinstance(self.value, float) else "given values"
+        return in_words(self.value)
 
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
@@ -68,7 +67,7 @@ def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> 
     if names and names.hold in given and given[names.hold][at]:
         return f"{given[names.to][at]:g}"
     if names and names.scale in given and given[names.scale][at]:
-        return f"{given[names.by][at]:g} {TIMES}"
+        return in_words(Scale(float(given[names.by][at])))
     return ""
 
 
@@ -114,6 +113,12 @@ def entries(trace: Trace) -> Iterator[Entry]:
                 scaled = given[names.scale] != 0
                 scaled = scaled if held is None else scaled & ~held
                 yield from _of_line(trace, stage.scope, line, scaled, given[names.by], scale=True)
+
+
+def held_in_words(trace: Trace) -> str:
+    """What is held, in a sentence; empty where nothing is."""
+    told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), TOLD + 1)]
+    return f"Held: {', '.join(told[:TOLD])}{', …' if len(told) > TOLD else '.'}" if told else ""
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[Entry]:
