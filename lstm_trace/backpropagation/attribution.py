@@ -140,9 +140,11 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     (3.5, 5.0, 'verified')
     """
     value, base, trace = _pair(a, b, of, row)
-    for name, one in (("a", base), ("b", trace)):
+    for name, one in zip(_sides(row), (base, trace), strict=True):
         if not exact(one):
             kind = one.header.arithmetic or one.header.dtype
+            if row is not None:
+                raise OptionError(f"{name} was computed in {kind}, and worked steps need float64")
             raise OptionError(f"{name} was computed in {kind}; the split as a trace needs float64. Its table does not: "
                               "lt.attribute")  # fmt: skip
     return _walked(trace, base, value, record=True)
@@ -153,12 +155,17 @@ def exact(trace: Trace) -> bool:
     return trace.header.dtype == "float64" and trace.header.arithmetic is None
 
 
+def _sides(row: int | None) -> tuple[str, str]:
+    """What two traces are called: of those that are compared, a and b; where one is a row to compare with, so."""
+    return ("a", "b") if row is None else ("the baseline", "the trace")
+
+
 def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
     """The rows alone in which the value and the baseline's stand, and the value in these: value, baseline, trace."""
     a, b = forward(a), forward(b)
     value = target(b, of)
     there = value.b if row is None else row
-    comparable(a, b, there)
+    comparable(a, b, there, _sides(row))
     return replace(value, b=0), one_row(a, there), one_row(b, value.b)
 
 

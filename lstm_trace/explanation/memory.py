@@ -19,7 +19,7 @@ from ..backpropagation.target import names_several
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Operand
-from ..cell.network import VALID, Stage
+from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
 from ..trace.holds.held import plain_stage
@@ -171,17 +171,36 @@ def ledger(trace: Trace, of: str) -> Ledger:
 
 
 def _carries_nothing(trace: Trace, address: Address) -> OptionError:
-    """Of a value where directions meet, or of a readout: which lines of its layer have a memory."""
-    known = []
+    """Of a value where directions meet, or of a readout: which values of its layer have a memory."""
+    known, met = [], _met(trace, address)
     for stage in map(plain_stage, trace.stages):
         for name in stage.carried if stage.layer == address.layer and stage.cell.carry else ():
             try:
                 recurrence(stage, name)
             except OptionError:
                 continue
-            known.append(str(address._replace(line=name, direction=stage.direction, unit=(0,))))
-    hint = f"; the carried lines of layer {address.layer} have one: {', '.join(known)}" if known else ""
+            if stage.scope in met or not met:
+                width = trace.lines[stage.scope][name].shape[2] if name in trace.lines[stage.scope] else 0
+                j, wide = met.get(stage.scope, (0, 0))
+                unit = (j if width == wide else 0,)
+                known.append(str(address._replace(line=name, direction=stage.direction, unit=unit)))
+    hint = f"; what is carried has one: {', '.join(known)}" if known else ""
     return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
+
+
+def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
+    """Of a value where directions meet, scope to the unit of each that it is made of, and how many units that has."""
+    stage, found, start = trace.stage(address.scope), {}, 0
+    line, j = stage.cell.by_name[address.line], address.unit[0] if address.unit else 0
+    for operand in line.operands:
+        scope, name = scope_and_name(stage.sources.get(str(operand), ""))
+        values = trace.lines.get(scope, {}).get(name)
+        if values is not None:
+            width = values.shape[2]
+            if 0 <= j - start < width:
+                found[scope] = j - start, width
+            start += width if line.op == "concat" else 0
+    return found
 
 
 def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:

@@ -38,6 +38,12 @@ _NOTE = (
 )
 
 
+_SHARE = (
+    "`share`: the sizes of the block's entries, added up, as a part of those of all entries. Entries that cancel each "
+    "other have a small contribution and a large share."
+)
+
+
 @dataclass(frozen=True)
 class Contributions(Explanation):
     """A split as a table; in the formats of a report that are no tables the worked solution.
@@ -54,6 +60,9 @@ class Contributions(Explanation):
     def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
         if form in WORKED and self.without:
+            if self.options:
+                names = ", ".join(self.options)
+                raise OptionError(f"{self.without[:-1]}; without {names} the tables alone are written, in English")
             return super(Contributions, replace(self, notes=(*self.notes, self.without))).pieces(form)
         if form in WORKED:
             solution = self._solution()
@@ -201,7 +210,9 @@ def _by_block(found: Split) -> Explanation:
     size = found.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(found) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
-    return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
+    return Explanation(
+        "By block", (), ("block", "contribution", "share"), rows, notes=(_SHARE,), ranked=("contribution",)
+    )
 
 
 def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:

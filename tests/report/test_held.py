@@ -24,11 +24,12 @@ def said(trace: lt.Trace, **options: Any) -> str:
 
 
 HELD = {
-    "en": "Held instead of computed: c_t[1] = 0.25; f_t = 0.5 f_t⁰ (t = 2–3).",
-    "de": "Festgehalten statt berechnet: c_t[1] = 0,25; f_t = 0,5 f_t⁰ (t = 2–3).",
-    "es": "Valores fijados en lugar de calculados: c_t[1] = 0,25; f_t = 0,5 f_t⁰ (t = 2–3).",
-    "fr": "Valeurs imposées au lieu d’être calculées\u00a0: c_t[1] = 0,25\u202f; f_t = 0,5 f_t⁰ (t = 2–3).",
-    "zh": "固定而不作计算：c_t[1] = 0.25；f_t = 0.5 f_t⁰ (t = 2–3)。",
+    "en": "Held instead of computed: c_t[1] = 0.25; f_t at 0.5 times its own value (t = 2–3).",
+    "de": "Festgehalten statt berechnet: c_t[1] = 0,25; f_t auf dem 0,5-Fachen des eigenen Werts (t = 2–3).",
+    "es": "Valores fijados en lugar de calculados: c_t[1] = 0,25; f_t a 0,5 veces su propio valor (t = 2–3).",
+    "fr": "Valeurs imposées au lieu d’être calculées\u00a0: c_t[1] = 0,25\u202f; "
+    "f_t à 0,5 fois sa propre valeur (t = 2–3).",
+    "zh": "固定而不作计算：c_t[1] = 0.25；f_t 固定为自身值的 0.5 倍 (t = 2–3)。",
 }
 
 
@@ -127,7 +128,7 @@ def test_one_number() -> None:
 def test_a_profile_and_pictures_have_the_lines_of_the_cell() -> None:
     trace = run({"1/c_t[0]": 0.25, "f_t": "*0.5"})
     profile = said(trace, detail="profile")
-    assert "f_t = 0.5 f_t⁰" in profile
+    assert "f_t at 0.5 times its own value" in profile
     assert re.search(r"f_t 0\.\d+ ", profile.partition("Gates")[2]), "f_t is a gate as it is without"
     assert "free" not in profile
     frame = trace.plot().data

@@ -35,7 +35,7 @@ def memory(trace: Trace, of: str, language: str = "en") -> Figure:
     at = book.address
     found = subject(trace, layer=at.layer, direction=at.direction, batch=at.b or 0, language=language)
     words, title = found.words, found.titled("plot.memory", what=found.value(at))
-    caption = [*_sum(found, book), *_largest(found, book.rows)]
+    caption = [*found.held(), *_sum(found, book), *_largest(found, book.rows)]
     if not all(np.isfinite([row.part, row.written]).all() for row in book.rows):
         caption.append(words.word("plot.gaps"))
     parts = _by_source(found, book)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from ...formulas.blocks import Block, Heading
 from ...view.decimal_comma import with_comma
+from ...view.interventions import interventions
 from ...view.view import View
-from ..content.interventions import interventions
 from ..content.way_back import Back
 from ..in_words.section import in_words
 from ..profile.section import profile

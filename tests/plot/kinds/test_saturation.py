@@ -102,7 +102,7 @@ def test_units_in_one_place_are_one_point_that_names_them() -> None:
         (0.0, 0.0, 4.0),
     ]
     assert o[0][2] == pytest.approx(4 * 5**0.5, abs=0.01)
-    assert named(figure) == ["unit 0: 100% open", "unit 0: 100% open", "unit 2: 100% shut"]
+    assert named(figure) == ["unit 0: 100\u00a0% open", "unit 0: 100\u00a0% open", "unit 2: 100\u00a0% shut"]
 
 
 def test_the_thresholds_are_said_and_units_have_their_names() -> None:
@@ -112,7 +112,7 @@ def test_the_thresholds_are_said_and_units_have_their_names() -> None:
     assert caption(figure).startswith(
         "A gate is shut (left-saturated) below 0.05 and open (right-saturated) above 0.95."
     )
-    assert named(figure) == ["unit 1 (<quote>): 100% open", "unit 2 (space): 100% shut"]
+    assert named(figure) == ["unit 1 (<quote>): 100\u00a0% open", "unit 2 (space): 100\u00a0% shut"]
     assert "<quote>" not in figure.svg()
     assert named(trace.plot.saturation(language="de"))[0] == "Einheit 1 (<quote>): 100\u00a0% offen"
 
