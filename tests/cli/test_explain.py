@@ -95,7 +95,7 @@ def test_a_language_without_a_worked_solution_is_refused(tmp_path: Path) -> None
     assert CliRunner().invoke(main, words).exit_code == 0
     refused = CliRunner().invoke(main, [*words, "--language", "de"])
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "the baseline was computed in float32, and worked steps need float64; without language the tables alone" in (
+    assert "the trace was computed in float32, and they need float64; without language the tables alone are" in (
         refused.stderr
     )
     traced({}).save(path)
