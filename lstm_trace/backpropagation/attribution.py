@@ -143,8 +143,6 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     for name, one in zip(_sides(row), (base, trace), strict=True):
         if not exact(one):
             kind = one.header.arithmetic or one.header.dtype
-            if row is not None:
-                raise OptionError(f"{name} was computed in {kind}, and worked steps need float64")
             raise OptionError(f"{name} was computed in {kind}; the split as a trace needs float64. Its table does not: "
                               "lt.attribute")  # fmt: skip
     return _walked(trace, base, value, record=True)

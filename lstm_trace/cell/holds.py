@@ -102,4 +102,18 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
         if line.name in found.held:
             inputs += [new.hold, new.to]
             lines.append(Line(line.name, "where", (new.hold, new.to, last)))
-    return replace(found, lines=tuple(lines), inputs=tuple(inputs))
+    carry = tuple(
+        (state, names[line].free if line in names and _is_choice_of_padding(plain, state) else line)
+        for state, line in plain.carry
+    )
+    return replace(found, lines=tuple(lines), inputs=tuple(inputs), carry=carry)
+
+
+def _is_choice_of_padding(cell: Cell, state: str) -> bool:
+    """Whether what a state carries is also the output of a padded cell (`padding: carry`).
+
+    Holding that output changes what the cell gives out, and not what it carries, as with the other rules of padding.
+    """
+    line = cell.by_name.get(cell.states[state])
+    chosen = line is not None and line.op == "where" and line.operands[::2] == ("valid", state)
+    return chosen and cell.states[state] == cell.output

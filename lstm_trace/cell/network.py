@@ -110,7 +110,7 @@ class Stage:
     @cached_property
     def carried(self) -> tuple[str, ...]:
         """What is carried to the next step, each line once: without padding, what the cell computes for it."""
-        return tuple(dict.fromkeys(self.unpadded(line) for _, line in self.cell.carry))
+        return tuple(dict.fromkeys(self.unpadded(line) for _, line in (self.cell.plain or self.cell).carry))
 
     @cached_property
     def owner(self) -> Scope:

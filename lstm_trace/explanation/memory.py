@@ -22,7 +22,7 @@ from ..cell.lines import Operand
 from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
-from ..trace.holds.held import plain_stage
+from ..trace.holds.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, times
@@ -138,7 +138,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
         if is_sum(of):
             raise OptionError(f"memory is the ledger of one value, not of a sum; found {of!r}") from None
         raise
-    stage = plain_stage(trace.stage(address.scope))
+    stage = recurrent_stage(trace.stage(address.scope))
     if not stage.cell.carry:
         raise _carries_nothing(trace, address)
     rule = recurrence(stage, address.line)
@@ -173,7 +173,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
 def _carries_nothing(trace: Trace, address: Address) -> OptionError:
     """Of a value where directions meet, or of a readout: which values of its layer have a memory."""
     known, met = [], _met(trace, address)
-    for stage in map(plain_stage, trace.stages):
+    for stage in map(recurrent_stage, trace.stages):
         for name in stage.carried if stage.layer == address.layer and stage.cell.carry else ():
             try:
                 recurrence(stage, name)

@@ -25,6 +25,8 @@ PIECE = 1 << 15
 ADDRESS = "address"
 #: The column with the labels of the steps: files have them as they are, tables as they can be seen.
 STEP_LABEL = "token"
+#: The column with the labels of units, which are shown as those of steps are.
+UNIT_LABEL = "label"
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,8 +17,9 @@ from ..formulas.blocks import Block, Heading, Items
 from ..printable import json_text, printable
 from ..report import explained
 from ..report.formats import typst
+from ..report.formats.markdown import legible
 from ..view.excerpt import excerpt
-from .entries import STEP_LABEL, Entries
+from .entries import STEP_LABEL, UNIT_LABEL, Entries
 from .row_styles import CSV, JSON, RowStyle
 
 if TYPE_CHECKING:
@@ -39,8 +38,6 @@ SPEAKING = ("address", "block", "source", "direction")
 DOTS = "⋮"
 #: Headings of columns whose names are no words.
 HEADINGS = {"gradient_x_input": "gradient × input", "overshoot": "past the baseline"}
-#: What Markdown takes for its own.
-_MARKED = re.compile(r"([\\`*_\[\]<|])")
 
 
 @dataclass(frozen=True)
@@ -93,7 +90,7 @@ class Explanation:
 
         file: what the text calls the file of the picture, which is beside it; the text has none if empty.
         """
-        out = [f"# {self.title}", "", *(f"- {_cell(sentence)}" for sentence in self.sentences), ""]
+        out = [f"# {legible(self.title)}", "", *(f"- {legible(sentence)}" for sentence in self.sentences), ""]
         out += explained.in_markdown(self.figure, file)
         for part in self.more:
             out += [f"## {part.title}", "", *part._table(digits, "json"), ""]
@@ -193,7 +190,7 @@ class Explanation:
     def _table(self, digits: int, complete: str) -> list[str]:
         """complete: the suffix of the file that has every row."""
         names, lines, left = self.excerpt(SHOWN)
-        texts = [list(map(heading, names)), *(list(map(partial(_shown, digits), names, line)) for line in lines)]
+        texts = [list(map(heading, names)), *([legible(_text(value, digits)) for value in line] for line in lines)]
         whole = [line for line in lines if line[0] != DOTS]
         numeric = [
             name in self.bounds or all(isinstance(line[k], int | float | None) for line in whole)
@@ -207,7 +204,7 @@ class Explanation:
             f"| {' | '.join(_aligned(*cell) for cell in zip(row, widths, numeric, strict=True))} |" for row in texts
         ]
         out = [rows[0], f"|{'|'.join(rule)}|", *rows[1:]]
-        out += ["", f"{left}. `-o FILE.{complete}` has every row."] if left else []
+        out += ["", f"{legible(left)}. `-o FILE.{complete}` has every row."] if left else []
         return out + (["", *self.notes] if self.notes else [])
 
     def csv(self) -> str:
@@ -296,13 +293,9 @@ def step_named(t: int, label: str | None) -> str:
     return f"{t} (‘{visible(label)}’)" if label else str(t)
 
 
-def marked(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return _MARKED.sub(r"\\\1", text)
-
-
-def _shown(digits: int, name: str, value: Any) -> str:
-    return marked(value) if name == STEP_LABEL and value is not None else _cell(_text(value, digits))
+def _seen(name: str, value: Any) -> Any:
+    """A value as a table has it: of a label what is seen."""
+    return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
 
 
 def _text(value: Any, digits: int) -> str:
@@ -314,7 +307,3 @@ def _text(value: Any, digits: int) -> str:
 def _aligned(text: str, wide: int, right: bool) -> str:
     room = " " * (wide - columns(text))
     return room + text if right else text + room
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|")

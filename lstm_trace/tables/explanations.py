@@ -18,14 +18,14 @@ from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
 from ..trace.argument_types import checked
-from ..trace.holds.held import held_in_words, plain_stage
+from ..trace.holds.held import held_in_words, recurrent_stage
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
 from ..trace.operands import sizes
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training
-from .entries import STEP_LABEL
+from .entries import STEP_LABEL, UNIT_LABEL
 from .explanation import Explanation, step_named
 from .gates import in_steps
 
@@ -61,7 +61,7 @@ def memory(trace: Trace, of: str) -> Explanation:
 
 def _over_all(trace: Trace, book: Ledger) -> float:
     """The half-life of the unit over all valid steps of all rows, as a profile has it."""
-    stage = plain_stage(trace.stage(book.address.scope))
+    stage = recurrent_stage(trace.stage(book.address.scope))
     width = trace.lines[stage.scope][book.address.line].shape[2]
     found = kept(trace, stage, book.recurrence, width, slice(None))
     return float("nan") if found is None else float(found.half_life[(book.address.unit or (0,))[0]])
@@ -111,7 +111,7 @@ def ablation(
     """
     found = ablated(trace, of, over, only, to)
     each = {"units": "unit", "steps": "t", "lines": ""}[over]
-    label = STEP_LABEL if over == "steps" else "label"
+    label = STEP_LABEL if over == "steps" else UNIT_LABEL
     names = _called(trace, found)
     named = (label,) if any(names) else ()
     columns = ("layer", "direction", "line", *((each,) if each else ()), *named, "value", "effect")

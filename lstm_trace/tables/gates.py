@@ -8,6 +8,7 @@ from functools import cache, partial
 import numpy as np
 
 from ..base.runs import runs
+from ..base.text.visible import visible
 from ..errors import counted
 from ..explanation.half_life import foreseen
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
@@ -91,7 +92,7 @@ def _percent(share: float) -> str:
 
 def _named(those: Sequence[int], units: Sequence[Activity], labels: Sequence[str]) -> str:
     """Units by number, with their labels where there is one for each; neighbours as a range; the first of many."""
-    named = [f"{j} ({labels[j]})" for j in those] if len(labels) == len(units) else _ranges(those)
+    named = [f"{j} ({visible(labels[j])})" for j in those] if len(labels) == len(units) else _ranges(those)
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     return f"{', '.join(named[:_NAMED])}{more}"
 

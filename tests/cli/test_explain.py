@@ -205,7 +205,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '3/c_t[0]', in full 0/for"),
+        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (lay"),
         (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
         (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
         (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),

@@ -91,6 +91,23 @@ def test_a_hold_at_padding_changes_no_state_and_no_output() -> None:
     assert held.lines["0/forward"]["c_t"][4, 1, 0] == 9.0
 
 
+@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+@pytest.mark.parametrize("hold", [{"4/1/y_t": 5.0}, {"0/y_t[1]": 5.0}, {"y_t": "*3"}], ids=str)
+def test_what_a_layer_gives_out_is_not_what_it_carries(hold: dict[str, Any], padding: str, plan: Any) -> None:
+    weights = {name: array for name, array in random_network(5).items() if name.startswith("0/forward")}
+    x = np.random.default_rng(1).normal(size=(6, 2, 3))
+    chosen: dict[str, Any] = {"lengths": LENGTHS, "options": {"padding": padding}, "plan": plan}
+    without, held = (lt.run(weights, x, hold=h, **chosen) for h in (None, hold))
+    for line in ("f_t", "c_t", "h_t", "where(valid, c_t, c_prev)"):
+        assert np.array_equal(held[line], without[line]), line
+    assert np.array_equal(held.h_n, without.h_n)
+    assert (held["y_t"] != without["y_t"]).any()
+    assert held.output is not None
+    assert np.array_equal(held.output, held["y_t"])
+    assert lt.verify(held).status == "verified"
+
+
 def test_values_of_another_trace() -> None:
     weights, rng = random_network(5), np.random.default_rng(2)
     one, two = rng.normal(size=(2, 5, 2, 3))

@@ -220,6 +220,20 @@ def test_the_output_that_padding_repeats_is_no_memory() -> None:
     assert ledger(trace, "3/0/h_t[1]").rows == ledger(plain, "3/0/h_t[1]").rows
 
 
+@pytest.mark.parametrize("hold", [{"1/y_t": 5.0}, {"2/0/y_t": 5.0}, {"y_t": "*2"}], ids=str)
+def test_the_output_that_padding_carries_is_no_memory_where_it_is_held(hold: dict[str, Any]) -> None:
+    draw = np.random.default_rng(4)
+    weights = {f"W_{side}{g}": draw.normal(size=(3, 3 if side == "h" else 2)) for side in "xh" for g in "ruh"}
+    chosen: dict[str, Any] = {"cell": {"kind": "gru"}, "mask": MASK, "options": {"padding": "carry"}}
+    x = draw.normal(size=(5, 2, 2))
+    plain, trace = (lt.run(weights, x, hold=h, **chosen) for h in (None, hold))
+    assert ledger(trace, "3/0/h_t[1]").rows == ledger(plain, "3/0/h_t[1]").rows
+    told = [explanation(one, "3/0/h_t[1]", "memory").sentences for one in (trace, plain)]
+    assert told[0] == told[1]
+    with pytest.raises(OptionError, match=r"y_t is not carried to the next step, .* carried lines: h_t"):
+        ledger(trace, "3/0/y_t[1]")
+
+
 def test_a_state_that_each_unit_keeps_by_itself() -> None:
     """c = where(x > 0, c/2 + x, c): unit 0 goes 1, 1, 4.5 and unit 1 stays 2, goes 3, stays."""
     cell = "a_t = 0.5 * c_prev + x_t\ng_t = x_t > 0\nc_t = where(g_t, a_t, c_prev)\ncarry: c_prev <- c_t\noutput: c_t"

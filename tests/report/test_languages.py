@@ -375,3 +375,12 @@ def test_typography(language: str) -> None:
         if any(re.search(pattern, text) for pattern in NEVER[language])
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_pictures_write_shares_as_sentences_do(language: str) -> None:
+    table = words(language, 0).table
+    sign = table["share"].partition("}")[2]
+    written = {key: re.findall(r"(?<=[\d}])\s?%", text) for key, text in table.items() if key.startswith("plot.")}
+    assert {one for found in written.values() for one in found} == {sign}
+    assert {key for key, found in written.items() if found} > {"plot.clipped", "plot.focus"}

@@ -32,6 +32,9 @@ _BESIDE, _SPACE = r" &\qquad& ", r" \qquad "
 _START = re.compile(r"^(\d*)([-+.)])")
 #: A dollar beside what would make it an amount of money, for Pandoc and VS Code, or two dollars of two formulas.
 _MONEY = re.compile(r"\$[\w$]|\w\$", re.ASCII)
+#: Signs that Markdown reads at their place: brackets of a link or picture, and what may end an emphasis.
+_ACTING = re.compile(r"[\\`|$~<]|&(?=[#\w])|(?<=\S)\*|^\*|(?<=\S)_(?=[\W_]|$)|^\[|(?<=[!\[])\[|\](?=[(\[])")
+_ENTITIES = {"<": "&lt;", "&": "&amp;"}
 
 
 @dataclass(frozen=True)
@@ -75,18 +78,19 @@ class _Printer:
         if isinstance(part, str):
             return literal(part, self.dialect)
         if isinstance(part, blocks.Code):
-            return _code(part.text)
+            return code(part.text)
         if table and isinstance(part, Num):
             return self.plain.number(part.shown)
         if isinstance(part, Dots):
             return "⋮" if part.way == "down" else "…"
         if not self.dialect.inline:
-            return _code(self.plain(part)).replace("|", r"\|" if table else "|")
+            return code(self.plain(part)).replace("|", r"\|" if table else "|")
         tex = self.tex(part)
         return self.dialect.inline.format(tex.replace("|", r"\vert ") if table else tex)  # | would end the cell
 
 
-def _code(text: str) -> str:
+def code(text: str) -> str:
+    """A text as code."""
     return f"`{' '.join(printable(text).replace('`', chr(39)).split())}`"
 
 
@@ -100,6 +104,19 @@ def literal(text: str, dialect: Dialect = MATH["github"]) -> str:
     text = " ".join(text.split()) if "\n" in text else text
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"[\\`*_\[\]|$#~]", lambda found: dialect.taken.get(found[0], "\\" + found[0]), text)
+
+
+def legible(text: str) -> str:
+    """The same for a text that is also read as it stands, in a terminal: escaped is only what would act at its place.
+
+    Brackets are left that make no link or picture, as in an address, and stars and underscores that end no emphasis.
+
+    >>> legible("![a](b) <i> *c* d_"), legible("i_t * c_tilde of 0/c_t[1]")
+    ('!\\\\[a\\\\](b) &lt;i> *c\\\\* d\\\\_', 'i_t * c_tilde of 0/c_t[1]')
+    """
+    text = printable(text)
+    text = " ".join(text.split()) if "\n" in text else text
+    return _ACTING.sub(lambda found: _ENTITIES.get(found[0], "\\" + found[0]), text)
 
 
 def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:
@@ -131,8 +148,12 @@ def _table(p: _Printer, block: blocks.Table) -> str:
 
 
 def _label(text: str) -> str:
-    """A text within a formula; what KaTeX cannot write there is a letter that looks like it."""
-    return escaped(text.translate({ord("~"): "∼", ord("^"): "ˆ", ord("\\"): "∖"}))
+    """A text within a formula; what KaTeX cannot write there is a letter that looks like it.
+
+    Braces round what is no formula to a reader of Markdown that knows none: a tag, a link, a picture.
+    """
+    text = escaped(text.translate({ord("~"): "∼", ord("^"): "ˆ", ord("\\"): "∖"}))
+    return re.sub(r"<|(?<=!)\[|\](?=\()", r"{\g<0>}", text)
 
 
 def _derivation(p: _Printer, block: blocks.Derivation) -> str:

@@ -10,12 +10,14 @@ import numpy as np
 
 from ...base.arrays import word
 from ...cell.network import layer_and_direction
+from ...formulas.blocks import Code
 from ...printable import json_text, printable
+from ...report.formats.markdown import code, legible
 from ...trace.labels import label_at
 from ...trace.sums import GATHERED
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference
-from ..explanation import marked, shortest
+from ..explanation import shortest
 from . import units
 
 if TYPE_CHECKING:
@@ -133,7 +135,7 @@ class Section(NamedTuple):
     heading: str
     before: str
     head: tuple[str, ...]
-    rows: list[tuple[str, ...]]
+    rows: list[tuple[str | Code, ...]]
     after: str = ""
 
 
@@ -149,26 +151,23 @@ def sections(comparison: Comparison) -> Iterator[Section]:
 
 def markdown(comparison: Comparison) -> str:
     """Verdict, table of measures, and the map of errors by layer, line and step."""
-    out = ["# Difference", "", *(f"- {_plain(row)}" for row in verdict(comparison)), ""]
+    out = ["# Difference", "", *(f"- {legible(row)}" for row in verdict(comparison)), ""]
     for part in sections(comparison):
-        out += [f"## {part.heading}", "", *([part.before, ""] if part.before else []), _cells(map(marked, part.head))]
-        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *(_cells(map(_plain, row)) for row in part.rows)]
+        out += [f"## {part.heading}", "", *([part.before, ""] if part.before else []), _cells(part.head)]
+        out += ["|---" + "|---:" * (len(part.head) - 1) + "|", *(_cells(row) for row in part.rows)]
         out += ["", part.after, ""] if part.after else [""]
     return printable("\n".join(out).rstrip("\n")) + "\n"
 
 
-def _plain(text: str) -> str:
-    return text.replace("|", "\\|")
+def _cells(cells: Iterable[str | Code]) -> str:
+    texts = (legible(cell) if isinstance(cell, str) else code(cell.text) for cell in cells)
+    return "| " + " | ".join(texts) + " |"
 
 
-def _cells(cells: Iterable[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
-
-
-def _row(d: LineDifference) -> tuple[str, ...]:
+def _row(d: LineDifference) -> tuple[str | Code, ...]:
     numbers = (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited)
-    cells = [f"`{d.scope}/{d.line}`", f"{d.differing}/{d.values}", *(_short(n) for n in numbers)]
-    return (*cells, f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}")
+    cells = [f"{d.differing}/{d.values}", *(_short(n) for n in numbers)]
+    return Code(f"{d.scope}/{d.line}"), *cells, f"{d.cosine:.6f}", "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
 
 
 def _short(value: float | None) -> str:
@@ -187,12 +186,12 @@ def _map(comparison: Comparison) -> Iterator[Section]:
         said = f"Largest |b − a| of each line, the step t at which it is, and the largest in each {size} steps."
     else:
         said = "Largest |b − a| of each line at each step t."
-    rows = []
+    rows: list[tuple[str | Code, ...]] = []
     for d in comparison.lines:
         if d.max_abs > 0 and d.by_step:
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
-            rows.append((f"`{d.scope}/{d.line}`", *cells))
+            rows.append((Code(f"{d.scope}/{d.line}"), *cells))
     if rows:
         yield Section("By step", said, ("line", *heads), rows)
 

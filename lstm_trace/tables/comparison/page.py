@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...base.page import whole
 from ...base.text.markup import escape
+from ...formulas.blocks import Code
 from ...plot.page import PICTURES, framed
 
 if TYPE_CHECKING:
@@ -38,11 +39,15 @@ def _figure(figure: Figure) -> str:
 
 def _table(part: Section) -> str:
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in part.head)
-    rows = "".join(f"<tr>{''.join(f'<td>{_marked(cell)}</td>' for cell in row)}</tr>\n" for row in part.rows)
+    rows = "".join(f"<tr>{''.join(f'<td>{_cell(cell)}</td>' for cell in row)}</tr>\n" for row in part.rows)
     before, after = (f"<p>{_marked(text)}</p>\n" if text else "" for text in (part.before, part.after))
     table = f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody></table>"
     region = f'<div class="scroll" role="region" tabindex="0" aria-label="{escape(part.heading)}">{table}</div>'
     return f"<h2>{escape(part.heading)}</h2>\n{before}{region}\n{after}"
+
+
+def _cell(cell: str | Code) -> str:
+    return escape(cell) if isinstance(cell, str) else f"<code>{escape(cell.text)}</code>"
 
 
 def _marked(text: str) -> str:

@@ -9,6 +9,7 @@ from ...base.arrays import word
 from ...base.text.visible import visible
 from ...cell.network import layer_and_direction
 from ...errors import counted
+from ...formulas.blocks import Code
 from ...trace.labels import label_at
 from ...verification.compare import Comparison
 from ...verification.measures import OutputDifference, UnitDifference, UnitShare
@@ -101,11 +102,11 @@ def _output(found: OutputDifference) -> Iterator[str]:
         yield f"the change of {whole:+.3g} splits exactly over the weights of each unit: {', '.join(first)}"
 
 
-def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+def table(comparison: Comparison) -> tuple[tuple[str, ...], list[tuple[str | Code, ...]]]:
     """The heading and the furthest units of each layer and direction, as texts."""
     head = ("unit", "line", "largest b − a", "of its range", "at", f"more than {FROM:.0%} from")
     seen: dict[str, int] = {}
-    shown: list[tuple[str, ...]] = []
+    shown: list[tuple[str | Code, ...]] = []
     for unit in comparison.units:
         seen[unit.scope] = seen.get(unit.scope, 0) + 1
         if seen[unit.scope] <= OF_EACH and len(shown) < OF_ALL:

@@ -13,6 +13,7 @@ import numpy as np
 from ...base.arrays import Array, to_list
 from ...base.runs import runs
 from ...cell.holds import names_of
+from ...cell.lines import expression
 from ...cell.network import GIVEN, Stage, scope_and_name
 from ...cell.ops import OPS
 from ..address import ranged
@@ -190,18 +191,20 @@ def plain(trace: Trace) -> Trace:
     """The trace with the equations of its cells as they are without holds, and without the values that these add.
 
     The values of a held line are those at which it was held: for what reads the equations and cannot run them.
+    The stages are as `recurrent_stage` has them.
     """
     if all(stage.cell.plain is None for stage in trace.stages):
         return trace
-    stages = tuple(map(plain_stage, trace.stages))
+    stages, lines = [], {}
+    for stage in trace.stages:
+        new = recurrent_stage(stage)
+        stages.append(new)
+        if (here := trace.lines.get(stage.scope)) is not None:
+            names = {line: was for (_, line), (_, was) in zip(new.cell.carry, stage.cell.carry, strict=True)}
+            lines[stage.scope] = {n: here[names.get(n, n)] for n in new.cell.by_name if names.get(n, n) in here}
     held = {stage.scope: set(stage.cell.inputs) for stage in stages}
-    lines = {
-        stage.scope: {n: a for n, a in trace.lines[stage.scope].items() if n in stage.cell.by_name}
-        for stage in stages
-        if stage.scope in trace.lines
-    }
     given = {scope: {n: a for n, a in here.items() if n in held.get(scope, ())} for scope, here in trace.given.items()}
-    return replace(trace, stages=stages, lines=lines, given={s: h for s, h in given.items() if h}, memory=None)
+    return replace(trace, stages=tuple(stages), lines=lines, given={s: h for s, h in given.items() if h}, memory=None)
 
 
 def plain_stage(stage: Stage) -> Stage:
@@ -211,3 +214,22 @@ def plain_stage(stage: Stage) -> Stage:
         return stage
     computed = None if stage.computed is None else tuple(n for n in stage.computed if n in cell.by_name)
     return replace(stage, cell=cell, sources={n: stage.sources[n] for n in cell.inputs}, computed=computed)
+
+
+def recurrent_stage(stage: Stage) -> Stage:
+    """A stage without holds, in which what is carried is not held either.
+
+    Where padding carries the output (`padding: carry`), and that output is held, the state that is carried is a line of
+    its own, as it is with the other rules of padding.
+    """
+    new = plain_stage(stage)
+    cell = new.cell
+    added = []
+    for state, line in stage.cell.carry:
+        if line != cell.states[state]:
+            choice = cell.by_name[cell.states[state]]
+            added.append(choice._replace(name=expression(choice)))
+            carry = tuple((s, added[-1].name if s == state else name) for s, name in cell.carry)
+            cell = replace(cell, lines=(*cell.lines, added[-1]), carry=carry)
+    computed = None if new.computed is None else (*new.computed, *(line.name for line in added))
+    return replace(new, cell=cell, computed=computed) if added else new

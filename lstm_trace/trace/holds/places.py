@@ -64,7 +64,7 @@ def _no_line(name: str, stages: Sequence[Stage]) -> str:
             return f"{name} is a weight, no line that is computed; change the weights instead"
         state = STATE.get(name, name)
         if state in cell.states:
-            line = cell.states[state]
+            line = stage.unpadded(cell.states[state])
             return f"{name} is a state that is carried in; hold {line}, or give another {INITIAL.get(state, 'initial')}"
         if name in cell.inputs:
             source = stage.sources.get(name, GIVEN)

@@ -155,6 +155,13 @@ def test_where_padding_repeats_the_output_the_cell_state_is_held() -> None:
     assert {effect.line for effect in ablation(trace, OF).effects} == {"c_t"}
 
 
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+def test_what_a_layer_gives_out_changes_nothing_in_it(padding: str) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, options={"padding": padding})
+    found = ablation(trace, OF, "lines", ["1/forward/y_t", "0/joined/y_t"])
+    assert [(e.scope, e.effect == 0) for e in found.effects] == [("0/joined", False), ("1/forward", True)]
+
+
 @pytest.mark.parametrize(
     ("kind", "told", "arguments"),
     [

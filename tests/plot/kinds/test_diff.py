@@ -60,6 +60,9 @@ def test_the_first_step_is_marked_and_told() -> None:
     assert len(marks) == 1  # the other lines do not differ
     x, wide = map(float, re.findall(r'<image class="heat" x="([\d.]+)"[^>]* width="([\d.]+)"', svg)[1])
     assert float(marks[0]) == pytest.approx(x + 4.5 * wide / 9, abs=0.1)
+    high, low = map(float, re.findall(r'<path class="tip" d="M[\d.]+ ([\d.]+)h8l-4 (-[\d.]+)z', svg)[0])
+    y, tall = map(float, re.findall(r'<image class="heat"[^>]* y="([\d.]+)"[^>]* height="([\d.]+)"', svg)[1])
+    assert high + low == pytest.approx(y + tall, abs=0.1)  # it points at the map from below: above is the line's name
     assert figure.data["f_t[1]"].tolist() == pytest.approx([0, 0, 0, 0, 0.125, 0, 0, 0, 0])
 
 

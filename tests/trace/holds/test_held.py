@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.engine.rerun import with_holds
-from lstm_trace.errors import FileError, ShapeError
+from lstm_trace.errors import FileError, MissingError, ShapeError
 from lstm_trace.trace.holds.held import as_hold, entries, plain
 from lstm_trace.trace.window import rows
 
@@ -140,3 +140,21 @@ def test_an_edit_does_not_make_half_a_hold() -> None:
         with pytest.raises(ShapeError, match=f"given 0/forward/{name} says where a line is held; expected 0 or 1"):
             lt.edit(trace, {f"0/forward/0/0/{name}[0]": 0.5})
     assert lt.edit(trace, {"0/forward/0/0/hold_s_t[0]": 1.0})["s_t"][0, 0, 0] == 0
+
+
+def test_without_the_hold_of_an_output_that_padding_carries_the_state_is_a_line_of_its_own() -> None:
+    chosen: dict[str, Any] = {"cell": CELL, "lengths": [4, 2], "options": {"padding": "carry"}}
+    free = lt.run(WEIGHTS, X, **chosen)
+    found = plain(lt.run(WEIGHTS, X, hold={"1/y_t": 5.0}, **chosen))
+    carried = dict(found.stages[0].cell.carry)["s_prev"]
+    assert carried == "where(valid, s_t, s_prev)"
+    assert np.array_equal(found[carried], free["y_t"])
+    assert np.array_equal(found["s_prev"], free["s_prev"])
+    assert (found["y_t"][1] == 5).all()
+    assert found.stages[0].carried == ("s_t",)
+
+
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+def test_what_to_hold_instead_of_a_state_at_padding(padding: str) -> None:
+    with pytest.raises(MissingError, match="hold 's_prev': s_prev is a state that is carried in; hold s_t, or"):
+        lt.run(WEIGHTS, X, cell=CELL, lengths=[4, 2], options={"padding": padding}, hold={"s_prev": 0})
