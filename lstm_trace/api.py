@@ -175,7 +175,7 @@ def explain(trace: Trace, of: str | None = None, how: str = "contribution", **op
     frame = found.to_frame()
     frame.attrs["sentences"] = list(found.sentences)
     if frame.empty and how == "contribution":  # a cell may well have no gates, but a value comes from something
-        warnings.warn(f"the table is empty: {'; '.join(found.sentences)}", stacklevel=2)
+        warnings.warn(f"the table is empty: {'; '.join(found.sentences)}", stacklevel=3)  # `checked`
     return frame
 
 

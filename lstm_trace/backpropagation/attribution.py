@@ -140,17 +140,22 @@ def secants(a: Trace, b: Trace, of: str, row: int | None = None) -> Trace:
     (3.5, 5.0, 'verified')
     """
     value, base, trace = _pair(a, b, of, row)
-    for name, one in (("a", base), ("b", trace)):
-        if not _exact(one):
+    for name, one in zip(_sides(row), (base, trace), strict=True):
+        if not exact(one):
             kind = one.header.arithmetic or one.header.dtype
             raise OptionError(f"{name} was computed in {kind}; the split as a trace needs float64. Its table does not: "
                               "lt.attribute")  # fmt: skip
     return _walked(trace, base, value, record=True)
 
 
-def _exact(trace: Trace) -> bool:
+def exact(trace: Trace) -> bool:
     """Whether its values were computed in float64."""
     return trace.header.dtype == "float64" and trace.header.arithmetic is None
+
+
+def _sides(row: int | None) -> tuple[str, str]:
+    """What two traces are called: of those that are compared, a and b; where one is a row to compare with, so."""
+    return ("a", "b") if row is None else ("the baseline", "the trace")
 
 
 def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, Trace]:
@@ -158,7 +163,7 @@ def _pair(a: Trace, b: Trace, of: str, row: int | None) -> tuple[Target, Trace, 
     a, b = forward(a), forward(b)
     value = target(b, of)
     there = value.b if row is None else row
-    comparable(a, b, there)
+    comparable(a, b, there, _sides(row))
     return replace(value, b=0), one_row(a, there), one_row(b, value.b)
 
 
@@ -166,13 +171,15 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     """The trace in float64 with the secants of one value. record: keep every line of theirs."""
     seeds: Weightings = {}
     value.weigh(trace, seeds)
-    exact = _exact(trace)
+    float64 = exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
         found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
-        linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if exact and side == "own"}
+        linked = {
+            new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if float64 and side == "own"
+        }
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
 
     stages = adjoint_stages(trace.stages, seeds, sizes(trace), between)

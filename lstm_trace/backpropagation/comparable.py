@@ -10,20 +10,26 @@ from ..trace.address import INITIAL
 from ..trace.trace import Trace
 
 
-def comparable(a: Trace, b: Trace, row: int) -> None:
-    """Raise ShapeError with every reason why the two cannot be split value by value."""
+def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")) -> None:
+    """Raise ShapeError with every reason why the two cannot be split value by value. sides: what they are called."""
     raise_all(ShapeError, _held_apart(a, b))
     problems: list[str] = []
+    first, second = sides
     if a.scopes != b.scopes:
-        problems.append(f"the layers and directions differ: a has {', '.join(a.scopes)}, b has {', '.join(b.scopes)}")
+        problems.append(
+            f"the layers and directions differ: {first} has {', '.join(a.scopes)}, {second} has {', '.join(b.scopes)}"
+        )
     if a.first != b.first:
-        problems.append(f"the steps differ: a holds {a.span[0]} to {a.span[-1]}, b {b.span[0]} to {b.span[-1]}")
+        problems.append(
+            f"the steps differ: {first} holds {a.span[0]} to {a.span[-1]}, {second} {b.span[0]} to {b.span[-1]}"
+        )
     elif a.steps != b.steps:
         problems.append(
-            f"the numbers of steps differ: a has T = {a.steps}, b has T = {b.steps}: run both over equally many"
+            f"the numbers of steps differ: {first} has T = {a.steps}, {second} has T = {b.steps}: "
+            "run both over equally many"
         )
     if not 0 <= row < a.batch:
-        problems.append(f"a has no row {row} of the batch; it has B = {a.batch}")
+        problems.append(f"{first} has no row {row} of the batch; it has B = {a.batch}")
     for one, two in zip(a.stages, b.stages, strict=False):
         if one.scope == two.scope and (one.cell != two.cell or one.sources != two.sources):
             here, there = one.cell.equations, two.cell.equations
@@ -32,9 +38,9 @@ def comparable(a: Trace, b: Trace, row: int) -> None:
     for place, mine, yours in _shapes(a, b):
         if mine is None or yours is None:
             if mine is not yours:
-                problems.append(f"{place} is only in {'a' if yours is None else 'b'}")
+                problems.append(f"{place} is only in {first if yours is None else second}")
         elif mine != yours:
-            problems.append(f"{place} has the shape {mine} in a and {yours} in b")
+            problems.append(f"{place} has the shape {mine} in {first} and {yours} in {second}")
     raise_all(ShapeError, [f"{problem}; a difference is split only between equal shapes" for problem in problems])
 
 

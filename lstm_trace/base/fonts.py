@@ -30,9 +30,14 @@ _OTHERS = {
     "Ethiopic": ("Ebrima", "Kefa"),
 }
 _INDIC = ("Nirmala UI", "Kohinoor Devanagari", "Mangal", "Lohit Devanagari")
+#: Families without serifs are tried first: the bold serif face of Noto claims the weight of the regular one.
+_SANS = ("Myanmar",)
 _EAST_ASIAN = ("Cjk", "Hiragana", "Katakana", "Hangul", "Ideographic", "Fullwidth", "Bopomofo")
 #: So many letters of a text at most are looked for.
 _MOST = 2_000
+#: Noto and its like are made for Latin letters of their own size (x-height 0.536 em); those of Typst's font are smaller
+#: (0.431 em). East Asian characters fill the em.
+_SIZE = "0.8em"
 #: A character that no font has.
 _NONE = "\U0010ffff"
 
@@ -51,16 +56,29 @@ def families(text: str) -> list[str]:
     """Families that have the scripts of a text, in the order in which they are tried; whether they are there or not.
 
     >>> families("α"), families("ဆို")
-    ([], ['Noto Serif Myanmar', 'Noto Sans Myanmar', 'Myanmar Text', 'Myanmar MN', 'Padauk'])
+    ([], ['Noto Sans Myanmar', 'Noto Serif Myanmar', 'Myanmar Text', 'Myanmar MN', 'Padauk'])
     """
     found: dict[str, None] = {}
     for script in dict.fromkeys(map(_script, uncommon(text))):
         if script in _EAST_ASIAN:
             wanted: tuple[str, ...] = CJK
         else:
-            wanted = (f"Noto Serif {script}", f"Noto Sans {script}", *_OTHERS.get(script, _INDIC))
+            styles = ("Sans", "Serif") if script in _SANS else ("Serif", "Sans")
+            wanted = (*(f"Noto {style} {script}" for style in styles), *_OTHERS.get(script, _INDIC))
         found |= dict.fromkeys(wanted)
     return list(found)
+
+
+def sized(text: str) -> str:
+    """A rule of Typst by which the letters of other scripts in a text are as large, and as heavy, as the Latin ones.
+
+    Joiners, and the circle that carries a mark of its own, are of the same run, so that no cluster is cut.
+    """
+    letters = [c for c in uncommon(text) if unicodedata.category(c)[0] in "LMN" and _script(c) not in _EAST_ASIAN]
+    if not letters:
+        return ""
+    listed = "".join(f"\\u{{{ord(c):x}}}" for c in sorted(letters)[:_MOST])
+    return f'#show regex("◌?[{listed}][\\u{{200c}}\\u{{200d}}{listed}]*"): set text({_SIZE})\n'
 
 
 def check(text: str, what: str, instead: str) -> None:

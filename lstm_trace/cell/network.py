@@ -248,6 +248,28 @@ def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried
     return tuple(reversed(kept))
 
 
+def counted_at_padding(stages: Sequence[Stage]) -> dict[str, set[str]]:
+    """By scope, the lines whose values at padding are of use: what is given out and kept, and what follows from it.
+
+    What a cell computes there is for nothing: `where(valid, h_t, 0)` drops it. A layer above reads the output below
+    all the same, and drops what it makes of that.
+    """
+    found: dict[str, set[str]] = {}
+    for stage in stages:
+        cell, of = stage.cell, {name: scope_and_name(source) for name, source in stage.sources.items()}
+        masked = VALID in stage.sources.values()
+        there = {cell.output, *cell.states.values()}
+        fixed = {*cell.parameters, *(name for name, source in stage.sources.items() if source == GIVEN)}
+        below = {name for name, (scope, line) in of.items() if not masked and line in found.get(scope, ())}
+        for line in cell.lines:
+            chosen = line.op == "where" and stage.sources.get(str(line.operands[0])) == VALID
+            follows = not there.union(below).isdisjoint(line.reads) and {*line.reads} <= there | below | fixed
+            if chosen or follows:
+                there.add(line.name)
+        found[stage.scope] = there
+    return found
+
+
 def find(stages: Sequence[Stage], name: str) -> list[str]:
     """Scopes that have the line, input or state `name`.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,17 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
 def echo(text: str, err: bool = False) -> None:
     """Print text, in which no character from a file commands the terminal."""
     click.echo(printable(text), err=err)
+
+
+def narrow(pieces: Iterable[str], chosen: str, output: str, form: str | None) -> Iterable[str]:
+    """Markdown that nobody asked for by name, wrapped as a report is where standard output is a terminal."""
+    if chosen != "md" or form or output != "-" or not sys.stdout.isatty():
+        return pieces
+    import shutil
+
+    from ..report.formats.text import narrowed
+
+    return [narrowed("".join(pieces), min(shutil.get_terminal_size().columns, 100))]
 
 
 def conclude(verdict: int) -> None:
@@ -254,10 +266,11 @@ def example_of(what: str) -> str:
     """How the value is named that is explained, or drawn: of a memory one that is carried.
 
     >>> example_of("memory")
-    "--of ADDRESS, for example --of '3/c_t[0]', in full 0/forward/3/0/c_t[0] (layer, direction, step, sequence)"
-    """
+    "--of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (layer, direction, step, sequence), or '3/c_t[0]' where there is one of each but the step"
+    """  # noqa: E501
     line = "c_t[0]" if what == "memory" else "h_t[0]"
-    return f"--of ADDRESS, for example --of '3/{line}', in full 0/forward/3/0/{line} (layer, direction, step, sequence)"
+    full = f"--of ADDRESS, for example --of '0/forward/3/0/{line}' (layer, direction, step, sequence)"
+    return f"{full}, or '3/{line}' where there is one of each but the step"
 
 
 def opened(

@@ -32,7 +32,7 @@ TOP, CORRELATED, COMMON = 10, 0.5, 0.5
 class Score(NamedTuple):
     """Means over `BINS`, in the unit of the value.
 
-    comprehensiveness: how far the value moves towards the baseline's as the first steps are taken away; large is good.
+    comprehensiveness: how far the value moves towards the baseline's without the top-ranked steps; large is good.
     overshoot: how much of that is past the baseline's. sufficiency: how far it moves if only they are kept; near 0 is
     good, and below 0 it moves away from the baseline's. distance: the same
     in either direction; small is good.
@@ -90,6 +90,12 @@ class Faithfulness:
     def disagree(self) -> bool:
         """Whether the two orders disagree."""
         return self.correlation < CORRELATED or self.common < COMMON * self.top
+
+    @property
+    def chance(self) -> tuple[bool, bool]:
+        """Whether the best order does no better than orders drawn at random: taken away, and kept alone."""
+        best = self.orders[self.best]
+        return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
 
     @property
     def misleading(self) -> bool:

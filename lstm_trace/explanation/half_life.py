@@ -16,6 +16,9 @@ from ..trace.trace import Trace
 from .recurrence import Recurrence
 from .recurrence import kept as kept_at
 
+#: A half-life of at most so many times the longest sequence is given as a number.
+FORESEEN = 10
+
 
 class Kept(NamedTuple):
     """What the units of a carried line keep from step to step.
@@ -40,6 +43,14 @@ def halvings(kept: Array) -> Array:
     [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
     """
     return -np.log2(np.clip(np.abs(kept), 0.5, 1.0))
+
+
+def foreseen(valid: Array) -> int:
+    """The longest half-life that is given as a number: it is far more than the steps that were seen.
+
+    valid: (T, B, 1), not 0 at the steps that are no padding.
+    """
+    return FORESEEN * int((valid != 0).sum(axis=0).max(initial=0))
 
 
 def by_halvings(steps: float, halved: Array) -> Array:

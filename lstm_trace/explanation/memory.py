@@ -19,13 +19,18 @@ from ..backpropagation.target import names_several
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Operand
-from ..cell.network import VALID, Stage
+from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
 from ..trace.holds.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .recurrence import HOLD, Recurrence, changes, kept_by_sum, recurrence, times
+from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, times
+
+#: Begin the name of what is put in the place of a value that is held, and of what a clip takes away.
+HOLD, CLIP = "hold of ", "clip of "
+#: Stands between the name of what is written and that of the line by whose hold a multiple of it is.
+SCALED = ", scaled by the hold of "
 
 
 class Entry(NamedTuple):
@@ -47,7 +52,8 @@ class Ledger:
     """The ledger of one value: rows whose parts add up to `value` but for `residual`.
 
     halved: the fewest latest steps whose gates multiply to a half or less; None if all of them together do not.
-    steps: how many there are. Steps of padding, which keep everything, are none of them.
+    by: what is held at the earliest of these, as a source has it. steps: how many there are. Steps of padding, which
+    keep everything, are none of them. held: the lines of which the unit is held at some of the steps.
     """
 
     address: Address
@@ -56,26 +62,56 @@ class Ledger:
     value: float
     residual: float
     halved: int | None
+    by: str
     steps: int
+    held: tuple[str, ...]
+
+
+class Write(NamedTuple):
+    """What steps add to a line: `name` the values, of which some may be held or scaled on their way.
+
+    own: the holds of the values themselves. put: whether they are there only where something is held. later: the holds
+    of what they are added to.
+    """
+
+    name: str
+    values: Array
+    own: tuple[Change, ...] = ()
+    put: bool = False
+    later: tuple[Change, ...] = ()
+
+    def source(self, s: int) -> str:
+        """What wrote at a step; empty where that was replaced, or nothing was put."""
+        held = any(then.held[s] for then in self.own)
+        if any(then.held[s] for then in self.later) or (self.put and not held):
+            return ""
+        changed = [*([] if self.put else self.own), *self.later]
+        more = "".join(f"{SCALED}{then.line}" for then in changed if then.scaled[s])
+        return (HOLD if held else "") + self.name + more
 
 
 class Flow(NamedTuple):
     """One unit of a carried value, from the first step to the one that it is looked at.
 
     order: where those steps lie in the trace's arrays, in computing order. past: at which of all steps nothing
-    happened, since they are padding. keep: what is left of the old value at each step. writes: what each step adds, by
-    name. cut: what a clip took away. since: for each step of `order` the product of what later steps keep. first: the
-    value before the first step; origin: its name.
+    happened, since they are padding. keep: what is left of the old value at each step. writes: what each step adds,
+    with what a clip took away. holds: what is held of what is kept. since: for each step of `order` the product of what
+    later steps keep. first: the value before the first step; origin: its name.
     """
 
     order: tuple[int, ...]
     past: Array
     keep: Array
-    writes: tuple[tuple[str, Array], ...]
-    cut: Array | None
+    writes: tuple[Write, ...]
+    holds: tuple[Change, ...]
     since: dict[int, float]
     first: float
     origin: str
+
+    @property
+    def cut(self) -> Array | None:
+        """What a clip took away, (steps,)."""
+        return next((write.values for write in self.writes if write.name.startswith(CLIP)), None)
 
 
 def _values(trace: Trace, stage: Stage, b: int, j: int, name: Operand) -> Array:
@@ -119,31 +155,52 @@ def ledger(trace: Trace, of: str) -> Ledger:
     rows: list[tuple[int | None, str, float, float]] = [
         (None, found.origin, found.first, float(found.first * found.keep[start] * found.since[start]))
     ]
-    parts = [*found.writes, *([(f"clip of {rule.total}", found.cut)] if found.cut is not None else [])]
     for s in found.order:
         if not found.past[s]:
-            # of what is held, a row where it is: most steps are not
-            put = ((name, float(values[s])) for name, values in parts if values[s] or not name.startswith(HOLD))
-            rows += [(trace.span[s], name, new, new * found.since[s]) for name, new in put]
+            put = ((source, float(write.values[s])) for write in found.writes if (source := write.source(s)))
+            rows += [(trace.span[s], source, new, new * found.since[s]) for source, new in put]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     entries = _entries(rows)
     address = address._replace(unit=(j,))
-    left, steps = value - entries[-1].running, sum(1 for _ in _latest(found))
-    return Ledger(address, rule, entries, value, left, _halved(found), steps)
+    left, latest = value - entries[-1].running, [*_latest(found)]
+    halved = _halved(found)
+    by = _held_at(found, latest[halved - 1]) if halved else ""
+    held = [then.line for then in found.holds if (then.held | then.scaled)[latest].any()]
+    held += [then.line for write in found.writes for then in write.own if (then.held | then.scaled)[latest].any()]
+    return Ledger(address, rule, entries, value, left, halved, by, len(latest), tuple(dict.fromkeys(held)))
 
 
 def _carries_nothing(trace: Trace, address: Address) -> OptionError:
-    """Of a value where directions meet, or of a readout: which lines of its layer have a memory."""
-    known = []
+    """Of a value where directions meet, or of a readout: which values of its layer have a memory."""
+    known, met = [], _met(trace, address)
     for stage in map(recurrent_stage, trace.stages):
         for name in stage.carried if stage.layer == address.layer and stage.cell.carry else ():
             try:
                 recurrence(stage, name)
             except OptionError:
                 continue
-            known.append(str(address._replace(line=name, direction=stage.direction, unit=(0,))))
-    hint = f"; the carried lines of layer {address.layer} have one: {', '.join(known)}" if known else ""
+            if stage.scope in met or not met:
+                width = trace.lines[stage.scope][name].shape[2] if name in trace.lines[stage.scope] else 0
+                j, wide = met.get(stage.scope, (0, 0))
+                unit = (j if width == wide else 0,)
+                known.append(str(address._replace(line=name, direction=stage.direction, unit=unit)))
+    hint = f"; what is carried has one: {', '.join(known)}" if known else ""
     return OptionError(f"{address.line} of {address.scope} is not carried to the next step, so it has no memory{hint}")
+
+
+def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
+    """Of a value where directions meet, scope to the unit of each that it is made of, and how many units that has."""
+    stage, found, start = trace.stage(address.scope), {}, 0
+    line, j = stage.cell.by_name[address.line], address.unit[0] if address.unit else 0
+    for operand in line.operands:
+        scope, name = scope_and_name(stage.sources.get(str(operand), ""))
+        values = trace.lines.get(scope, {}).get(name)
+        if values is not None:
+            width = values.shape[2]
+            if 0 <= j - start < width:
+                found[scope] = j - start, width
+            start += width if line.op == "concat" else 0
+    return found
 
 
 def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
@@ -174,21 +231,27 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     order = tuple(range(at + 1)) if not stage.backwards else tuple(range(trace.steps - 1, at - 1, -1))
     kept, put = kept_by_sum(trace, stage, rule, read)
     keep = np.zeros(trace.steps) + kept
-    writes = [*((str(name), sign * read(name)) for sign, name in rule.writes), *put]
-    cut = None
+    writes = [Write(str(n), sign * read(n), (*holds(trace, stage, str(n), read),)) for sign, n in rule.writes]
+    writes += [Write(then.line, then.put, (then,), put=True) for then in put]
     if rule.clip is not None:
         held_clip = names_of(trace.stage(stage.scope).cell).get(rule.clip)
         cut = read(rule.clip if held_clip is None else held_clip.free) - read(rule.total)
+        writes.append(Write(CLIP + rule.total, cut))
     past = np.zeros(trace.steps, bool)
     for then in changes(trace, stage, rule, read):
         if then.after and not held:  # the line itself is not chosen, nor held, by what comes after it
             then.part[at], then.old[at], then.put[at] = 1.0, 0.0, 0.0
+            then.held[at] = then.scaled[at] = False
         keep = times(keep, then.part) + then.old
-        writes = [(source, times(values, then.part)) for source, values in writes]
-        if cut is not None and then.line != rule.total:  # the clip comes after a hold of the sum
-            cut = times(cut, then.part)
+        writes = [
+            write
+            if write.name.startswith(CLIP) and then.line == rule.total  # the clip comes after a hold of the sum
+            else write._replace(values=times(write.values, then.part), later=(*write.later, then))
+            for write in writes
+        ]
+        put.append(then)
         if then.line:
-            writes.append((HOLD + then.line, then.put))
+            writes.append(Write(then.line, then.put, (then,), put=True))
             past &= then.part == 1
         else:
             past = (then.old == 1) & (stage.sources.get(str(rule.mask)) == VALID)
@@ -199,7 +262,7 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
-    return Flow(order, past, keep, tuple(writes), cut, _products(keep, order), first, origin)
+    return Flow(order, past, keep, tuple(writes), tuple(put), _products(keep, order), first, origin)
 
 
 def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
@@ -214,6 +277,12 @@ def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
 def _latest(found: Flow) -> Iterator[int]:
     """The steps at which something happened, from the last."""
     return (s for s in reversed(found.order) if not found.past[s])
+
+
+def _held_at(found: Flow, s: int) -> str:
+    """What is held at a step of what is kept, as a source has it; the last where there are several."""
+    told = [(HOLD if then.held[s] else SCALED) + then.line for then in found.holds if then.held[s] or then.scaled[s]]
+    return told[-1] if told else ""
 
 
 def _halved(found: Flow) -> int | None:

@@ -17,8 +17,6 @@ from ..cell.network import Stage
 from ..errors import OptionError
 from ..trace.trace import Trace
 
-#: Begins what is put in the place of a value that is held.
-HOLD = "hold of "
 #: Gives the values of an operand at some steps, all of them in shapes that go together.
 Read = Callable[[Operand], Array]
 
@@ -45,14 +43,17 @@ class Recurrence(NamedTuple):
 class Change(NamedTuple):
     """What becomes of a line on its way to the next step: `part` of it, `old` of the state before, and `put`.
 
-    line: that is held so; empty for a choice between it and the state before. after: whether it is no part of the line
-    that the sum makes, but of what is carried in its place.
+    line: that is held so; empty for a choice between it and the state before. held, scaled: where it has a value that
+    is put, and where a multiple of its own. after: whether it is no part of the line that the sum makes, but of what is
+    carried in its place.
     """
 
     line: str
     part: Array
     old: Array
     put: Array
+    held: Array
+    scaled: Array
     after: bool
 
 
@@ -126,15 +127,15 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Array:
     return keep
 
 
-def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tuple[Array, list[tuple[str, Array]]]:
-    """What the terms of the sum keep; and what is put in the place of such a term, by name."""
+def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tuple[Array, list[Change]]:
+    """What the terms of the sum keep; and what is put in the place of such a term, with the sign that it has there."""
     total, put = np.zeros(1), []
     for (sign, gate), product in zip(rule.keeps, rule.products, strict=True):
         part = np.asarray(sign * (1.0 if gate is None else read(gate)))
         if product != rule.total:
-            for then in _holds(trace, stage, product, read):
+            for then in holds(trace, stage, product, read):
                 part = times(part, then.part)
-                put.append((HOLD + product, sign * then.put))
+                put.append(then._replace(put=sign * then.put))
         total = total + part
     return total, put
 
@@ -142,25 +143,28 @@ def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tup
 def changes(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Iterator[Change]:
     """What becomes of the sum, in this order."""
     for name in dict.fromkeys((rule.total, rule.carried)):
-        yield from _holds(trace, stage, name, read)
+        yield from holds(trace, stage, name, read)
     if rule.mask is not None:
         chosen = (read(rule.mask) != 0).astype(np.float64)
-        yield Change("", chosen, 1.0 - chosen, np.zeros_like(chosen), after=True)
-        yield from (then._replace(after=True) for then in _holds(trace, stage, rule.held, read))
+        none = np.zeros_like(chosen, bool)
+        yield Change("", chosen, 1.0 - chosen, np.zeros_like(chosen), none, none, after=True)
+        yield from (then._replace(after=True) for then in holds(trace, stage, rule.held, read))
 
 
-def _holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[Change]:
+def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[Change]:
     """What a line that is held or scaled keeps of its own value, and what is put in its place."""
     names, given = names_of(trace.stage(stage.scope).cell).get(name), trace.given.get(stage.scope, {})
     if names is None or not (names.hold in given or names.scale in given):
         return
-    part, put = np.ones(1), np.zeros(1)
+    part, put, held, scaled = np.ones(1), np.zeros(1), np.zeros(1, bool), np.zeros(1, bool)
     if names.scale in given:
-        part = np.where(read(names.scale), read(names.by), part)
+        scaled = read(names.scale) != 0
+        part = np.where(scaled, read(names.by), part)
     if names.hold in given:
         held = read(names.hold) != 0
         part, put = np.where(held, 0.0, part), np.where(held, read(names.to), put)
-    yield Change(name, part, np.zeros_like(part), put + np.zeros_like(part), after=False)
+    none = np.zeros_like(part, bool)
+    yield Change(name, part, np.zeros_like(part), put + none, held | none, scaled & ~held | none, after=False)
 
 
 def times(values: Array, part: Array) -> Array:

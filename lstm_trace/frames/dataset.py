@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.extras import missing
-from ..cell.network import DIRECTIONS
+from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
@@ -49,6 +49,8 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
             here = np.array(values) if padding else np.where(inside, values, np.nan)
             lines.setdefault(entry.line, {})[part.layer, part.direction] = entry.units, here[:: part.steps.step]
             ops[entry.line] = entry.op
+    if not all_lines:  # of padded directions that meet each has a y_t as well, as in `trace["y_t"]`
+        lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
     window, rows = chosen.window(trace), chosen.rows(trace)
     coordinates: dict[str, Any] = {
         "t": np.array(trace.span[window], np.int32),

@@ -9,6 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
+from ..base.arrays import Array
 from ..base.page import asset
 from ..base.text.columns import cells
 from ..base.text.markup import escape
@@ -90,6 +93,13 @@ def text(kind: str, x: float, y: float, content: str) -> str:
 def shown_number(value: object, digits: int = 4) -> str:
     """A number as a picture has it, with a minus that is as wide as a plus."""
     return number(show(value, digits)).removesuffix(".0").replace("-", "−")
+
+
+def reach(values: Array) -> dict[str, str]:
+    """The least and the largest of some values, as fields of a sentence; dashes where none is finite."""
+    finite = values[np.isfinite(values)]
+    least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
+    return {"least": least, "most": most}
 
 
 def wrapped(content: str, room: int = 118) -> list[str]:

@@ -27,10 +27,11 @@ def png(svg: str) -> bytes:
         import typst
     except ImportError:
         raise OptionError(missing("PNG", "typst", "write .svg or .html")) from None
-    fonts.check(re.sub(r"<style>.*?</style>|<[^>]*>", "", svg, flags=re.S), "this picture", ".svg or .html")
+    letters = re.sub(r"<style>.*?</style>|<[^>]*>", "", svg, flags=re.S)
+    fonts.check(letters, "this picture", ".svg or .html")
     wide, tall = size_of(svg)
     scale = SHARP if wide * tall <= LARGE else 1
-    page = f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n#{expression(light(svg))}"
+    page = f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n{fonts.sized(letters)}#{expression(light(svg))}"
     made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale)
     return repacked(made) if len(made) > HEAVY else made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
@@ -14,16 +14,18 @@ from ..base.arrays import Array
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, forward_stages
 from ..errors import MissingError
+from ..formulas.blocks import Code
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words
 from ..trace.address import Address
 from ..trace.argument_types import misfit
-from ..trace.holds.held import plain
+from ..trace.holds.held import FEW, entries, plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
+from ..view.interventions import held_in
 from ..view.view import View
 from .furniture import step_in_words
 from .marked_text import MarkedPlain
@@ -36,13 +38,15 @@ if TYPE_CHECKING:
 class Subject:
     """A part of a trace that is drawn. shown: its stages, and the language. row: of the batch. asked: if given.
 
-    against: another trace that it is compared with, where padding of either is padding.
+    against: another trace that it is compared with, where padding of either is padding. run: the trace as it was run,
+    with what is held in it; None where that is said elsewhere.
     """
 
     shown: View
     row: int
     asked: bool
     against: Trace | None = None
+    run: Trace | None = None
 
     @property
     def trace(self) -> Trace:
@@ -92,6 +96,10 @@ class Subject:
         """(steps, width): the values of a line."""
         return np.asarray(self.trace.lines[stage.scope][line.name][self.window, self.row], np.float64)
 
+    def width(self, stage: Stage, line: Line) -> int:
+        """How many units a line has."""
+        return int(self.trace.lines[stage.scope][line.name].shape[-1])
+
     def is_gate(self, stage: Stage, line: Line) -> bool:
         """Whether a line lies between 0 and 1."""
         return stage.cell.is_gate(line)
@@ -111,16 +119,13 @@ class Subject:
 
     def unit(self, stage: Stage, line: Line, j: int) -> str:
         """A unit in words."""
-        return self.shown.unit(
-            j, self.trace.lines[stage.scope][line.name].shape[-1], axis(self.trace, stage, line.name)
-        )
+        return self.shown.unit(j, self.width(stage, line), axis(self.trace, stage, line.name))
 
     def value(self, at: Address) -> str:
         """A value in words: its symbol, its unit, and where it is."""
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
-        several = at.unit is not None and self.trace.lines[at.scope][at.line].shape[-1] > 1
-        unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and several else ""
+        unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
         parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
         return self.words.word("list").join(part for part in parts if part)
 
@@ -143,10 +148,31 @@ class Subject:
 
     @property
     def notes(self) -> list[str]:
-        """What a caption says of the choice."""
+        """What a caption says of the choice, and of what is held."""
         if self.asked or self.trace.batch == 1:
+            return self.held()
+        return [self.words.word("plot.row", row=self.shown.row(self.row)), *self.held()]
+
+    def held(self, every: bool = False) -> list[str]:
+        """What is held in the row, or in every one; of two traces in each, unless it is the same."""
+        if self.run is None:
             return []
-        return [self.words.word("plot.row", row=self.shown.row(self.row))]
+        mine = self._held(self.run, every)
+        yours = mine if self.against is None else self._held(self.against, every)
+        if mine == yours:
+            return [self.words.word("intervention", what=mine)] if mine else []
+        sides = (("a", mine), ("b", yours))
+        told = [self.words.word("intervention.in", side=side, what=what) for side, what in sides if what]
+        return [*told, self.words.word("plot.sides")]
+
+    def _held(self, trace: Trace, every: bool) -> str:
+        there = (one for one in entries(trace) if every or one.rows is None or self.row in one.rows)
+        printed = Plain(self.trace.header.symbols)
+        parts = held_in(replace(self.shown, trace=plain(trace)), there, FEW)
+        return "".join(
+            part.text if isinstance(part, Code) else part if isinstance(part, str) else printed(part).replace("-", "−")
+            for part in parts
+        )
 
     @property
     def nothing(self) -> MissingError:
@@ -178,18 +204,25 @@ def subject(
     """What is drawn of a trace. Raises MissingError for a selection that is not there."""
     row = 0 if batch is None else batch
     chosen = Selection(only=lines, layer=layer, direction=direction, steps=steps, batch=row)
-    trace = plain(trace)  # values may be held; the lines are those that the cell has
+    run, trace = trace, plain(trace)  # values may be held; the lines are those that the cell has
     shown = view(trace, "summary", 4, chosen, True, language)
     stages = forward_stages(trace.stages) if direction is None else trace.stages  # those of gradients where it says so
     shown = replace(shown, stages=tuple(stage for stage in stages if chosen.places(stage)))
-    return Subject(shown, row, batch is not None)
+    return Subject(shown, row, batch is not None, run=run)
 
 
-def chosen_units(unit: Any) -> tuple[int, ...]:
-    """The units that an argument names. Raises OptionError for what is no whole number."""
+def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
+    """The units that an argument names, of those that there are; all of these if it is None.
+
+    Raises OptionError for what is no whole number, MissingError for a unit that is not there.
+    """
+    if unit is None:
+        return tuple(there)
     wanted = tuple(unit) if isinstance(unit, Iterable) else (unit,)
     if not all(isinstance(j, Integral) and not isinstance(j, bool) for j in wanted):
         raise misfit("unit", "a whole number, or a list of them", unit)
+    if missing := [int(j) for j in wanted if j not in there]:
+        raise MissingError(f"no unit {missing[0]} to draw: there are 0 to {max(there, default=0)}")
     return tuple(map(int, wanted))
 
 

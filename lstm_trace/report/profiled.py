@@ -12,7 +12,7 @@ from ..formulas.numbers import Style
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.hand_size import trained
-from ..view.view import View
+from ..view.view import Source, View
 from .illustrated import of_gates
 from .options import Options
 
@@ -38,8 +38,8 @@ def _asks(trace: Trace) -> bool:
     return bool(set(trace.header.ask) - {last.cell.output, f"{last.scope}/{last.cell.output}"})
 
 
-def profiled(trace: Trace, chosen: Options, source: str, **how: Any) -> View:
-    """What is shown of a profile. source: the name of the trace in commands.
+def profiled(trace: Trace, chosen: Options, source: Source, **how: Any) -> View:
+    """What is shown of a profile. source: of the trace, in commands.
 
     Raises OptionError for an option of worked steps, MissingError where no cell carries a state.
     """
@@ -53,8 +53,7 @@ def profiled(trace: Trace, chosen: Options, source: str, **how: Any) -> View:
     trace = chosen.counted(trace)
     found = profile(trace, part.layer, part.direction, part.batch)
     shown = view(trace, "summary", _numbers(trace, chosen), part, chosen.everything, chosen.language, **how)
-    shown = replace(shown, profile=found, source=source or shown.source, cut=frozenset())
-    shown = replace(shown, illustration=of_gates(trace, chosen))
+    shown = replace(shown, profile=found, source=source, cut=frozenset(), illustration=of_gates(trace, chosen))
     return replace(shown, printed=replace(shown, paper=True))
 
 

@@ -11,7 +11,7 @@ from ..errors import Faults, OptionError, within
 from ..explanation.account import Account
 from ..trace.trace import Trace
 from ..view.extent import view
-from ..view.view import View
+from ..view.view import UNNAMED, Source, View
 from .content import notations
 from .content.way_back import on_paper, way_back
 from .document import bodies, check_part, title, titled
@@ -91,11 +91,13 @@ def report(trace: Trace, format: str = "md", **options: Any) -> Report:
     return reports([trace], format, **options)
 
 
-def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] = (), **options: Any) -> Report:
+def reports(
+    traces: Sequence[Trace], format: str = "md", sources: Sequence[str | Source] = (), **options: Any
+) -> Report:
     """The worked solutions of several traces in one document. Format, options and errors as for `report`.
 
     Each has its title as its heading. title: that of the document. sources: their files, what a message calls each of
-    several and a command all of them.
+    several; a command has the options too with which they are opened.
     """
     if format == "pdf":
         raise OptionError("a PDF is not text: trace.pdf() gives its bytes, sheet.pdf() those of several reports")
@@ -104,12 +106,15 @@ def reports(traces: Sequence[Trace], format: str = "md", sources: Sequence[str] 
     check_part(format, chosen)
     worked = [trace for trace in traces if not is_profile(trace, chosen)]
     alike = replace(chosen, digits=chosen.numbers(worked)) if worked else chosen
-    names = sources or [trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)]
+    of = [Source(source) if isinstance(source, str) else source for source in sources]
+    names = [source.name for source in of] or [
+        trace.header.title or f"problem {n}" for n, trace in enumerate(traces, 1)
+    ]
     views, faults = [], Faults()
     for n, (trace, name) in enumerate(zip(traces, names, strict=True)):
         with faults.gather(), within(name if len(names) > 1 else ""):
             if is_profile(trace, chosen):
-                views.append(profiled(trace, chosen, sources[n] if sources else "", paper=format in PAPER))
+                views.append(profiled(trace, chosen, of[n] if of else UNNAMED, paper=format in PAPER))
             else:
                 views.append(shown(trace, alike, format))
     faults.tell()
@@ -184,7 +189,7 @@ def pdf(trace: Trace, **options: Any) -> bytes:
     return pdf_of([trace], **options)
 
 
-def pdf_of(traces: Sequence[Trace], sources: Sequence[str] = (), **options: Any) -> bytes:
+def pdf_of(traces: Sequence[Trace], sources: Sequence[str | Source] = (), **options: Any) -> bytes:
     """The worked solutions of several traces as one PDF. Arguments and errors as for `reports`."""
     check_part("pdf", options_of("pdf", **options))
     return typst.pdf(reports(traces, "typ", sources, **options))

@@ -72,8 +72,8 @@ def _first(found: LineDifference) -> dict[str, Any]:
 
 
 def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
-    """at: where its largest difference is, if there is one."""
-    t, b, unit = (None, None, None) if at is None else (at.t, at.b, at.unit)
+    """at: where its largest difference is, if there is one; padding, which is not compared, may have a larger one."""
+    t, b, unit = (None, None, None) if at is None or at.largest != found.max_abs else (at.t, at.b, at.unit)
     sizes = {"largest": word(found.max_abs), "bound": word(found.bound)}
     return {"scope": found.scope, "line": found.line, **sizes, "t": t, "b": b, "unit": unit, "verdict": found.verdict}
 

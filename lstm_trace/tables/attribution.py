@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..backpropagation.attribution import Split, secants, split
+from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, steps
@@ -20,10 +20,11 @@ from ..report import explained, report
 from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
+from ..view.hand_size import trained
 from . import faithfulness
 from .attribution_frame import COLUMNS, grids
 from .entries import STEP_LABEL, Entries, largest_first
-from .explanation import Explanation, shortest, step_named
+from .explanation import Explanation, step_named
 
 #: What is said of the measures in common use, before what they leave of a difference.
 MEASURES = {"gradient_x_input": "gradient × input leaves", "integrated_gradients": "integrated gradients leave"}
@@ -37,27 +38,34 @@ _NOTE = (
 )
 
 
+_SHARE = (
+    "`share`: the sizes of the block's entries, added up, as a part of those of all entries. Entries that cancel each "
+    "other have a small contribution and a large share."
+)
+
+
 @dataclass(frozen=True)
 class Contributions(Explanation):
     """A split as a table; in the formats of a report that are no tables the worked solution.
 
     worked: makes the trace with the slopes between both. options: those of a report. told: what experiments say.
+    without: why the document has no worked steps, where it has none.
     """
 
     worked: Callable[[], Trace] | None = None
     options: dict[str, Any] = field(default_factory=dict)
     told: Account | None = None
+    without: str = ""
 
     def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
+        if form in WORKED and self.without:
+            if self.options:
+                names = ", ".join(self.options)
+                raise OptionError(f"{self.without[:-1]}; without {names} the tables alone are written, in English")
+            return super(Contributions, replace(self, notes=(*self.notes, self.without))).pieces(form)
         if form in WORKED:
-            try:
-                solution = self._solution()
-            except OptionError as error:  # it needs float64; picture and tables do not
-                if self.figure is None:
-                    raise
-                without = replace(self, notes=(*self.notes, f"Without worked steps: {error}."))
-                return super(Contributions, without).pieces(form)
+            solution = self._solution()
             before = explained.before_worked(self.figure, form)
             before += (*self.more[-1].table(),) if before else ()
             return iter([report.split(solution, self.told, form, alone="back", **self.options, pictured=before)])
@@ -79,7 +87,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
     over = tuple(steps(found, labels=step_labels(b, found.of.b or 0)))
     return Contributions(
         title=f"Difference of {found.of}",
-        sentences=(*_totals(found, "a", "b", b), *_leaders(found, over)),
+        sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
         columns=_columns(b),
         rows=_entries(found, b, {}),
         shown=_shown(b, "contribution"),
@@ -112,7 +120,7 @@ def value(
     return Contributions(
         title=f"Contributions to {found.split.of}",
         sentences=(
-            *_totals(found.split, "the baseline", "the trace", trace),
+            *_totals(found.split, "the baseline", "the trace"),
             *(_nothing(baseline) if nothing else _found(found, points == "auto", isinstance(occlusion, int))),
         ),
         columns=columns,
@@ -125,7 +133,19 @@ def value(
         worked=worked,
         options=options,
         told=found,
+        without=_without(trace, baseline, options),
     )
+
+
+def _without(trace: Trace, baseline: Baseline, options: Mapping[str, Any]) -> str:
+    """Why a document has no worked steps: they need float64, and of a trained model they are many."""
+    for name, one in (("trace", trace), ("baseline", baseline)):
+        if isinstance(one, Trace) and not exact(one):
+            kind = one.header.arithmetic or one.header.dtype
+            return f"Worked steps are left out: they need float64, and the {name} was computed in {kind}."
+    if trained(trace) and not options:
+        return "Worked steps are left out; `--detail vector` writes them, and so does any other option of a report."
+    return ""
 
 
 def _gaps(found: Account, automatic: bool) -> Iterator[str]:
@@ -136,12 +156,10 @@ def _gaps(found: Account, automatic: bool) -> Iterator[str]:
         yield text
 
 
-def _totals(found: Split, a: str, b: str, trace: Trace) -> Iterable[str]:
-    baseline, value, difference, whole = (
-        shortest(number, trace) for number in (found.baseline, found.value, found.difference, found.total)
-    )
-    yield f"{found.of}: {a} has {baseline}, {b} has {value}, the difference is {difference}"
-    yield f"the parts add up to {whole}; residual {found.residual:.2g} (rounding)"
+def _totals(found: Split, a: str, b: str) -> Iterable[str]:
+    values = f"{a} has {found.baseline:.6g}, {b} has {found.value:.6g}"
+    yield f"{found.of}: {values}, the difference is {found.difference + 0.0:.6g}"
+    yield f"the parts add up to {found.total + 0.0:.6g}; residual {found.residual:.2g} (rounding)"
     local = total(found.local.values())
     if local:
         yield f"{local:.6g} of it comes from values that differ from their own equation (kind local)"
@@ -192,7 +210,9 @@ def _by_block(found: Split) -> Explanation:
     size = found.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(found) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
-    return Explanation("By block", (), ("block", "contribution", "share"), rows, ranked=("contribution",))
+    return Explanation(
+        "By block", (), ("block", "contribution", "share"), rows, notes=(_SHARE,), ranked=("contribution",)
+    )
 
 
 def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +50,8 @@ class Explanation:
     Which rows of a long table are shown: ranked: the columns whose sizes decide, the first of them told of what is left
     out; timed: whether the rows run over time; adds: whether the values of `ranked` can be added up.
 
+    bounds: of columns of which a table shows no number beyond: `> 430`.
+
     figure: makes the picture of it.
     """
 
@@ -63,6 +65,7 @@ class Explanation:
     ranked: tuple[str, ...] = ()
     timed: bool = False
     adds: bool = True
+    bounds: Mapping[str, float] = field(default_factory=dict)
     figure: Callable[[], Figure] | None = field(default=None, repr=False, compare=False)
 
     def _repr_html_(self) -> str:
@@ -130,12 +133,18 @@ class Explanation:
         for entry in entries:
             if isinstance(entry, int):
                 row = next(rows)
-                lines.append([_seen(name, row[k]) for name, k in zip(names, places, strict=True)])
+                lines.append([self._seen(name, row[k]) for name, k in zip(names, places, strict=True)])
                 continue
             if self.adds:
                 sums = {name: float(column[entry.start : entry.stop].sum()) for name, column in ranked.items()}
                 lines.append([sums.get(name) if at else DOTS for at, name in enumerate(names)])
         return list(names), lines, self._left(ranked, [entry for entry in entries if isinstance(entry, range)])
+
+    def _seen(self, name: str, value: Any) -> Any:
+        """A value as a table has it: of a label what is seen, of a number beyond its bound that it is."""
+        if name in self.bounds and value is not None and value > self.bounds[name]:
+            return f"> {self.bounds[name]:g}"
+        return visible(value) if name == STEP_LABEL and isinstance(value, str) else value
 
     def _take(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
         """The rows at some places, which rise."""
@@ -174,7 +183,7 @@ class Explanation:
         row = self._take([gap[at]])[0]
         names = self.shown or self.columns
         names = names[: names.index(self.ranked[0])]
-        cells = [(name, _seen(name, row[self.columns.index(name)])) for name in names]
+        cells = [(name, self._seen(name, row[self.columns.index(name)])) for name in names]
         texts = [str(v) if name in SPEAKING else f"{name} {v}" for name, v in cells if isinstance(v, int | str)]
         return f" ({', '.join(texts)})"
 
@@ -183,7 +192,10 @@ class Explanation:
         names, lines, left = self.excerpt(SHOWN)
         texts = [list(map(heading, names)), *([legible(_text(value, digits)) for value in line] for line in lines)]
         whole = [line for line in lines if line[0] != DOTS]
-        numeric = [all(isinstance(line[k], int | float | None) for line in whole) for k in range(len(names))]
+        numeric = [
+            name in self.bounds or all(isinstance(line[k], int | float | None) for line in whole)
+            for k, name in enumerate(names)
+        ]
         widths = [max(3, *map(columns, column)) for column in zip(*texts, strict=True)]
         rule = [
             f"{'-' * (wide + 1)}:" if right else "-" * (wide + 2) for wide, right in zip(widths, numeric, strict=True)

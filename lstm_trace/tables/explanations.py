@@ -13,12 +13,12 @@ from ..cell.network import layer_and_direction
 from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Over
 from ..explanation.experiments.ablation import ablation as ablated
-from ..explanation.half_life import kept
-from ..explanation.memory import Ledger, ledger
+from ..explanation.half_life import foreseen, kept
+from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
 from ..trace.argument_types import checked
-from ..trace.holds.held import recurrent_stage
+from ..trace.holds.held import held_in_words, recurrent_stage
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
 from ..trace.operands import sizes
@@ -26,11 +26,13 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training
 from .entries import STEP_LABEL, UNIT_LABEL
-from .explanation import Explanation, shortest, step_named
+from .explanation import Explanation, step_named
 from .gates import in_steps
 
 #: So many lines are named in a sentence.
 NAMED = 12
+#: What is said of all steps.
+ALL = "all steps"
 
 
 def memory(trace: Trace, of: str) -> Explanation:
@@ -44,7 +46,7 @@ def memory(trace: Trace, of: str) -> Explanation:
     labels: dict[int | None, str] = dict(zip(trace.span, step_labels(trace, book.address.b or 0), strict=False))
     return Explanation(
         title=f"Memory of {book.address}",
-        sentences=tuple(_told(book, labels, typical)),
+        sentences=tuple(_told(book, labels, typical, foreseen(trace.valid))),
         columns=columns,
         rows=rows,
         notes=(
@@ -65,13 +67,16 @@ def _over_all(trace: Trace, book: Ledger) -> float:
     return float("nan") if found is None else float(found.half_life[(book.address.unit or (0,))[0]])
 
 
-def _told(book: Ledger, labels: Mapping[int | None, str], typical: float) -> Iterator[str]:
+def _told(book: Ledger, labels: Mapping[int | None, str], typical: float, most: int) -> Iterator[str]:
     rule = book.recurrence
-    yield f"{book.address} = {shortest(book.value)}; the parts add up to it, residual {book.residual:.2g}"
+    yield f"{book.address} = {book.value:.6g}; the parts add up to it, residual {book.residual:.2g}"
     gates = " + ".join(("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps)
     added = ", ".join(str(name) for _, name in rule.writes) or "nothing"
-    yield f"each step keeps {gates} of {rule.state} and adds {added}"
-    largest = max(book.rows, key=lambda row: abs(row.part))
+    but = f", except where {' or '.join(book.held)} is held" if book.held else ""
+    yield f"each step keeps {gates} of {rule.state} and adds {added}{but}"
+    # of parts that are all 0 the last that was put says why
+    at = max(range(len(rows := book.rows)), key=lambda k: (abs(rows[k].part), rows[k].source.startswith(HOLD) * k))
+    largest = rows[at]
     where = (
         "the initial value" if largest.step is None else f"step {step_named(largest.step, labels.get(largest.step))}"
     )
@@ -83,10 +88,17 @@ def _told(book: Ledger, labels: Mapping[int | None, str], typical: float) -> Ite
         yield f"looking back, half is gone after more than {counted(book.steps, 'step')} ({gates} more than a half)"
     else:
         k = book.halved
-        latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
-        yield f"looking back, half is gone after {counted(k, 'step')} ({latest} a half or less)"
+        gone = f"looking back, half is gone after {counted(k, 'step')}"
+        if book.by.startswith(HOLD):
+            yield f"{gone} (nothing is left of what came before the {book.by})"
+        elif book.by:
+            latest = "the latest gate" if k == 1 else f"the latest {k} gates"
+            yield f"{gone} ({latest} and the {HOLD}{book.by.removeprefix(SCALED)} multiply to a half or less)"
+        else:
+            latest = "the latest gate is" if k == 1 else f"the latest {k} gates multiply to"
+            yield f"{gone} ({latest} a half or less)"
     if not np.isnan(typical):
-        yield f"half-life of the unit over all steps: {in_steps(typical)}"
+        yield f"half-life of the unit over all steps: {in_steps(typical, most)}"
 
 
 @checked
@@ -144,27 +156,48 @@ def _called(trace: Trace, found: Ablation) -> list[str]:
 
 
 def _ablated(found: Ablation) -> Iterator[str]:
-    yield f"{found.of} = {shortest(found.value)}"
+    yield f"{found.of} = {found.value:.6g}"
     if found.left:
         count, every = len(found.effects), found.left + len(found.effects)
         yield (
-            f"all {every:,} {found.over} would take too long: held are the {count:,} whose own values are the largest; "
-            "name others with --line, in Python only="
+            f"to hold each of {every:,} {found.over} would take too long: the {count:,} with the largest values were "
+            "held; name others with --line, in Python only="
         )
-    lines = list(dict.fromkeys(f"{e.scope}/{e.line}" for e in found.effects))
-    few = ", ".join(lines[:NAMED]) + (f" and {len(lines) - NAMED} more" if len(lines) > NAMED else "")
-    at = f"{found.to} its own value" if found.to.startswith("*") else found.to
-    some = few if len(lines) == 1 else f"one of {few}"
-    what = {"units": f"a unit of {few} is held, over all steps,", "steps": f"{some} is held at one step"}
-    yield f"in each row {what.get(found.over, f'{some} is held, at all steps and in all units,')} at {at}"
-    if found.effects:
-        first = found.effects[0]
-        where = f"{first.scope}/" + (f"{first.t}/" if first.t is not None else "") + first.line
-        where += f"[{first.unit}]" if first.unit is not None else ""
+    yield f"each variant holds {_held(found)}"
+    if found.unreached:
+        there = "have such lines too; the value does not depend on them"
+        one = there.replace("have", "has").replace("them", "it")
+        yield f"{', '.join(found.unreached)} {one if len(found.unreached) == 1 else there}"
+    first = found.effects[0] if found.effects else None
+    if first is not None and not first.effect:
+        yield "nothing that was held changes the value"
+    elif first is not None:
         none = sum(not e.effect for e in found.effects)
-        yield f"the largest change, {first.effect:.6g}, is caused by holding {where}"
+        yield f"the largest change, {first.effect:.6g}, is caused by holding {first.address}"
         if none:
             yield f"{none} of {counted(len(found.effects), 'variant')} {'changes' if none == 1 else 'change'} nothing"
+
+
+def _held(found: Ablation) -> str:
+    """What each variant holds: `one unit of 0/forward/c_t at 0, at all steps`."""
+    when = [_steps(entry.steps) for entry in found.held]
+    alike = len(set(when)) == 1
+    told = [
+        entry._replace(steps=None).address + ("" if alike else f" ({at})")
+        for entry, at in zip(found.held, when, strict=True)
+    ]
+    named = ", ".join(told[:NAMED]) + (f" and {len(told) - NAMED} more" if len(told) > NAMED else "")
+    some = f"one unit of {named}" if found.over == "units" else named if len(told) == 1 else f"one of {named}"
+    time = f", at {when[0]}" if alike else ""
+    if found.over == "steps" and not time.startswith(", at step "):
+        time = ", at one step" if time in ("", f", at {ALL}") else f", at one of the {when[0]}"
+    return f"{some} at {found.to}{time}"
+
+
+def _steps(steps: range | None) -> str:
+    if steps is None:
+        return ALL
+    return f"step {steps[0]}" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]}"
 
 
 #: Options of a worked solution: how it is shown, and which part of it.
@@ -218,9 +251,8 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     if of is None and how in ("memory", "contribution", "ablation", "training"):
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     found = WAYS[how](trace, **options)
-    if said := _padding(trace, of):
-        found = replace(found, sentences=(*found.sentences, said))
-    return found
+    said = filter(None, (held_in_words(trace), *found.sentences, _padding(trace, of)))
+    return replace(found, sentences=tuple(said))
 
 
 def _padding(trace: Trace, of: str | None) -> str:

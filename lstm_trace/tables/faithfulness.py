@@ -18,8 +18,8 @@ _OCCLUSION = (
 )
 _BINS = ", ".join(map(str, BINS[:-1])) + f" and {BINS[-1]} %"
 _FAITHFUL = (
-    f"`comprehensiveness`: how far the value moves towards the baseline's as the first {_BINS} of the steps (and "
-    "initial states) of an order are taken away, on average; large is good. `past the baseline`: how much of that lies "
+    f"`comprehensiveness`: how far the value moves towards the baseline's as the top {_BINS} of the steps (and initial "
+    "states) of an order are taken away, the mean of these; large is good. `past the baseline`: how much of that lies "
     "beyond the baseline's value. `sufficiency`: how far it moves if only they are kept; near zero is good, below zero "
     "the value moves away from the baseline's (ERASER, DeYoung et al. 2020). `distance`: how far, in either "
     "direction. `sd`: standard deviation. An order begins with the largest on the side of the value."
@@ -51,9 +51,9 @@ def sentences(found: Account, asked: bool) -> Iterator[str]:
         yield from _faithful(faith)
     elif found.wanted:
         yield (
-            f"faithfulness was not measured, since it takes {counted(found.wanted, 'run')} more "
-            f"({_lasts(found.wanted * without.seconds)}), and the steps are in the order of time; any number measures "
-            f"it: --occlusion {without.made}"
+            f"faithfulness was not measured: it takes {counted(found.wanted, 'more run')} "
+            f"({_lasts(found.wanted * without.seconds)}). The steps are in the order of time. With --occlusion and a "
+            f"number, as in --occlusion {without.made}, it is measured"
         )
 
 
@@ -70,24 +70,36 @@ def _faithful(faith: Faithfulness) -> Iterator[str]:
     best = faith.orders[faith.best]
     other = {f"by {name}": score for name, score in faith.orders.items() if name != faith.best}
     away = [f"{name} {faith.without(score):.4g}" for name, score in other.items()]
-    away.append(f"at random {faith.without(faith.mean):.4g} ± {faith.spread.comprehensiveness:.2g}")
+    away.append(f"in random order {faith.without(faith.mean):.4g} ± {faith.spread.comprehensiveness:.2g}")
     kept = [f"{name} {score.distance:.4g}" for name, score in other.items()]
-    kept.append(f"at random {faith.mean.distance:.4g} ± {faith.spread.distance:.2g}")
+    kept.append(f"in random order {faith.mean.distance:.4g} ± {faith.spread.distance:.2g}")
     yield (
-        f"faithfulness: without the first steps by {faith.best} the value is {faith.without(best):.4g} on average "
-        f"({', '.join(away)}); with all steps it is {faith.value:.4g}, with none {faith.baseline:.4g}. With the first "
-        f"steps alone it is off by {best.distance:.4g} ({', '.join(kept)}). The steps are sorted by {faith.best}"
+        f"faithfulness: without the top-ranked steps ({BINS[0]}–{BINS[-1]} %) by {faith.best} the value is "
+        f"{faith.without(best):.4g}, the mean over {_BINS} ({', '.join(away)}); with all steps it is "
+        f"{faith.value:.4g}, with none {faith.baseline:.4g}. With the top-ranked steps alone it is off by "
+        f"{best.distance:.4g} ({', '.join(kept)}). The steps are sorted by {faith.best}"
     )
+    away_too, kept_too = faith.chance
+    if away_too:
+        yield (
+            f"taken away, the top-ranked steps by {faith.best} do no better than steps drawn at random: the value is "
+            f"{faith.without(best):.4g}, against {faith.without(faith.mean):.4g}"
+        )
+    if kept_too:
+        yield (
+            f"kept alone, the top-ranked steps by {faith.best} do no better than steps drawn at random: the value is "
+            f"off by {best.distance:.4g}, against {faith.mean.distance:.4g}"
+        )
     if best.overshoot > PAST * abs(faith.value - faith.baseline):
         yield (
-            f"without the first steps the value goes past the baseline's, by {best.overshoot:.4g} on average, since "
-            "steps that pull the other way remain: that it moves far does not mean that it depends on the first steps "
-            "alone"
+            f"without the top-ranked steps the value goes past the baseline's, by {best.overshoot:.4g} on average, "
+            "since steps that pull the other way remain: that it moves far does not mean that it depends on the "
+            "top-ranked steps alone"
         )
     if len(faith.orders) > 1 and faith.disagree:
         yield (
             "split and experiment disagree: the rank correlation of contributions and occlusion is "
-            f"{faith.correlation:.2f}, and {faith.common} of their first {faith.top} are the same"
+            f"{faith.correlation:.2f}, and {faith.common} of their top {faith.top} are the same"
         )
     if faith.misleading:
         yield (

@@ -10,6 +10,7 @@ import numpy as np
 from ..base.runs import runs
 from ..base.text.visible import visible
 from ..errors import counted
+from ..explanation.half_life import foreseen
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
 from ..formulas.numbers import percent
 from ..plot.kinds.saturation import saturation as picture
@@ -27,9 +28,11 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
     """Saturation, units that are always shut or open, half-life of every gate; the first value that is not finite."""
     found = behaviour(trace, low, high)
     several = len({u.scope for u in found.units}) > 1
+    place = ("layer", "direction", "line", "unit") if several else ("line", "unit")
+    most = foreseen(trace.valid)
     return Explanation(
         title="Gates",
-        sentences=tuple(_summary(found, trace)),
+        sentences=tuple(_summary(found, trace, most)),
         columns=COLUMNS,
         rows=found.rows,
         notes=(
@@ -38,17 +41,27 @@ def gates(trace: Trace, low: float = LOW, high: float = HIGH) -> Explanation:
             "the share f being −log₂ f of a halving, at most 1. CSV and JSON have the mean, the least and the largest "
             "value too.",
         ),
-        shown=(
-            *(("layer", "direction", "line", "unit") if several else ("line", "unit", "mean")),
-            *("left", "right", "state", "half_life"),
-        ),
+        shown=(*place, *(() if several else ("mean",)), "left", "right", "state"),
+        more=tuple(_lives(found, place, most)),
         ranked=("left", "right"),
         adds=False,
         figure=cache(partial(picture, trace, low, high)),
     )
 
 
-def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
+def _lives(found: Behaviour, place: tuple[str, ...], most: int) -> Iterator[Explanation]:
+    """The half-life of each unit, the longest first."""
+    lives = [row for row in found.rows if row[-1] is not None]
+    lives.sort(key=lambda row: -row[-1] if row[-1] == row[-1] else np.inf)
+    columns = (*place, "mean", "half_life")
+    rows = [tuple(row[COLUMNS.index(name)] for name in columns) for row in lives]
+    if rows:
+        yield Explanation(
+            "Half-lives", (), columns, rows, ranked=("half_life",), adds=False, bounds={"half_life": most}
+        )
+
+
+def _summary(found: Behaviour, trace: Trace, most: int) -> Iterator[str]:
     if found.not_finite is not None:
         yield _not_finite(found.not_finite)
     lines = dict.fromkeys((u.scope, u.line) for u in found.units)
@@ -67,7 +80,7 @@ def _summary(found: Behaviour, trace: Trace) -> Iterator[str]:
         if plain and not lives:
             continue
         if lives:
-            text += f"; {_half_lives(lives, units, names)}"
+            text += f"; {_half_lives(lives, units, names, most)}"
         yield text
 
 
@@ -94,20 +107,24 @@ def _ranges(numbers: Sequence[int]) -> list[str]:
     return [text for texts in found for text in texts]
 
 
-def _half_lives(lives: Sequence[tuple[float, int]], units: Sequence[Activity], labels: Sequence[str]) -> str:
-    """The half-lives of a gate's units: of one its own, of several the shortest, the longest and the median."""
-    (least, first), (most, last) = lives[0], lives[-1]
-    if least == most:
-        return f"half-life {in_steps(least)}"
+def _half_lives(lives: Sequence[tuple[float, int]], units: Sequence[Activity], labels: Sequence[str], most: int) -> str:
+    """The half-lives of a gate's units: of one its own, of several the shortest, the longest and the median.
+
+    most: the longest that is given as a number.
+    """
+    (least, first), (longest, last) = lives[0], lives[-1]
+    if least == longest:
+        return f"half-life {in_steps(least, most)}"
     median = np.median([length for length, _ in lives])
     one, other = (_named([j], units, labels) for j in (first, last))
-    return f"half-life {least:.3g} (unit {one}) to {in_steps(most)} (unit {other}), median {median:.3g}"
+    shortest, middle = (in_steps(n, most).removesuffix(" steps").removesuffix(" step") for n in (least, median))
+    return f"half-life {shortest} (unit {one}) to {in_steps(longest, most)} (unit {other}), median {middle}"
 
 
-def in_steps(count: float) -> str:
-    """A number of steps, which may be infinite."""
-    if np.isinf(count):
-        return "infinite"
+def in_steps(count: float, most: int) -> str:
+    """A number of steps, in words where it is more than can be told."""
+    if count > most:
+        return f"more than {most} steps"
     return f"{count:.3g} step" if f"{count:.3g}" == "1" else f"{count:.3g} steps"
 
 

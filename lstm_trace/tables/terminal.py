@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, islice
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,13 +16,11 @@ from ..errors import counted
 from ..formulas.numbers import show
 from ..printable import printable
 from ..trace.address import line_name
-from ..trace.holds.held import entries
+from ..trace.holds.held import held_in_words
 from ..trace.labels import axis, step_label
 from ..trace.rows import Part, Selection, parts
 from ..trace.trace import Trace
 
-#: So many places that are held are named.
-FEW = 5
 #: More units than this are never columns of their own, however wide the terminal.
 MANY = 16
 #: Title, header, rule, the lines that say what is left out, and the prompt.
@@ -98,14 +96,8 @@ def table(
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
         len(names) - 1,
         frozenset(at for at, row in enumerate(rows) if row.line in asked),
-        " ".join(filter(None, [_held(trace), _left_out(there, rows)])),
+        " ".join(filter(None, [held_in_words(trace), _left_out(there, rows)])),
     )
-
-
-def _held(trace: Trace) -> str:
-    """What is held, in a sentence; empty where nothing is."""
-    told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), FEW + 1)]
-    return f"Held: {', '.join(told[:FEW])}{', …' if len(told) > FEW else '.'}" if told else ""
 
 
 def draw(found: Table) -> Iterator[Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, layer_and_direction, scope_and_name
+from ..cell.network import GIVEN, MEET, VALID, Stage, X, find, forward_stages, layer_and_direction, scope_and_name
 from ..cell.ops import OPS
 from ..errors import MissingError
 from .argument_types import misfit
@@ -35,6 +35,8 @@ def line(trace: Trace, name: str) -> Array:
     scopes = find(trace.stages, name)
     found = {scope: trace.operand(scope, name) for scope in scopes}
     there = {scope: values for scope, values in found.items() if values is not None}
+    met = {scope: values for scope, values in there.items() if layer_and_direction(scope)[1] == MEET}
+    there = met or there  # of padded directions that meet each has a y_t as well, as in `addresses.locate`
     if len(there) == 1:
         return next(iter(there.values()))
     if not there:

@@ -143,6 +143,7 @@ class Trace(Offers):
     def __getitem__(self, name: str) -> Array:
         """The line `name`, (T, B, width), where exactly one layer and direction have it.
 
+        Where directions meet, y_t is the value there, also where padding gives each of them a y_t of its own.
         Raises MissingError that says which have it otherwise; use `at` to choose.
         """
         return reads.line(self, name)

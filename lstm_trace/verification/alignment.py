@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..base.text.visible import visible
+from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
@@ -47,6 +48,14 @@ def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
     return found
 
 
+def padding(a: Trace, b: Trace) -> Array | None:
+    """Where a step is padding in both, (T, B, 1); None where it is nowhere. Both have the same steps and rows."""
+    if not (a.padded and b.padded):
+        return None
+    outside: Array = (a.valid == 0) & (b.valid == 0)
+    return outside if outside.any() else None
+
+
 def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
     """The operands of a line, as a reads it, that have another shape in b, with both: `W_xi (2, 3) and (2, 2)`."""
     found = []
@@ -63,6 +72,45 @@ def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
         if shapes[0] != shapes[1]:
             found.append(f"{name} {shapes[0]} and {shapes[1]}")
     return tuple(found)
+
+
+def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:
+    """The first equation that differs, in both cells, of those by which `name` follows from the lines `common`.
+
+    What a state carries is an equation too.
+    """
+
+    def texts(*cells: Cell) -> list[dict[str, str]]:
+        return [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in cells]
+
+    whole = texts(one.expanded, two.expanded)  # a function and what it stands for are no difference
+    written = texts(one, two)
+    for place in dict.fromkeys((*way(one, name, common), *way(two, name, common))):
+        if whole[0].get(place) != whole[1].get(place):
+            same = written[0].get(place) == written[1].get(place)  # the function of that name is another
+            sides = [text.get(place) for text in (whole if same else written)]
+            arrow = " " if place.endswith("<-") else " = "
+            told = ["nothing of that name" if side is None else f"{place}{arrow}{side}" for side in sides]
+            return told[0], told[1]
+    return None
+
+
+def way(cell: Cell, name: str, common: Collection[str]) -> Iterator[str]:
+    """`name` and what it is derived through: names of equations, and `c_prev <-` for what a state carries."""
+    found: dict[str, None] = {}
+    waiting = [name]
+    while waiting:
+        here = waiting.pop()
+        if here in found:
+            continue
+        found[here] = None
+        for operand in cell.by_name[here].reads if here in cell.by_name else ():
+            if operand in cell.states:
+                found[f"{operand} <-"] = None
+                operand = cell.states[operand]
+            if operand not in common:
+                waiting.append(operand)
+    yield from found
 
 
 def _compared(n: int) -> str:

@@ -17,13 +17,14 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
-from ..cell.network import Stage
+from ..cell.network import Stage, counted_at_padding
 from ..cell.options import is_number
 from ..errors import OptionError, ShapeError, counted, raise_all
+from ..trace.holds.held import said_at
 from ..trace.operands import on_one_thread
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
-from .alignment import in_both, notes, premises, reshaped, side_by_side
+from .alignment import in_both, notes, padding, premises, reshaped, side_by_side
 from .differences import Gap, Spread, find_gaps
 from .gaps import spacing
 from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
@@ -68,6 +69,8 @@ class Comparison:
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
+    first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
+    side holds it, in words. rows: how many sequences were compared.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
     `lstm-trace diff` find them where a value differs. every_unit: how many units were compared.
     """
@@ -83,6 +86,9 @@ class Comparison:
     units: tuple[UnitDifference, ...] = ()
     output: OutputDifference | None = None
     every_unit: int = 0
+    first_padding: str = ""
+    first_held: tuple[tuple[str, str], ...] = ()
+    rows: int = 1
 
     @property
     def verdict(self) -> Verdict:
@@ -151,9 +157,23 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
+    if (outside := padding(a, b)) is not None:
+        told += (_left_out(int(outside.sum())),)
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
     labels = a.header.step_labels or b.header.step_labels
-    return Comparison(tuple(found), told, tuple(differing), first, tolerance, b.first, shapes, labels)
+    return Comparison(
+        lines=tuple(found),
+        notes=told,
+        premises=tuple(differing),
+        first=first,
+        tolerance=tolerance,
+        first_step=b.first,
+        shapes=shapes,
+        step_labels=labels,
+        first_padding=_padded(a, b, first),
+        first_held=() if first is None else tuple(_held(a, b, first)),
+        rows=a.batch,
+    )
 
 
 @on_one_thread
@@ -186,6 +206,11 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
         sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
         more = ", …" if len(widths) > 3 else ""
         raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
+    outside, used = padding(a, b), counted_at_padding(a.stages)
+    if outside is not None and outside.all() and not gathered and not any(used[s] & {*n} for s, n in common.items()):
+        raise ShapeError(
+            "nothing to compare: every step is padding in both traces, where only kept states and outputs are compared"
+        )
     dtype = coarse(a, b)
     spread = Spread(a.steps, a.batch)
     for stage, steps, side in find_gaps(a, b, common, moved):
@@ -194,6 +219,32 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     for stage in a.stages:
         for gap, unexplained in sum_gaps(a, b, stage, spread):
             yield stage, slice(0, 0), gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
+
+
+def _left_out(steps: int) -> str:
+    """What is compared at padding."""
+    verb = "step is" if steps == 1 else "steps are"
+    return f"{steps:,} {verb} padding in both; there, only the states that are kept and the outputs are compared"
+
+
+def _padded(a: Trace, b: Trace, first: LineDifference | None) -> str:
+    """Whose padding the first value that differs is: see `Comparison`."""
+    if first is None or first.first is None or first.first.t is None:
+        return ""
+    t, row = a.index(first.first.t), first.first.b
+    sides = [side for side, trace in (("a", a), ("b", b)) if not trace.valid[t, row, 0]]
+    return "both" if len(sides) == 2 else "".join(sides)
+
+
+def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]]:
+    """Which side holds the first value that differs, and at what."""
+    address = first.first
+    if address is None or address.t is None or address.b is None or not address.unit:
+        return
+    at = a.index(address.t), address.b, address.unit[0]
+    for side, trace in (("a", a), ("b", b)):
+        if first.scope in trace.scopes and (said := said_at(trace, trace.stage(first.scope), first.line, at)):
+            yield side, said
 
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:

@@ -9,9 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Cell, Line
-from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.lines import Line
+from ..cell.network import GIVEN, VALID, Stage, X, counted_at_padding, scope_and_name
 from ..trace.trace import Trace
+from .alignment import padding, unlike, way
 from .gaps import Apart, apart, beyond, either
 from .propagation import Known
 from .rederive import Block, Derivation, values_of
@@ -32,7 +33,8 @@ class Gap(NamedTuple):
     inherited: the most that a's is. of_a: the line derived from a's operands. None where an operand is missing. wrong:
     where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where the two differ and a premise
     that differs is why, by more than rounding of the premises; each None if nowhere. equations: a's and b's, where they
-    differ. through: the named lines that are not in both and that b's was derived through.
+    differ. through: the named lines that are not in both and that b's was derived through. outside: where values are
+    not compared, those of padding, (steps, B, 1); they are 0 here, and nothing of them is wrong.
     """
 
     line: Line
@@ -48,6 +50,13 @@ class Gap(NamedTuple):
     moved: Array | None
     equations: tuple[str, str] | None
     through: tuple[str, ...]
+    outside: Array | None = None
+
+    @property
+    def values(self) -> int:
+        """How many values are compared."""
+        left_out = 0 if self.outside is None else int(self.outside.sum())
+        return int(self.a.value.size) - left_out * int(self.a.value.shape[2])
 
     def bound_at(self, at: tuple[int, int, int]) -> float:
         """What rounding explains of one value."""
@@ -56,9 +65,10 @@ class Gap(NamedTuple):
 
     def bound(self) -> float:
         """The most that rounding explains."""
-        if len(self.bounds) == 1:
+        if len(self.bounds) == 1 and self.outside is None:
             return self.bounds[0].largest()
-        return Known(self.a.value, sum(known.limit for known in self.bounds)).largest()
+        limit = sum(known.limit for known in self.bounds)
+        return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
 
 
 class Side(NamedTuple):
@@ -82,13 +92,14 @@ def find_gaps(
     whole = Derivation(a, b, common, premises=a)
     effect = tuple(Derivation(a, b, common, premises=t, exact=True) for t in (a, b))
     unvisited = list(b.stages)
+    outside, used = padding(a, b), counted_at_padding(a.stages)
     for stage in a.stages:
         scope, names = stage.scope, common.get(stage.scope, ())
         other = b.stage(scope) if scope in b.scopes and b.stage(scope).cell != stage.cell else None
         texts = {
             name: (
                 None if other is None else unlike(stage.cell, other.cell, name, names),
-                tuple(n for n in _way(stage.cell, name, names) if n != name and n in stage.cell.equations),
+                tuple(n for n in way(stage.cell, name, names) if n != name and n in stage.cell.equations),
             )
             for name in names
         }
@@ -105,17 +116,22 @@ def find_gaps(
             by_b = {} if other is None else theirs.lines(other, steps, block)
             by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
             moved = _moved(*(side.lines(stage, steps, block, affected) for side in effect)) if affected else {}
+            dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
                 equations, through = texts[name]
                 again = by_a if equations is None else by_whole
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
-                gap = _gap(a, b, stage, name, steps, block, checked)
+                left_out = None if name in used[scope] else dropped
+                gap = _gap(a, b, stage, name, steps, block, checked, left_out)
                 if equations is None and moved.get(name) is not None and gap.size.most:
                     gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
                 gaps.append(gap._replace(equations=equations, through=through))
             alone = {
-                name: beyond(apart(block.known(values[steps]), of_a[name]), [of_a[name]])
+                name: beyond(
+                    _apart(block.known(values[steps]), of_a[name], None if name in used[scope] else dropped),
+                    [of_a[name]],
+                )
                 for name, values in a.lines.get(scope, {}).items()
                 if name not in names and name in of_a
             }
@@ -174,68 +190,50 @@ class _Checked(NamedTuple):
     by_b: Known | None
 
 
-def _gap(a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block, checked: _Checked) -> Gap:
+def _gap(
+    a: Trace,
+    b: Trace,
+    stage: Stage,
+    name: str,
+    steps: slice,
+    block: Block,
+    checked: _Checked,
+    outside: Array | None,
+) -> Gap:
+    """outside: where values are not compared."""
     line, scope = stage.cell.by_name[name], stage.scope
     one, two = (block.known(_held_at(trace, scope, name, steps)) for trace in (a, b))
-    size = apart(one, two)
+    size = _apart(one, two, outside)
     bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     local = inherited = of_a = None
     if (by_a := checked.by_a) is None:
         wrong = size.each > 0 if size.most else None
     else:
-        own = apart(two, by_a)
+        own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.most
-        inherited = size.most if not local else local if not size.most else apart(one, by_a).most
+        inherited = size.most if not local else local if not size.most else _apart(one, by_a, outside).most
     if checked.of_a is not None and line.name in a.lines.get(scope, {}):
         of_a = checked.of_a
         if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again
-            wrong = either(wrong, beyond(apart(one, of_a), [of_a]))
-    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, None, None, ())
+            wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
+    if outside is not None:
+        one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))
+    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, None, None, (), outside)
+
+
+def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
+    """`apart`, and 0 where values are not compared."""
+    found = apart(one, two)
+    if outside is None or not found.most:
+        return found
+    each = np.where(outside, 0.0, found.each)
+    return Apart(each, float(each.max(initial=0.0)))
 
 
 def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
     values = values_of(trace, scope, name)
     assert values is not None, name  # it is in both
     return values[steps]
-
-
-def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[str, str] | None:
-    """The first equation that differs, in both cells, of those by which `name` follows from the lines `common`.
-
-    What a state carries is an equation too.
-    """
-
-    def texts(*cells: Cell) -> list[dict[str, str]]:
-        return [{**cell.equations, **{f"{state} <-": line for state, line in cell.carry}} for cell in cells]
-
-    whole = texts(one.expanded, two.expanded)  # a function and what it stands for are no difference
-    written = texts(one, two)
-    for place in dict.fromkeys((*_way(one, name, common), *_way(two, name, common))):
-        if whole[0].get(place) != whole[1].get(place):
-            same = written[0].get(place) == written[1].get(place)  # the function of that name is another
-            sides = [text.get(place) for text in (whole if same else written)]
-            arrow = " " if place.endswith("<-") else " = "
-            told = ["nothing of that name" if side is None else f"{place}{arrow}{side}" for side in sides]
-            return told[0], told[1]
-    return None
-
-
-def _way(cell: Cell, name: str, common: Collection[str]) -> Iterator[str]:
-    """`name` and what it is derived through: names of equations, and `c_prev <-` for what a state carries."""
-    found: dict[str, None] = {}
-    waiting = [name]
-    while waiting:
-        here = waiting.pop()
-        if here in found:
-            continue
-        found[here] = None
-        for operand in cell.by_name[here].reads if here in cell.by_name else ():
-            if operand in cell.states:
-                found[f"{operand} <-"] = None
-                operand = cell.states[operand]
-            if operand not in common:
-                waiting.append(operand)
-    yield from found
 
 
 class Spread:

@@ -54,6 +54,7 @@ class OutputDifference(NamedTuple):
     """What becomes of the output, or of the readout that was asked for: its largest |b - a| at a valid step, a's and
     b's value there, and where it is largest at the last step of a row. shares: of that largest difference, by the units
     whose weights differ; none where the weights are the same or there is no exact split, None where it would take long.
+    held: whether some of its values are held in one of the two; those are left out.
     """
 
     address: Address
@@ -62,6 +63,7 @@ class OutputDifference(NamedTuple):
     end: Address
     at_end: float
     shares: tuple[UnitShare, ...] | None
+    held: bool = False
 
 
 @dataclass(frozen=True)
@@ -175,7 +177,7 @@ class Measure:
         x = y = gap.a.wide.ravel()
         largest, most = gap.a.size.largest, gap.size.most
         self.largest = max(self.largest, largest)
-        self._values += x.size
+        self._values += gap.values
         if most:
             y, size = gap.b.wide.ravel(), gap.size.each.ravel()
             squares = float(size @ size)

@@ -17,7 +17,8 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
 
     All rows where there are at most `most`. Otherwise the largest of `sizes`. timed: the first and last rows stay
     whatever their size. adds: whether it makes sense to add the sizes up: then fewer rows are shown where the rest
-    hardly counts, and a gap takes one of the `most` lines, for its sum. What is not a number counts as infinite.
+    hardly counts, and a gap takes one of the `most` lines, for its sum; if not, fewer where the rest is 0. What is not
+    a number counts as infinite.
 
     >>> excerpt([0, 0, 0, 0, 9, 0, 0, 0, 0], 7, timed=True)
     [0, range(1, 4), 4, range(5, 8), 8]
@@ -33,7 +34,7 @@ def excerpt(sizes: Sequence[float] | Array, most: int, timed: bool = False, adds
     little = (1 - ENOUGH) * float(np.sum(size / scale))
     left = float(np.sum(np.delete(size, sorted(kept)) / scale))
     for row in largest(size, most + len(kept) + 1).tolist():  # a row that is kept takes a line of its own
-        if adds and len(kept) >= least and left <= little < np.inf:
+        if len(kept) >= least and (left <= little < np.inf if adds else size[row] == 0):
             break
         if row in kept:
             continue

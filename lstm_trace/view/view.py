@@ -45,6 +45,22 @@ class Place(NamedTuple):
     b: int
 
 
+class Source(NamedTuple):
+    """What a trace is opened from, as commands have it.
+
+    name: the file. options: those with which it is opened, as they are typed. run: whether that is a run, and not a
+    trace that is there already.
+    """
+
+    name: str = "SOURCE"
+    options: tuple[str, ...] = ()
+    run: bool = False
+
+
+#: Of a trace that was made from Python, or came by standard input.
+UNNAMED = Source()
+
+
 @dataclass(frozen=True)
 class View(Naming):
     """A trace with what is shown of it.
@@ -54,7 +70,7 @@ class View(Naming):
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
     some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
     whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
-    profile: shown instead of worked steps; source: the name of the trace in commands. pictured: a section before the
+    profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the
     worked steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile
     that of its gates. breadth: the part of a line of A4 that there is for a formula.
     """
@@ -79,7 +95,7 @@ class View(Naming):
     profile: Profile | None = None
     pictured: tuple[Block, ...] = ()
     illustration: Picture | None = None
-    source: str = "SOURCE"
+    source: Source = UNNAMED
     breadth: float = 1.0
 
     @property

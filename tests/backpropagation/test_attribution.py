@@ -272,7 +272,7 @@ def test_shapes_and_cells_must_match() -> None:
     wide = replace(a, parameters={**a.parameters, "0/forward": {**a.parameters["0/forward"], "W_xi": np.ones((4, 5))}})
     with pytest.raises(ShapeError, match=r"0/forward/W_xi has the shape \(4, 5\) in a and \(4, 3\) in b"):
         split(wide, a, "0/forward/0/0/h_t[0]")
-    with pytest.raises(ShapeError, match="a has no row 7 of the batch; it has B = 2"):
+    with pytest.raises(ShapeError, match="the baseline has no row 7 of the batch; it has B = 2"):
         split(a, a, "0/forward/0/0/h_t[0]", row=7)
     b = lt.run(**told)
     del b.lines["1/forward"]["z_f"]

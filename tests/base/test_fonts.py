@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from lstm_trace.base import fonts
@@ -21,6 +23,29 @@ def test_each_script_has_its_families() -> None:
         "Noto Sans Thai",
         "SimSun",
     ]
+
+
+def test_letters_of_other_scripts_are_as_large_as_latin_ones() -> None:
+    """They are set smaller, in whole clusters; East Asian ones and Latin ones stay as they are."""
+    typst = pytest.importorskip("typst")
+    texts = ("ကြို့", "ที่", "◌\u0e35", "က\u200dက", "中", "Größe")
+    assert fonts.sized("Größe 中 ∂") == ""
+    listed = ", ".join(f'"{text}"' for text in texts)
+    size = '#let size(x) = measure(text(top-edge: "bounds", bottom-edge: "bounds", x))\n'
+    sizes = "#context [#metadata((%s).map(x => size(x)).map(m => (m.width.pt(), m.height.pt()))) <sizes>]"
+    families = ", ".join(f'"{name}"' for name in ("New Computer Modern", *fonts.families("".join(texts))))
+    page = f"#set text(size: 40pt, font: ({families}))\n{size}"
+    plain, ruled = (
+        json.loads(typst.query(f"{page}{rule}{sizes % listed}".encode(), "<sizes>", field="value", one=True))
+        for rule in ("", fonts.sized("".join(texts)))
+    )
+    for text, before, after in zip(texts, plain, ruled, strict=True):
+        smaller = 1 if text in ("中", "Größe") else 0.8
+        assert after == pytest.approx([smaller * x for x in before], rel=1e-3), text
+
+
+def test_burmese_is_bold_where_the_text_is() -> None:
+    assert fonts.families("က")[0] == "Noto Sans Myanmar"
 
 
 def test_letters_without_a_font_are_named() -> None:

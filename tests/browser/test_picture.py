@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from lstm_trace.tables.explanations import explanation
+
 from ..support.pictures import lstm
 from .chromium import Browser
 
@@ -51,7 +53,7 @@ def test_a_field_says_its_value_and_a_row_its_unit(driver: Browser, folder: Path
     driver.wait_for("document.querySelector('image.heat[tabindex]')")  # the images have been read
     told, hidden, whose, curves = driver.run(f"(() => {{{POINT}}})()")
     value = lstm(6, 3)["f_t"][4, 0, 1]
-    assert told.startswith("f_t, unit 1, t = 4 (中文): ")
+    assert told.startswith("f_t, unit 1, t = 4 (‘中文’): ")
     assert float(told.rpartition(": ")[2]) == pytest.approx(value, abs=0.5 / 253 + 5e-4)
     assert (hidden, whose, curves) == (False, "unit 1", 5)
 
@@ -84,6 +86,24 @@ def test_what_is_wider_than_the_screen_says_so(driver: Browser, folder: Path) ->
         assert driver.run(
             "(() => { const box = document.querySelector('.scroll'); return box.scrollWidth > box.clientWidth; })()"
         )
+
+
+@pytest.mark.parametrize("how", ["contribution", "gates"])
+def test_a_table_that_is_wider_than_the_screen_says_so(driver: Browser, tmp_path: Path, how: str) -> None:
+    """In pages of explanations, whose tables and pictures scroll; what fits says nothing, and nothing is said twice."""
+    page, of = tmp_path / "page.html", None if how == "gates" else "5/h_t[1]"
+    page.write_text(explanation(lstm(6, 3, labels=LABELS), of, how).render("html"), encoding="utf-8")
+    for width in (390, 1280, 390):
+        driver.open(page, width)
+        driver.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        told = driver.run(
+            "[...document.querySelectorAll('.scroll')].map((box) => [box.scrollWidth > box.clientWidth + 1, "
+            "box.previousElementSibling?.matches('.sideways') && "
+            "getComputedStyle(box.previousElementSibling).display !== 'none'])"
+        )
+        assert [bool(said) for _, said in told] == [wider for wider, _ in told]
+        assert any(wider for wider, _ in told) == (width == 390)
+    assert "Wider than the screen" in driver.run("document.querySelector('.sideways').textContent")
 
 
 def test_the_text_can_be_selected(driver: Browser, folder: Path) -> None:

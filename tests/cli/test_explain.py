@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -55,16 +56,90 @@ def test_contributions_add_up_and_stand_beside_the_others() -> None:
     trace = traced({})
     frame = lt.explain(trace, OF["contribution"], "contribution")
     value = trace.lines["1/reverse"]["h_t"][0, 1, 2]
-    with pytest.warns(UserWarning, match="the table is empty: .* differs in the baseline: choose another trace"):
+    with pytest.warns(
+        UserWarning, match="the table is empty: .* differs in the baseline: choose another trace"
+    ) as told:
         base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace)
+    assert [one.filename for one in told] == [__file__]  # the place of the call, not one inside the package
     assert base.empty
-    assert base.attrs["sentences"][0].endswith("the difference is 0.0")
+    assert base.attrs["sentences"][0].endswith("the difference is 0")
     weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
     states = [np.stack([trace.initial[s][n] for s in trace.initial]) for n in ("h_prev", "c_prev")]
     zero = lt.run(weights, 0 * trace.x, h0=states[0], c0=states[1]).lines["1/reverse"]["h_t"][0, 1, 2]
     assert abs(frame.contribution.sum() - (value - zero)) < 1e-14
     assert abs(frame.integrated_gradients.sum() - (value - zero)) < 1e-6
     assert set(frame.batch) == {1}
+
+
+def test_what_the_share_of_a_block_is() -> None:
+    """By a loop over the entries: two that cancel have a share, and nearly no contribution."""
+    trace = traced({})
+    found = explanation(trace, OF["contribution"], "contribution")
+    frame = found.to_frame()
+    sizes = frame.contribution.abs()
+    (blocks,) = (part for part in found.more if part.title == "By block")
+    for name, contribution, share in blocks.rows:
+        assert name in ("x", *trace.parameters, "rounding of float32") or "/" in name
+        rows = frame[frame.kind == "input"] if name == "x" else None
+        if rows is not None:
+            assert contribution == pytest.approx(rows.contribution.sum())
+            assert share == pytest.approx(rows.contribution.abs().sum() / sizes.sum())
+    assert "`share`: the sizes of the block's entries, added up, as a part of those of all entries." in found.markdown()
+
+
+def test_a_language_without_a_worked_solution_is_refused(tmp_path: Path) -> None:
+    """Not an English document instead."""
+    path = tmp_path / "t.json"
+    traced({}, dtype="float32").save(path)
+    words = ["explain", str(path), "--how", "contribution", "--of", OF["contribution"], "--format", "text"]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    refused = CliRunner().invoke(main, [*words, "--language", "de"])
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert (
+        "they need float64, and the trace was computed in float32; without language the tables alone are written"
+        in (refused.stderr)
+    )
+    traced({}).save(path)
+    assert "Aufteilung von" in CliRunner().invoke(main, [*words, "--language", "de"]).stdout
+
+
+def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    lt.load(file).at(steps=slice(0, 3)).save(other)
+    words = ["explain", file, "--how", "contribution", "--of", OF["contribution"], "--baseline", str(other)]
+    refused = CliRunner().invoke(main, words)
+    assert refused.exit_code == 2
+    assert "the baseline has T = 3, the trace has T = " in refused.stderr
+
+
+@pytest.mark.parametrize("verb", ["explain", "diff"])
+def test_a_terminal_gets_lines_that_fit(verb: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wrapped as a report is; what is piped, or asked for by name, stays Markdown of one line for each sentence."""
+    more = ["--how", "contribution", "--of", OF["contribution"]] if verb == "explain" else [file, "--hold", "c_t[1]=0"]
+    piped = CliRunner().invoke(main, [verb, file, *more]).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    shown = CliRunner().invoke(main, [verb, file, *more]).stdout
+    assert CliRunner().invoke(main, [verb, file, *more, "--format", "md"]).stdout == piped
+    said = [row for row in shown.splitlines() if row[:1] not in ("|", "#")]
+    assert max(map(len, said)) <= 80 < max(len(row) for row in piped.splitlines() if row[:1] == "-")
+    assert any(row.startswith("  ") for row in said)  # below the text of its item
+    assert shown.split() == piped.split()
+    tables = [[row for row in text.splitlines() if row.startswith("|")] for text in (shown, piped)]
+    assert tables[0] == tables[1]
+    assert tables[0]
+
+
+def test_formulas_in_a_terminal_stay_as_they_are(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ["explain", file, "--how", "gradient", "--of", OF["gradient"], "--steps", "3"]
+    piped = CliRunner().invoke(main, words).stdout
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
+    shown = CliRunner().invoke(main, words).stdout
+    blocks = [re.findall(r"^```math$.*?^```$", text, re.S | re.M) for text in (shown, piped)]
+    assert blocks[0] == blocks[1]
+    assert blocks[0]
+    assert shown.split() == piped.split()
 
 
 def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
@@ -76,14 +151,14 @@ def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
     assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
 
 
-def test_a_float32_value_has_the_digits_of_float32() -> None:
-    weights = {f"W_{s}{g}": np.full((1, 1), 0.3, np.float32) for s in "xh" for g in "ifco"}
-    trace = lt.run(weights, np.array([[0.7], [0.2]], np.float32))
-    assert trace["h_t"].dtype == np.float32
-    value, cell = (str(trace[line][1, 0, 0]) for line in ("h_t", "c_t"))
-    assert len(value) < 13
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_value_in_a_sentence_is_short(dtype: str) -> None:
+    weights = {f"W_{s}{g}": np.full((1, 1), 0.3) for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, [[0.7], [0.2]], dtype=dtype)
+    value, cell = (f"{trace[line][1, 0, 0]:.6g}" for line in ("h_t", "c_t"))
+    assert len(value) < 10
     assert explanation(trace, "1/h_t[0]", "contribution").sentences[0] == (
-        f"0/forward/1/0/h_t[0]: the baseline has 0.0, the trace has {value}, the difference is {value}"
+        f"0/forward/1/0/h_t[0]: the baseline has 0, the trace has {value}, the difference is {value}"
     )
     assert explanation(trace, "1/c_t[0]", "memory").sentences[0].startswith(f"0/forward/1/0/c_t[0] = {cell}; ")
     assert explanation(trace, "1/h_t[0]", "ablation").sentences[0] == f"0/forward/1/0/h_t[0] = {value}"
@@ -131,7 +206,7 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '3/c_t[0]', in full 0/for"),
+        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (lay"),
         (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
         (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
         (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),

@@ -130,7 +130,7 @@ def test_diff_of_other_values_holds_nothing(here: Path) -> None:
 
 def test_ablation_is_sorted_and_names_units_and_steps(here: Path) -> None:
     told = out("explain", "t.json", "--how", "ablation", "--of", "2/h_t[1]")
-    assert "in each row a unit of 0/forward/c_t is held, over all steps, at 0" in told
+    assert "each variant holds one unit of 0/forward/c_t at 0, at all steps" in told
     assert told.index("wet") < told.index("bright")
     trace = lt.load("t.json")
     labels = (("mon", "tue", "wed"),)
@@ -141,7 +141,7 @@ def test_ablation_is_sorted_and_names_units_and_steps(here: Path) -> None:
     )  # fmt: skip
     assert [row["token"] for row in found["rows"]] == ["wed", "tue", "mon"]
     assert [row["t"] for row in found["rows"]] == [2, 1, 0]
-    assert "at *0.5 its own value" in " ".join(found["sentences"])
+    assert "each variant holds 0/forward/f_t at 0.5 times its own value, at one step" in found["sentences"]
     frame = lt.explain(trace, "2/h_t[1]", "ablation", over="lines")
     assert [*frame.columns] == ["layer", "direction", "line", "value", "effect"]
     assert frame["effect"].abs().is_monotonic_decreasing

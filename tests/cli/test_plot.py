@@ -73,10 +73,11 @@ def test_text_in_the_terminal() -> None:
 def test_two_sources(tmp_path: Path) -> None:
     same = invoke(EXAMPLE, "--kind", "diff", "--against", EXAMPLE)
     assert "There is no difference." in same.stdout
-    assert (
-        "Difference of the weights: other source − this source"
-        in invoke(EXAMPLE, "--kind", "weights", "--against", EXAMPLE).stdout
-    )
+    assert "(Difference of the weights: b − a)" in invoke(EXAMPLE, "--kind", "weights", "--against", EXAMPLE).stdout
+    other = tmp_path / "other.yaml"
+    other.write_text(Path(EXAMPLE).read_text("utf-8"), encoding="utf-8")  # with the same title
+    two = invoke(EXAMPLE, "--kind", "weights", "--against", str(other)).stdout
+    assert f"Difference of the weights: other.yaml − {Path(EXAMPLE).name}<" in two
     model = str(ROOT / "traces" / "unicode-burmese" / "burmese.npz")
     assert "Layer 0, reverse" in invoke(model, "--kind", "weights", "--of", "W_hi").stdout  # without an input
     refused = invoke(model, "--kind", "weights", "--against", EXAMPLE)

@@ -227,7 +227,7 @@ def test_a_model_and_its_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert cli("m.npz", "--input", "x.npy").stdout == cli("t.json").stdout != ""
     profiled = cli("m.npz", "--input", "x.npy", "--detail", "profile")
     assert profiled.exit_code == 0
-    assert "lstm-trace verify SOURCE" in profiled.stdout  # its commands do not name the model, which has no run in it
+    assert "lstm-trace run m.npz --input x.npy | lstm-trace verify -" in profiled.stdout
     assert "lstm-trace verify t.json" in cli("t.json", "--detail", "profile").stdout
     assert "m.npz is a model: give its input with --input X" in cli("m.npz").stderr
     assert "t.json is a trace: its weights and its input are in it; leave --input out" in (

@@ -96,7 +96,8 @@ def test_without_products_the_split_is_the_best_order() -> None:
     assert not faith.disagree
     assert not faith.misleading
     text = explanation(trace, "9/h_t[0]", "contribution").markdown()
-    assert "faithfulness: without the first steps by contribution the value is " in text
+    assert "faithfulness: without the top-ranked steps (1–50 %) by contribution the value is " in text
+    assert "no better than" not in text
     assert "disagree" not in text
     assert "drawn at random: they add up" not in text
     early = explanation(trace, "6/h_t[0]", "contribution").markdown()
@@ -110,12 +111,13 @@ def test_a_value_that_goes_past_the_baselines() -> None:
     x[0] += 2**-20
     found = explanation(lt.run({}, x, cell=cell), "11/h_t[0]", "contribution")
     assert (
-        "faithfulness: without the first steps by contribution the value is -1.3 on average (by occlusion -1.3, at "
+        "faithfulness: without the top-ranked steps (1–50 %) by contribution the value is -1.3, the mean over 1, 5, "
+        "10, 20 and 50 % (by occlusion -1.3, in random order "
     ) in found.markdown()
-    assert "; with all steps it is 9.537e-07, with none 0. With the first steps alone it is off by 1.3 (" in (
+    assert "; with all steps it is 9.537e-07, with none 0. With the top-ranked steps alone it is off by 1.3 (" in (
         found.markdown()
     )
-    assert "without the first steps the value goes past the baseline's, by 1.3 on average" in found.markdown()
+    assert "without the top-ranked steps the value goes past the baseline's, by 1.3 on average" in found.markdown()
     assert "the contributions of the steps cancel: +3 and -3 leave +9.54e-07" in found.markdown()
     head = "| order              | comprehensiveness | past the baseline | sufficiency | distance |"
     assert head in found.markdown()
@@ -123,6 +125,27 @@ def test_a_value_that_goes_past_the_baselines() -> None:
     assert row["comprehensiveness"] == pytest.approx(row["distance"], rel=1e-5)
     assert row["sufficiency"] == -row["distance"]
     assert row["overshoot"] == pytest.approx(row["comprehensiveness"], rel=1e-5)
+
+
+def test_an_order_that_does_no_better_than_chance() -> None:
+    """Where all steps add the same every order is as good; where they cancel, the largest alone are far off."""
+    cell = {"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"}
+    told = explanation(lt.run({}, np.ones((6, 1)), cell=cell), "5/h_t[0]", "contribution").sentences
+    without = np.mean([5, 5, 5, 4, 3])  # 1, 1, 1, 2 and 3 steps are taken away; as many kept, the rest is missing
+    chance = "the top-ranked steps by contribution do no better than steps drawn at random: the value is"
+    assert f"taken away, {chance} {without:.4g}, against {without:.4g}" in told
+    assert f"kept alone, {chance} off by {without:.4g}, against {without:.4g}" in told
+    x = np.array([[0.5], [-0.5]] * 6)
+    x[0] += 2**-20
+    found = account(trace := lt.run({}, x, cell=cell), "11/h_t[0]").faithfulness
+    assert found is not None
+    draw = np.random.default_rng(0)  # as the orders are drawn
+    orders = [x[draw.permutation(12), 0] for _ in range(20)]
+    off = np.mean([abs(order[:k].sum() - x.sum()) for order in orders for k in (1, 1, 2, 3, 6)])
+    assert found.mean.distance == pytest.approx(off, rel=1e-9)
+    told = explanation(trace, "11/h_t[0]", "contribution").sentences
+    assert f"kept alone, {chance} off by 1.3, against {off:.4g}" in told
+    assert not [text for text in told if text.startswith("taken away")]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -175,7 +198,7 @@ def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     assert found.faithfulness.disagree
     text = explanation(burmese, "7/y_t[3]", "contribution").markdown()
     correlation = f"{found.faithfulness.correlation:.2f}"
-    said = f"the rank correlation of contributions and occlusion is {correlation}, and 1 of their first 2 are the same"
+    said = f"the rank correlation of contributions and occlusion is {correlation}, and 1 of their top 2 are the same"
     assert f"split and experiment disagree: {said}" in text
 
 
@@ -212,8 +235,8 @@ def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) 
         found = measured(trace)
         assert (0 if found is None else len(found.drawn)) == draws
     text = explanation(trace, OF, "contribution").markdown()
-    assert "faithfulness was not measured, since it takes 52 runs more (about 1 s)" in text
-    assert "the steps are in the order of time; any number measures it: --occlusion 8" in text
+    assert "faithfulness was not measured: it takes 52 more runs (about 1 s)" in text
+    assert "The steps are in the order of time. With --occlusion and a number, as in --occlusion 8, it is m" in text
     asked = measured(trace, runs=8)
     assert asked is not None
     assert len(asked.drawn) == 3

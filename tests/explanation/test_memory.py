@@ -87,12 +87,12 @@ def test_faults() -> None:
     trace = traced({}, layers=1, both=False)
     with pytest.raises(OptionError, match="i_t is not carried to the next step, so it has no memory; carried lines"):
         ledger(trace, "0/0/i_t[0]")
-    with pytest.raises(OptionError) as told:
-        ledger(traced({}), "1/joined/2/1/y_t[0]")
-    assert str(told.value) == (
-        "y_t of 1/joined is not carried to the next step, so it has no memory; the carried lines of layer 1 have one: "
-        "1/forward/2/1/c_t[0], 1/reverse/2/1/c_t[0]"
-    )
+    for unit, there in ((0, "1/forward/2/1/c_t[0]"), (3, "1/forward/2/1/c_t[3]"), (7, "1/reverse/2/1/c_t[2]")):
+        with pytest.raises(OptionError) as told:
+            ledger(traced({}), f"1/joined/2/1/y_t[{unit}]")
+        assert str(told.value) == (
+            f"y_t of 1/joined is not carried to the next step, so it has no memory; what is carried has one: {there}"
+        )
     with pytest.raises(MissingError, match="say which of the 5 units"):
         ledger(trace, "0/0/c_t")
     with pytest.raises(OptionError, match="thresholds"):

@@ -361,5 +361,5 @@ def test_what_has_no_profile() -> None:
 
 def test_nothing_valid() -> None:
     found = profile(stacked(3, 1, 1, 2, ("forward",), lengths=[0]))
-    assert (found.counted, found.longest, len(found.steps)) == (0, 0, 0)
+    assert (found.counted, found.foreseen, len(found.steps)) == (0, 0, 0)
     assert found.units["mean"].isna().all()

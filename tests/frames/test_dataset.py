@@ -56,6 +56,19 @@ def test_layers_and_directions_are_dimensions() -> None:
     assert trace.to_xarray(direction="reverse")["c_t"].dims == ("layer", "t", "batch", "unit")
 
 
+@pytest.mark.parametrize("layers", [1, 2])
+def test_padded_directions_have_the_output_where_they_meet(layers: int) -> None:
+    """The y_t of each direction is what is joined: only all lines have it, or that direction when it is chosen."""
+    trace = stacked(4, 2, layers, 3, lengths=LENGTHS)
+    found = trace.to_xarray(padding=True)
+    assert [name for name in found if "y_t" in str(name)] == ["y_t"]
+    assert found["y_t"].attrs["direction"] == "joined"
+    assert same(found["y_t"].to_numpy(), np.squeeze([trace.lines[f"{k}/joined"]["y_t"] for k in range(layers)]))
+    assert "0/forward/y_t" in trace.to_xarray(all_lines=True)
+    reverse = trace.to_xarray(padding=True, layer=0, direction="reverse")["y_t"]
+    assert same(reverse.to_numpy(), trace.lines["0/reverse"]["y_t"])
+
+
 def test_stages_that_do_not_agree_have_variables_of_their_own() -> None:
     draw = np.random.default_rng(3)
     weights = {}

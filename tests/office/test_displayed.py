@@ -31,7 +31,7 @@ def sheets_of(pages: list[str], book: Any) -> dict[str, list[list[str]]]:
     found: dict[str, list[list[str]]] = {}
     at = -1
     for page in pages:
-        first = page.lstrip("\n").partition("\n")[0].strip()
+        first = re.sub(r" +unit +\d+$", "", page.strip().partition("\n")[0])  # beside a unit's title its number stands
         if at + 1 < len(titles) and first == titles[at + 1][0]:
             at += 1
         found.setdefault(titles[at][1], []).extend(line.split() for line in page.splitlines())
@@ -92,7 +92,7 @@ def books(printed: Callable[[list[Path]], list[list[str]]], tmp_path_factory: py
 def test_every_number_is_shown_with_its_sign_and_size(books: Books, name: str) -> None:
     book, sheets = books[name]
     digits = BOOKS[name][1].get("digits", Style(6)).digits
-    for sheet in set(book.sheetnames) - {"Read me", "Check"}:
+    for sheet in {name for name in book.sheetnames if not name.startswith("Unit ")} - {"Read me", "Check"}:
         keys = 2 if sheet.startswith(("Inputs", "Layer", "Recorded")) else 1
         stored, there = rows_stored(book[sheet], keys), rows_shown(sheets[sheet], keys)
         assert list(there) == list(stored), sheet
@@ -113,6 +113,17 @@ def test_results_of_formulas_are_shown_in_places(books: Books, name: str) -> Non
     for (b, t), texts in rows_shown(books[name][1]["Layer 0 forward"], 2).items():
         wanted = [shown(value) for line in ("g_t", "h_t") for value in lines[line][int(t), int(b)].tolist()]
         assert any(texts[at : at + len(wanted)] == wanted for at in range(len(texts)))
+
+
+def test_the_chosen_unit_is_shown_in_places(books: Books) -> None:
+    """Beside its values a chart stands, whose numbers are on the same lines of text."""
+    values, size = signed().lines["0/forward"]["h_t"], len(NUMBERS)
+    lines = books["formulas"][1]["Unit 0 forward"]
+    unit = next(int(words[-1]) for words in lines if words[-2:-1] == ["unit"])
+    assert 0 <= unit < size
+    there = {tuple(map(int, words[:2])): words[2] for words in lines if len(words) > 2 and words[1].isdecimal()}
+    assert there == {(b, t): shown(values[t, b, unit]) for b in (0, 1) for t in (0, 1)}
+    assert max(len(word) for words in lines for word in words) < 20  # the numbers of the axis too
 
 
 def test_differences_are_shown(books: Books) -> None:

@@ -67,6 +67,15 @@ def test_a_sentence_stays_on_its_line() -> None:
     assert unescape(title).replace(" ", "\u00a0") in expression(raster.light(svg))
 
 
+def test_a_png_has_letters_of_the_size_of_its_latin_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    typst = pytest.importorskip("typst")
+    pages: list[bytes] = []
+    monkeypatch.setattr(fonts, "check", lambda *_: None)
+    monkeypatch.setattr(typst, "compile", lambda page, **_: pages.append(page) or b"")
+    lstm(6, 2, labels=THAI).plot.states().png()
+    assert fonts.sized("".join(THAI)) in pages[0].decode()
+
+
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext is not there")
 def test_a_pdf_has_every_mark(tmp_path: Path) -> None:
     typst = pytest.importorskip("typst")

@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.formulas.blocks import Body, Table
+from lstm_trace.report.formats import typst
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.trace import Trace
 
@@ -109,9 +111,31 @@ def test_a_split_that_has_no_worked_steps_is_a_document_too() -> None:
     found = explanation(traced("float32"), "5/1/h_t[2]", "contribution")
     page = found.render("html")
     assert page.count('class="lstm-plot"') == 1
-    assert "Without worked steps: " in page
-    assert "the split as a trace needs float64" in page
+    assert "Worked steps are left out: they need float64, and the trace was computed in float32." in page
     assert "<h2>By step</h2>" in page
+
+
+def test_of_a_trained_model_the_worked_steps_are_written_on_request() -> None:
+    rng = np.random.default_rng(4)
+    weights = {f"W_{s}{g}": rng.normal(size=(3, 2 if s == "x" else 3)) for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, rng.normal(size=(20, 2)))
+    short = explanation(trace, "19/h_t[1]", "contribution")
+    worked = explanation(trace, "19/h_t[1]", "contribution", detail="vector")
+    said = "Worked steps are left out; --detail vector writes them, and so does any other option of a report."
+    for form in ("text", "typ"):
+        text, long = (" ".join(found.render(form).split()) for found in (short, worked))
+        assert said in text
+        assert said not in long
+        assert "By step" in text
+        assert ("slope" in text, "slope" in long) == (False, True)
+    pages = [len(re.findall(rb"/Type ?/Page\b", found.pdf())) for found in (short, worked)]
+    assert pages[0] <= 4 < pages[1]
+
+
+def test_a_table_is_one_on_paper_where_it_fits() -> None:
+    found = explanation(traced(), "5/1/h_t[2]", "contribution", detail="vector").blocks()
+    table = next(block for block in found if isinstance(block, Table) and ("distance",) in block.head)
+    assert typst.render([Body((table,))]).count("#table(") == 1
 
 
 def test_where_there_is_nothing_to_draw_there_is_no_picture() -> None:

@@ -10,6 +10,7 @@ import yaml
 
 import lstm_trace as lt
 from lstm_trace.examples import text
+from lstm_trace.tables.explanations import explanation
 
 PROBLEM: dict[str, Any] = yaml.safe_load(text("three-steps")) | {"ask": []}
 
@@ -23,11 +24,12 @@ def said(trace: lt.Trace, **options: Any) -> str:
 
 
 HELD = {
-    "en": "Held instead of computed: c_t[1] = 0.25; f_t = 0.5 f_t⁰ (t = 2–3).",
-    "de": "Festgehalten statt berechnet: c_t[1] = 0,25; f_t = 0,5 f_t⁰ (t = 2–3).",
-    "es": "Valores fijados en lugar de calculados: c_t[1] = 0,25; f_t = 0,5 f_t⁰ (t = 2–3).",
-    "fr": "Valeurs imposées au lieu d’être calculées\u00a0: c_t[1] = 0,25\u202f; f_t = 0,5 f_t⁰ (t = 2–3).",
-    "zh": "固定而不作计算：c_t[1] = 0.25；f_t = 0.5 f_t⁰ (t = 2–3)。",
+    "en": "Held instead of computed: c_t[1] = 0.25; f_t at 0.5 times its own value (t = 2–3).",
+    "de": "Festgehalten statt berechnet: c_t[1] = 0,25; f_t auf dem 0,5-Fachen des eigenen Werts (t = 2–3).",
+    "es": "Valores fijados en lugar de calculados: c_t[1] = 0,25; f_t a 0,5 veces su propio valor (t = 2–3).",
+    "fr": "Valeurs imposées au lieu d’être calculées\u00a0: c_t[1] = 0,25\u202f; "
+    "f_t à 0,5 fois sa propre valeur (t = 2–3).",
+    "zh": "固定而不作计算：c_t[1] = 0.25；f_t 固定为自身值的 0.5 倍 (t = 2–3)。",
 }
 
 
@@ -101,6 +103,14 @@ def test_the_gradient_is_printed_too() -> None:
     assert "∂L/∂to_c_t = ∂L/∂c_2 ⊙ [held(c_2) ≠ 0]" in found
 
 
+@pytest.mark.parametrize("how", ["gradient", "contribution"])
+def test_the_way_back_alone_says_what_is_held(how: str) -> None:
+    found = lt.explain(run({"1/c_t[0]": 0.25}), "2/h_t[0]", how)
+    assert found.attrs["sentences"][0] == "Held: 0/forward/1/0/c_t[0] at 0.25."
+    text = explanation(run({"1/c_t[0]": 0.25}), "2/h_t[0]", how).render("text")
+    assert "Held instead of computed: c_t[1] = 0.25 (t = 2)." in " ".join(text.split())
+
+
 def test_one_number() -> None:
     trace = run({"1/c_t[0]": 0.25})
     held, beside, before = (lt.derivation(trace, f"{t}/c_t[{j}]") for t, j in ((1, 0), (1, 1), (0, 0)))
@@ -118,7 +128,7 @@ def test_one_number() -> None:
 def test_a_profile_and_pictures_have_the_lines_of_the_cell() -> None:
     trace = run({"1/c_t[0]": 0.25, "f_t": "*0.5"})
     profile = said(trace, detail="profile")
-    assert "f_t = 0.5 f_t⁰" in profile
+    assert "f_t at 0.5 times its own value" in profile
     assert re.search(r"f_t 0\.\d+ ", profile.partition("Gates")[2]), "f_t is a gate as it is without"
     assert "free" not in profile
     frame = trace.plot().data

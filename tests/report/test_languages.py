@@ -324,6 +324,8 @@ def splits() -> Iterator[str]:
     yield secants(every(0), every(1), "2/h_t[0] - 1/h_t[1]").report("md", alone="back")
     burmese = ROOT / "traces" / "unicode-burmese"
     misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")
+    equal = lt.run({}, np.ones((6, 1)), cell={"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"})
+    yield explanation(equal, "5/h_t[0]", "contribution").render("text")
     named = replace(misleading, header=replace(misleading.header, step_labels=(tuple("abcdefghijklm"),)))
     yield explanation(named, "5/y_t[6]", "contribution", points=1).render("text")
     both = stacked(lengths=[4, 1])
@@ -369,3 +371,12 @@ def test_typography(language: str) -> None:
         if any(re.search(pattern, text) for pattern in NEVER[language])
     ]
     assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("language", languages())
+def test_pictures_write_shares_as_sentences_do(language: str) -> None:
+    table = words(language, 0).table
+    sign = table["share"].partition("}")[2]
+    written = {key: re.findall(r"(?<=[\d}])\s?%", text) for key, text in table.items() if key.startswith("plot.")}
+    assert {one for found in written.values() for one in found} == {sign}
+    assert {key for key, found in written.items() if found} > {"plot.clipped", "plot.focus"}

@@ -15,10 +15,11 @@ import lstm_trace as lt
 from lstm_trace.base import fonts
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.formulas.blocks import Body, Para
+from lstm_trace.formulas.blocks import Body, Items, Para
 from lstm_trace.formulas.tex import TEX
 from lstm_trace.formulas.tree import Quot, Sym, Transposed
 from lstm_trace.formulas.user_tex import translated
+from lstm_trace.languages.strings import words
 from lstm_trace.report.formats import latex, typst
 
 from ..formulas.test_symbols import NAMES, OWN
@@ -216,6 +217,21 @@ def test_every_symbol_in_latex(tmp_path: Path) -> None:
     block, own = every_symbol()
     log = compiled(latex.render([Body((block,), own)]), tmp_path)
     assert "Missing character" not in log
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "fr", "zh"])
+def test_latex_has_every_character_of_the_sentences(language: str) -> None:
+    strings = words(language).table.values()
+    assert "₂" in "".join(strings)
+    assert "[U+" not in latex.render([Body((Items(tuple((text,) for text in strings)),), {})])
+
+
+@pdflatex
+def test_a_profile_in_latex(tmp_path: Path) -> None:
+    source = lstm().report("tex", detail="profile")
+    assert "as -log₂ k halvings" in source.replace("−", "-")
+    assert r"\DeclareUnicodeCharacter{2082}{\ensuremath{{}_2}}" in source
+    compiled(source, tmp_path)
 
 
 def test_every_symbol_in_a_pdf() -> None:

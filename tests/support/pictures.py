@@ -118,6 +118,9 @@ def shown() -> Iterator[object]:
         cell = {"equations": "s_t = W @ x_t\ncarry: s_prev <- s_t\noutput: s_t"}
         yield lt.run({"W": np.ones((units, 1))}, np.ones((steps, 1)), cell=cell).plot.states(order="index").to_vega()
     yield from (*_texts(), *_differences(), *_weights())
+    yield lstm().plot.saturation(lines="c_tilde").svg()
+    still = lt.run({}, [[0.0], [0.0]], cell={"equations": "s_t = s_prev + x_t\ncarry: s_prev <- s_t"})
+    yield still.plot.contribution("1/s_t[0]").svg()
 
 
 def _texts() -> Iterator[object]:
@@ -135,9 +138,15 @@ def _differences() -> Iterator[object]:
     near.lines["0/forward"]["h_t"][2, 0, 0] = np.nan
     yield whole.plot.diff(near).svg()
     yield whole.plot.diff(whole).svg()
+    far = lt.run(whole.parameters["0/forward"], whole.x, lengths=[4, 6], hold={"c_t[0]": "*0.5"})
+    far.lines["0/forward"]["h_t"][:, 0] = whole["h_t"][:, 0] + np.logspace(-9, 0, 12).reshape(6, 2)
+    yield whole.plot.diff(far, lines="h_t").svg()
 
 
 def _weights() -> Iterator[object]:
     wide = lstm(1, 200)
     yield wide.plot.weights().to_vega()
     yield wide.plot.weights("W_xi", against=wide).svg()
+    other = lstm(1, 200)
+    other.parameters["0/forward"]["W_xi"] = other.parameters["0/forward"]["W_xi"] + np.eye(200, 2) + 1e-3
+    yield wide.plot.weights("W_xi", against=other).svg()

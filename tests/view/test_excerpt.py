@@ -221,19 +221,20 @@ def gates(units: int, forget: dict[int, float], names: list[str] | None = None, 
 def test_units_are_named() -> None:
     text = gates(128, {5: 0.99, 17: 0.98, 90: 0.99, 30: 0.01, 31: 0.02, 32: 0.01})
     assert "; 3 of 128 units always shut (30–32); 3 of 128 units always open (5, 17, 90); half-life " in text
-    rows = [(row[0], row[1], row[5]) for row in cells(text, "line")]
+    rows = [(row[0], row[1], row[5]) for row in cells(text.partition("## Entries")[2], "line")]
     assert [row for row in rows if row[2]] == [
         ("f_t", "5", "open"), ("f_t", "17", "open"), ("f_t", "30", "shut"), ("f_t", "31", "shut"),
         ("f_t", "32", "shut"), ("f_t", "90", "open"),
     ]  # fmt: skip
-    assert "88 rows are left out, none with left or right above 0. `-o FILE.csv` has every row." in text
+    assert len(rows) < 20, "of those that are never saturated no more than a few"
+    assert f"{128 - len(rows)} rows are left out, none with left or right above 0. `-o FILE.csv` has every row." in text
     assert max(map(len, (line for line in text.splitlines() if line.startswith("|")))) <= 80
 
 
 def test_the_unit_that_is_left_out_and_matters_most_is_named() -> None:
     """One unit more than fits is always open: of equal ones the last is left out, and the sentence says which."""
     text = gates(60, dict.fromkeys(range(10, 51), 0.99))
-    assert [row[1] for row in cells(text, "line")] == [str(unit) for unit in range(10, 50)]
+    assert [row[1] for row in cells(text.partition("## Entries")[2], "line")] == [str(n) for n in range(10, 50)]
     assert "20 rows are left out, none with left or right above 1 (line f_t, unit 50)." in text
 
 
@@ -250,7 +251,22 @@ def test_entries_that_are_left_out_are_named() -> None:
 def test_units_are_named_by_their_labels() -> None:
     text = gates(3, {0: 0.6, 1: 0.99, 2: 0.25}, ["year", "month", "day"])
     assert "1 of 3 units always open (1 (month))" in text
-    assert "half-life 1 (unit 2 (day)) to 69 steps (unit 1 (month)), median 1.36" in text
+    assert "half-life 1 (unit 2 (day)) to more than 30 steps (unit 1 (month)), median 1.36" in text
+
+
+def test_each_unit_has_its_half_life_up_to_what_can_be_told() -> None:
+    f = {0: 0.6, 1: 0.99, 2: 0.25, 3: 0.9, 4: 0.93}
+    text = gates(5, f)
+    rows = [(row[0], row[1], row[3]) for row in cells(text.partition("## Half-lives")[2], "line")]
+    lives = {j: min(-1 / math.log2(max(value, 0.5)), 1e9) for j, value in f.items()}
+    order = sorted(lives, key=lambda j: -lives[j])
+    assert [row[1] for row in rows][:5] == [str(j) for j in order]
+    told = [cell for _, _, cell in rows[:5]]
+    assert told[0] == "> 30", "ten times the three steps that there are"
+    assert list(map(float, told[1:])) == pytest.approx([lives[j] for j in order[1:]], rel=1e-5)
+    memory = explanation(lt.run({"f": [0.99]}, [[1.0]] * 3, cell={
+        "equations": "c_t = f * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}), "2/c_t[0]", "memory")  # fmt: skip
+    assert memory.sentences[-1] == "half-life of the unit over all steps: more than 30 steps"
 
 
 def test_many_units_are_counted() -> None:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..model_options import input_options, layout_options_of_two
-from ..options import FORMAT, conclude, echo, output_option
+from ..options import FORMAT, conclude, echo, narrow, output_option
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
     from ...trace.trace import Trace
+
+
+#: So many places that are held stand in a title.
+HELD = 3
 
 
 @click.command("diff")
@@ -84,18 +89,39 @@ def command(
         reference, other = opened_two(a, b, given)
     if attribute is not None:
         verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
-        made: Iterator[bytes] | Iterator[str] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
+        made: Iterator[Any] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
     else:
         found = compared(reference, other, tolerance)
         lines = list(dict.fromkeys(unit.line for unit in found.units))
         figures = _pictured(reference, other, lines) if chosen == "html" and lines else []
-        title = f"Difference of {Path(a).name} and {Path(b).name}"
+        title = f"Difference of {_named((a, b), (reference, other), given)}"
         verdict, made = found.verdict, iter([view.render(found, chosen, title, figures)])
     conclude(0 if verdict == "same" else 1)
     with written(output, "wb" if chosen == "pdf" else "w") as file:
-        file.writelines(made)
+        file.writelines(made if chosen == "pdf" else narrow(made, chosen, output, form))
     for remark in remarks:
         echo(f"note: {remark}", err=True)
+
+
+def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> str:
+    """Both sides by name, with what sets them apart where the name does not."""
+    from ...cell.network import forward_stages
+    from ...trace.holds.held import entries
+    from ..model_options import STORED
+
+    names = [Path(path).name for path in paths]
+    if names[0] == names[1]:
+        own = [[(n, given.get(f"{n}_{side}")) for n in STORED] for side in "ab"]
+        said = [", ".join(f"{n.replace('_', ' ')} {v}" for n, v in one if v is not None) for one in own]
+        names = [f"{name} ({text})" if text else name for name, text in zip(names, said, strict=True)]
+    short = len(forward_stages(traces[0].stages)) == 1
+    held = [
+        [f"{e.short if short else e.address} held at {e.said}" for e in islice(entries(t), HELD + 1)] for t in traces
+    ]
+    if held[0] == held[1]:
+        return " and ".join(names)
+    told = [", ".join(one[:HELD]) + (", …" if len(one) > HELD else "") for one in held]
+    return ", and ".join(f"{name} with {text}" if text else name for name, text in zip(names, told, strict=True))
 
 
 def _pictured(a: Trace, b: Trace, lines: list[str]) -> list[Figure]:

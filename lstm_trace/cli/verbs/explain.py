@@ -14,6 +14,7 @@ from ..options import (
     arithmetic_options,
     baseline_options,
     example_of,
+    narrow,
     nonfinite_option,
     number_options,
     output_option,
@@ -140,7 +141,7 @@ def command(
             spare(picture, [source, output])
         text = found.pieces(chosen, os.path.basename(picture) if drawn is not None else "")
         with written(output) as file:
-            file.writelines(text)
+            file.writelines(narrow(text, chosen, output, form))
             if drawn is not None:  # while the text has not appeared yet: where one cannot be written, neither appears
                 drawn.save(picture)
 

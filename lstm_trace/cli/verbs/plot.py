@@ -148,5 +148,14 @@ def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfin
         first, second = opened_two(source, other, given)
         return first, second
     pair = (source, other)
-    first, second = (_opened(one, kind, of_side(pair, given, at), allow_nonfinite) for at, one in enumerate(pair))
+    first, second = (_called(one, _opened(one, kind, of_side(pair, given, at), allow_nonfinite))
+                     for at, one in enumerate(pair))  # fmt: skip
     return first, second
+
+
+def _called(path: str, source: Any) -> Any:
+    """A source with the name of its file as its title, by which it is told from the other."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    return replace(source, header=replace(source.header, title=Path(path).name))

@@ -116,6 +116,7 @@ def command(
     from ...report.options import options_of
     from ...report.profiled import is_profile
     from ...report.report import SUFFIXES, pdf_of, reports
+    from ..as_typed import source_as_typed
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
     if len(sources) > 1 and (said := [name for name in (*INPUTS, *STORED) if of_source[name] is not None]):
@@ -151,8 +152,7 @@ def command(
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
-    # commands that look closer name a file that has the run in it, which a model, or a problem with options, has not
-    named = sources if all(of_source[name] is None for name in (*INPUTS, *STORED)) else ()
+    named = [source_as_typed(click.get_current_context(), source) for source in sources]
     if chosen == "pdf":
         made = pdf_of(traces, named, **options)
         with written(output, "wb") as file:

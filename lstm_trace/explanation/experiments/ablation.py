@@ -20,9 +20,9 @@ from ...cell.network import restrict
 from ...engine import cost
 from ...errors import Faults, OptionError, TooLargeError, counted
 from ...trace.argument_types import listed
-from ...trace.holds.held import plain
+from ...trace.holds.held import Entry, plain
 from ...trace.holds.places import Place, places
-from ...trace.holds.values import Lines, Scale, applied, numbers, read_value
+from ...trace.holds.values import Lines, Scale, applied, in_words, numbers, read_value
 from ...trace.operands import one_row, sizes
 from ...trace.trace import Trace
 from .trials import Rows, Trials, computed, made
@@ -31,7 +31,10 @@ Over = Literal["units", "steps", "lines"]
 
 
 class Effect(NamedTuple):
-    """One variant: what was held (t, unit: None for all of them), the value then, and by how much it changed."""
+    """One variant: what was held (t, unit: None for all of them), the value then, and by how much it changed.
+
+    address: of all that was held.
+    """
 
     scope: str
     line: str
@@ -39,6 +42,7 @@ class Effect(NamedTuple):
     unit: int | None
     value: float
     effect: float
+    address: str
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,8 @@ class Ablation:
     """A value, and what it becomes in each variant, the largest change first.
 
     of: the value, or a sum of some; value: as the run without a hold gives it. to: at what a variant is held, in words.
+    held: what is held in turn, line by line: at which steps and which units (None: all). unreached: layers and
+    directions that have such lines too, and on which the value does not depend.
     left: how many variants were left out, those whose own values are the smallest, since all would take too long.
     """
 
@@ -54,6 +60,8 @@ class Ablation:
     over: Over
     to: str
     effects: tuple[Effect, ...]
+    held: tuple[Entry, ...]
+    unreached: tuple[str, ...] = ()
     left: int = 0
 
 
@@ -85,7 +93,7 @@ def ablation(
     for part in parts:
         if not computed(one, part):
             raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
-    one = _reached(one, parts)
+    every, one = one, _reached(one, parts)
     named = _lines(one, over) if lines is None else listed("lines", lines)
     if not named:
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
@@ -99,11 +107,34 @@ def ablation(
     held = _Held(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
     base, values = trials.value, held.values(variants)
     effects = [
-        Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base) for v, y in zip(variants, values, strict=True)
+        Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base, _entry(v.place, one, found.b).address)
+        for v, y in zip(variants, values, strict=True)
     ]
     order = np.argsort([-abs(e.effect) if np.isfinite(e.effect) else -np.inf for e in effects], kind="stable")
-    said = str(value) if isinstance(value, Scale) else f"{value:g}" if isinstance(value, float) else "given values"
-    return Ablation(found, base, over, said, tuple(effects[k] for k in order), possible - len(variants))
+    return Ablation(
+        found,
+        base,
+        over,
+        in_words(value),
+        tuple(effects[k] for k in order),
+        tuple(_entry(place, one, found.b) for place in meant),
+        tuple(_unreached(every, one, {place.line for place in meant})),
+        possible - len(variants),
+    )
+
+
+def _entry(place: Place, one: Trace, b: int) -> Entry:
+    """What is held in row b, as it is said: all steps and all units are not named."""
+    steps = None if place.steps == one.span else place.steps
+    whole = len(place.units) == sizes(one)[place.scope][place.line]
+    return Entry(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
+
+
+def _unreached(every: Trace, one: Trace, lines: set[str]) -> Iterator[str]:
+    """The layers and directions with one of these lines that are not in `one`."""
+    for stage in plain(every).stages:
+        if stage.scope not in one.scopes and lines & stage.cell.by_name.keys():
+            yield stage.scope
 
 
 def _reached(one: Trace, parts: Sequence[Part]) -> Trace:

@@ -16,6 +16,7 @@ from ...trace.argument_types import checked
 from ...trace.holds.held import plain
 from ...trace.rows import Selection
 from ...trace.trace import Trace
+from ..half_life import foreseen
 from ..line_statistics import LineStatistics, Moves, line_statistics, moves
 from ..recurrence import Recurrence, recurrence
 from ..saturation import Activity, NotFinite, behaviour
@@ -98,15 +99,16 @@ class StageProfile:
 class Profile:
     """What the units of a trained model did: `parts` for each layer and direction.
 
-    rows: of the batch, over which all of it is. counted: their valid steps; longest: those of the longest row.
-    missing: `scope/line` of what was not recorded. not_finite: the first value that is no finite number.
+    rows: of the batch, over which all of it is. counted: their valid steps. foreseen: the longest half-life that is
+    given as a number. missing: `scope/line` of what was not recorded. not_finite: the first value that is no finite
+    number.
     """
 
     trace: Trace
     parts: tuple[StageProfile, ...]
     rows: range
     counted: int
-    longest: int
+    foreseen: int
     missing: tuple[str, ...]
     not_finite: NotFinite | None
 
@@ -189,8 +191,15 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
     valid = trace.valid[:, rows, 0] != 0
     parts = tuple(_part(whole, stage, rows, found.units) for stage in stages)
     lacking = tuple(f"{stage.scope}/{name}" for stage in stages for name in _lacking(trace, stage))
-    longest = int(valid.sum(axis=0).max(initial=0))
-    return Profile(trace, parts, range(trace.batch)[rows], int(valid.sum()), longest, lacking, found.not_finite)
+    return Profile(
+        trace,
+        parts,
+        range(trace.batch)[rows],
+        int(valid.sum()),
+        foreseen(trace.valid[:, rows]),
+        lacking,
+        found.not_finite,
+    )
 
 
 def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:

@@ -97,7 +97,7 @@ def _chart(book: Book, page: Page, grid: Grid, shown: list[Block], first: int) -
         chart.add_series({"name": block.name, "categories": steps_at, "values": values, "line": look})
     of = f", row {book.rows[sequence]}" if len(book.rows) > 1 else ""
     chart.set_x_axis({"name": f"t{of}", "label_position": "low"})
-    chart.set_y_axis({"num_format": "0.0", "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
+    chart.set_y_axis({"num_format": "General", "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})
     chart.set_legend({"position": "top"})
     chart.set_size(SIZE)
     chart.show_na_as_empty_cell()

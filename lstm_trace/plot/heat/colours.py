@@ -22,9 +22,9 @@ from ..furniture import shown_number
 PADDING, BROKEN, FIRST, LEVELS = 0, 1, 2, 254
 #: The colours are those of the middle `WITHIN` of the sizes of the values, where the largest is `FAR` times that.
 WITHIN, FAR = 0.99, 1.5
-#: Sizes that are so many powers of ten apart have a logarithmic scale, which ends `DECADES` below the largest:
-#: what is smaller than that matters no more.
-APART, DECADES = 2.0, 4.0
+#: Sizes of which more than `SMALL` are so many powers of ten below the largest have a logarithmic scale, which ends
+#: `DECADES` below the largest: what is smaller than that matters no more.
+APART, SMALL, DECADES = 2, 0.1, 4
 #: Sizes up to this one are no larger than zero: they have few digits, or none.
 _LEAST = float(np.finfo(np.float64).tiny)
 _ONE = ("#eef3fa", "#d8e5f4", "#bcd4ec", "#97bde0", "#6fa3d2", "#4b87c0", "#2f6aa8", "#1c4d89", "#0b2f61")
@@ -38,7 +38,7 @@ class Scale:
 
     two: whether it has two colours, which meet in the middle. logarithmic: whether equal factors look alike. beyond:
     how many of the `count` values lie outside, and have the colours of its ends; most: the largest size of a value.
-    gate: whether values are far if they are far from the middle, and not from 0.
+    gate: whether values are far if they are far from the middle, and not from 0. apart: whether they are differences.
     """
 
     low: float
@@ -49,6 +49,7 @@ class Scale:
     count: int = 0
     most: float = 0.0
     gate: bool = False
+    apart: bool = False
 
     def levels(self, values: Array, there: Array | bool = True) -> Array:
         """The numbers of the colours of values. there: False for padding."""
@@ -73,6 +74,8 @@ class Scale:
     @property
     def ends(self) -> tuple[str, str]:
         """Its ends as they are written beside it."""
+        if self.empty:
+            return "0", "0"
         low, high = (shown_number(end, 3) for end in (self.low, self.high))
         if self.beyond:
             return f"≤ {low}", f"≥ {high}"
@@ -82,7 +85,13 @@ class Scale:
         """That the colours of what is called `name` end before its values do."""
         share, reach, most = 100 * self.beyond / self.count, self.high, self.most
         told = (shown_number(value, digits) for value, digits in ((reach, 3), (share, 2), (most, 3)))
-        return words.word("plot.clipped", name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
+        key = "plot.clipped.apart" if self.apart else "plot.clipped"
+        return words.word(key, name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
+
+    @property
+    def empty(self) -> bool:
+        """Whether no value is other than 0, so that the scale has no ends."""
+        return not self.gate and self.most == 0
 
     @property
     def middle(self) -> float:
@@ -100,22 +109,22 @@ def gate() -> Scale:
     return Scale(0.0, 1.0, gate=True)
 
 
-def symmetric(values: Array) -> Scale:
-    """As far on both sides of 0 as nearly all of the values reach."""
-    size = np.abs(values[np.isfinite(values)])
+def symmetric(values: Array, apart: bool = False) -> Scale:
+    """As far on both sides of 0 as nearly all of the values reach. apart: of differences, those that are 0 are none."""
+    size = np.abs(values[np.isfinite(values) & (values != 0 if apart else True)])
     most = float(size.max(initial=0.0))
     near = float(np.quantile(size, WITHIN, method="higher")) if size.size else 0.0
     reach = most if near <= _LEAST or most / near <= FAR else near
     beyond = int(np.count_nonzero(size > reach))
     reach = reach if reach > _LEAST else 1.0
-    return Scale(-reach, reach, True, False, beyond, int(size.size), most)
+    return Scale(-reach, reach, True, False, beyond, int(size.size), most, apart=apart)
 
 
 def from_zero(values: Array) -> Scale:
-    """From nothing to the largest of the values, none of them negative; by powers of ten where they are far apart."""
+    """From nothing to the largest of the values, none of them negative; by powers of ten where many are far smaller."""
     found = values[np.isfinite(values) & (values > 0)]
     most, least = float(found.max(initial=0.0)), float(found.min(initial=np.inf))
-    if most <= _LEAST or log10(most) - log10(least) < APART:
+    if most <= _LEAST or np.mean(found < most / 10**APART) <= SMALL:
         return Scale(0.0, most if most > _LEAST else 1.0, count=int(found.size), most=most)
     low = max(10.0 ** floor(log10(least)), 10.0 ** ceil(log10(most) - DECADES))
     return Scale(max(low, _LEAST), most, logarithmic=True, count=int(found.size), most=most)

@@ -3,7 +3,7 @@
 // has a byte for each field, 0 for padding, 1 for no number, and 2 to 255 along the scale.
 document.querySelectorAll(".heatmaps").forEach(async (whole) => {
   const $ = (selector, root = whole) => root.querySelector(selector);
-  const { panels, steps, first, every, labels, words } = JSON.parse($("script").textContent);
+  const { panels, steps, first, every, labels, words, named } = JSON.parse($("script").textContent);
   const images = [...whole.querySelectorAll("image.heat")];
   const pop = $(".pointed"), below = $(".trajectory");
   const NS = "http://www.w3.org/2000/svg";
@@ -30,8 +30,10 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
   const told = (k, n) => (n === 0 ? words["is.padding"] : n === 1 ? words["is.broken"] : `${panels[k].log && n === 2 ? "≤ " : ""}${shown(value(k, n))}`);
   const time = (column) => {
     const from = column * every, to = Math.min(from + every, steps) - 1;
-    const named = labels.slice(from, to + 1).filter((label) => label.trim()).slice(0, 4).join(" ");
-    return `t = ${first + from}${to > from ? `–${first + to}` : ""}${named ? ` (${named})` : ""}`;
+    const step = `t = ${first + from}${to > from ? `–${first + to}` : ""}`;
+    const there = labels.slice(from, to + 1).filter((label) => label.trim());
+    const name = there.slice(0, 4).join(" ") + (there.length > 4 ? " …" : "");
+    return name ? named.replace("{step}", () => step).replace("{name}", () => name) : step;
   };
 
   // -- what is pointed at ------------------------------------------------------------------------------------------
@@ -62,10 +64,10 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
   const open = (k, row) => {
     const name = panels[k].units[row];
     const here = panels.map((panel, at) => [panel, at, panel.units.indexOf(name)]).filter(([panel, , at]) => at >= 0 && panel.stage === panels[k].stage);
-    const pitch = WIDE / maps[k].wide, named = every === 1 && labels.some((label) => label.trim());
-    const longest = named ? Math.max(...labels.map((label) => label.length)) * 7 : 0;
+    const pitch = WIDE / maps[k].wide, labelled = every === 1 && labels.some((label) => label.trim());
+    const longest = labelled ? Math.max(...labels.map((label) => label.length)) * 7 : 0;
     const rows = [1, 2].find((n) => longest <= n * pitch) ?? 0; // of upright labels; none where they have to be turned
-    const tall = here.length * (TALL + APART) + 16 + (named ? 6 + (rows * ROW || longest) : 0);
+    const tall = here.length * (TALL + APART) + 16 + (labelled ? 6 + (rows * ROW || longest) : 0);
     $("p", below).textContent = [panels[k].place, name].filter(Boolean).join(", ");
     const svg = document.createElementNS(NS, "svg");
     Object.entries({ class: "lstm-plot", viewBox: `0 0 840 ${tall}`, width: 840, height: tall, role: "img" }).forEach(([key, one]) => svg.setAttribute(key, one));
@@ -93,7 +95,7 @@ document.querySelectorAll(".heatmaps").forEach(async (whole) => {
         const apart = Math.ceil(wide / 10);
         for (let column = 0; column < wide; column += apart) make("text", { class: "mark", x: x(column), y: top + TALL + 15 }, svg, String(first + column * every));
         const under = top + TALL + 18;
-        for (let column = 0; named && column < wide; column += rows ? 1 : Math.ceil(LETTERS / pitch)) {
+        for (let column = 0; labelled && column < wide; column += rows ? 1 : Math.ceil(LETTERS / pitch)) {
           if (rows) make("text", { class: "mark step", x: x(column), y: under + LETTERS + ROW * (column % rows) }, svg, labels[column]);
           else make("text", { class: "mark end step", transform: `translate(${x(column) + 4} ${under + 2}) rotate(-90)` }, svg, labels[column]);
         }

@@ -51,6 +51,8 @@ class Heat:
     def above(self, x: float, y: float, wide: float) -> str:
         """Its label and its scale, in a line of height ABOVE that begins at y."""
         right, (low, high) = x + wide, self.scale.ends
+        if self.scale.empty:
+            return text("label", x, y + 15, self.heading) + text("mark end", right, y + 13, high)
         taken = text_width(self.label, 15) + 6.2 * (cells(low) + cells(high)) + 24
         bar = float(np.clip(wide - taken, 24.0, _BAR))
         at = right - 7 - 6.2 * cells(high) - bar
@@ -64,6 +66,8 @@ class Heat:
     def beside(self, x: float, y: float, tall: float) -> str:
         """Its scale, upright beside a map of one column; x: where it begins. tall: of the map."""
         low, high = self.scale.ends
+        if self.scale.empty:
+            return text("mark begin", x + 4, y + 9, high)
         bar = min(tall, _BAR)
         ends = (
             ((y + 9, high), (y + bar, low)) if bar >= 2 * _APART else ((y + 9, f"±{high}" if self.scale.two else high),)

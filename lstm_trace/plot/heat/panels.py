@@ -28,7 +28,7 @@ from ..furniture import (
     document,
     of_units,
     over_time,
-    shown_number,
+    reach,
     step_marks,
     text,
 )
@@ -156,8 +156,8 @@ def _map(picture: HeatPicture, panel: HeatPanel, x: float, y: float, whole: floa
     body += names(_names(found, panel)[:: picture.size[0]], x, top, tall)
     if panel.marked is not None:
         at = x + (panel.marked + 0.5) * pitch
-        line = f"M{at:.1f} {top:.1f}v{tall * rows:.1f}"
-        body += f'<path class="tip" d="M{at - 4:.1f} {top - 6:.1f}h8l-4 6z"/><path class="first" d="{line}"/>'
+        line, tip = f"M{at:.1f} {top:.1f}v{tall * rows:.1f}", top + tall * rows + 6  # above is the name of the line
+        body += f'<path class="tip" d="M{at - 4:.1f} {tip:.1f}h8l-4 -6z"/><path class="first" d="{line}"/>'
     below = 0.0
     if marked:
         bottom = top + tall * rows
@@ -177,16 +177,12 @@ def _map(picture: HeatPicture, panel: HeatPanel, x: float, y: float, whole: floa
 def _names(found: Subject, panel: HeatPanel) -> list[str]:
     """The names of the rows: labels, or the numbers of the units."""
     of = axis(found.trace, panel.stage, panel.line.name)
-    width = found.trace.lines[panel.stage.scope][panel.line.name].shape[-1]
-    named = labels(found.trace, of, width)
+    named = labels(found.trace, of, found.width(panel.stage, panel.line))
     return [named[j] if named else str(found.words.nth(int(j))) for j in panel.units]
 
 
 def _said(found: Subject, panel: HeatPanel) -> str:
     """A panel in words, for who cannot see it."""
-    inside = panel.values[:, found.valid]
-    finite = inside[np.isfinite(inside)]
-    least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
     words = found.words
     rows = "map.outputs" if axis(found.trace, panel.stage, panel.line.name) == "y" else "map.units"
     return words.word(
@@ -195,8 +191,7 @@ def _said(found: Subject, panel: HeatPanel) -> str:
         where=words.aside(found.shown.place(panel.stage)),
         steps=len(found.steps),
         units=words.count(rows, len(panel.units)),
-        least=least,
-        most=most,
+        **reach(panel.values[:, found.valid]),
     )
 
 
@@ -293,6 +288,7 @@ def interactive(picture: HeatPicture, svg: str) -> str:
         "every": picture.size[1],
         "labels": [visible(label, LABEL) for label in found.labels],
         "words": {key: words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
+        "named": words.word("step.named", step="{step}", name="{name}"),
     }
     content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
     hint, close = escape(words.word("plot.click")), escape(words.word("plot.close"))

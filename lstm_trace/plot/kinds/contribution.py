@@ -48,7 +48,7 @@ def figure(trace: Trace, told: Account, language: str = "en") -> Figure:
     if without is not None:
         measures["occlusion"] = _values(found, told.steps, "occlusion")
     names = {name: words.word(f"plot.contribution.{name}") for name in measures}
-    caption = list(_sum(found, split))
+    caption = [*found.held(), *_sum(found, split)]
     for name, values in measures.items():
         caption += _largest(found, name, values)
     caption += _states(found, told)
@@ -90,6 +90,8 @@ def _sum(found: Subject, split: Split) -> Iterator[str]:
     value, baseline, difference = (shown_number(n, 6) for n in (split.value, split.baseline, split.difference))
     baseline = f"({baseline})" if baseline.startswith("−") else baseline
     yield found.words.word("plot.contribution.sum", value=value, baseline=baseline, difference=difference)
+    if not any(np.any(part) for part in split.parts.values()):
+        yield found.words.word("plot.contribution.none")
 
 
 def _values(found: Subject, steps: Sequence[Step], name: str) -> Array:

@@ -40,12 +40,13 @@ def diff(
     trace, against, steps = _aligned(trace, against, steps)
     found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     found = replace(found, against=against)
-    panels = []
-    for stage in found.shown.stages:
-        for line in found.lines(stage, candidates=False):
-            panels += _panels(found, against, stage, line, unit)
-    if not panels:
-        raise _apart(found, unit)
+    drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
+    both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
+    if not both:
+        names = ", ".join(sorted({line.name for _, line in drawn}))
+        raise MissingError(f"there is nothing to compare: none of {names} is in both with the same width")
+    wanted = chosen_units(unit, range(max(found.width(stage, line) for stage, line in both)))
+    panels = [panel for stage, line in both if (panel := _panel(found, against, stage, line, wanted))]
     inside = np.concatenate([panel.values[:, found.valid].ravel() for panel in panels])
     scale = from_zero(inside)
     panels = [panel._replace(scale=scale) for panel in panels]
@@ -69,27 +70,21 @@ def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
     return between(a, chosen), between(b, chosen), None
 
 
-def _panels(found: Subject, other: Trace, stage: Stage, line: Line, unit: Any) -> list[HeatPanel]:
-    """The panel of a line that both have with the same width; else none."""
+def _width(other: Trace, stage: Stage, line: Line) -> int:
+    """How many units the other trace has of a line; 0 if it has none."""
     theirs = other.lines.get(stage.scope, {}).get(line.name)
-    mine = found.values(stage, line)
-    if theirs is None or theirs.shape[-1] != mine.shape[1]:
-        return []
-    apart = sizes_apart(mine, theirs[found.window, found.row])
-    units = np.arange(mine.shape[1])
-    if unit is not None:
-        units = units[np.isin(units, chosen_units(unit))]
+    return 0 if theirs is None else theirs.shape[-1]
+
+
+def _panel(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> HeatPanel | None:
+    """The panel of a line that both have; None where it has none of the units."""
+    apart = sizes_apart(found.values(stage, line), other.lines[stage.scope][line.name][found.window, found.row])
+    units = np.intersect1d(np.arange(apart.shape[1]), wanted)
     if not len(units):
-        return []
+        return None
     differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN is one, too
     first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None
-    return [HeatPanel(stage, line, units, apart[:, units].T, from_zero(apart[:0]), marked=first)]
-
-
-def _apart(found: Subject, unit: Any) -> MissingError:
-    names = sorted({line.name for stage in found.shown.stages for line in found.lines(stage, candidates=False)})
-    of = "" if unit is None else f" of unit {', '.join(map(str, chosen_units(unit)))}"
-    return MissingError(f"there is nothing to compare{of}: none of {', '.join(names)} is in both with the same width")
+    return HeatPanel(stage, line, units, apart[:, units].T, from_zero(apart[:0]), marked=first)
 
 
 def _notes(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> list[str]:

@@ -43,7 +43,7 @@ def figure(
     if not rows:
         raise MissingError(f"there is nothing to draw: no gradient of {what} is a finite number other than 0")
     caption = [words.word(f"plot.gradient.{'matrix' if measured.vector else 'norm'}", what=what)]
-    caption += found.notes if of is None else []
+    caption += found.notes if of is None else found.held()
     sizes = np.array([row.norm for row in measured.rows])
     if (sizes == 0).any():
         caption.append(words.word("plot.gradient.zero"))

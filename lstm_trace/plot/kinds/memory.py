@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...base.arrays import Array
-from ...explanation.memory import Entry, Ledger, ledger, table
+from ...explanation.memory import SCALED, Entry, Ledger, ledger, table
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, specification, steps_in_column, summed
@@ -35,7 +35,7 @@ def memory(trace: Trace, of: str, language: str = "en") -> Figure:
     at = book.address
     found = subject(trace, layer=at.layer, direction=at.direction, batch=at.b or 0, language=language)
     words, title = found.words, found.titled("plot.memory", what=found.value(at))
-    caption = [*_sum(found, book), *_largest(found, book.rows)]
+    caption = [*found.held(), *_sum(found, book), *_largest(found, book.rows)]
     if not all(np.isfinite([row.part, row.written]).all() for row in book.rows):
         caption.append(words.word("plot.gaps"))
     parts = _by_source(found, book)
@@ -116,8 +116,9 @@ def _bars(
             yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
         base: dict[tuple[int, int], float] = {}
         for k, (source, values) in enumerate(parts.items()):
-            line = stage.cell.by_name.get(source)
-            symbol = source if line is None else found.symbol(stage, line)
+            name, *scaled = source.partition(SCALED)
+            line = stage.cell.by_name.get(name)
+            symbol = source if line is None else "".join([found.symbol(stage, line), *scaled])
             kind, name = _KINDS[k % len(_KINDS)] + shade, words.word(f"plot.memory.{of}", source=symbol)
             for column, *sums in summed(values[of], size):
                 for side, part in enumerate(sums):

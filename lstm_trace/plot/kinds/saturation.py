@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import hypot, sqrt
 from typing import TYPE_CHECKING, Any
 
 from ...base.text.markup import escape
@@ -71,7 +72,10 @@ def saturation(
     title = found.titled("plot.saturation")
     kept = [(panel.stage.scope, panel.line.name) for panel in panels]
     caption = words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))
-    caption += " " + words.word("plot.saturation.points")
+    if any(not found.is_gate(panel.stage, panel.line) for panel in panels):
+        ends = {"low": shown_number(2 * low - 1), "high": shown_number(2 * high - 1)}
+        caption += " " + words.word("plot.saturation.signed", **ends)
+    caption = " ".join([caption, words.word("plot.saturation.points"), *found.held(every=True)])
     return Figure(
         "saturation",
         title,
@@ -110,25 +114,33 @@ def _drawn(found: Subject, title: str, caption: str, panels: Sequence[_Panel]) -
 def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) -> str:
     """The triangle in which all points lie, the points, and in the free corner the units nearest to its ends."""
     words, bottom = found.words, top + side
-    marks: list[str] = []  # in front of the points, which may be large
+    radius = max(_LEAST, min(_MOST, _ALL / len(panel.units) ** 0.5))
+    places = {place: (units, radius * sqrt(len(units))) for place, units in _places(panel.units).items()}
+    marks: list[str] = []
+
+    def clear(x: float, y: float, least: float) -> float:
+        """How far a number stands from its mark at (x, y), so that it is clear of a large point there."""
+        near = [r for place, (_, r) in places.items() if hypot(place[0] - x, place[1] - y) * side <= r]
+        return max(least, max(near, default=0.0) + 3)
+
     parts = [f'<path class="floor" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{left + side:.1f}z"/>']
     for mark in (0.0, 0.5, 1.0):
         x, y, shown = left + side * mark, bottom - side * mark, shown_number(mark)
-        marks += [text("mark", x, bottom + 16, shown), text("mark end", left - 6, y + 4, shown)]
+        marks.append(text("mark", x, bottom + 9 + clear(mark, 0.0, 7.0), shown))
+        marks.append(text("mark end", left - clear(0.0, mark, 6.0), y + 4, shown))
         if mark == 0.5:
             parts.append(f'<path class="rule" d="M{left:.1f} {y:.1f}H{x:.1f}V{bottom:.1f}"/>')
     parts.append(text("mark", left + side / 2, bottom + 30, escape(words.word("plot.saturation.left"))))
     if left == LEFT:
         at = f"translate({left - 26:.1f} {top + side / 2:.1f}) rotate(-90)"
         parts.append(f'<text class="mark" transform="{at}">{escape(words.word("plot.saturation.right"))}</text>')
-    radius = max(_LEAST, min(_MOST, _ALL / len(panel.units) ** 0.5))
-    for (x, y), units in _places(panel.units).items():
+    for (x, y), (units, size) in places.items():
         names = _units(found, panel, [unit.unit for unit in units])
         said = f"{names}: {shown_number(x)}, {shown_number(y)}"
         of = of_units(panel.stage.scope, panel.line.name, str(units[0].unit))
         parts.append(
             f'<circle class="dot"{of} cx="{left + side * x:.2f}" cy="{bottom - side * y:.2f}" '
-            f'r="{radius * len(units) ** 0.5:.2f}"><title>{escape(said)}</title></circle>'
+            f'r="{size:.2f}"><title>{escape(said)}</title></circle>'
         )
     corner, y = left + side, top + 12
     parts += marks

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...base.arrays import Array
+from ...cell.lines import Line
 from ...cell.network import Stage
-from ...errors import MissingError, OptionError, nearest
+from ...errors import OptionError, nearest
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from ..figure import Figure
@@ -44,7 +45,10 @@ def picture(found: Subject, unit: Any = None, order: str | None = None, most: in
     """What is drawn of a subject, in images of at most so many pixels; see `states`."""
     if order is not None and order not in ORDERS:
         raise OptionError(f"there is no order {order!r}{nearest(order, ORDERS, 'expected')}")
-    panels = [panel for stage in found.shown.stages for panel in _panels(found, stage, unit, order)]
+    lines = [(stage, found.lines(stage, candidates=False)) for stage in found.shown.stages]
+    widest = max((found.width(stage, line) for stage, here in lines for line in here), default=0)
+    wanted = chosen_units(unit, range(widest)) if widest else ()
+    panels = [panel for stage, here in lines for panel in _panels(found, stage, here, wanted, order)]
     if not any(np.isfinite(panel.values[:, found.valid]).any() for panel in panels):
         raise found.nothing
     largest = max(len(panel.units) for panel in panels)
@@ -53,25 +57,21 @@ def picture(found: Subject, unit: Any = None, order: str | None = None, most: in
     return HeatPicture(found, tuple(panels), size, found.titled("plot.states.title"), caption)
 
 
-def _panels(found: Subject, stage: Stage, unit: Any, order: str | None) -> list[HeatPanel]:
+def _panels(
+    found: Subject, stage: Stage, lines: Sequence[Line], wanted: Sequence[int], order: str | None
+) -> Iterator[HeatPanel]:
     """The lines of a stage; units of one width are in one order."""
     orders: dict[int, tuple[Array, str]] = {}
-    panels = []
-    for line in found.lines(stage, candidates=False):
+    for line in lines:
         values = found.values(stage, line).T
         width = len(values)
         if width not in orders:
             orders[width] = _order(found, stage, width, order)
         units, by = orders[width]
-        if unit is not None:
-            wanted = chosen_units(unit)
-            units = units[np.isin(units, wanted)]
+        units = units[np.isin(units, wanted)]
         scale = gate() if found.is_gate(stage, line) else symmetric(values[units][:, found.valid])
         if len(units):
-            panels.append(HeatPanel(stage, line, units, values[units], scale, by))
-    if unit is not None and (missing := set(chosen_units(unit)) - {int(j) for p in panels for j in p.units}):
-        raise MissingError(f"no unit {min(missing)} to draw: {stage.scope} has 0 to {max(orders, default=1) - 1}")
-    return panels
+            yield HeatPanel(stage, line, units, values[units], scale, by)
 
 
 def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple[Array, str]:

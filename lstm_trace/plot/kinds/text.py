@@ -15,14 +15,14 @@ from ...base.text.markup import escape
 from ...base.text.visible import seen, visible
 from ...cell.lines import Line
 from ...cell.network import Stage
-from ...errors import MissingError, OptionError
+from ...errors import OptionError
 from ...printable import printable
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
 from ..coloured_text import Tokens, ground, is_mark, strength, terminal, tokens
 from ..figure import Figure, Live
-from ..furniture import HEAD, LABEL, LEFT, RIGHT, WIDE, document, shown_number, text, wrapped
+from ..furniture import HEAD, LABEL, LEFT, RIGHT, WIDE, document, reach, shown_number, text, wrapped
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
 from ..subject import Subject, chosen_units, subject
@@ -134,12 +134,8 @@ def _panels(found: Subject, stage: Stage) -> list[TextPanel]:
 def _chosen(found: Subject, every: Sequence[TextPanel], unit: Any) -> tuple[list[TextPanel], list[str]]:
     """The panels of the units that were asked for; else of the one whose values change most, and that this is so."""
     if unit is not None:
-        wanted = chosen_units(unit)
-        panels = [panel for panel in every if panel.unit in wanted]
-        if missing := set(wanted) - {panel.unit for panel in panels}:
-            last = max(panel.unit for panel in every)
-            raise MissingError(f"no unit {min(missing)} to show: there are 0 to {last}")
-        return panels, []
+        wanted = chosen_units(unit, {panel.unit for panel in every})
+        return [panel for panel in every if panel.unit in wanted], []
     finite = [panel.values[np.isfinite(panel.values)] for panel in every]
     reach = [float(values.max() / 2 - values.min() / 2) if values.size else -1.0 for values in finite]
     best = every[int(np.argmax(reach))]
@@ -181,12 +177,9 @@ def _drawn(texts: Texts) -> str:
                 x += widths[k] + gap
             y += _TALL
         y += _BELOW
-        finite = panel.values[np.isfinite(panel.values)]
-        if finite.size:
-            least, most = (shown_number(v) for v in (finite.min(), finite.max()))
-            where = texts.named(panel)
-            name = found.told(panel.stage, panel.line)
-            told.append(found.words.word("plot.curve", name=name, where=where, least=least, most=most))
+        if np.isfinite(panel.values).any():
+            where, name = texts.named(panel), found.told(panel.stage, panel.line)
+            told.append(found.words.word("plot.curve", name=name, where=where, **reach(panel.values)))
     return document(texts.title, texts.caption, " ".join([*told, texts.caption]), "".join(parts), y)
 
 

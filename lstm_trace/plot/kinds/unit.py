@@ -11,7 +11,6 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import Stage
-from ...errors import MissingError
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
@@ -41,10 +40,10 @@ def trajectories(
     """Gates and states of units over time; see `plots.Plots`. Raises MissingError for a selection that is not there."""
     found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
     rows = [row for stage in found.shown.stages for row in _rows(found, stage)]
-    if unit is not None:
-        rows = _of_units(rows, unit)
     if not rows:
         raise found.nothing
+    wanted = chosen_units(unit, {row.unit for row in rows})
+    rows = [row for row in rows if row.unit in wanted]
     kept = _most_moving(rows)
     words = found.words
     notes = [words.word("plot.most", n=len(rows), shown=len(kept))] if len(kept) < len(rows) else []
@@ -88,15 +87,6 @@ def _curve(found: Subject, stage: Stage, line: Line, values: Array) -> Curve:
     broken = not np.isfinite(values[found.valid]).all()
     drawn_values = np.where(found.valid, values, np.nan)
     return Curve(line.name, found.symbol(stage, line), found.told(stage, line), drawn_values, broken)
-
-
-def _of_units(rows: list[Row], unit: Any) -> list[Row]:
-    wanted = chosen_units(unit)
-    missing = [j for j in wanted if j not in {row.unit for row in rows}]
-    if missing:
-        last = max((row.unit for row in rows), default=0)
-        raise MissingError(f"no unit {missing[0]} to draw: there are 0 to {last}")
-    return [row for row in rows if row.unit in wanted]
 
 
 def _most_moving(rows: list[Row]) -> list[Row]:

@@ -23,7 +23,7 @@ from ...trace.labels import readout
 from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
-from ..furniture import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, shown_number, text
+from ..furniture import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, reach, shown_number, text
 from ..heat.colours import Scale, symmetric
 from ..heat.image import ABOVE, Heat, names, reduced, room
 from ..marked_text import MarkedPlain
@@ -73,21 +73,25 @@ def weights(
     """The weights of a trace or a model; see `plots.Plots.weights`."""
     said = words(language, source.header.count_from)
     stages = _stages(source, layer, direction)
-    found = [(stage, name, array) for stage in stages for name, array in _arrays(source)[stage.scope].items()]
-    found = _chosen(found, of)
+    found = _chosen([(stage, *one) for stage in stages for one in _arrays(source)[stage.scope].items()], of)
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
     every = _stages(source, None, None)
-    panels = [_panel(source, stage, name, array, _place(said, stage, every)) for stage, name, array in found]
-    panels = _one_scale(panels)
-    largest = [max(panel.values.shape[k] for panel in panels) for k in range(2)]
-    size = room(largest[0], largest[1], len(panels))
+    panels = _one_scale([_panel(source, *one, _place(said, one[0], every)) for one in found], against is not None)
+    rows, columns = np.max([panel.values.shape for panel in panels], axis=0)
+    size = room(int(rows), int(columns), len(panels))
     notes = [said.word("plot.weights.norms")] if any(_has_norms(panel) for panel in panels) else []
     notes += [said.word("plot.broken")] if any(not np.isfinite(panel.values).all() for panel in panels) else []
     notes += [said.word("plot.weights.blocks", rows=size[0], columns=size[1])] if size != (1, 1) else []
     notes += _beyond(said, source.header.symbols, panels)
-    title = said.word("plot.weights.less" if against is not None else "plot.weights")
-    title = source.header.title + said.aside(title) if source.header.title else title
+    title, own = said.word("plot.weights"), source.header.title
+    if against is not None:
+        a, b, sides = own, against.header.title, []
+        if not (a and b) or a == b:
+            a, b, sides = "a", "b", [said.word("plot.sides")]
+        title, own = said.word("plot.weights.less", a=a, b=b), own if sides else ""
+        notes += sides if any(panel.values.any() for panel in panels) else [said.word("plot.diff.none")]
+    title = own + said.aside(title) if own else title
     picture = Matrices(tuple(panels), source.header.symbols, size, said, title, " ".join(notes))
     drawn, frame, specification = partial(_drawn, picture), partial(_frame, picture), partial(_specification, picture)
     return Figure("weights", title, picture.caption, drawn, frame, specification, language)
@@ -165,14 +169,14 @@ def _operand(stage: Stage, name: str) -> str:
     return next((line.product[1] for line in stage.cell.lines if line.product and line.product[0] == name), "")
 
 
-def _one_scale(panels: Sequence[Matrix]) -> list[Matrix]:
-    """Parameters of one shape have one scale in a stage, so that gates can be compared."""
+def _one_scale(panels: Sequence[Matrix], apart: bool) -> list[Matrix]:
+    """Parameters of one shape have one scale in a stage, so that gates can be compared. apart: as of `symmetric`."""
     found: dict[tuple[str, tuple[int, ...]], Scale] = {}
     for panel in panels:
         key = panel.stage.scope, panel.values.shape
         if key not in found:
             alike = [other.values.ravel() for other in panels if (other.stage.scope, other.values.shape) == key]
-            found[key] = symmetric(np.concatenate(alike))
+            found[key] = symmetric(np.concatenate(alike), apart)
     return [panel._replace(scale=found[panel.stage.scope, panel.values.shape]) for panel in panels]
 
 
@@ -273,12 +277,9 @@ def _map(picture: Matrices, panel: Matrix, x: float, y: float, wide: float, fiel
 
 
 def _said(picture: Matrices, panel: Matrix) -> str:
-    finite = panel.values[np.isfinite(panel.values)]
-    least, most = (shown_number(v) for v in (finite.min(), finite.max())) if finite.size else ("–", "–")
-    where = "×".join(map(str, panel.values.shape))
+    name, where = Plain(picture.symbols)(Sym(panel.name)), "×".join(map(str, panel.values.shape))
     where = picture.words.word("list").join(part for part in (panel.place, where) if part)
-    name = Plain(picture.symbols)(Sym(panel.name))
-    return picture.words.word("plot.curve", name=name, where=where, least=least, most=most)
+    return picture.words.word("plot.curve", name=name, where=where, **reach(panel.values))
 
 
 # -- what is behind it -----------------------------------------------------------------------------------------------

@@ -65,6 +65,25 @@ def _paragraph(p: Printer, block: blocks.Para) -> str:
     return _wrapped(p.text(block.text), p.width)
 
 
+def narrowed(markdown: str, width: int) -> str:
+    """Markdown for a terminal: what is said wrapped at `width` columns; tables, headings and formulas as they are.
+
+    >>> print(narrowed("- one two three\\n\\n| a | b | c | d |", 10))
+    - one two
+      three
+    <BLANKLINE>
+    | a | b | c | d |
+    """
+    rows, within = [], False
+    for row in markdown.split("\n"):
+        fence = row.startswith("```")
+        within ^= fence
+        said = row and not fence and not within and row[0] not in "|# <"
+        rest = _INDENT if row.startswith("- ") else ""
+        rows.append(_wrapped(row, max(width, 40), rest=rest) if said else row)
+    return "\n".join(rows)
+
+
 def _wrapped(text: str, width: int, first: str = "", rest: str = "") -> str:
     if any(unicodedata.east_asian_width(c) in "WF" for c in text):
         return _wrapped_anywhere(text, width, first, rest)

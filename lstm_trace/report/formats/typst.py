@@ -25,7 +25,7 @@ from .levels import DEEPEST, Level
 from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
-ROOM, WIDE = 88, 80
+ROOM, WIDE = 88, 84
 
 #: Centimetres that a picture beside a table has at most, in width and in height.
 BESIDE = 11.0, 8.5
@@ -75,8 +75,17 @@ _TIGHT = """\
 #show heading.where(level: 2): set text(size: 0.95em)
 #show table: set block(breakable: false)
 """
-#: Smaller letters, and less space within tables.
-_SMALL, _INSET = "#set text(size: 9pt)\n", "2.6pt"
+#: Smaller letters, and less space within tables and between paragraphs.
+_SMALL, _INSET = "#set text(size: 9pt)\n#set page(margin: (x: 2cm, y: 1.5cm))\n#set par(spacing: 0.7em)\n", "2.6pt"
+#: One report is set so small that a page holds it, as long as it can be read; what needs more pages is not.
+_FITTED = """\
+#let fitted(body) = context {
+  let fits(size) = measure(width: 17cm, text(size: size, body)).height <= 26.7cm
+  let size = (9pt, 8.5pt, 8pt).find(fits)
+  set text(size: if size == none { 9pt } else { size })
+  body
+}
+"""
 _CLOSE = """\
 #let given(..args) = block({
   set text(..edges)
@@ -121,16 +130,18 @@ class _Printer:
 
 def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
     """Reports as the source of a document."""
-    several, tight = len(bodies) > 1, all(body.tight for body in bodies)
-    body = "\n\n".join(f"#problem[\n{text}\n]" if several else text for text in map(_body, bodies))
+    several, tight, small = (len(bodies) > 1, all(body.tight for body in bodies), all(body.small for body in bodies))
+    how = "#problem" if several else "#fitted" if small else ""
+    body = "\n\n".join(f"{how}[\n{text}\n]" if how else text for text in map(_body, bodies))
     plain = Plain(bodies[0].own)
     title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, blocks.Heading)), ""))
     families = ", ".join(map(string, ("New Computer Modern", *fonts.families(title + body))))
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
-    above, below, height = ("1em", "0.55em", "26.7cm") if tight else ("1.6em", "0.9em", "25.7cm")
+    above, below, height = ("1em", "0.55em", "26.7cm") if tight or small else ("1.6em", "0.9em", "25.7cm")
     spaces = {"above": above, "below": below}
     head = _PREAMBLE.format(title=string(title), fonts=families + ",", lang=lang, **spaces) + _DEFINED
-    head += _SMALL if all(body.small for body in bodies) else ""
+    head += fonts.sized(title + body)
+    head += _SMALL + _FITTED if small else ""
     head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
     return f"{head}\n{body}\n"
 

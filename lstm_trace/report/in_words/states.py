@@ -205,7 +205,7 @@ def _left(told: Told, rule: Recurrence, case: Case) -> Left | None:
     steps = [s for s in found.order if not found.past[s]]
     if found.cut is not None and found.cut[steps].any():  # what a clip took away belongs to no step
         return None
-    written = {s: math.fsum(values[s] for _, values in found.writes) for s in steps}
+    written = {s: math.fsum(write.values[s] for write in found.writes) for s in steps}
     start = found.order[0]
     before = found.first * float(found.keep[start]) * found.since[start]
     parts = {s: value * found.since[s] for s, value in written.items()}

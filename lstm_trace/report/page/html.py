@@ -120,6 +120,7 @@ def document(blocks: Sequence[Block], title: str, language: str) -> str:
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body."""
     body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
+    body += f'\n<template id="wider"><p class="sideways wider">{escape(words.word("plot.sideways"))}</p></template>'
     return whole(words.language, title, body, STYLES, ("report/page/report.js", panels.SCRIPT))
 
 

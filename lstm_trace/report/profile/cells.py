@@ -17,8 +17,6 @@ from ...view.view import View
 
 #: So many names stand in a list; a token takes so many columns.
 NAMED, TOKEN = 8, 12
-#: A half-life of at most so many times the longest sequence is given as a number.
-FORESEEN = 10
 EMPTY: Text = ("",)
 
 
@@ -52,14 +50,10 @@ class Cells:
         sign, n = percent(value)
         return sign + self.shown.words.word("profile.share", n=n)
 
-    @property
-    def foreseen(self) -> int:
-        """The longest half-life that is a number: it is far more than the steps that were seen."""
-        return FORESEEN * self.found.longest
-
     def half_life(self, steps: float) -> Text:
         """A half-life in steps; of a unit that hardly loses anything, that it is longer than can be told."""
-        return (f"> {self.foreseen}",) if steps > self.foreseen else self.number(steps)
+        most = self.found.foreseen
+        return (f"> {most}",) if steps > most else self.number(steps)
 
     def many(self, n: int, all: int) -> Text:
         """So many of all; nothing for none."""

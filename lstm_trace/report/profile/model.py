@@ -9,8 +9,8 @@ import numpy as np
 
 from ...explanation.saturation import HIGH, LOW
 from ...formulas.blocks import Block, Code, Heading, Para, Text
+from ...view.interventions import interventions
 from ...view.view import TABLE
-from ..content.interventions import interventions
 from .cells import EMPTY, Cells
 
 

@@ -36,7 +36,7 @@ def units(c: Cells) -> Iterator[Block]:
         large = [unit for unit in _some(c, large_values(c.found)) if _key(unit) not in known]
         names: list[Text] = [(Code(name),) for name in dict.fromkeys(state.name for _, state in states)]
         key = "profile.memory" if remembered else "profile.largest"
-        yield Para(words.text(key, lines=words.listed(names), n=str(c.foreseen)), leads=True)
+        yield Para(words.text(key, lines=words.listed(names), n=str(c.found.foreseen)), leads=True)
         yield c.table(("unit", "half", "kept", "largest", "at"), [_kept(c, unit) for unit in (*remembered, *large)])
     if following := followers(c.found):
         yield Para(c.shown.said("profile.follows"), leads=True)

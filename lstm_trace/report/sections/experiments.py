@@ -68,6 +68,9 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
         correlation = Num(show(found.correlation, 2), found.correlation)
         common, top = str(found.common), str(found.top)
         yield Para(said("experiments.disagree", correlation=correlation, common=common, top=top))
+    for key, is_chance in zip(("away", "kept"), found.chance, strict=True):
+        if is_chance:
+            yield Para(shown.said(f"experiments.chance.{key}"))
     if found.misleading:
         yield Para(shown.said("experiments.misleading"))
 

@@ -13,10 +13,10 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ...languages.strings import capital
 from ...trace.labels import axis, labels
+from ...view.interventions import interventions
 from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
 from ..compact.width import widths
-from ..content.interventions import interventions
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
 

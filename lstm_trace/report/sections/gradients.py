@@ -83,7 +83,8 @@ def summed(back: Back, stage: Stage, terms: Sequence[Term], over: str) -> Node:
 class _Parameter:
     """The gradient of one parameter, and how it is written.
 
-    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product.
+    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. recorded: whether
+    these were all recorded; else its rows have no numbers put in.
     """
 
     def __init__(self, back: Back, stage: Stage, name: str, terms: list[Term]) -> None:
@@ -91,6 +92,7 @@ class _Parameter:
         self.found: Array = back.trace.sums[stage.scope][name]
         self.by_term = {term: {(p.t, p.b): p for p in _places(back, stage, term)} for term in terms}
         self.places = list({at: place for there in self.by_term.values() for at, place in there.items()}.values())
+        self.recorded = all(back.values.array(stage.scope, name) is not None for term in terms for name in term)
 
     def rows(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
         """Its rows; a large matrix goes to those that stand `apart`."""
@@ -117,12 +119,12 @@ class _Parameter:
         back, most = self.back, None if self.back.everything else UNITS
         rows, columns = (kept(n, most) for n in self.found.shape)
         parts: list[tuple[str, Node]] = [("=", self._sum())]
-        if back.detail != "summary":
+        if back.detail != "summary" and self.recorded:
             put_in = total([pair for at in self._chosen() for pair in self._outer(at, rows, columns)])
             parts.append(("=", put_in))
         result = Mat(tuple(tuple(self._entry(i, k) for k in columns) for i in rows))
         shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
-        mark = "=" if None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
+        mark = "=" if self.recorded and None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
         if self.found.size > SMALL or back.detail == "summary":
             apart.append((Sym(self.name), mark, result))
             return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
@@ -163,7 +165,7 @@ class _Parameter:
         back = self.back
         first = (("=", self._sum()),)
         units = kept(len(self.found), back.units)
-        if back.detail != "scalar":
+        if back.detail != "scalar" or not self.recorded:
             vector = Vec(tuple(Dots("down") if j is None else self._num(self.found[j]) for j in units))
             return (Row((Sym(self.name),), (*first, ("≈" if self.found.any() else "=", vector))),)
         rows = [Row((Sym(self.name),), first)]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ...formulas.blocks import Block, Heading
 from ...view.decimal_comma import with_comma
+from ...view.interventions import interventions
 from ...view.view import View
 from ..content.way_back import Back
 from ..in_words.section import in_words
@@ -69,7 +70,7 @@ def parts(shown: View) -> list[Part]:
     """The report from heading to heading; the first part has the title, and what stands before the first section."""
     found = [Part("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Back):
-        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back)])]
+        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
     alone = "profile" if shown.profile is not None else shown.alone
     for name, section in SECTIONS.items():
         if alone and name not in ALONE[alone]:

@@ -75,6 +75,7 @@ def verdict(comparison: Comparison) -> list[str]:
         t, row = first.first.t, first.first.b
         label = "" if t is None else label_at(comparison.step_labels, t, row)
         called = f"; step {t} is ‘{label}’" if label else ""
+        called += f"; a step of padding in {comparison.first_padding}" if comparison.first_padding else ""
         told = [
             f"different: first at {first.first} (in computing order{called}): a has {shortest(a)}, b has {shortest(b)}"
         ]
@@ -97,6 +98,8 @@ def _unsure(those: str, lines: list[LineDifference]) -> str:
 
 
 def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
+    if comparison.first_held:
+        return " and ".join(f"{side} holds it at {said}" for side, said in comparison.first_held)
     own, what = first.first_local, ("line", first.op)
     if first.op == GATHERED:
         what = "sum", "addition over all steps and rows"

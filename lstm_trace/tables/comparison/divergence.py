@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ...engine import cost
 from ...engine.cost import pieces
 from ...errors import LstmTraceError
 from ...trace.address import Address
+from ...trace.holds.held import held_through, plain_stage
 from ...trace.labels import axis, labels
 from ...trace.trace import Trace
 from ...verification.alignment import in_both, side_by_side
@@ -132,15 +134,19 @@ def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) 
 
 @np.errstate(all="ignore")
 def output(a: Trace, b: Trace) -> OutputDifference | None:
-    """What becomes of the last line that was asked for: the output, or a readout. None where it is not in both."""
-    common = in_both(a, b)
-    asked = dict.fromkeys((str(address.scope), address.line) for address in a.asked())
-    there = [(scope, name) for scope, name in asked if name in common.get(scope, ())]
+    """What becomes of a readout, or of the last line that was asked for, but for values that are held: those are no
+    news. None where neither is in both.
+    """
+    there = list(_last(a, b))
     if not there:
         return None
-    scope, name = there[-1]
+    masks = [held_through(trace) for trace in (a, b)]
+    each = [reduce(np.logical_or, (mask.get(key, np.zeros(1, bool)) for mask in masks)) for key in there]
+    free = [at for at, mask in enumerate(each) if not mask.all()]
+    scope, name = there[free[-1] if free else -1]
+    held = each[free[-1]] if free else np.zeros(1, bool)
     stage, valid = a.stage(scope), _valid(a, b)
-    size = np.where(valid[:, :, None], sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
+    size = np.where(valid[:, :, None] & ~held, sizes_apart(a.lines[scope][name], b.lines[scope][name]), 0.0)
     t, row, j = (int(n) for n in np.unravel_index(int(size.argmax()), size.shape))
     ends = np.zeros_like(size)
     for k in range(a.batch):  # the last step that is valid, as the stage visits them
@@ -153,8 +159,18 @@ def output(a: Trace, b: Trace) -> OutputDifference | None:
     pair = tuple(float(values.lines[scope][name][t, row, j]) for values in (a, b))
     shares = _owners(a, b, address) if size.any() else ()
     return OutputDifference(
-        address, float(size[t, row, j]), pair, _address(a, stage, name, end), float(ends[end]), shares
+        address, float(size[t, row, j]), pair, _address(a, stage, name, end), float(ends[end]), shares, bool(held.any())
     )
+
+
+def _last(a: Trace, b: Trace) -> Iterator[tuple[str, str]]:
+    """The lines in both that were asked for, and those that are made of the output and read by no other."""
+    common, top = in_both(a, b), plain_stage(forward_stages(a.stages)[-1])
+    asked = [(str(address.scope), address.line) for address in a.asked()]
+    cell = top.cell
+    ends = [line.name for line in cell.lines if line.assigned and line.name not in cell.readers]
+    made = [(top.scope, name) for name in ends if name not in (cell.output, *cell.states.values())]
+    yield from ((s, n) for s, n in dict.fromkeys((*asked, *made)) if n in common.get(s, ()))
 
 
 def _address(trace: Trace, stage: Stage, name: str, at: tuple[int, ...]) -> Address:

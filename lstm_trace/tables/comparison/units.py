@@ -69,7 +69,8 @@ def _since(comparison: Comparison, unit: UnitDifference) -> str:
 
 def _step(comparison: Comparison, t: int, b: int | None) -> str:
     label = label_at(comparison.step_labels, t, b)
-    return f"t = {t} ‘{label}’" if label else f"t = {t}"
+    row = f" (sequence {b})" if comparison.rows > 1 else ""
+    return f"t = {t} ‘{label}’{row}" if label else f"t = {t}{row}"
 
 
 def _share(share: float) -> str:
@@ -77,11 +78,12 @@ def _share(share: float) -> str:
 
 
 def _output(found: OutputDifference) -> Iterator[str]:
+    output = "output, but for what is held" if found.held else "output"
     if not found.most:
-        yield f"output: {found.address.scope}/{found.address.line} is the same at every valid step"
+        yield f"{output}: {found.address.scope}/{found.address.line} is the same at every valid step"
         return
     a, b = found.values
-    text = f"output: {found.address} changes most, by {b - a:+.3g} (from {a:.6g} to {b:.6g})"
+    text = f"{output}: {found.address} changes most, by {b - a:+.3g} (from {a:.6g} to {b:.6g})"
     yield text + (
         f"; at the last step it differs by up to {found.at_end:.3g} ({found.end})"
         if found.at_end

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import reduce
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,13 +14,16 @@ from ...base.arrays import Array, to_list
 from ...base.runs import runs
 from ...cell.holds import names_of
 from ...cell.lines import expression
-from ...cell.network import GIVEN, Stage
+from ...cell.network import GIVEN, Stage, scope_and_name
+from ...cell.ops import OPS
 from ..address import ranged
 from ..trace import Trace
-from .values import Scale
+from .values import Scale, in_words
 
 #: So many different values of one line are named, each with its place; of more it is said that they differ.
 FEW = 4
+#: So many entries stand in a sentence.
+TOLD = 5
 
 
 class Entry(NamedTuple):
@@ -40,11 +45,14 @@ class Entry(NamedTuple):
         return ranged(self.scope, self.line, self.steps, self.rows, self.units)
 
     @property
+    def short(self) -> str:
+        """The line and the units, with the steps and rows where these are not all."""
+        return self.address.removeprefix(f"{self.scope}/")
+
+    @property
     def said(self) -> str:
         """What it is held at, in words."""
-        if isinstance(self.value, Scale):
-            return f"{str(self.value)[1:]} times its own value"
-        return f"{self.value:g}" if isinstance(self.value, float) else "given values"
+        return in_words(self.value)
 
 
 def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | None:
@@ -52,6 +60,46 @@ def status(trace: Trace, stage: Stage, line: str, t: int, b: int) -> Array | Non
     names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
     there = [given[n][trace.index(t), b] != 0 for n in (names.hold, names.scale) if n in given] if names else []
     return np.any(there, axis=0) if there else None
+
+
+def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> str:
+    """What one value of a line, at an index (step, row, unit), is held at, in words; nothing where it is not held."""
+    names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
+    if names and names.hold in given and given[names.hold][at]:
+        return f"{given[names.to][at]:g}"
+    if names and names.scale in given and given[names.scale][at]:
+        return in_words(Scale(float(given[names.by][at])))
+    return ""
+
+
+def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
+    """By scope and line, which values are held or scaled, or follow from such a value without a sum: tanh(c_t) and
+    h_t = o_t * tanh(c_t) where c_t is held, and y_t where directions meet.
+
+    Masks (T, B, width), or what broadcasts to that; no line of which nothing is held.
+    """
+    found: dict[tuple[str, str], Array] = {}
+    for stage in trace.stages:
+        given, named = trace.given.get(stage.scope, {}), names_of(stage.cell)
+        for line in plain_stage(stage).cell.lines:
+            places = [scope_and_name(stage.sources.get(name, "")) for name in line.reads]
+            keys = [p if p[0] else (stage.scope, name) for p, name in zip(places, line.reads, strict=True)]
+            masks = [found[key] for key in keys if key in found]
+            if line.op == "concat" and masks:
+                values = [trace.operand(stage.scope, name) for name in line.reads]
+                each = [
+                    np.broadcast_to(found.get(key, np.zeros(1, bool)), array.shape)
+                    for key, array in zip(keys, values, strict=True)
+                    if array is not None
+                ]
+                masks = [np.concatenate(each, axis=-1)] if len(each) == len(keys) else []
+            elif line.op in ("add", "slice") or line.product or OPS[line.op].reduces:
+                masks = []
+            if line.name in named:
+                masks += [given[n] != 0 for n in (named[line.name].hold, named[line.name].scale) if n in given]
+            if masks:
+                found[stage.scope, line.name] = reduce(np.logical_or, masks)
+    return found
 
 
 def entries(trace: Trace) -> Iterator[Entry]:
@@ -66,6 +114,12 @@ def entries(trace: Trace) -> Iterator[Entry]:
                 scaled = given[names.scale] != 0
                 scaled = scaled if held is None else scaled & ~held
                 yield from _of_line(trace, stage.scope, line, scaled, given[names.by], scale=True)
+
+
+def held_in_words(trace: Trace) -> str:
+    """What is held, in a sentence; empty where nothing is."""
+    told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), TOLD + 1)]
+    return f"Held: {', '.join(told[:TOLD])}{', …' if len(told) > TOLD else '.'}" if told else ""
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[Entry]:

@@ -45,6 +45,21 @@ def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
     return tuple(one for several in listed for one in several if one)
 
 
+def in_words(value: Value) -> str:
+    """What a line is held at, in words.
+
+    >>> in_words(0.25), in_words(Scale(0.5))
+    ('0.25', '0.5 times its own value')
+    """
+    if isinstance(value, Scale):
+        return f"{str(value)[1:]} times its own value"
+    if isinstance(value, Trace):
+        return (
+            f"the values of the trace ‘{value.header.title}’" if value.header.title else "the values of another trace"
+        )
+    return f"{value:g}" if isinstance(value, float) else "given values"
+
+
 def read_value(said: str, value: Any) -> Value:
     """A value as it is given: a number, `'*0.5'`, an array or nested lists of finite numbers, or a trace.
 

@@ -211,7 +211,7 @@ def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyP
     left = set(every.effects) - set(few.effects)
     assert min(map(size, few.effects)) >= max(map(size, left))
     (told,) = (s for s in explanation(trace, OF, how="ablation", over=over).sentences if "too long" in s)
-    assert told.startswith(f"all {len(every.effects)} {over} would take too long: held are the 3 whose own values are")
+    assert told.startswith(f"to hold each of {len(every.effects)} {over} would take too long: the 3 with the largest")
 
 
 def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,9 @@ def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:
     written = {(row.step, row.source): row.part for row in account.rows if row.part}
     assert written[2, "hold of c_t"] == pytest.approx(0.7 * 0.9 * 0.5 * 0.9, rel=1e-15)
     assert not {t for t, _ in written} & {None, 0, 1}
-    assert written[3, "i_t * c_tilde"] == pytest.approx(float(trace["i_t * c_tilde"][3, 0, 1]) * 0.5 * 0.9, rel=1e-15)
+    assert written[3, "i_t * c_tilde, scaled by the hold of c_t"] == pytest.approx(
+        float(trace["i_t * c_tilde"][3, 0, 1]) * 0.5 * 0.9, rel=1e-15
+    )
     assert abs(account.residual) < 1e-16
     gates = lt.explain(trace, how="gates")
     assert "f_t" in set(gates["line"])

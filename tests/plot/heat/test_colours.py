@@ -63,6 +63,14 @@ def test_sizes_far_apart_have_a_logarithmic_scale() -> None:
     assert from_zero(np.array([1e-300, 1.0])).low == 1e-4  # what is smaller matters no more
 
 
+def test_a_few_small_sizes_leave_the_scale_as_it_is() -> None:
+    """Otherwise a thousandfold of one field would make all others nearly alike."""
+    many = np.linspace(0.2, 11.0, 40)
+    few, more = np.append(many, [1e-3] * 4), np.append(many, [1e-3] * 5)
+    assert (from_zero(few).low, from_zero(few).high, from_zero(few).logarithmic) == (0.0, 11.0, False)
+    assert from_zero(more).logarithmic
+
+
 def test_a_block_has_the_colour_that_is_furthest_from_the_middle() -> None:
     draw = np.random.default_rng(2)
     levels = draw.integers(FIRST, 256, (7, 10)).astype(np.uint8)

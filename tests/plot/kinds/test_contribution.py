@@ -137,3 +137,10 @@ def test_what_is_refused() -> None:
         trace.plot.contribution("2/h_t[0]", occlusion="some")
     with pytest.raises(MissingError, match="is 2 values: name one unit"):
         trace.plot.contribution("2/h_t")
+
+
+def test_where_nothing_differs_it_is_said() -> None:
+    trace = lstm(4, 2)
+    said = "Nothing that the value depends on differs in the baseline; choose another one."
+    assert trace.plot.contribution("3/0/h_t[1]", baseline="zero-state").caption.endswith(said)
+    assert said not in trace.plot.contribution("3/0/h_t[1]").caption

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -102,7 +103,7 @@ def test_units_in_one_place_are_one_point_that_names_them() -> None:
         (0.0, 0.0, 4.0),
     ]
     assert o[0][2] == pytest.approx(4 * 5**0.5, abs=0.01)
-    assert named(figure) == ["unit 0: 100% open", "unit 0: 100% open", "unit 2: 100% shut"]
+    assert named(figure) == ["unit 0: 100\u00a0% open", "unit 0: 100\u00a0% open", "unit 2: 100\u00a0% shut"]
 
 
 def test_the_thresholds_are_said_and_units_have_their_names() -> None:
@@ -112,9 +113,30 @@ def test_the_thresholds_are_said_and_units_have_their_names() -> None:
     assert caption(figure).startswith(
         "A gate is shut (left-saturated) below 0.05 and open (right-saturated) above 0.95."
     )
-    assert named(figure) == ["unit 1 (<quote>): 100% open", "unit 2 (space): 100% shut"]
+    assert named(figure) == ["unit 1 (<quote>): 100\u00a0% open", "unit 2 (space): 100\u00a0% shut"]
     assert "<quote>" not in figure.svg()
     assert named(trace.plot.saturation(language="de"))[0] == "Einheit 1 (<quote>): 100\u00a0% offen"
+
+
+def test_a_large_point_lies_on_no_number() -> None:
+    """Of units that are never saturated one point lies on both axes, whose numbers make room for it."""
+    zeros = {f"W_{side}{g}": np.zeros((60, 1 if side == "x" else 60)) for side in "xh" for g in "ifco"}
+    svg = lt.run(zeros, np.zeros((4, 1))).plot.saturation().svg()
+    circles = [tuple(map(float, c)) for c in re.findall(r'cx="([\d.]+)" cy="([\d.]+)" r="([\d.]+)"', svg)]
+    below = re.findall(r'<text class="mark" x="([\d.]+)" y="([\d.]+)">0<', svg)
+    beside = re.findall(r'<text class="mark end" x="([\d.]+)" y="([\d.]+)">0<', svg)
+    assert len(circles) == len(below) == len(beside) == 3
+    for (x, y, r), (_, under), (left, _) in zip(circles, below, beside, strict=True):
+        assert r > 10
+        assert float(under) - 8 > y + r  # letters are 8 high
+        assert float(left) < x - r
+
+
+def test_lines_from_minus_1_have_thresholds_of_their_own() -> None:
+    said = "A value from −1 to 1 counts by its place between these ends: shut below −0.8, open above 0.9."
+    figure = lstm(6, 3).plot.saturation(0.1, 0.95, lines=["c_tilde", "tanh(c_t)"])
+    assert said in figure.caption
+    assert "−1 to 1" not in lstm(6, 3).plot.saturation().caption
 
 
 def test_the_specification_has_the_points() -> None:

@@ -85,6 +85,25 @@ def test_layers_directions_and_a_row_of_the_batch() -> None:
     assert trace.plot.states().caption.startswith("This is sequence 0")
 
 
+@pytest.mark.parametrize("kind", ["states", "unit", "text"])
+def test_units_of_both_directions(kind: str) -> None:
+    """Where the directions meet no unit is lacking: nothing is drawn of that if it was not asked for."""
+    trace = stacked(layers=1)
+    figure = getattr(trace.plot, kind)([2, 0], lines="c_t")
+    there = [f"0/{direction}/c_t[{j}]" for direction in ("forward", "reverse") for j in (0, 2)]
+    assert sorted(figure.data.columns) == there
+    whole = getattr(trace.plot, kind)([2, 0]).data
+    assert {name.split("/")[1] for name in whole.columns} == {"forward", "reverse"}
+    with pytest.raises(MissingError, match="no unit 3 to draw: there are 0 to 2"):
+        getattr(trace.plot, kind)([0, 3])
+
+
+def test_a_unit_that_some_lines_have() -> None:
+    trace = lt.run(EXAMPLES / "rnn-softmax.yaml")
+    assert (trace["h_t"].shape[-1], trace["p_t"].shape[-1]) == (3, 4)
+    assert list(trace.plot.states(unit=[3], lines=["h_t", "p_t"]).data.columns) == ["p_t[3]"]
+
+
 def test_what_is_no_number_has_a_colour_and_is_told() -> None:
     cell = {"equations": "s_t = 1 * x_t\ny_t = s_t + s_prev\ncarry: s_prev <- s_t\noutput: y_t"}
     figure = lt.run({}, [[1.0], [np.nan], [-2.0], [np.inf]], cell=cell).plot.states(lines="s_t")
@@ -100,7 +119,7 @@ def test_colours_that_end_before_the_values_are_told() -> None:
     x[7] = 50.0
     figure = lt.run({}, x, cell=cell).plot.states(lines="s_t")
     compare(figure)
-    said = r"Colours of s_t end at ±0\.99\d*: 0\.\d+\u00a0% of its values lie beyond, up to a size of 50\."
+    said = r"Colours of s_t end at ±0\.99\d*: 0\.\d+\u00a0% of the values lie beyond, up to a size of 50\."
     assert re.fullmatch(said, figure.caption)
     size = np.sort(np.abs(x[:, 0]))
     reach = float(re.findall("±([^:]*):", figure.caption)[0])
@@ -188,7 +207,7 @@ def test_any_cell(example: str) -> None:
     ("options", "error", "message"),
     [
         ({"order": "size"}, OptionError, "no order 'size'; expected index, cluster, memory"),
-        ({"unit": 3}, MissingError, "no unit 3 to draw: 0/forward has 0 to 2"),
+        ({"unit": 3}, MissingError, "no unit 3 to draw: there are 0 to 2"),
         ({"unit": "0"}, OptionError, "unit: expected a whole number, or a list of them"),
         ({"lines": "q_t"}, MissingError, "no line 'q_t'"),
         ({"layer": 1}, MissingError, "layer 1 is not among 0/forward"),

@@ -197,7 +197,7 @@ def test_colours_that_end_early_are_told() -> None:
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"unit": 3}, MissingError, "no unit 3 to show: there are 0 to 2"),
+        ({"unit": 3}, MissingError, "no unit 3 to draw: there are 0 to 2"),
         ({"unit": "x"}, OptionError, "unit: expected a whole number, or a list of them"),
         ({"lines": "q_t"}, MissingError, "no line 'q_t'"),
         ({"steps": 9}, MissingError, "9"),

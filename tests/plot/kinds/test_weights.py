@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,31 @@ def test_what_two_differ_by() -> None:
     found = entries(a.plot.weights(layer=1, direction="forward", against=b))
     assert found[1, "forward", "W_hc"][1, 2] == pytest.approx(0.25)  # other less source, as in diff
     assert sum(np.count_nonzero(values) for values in found.values()) == 1
-    assert "Difference of the weights: other source − this source" in b.plot.weights(against=a).svg()
+    untitled = b.plot.weights(against=a)
+    assert untitled.title == "Difference of the weights: b − a"
+    assert "a is the first source, b the second." in untitled.caption
+    one, two = (replace(t, header=replace(t.header, title=title)) for t, title in ((a, "before"), (b, "after")))
+    titled = one.plot.weights(against=two)
+    assert titled.title == "Difference of the weights: after − before"
+    assert "the first source" not in titled.caption
+
+
+def test_of_differences_those_that_are_0_do_not_count() -> None:
+    """The colours of few differences end where these do; of none there are no colours, and it is said."""
+    a, b = lstm(1, 40), lstm(1, 40)
+    few = np.zeros((40, 40))
+    a.parameters["0/forward"]["W_hc"], b.parameters["0/forward"]["W_hc"] = few.copy(), few
+    few.flat[:8] = np.arange(1, 9) / 8
+    figure = a.plot.weights("W_hc", against=b)
+    assert "end at" not in figure.caption
+    assert re.findall(r'<text class="mark end"[^>]*>([^<]*)</text>', figure.svg())[:2] == ["−1", "1"]
+    few[1:] = 0.01
+    told = f"Colours of W_hc end at ±0.01: {800 / 1568:.2g}\u00a0% of the differences lie beyond, up to a size of 1."
+    assert told in a.plot.weights("W_hc", against=b).caption
+    same = a.plot.weights("W_hc", against=a)
+    assert "There is no difference." in same.caption
+    assert re.findall(r'<text class="mark end"[^>]*>([^<]*)</text>', same.svg())[0] == "0"
+    assert "scale" not in re.findall(r'<image class="(\w+)"', same.svg())
 
 
 def test_a_model_needs_no_input() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import csv
+import json
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from lstm_trace.cli import main
 from lstm_trace.engine.rerun import in_arithmetic
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.profile.profile import profile
+from lstm_trace.report.report import reports
 from lstm_trace.trace.trace import Trace
 
 from ...support.planted import BRACKETS, LENGTH, VOWELS, planted, text
@@ -122,7 +126,7 @@ def test_what_the_model_is() -> None:
         "An LSTM cell with 4 units reads 20 steps of 5 numbers, for a batch of 3 sequences, in 2 layers of two"
         in report
     )
-    assert f"{weights:,}".replace(",", " ") + " parameters in float64; execution plan:" in report
+    assert f"{weights:,}".replace(",", " ") + " parameters in float64, computed by the plan “" in report
     assert "All numbers are over 27 steps, the valid ones of 3 sequences." in report
     assert "the valid ones of sequence 1." in " ".join(CASES["stack"]().report("text", batch=1).split())
 
@@ -189,6 +193,46 @@ def test_its_commands_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert any(path.suffix == ".svg" for path in tmp_path.iterdir())
 
 
+def test_its_commands_open_what_was_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model with its input, labels and what is held; a trace with what is held; a problem."""
+    monkeypatch.chdir(tmp_path)
+    draw = np.random.default_rng(8)
+    weights = {f"W_{s}{g}": draw.normal(size=(3, 3 if s == "h" else 2)) for s in "xh" for g in "ifco"}
+    x = draw.normal(size=(1, 18, 2))
+    problem = {"weights": {name: w.tolist() for name, w in weights.items()}, "x": x[0].tolist()}
+    np.savez("model.npz", **weights)
+    np.save("the input.npy", x)
+    Path("tokens.txt").write_text("abcdefghi" * 2)
+    lt.run(weights, x[0]).save("run.json")
+    Path("problem.json").write_text(json.dumps(problem))
+    model = ["model.npz", "--input", "the input.npy", "--batch-first", "--tokens", "tokens.txt", "--activation", "relu"]
+    held = ["--hold", "c_t[1]=0", "--hold", "5..9/f_t[0]=*0.5"]
+    for opened in ([*model, *held], [*model, "--not-transposed"], ["run.json", *held], ["problem.json"]):
+        found = CliRunner().invoke(main, ["report", *opened, "--format", "text"])
+        asked = commands(found.output)
+        assert "SOURCE" not in found.output
+        assert len(asked) == (7 if "--tokens" in opened else 6), found.output
+        for words in asked:
+            if words[1] != "verify":
+                assert sorted(words[2 : 2 + len(opened)]) == sorted(opened), words
+            result = CliRunner().invoke(main, words[1 : words.index("|") if "|" in words else None])
+            assert result.exit_code == 0, (words, result.output)
+            if "|" in words:
+                assert words[words.index("|") :] == ["|", "lstm-trace", "verify", "-"]
+                result = CliRunner().invoke(main, ["verify", "-"], input=result.stdout)
+                assert "verified" in result.output
+                assert result.exit_code == 0, result.output
+            if "memory" in words:  # the value of the run that is held, and not of another one
+                of = words[words.index("--of") + 1]
+                for arguments in (["run", *opened, "-o", "held.json"], [*words[1:], "-o", "memory.csv"]):
+                    assert CliRunner().invoke(main, arguments).exit_code == 0
+                last = list(csv.DictReader(Path("memory.csv").read_text().splitlines()))[-1]
+                trace = lt.load("held.json")
+                place = trace.locate(of)
+                value = trace.lines["0/forward"]["c_t"][place.t, 0, place.unit[0]]
+                assert float(last["running"]) == pytest.approx(value)
+
+
 def test_the_ledger_it_proposes_is_of_the_largest_value() -> None:
     trace = CASES["mask"]()
     report = trace.report("text")
@@ -202,7 +246,9 @@ def test_the_ledger_it_proposes_is_of_the_largest_value() -> None:
 
 
 def test_without_a_file_the_source_is_a_word() -> None:
-    assert all(words[2] == "SOURCE" for words in commands(planted(60).report("text")))
+    report = planted(60).report("text")
+    assert all(words[2] == "SOURCE" for words in commands(report))
+    assert '# SOURCE is the file of this trace, from trace.save("trace.safetensors")' in report
 
 
 # -- every format, language and case ----------------------------------------------------------------------------------
@@ -224,17 +270,34 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
     assert trace.report(format, detail="profile", language="zh") != report
 
 
-@pytest.mark.parametrize(("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2)])
+@pytest.mark.parametrize(
+    ("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2), ("deep", 2), ("stack", 2)]
+)
 def test_one_page_of_paper(case: str, most: int) -> None:
     """Two where the gates of two directions are drawn, so that the letters of the picture can be read."""
+    assert pages(CASES[case]()) <= most
+
+
+def test_one_page_with_all_that_a_profile_has() -> None:
+    """Labels, many import notes, a value that is held, and commands that go on in the next line."""
+    trace = planted(hold={"50/c_t[5]": 0.0, "f_t[6]": "*0.5"})
+    notes = tuple(f"what was done with the weights at import, in a sentence of its own, {k}" for k in range(4))
+    trace = replace(trace, header=replace(trace.header, imported=notes))
+    found = trace.report("typ")
+    assert "R²" in found
+    assert "Held instead of computed" in found
+    assert pages(trace, sources=["a-folder/with-a-long-name/and-another-one/trace-of-a-long-run.safetensors"]) == 1
+
+
+def pages(trace: Trace, sources: Sequence[str] = ()) -> int:
     typst = pytest.importorskip("typst")
-    pages = typst.compile(CASES[case]().report("typ").encode(), format="svg")
-    assert (len(pages) if isinstance(pages, list) else 1) <= most
+    made = typst.compile(str(reports([trace], "typ", sources, detail="profile")).encode(), format="svg")
+    return len(made) if isinstance(made, list) else 1
 
 
 def test_short_in_a_terminal() -> None:
-    assert len(planted().report("text").splitlines()) <= 85
-    assert len(CASES["stack"]().report("text").splitlines()) <= 95
+    for trace, most in ((planted(), 85), (CASES["stack"](), 95)):
+        assert len(str(reports([trace], "text", ["t.json"])).splitlines()) <= most
 
 
 def test_digits_comma_and_counting() -> None:

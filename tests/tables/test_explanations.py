@@ -1,0 +1,189 @@
+"""The sentences of explanations: what they say is true of the numbers, which numpy computes."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.tables.explanations import explanation
+from lstm_trace.tables.terminal import table
+from lstm_trace.trace.rows import Selection
+
+from ..support.held_lstm import network, random_network
+
+WEIGHTS = random_network(8)
+X = np.random.default_rng(9).normal(size=(5, 2, 3))
+LENGTHS = [5, 4]
+HOLD = {"0/reverse/1..2/c_t[1]": "*0.5", "0/forward/f_t[0..2]": 0.25}
+SAID = "Held: 0/forward/f_t[0..2] at 0.25, 0/reverse/1..2/{rows}/c_t[1] at 0.5 times its own value."
+
+
+def sentences(trace: lt.Trace, of: str | None, how: str, **options: Any) -> list[str]:
+    return list(explanation(trace, of, how, **options).sentences)
+
+
+def value(at: tuple[str, int, int], unit: int, change: Any) -> float:
+    """A value in a run in which `change` has the last word on every line."""
+    line, t, b = at
+    return float(network(WEIGHTS, X, LENGTHS, change)[line][t, b][unit])
+
+
+# -- what a trace holds -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("how", "of"),
+    [
+        ("memory", "0/reverse/0/1/c_t[1]"),
+        ("contribution", "1/forward/2/1/h_t[3]"),
+        ("gradient", "1/forward/2/1/h_t[3]"),
+        ("ablation", "1/forward/2/1/h_t[3]"),
+        ("gates", None),
+    ],
+)
+def test_what_is_held_is_said_in_the_sentence_that_show_has(how: str, of: str | None) -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS, hold=HOLD)
+    said = SAID.format(rows="0..1")
+    assert sentences(trace, of, how)[0] == said
+    assert table(trace, Selection()).left_out.startswith(said)
+    assert "Held" not in " ".join(sentences(lt.run(WEIGHTS, X, lengths=LENGTHS), of, how))
+
+
+# -- memory -----------------------------------------------------------------------------------------------------------
+
+ONE = random_network(3)
+
+
+def ledger_of(hold: dict[str, Any], t: int, unit: int) -> tuple[lt.Trace, list[str], dict[tuple[int, str], float]]:
+    trace = lt.run(ONE, X[:, :1], hold=hold)
+    found = explanation(trace, f"0/forward/{t}/0/c_t[{unit}]", "memory")
+    places = [found.columns.index(name) for name in ("step", "source", "written")]
+    step, source, written = places
+    return trace, list(found.sentences), {(row[step], row[source]): row[written] for row in found.rows}
+
+
+def test_a_hold_is_the_source_of_what_it_put_and_scaled() -> None:
+    hold = {"1/c_t[2]": "*0.5", "2/c_t[2]": -0.75, "3/i_t * c_tilde[2]": 4.0, "4/f_t * c_prev[2]": 0.125}
+    trace, told, rows = ledger_of({f"0/forward/{at}": to for at, to in hold.items()}, 4, 2)
+
+    def hook(scope: str, line: str, t: int, b: int, value: Any) -> Any:
+        to = hold.get(f"{t}/{line}[2]")
+        if scope != "0/forward" or to is None:
+            return value
+        value = np.array(value)
+        value[2] = value[2] * 0.5 if to == "*0.5" else to
+        return value
+
+    found = network(ONE, X[:, :1], [5], hook)
+    product = [float(found["0/forward/i_t"][t, 0][2] * found["0/forward/c_tilde"][t, 0][2]) for t in range(5)]
+    assert rows == pytest.approx({
+        (None, "c0"): 0.0,
+        (0, "i_t * c_tilde"): product[0],
+        (1, "i_t * c_tilde, scaled by the hold of c_t"): product[1] * 0.5,
+        (2, "hold of c_t"): -0.75,
+        (3, "hold of i_t * c_tilde"): 4.0,
+        (4, "i_t * c_tilde"): product[4],
+        (4, "hold of f_t * c_prev"): 0.125,
+    }, rel=1e-12)  # fmt: skip
+    lines = "f_t * c_prev or c_t or i_t * c_tilde"
+    assert f"each step keeps f_t of c_prev and adds i_t * c_tilde, except where {lines} is held" in told
+    assert "scaled by the hold of" in trace.plot.memory("0/forward/1/0/c_t[2]").svg()
+    gone = "looking back, half is gone after 1 step (nothing is left of what came before the hold of f_t * c_prev)"
+    assert gone in told
+
+
+def test_a_value_that_is_held_at_zero_comes_from_the_hold() -> None:
+    _, told, rows = ledger_of({"0/forward/c_t[2]": 0.0}, 3, 2)
+    assert set(rows) == {(None, "c0"), *((t, "hold of c_t") for t in range(4))}
+    assert "the largest part, 0, comes from step 3 (hold of c_t)" in told
+    assert "looking back, half is gone after 1 step (nothing is left of what came before the hold of c_t)" in told
+
+
+def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:
+    _, told, _ = ledger_of({"0/forward/3/c_t[2]": "*0.001"}, 3, 2)
+    assert (
+        "looking back, half is gone after 1 step (the latest gate and the hold of c_t multiply to a half or less)"
+        in told
+    )
+
+
+# -- ablation ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("over", "only", "said", "first"),
+    [
+        ("units", "0/forward/c_t", "one unit of 0/forward/c_t at 0, at all steps", r"0/forward/c_t\[(?P<unit>\d)\]"),
+        (
+            "units",
+            "0/forward/0..1/c_t[1..3]",
+            "one unit of 0/forward/c_t[1..3] at 0, at steps 0 to 1",
+            r"0/forward/0..1/1/c_t\[(?P<unit>[123])\]",
+        ),
+        (
+            "steps",
+            "0/forward/1..3/c_t[0,2]",
+            "0/forward/c_t[0,2] at 0, at one of the steps 1 to 3",
+            r"0/forward/(?P<step>[123])/1/c_t\[0,2\]",
+        ),
+        (
+            "lines",
+            ["0/forward/0..1/f_t", "0/forward/i_t[0..2]"],
+            "one of 0/forward/f_t (steps 0 to 1), 0/forward/i_t[0..2] (all steps) at 0",
+            r"(?P<line>0/forward/i_t\[0..2\]|0/forward/0..1/1/f_t)",
+        ),
+        ("lines", "0/forward/2/o_t", "0/forward/o_t at 0, at step 2", r"(?P<line>0/forward/2/1/o_t)"),
+    ],
+)
+def test_what_each_variant_holds_is_said_and_is_held(over: str, only: Any, said: str, first: str) -> None:
+    of, b = "1/forward/2/1/h_t[3]", 1
+    told = sentences(lt.run(WEIGHTS, X, lengths=LENGTHS), of, "ablation", over=over, only=only)
+    assert f"each variant holds {said}" in told
+    (change,) = (text for text in told if text.startswith("the largest change"))
+    number, where = re.fullmatch(r"the largest change, (.*), is caused by holding (.*)", change).groups()  # type: ignore[union-attr]
+    assert re.fullmatch(first, where), where
+    *parts, line = where.removeprefix("0/forward/").split("/")
+    name, _, units = line.rstrip("]").partition("[")
+    lo, _, hi = parts[0].partition("..") if parts else ("0", "", "4")
+    inside = range(int(lo), int(hi or lo) + 1)
+
+    def hook(scope: str, line: str, t: int, row: int, value: Any) -> Any:
+        if (scope, line, row) == ("0/forward", name, b) and t in inside:
+            value = np.array(value)
+            ends = units.split("..")
+            value[range(int(ends[0]), int(ends[1]) + 1) if len(ends) > 1 else [*map(int, units.split(","))] if units
+                  else slice(None)] = 0.0  # fmt: skip
+        return value
+
+    at = "1/forward/h_t", 2, b
+    free = value(at, 3, lambda *given: given[-1])
+    assert float(number) == pytest.approx(value(at, 3, hook) - free, rel=1e-5)
+    assert told[0] == f"{of} = {free:.6g}"
+
+
+def test_where_nothing_changes_no_change_is_the_largest() -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    told = sentences(trace, "0/forward/1/1/h_t[3]", "ablation", only="0/forward/3/c_t")
+    assert "nothing that was held changes the value" in told
+    assert not [text for text in told if "largest change" in text or "variants" in text]
+
+
+@pytest.mark.parametrize(("of", "said"), [
+    ("0/reverse/1/1/h_t[3]", "0/forward, 1/forward, 1/reverse have such lines too; the value does not depend on them"),
+    ("1/reverse/1/1/h_t[3]", "1/forward has such lines too; the value does not depend on it"),
+    ("sum(1/joined/1/1/y_t)", ""),
+])  # fmt: skip
+def test_directions_that_cannot_reach_the_value_are_named(of: str, said: str) -> None:
+    told = [text for text in sentences(lt.run(WEIGHTS, X, lengths=LENGTHS), of, "ablation") if "depend" in text]
+    assert told == [said] * bool(said)
+
+
+def test_what_it_is_held_at_is_in_words() -> None:
+    trace = lt.run(WEIGHTS, X, lengths=LENGTHS)
+    for to, said in (("*0.5", "0.5 times its own value"), (trace, "the values of another trace")):
+        told = sentences(trace, "1/forward/2/1/h_t[3]", "ablation", only="0/forward/c_t", to=to)
+        assert f"each variant holds one unit of 0/forward/c_t at {said}, at all steps" in told
