@@ -9,13 +9,13 @@ import numpy as np
 
 from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes.infer import infer
-from ..errors import Faults, MissingError, raise_all, within
+from ..errors import Faults, MissingError, ShapeError, raise_all, within
 from ..trace.address import STATE, Address
 from ..trace.holds.values import Lines, applied
-from ..trace.labels import readout
+from ..trace.labels import misfits, readout
 from .inputs import RunInputs
 from .recording import EVERYTHING, Record, recorded, stored_steps
-from .required import require, require_places
+from .required import require
 from .targets import beyond, wanted
 from .work import Weights, Work
 
@@ -100,7 +100,7 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     with faults.gather():
         _measure(stages, request, ground, widths)
         every = [w for here in widths.values() for w in here.values()]
-        require_places(ground.names, request.width, every, _outputs(stages, widths))
+        raise_all(ShapeError, misfits(ground.names, request.width, every, _outputs(stages, widths)))
     faults.tell()
     raise_all(MissingError, beyond(asked, widths))
     inputs = {

@@ -1,5 +1,5 @@
 """What a run needs, or a message for each part that nobody gives: every weight and input that a computed line reads,
-lengths or a mask for a padding, a number for each label.
+lengths or a mask for a padding.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cell.network import GIVEN, Stage, X
 from ..cell.syntax import pointed
-from ..errors import MissingError, OptionError, ShapeError, closest, nearest, raise_all
+from ..errors import MissingError, OptionError, closest, nearest, raise_all
 
 
 def require(
@@ -60,30 +60,3 @@ def require_padded(padding: str, padded: bool) -> None:
             "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
             f"found {padding!r}"
         )
-
-
-def require_places(
-    labels: Mapping[str, Sequence[str]], inputs: int | None, widths: Collection[int], outputs: Collection[int] | None
-) -> None:
-    """Raise ShapeError for labels that are not as many as the inputs (`x`), or as the units of any line (`h`).
-
-    outputs: the widths of the readout's lines, of which one has a label (`y`) for each unit; None without a readout.
-    """
-    problems = []
-    count = {key: f"names.{key} has {len(found)} label{'s' * (len(found) != 1)}" for key, found in labels.items()}
-    if "x" in labels and inputs is not None and len(labels["x"]) != inputs:
-        problems.append(f"{count['x']}; expected one for each of the I = {inputs} inputs")
-    if "h" in labels and widths and len(labels["h"]) not in widths:
-        problems.append(f"{count['h']}; expected one for each unit of a line, and lines have {_numbers(widths)}")
-    if "y" in labels and outputs is None:
-        problems.append(
-            f"{count['y']} for the outputs of a readout, and there is no readout: add its equations under extra, "
-            "or give the labels of the hidden units as names.h"
-        )
-    elif "y" in labels and outputs and len(labels["y"]) not in outputs:
-        problems.append(f"{count['y']}; expected one for each output of the readout, which has {_numbers(outputs)}")
-    raise_all(ShapeError, problems)
-
-
-def _numbers(widths: Collection[int]) -> str:
-    return ", ".join(map(str, sorted(set(widths))))

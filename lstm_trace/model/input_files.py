@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -98,10 +99,11 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
     for address, value in hold.items():
         if isinstance(value, str) and as_number(value) is None:
             path = Path(folder, value.strip())
-            if not path.is_file():
+            if not os.path.isfile(path):  # False also for what can be no path
+                there = f"{path.absolute()} is no file" if os.path.exists(path) else f"there is no {path.absolute()}"
                 raise OptionError(
                     f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing "
-                    f"file: there is no {path.absolute()}; save a trace there with lstm-trace run, or give its path"
+                    f"file: {there}; save a trace there with lstm-trace run, or give its path"
                 )
             if path not in traces:
                 read_from(path)

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..base.text.labels import LONGEST
 from ..cell.kinds.lstm import LSTM
 from ..cell.network import scope_and_name
 from ..errors import within
@@ -36,7 +37,7 @@ def prepare_found(
     asked = dict(options or {})
     weights = turned(found, asked.pop("direction", None))
     own = {key: value for key, value in found.options.items() if key != "direction"}
-    header = Header(title=title or found.name, imported=found.imported)
+    header = Header(title=title or found.name[:LONGEST], imported=found.imported)
     if not isinstance(cell, str) and "equations" in cell:  # the equations say all but how the layers are joined
         own = {key: value for key, value in own.items() if key in ("merge", "padding")}
     return build(

@@ -19,6 +19,7 @@ from ..cell.variants import Padding, directed, joined, masked, of_direction, sup
 from ..errors import LstmTraceError, counted
 from .adjoints import shape_faults, sources_faults
 from .holds.held import held_faults, plain_stage
+from .labels import misfits, readout
 from .trace import Trace
 
 
@@ -51,6 +52,10 @@ def faults(trace: Trace) -> list[str]:
     problems += _label_faults(trace)
     if sound:  # else what the stages read is not known
         problems += _strays(trace, before)
+        readers = [stage.scope for stage in trace.stages if any(stage.sources[n] == VALID for n in stage.inputs)]
+        if readers and not trace.padded:
+            problems.append(f"inputs has neither lengths nor a mask; {readers[0]} reads which steps are valid")
+    shapes: dict[tuple[int, ...], list[str]] = {}
     for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
         for scope, values in getattr(trace, part).items():
             if scope not in before:
@@ -59,11 +64,14 @@ def faults(trace: Trace) -> list[str]:
             for name, array in values.items():
                 if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
                     expected = ", ".join(map(str, shape))
-                    problems.append(f"{part} {scope}/{name} has shape {array.shape}; expected ({expected}, width)")
+                    said = f"{part} {scope}/{name} has shape {array.shape}; expected ({expected}, width)"
+                    shapes.setdefault((array.ndim, *array.shape[: len(shape)], *shape), []).append(said)
                 if part == "lines" and name not in before[scope].cell.by_name:
                     problems.append(f"lines {scope}/{name}: the cell has no such line")
                 elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
                     problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
+    for said, *alike in shapes.values():
+        problems.append(f"{said} (and {counted(len(alike), 'array')} more)" if alike else said)
     return problems or [*_claims(trace), *held_faults(trace), *_widths(trace)] or [*shape_faults(trace)]
 
 
@@ -232,6 +240,7 @@ def _widths(trace: Trace) -> list[str]:
     """Lines whose width is not what the equations and parameters give."""
     problems: list[str] = []
     found: dict[str, int] = {}  # by address, also of lines that were not recorded
+    whole = True
     for stage in trace.stages:
         known: dict[str, tuple[int, str]] = {}
         for name in (*stage.inputs, *stage.states):
@@ -243,6 +252,7 @@ def _widths(trace: Trace) -> list[str]:
         shapes = {name: here[name].shape for name in stage.parameters if name in here}
         if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
             problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
+            whole = False
             continue  # a line without its operands is reported by verify as inconclusive
         try:
             sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
@@ -253,7 +263,16 @@ def _widths(trace: Trace) -> list[str]:
         for name, array in trace.lines.get(stage.scope, {}).items():
             if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
                 problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
-    return problems
+    return [*problems, *(_unlike_names(trace, found) if whole and not problems else ())]
+
+
+def _unlike_names(trace: Trace, widths: Mapping[str, int]) -> Iterator[str]:
+    """Labels that are not as many as what they label. widths: of every line, by address."""
+    outputs = {f"{stage.scope}/{name}" for stage in forward_stages(trace.stages) for name in readout(stage.cell)}
+    # an ask may have left out the readout, or the input
+    named = {key: found for key, found in trace.header.names.items() if key != "y" or outputs & widths.keys()}
+    inputs = None if trace.x is None or trace.x.ndim != 3 else trace.x.shape[2]
+    yield from misfits(named, inputs, set(widths.values()), {widths[at] for at in outputs & widths.keys()})
 
 
 def _partly(

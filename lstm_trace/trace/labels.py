@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -10,6 +10,7 @@ from ..base.text.visible import MOST, visible
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
+from ..errors import counted
 from .trace import Trace
 
 Axis = Literal["x", "h", "y"]
@@ -25,6 +26,31 @@ def labels(trace: Trace, of: Axis, width: int) -> Sequence[str]:
     """
     found = trace.header.names.get(of, ())
     return found if len(found) == width else ()
+
+
+def misfits(
+    labels: Mapping[str, Sequence[str]], inputs: int | None, widths: Collection[int], outputs: Collection[int] | None
+) -> Iterator[str]:
+    """Where labels are not as many as the inputs (`x`), or as the units of any line (`h`).
+
+    outputs: the widths of the readout's lines, of which one has a label (`y`) for each unit; None without a readout.
+    """
+    count = {key: f"names.{key} has {counted(len(found), 'label')}" for key, found in labels.items()}
+    if "x" in labels and inputs is not None and len(labels["x"]) != inputs:
+        yield f"{count['x']}; expected one for each of the I = {inputs} inputs"
+    if "h" in labels and widths and len(labels["h"]) not in widths:
+        yield f"{count['h']}; expected one for each unit of a line, and lines have {_numbers(widths)}"
+    if "y" in labels and outputs is None:
+        yield (
+            f"{count['y']} for the outputs of a readout, and there is no readout: add its equations under extra, "
+            "or give the labels of the hidden units as names.h"
+        )
+    elif "y" in labels and outputs and len(labels["y"]) not in outputs:
+        yield f"{count['y']}; expected one for each output of the readout, which has {_numbers(outputs)}"
+
+
+def _numbers(widths: Collection[int]) -> str:
+    return ", ".join(map(str, sorted(set(widths))))
 
 
 def step_labels(trace: Trace, b: int = 0) -> Sequence[str]:

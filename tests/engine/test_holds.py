@@ -200,6 +200,7 @@ def test_beside_supplied_lines_and_a_question() -> None:
         ([1.0], ShapeError, "has a value of shape (1,); expected a number, or (units,)"),
         ([[[[1.0]]]], ShapeError, "has a value of shape (1, 1, 1, 1); expected a number, or (units,)"),
         ([[1.0], [2.0, 3.0]], OptionError, "the list is ragged"),
+        (10**400, OptionError, "expected a finite number"),
         (1e300, OptionError, "1e+300 is too large for float32"),
     ],
 )  # fmt: skip
@@ -209,6 +210,14 @@ def test_a_wrong_value_is_refused(value: Any, kind: type[LstmTraceError], told: 
     (problem,) = error.value.problems
     assert problem.startswith("hold 'c_t'")
     assert told in problem
+
+
+def test_a_trace_gives_finite_numbers() -> None:
+    other = lt.run(simple(), X)
+    other["c_t"][2, 0, 1] = np.nan
+    assert lt.run(simple(), X, hold={"c_t[0]": other})["c_t"].shape
+    with pytest.raises(OptionError, match=r"hold 'c_t': expected finite numbers; .* has nan at 0/forward/2/0/c_t\[1\]"):
+        lt.run(simple(), X, hold={"c_t": other})
 
 
 def test_a_trace_that_does_not_fit_is_refused() -> None:

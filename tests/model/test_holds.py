@@ -78,9 +78,12 @@ def test_a_path_begins_at_the_problem(tmp_path: Path, monkeypatch: pytest.Monkey
     ("hold", "kind", "told"),
     [
         ({"c_t": "none.json"}, OptionError, "a multiple such as *0.5, or an existing file: there is no /"),
+        ({"c_t": "."}, OptionError, "or an existing file: /"),
+        ({"c_t": "/dev/null"}, OptionError, "or an existing file: /dev/null is no file; save a trace there"),
+        ({"c_t": "1" * 400}, OptionError, "is not a finite number"),
         ({"c_t": "q.yaml"}, FileError, "q.yaml"),
         ({"c_t": True}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or an array"),
-        ({"c_t": {"a": 1}}, FileError, "hold.c_t: expected a number, found a mapping"),
+        ({"c_t": {"a": 1}}, FileError, "or an array; found a mapping"),
         ({"c_t": ""}, FileError, "hold.c_t: expected a number, '*0.5' for a multiple, or an array"),
         ({"c_t": ".nan"}, OptionError, "not a finite number"),
         ([1], FileError, "hold: expected a mapping"),

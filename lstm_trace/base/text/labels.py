@@ -13,6 +13,8 @@ import numpy as np
 from ..arrays import describe
 
 Labels = list[str] | list[list[str]]
+#: Characters of a label, and of a title, at most: a document repeats it at every step, unit or line.
+LONGEST = 1_000
 
 
 def to_labels(value: Any) -> Labels:
@@ -38,10 +40,13 @@ def to_labels(value: Any) -> Labels:
 
 
 def _text(label: Any, place: tuple[int, ...]) -> str:
+    at = f"at [{','.join(map(str, place))}]"
     if isinstance(label, str):
+        if len(label) > LONGEST:
+            raise ValueError(f"expected text of at most {LONGEST:,} characters {at}, found {len(label):,} characters")
         return label
     quotes = "; write it in quotes" if isinstance(label, Number | datetime.date) else ""
-    raise ValueError(f"expected text at [{','.join(map(str, place))}], found {describe(label)}{quotes}")
+    raise ValueError(f"expected text {at}, found {describe(label)}{quotes}")
 
 
 def written(values: Any) -> list[Any]:

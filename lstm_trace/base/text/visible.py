@@ -56,6 +56,16 @@ def visible(label: str, most: int = MOST) -> str:
     return f"{text}\u200e" if any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text) else text
 
 
+def seen(text: str) -> str:
+    r"""A text of any length with escapes for controls and what has no shape; white space stays as it is.
+
+    >>> seen("a\u200b \n\ufeff")
+    'a\\u200b \n\\ufeff'
+    """
+    last = len(text) - 1
+    return "".join(c if c in _SIGNS else _piece(c, 0 < at < last) for at, c in enumerate(text))
+
+
 def _piece(letter: str, inside: bool) -> str:
     """A letter as it is shown. inside: whether there are others before and after it."""
     if letter == " " and inside:

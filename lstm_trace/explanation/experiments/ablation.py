@@ -98,7 +98,7 @@ def ablation(
     if not named:
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
     meant = _places(one, named)
-    variants = [v for each in meant for v in _variants(each, over, one)]
+    variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
     trials = Trials.of(one, parts)
     possible = len(variants)
     if lines is None:  # what nobody has named may be left out

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...base.arrays import Array
-from ...base.text.labels import half, written
+from ...base.text.labels import LONGEST, half, written
 from ...errors import ShapeError, counted, raise_all
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
@@ -39,6 +39,7 @@ def step_rows(
         return _of_text(tokens, known)
     labels = readable(tokens, named)
     rows = labels if labels and isinstance(labels[0], list) else [labels]
+    raise_all(ShapeError, _unfit(rows, named))
     raise_all(ShapeError, known.faults(rows, named, "character" if isinstance(tokens, str) else "label"))
     return known.placed(rows)
 
@@ -131,10 +132,6 @@ class _Steps:
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
         """What does not fit, in words. of: what the labels stand in."""
-        for row in rows:
-            for label in row:
-                if wrong := half(label):
-                    yield f"{of}: {wrong} is half of a character; write the character itself"
         if len(rows) not in (1, self.batch):
             yield f"{of} has {counted(len(rows), 'row')} of labels; expected one for each of the B = {self.batch} rows"
             return
@@ -154,11 +151,23 @@ class _Steps:
             )
 
 
+def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
+    """The labels that no file can hold. of: what they stand in."""
+    for b, row in enumerate(rows):
+        for k, label in enumerate(row):
+            if len(label) > LONGEST:
+                at = f"[{b},{k}]" if len(rows) > 1 else f"[{k}]"
+                yield f"{of}: the label at {at} has {len(label):,} characters; expected at most {LONGEST:,}"
+            if wrong := half(label):
+                yield f"{of}: {wrong} is half of a character; write the character itself"
+
+
 def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
     """The labels in the text of a file: the first of its forms that fits; see docs/labels.md. Raises ShapeError."""
     forms = list(_forms(tokens.text, known))
     for rows in forms:
         if not any(known.faults(rows, tokens.where, "label")):
+            raise_all(ShapeError, _unfit(rows, tokens.where))
             return known.placed(rows)
     lines, text = _lines(tokens.text), _body(tokens.text)
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""

@@ -12,7 +12,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.columns import cells
 from ...base.text.markup import escape
-from ...base.text.visible import visible
+from ...base.text.visible import seen, visible
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import OptionError
@@ -244,7 +244,7 @@ def _paragraph(texts: Texts, panel: TextPanel) -> str:
 def _cluster(texts: Texts, panel: TextPanel, strengths: Array, places: list[int]) -> str:
     """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
     found, labels = texts.found, [texts.tokens.labels[k] for k in places]
-    inner = "".join(f"<i>↵</i>{escape(label)}" if "\n" in label else escape(label) for label in labels)
+    inner = "".join(f"<i>↵</i>{escape(seen(label))}" if "\n" in label else escape(seen(label)) for label in labels)
     if len(places) == 1 and not is_mark(labels[0]):
         k, said = places[0], escape(texts.value(panel, places[0]))
         return f'<span {ground(strengths[k], found.valid[k])} title="{said}">{inner}</span>'

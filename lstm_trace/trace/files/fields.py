@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
-from ...base.text.labels import to_labels
+from ...base.text.labels import LONGEST, to_labels
 from ...cell.arithmetic import KNOWN, named
 from ...errors import OptionError
 
@@ -62,7 +63,7 @@ ByScope = dict[str, dict[str, Weight]]
 
 def to_held(value: Any) -> Any:
     """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
-    if isinstance(value, str) or value is None or isinstance(value, bool):
+    if isinstance(value, str | bool | Mapping) or value is None:
         if not isinstance(value, str) or not value.strip():
             raise ValueError(f"expected a number, '*0.5' for a multiple, or an array; found {describe(value)}")
         return value
@@ -83,7 +84,7 @@ CountFrom = Annotated[
 ]
 
 
-_TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
+_TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
 
 
 def by_axis(names: dict[str, Any]) -> dict[str, Any]:
@@ -94,6 +95,7 @@ def by_axis(names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
+Title = Annotated[str, Field(max_length=LONGEST)]
 #: The labels of an axis: of the steps (`t`) a list for each row, where rows differ.
 AxisLabels = Annotated[
     Any,

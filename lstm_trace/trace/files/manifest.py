@@ -46,7 +46,7 @@ def manifest(trace: Trace) -> Manifest:
     )
 
 
-def _names(header: Header) -> dict[str, Any]:
+def _names(header: Header) -> dict[Any, Any]:
     """The labels of all axes; of steps in a list for each row."""
     names: dict[str, Any] = {key: list(labels) for key, labels in header.names.items()}
     return {**names, "t": list(map(list, header.step_labels))} if header.step_labels else names
@@ -79,7 +79,7 @@ def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]
     header = Header(
         kind=file.cell.kind,
         options=file.cell.options,
-        names={key: labels for key, labels in file.names.items() if key != "t"},
+        names={str(key): labels for key, labels in file.names.items() if key != "t"},
         step_labels=tuple(map(tuple, file.names.get("t", ()))),
         symbols=file.symbols,
         **plain,

@@ -21,6 +21,7 @@ from .fields import (
     Mask,
     Numbers,
     States,
+    Title,
     by_axis,
 )
 
@@ -32,7 +33,7 @@ MOST_COUNTED = 2**53 - 1
 #: Faults of one file for which the nearest name is looked for.
 HINTS = 100
 #: What is said of a trace where a problem or model was expected.
-TRACED = "a trace, computed already; report, show, export, verify, explain and diff read it"
+TRACED = "a trace, computed already; report, show, export, verify, explain, plot and diff read it"
 
 
 class _Strict(BaseModel):
@@ -73,7 +74,7 @@ class LayoutSpec(_Strict):
 class Problem(_Strict):
     """An exercise as a person writes it down."""
 
-    title: str = ""
+    title: Title = ""
     notes: str = ""
     cell: str | CellSpec = "lstm"
     weights: dict[str, Numbers] = Field(default_factory=dict, description="W_xi or 1/reverse/W_xi: array")
@@ -135,7 +136,7 @@ class Manifest(_Strict):
     """What a trace says of itself: all of a trace file but the arrays."""
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"
-    title: str = ""
+    title: Title = ""
     notes: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
@@ -145,7 +146,9 @@ class Manifest(_Strict):
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: list[str] = Field(default_factory=list)
-    names: Annotated[dict[str, AxisLabels], AfterValidator(by_axis)] = Field(default_factory=dict)
+    names: Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)] = Field(
+        default_factory=dict
+    )
     symbols: dict[str, str] = Field(default_factory=dict)
     count_from: CountFrom = 0
     imported: list[str] = Field(default_factory=list)
@@ -230,6 +233,9 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
         return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
     if fault["type"] in _EXPECTED:
         return f"{_before(place)}expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
+    if fault["type"] == "string_too_long":
+        most, found = fault["ctx"]["max_length"], len(fault["input"])
+        return f"{_before(place)}expected text of at most {most:,} characters, found {found:,} characters"
     if fault["type"] == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

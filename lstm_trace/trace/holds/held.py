@@ -170,8 +170,17 @@ def held_faults(trace: Trace) -> Iterator[str]:
                 if name in stage.inputs and stage.sources[name] == GIVEN and name not in given:
                     yield f"given {stage.scope}/{name} is missing; {line} is held, by the equations, and needs it"
             for name in (names.hold, names.scale):
-                if name in given and not np.isin(given[name], (0, 1)).all():
-                    yield f"given {stage.scope}/{name} says where a line is held; expected 0 or 1 at every place"
+                if name in given and (said := _first(given[name], ~np.isin(given[name], (0, 1)))):
+                    yield f"given {stage.scope}/{name} says where {line} is held: expected 0 or 1 everywhere, {said}"
+            for name in (names.to, names.by):
+                if name in given and (said := _first(given[name], ~np.isfinite(given[name]))):
+                    yield f"given {stage.scope}/{name} says at what {line} is held: expected finite numbers, {said}"
+
+
+def _first(values: Array, wrong: Array) -> str:
+    """The first value that is wrong, with its place; empty where there is none."""
+    at = np.argwhere(wrong)
+    return f"found {values[tuple(at[0])]:g} at [{','.join(map(str, at[0]))}]" if len(at) else ""
 
 
 def as_hold(trace: Trace) -> dict[str, Any]:

@@ -60,12 +60,12 @@ def in_words(value: Value) -> str:
     return f"{value:g}" if isinstance(value, float) else "given values"
 
 
-def read_value(address: str, value: Any) -> Value:
+def read_value(said: str, value: Any) -> Value:
     """A value as it is given: a number, `'*0.5'`, an array or nested lists of finite numbers, or a trace.
 
-    Raises OptionError for anything else.
+    said: begins messages. Raises OptionError for anything else.
 
-    >>> read_value("c_t", 0), read_value("c_t", "*0.5")
+    >>> read_value("hold 'c_t'", 0), read_value("hold 'c_t'", "*0.5")
     (0.0, Scale(factor=0.5))
     """
     if isinstance(value, Scale | Trace):
@@ -75,22 +75,22 @@ def read_value(address: str, value: Any) -> Value:
         if number is not None:
             return number
     elif isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        if math.isfinite(value):
-            return float(value)
+        if (number := _finite(value)) is not None:
+            return number
     elif isinstance(value, list | tuple) or hasattr(value, "__array__"):
         try:
             array = to_array(value)
         except ValueError as error:
-            raise OptionError(f"hold {address!r}: {error}") from None
+            raise OptionError(f"{said}: {error}") from None
         if array.dtype.kind not in "fiu":
-            raise OptionError(f"hold {address!r}: expected numbers, found {describe(value)}")
+            raise OptionError(f"{said}: expected numbers, found {describe(value)}")
         if not array.size:
-            raise OptionError(f"hold {address!r}: expected {FORMS}; found an array of shape {array.shape}, without any")
+            raise OptionError(f"{said}: expected {FORMS}; found an array of shape {array.shape}, without any")
         if len(wrong := np.argwhere(~np.isfinite(array))):
             place, found = ",".join(map(str, wrong[0])), array[tuple(wrong[0])]
-            raise OptionError(f"hold {address!r}: expected finite numbers, found {found:g}{place and f' at [{place}]'}")
+            raise OptionError(f"{said}: expected finite numbers, found {found:g}{place and f' at [{place}]'}")
         return array
-    raise OptionError(f"hold {address!r}: expected {KINDS}; found {describe(value)}")
+    raise OptionError(f"{said}: expected {KINDS}; found {describe(value)}")
 
 
 def as_number(text: str) -> float | Scale | None:
@@ -100,13 +100,17 @@ def as_number(text: str) -> float | Scale | None:
     (0.5, Scale(factor=2.0), None, None)
     """
     digits = text.strip().removeprefix("*")
+    found = None if "_" in digits else _finite(digits)
+    return found if found is None or digits == text.strip() else Scale(found)
+
+
+def _finite(value: Any) -> float | None:
+    """A number, or the text of one, as a float; None where it is too large for one, and for any other text."""
     try:
-        found = float(digits)
-    except ValueError:
+        found = float(value)
+    except (ValueError, OverflowError):
         return None
-    if not math.isfinite(found) or "_" in digits:
-        return None
-    return found if digits == text.strip() else Scale(found)
+    return found if math.isfinite(found) else None
 
 
 #: (scope, lines that are held, lines that are scaled) of the stages that have any.
@@ -179,7 +183,7 @@ def resolved(
                 continue
             with faults.gather():
                 found = places(text, stages, span, batch, widths)
-                what = None if value is None else read_value(text, value)
+                what = None if value is None else read_value(f"hold {text!r}", value)
                 for place in found:
                     board.put(text, place, what, widths[place.scope][place.line])
     faults.tell()
@@ -205,7 +209,9 @@ class _Board:
         key, shape = (place.scope, place.line), (len(self.span), self.batch, width)
         steps = [t - self.span.start for t in place.steps]
         where = np.ix_(steps, place.rows, place.units)
-        found = 0 if value is None else numbers(text, place, value, self.span, self.batch, width, self.dtype)
+        found = (
+            0 if value is None else numbers(f"hold {text!r}", place, value, self.span, self.batch, width, self.dtype)
+        )
         owner = self.owner.setdefault(key, np.full(shape, -1, np.int32))
         taken = np.argwhere(owner[where] >= 0)
         if len(taken):
@@ -246,25 +252,25 @@ class _Board:
         return replace(found, given=given)
 
 
-def numbers(text: str, place: Place, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
+def numbers(said: str, place: Place, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
     """What the values of a place are held at, or multiplied by, (steps, rows, units) or one number for all.
 
-    span, batch, width: of the line. Raises ShapeError, MissingError, OptionError, with the address `text`.
+    span, batch, width: of the line. Raises ShapeError, MissingError, OptionError, which `said` begins.
     """
     if isinstance(value, Trace):
-        return _of_trace(text, place, value, span, batch, width)
+        return _of_trace(said, place, value, span, batch, width)
     if isinstance(value, float | Scale):
         given: Array = np.float64(value.factor if isinstance(value, Scale) else value)
     else:
-        given = _fitted(text, value, (len(place.steps), len(place.rows), len(place.units)))
+        given = _fitted(said, value, (len(place.steps), len(place.rows), len(place.units)))
     with np.errstate(over="ignore"):
         found = given.astype(dtype)
     if not np.isfinite(found).all():
-        raise OptionError(f"hold {text!r}: {given.flat[0]:g} is too large for {dtype}")
+        raise OptionError(f"{said}: {given.flat[0]:g} is too large for {dtype}")
     return found
 
 
-def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
+def _fitted(said: str, array: Array, shape: tuple[int, int, int]) -> Array:
     """An array as (steps, rows, units) of a place: one number, one for each unit, (steps, units), or all three."""
     steps, rows, units = shape
     if not array.ndim:
@@ -275,22 +281,28 @@ def _fitted(text: str, array: Array, shape: tuple[int, int, int]) -> Array:
         return np.broadcast_to(array[:, None], shape)
     if array.shape != shape:
         raise ShapeError(
-            f"hold {text!r} has a value of shape {array.shape}; expected {FORMS}: "
-            f"T = {steps}, B = {rows}, units = {units}"
+            f"{said} has a value of shape {array.shape}; expected {FORMS}: T = {steps}, B = {rows}, units = {units}"
         )
     return array
 
 
-def _of_trace(text: str, place: Place, other: Trace, span: range, batch: int, width: int) -> Array:
+def _of_trace(said: str, place: Place, other: Trace, span: range, batch: int, width: int) -> Array:
     """The values of another trace at a place. Raises ShapeError, MissingError."""
     if place.scope not in other.scopes or place.line not in other.lines.get(place.scope, {}):
-        raise MissingError(f"hold {text!r}: the trace that it takes its values from has no {place.scope}/{place.line}")
+        raise MissingError(f"{said}: the trace that it takes its values from has no {place.scope}/{place.line}")
     values = other.lines[place.scope][place.line]
     sizes = [(other.span, span), (other.batch, batch), (values.shape[-1], width)]
     if any(a != b for a, b in sizes):
-        said = [f"steps {s.start} to {s.stop - 1}, B = {b}, width {w}" for s, b, w in zip(*sizes, strict=True)]
+        there, here = (f"steps {s.start} to {s.stop - 1}, B = {b}, width {w}" for s, b, w in zip(*sizes, strict=True))
         raise ShapeError(
-            f"hold {text!r}: the trace that it takes its values from has another size: {place.scope}/{place.line} "
-            f"has {said[0]} there and {said[1]} here"
+            f"{said}: the trace that it takes its values from has another size: {place.scope}/{place.line} "
+            f"has {there} there and {here} here"
         )
-    return values[np.ix_([t - span.start for t in place.steps], place.rows, place.units)]
+    found = values[np.ix_([t - span.start for t in place.steps], place.rows, place.units)]
+    if len(wrong := np.argwhere(~np.isfinite(found))):
+        t, b, j = (int(n) for n in wrong[0])
+        at = f"{place.scope}/{place.steps[t]}/{place.rows[b]}/{place.line}[{place.units[j]}]"
+        raise OptionError(
+            f"{said}: expected finite numbers; the trace that it takes them from has {found[t, b, j]:g} at {at}"
+        )
+    return found

@@ -11,7 +11,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.engine import cost
 from lstm_trace.engine.jit.machine import installed
-from lstm_trace.errors import LstmTraceError, MissingError, OptionError, TooLargeError
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
@@ -150,6 +150,12 @@ def test_a_choice_of_the_author_is_no_padding(lengths: Any) -> None:
     assert [(e.line, e.t, e.value) for e in found.effects] == [("c_t", 2, 0.0), ("c_t", 0, 4.0), ("c_t", 1, 4.0)]
 
 
+def test_a_unit_that_two_addresses_name_is_held_once() -> None:
+    trace = lt.run(WEIGHTS, X)
+    found = ablation(trace, OF, lines=["1/forward/c_t[0]", "1/forward/c_t"])
+    assert sorted(effect.unit or 0 for effect in found.effects) == [0, 1, 2, 3]
+
+
 def test_where_padding_repeats_the_output_the_cell_state_is_held() -> None:
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, options={"padding": "repeat"})
     assert {effect.line for effect in ablation(trace, OF).effects} == {"c_t"}
@@ -169,7 +175,8 @@ def test_what_a_layer_gives_out_changes_nothing_in_it(padding: str) -> None:
         (MissingError, "there is no line 'q_t'", {"lines": "q_t"}),
         (MissingError, "there is no c_t[4]", {"lines": "0/c_t[4]"}),
         (MissingError, "there is no line 'h_q'", {"lines": ["h_t", "h_q"]}),
-        (OptionError, "expected a finite number", {"to": "nan"}),
+        (OptionError, "to: expected a finite number", {"to": "nan"}),
+        (ShapeError, "to has a value of shape (2,)", {"to": [1.0, 2.0]}),
         (MissingError, "name one unit", {"of": "1/forward/2/1/h_t"}),
     ],
 )  # fmt: skip

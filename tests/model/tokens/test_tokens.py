@@ -90,6 +90,8 @@ def test_labels_of_pandas() -> None:
                               "of them for each row, and no deeper"),
         ([WORDS, ["a", ["b"], "c", "d"]], "tokens: expected a list at [0], as at the others, found the text 'a'"),
         (["a", "\ud800", "c", "d"], "tokens: \\ud800 is half of a character; write the character itself"),
+        (["a", "b", "c" * 1001, "d"], "tokens: the label at [2] has 1,001 characters; expected at most 1,000"),
+        ([WORDS, ["a", "c" * 4000, "", ""]], "tokens: the label at [1,1] has 4,000 characters; expected at most 1,000"),
     ],
 )  # fmt: skip
 def test_labels_that_do_not_fit(tokens: Any, message: str) -> None:
@@ -448,3 +450,18 @@ def test_standard_input_is_read_once_and_tokens_are_for_one_source(folder: Path)
     assert "--tokens is of one SOURCE, and there are 2: report them one by one" in run(
         "report", "p.json", "p.json", "--tokens", "w.txt"
     ).stderr  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["json", "txt"])
+def test_a_label_of_a_file_is_not_as_long_as_the_file(form: str, tmp_path: Path) -> None:
+    path = tmp_path / f"words.{form}"
+    words = ["a", "b" * 1000, "c" * 1001, "d"]
+    path.write_text(json.dumps(words) if form == "json" else "\n".join(words))
+    with pytest.raises(LstmTraceError) as error:
+        MODEL.run(BATCH, tokens=read_tokens(path))
+    (problem,) = error.value.problems
+    told = {
+        "json": "expected text of at most 1,000 characters at [2], found 1,001 characters",
+        "txt": "the label at [2] has 1,001 characters; expected at most 1,000",
+    }
+    assert problem == f"{path}: {told[form]}"

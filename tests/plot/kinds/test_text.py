@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -152,11 +153,18 @@ def test_steps_that_are_marks_have_a_ground_of_their_own_in_the_page() -> None:
 def test_labels_of_megabytes_make_no_page_of_megabytes() -> None:
     trace = lstm(3, 2)
     labels = ["a" * 2_000_000, "b" * 400, " c" * 1_000_000]
-    figure = lt.with_tokens(trace, labels).plot.text(unit=0)
+    figure = replace(trace, header=replace(trace.header, step_labels=(tuple(labels),))).plot.text(unit=0)
     short = lt.with_tokens(trace, ["a", "b", "c"]).plot.text(unit=0)
     assert len(figure.html()) < len(short.html()) + 5000
     assert ">" + "a" * 399 + "…</span>" in figure.html()
     assert ">" + "b" * 400 + "</span>" in figure.html()
+
+
+def test_what_has_no_shape_is_seen_on_the_page() -> None:
+    page = lt.with_tokens(lstm(3, 2), ["a\u200b", "\ufeff", " b\x1b"]).plot.text(unit=0).html()
+    assert not re.search("[\u200b\ufeff\x1b\ufffd]", page)
+    for label in ("a\\u200b", "\\ufeff", " b\\x1b"):
+        assert f">{label}</span>" in page
 
 
 def test_words_are_set_apart_and_letters_are_not() -> None:

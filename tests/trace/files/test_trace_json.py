@@ -129,7 +129,11 @@ DAMAGE: list[tuple[Any, str]] = [
     (lambda d: d.update(batch=True), "batch: expected a whole number, found"),
     (lambda d: d.update(steps=0), "steps: greater than or equal to 1"),
     (lambda d: d.update(steps=2), "inputs.x has shape (3, 2, 3); expected (T, B, I) with T, B = (2, 2)"),
-    (lambda d: d.update(batch=3), "lines 0/forward/z_i has shape (3, 2, 2); expected (3, 3, width)"),
+    (lambda d: d.update(batch=3), "has shape (3, 2, 2); expected (3, 3, width) (and 20 arrays more)"),
+    (lambda d: d["names"].update(h=["a", "b", "c"]), "names.h has 3 labels; expected one for each unit of a line"),
+    (lambda d: d["names"].update(x=["a"]), "names.x has 1 label; expected one for each of the I = 3 inputs"),
+    (lambda d: d["names"].update(q=["a"]), "names.q: expected 'x', 'h', 'y' or 't', found the text 'q'"),
+    (lambda d: d.update(title="T" * 1001), "title: expected text of at most 1,000 characters, found 1,001 characters"),
     (lambda d: d.update(dtype="int8"), "dtype: expected 'float16', 'float32' or 'float64', found the text 'int8'"),
     (lambda d: d["stages"][0].update(equations="h_t = tnh(x_t)"), "unknown function 'tnh'; did you mean 'tanh'?"),
     (
@@ -454,3 +458,21 @@ def test_a_large_trace_is_not_written_as_text(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(FileError, match=r"36 values; a trace as JSON has at most 20: write the trace as .safetensors"):
         larger.save(tmp_path / "large.json")
     assert not (tmp_path / "large.json").exists()
+
+
+@pytest.mark.parametrize("given", [{"lengths": [3, 1]}, {"mask": [[1, 0], [1, 1], [0, 1]]}], ids=str)
+def test_padding_without_its_lengths_or_mask_is_refused(given: dict[str, Any]) -> None:
+    data = json.loads(to_json(small(**given)))
+    (name,) = given
+    del data["inputs"][name]
+    with pytest.raises(FileError) as error:
+        load("bad.json", json.dumps(data).encode())
+    (problem,) = error.value.problems
+    assert problem == "bad.json: inputs has neither lengths nor a mask; 0/forward reads which steps are valid"
+
+
+def test_arrays_that_are_wrong_alike_are_told_once() -> None:
+    with pytest.raises(FileError) as error:
+        load("bad.json", damaged(lambda d: d.update(steps=5)))
+    assert len(error.value.problems) == 2, "x, and the lines"
+    assert error.value.problems[1].endswith("has shape (3, 2, 2); expected (5, 2, width) (and 20 arrays more)")

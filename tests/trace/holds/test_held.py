@@ -101,7 +101,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     arrays = ("hold_s_t", "to_s_t", "scale_u_t", "by_u_t")
     equations = data["stages"][0]["equations"]
     for change, told in (
-        ({"hold_s_t": [[[0.5] * 3] * 2] * 4}, "says where a line is held; expected 0 or 1 at every place"),
+        ({"hold_s_t": [[[0.5] * 3] * 2] * 4}, "where s_t is held: expected 0 or 1 everywhere, found 0.5 at .0,0,0"),
+        ({"to_s_t": [[["NaN"] * 3] * 2] * 4}, "to_s_t says at what s_t is held: expected finite numbers, found nan at"),
         ({"hold_s_t": [[[1.0] * 2] * 2] * 4}, "width|shape"),
         *(({name: None}, f"given 0/forward/{name} is missing; {name[-3:]} is held") for name in arrays),
     ):
@@ -137,8 +138,11 @@ def test_holds_are_added_to_those_of_a_trace() -> None:
 def test_an_edit_does_not_make_half_a_hold() -> None:
     trace = run({"s_t[1]": 0.1, "1/u_t": "*3"})
     for name in ("hold_s_t", "scale_u_t"):
-        with pytest.raises(ShapeError, match=f"given 0/forward/{name} says where a line is held; expected 0 or 1"):
+        with pytest.raises(ShapeError, match=f"given 0/forward/{name} says where {name[-3:]} is held: expected 0 or 1"):
             lt.edit(trace, {f"0/forward/0/0/{name}[0]": 0.5})
+    for name in ("to_s_t", "by_u_t"):
+        with pytest.raises(ShapeError, match=rf"{name} says at what ._t is held: .*, found nan at \[0,0,1\]"):
+            lt.edit(trace, {f"0/forward/0/0/{name}[1]": float("nan")})
     assert lt.edit(trace, {"0/forward/0/0/hold_s_t[0]": 1.0})["s_t"][0, 0, 0] == 0
 
 
