@@ -53,6 +53,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             app,
             lifespan="off",  # below: uvicorn would print the traceback of what the start raises
             ws="none",
+            log_config=None,  # setting it would close the handlers of every package of this process, and their streams
             log_level="critical",  # what is unexpected `problems` prints; a request that is cut off is nobody's fault
             access_log=False,  # its lines would hold tokens
             server_header=False,
