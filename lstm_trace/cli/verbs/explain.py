@@ -101,7 +101,7 @@ def command(
     memory        what each step wrote into a carried value
     gradient      back-propagation through time, line by line, and all gradients
     contribution  the value against a baseline, split over inputs and steps
-    gates         saturation, units always shut or open, half-life; first NaN or inf
+    gates         saturation, units always shut or open, half-life; first NaN
     ablation      what the value becomes when each unit, step or line is held
     training      forward, loss, back-propagation and updated weights; -o new.yaml
                   writes the problem with them
