@@ -160,8 +160,8 @@ def _ablated(found: Ablation) -> Iterator[str]:
     if found.left:
         count, every = len(found.effects), found.left + len(found.effects)
         yield (
-            f"to hold each of {every:,} {found.over} would take too long: the {count:,} with the largest values were "
-            "held; name others with --line, in Python only="
+            f"to hold each of {every:,} {found.over} would take too long: the {count:,} that change the value most "
+            "to first order (gradient times change) were held; name others with --line, in Python only="
         )
     yield f"each variant holds {_held(found)}"
     if found.unreached:

@@ -204,14 +204,19 @@ def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyP
     assert (len(few.effects), few.left) == (3, len(every.effects) - 3)
     assert set(few.effects) <= set(every.effects), "each is the run that it was"
 
+    back = lt.backward(trace, of=OF).lines
+
     def size(effect: Any) -> float:
-        values = np.abs(trace.lines[effect.scope][effect.line][: LENGTHS[few.of.b], few.of.b])
-        return float(values[:, effect.unit].max() if over == "units" else values[effect.t].max())
+        """To first order, what holding at 0 changes: the gradient of every value times it."""
+        slopes = back[effect.scope.replace("/", "/adjoint-")][f"d_{effect.line}"]
+        values = trace.lines[effect.scope][effect.line] * slopes
+        here = np.abs(values[: LENGTHS[few.of.b], few.of.b])
+        return float(here[:, effect.unit].sum() if over == "units" else here[effect.t].sum())
 
     left = set(every.effects) - set(few.effects)
     assert min(map(size, few.effects)) >= max(map(size, left))
     (told,) = (s for s in explanation(trace, OF, how="ablation", over=over).sentences if "too long" in s)
-    assert told.startswith(f"to hold each of {len(every.effects)} {over} would take too long: the 3 with the largest")
+    assert told.startswith(f"to hold each of {len(every.effects)} {over} would take too long: the 3 that change the")
 
 
 def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
