@@ -171,15 +171,13 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     """The trace in float64 with the secants of one value. record: keep every line of theirs."""
     seeds: Weightings = {}
     value.weigh(trace, seeds)
-    float64 = exact(trace)
+    whole = exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
         found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
-        linked = {
-            new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if float64 and side == "own"
-        }
+        linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if whole and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
 
     stages = adjoint_stages(trace.stages, seeds, sizes(trace), between)

@@ -142,7 +142,7 @@ def _without(trace: Trace, baseline: Baseline, options: Mapping[str, Any]) -> st
     for name, one in (("trace", trace), ("baseline", baseline)):
         if isinstance(one, Trace) and not exact(one):
             kind = one.header.arithmetic or one.header.dtype
-            return f"Worked steps are left out: they need float64, and the {name} was computed in {kind}."
+            return f"Worked steps are left out: the {name} was computed in {kind}, and they need float64."
     if trained(trace) and not options:
         return "Worked steps are left out; `--detail vector` writes them, and so does any other option of a report."
     return ""

@@ -111,7 +111,7 @@ def test_a_split_that_has_no_worked_steps_is_a_document_too() -> None:
     found = explanation(traced("float32"), "5/1/h_t[2]", "contribution")
     page = found.render("html")
     assert page.count('class="lstm-plot"') == 1
-    assert "Worked steps are left out: they need float64, and the trace was computed in float32." in page
+    assert "Worked steps are left out: the trace was computed in float32, and they need float64." in page
     assert "<h2>By step</h2>" in page
 
 

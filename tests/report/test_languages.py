@@ -326,6 +326,10 @@ def splits() -> Iterator[str]:
     misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")
     equal = lt.run({}, np.ones((6, 1)), cell={"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"})
     yield explanation(equal, "5/h_t[0]", "contribution").render("text")
+    seeds = {"0/forward/h_t": np.ones((3, 1, 2)), "0/forward/c_t": np.full((3, 1, 2), 0.5)}
+    counted = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
+    three = replace(counted, header=replace(counted.header, count_from=0))
+    yield lt.backward(three, seeds=seeds).report("md", alone="back")
     named = replace(misleading, header=replace(misleading.header, step_labels=(tuple("abcdefghijklm"),)))
     yield explanation(named, "5/y_t[6]", "contribution", points=1).render("text")
     both = stacked(lengths=[4, 1])

@@ -35,6 +35,41 @@ def three() -> Trace:
     return replace(trace, header=replace(trace.header, count_from=0))
 
 
+# -- what L is --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("of", "said", "weights"), [
+    ("sum(1..2/h_t[0]) - 2/c_t[1]", "sum(0/forward/1..2/0/h_t[0]) - 0/forward/2/0/c_t[1]", {"h_t", "c_t"}),
+    ("- sum(0..1/c_t)", "-sum(0/forward/0..1/0/c_t)", {"c_t"}),
+    ("2/h_t[1] + 0/i_t[0]", "0/forward/2/0/h_t[1] + 0/forward/0/0/i_t[0]", {"h_t", "i_t"}),
+])  # fmt: skip
+def test_a_sum_is_named_and_its_weights_are_introduced(of: str, said: str, weights: set[str]) -> None:
+    trace = three()
+    text = gradient(trace, of, digits=6).render("text")
+    assert text.splitlines()[0] == f"Gradient of {said}"
+    opening = " ".join(text.partition("Equations")[0].split())
+    terms = {
+        "sum(1..2/h_t[0]) - 2/c_t[1]": trace["h_t"][1:, 0, 0].sum() - trace["c_t"][2, 0, 1],
+        "- sum(0..1/c_t)": -trace["c_t"][:2].sum(),
+        "2/h_t[1] + 0/i_t[0]": trace["h_t"][2, 0, 1] + trace["i_t"][0, 0, 0],
+    }
+    assert f"L is {said}: L ≈ {terms[of]:.6f}." in opening
+    assert set(re.findall(r"holds the weights of (\w+) at step t", opening)) == weights
+    assert "outputs" not in opening
+    again = gradient(trace, said, digits=6).render("text")
+    assert again == text, "what is said can be given as --of"
+
+
+def test_a_weighted_sum_of_lines_is_none_of_outputs() -> None:
+    seeds = {"h_t": np.full((3, 1, 2), 0.5), "c_t": np.ones((3, 1, 2))}
+    text = " ".join(str(lt.backward(three(), seeds=seeds).report("text", alone="back")).split())
+    assert text.startswith("Gradient of a weighted sum ")
+    assert "L is a sum of values, each times its weight. The vector w_" in text
+    assert "the weights of h_t at step t and the vector w_" in text
+    output = lt.backward(three(), output=np.full((3, 2), 0.5)).report("text", alone="back")
+    assert str(output).startswith("Gradient of the weighted output\n")
+
+
 # -- one report for both ways -----------------------------------------------------------------------------------------
 
 

@@ -140,14 +140,16 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
     stage, t, b = place
     if any(shown.values.array(stage.scope, operand) is None for operand in line.operands):
         return None
+    missing = []  # of what is written out within it
 
     def part(operand: Operand) -> Node:
         """The value of an operand."""
         if not isinstance(operand, str):
             return shown.values.num(stage.scope, operand, None, None, ())
         values = shown.values.array(stage.scope, operand)
-        assert values is not None
-        if values.ndim == 2:
+        if values is None:
+            missing.append(operand)
+        if values is None or values.ndim == 2:
             return Sym(operand)
         per_step = values.ndim == 3
         vector = shown.values.vector(
@@ -157,7 +159,7 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
 
     if isinstance(shown, Back):
         tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
-        return None if isinstance(tree, Vec | Num) else tree
+        return None if missing or isinstance(tree, Vec | Num) else tree
     found = SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
     return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
 

@@ -77,11 +77,12 @@ def _equations(back: Back, stage: Stage) -> Iterator[tuple[Row, ...]]:
 def title(back: Back) -> Text:
     """Of what the gradient is."""
     found = back.objective
+    of = Code(found.said) if found.said and not found.few else _named(back)
     if back.between:
-        return back.words.text("between.title", of=_named(back))
-    if found.weighted and not found.few:
-        return back.words.text("back.title.sum")
-    return back.words.text("back.title", of=_named(back))
+        return back.words.text("between.title", of=of)
+    if found.weighted and not found.few and not found.said:
+        return back.words.text("back.title.sum" if found.is_output else "back.title.values")
+    return back.words.text("back.title", of=of)
 
 
 def _named(back: Back) -> Node:
@@ -123,6 +124,14 @@ def opening(back: Back) -> Iterator[Block]:
     elif found.few:
         at = words.aside(back.where(found.stage, found.t, found.b))
         yield Para(words.text("back.value", line=_named(back), at=at, sign="≈", value=back.worth))
+    elif found.weighted and (found.said or not found.is_output):
+        if found.said:
+            yield Para(words.text("back.of", sum=Code(found.said), sign="≈", value=back.worth))
+        else:
+            yield Para(words.text("back.values"))
+        lines = {seed: value(line, stage.cell) for seed, (stage, line, _) in zip(found.seeds, found.parts, strict=True)}
+        told = [words.text("back.weights", w=Sym(seed), line=line) for seed, line in lines.items()]
+        yield Para(words.sentence(words.listed(told)))
     elif found.unit is None or found.t is None:
         key = "back.sum" if found.weighted else "back.loss" if found.line == "L" else "back.total"
         yield Para(words.text(key, w=Sym(_weight(back)), line=value(found.line, found.stage.cell)))

@@ -128,7 +128,7 @@ def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, s
     few = scale or len(found) <= FEW
     for value in found if few else (None,):
         there = where & (values == value) if few else where
-        for steps, rows, units in _blocks(there):
+        for steps, rows, units in blocks(there):
             array = values[np.ix_(steps, rows, units)]
             one = array.flat[0].item()
             said = Scale(one) if scale else one if few else array
@@ -144,7 +144,7 @@ def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, s
             )
 
 
-def _blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
+def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
     """Blocks of neighbouring steps and rows, with units, that together are what a mask (T, B, width) has."""
     units = np.flatnonzero(where.any(axis=(0, 1)))
     patterns: dict[bytes, list[int]] = {}

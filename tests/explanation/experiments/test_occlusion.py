@@ -203,7 +203,7 @@ def test_a_state_a_premise_and_supplied_lines() -> None:
 def test_a_cell_of_which_one_gate_alone_is_there() -> None:
     """What was asked for needs neither the other gates nor c_prev, so the trace has neither."""
     trace = lt.run({"W_xo": [[1.0, -2.0]], "W_ho": [[0.5]]}, [[0.3, 0.2]], h0=[0.7], ask="o_t")
-    found = account(trace, "0/o_t[0]", 0)
+    found = account(trace, "0/o_t[0]", "zero-input")
     with_x, without = (1 / (1 + math.exp(-z)) for z in (0.3 - 0.4 + 0.35, 0.35))
     assert [step.occlusion for step in found.steps] == [pytest.approx(with_x - without)]
 

@@ -89,6 +89,19 @@ def test_the_frame_has_the_sizes_as_they_are() -> None:
     assert data["t"].max() == 2
 
 
+def test_a_sum_is_that_of_its_gradients() -> None:
+    rng = np.random.default_rng(5)
+    weights = {f"W_{s}{g}": rng.normal(size=(3, 2 if s == "x" else 3)) for s in "xh" for g in "ifco"}
+    trace = lt.run(weights, rng.normal(size=(6, 2)))
+    of = "sum(3..5/h_t[1]) - 5/c_t[0]"
+    figure = trace.plot.gradient(of)
+    assert "sum(0/forward/3..5/0/h_t[1]) - 0/forward/5/0/c_t[0]" in figure.title
+    parts = [lt.backward(trace, of=one)["d_c_t"] for one in ("3/h_t[1]", "4/h_t[1]", "5/h_t[1]", "5/c_t[0]")]
+    whole = parts[0] + parts[1] + parts[2] - parts[3]
+    sizes = figure.data.query("line == 'c_t'").norm
+    assert sizes.tolist() == pytest.approx(np.sqrt((whole[:, 0] ** 2).sum(axis=1)).tolist(), rel=1e-9)
+
+
 def test_a_jacobian_a_loss_and_a_value_are_told_apart() -> None:
     trace = lstm(5, 3, 1)
     assert "Frobenius norm of the Jacobian of h_t, step t = 3" in trace.plot.gradient("3/h_t").caption
