@@ -229,7 +229,7 @@ def test_the_output_that_padding_carries_is_no_memory_where_it_is_held(hold: dic
     plain, trace = (lt.run(weights, x, hold=h, **chosen) for h in (None, hold))
     assert ledger(trace, "3/0/h_t[1]").rows == ledger(plain, "3/0/h_t[1]").rows
     told = [explanation(one, "3/0/h_t[1]", "memory").sentences for one in (trace, plain)]
-    assert told[0] == told[1]
+    assert [one for one in told[0] if not one.startswith("Held: ")] == [*told[1]]
     with pytest.raises(OptionError, match=r"y_t is not carried to the next step, .* carried lines: h_t"):
         ledger(trace, "3/0/y_t[1]")
 
