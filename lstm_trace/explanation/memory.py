@@ -191,15 +191,15 @@ def _carries_nothing(trace: Trace, address: Address) -> OptionError:
 def _met(trace: Trace, address: Address) -> dict[str, tuple[int, int]]:
     """Of a value where directions meet, scope to the unit of each that it is made of, and how many units that has."""
     stage, found, start = trace.stage(address.scope), {}, 0
-    line, j = stage.cell.by_name[address.line], address.unit[0] if address.unit else 0
-    for operand in line.operands:
+    line, j = stage.cell.by_name.get(address.line), address.unit[0] if address.unit else 0
+    for operand in line.operands if line else ():  # a line that was supplied is made of nothing
         scope, name = scope_and_name(stage.sources.get(str(operand), ""))
         values = trace.lines.get(scope, {}).get(name)
         if values is not None:
             width = values.shape[2]
             if 0 <= j - start < width:
                 found[scope] = j - start, width
-            start += width if line.op == "concat" else 0
+            start += width if line and line.op == "concat" else 0
     return found
 
 
