@@ -179,8 +179,8 @@ def _variants(place: Place, over: Over, one: Trace) -> Iterator[_Variant]:
 def _likeliest(held: _Held, variants: list[_Variant], most: int) -> list[_Variant]:
     """At most so many of the variants: those that change the value most to first order, gradient times change.
 
-    All where a line was not recorded. An eighth of the units of four trained models (12 to 24 units), chosen so, had the
-    one with the largest effect for three of them; the units whose own values are the largest had it for one.
+    All where a line was not recorded. An eighth of the units of four trained models (12 to 24 units), chosen so, had
+    the one with the largest effect for three of them; the units whose own values are the largest had it for one.
     """
     one = held.trials.trace
     lines = {(v.place.scope, v.place.line) for v in variants}
