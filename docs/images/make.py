@@ -45,7 +45,7 @@ def make(folder: Path) -> None:
             page.picture(folder / "page.png", whole=False)
         with serving(work) as server, browser() as page:
             page.visit(f"{server.url}/#{BENCH}", 1240, 800)
-            page.wait_for("document.querySelector('#operands')")
+            page.wait_for("document.querySelector('#operands') && !document.body.innerText.includes('Loading …')")
             page.picture(folder / "bench.png", whole=False)
 
 
