@@ -10,6 +10,7 @@ import numpy as np
 
 from ...cell.lines import Line
 from ...cell.network import Stage
+from ...engine.cost import pieces
 from ...errors import MissingError
 from ...trace.address import positions
 from ...trace.argument_types import checked
@@ -38,14 +39,16 @@ def diff(
 ) -> Figure:
     """The sizes of differences, unit by step; see `plots.Plots.diff`."""
     trace, against, steps = _aligned(trace, against, steps)
-    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
-    found = replace(found, against=against)
+    chosen = {"lines": lines, "layer": layer, "direction": direction, "steps": steps, "language": language}
+    found = replace(subject(trace, batch=batch, **chosen), against=against)
     drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
     both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
     if not both:
         names = ", ".join(sorted({line.name for _, line in drawn}))
         raise MissingError(f"there is nothing to compare: none of {names} is in both with the same width")
     wanted = chosen_units(unit, range(max(found.width(stage, line) for stage, line in both)))
+    if batch is None and (row := _first_row(found, against, both, wanted)):
+        found = replace(subject(trace, batch=row, **chosen), against=against, asked=False)
     panels = [panel for stage, line in both if (panel := _panel(found, against, stage, line, wanted))]
     inside = np.concatenate([panel.values[:, found.valid].ravel() for panel in panels])
     scale = from_zero(inside)
@@ -74,6 +77,28 @@ def _width(other: Trace, stage: Stage, line: Line) -> int:
     """How many units the other trace has of a line; 0 if it has none."""
     theirs = other.lines.get(stage.scope, {}).get(line.name)
     return 0 if theirs is None else theirs.shape[-1]
+
+
+def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]], wanted: Sequence[int]) -> int:
+    """The sequence of the first difference, in computing order; 0 where there is none."""
+    window = found.window
+    valid = (found.trace.valid[window, :, 0] != 0) & (other.valid[window, :, 0] != 0)
+    firsts: list[tuple[int, int]] = []
+    for n, (stage, line) in enumerate(both):
+        if firsts and stage is not both[n - 1][0]:
+            break
+        one, two = (trace.lines[stage.scope][line.name][window] for trace in (found.trace, other))
+        units = np.intersect1d(np.arange(one.shape[2]), wanted)
+        for block in pieces(len(one), one[0].size, stage.backwards):
+            apart = sizes_apart(one[block], two[block])[..., units]
+            differs = (apart != 0).any(axis=2) & valid[block]
+            if differs.any():
+                ts, rows = np.nonzero(differs)
+                t = int(ts[-1 if stage.backwards else 0])
+                visit = block.start + t
+                firsts.append((-visit if stage.backwards else visit, int(rows[ts == t][0])))
+                break
+    return min(firsts, key=lambda first: first[0])[1] if firsts else 0
 
 
 def _panel(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> HeatPanel | None:

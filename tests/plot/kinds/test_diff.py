@@ -133,3 +133,36 @@ def test_steps_of_traces_of_other_lengths(steps: Any, there: list[int]) -> None:
     assert data.index.tolist() == there
     apart = np.abs(b["c_t"][:4, 0] - a["c_t"][:4, 0])[there]
     np.testing.assert_array_equal(data.to_numpy(), apart)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_without_a_choice_the_sequence_of_the_first_difference_is_drawn(direction: str) -> None:
+    def pair() -> tuple[Trace, Trace]:
+        return stacked(steps=6, lengths=[6, 5]), stacked(steps=6, lengths=[6, 5])
+
+    a, b = pair()
+    chosen: dict[str, Any] = {"layer": 1, "direction": direction}
+    visits = (1, 4) if direction == "forward" else (4, 1)
+    b.lines[f"1/{direction}"]["h_t"][visits[0], 1, 2] += 0.25
+    b.lines[f"1/{direction}"]["c_t"][visits[1], 0, 1] += 9.0
+    b.lines[f"1/{direction}"]["c_t"][5, 1, 0] += 9.0  # padding
+    figure = a.plot.diff(b, **chosen)
+    assert figure.caption.startswith("This is sequence 1;")
+    assert f"h_t, layer 1, {direction}, unit 2, step {visits[0]}." in figure.caption
+    assert figure.data.equals(a.plot.diff(b, batch=1, **chosen).data)
+    assert a.plot.diff(b, unit=1, **chosen).caption.startswith("This is sequence 0;")
+    assert a.plot.diff(b, steps=slice(visits[1], visits[1] + 1), **chosen).caption.startswith("This is sequence 0;")
+    assert a.plot.diff(b, batch=0, **chosen).data["c_t[1]"].max() == 9.0
+    assert (
+        a.plot.diff(pair()[1], **chosen).caption
+        == "This is sequence 0; batch (--batch) chooses another one. There is no difference."
+    )
+
+
+def test_of_a_hold_in_one_sequence_the_picture_shows_that_sequence_and_says_what_is_held() -> None:
+    weights = lstm(6, 3).parameters["0/forward"]
+    x = np.random.default_rng(3).normal(size=(6, 3, lstm(6, 3).x.shape[2]))
+    a, b = (lt.run(weights, x, **held) for held in ({}, {"hold": {"4/2/c_t[1]": 0.5}}))
+    caption = a.plot.diff(b).caption
+    assert caption.startswith("This is sequence 2; batch (--batch) chooses another one. Held in b")
+    assert "c_t, unit 1, step 4" in caption
