@@ -120,8 +120,10 @@ def _notes(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> list[
         return [words.word("plot.diff.none")]
     notes = []
     firsts = [panel for panel in panels if panel.marked is not None]
+    if len({p.stage.backwards for p in firsts}) > 1:  # steps are visited in both orders: by stage
+        firsts = [p for p in firsts if p.stage is firsts[0].stage]
     order = [(-p.marked if p.stage.backwards else p.marked) if p.marked is not None else 0 for p in firsts]
-    first = firsts[int(np.argmin(order))] if len({p.stage.backwards for p in firsts}) == 1 else firsts[0]
+    first = firsts[int(np.argmin(order))]
     notes.append(words.word("plot.diff.first", where=_where(found, first, first.marked or 0)))
     tops = [float(np.where(np.isfinite(values), values, -1.0).max()) for values in inside]
     top = int(np.argmax(tops))

@@ -54,7 +54,9 @@ def test_the_sizes_of_all_differences(scale: float) -> None:
 def test_the_first_step_is_marked_and_told() -> None:
     trace = lstm(9, 3)
     figure = trace.plot.diff(changed(trace, 4, 0.125))
-    assert "The first difference, where the mark is, is in f_t, unit 1, step 4." in figure.caption
+    assert (
+        "Marks are at the first difference of each line; the first of all is in f_t, unit 1, step 4." in figure.caption
+    )
     svg = figure.svg()
     marks = re.findall(r'<path class="first" d="M([\d.]+) ', svg)
     assert len(marks) == 1  # the other lines do not differ
@@ -73,7 +75,7 @@ def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -
         b.lines["1/reverse"]["c_t"][t, 1, 2] += 1.0
     b.lines["1/reverse"]["c_t"][5, 1, 2] += 1.0  # padding
     figure = a.plot.diff(b, batch=1, layer=1, direction="reverse")
-    assert "where the mark is, is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
+    assert "the first of all is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
     assert "Grey: padding." in figure.caption
     assert figure.data["c_t[2]"].isna().tolist() == [False] * 4 + [True] * 2
 
@@ -166,3 +168,12 @@ def test_of_a_hold_in_one_sequence_the_picture_shows_that_sequence_and_says_what
     caption = a.plot.diff(b).caption
     assert caption.startswith("This is sequence 2; batch (--batch) chooses another one. Held in b")
     assert "c_t, unit 1, step 4" in caption
+
+
+def test_of_both_directions_the_first_of_all_is_the_earliest_of_the_first_stage() -> None:
+    a, b = stacked(steps=6, lengths=[6, 5]), stacked(steps=6, lengths=[6, 5])
+    for scope, line, t in (("1/forward", "i_t", 4), ("1/forward", "c_t", 2), ("1/reverse", "c_t", 5)):
+        b.lines[scope][line][t, 0, 1] += 0.5
+    figure = a.plot.diff(b, layer=1)
+    assert len(re.findall('class="first"', figure.svg())) == 3
+    assert "the first of all is in c_t, layer 1, forward, unit 1, step 2." in figure.caption
