@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...engine.cost import pieces
 from ...errors import MissingError
 from ...trace.address import positions
 from ...trace.argument_types import checked
+from ...trace.holds.held import held_through
 from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart
@@ -125,11 +127,14 @@ def _notes(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> list[
     order = [(-p.marked if p.stage.backwards else p.marked) if p.marked is not None else 0 for p in firsts]
     first = firsts[int(np.argmin(order))]
     notes.append(words.word("plot.diff.first", where=_where(found, first, first.marked or 0)))
-    tops = [float(np.where(np.isfinite(values), values, -1.0).max()) for values in inside]
-    top = int(np.argmax(tops))
-    at = int(np.where(np.isfinite(inside[top]), inside[top], -1.0).max(axis=0).argmax())
-    if tops[top] > 0:
-        notes.append(words.word("plot.diff.most", most=shown_number(tops[top]), where=_where(found, panels[top], at)))
+    free = [panel._replace(values=values) for panel, values in zip(panels, _free(found, against, panels), strict=True)]
+    all_of_it, most = _largest(inside), _largest([np.where(found.valid, panel.values, 0.0) for panel in free])
+    if most.size > 0:
+        key = "plot.diff.most" if most == all_of_it else "plot.diff.most.free"
+        where = _where(found, free[most.panel], most.at)
+        notes.append(words.word(key, most=shown_number(most.size), where=where))
+    elif all_of_it.size > 0 and not any(panel.values[:, found.valid].any() for panel in free):
+        notes.append(words.word("plot.diff.held"))
     if scale.logarithmic:
         notes.append(words.word("plot.logarithmic", low=shown_number(scale.low, 3)))
     if any(not np.isfinite(values).all() for values in inside):
@@ -138,6 +143,33 @@ def _notes(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> list[
         both = np.array_equal(found.trace.valid, against.valid)
         notes.append(words.word("plot.padding" if both else "plot.diff.padding"))
     return notes
+
+
+class _Most(NamedTuple):
+    """The largest finite size of several panels, which panel has it, and at which of its steps."""
+
+    size: float
+    panel: int
+    at: int
+
+
+def _largest(each: Sequence[Array]) -> _Most:
+    finite = [np.where(np.isfinite(values), values, -1.0).max(axis=0) for values in each]
+    top = int(np.argmax([sizes.max() for sizes in finite]))
+    return _Most(float(finite[top].max()), top, int(finite[top].argmax()))
+
+
+def _free(found: Subject, against: Trace, panels: Sequence[HeatPanel]) -> Iterator[Array]:
+    """The sizes of each panel, 0 for the units that are held in one of the two, or follow from such a value alone."""
+    masks = [held_through(trace) for trace in (found.run or found.trace, against)]
+    for panel in panels:
+        values, key = panel.values.copy(), (panel.stage.scope, panel.line.name)
+        for mask in masks:
+            if key in mask:
+                whole = np.broadcast_to(mask[key], found.trace.lines[key[0]][key[1]].shape)
+                held = np.flatnonzero(whole[found.window, found.row].any(axis=0))
+                values[np.isin(panel.units, held)] = 0.0
+        yield values
 
 
 def _where(found: Subject, panel: HeatPanel, at: int) -> str:

@@ -177,3 +177,22 @@ def test_of_both_directions_the_first_of_all_is_the_earliest_of_the_first_stage(
     figure = a.plot.diff(b, layer=1)
     assert len(re.findall('class="first"', figure.svg())) == 3
     assert "the first of all is in c_t, layer 1, forward, unit 1, step 2." in figure.caption
+
+
+def test_the_largest_difference_is_none_of_what_is_held() -> None:
+    a = lstm(6, 3)
+    for hold in ({"c_t[1]": 40.0}, {"2/c_t[1]": 40.0}):
+        b = lt.run(a.parameters["0/forward"], a.x, hold=hold)
+        gaps = {line: np.abs(b[line][:, 0] - a[line][:, 0]) for line in LINES}
+        for line in ("c_t", "h_t"):
+            gaps[line][:, 1] = 0.0
+        line = max(LINES, key=lambda name: float(gaps[name].max()))
+        t, unit = np.unravel_index(gaps[line].argmax(), gaps[line].shape)
+        for caption in (a.plot.diff(b).caption, b.plot.diff(a).caption):
+            assert f"But for what is held, the largest difference is {gaps[line].max():.3g}"[:-1] in caption
+            assert f", in {line}, unit {unit}, step {t}." in caption
+            assert "The largest difference" not in caption
+    assert "All that differs is held." in a.plot.diff(b, unit=1, lines="c_t").caption
+    b = lt.run(a.parameters["0/forward"], a.x, hold={"c_t[1]": "*1.0001"})
+    b.lines["0/forward"]["i_t"][3, 0, 2] += 9.0  # larger than what is held
+    assert "The largest difference is 9, in i_t, unit 2, step 3." in a.plot.diff(b).caption
