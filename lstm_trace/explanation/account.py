@@ -14,7 +14,20 @@ from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, affordable, baseline_of, check_points
 from .experiments.occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
-from .faithfulness import FEWEST, LEAST, Faithfulness, draws_afforded, faithfulness, ordered, runs_needed
+from .faithfulness import (
+    COMMON,
+    FEWEST,
+    LEAST,
+    Faithfulness,
+    draws_afforded,
+    faithfulness,
+    largest_of,
+    ordered,
+    runs_needed,
+)
+
+#: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
+SMALL = 0.01
 
 
 class Step(NamedTuple):
@@ -72,6 +85,17 @@ class Account:
         scores = np.array([_score(row, faith.best) for row in every], np.float64) * faith.side
         scores[: len(self.steps)][~self.occlusion.valid] = np.nan
         return tuple(every[k] for k in ordered(scores))
+
+    @property
+    def opposed(self) -> tuple[int, int]:
+        """Of how many of the largest contributions the occlusion has the other sign, and of how many; else 0, 0."""
+        every: list[Step | State] = [*self.steps, *self.states]
+        pairs = [(share_of(row), row.occlusion) for row in every if row.occlusion is not None]
+        least = SMALL * max((abs(share) for share, _ in pairs), default=0.0)
+        large = sorted((pair for pair in pairs if abs(pair[0]) > least), key=lambda pair: -abs(pair[0]))
+        first = large[: largest_of(len(pairs))]
+        other = sum(share * lost < 0 and abs(lost) > least for share, lost in first)
+        return (other, len(first)) if other and other >= COMMON * len(first) else (0, 0)
 
 
 @np.errstate(all="ignore")
@@ -140,8 +164,11 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
 
 
 def _score(row: Step | State, order: str) -> float | None:
-    if order == "occlusion":
-        return row.occlusion
+    return row.occlusion if order == "occlusion" else share_of(row)
+
+
+def share_of(row: Step | State) -> float:
+    """The contribution that an occlusion is compared with."""
     return row.inputs if isinstance(row, Step) else row.share
 
 

@@ -128,7 +128,7 @@ def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int = D
     draw = np.random.default_rng(SEED)
     drawn = [draw.permutation(count) for _ in range(draws)]
     found = _scores(variants, [*orders.values(), *drawn], float(value), float(everything))
-    top = max(first_of(TOP, count), 2)
+    top = largest_of(count)
     pair = list(orders.values())
     common = len(np.intersect1d(pair[0][:top], pair[-1][:top]))
     correlation = rank_correlation(*scores.values()) if len(pair) == 2 else np.nan
@@ -144,6 +144,11 @@ def _side(value: float, baseline: float) -> float:
 def ordered(scores: Array) -> Array:
     """The largest first, of equal ones the first; what is not a number last."""
     return np.argsort(-np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf), kind="stable")
+
+
+def largest_of(count: int) -> int:
+    """How many of so many are compared as the largest."""
+    return max(first_of(TOP, count), 2)
 
 
 def first_of(percent: int, count: int) -> int:

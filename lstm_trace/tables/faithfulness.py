@@ -38,6 +38,7 @@ def sentences(found: Account, asked: bool) -> Iterator[str]:
         place = f"step t = {step_named(row.t, row.token)}" if isinstance(row, Step) else row.place
         among = "" if without.complete else f", of the {without.made} that were measured"
         yield f"occlusion: the value changes most without {place}{among}: {most:+.6g}"
+    yield from _opposed(*found.opposed)
     if not without.complete:
         half = -(-without.made // 2)
         yield (
@@ -55,6 +56,13 @@ def sentences(found: Account, asked: bool) -> Iterator[str]:
             f"({_lasts(found.wanted * without.seconds)}). The steps are in the order of time. With --occlusion and a "
             f"number, as in --occlusion {without.made}, it is measured"
         )
+
+
+def _opposed(other: int, largest: int) -> Iterator[str]:
+    if largest:
+        said = f"of the {largest} largest contributions {other} {'has' if other == 1 else 'have'}"
+        said = "the largest contribution has" if largest == 1 else said
+        yield f"split and experiment disagree: {said} an occlusion of the other sign"
 
 
 def _lasts(seconds: float) -> str:

@@ -202,6 +202,37 @@ def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     assert f"split and experiment disagree: {said}" in text
 
 
+#: s (3 - s) of the sum s of the inputs: past 1.5 a larger sum makes it smaller.
+BENT = {"equations": "s_t = s_prev + x_t\nh_t = s_t * (3 - s_t)\ncarry: s_prev <- s_t"}
+
+
+def test_occlusions_of_the_other_sign_are_told_however_few_the_steps_are() -> None:
+    """Of 1.25 + 1.25 the value is 1.25, each step's share a half of it; without one it is 1.25 (3 - 1.25)."""
+    few = lt.run({}, [[1.25], [1.25]], cell=BENT)
+    found = account(few, "1/h_t[0]")
+    assert [(step.inputs, step.occlusion) for step in found.steps] == [(0.625, 1.25 - 1.25 * 1.75)] * 2
+    said = "split and experiment disagree: of the 2 largest contributions 2 have an occlusion of the other sign"
+    assert said in explanation(few, "1/h_t[0]", "contribution").sentences
+    assert "the loss has the opposite sign in 2 of 2." in " ".join(
+        explanation(few, "1/h_t[0]", "contribution").render("text").split()
+    )
+    more = lt.run({}, [[1.25], [1.25], *[[2.0**-9]] * 4], cell=BENT)
+    assert said in explanation(more, "5/h_t[0]", "contribution").sentences
+    one = explanation(lt.run({}, [[1.595], [0.125]], cell=BENT), "1/h_t[0]", "contribution").sentences
+    assert said.replace(" 2 have", " 1 has") in one
+
+
+def test_the_sign_of_what_is_small_is_not_told() -> None:
+    """The second step has an occlusion of the other sign, and 1/319 of the first one's contribution."""
+    trace = lt.run({}, [[1.595], [0.005]], cell=BENT)
+    first, second = account(trace, "1/h_t[0]").steps
+    assert first.occlusion is not None
+    assert second.occlusion is not None
+    assert first.inputs > 0 < first.occlusion
+    assert second.inputs > 0 > second.occlusion
+    assert "disagree" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
+
+
 def test_few_steps_have_no_order() -> None:
     _, trace = case("plain", 63, steps=4)
     found = account(trace, "1/joined/3/1/y_t[1]")

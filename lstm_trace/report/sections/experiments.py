@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...base.text.visible import visible
-from ...explanation.account import Account, State, Step
+from ...explanation.account import Account, Step, share_of
 from ...explanation.faithfulness import BINS, Faithfulness, Score
 from ...formulas.blocks import Block, Heading, Para, Table, Text
 from ...formulas.numbers import show
@@ -22,6 +22,9 @@ def experiments(shown: View) -> Iterator[Block]:
     yield Heading(2, shown.said("experiments"))
     yield Para(shown.said("experiments.occlusion"))
     yield _steps(shown, told)
+    opposed, largest = told.opposed
+    if largest:
+        yield Para((shown.words.word("experiments.opposed", opposed=opposed, largest=largest),))
     if told.occlusion.made < told.occlusion.possible:
         made = {"made": told.occlusion.made, "possible": told.occlusion.possible}
         yield Para((shown.words.word("plot.contribution.made", **made),))
@@ -34,7 +37,7 @@ def _steps(shown: View, told: Account) -> Table:
     labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
     head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
     head += [shown.said("experiments.share"), shown.said("experiments.lost")]
-    sizes = [abs(_share(row)) for row in rows]
+    sizes = [abs(share_of(row)) for row in rows]
     body: list[tuple[Text, ...]] = []
     for entry in excerpt(sizes, len(rows) if shown.everything else TABLE, timed=told.faithfulness is None):
         if isinstance(entry, range):
@@ -45,12 +48,8 @@ def _steps(shown: View, told: Account) -> Table:
         if labelled:
             cells.append((visible(row.token or "") if isinstance(row, Step) else "",))
         lost: Text = ("",) if row.occlusion is None else (_num(shown, row.occlusion),)
-        body.append((*cells, (_num(shown, _share(row)),), lost))
+        body.append((*cells, (_num(shown, share_of(row)),), lost))
     return Table(tuple(head), tuple(body), 1 + labelled)
-
-
-def _share(row: Step | State) -> float:
-    return row.inputs if isinstance(row, Step) else row.share
 
 
 def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
