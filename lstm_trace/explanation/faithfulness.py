@@ -89,7 +89,17 @@ class Faithfulness:
     @property
     def disagree(self) -> bool:
         """Whether the two orders disagree."""
-        return self.correlation < CORRELATED or self.common < COMMON * self.top
+        return self.uncorrelated or self.apart
+
+    @property
+    def uncorrelated(self) -> bool:
+        """Whether the ranks in the two orders say that they disagree."""
+        return self.correlation < CORRELATED
+
+    @property
+    def apart(self) -> bool:
+        """Whether what comes first in the two orders says that they disagree."""
+        return self.common < COMMON * self.top
 
     @property
     def chance(self) -> tuple[bool, bool]:

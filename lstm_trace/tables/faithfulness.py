@@ -105,10 +105,12 @@ def _faithful(faith: Faithfulness) -> Iterator[str]:
             "top-ranked steps alone"
         )
     if len(faith.orders) > 1 and faith.disagree:
-        yield (
-            "split and experiment disagree: the rank correlation of contributions and occlusion is "
-            f"{faith.correlation:.2f}, and {faith.common} of their top {faith.top} are the same"
-        )
+        ranks = f"the rank correlation of contributions and occlusion is {faith.correlation:.2f}"
+        many = f"only {faith.common}" if faith.apart else str(faith.common)
+        first = f"they have {many} of their top {faith.top} in common"
+        why = ", and ".join([ranks] * faith.uncorrelated + [first] * faith.apart)
+        but = "" if faith.apart else f", although {first}"
+        yield f"split and experiment disagree: {why}{but}"
     if faith.misleading:
         yield (
             "the largest contributions move the value less towards the baseline's than steps drawn at random: they add "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from lstm_trace.explanation.experiments.occlusion import Variants
 from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 from lstm_trace.model.input_files import read_input
 from lstm_trace.tables.explanations import explanation
+from lstm_trace.tables.faithfulness import sentences
 
 from ..support import plain_lstm
 from ..support.walk_cases import case
@@ -198,8 +200,26 @@ def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     assert found.faithfulness.disagree
     text = explanation(burmese, "7/y_t[3]", "contribution").markdown()
     correlation = f"{found.faithfulness.correlation:.2f}"
-    said = f"the rank correlation of contributions and occlusion is {correlation}, and 1 of their top 2 are the same"
-    assert f"split and experiment disagree: {said}" in text
+    said = f"the rank correlation of contributions and occlusion is {correlation}"
+    assert f"split and experiment disagree: {said}, although they have 1 of their top 2 in common\n" in text
+
+
+@pytest.mark.parametrize(
+    ("correlation", "common", "said"),
+    [
+        (0.34, 2, "the rank correlation of contributions and occlusion is 0.34, although they have 2 of their top 2"),
+        (0.34, 0, "the rank correlation of contributions and occlusion is 0.34, and they have only 0 of their top 2"),
+        (0.84, 0, "they have only 0 of their top 2"),
+        (np.nan, 0, "they have only 0 of their top 2"),
+    ],
+)
+def test_only_what_says_so_argues_for_it(correlation: float, common: int, said: str) -> None:
+    trace = lt.run({}, np.ones((6, 1)), cell={"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"})
+    found = account(trace, "5/h_t[0]")
+    assert found.faithfulness is not None
+    faith = replace(found.faithfulness, correlation=correlation, common=common)
+    told = [text for text in sentences(replace(found, faithfulness=faith), False) if "disagree" in text]
+    assert told == [f"split and experiment disagree: {said} in common"]
 
 
 #: s (3 - s) of the sum s of the inputs: past 1.5 a larger sum makes it smaller.
@@ -292,8 +312,6 @@ def test_rank_correlation() -> None:
 
 
 def test_a_label_stands_beside_its_step(burmese: lt.Trace) -> None:
-    from dataclasses import replace
-
     labels = tuple("ab| d\nfghijkl")
     named = replace(burmese, header=replace(burmese.header, step_labels=(labels,)))
     found: Account = account(named, "5/y_t[6]", points=1)

@@ -333,7 +333,8 @@ def splits() -> Iterator[str]:
     three = replace(counted, header=replace(counted.header, count_from=0))
     yield lt.backward(three, seeds=seeds).report("md", alone="back")
     named = replace(misleading, header=replace(misleading.header, step_labels=(tuple("abcdefghijklm"),)))
-    yield explanation(named, "5/y_t[6]", "contribution", points=1).render("text")
+    for of in ("5/y_t[6]", "10/y_t[0]"):
+        yield explanation(named, of, "contribution", points=1).render("text")
     both = stacked(lengths=[4, 1])
     yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
     yield both.plot.diff(stacked(lengths=[3, 1]), lines="c_t", layer=0).caption

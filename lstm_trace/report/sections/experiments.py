@@ -65,8 +65,10 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
     )
     if len(found.orders) > 1 and found.disagree:
         correlation = Num(show(found.correlation, 2), found.correlation)
-        common, top = str(found.common), str(found.top)
-        yield Para(said("experiments.disagree", correlation=correlation, common=common, top=top))
+        if found.uncorrelated:
+            yield Para(said("experiments.disagree.ranks", correlation=correlation))
+        if found.apart:
+            yield Para((word("experiments.disagree.top", common=found.common, top=found.top),))
     for key, is_chance in zip(("away", "kept"), found.chance, strict=True):
         if is_chance:
             yield Para(shown.said(f"experiments.chance.{key}"))
