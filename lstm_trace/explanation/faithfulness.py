@@ -108,6 +108,15 @@ class Faithfulness:
         return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
 
     @property
+    def worse(self) -> tuple[bool, bool]:
+        """Whether it does worse than those by more than their standard deviation: likewise."""
+        best, mean, spread = self.orders[self.best], self.mean, self.spread
+        return (
+            best.comprehensiveness < mean.comprehensiveness - spread.comprehensiveness,
+            best.distance > mean.distance + spread.distance,
+        )
+
+    @property
     def misleading(self) -> bool:
         """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
         return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness

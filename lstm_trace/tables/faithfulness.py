@@ -88,14 +88,15 @@ def _faithful(faith: Faithfulness) -> Iterator[str]:
         f"{best.distance:.4g} ({', '.join(kept)}). The steps are sorted by {faith.best}"
     )
     away_too, kept_too = faith.chance
+    do_away, do_kept = ("do worse than" if worse else "do no better than" for worse in faith.worse)
     if away_too:
         yield (
-            f"taken away, the top-ranked steps by {faith.best} do no better than steps drawn at random: the value is "
+            f"taken away, the top-ranked steps by {faith.best} {do_away} steps drawn at random: the value is "
             f"{faith.without(best):.4g}, against {faith.without(faith.mean):.4g}"
         )
     if kept_too:
         yield (
-            f"kept alone, the top-ranked steps by {faith.best} do no better than steps drawn at random: the value is "
+            f"kept alone, the top-ranked steps by {faith.best} {do_kept} steps drawn at random: the value is "
             f"off by {best.distance:.4g}, against {faith.mean.distance:.4g}"
         )
     if best.overshoot > PAST * abs(faith.value - faith.baseline):

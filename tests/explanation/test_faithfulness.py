@@ -24,6 +24,8 @@ from ..support.walk_cases import case
 
 EXAMPLE = Path(__file__).parents[2] / "traces" / "unicode-burmese"
 OF = "1/joined/5/1/y_t[5]"
+#: s (3 - s) of the sum s of the inputs: past 1.5 a larger sum makes it smaller.
+BENT = {"equations": "s_t = s_prev + x_t\nh_t = s_t * (3 - s_t)\ncarry: s_prev <- s_t"}
 
 
 def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, ...]:
@@ -146,8 +148,23 @@ def test_an_order_that_does_no_better_than_chance() -> None:
     off = np.mean([abs(order[:k].sum() - x.sum()) for order in orders for k in (1, 1, 2, 3, 6)])
     assert found.mean.distance == pytest.approx(off, rel=1e-9)
     told = explanation(trace, "11/h_t[0]", "contribution").sentences
-    assert f"kept alone, {chance} off by 1.3, against {off:.4g}" in told
+    worse = chance.replace("do no better", "do worse")
+    assert f"kept alone, {worse} off by 1.3, against {off:.4g}" in told
     assert not [text for text in told if text.startswith("taken away")]
+    little = explanation(lt.run({}, [*[[0.5]] * 5, [0.4], [0.3]], cell=BENT), "6/h_t[0]", "contribution").sentences
+    assert [text for text in little if text.startswith(f"kept alone, {chance} off by")], "less than the deviation"
+
+
+def test_steps_that_are_clearly_worse_than_drawn_ones_are_so_when_taken_away_too() -> None:
+    found = account(lt.run({}, np.array([[1.0], [8.0], [-2.0], [4.0], [0.5]]), cell=BENT), "4/h_t[0]")
+    faith = found.faithfulness
+    assert faith is not None
+    mean, spread = faith.mean.comprehensiveness, faith.spread.comprehensiveness
+    for far, said in ((0.99, "do no better than"), (1.01, "do worse than")):
+        score = faith.mean._replace(comprehensiveness=mean - far * spread)
+        told = list(sentences(replace(found, faithfulness=replace(faith, orders={"contribution": score})), False))
+        begin = f"taken away, the top-ranked steps by contribution {said} steps drawn at random: the value is "
+        assert [text for text in told if text.startswith(begin)]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -220,10 +237,6 @@ def test_only_what_says_so_argues_for_it(correlation: float, common: int, said: 
     faith = replace(found.faithfulness, correlation=correlation, common=common)
     told = [text for text in sentences(replace(found, faithfulness=faith), False) if "disagree" in text]
     assert told == [f"split and experiment disagree: {said} in common"]
-
-
-#: s (3 - s) of the sum s of the inputs: past 1.5 a larger sum makes it smaller.
-BENT = {"equations": "s_t = s_prev + x_t\nh_t = s_t * (3 - s_t)\ncarry: s_prev <- s_t"}
 
 
 def test_occlusions_of_the_other_sign_are_told_however_few_the_steps_are() -> None:

@@ -71,7 +71,8 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
             yield Para((word("experiments.disagree.top", common=found.common, top=found.top),))
     for key, is_chance in zip(("away", "kept"), found.chance, strict=True):
         if is_chance:
-            yield Para(shown.said(f"experiments.chance.{key}"))
+            worse = ".worse" if key == "kept" and found.worse[1] else ""
+            yield Para(shown.said(f"experiments.chance.{key}{worse}"))
     if found.misleading:
         yield Para(shown.said("experiments.misleading"))
 
