@@ -59,7 +59,7 @@ class Account:
     others: gradient x input and integrated gradients, by column. points: of the path of these. steps: in the order of
     time. states: the initial states that differ from the baseline's. occlusion: None where it was not asked for, or
     nothing can be replaced. faithfulness: None where there is little to put in order, or where it takes too long: so
-    many runs, `wanted`. unmeasured: why a measure is missing.
+    many runs, `wanted`. unmeasured: why a measure is missing. padding: the steps of padding, which brought nothing.
     """
 
     split: Split
@@ -71,19 +71,19 @@ class Account:
     faithfulness: Faithfulness | None
     wanted: int = 0
     unmeasured: tuple[str, ...] = ()
+    padding: frozenset[int] = frozenset()
 
     @property
     def ranked(self) -> tuple[Step | State, ...]:
         """The steps and states in the order that is more faithful; in that of time where this was not measured.
 
-        Padding comes last.
+        Without padding.
         """
-        every: list[Step | State] = [*self.steps, *self.states]
+        every: list[Step | State] = [*(step for step in self.steps if step.t not in self.padding), *self.states]
         faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
         scores = np.array([_score(row, faith.best) for row in every], np.float64) * faith.side
-        scores[: len(self.steps)][~self.occlusion.valid] = np.nan
         return tuple(every[k] for k in ordered(scores))
 
     @property
@@ -135,7 +135,9 @@ def account(
             faith = faithfulness(variants, scores, draws) if draws else None
             wanted = runs_needed(len(scores), FEWEST)
     over = tuple(steps(found, without, step_labels(trace, found.of.b)))
-    return Account(found, others, count, over, tuple(states(found, without)), without, faith, wanted, unmeasured)
+    brought = tuple(states(found, without))
+    padding = padding_of(trace, found, over)
+    return Account(found, others, count, over, brought, without, faith, wanted, unmeasured, padding)
 
 
 def _others(pair: Pair, points: int) -> tuple[dict[str, Shares], tuple[str, ...]]:
@@ -161,6 +163,14 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
         label = labels[t] if t < len(labels) else None
         brought = float(through[t]), float(read[t]), float(through[t] + read[t])
         yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))
+
+
+def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[int]:
+    """The steps of padding, but for those that brought something."""
+    b = found.of.b or 0
+    return frozenset(
+        step.t for k, step in enumerate(over) if not (trace.valid[k, b, 0] or step.parameters or step.inputs)
+    )
 
 
 def _score(row: Step | State, order: str) -> float | None:

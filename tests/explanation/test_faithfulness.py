@@ -12,10 +12,12 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import cost
+from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
 from lstm_trace.explanation.experiments.occlusion import Variants
 from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 from lstm_trace.model.input_files import read_input
+from lstm_trace.tables.attribution import difference
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.faithfulness import sentences
 
@@ -77,8 +79,22 @@ def test_against_a_plain_loop(seed: int) -> None:
     best = max(faith.orders, key=lambda name: faith.orders[name].comprehensiveness)
     assert faith.best == best
     ranked = [step.t for step in found.ranked if isinstance(step, Step)]
-    assert ranked[:11] == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
-    assert ranked[11] == 11, "padding comes last"
+    assert ranked == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("lengths", [[12, 9], [12, 11], [12, 12], [12, 3]])
+def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
+    _, trace = case("plain", 61, steps=12, lengths=lengths)
+    of = f"1/joined/{lengths[1] - 1}/1/y_t[5]"
+    for found in (explanation(trace, of, "contribution"), difference(rerun(trace, x=0.5 * trace.x), trace, of)):
+        by_step = next(part for part in found.more if part.title == "By step")
+        at = by_step.columns.index("t")
+        assert sorted(row[at] for row in by_step.rows if row[at] is not None) == list(range(lengths[1]))
+        left = {0: (), 1: ("1 step of padding is left out.",)}
+        count = 12 - lengths[1]
+        assert by_step.notes == left.get(count, (f"{count} steps of padding are left out.",))
+    text = explanation(trace, of, "contribution").render("text")
+    assert ("Padding is left out." in text.partition("Checked by experiment")[2]) == (lengths[1] < 12)
 
 
 def test_without_products_the_split_is_the_best_order() -> None:

@@ -22,6 +22,8 @@ def experiments(shown: View) -> Iterator[Block]:
     yield Heading(2, shown.said("experiments"))
     yield Para(shown.said("experiments.occlusion"))
     yield _steps(shown, told)
+    if told.padding:
+        yield Para(shown.said("answers.padding"))
     opposed, largest = told.opposed
     if largest:
         yield Para((shown.words.word("experiments.opposed", opposed=opposed, largest=largest),))
