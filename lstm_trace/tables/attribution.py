@@ -12,7 +12,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
-from ..explanation.account import Account, State, Step, account, steps
+from ..explanation.account import Account, State, Step, account, padding_of, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.experiments.occlusion import Occlusion, Runs
 from ..plot.kinds.contribution import figure as contribution_picture
@@ -85,6 +85,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
     """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
     found = split(a, b, of)
     over = tuple(steps(found, labels=step_labels(b, found.of.b or 0)))
+    padding = padding_of(b, found, over)
     return Contributions(
         title=f"Difference of {found.of}",
         sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
@@ -92,7 +93,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
         rows=_entries(found, b, {}),
         shown=_shown(b, "contribution"),
         notes=(_NOTE,),
-        more=(_by_block(found), _by_step(over, timed=True)),
+        more=(_by_block(found), _by_step([row for row in over if row.t not in padding], len(padding), timed=True)),
         ranked=("contribution",),
         worked=lambda: secants(a, b, of),
     )
@@ -127,7 +128,11 @@ def value(
         rows=_entries(found.split, trace, found.others, found.occlusion),
         shown=_shown(trace, "contribution", *found.others),
         notes=(_NOTE, *found.unmeasured, *faithfulness.notes(found)),
-        more=(_by_block(found.split), *faithfulness.scores(found), _by_step(found.ranked, found.faithfulness is None)),
+        more=(
+            _by_block(found.split),
+            *faithfulness.scores(found),
+            _by_step(found.ranked, len(found.padding), timed=found.faithfulness is None),
+        ),
         ranked=("contribution", *found.others),
         figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
@@ -215,10 +220,10 @@ def _by_block(found: Split) -> Explanation:
     )
 
 
-def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:
+def _by_step(rows: Sequence[Step | State], padding: int, timed: bool) -> Explanation:
     """The steps, and the states: their address is their token. Columns without anything are left out.
 
-    timed: whether time is the order.
+    padding: so many steps were left out as padding. timed: whether time is the order.
     """
     cells = [
         row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
@@ -227,7 +232,8 @@ def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:
     columns = tuple(Step._fields[k] for k in there)
     table = [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    return Explanation("By step", (), columns, table, ranked=ranked, timed=timed)
+    notes = (f"{counted(padding, 'step')} of padding {'is' if padding == 1 else 'are'} left out.",) if padding else ()
+    return Explanation("By step", (), columns, table, notes=notes, ranked=ranked, timed=timed)
 
 
 def _columns(trace: Trace, *others: str) -> tuple[str, ...]:
