@@ -102,7 +102,7 @@ def short(text: str) -> str:
     return text
 
 
-Title = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxLength": LONGEST})]
+ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxLength": LONGEST})]
 #: The labels of an axis: of the steps (`t`) a list for each row, where rows differ.
 AxisLabels = Annotated[
     Any,
