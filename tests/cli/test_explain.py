@@ -93,11 +93,13 @@ def test_a_language_without_a_worked_solution_is_refused(tmp_path: Path) -> None
     traced({}, dtype="float32").save(path)
     words = ["explain", str(path), "--how", "contribution", "--of", OF["contribution"], "--format", "text"]
     assert CliRunner().invoke(main, words).exit_code == 0
-    refused = CliRunner().invoke(main, [*words, "--language", "de"])
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "the trace was computed in float32, and they need float64; without language the tables alone are" in (
-        refused.stderr
-    )
+    for form in ("text", "md", "csv", "pdf"):  # no refusal leads to another
+        refused = CliRunner().invoke(main, [*words[:-1], form, "--language", "de"])
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr == (
+            "error: --language belongs to the worked steps of a split, and there are none: the trace was computed in "
+            "float32, and they need float64. Leave --language out; the tables are in English\n"
+        )
     traced({}).save(path)
     assert "Aufteilung von" in CliRunner().invoke(main, [*words, "--language", "de"]).stdout
 
