@@ -77,7 +77,7 @@ class Contributions(Explanation):
         if form in WORKED:
             solution = self._solution()
             before = explained.before_worked(self.figure, form)
-            before += (*self.more[-1].table(),) if before else ()
+            before += (*self.more[-1].table(),) if before and self.more else ()
             return iter([report.split(solution, self.told, form, alone="back", **self.options, pictured=before)])
         return super().pieces(form, file)
 
@@ -143,12 +143,8 @@ def value(
         columns=columns,
         rows=_entries(found.split, trace, found.others, found.occlusion),
         shown=_shown(trace, "contribution", *found.others),
-        notes=(_NOTE, *found.unmeasured, *faithfulness.notes(found)),
-        more=(
-            _by_block(found.split),
-            *faithfulness.scores(found),
-            _by_step(found.ranked, len(found.padding), timed=found.faithfulness is None),
-        ),
+        notes=() if nothing else (_NOTE, *found.unmeasured, *faithfulness.notes(found)),
+        more=() if nothing else _parts(found),
         ranked=("contribution", *found.others),
         figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
@@ -156,6 +152,11 @@ def value(
         told=found,
         without=_without(trace, baseline, options),
     )
+
+
+def _parts(found: Account) -> tuple[Explanation, ...]:
+    by_step = _by_step(found.ranked, len(found.padding), timed=found.faithfulness is None)
+    return _by_block(found.split), *faithfulness.scores(found), by_step
 
 
 def _without(trace: Trace, baseline: Baseline, options: Mapping[str, Any]) -> str:

@@ -145,9 +145,16 @@ def test_formulas_in_a_terminal_stay_as_they_are(file: str, monkeypatch: pytest.
 
 def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
     trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, [[1.0], [2.0]])
-    text = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state").markdown()
+    found = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state")
+    text = found.markdown()
     said = "nothing that the value depends on differs in the baseline zero-state: choose zero-input or another trace"
-    assert f"- {said}\n" in text
+    assert text.endswith(f"- {said}\n\n")
+    for shown in (text, found.render("html"), found._repr_html_()):
+        assert "nothing that the value depends on differs" in shown.lower()
+        assert "By block" not in shown
+    assert "By step" not in text
+    assert "|" not in text
+    assert found.csv().startswith("address,kind,")
     assert "unexplained" not in text
     assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
 
