@@ -121,7 +121,7 @@ class Model:
             hold: lines held at other values, by address (docs/interventions.md): `c_t`, `5..9/f_t[3]`; at a number,
                 `"*0.5"` for a multiple, an array, or a trace whose values they take; None releases what the problem
                 holds.
-            lengths: (B,) whole numbers. At padding every state is held (docs/options.md, `padding`).
+            lengths: (B,) whole numbers. At padding every state is kept (docs/options.md, `padding`).
             mask: True (or 1) at the valid steps, (T, B), (B, T) with `batch_first`, (T,) for unbatched x; padding in
                 front and gaps too. Lengths or mask, not both.
             tokens: what the steps are called (docs/labels.md): T labels, or a list of them for each row where rows

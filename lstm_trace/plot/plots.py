@@ -276,7 +276,7 @@ class Plots:
             lines: names of lines; gates and states if None.
             layer: from 0; all if None.
             direction: `forward`, `reverse`, `joined`; both that compute if None.
-            batch: the sequence; the first if None.
+            batch: the sequence; that of the first difference if None.
             steps: a step, or a slice of steps.
             language: of the words in the picture.
 

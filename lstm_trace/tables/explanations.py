@@ -271,6 +271,6 @@ def _padding(trace: Trace, of: str | None) -> str:
     if address.t is None or address.b is None or trace.valid[trace.index(address.t), address.b, 0]:
         return ""
     return (
-        f"step {address.t} is padding in sequence {address.b}: the states are held there, and what the other lines "
+        f"step {address.t} is padding in sequence {address.b}: the states are kept there, and what the other lines "
         "compute is not used"
     )

@@ -25,7 +25,8 @@ class UnitDifference(NamedTuple):
     most: the largest |b - a| at a valid step, `t` in row `b`, where it goes from `value` to `other`; share: that by the
     range of the unit in both traces, so at most 1. since: the first step, as the direction visits them, at which the
     unit is off by more than a hundredth of its range, in row `since_b`; None where it never is. name: what the
-    unit is called, where the traces say it.
+    unit is called, where the traces say it. held: whether one of the two holds it at any step, in a line by which units
+    are compared.
     """
 
     scope: str
@@ -40,6 +41,7 @@ class UnitDifference(NamedTuple):
     since: int | None
     since_b: int | None
     name: str = ""
+    held: bool = False
 
 
 class UnitShare(NamedTuple):

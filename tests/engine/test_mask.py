@@ -236,9 +236,9 @@ def test_what_a_report_shows_of_padding() -> None:
     trace = lt.run(PROBLEM)
     text = " ".join(trace.report("text").split())
     assert "Valid steps: sequence 0: 2–5; sequence 1: 0, 2, 5; sequence 2: none; sequence 3: 0–5." in text
-    assert "Padding step of sequence 1: its states are held." in text
+    assert "Padding step of sequence 1: its states are kept." in text
     padding, valid = (" ".join(trace.report("text", batch=0, steps=t).split()) for t in (1, 2))
-    assert "Padding step of sequence 0: its states are held." in padding
+    assert "Padding step of sequence 0: its states are kept." in padding
     assert "Padding step" not in valid
     assert len(padding) < len(valid)  # no gate is worked out there
 

@@ -162,7 +162,7 @@ def test_half_lives_count_valid_steps() -> None:
 def test_padding_is_said() -> None:
     ones = np.ones((5, 2, 1))
     trace = lt.run({}, given={"f_t": ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
-    said = "step 2 is padding in sequence 0: the states are held there"
+    said = "step 2 is padding in sequence 0: the states are kept there"
     for of, there in (("2/0/c_t[0]", True), ("3/0/c_t[0]", False)):
         assert (said in explanation(trace, of, how="memory").markdown()) == there
     nothing = explanation(trace, "4/1/where(valid, c_t, c_prev)[0]", how="memory").markdown()

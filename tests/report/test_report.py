@@ -238,7 +238,7 @@ def test_steps_past_the_length_are_short() -> None:
     trace = stacked(4, 2, 1, 2, directions=("forward",), lengths=[4, 2])
     text = trace.report("text", detail="scalar")
     past = text.partition("── Step t = 3, sequence 1 ──")[2].partition("Answers")[0]
-    assert "Step beyond the length of sequence 1: its states are held." in past
+    assert "Step beyond the length of sequence 1: its states are kept." in past
     assert "Input gate" not in past
     assert "  h_{t-1} ← where(valid, h_t, h_{t-1})" in text
 

@@ -141,6 +141,8 @@ def _differences() -> Iterator[object]:
     far = lt.run(whole.parameters["0/forward"], whole.x, lengths=[4, 6], hold={"c_t[0]": "*0.5"})
     far.lines["0/forward"]["h_t"][:, 0] = whole["h_t"][:, 0] + np.logspace(-9, 0, 12).reshape(6, 2)
     yield whole.plot.diff(far, lines="h_t").svg()
+    yield whole.plot.diff(far, lines="c_t", unit=0).svg()
+    yield whole.plot.diff(lt.run(whole.parameters["0/forward"], whole.x, lengths=[4, 6], hold={"c_t[0]": 9.0})).svg()
 
 
 def _weights() -> Iterator[object]:

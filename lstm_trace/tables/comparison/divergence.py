@@ -55,13 +55,18 @@ def units(a: Trace, b: Trace) -> list[UnitDifference]:
     it does most.
     """
     found: list[UnitDifference] = []
+    masks = [held_through(trace) for trace in (a, b)]
     for stage, names in _compared(a, b):
+        held: set[int] = set()
         best: dict[int, UnitDifference] = {}
         for name in names:
+            shape, key = a.lines[stage.scope][name].shape, (stage.scope, name)
+            there = (np.broadcast_to(mask[key], shape).any(axis=(0, 1)) for mask in masks if key in mask)
+            held.update(int(j) for mask in there for j in np.flatnonzero(mask))
             for one in _line(a, b, stage, name):
                 if one.unit not in best or one.share > best[one.unit].share:
                     best[one.unit] = one
-        found += best.values()
+        found += (one._replace(held=one.unit in held) for one in best.values())
     return sorted(found, key=lambda one: -one.share)
 
 

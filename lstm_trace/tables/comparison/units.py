@@ -46,7 +46,10 @@ def sentences(comparison: Comparison) -> Iterator[str]:
         far = sum(unit.since is not None for unit in comparison.units)
         verb, whose = ("differ", "their ranges") if far > 1 else ("differs", "its range")
         count = f"{far:,} of {counted(comparison.every_unit, 'unit')} {verb}"
-        yield f"{count} by more than {FROM:.0%} of {whose}; most of all {_unit(comparison, comparison.units[0])}"
+        free = next((unit for unit in comparison.units if not unit.held), None)
+        but = "" if free is comparison.units[0] else ", but for what is held,"
+        most = f"most of all{but} {_unit(comparison, free)}" if free else "every one of those that differ is held"
+        yield f"{count} by more than {FROM:.0%} of {whose}; {most}"
     if comparison.output is not None:
         yield from _output(comparison.output)
 

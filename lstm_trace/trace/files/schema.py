@@ -233,9 +233,6 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
         return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
     if fault["type"] in _EXPECTED:
         return f"{_before(place)}expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
-    if fault["type"] == "string_too_long":
-        most, found = fault["ctx"]["max_length"], len(fault["input"])
-        return f"{_before(place)}expected text of at most {most:,} characters, found {found:,} characters"
     if fault["type"] == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

@@ -231,4 +231,4 @@ def test_padding_is_marked(opened: Opening) -> None:
         shown.append(page.locator("#padding").all_inner_texts())
         page.locator("#step").press("ArrowRight")
     lengths = problem("batch")["lengths"]
-    assert shown == [[] if t < lengths[1] else ["padding: the states are held"] for t in range(lengths[0])]
+    assert shown == [[] if t < lengths[1] else ["padding: the states are kept"] for t in range(lengths[0])]

@@ -54,7 +54,9 @@ def test_the_sizes_of_all_differences(scale: float) -> None:
 def test_the_first_step_is_marked_and_told() -> None:
     trace = lstm(9, 3)
     figure = trace.plot.diff(changed(trace, 4, 0.125))
-    assert "The first difference, where the mark is, is in f_t, unit 1, step 4." in figure.caption
+    assert (
+        "Marks are at the first difference of each line; the first of all is in f_t, unit 1, step 4." in figure.caption
+    )
     svg = figure.svg()
     marks = re.findall(r'<path class="first" d="M([\d.]+) ', svg)
     assert len(marks) == 1  # the other lines do not differ
@@ -73,7 +75,7 @@ def test_of_a_reverse_direction_the_first_step_is_that_which_it_visits_first() -
         b.lines["1/reverse"]["c_t"][t, 1, 2] += 1.0
     b.lines["1/reverse"]["c_t"][5, 1, 2] += 1.0  # padding
     figure = a.plot.diff(b, batch=1, layer=1, direction="reverse")
-    assert "where the mark is, is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
+    assert "the first of all is in c_t, layer 1, reverse, unit 2, step 3." in figure.caption
     assert "Grey: padding." in figure.caption
     assert figure.data["c_t[2]"].isna().tolist() == [False] * 4 + [True] * 2
 
@@ -133,3 +135,64 @@ def test_steps_of_traces_of_other_lengths(steps: Any, there: list[int]) -> None:
     assert data.index.tolist() == there
     apart = np.abs(b["c_t"][:4, 0] - a["c_t"][:4, 0])[there]
     np.testing.assert_array_equal(data.to_numpy(), apart)
+
+
+@pytest.mark.parametrize("direction", ["forward", "reverse"])
+def test_without_a_choice_the_sequence_of_the_first_difference_is_drawn(direction: str) -> None:
+    def pair() -> tuple[Trace, Trace]:
+        return stacked(steps=6, lengths=[6, 5]), stacked(steps=6, lengths=[6, 5])
+
+    a, b = pair()
+    chosen: dict[str, Any] = {"layer": 1, "direction": direction}
+    visits = (1, 4) if direction == "forward" else (4, 1)
+    b.lines[f"1/{direction}"]["h_t"][visits[0], 1, 2] += 0.25
+    b.lines[f"1/{direction}"]["c_t"][visits[1], 0, 1] += 9.0
+    b.lines[f"1/{direction}"]["c_t"][5, 1, 0] += 9.0  # padding
+    figure = a.plot.diff(b, **chosen)
+    assert figure.caption.startswith("This is sequence 1;")
+    assert f"h_t, layer 1, {direction}, unit 2, step {visits[0]}." in figure.caption
+    assert figure.data.equals(a.plot.diff(b, batch=1, **chosen).data)
+    assert a.plot.diff(b, unit=1, **chosen).caption.startswith("This is sequence 0;")
+    assert a.plot.diff(b, steps=slice(visits[1], visits[1] + 1), **chosen).caption.startswith("This is sequence 0;")
+    assert a.plot.diff(b, batch=0, **chosen).data["c_t[1]"].max() == 9.0
+    assert (
+        a.plot.diff(pair()[1], **chosen).caption
+        == "This is sequence 0; batch (--batch) chooses another one. There is no difference."
+    )
+
+
+def test_of_a_hold_in_one_sequence_the_picture_shows_that_sequence_and_says_what_is_held() -> None:
+    weights = lstm(6, 3).parameters["0/forward"]
+    x = np.random.default_rng(3).normal(size=(6, 3, lstm(6, 3).x.shape[2]))
+    a, b = (lt.run(weights, x, **held) for held in ({}, {"hold": {"4/2/c_t[1]": 0.5}}))
+    caption = a.plot.diff(b).caption
+    assert caption.startswith("This is sequence 2; batch (--batch) chooses another one. Held in b")
+    assert "c_t, unit 1, step 4" in caption
+
+
+def test_of_both_directions_the_first_of_all_is_the_earliest_of_the_first_stage() -> None:
+    a, b = stacked(steps=6, lengths=[6, 5]), stacked(steps=6, lengths=[6, 5])
+    for scope, line, t in (("1/forward", "i_t", 4), ("1/forward", "c_t", 2), ("1/reverse", "c_t", 5)):
+        b.lines[scope][line][t, 0, 1] += 0.5
+    figure = a.plot.diff(b, layer=1)
+    assert len(re.findall('class="first"', figure.svg())) == 3
+    assert "the first of all is in c_t, layer 1, forward, unit 1, step 2." in figure.caption
+
+
+def test_the_largest_difference_is_none_of_what_is_held() -> None:
+    a = lstm(6, 3)
+    for hold in ({"c_t[1]": 40.0}, {"2/c_t[1]": 40.0}):
+        b = lt.run(a.parameters["0/forward"], a.x, hold=hold)
+        gaps = {line: np.abs(b[line][:, 0] - a[line][:, 0]) for line in LINES}
+        for line in ("c_t", "h_t"):
+            gaps[line][:, 1] = 0.0
+        line = max(LINES, key=lambda name: float(gaps[name].max()))
+        t, unit = np.unravel_index(gaps[line].argmax(), gaps[line].shape)
+        for caption in (a.plot.diff(b).caption, b.plot.diff(a).caption):
+            assert f"But for what is held, the largest difference is {gaps[line].max():.3g}"[:-1] in caption
+            assert f", in {line}, unit {unit}, step {t}." in caption
+            assert "The largest difference" not in caption
+    assert "All that differs is held." in a.plot.diff(b, unit=1, lines="c_t").caption
+    b = lt.run(a.parameters["0/forward"], a.x, hold={"c_t[1]": "*1.0001"})
+    b.lines["0/forward"]["i_t"][3, 0, 2] += 9.0  # larger than what is held
+    assert "The largest difference is 9, in i_t, unit 2, step 3." in a.plot.diff(b).caption

@@ -173,7 +173,7 @@ def test_a_unit_has_its_numbers() -> None:
 def test_padding_is_what_is_held() -> None:
     report = compact(example("batch"))
     step = report.partition("Step t = 2, sequence 3")[2].partition("──\n")[2].partition("──")[0]
-    assert "its states are held" in step
+    assert "its states are kept" in step
     assert "h_1 ≈ -0.1010   c_1 ≈ -0.2048" in step
     assert "where" not in report.partition("Solution")[2]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,9 +127,40 @@ def test_a_page_is_called_what_sets_the_two_apart(tmp_path: Path) -> None:
 def test_a_sequence_is_named_where_there_are_several() -> None:
     a, b = pair({"3/1/c_t[2]": 5.0})
     text = "\n".join([*sentences(a, b), shown.markdown(lt.diff(a, b))])
-    assert "at t = 3 (sequence 1), more than 1% from t = 3 (sequence 1) on" in text
+    named = "most of all, but for what is held, unit 3 of 0/forward: "
+    assert re.search(re.escape(named) + r".* at t = 5 \(sequence 1\), more than 1% from t = 5 \(sequence 1\) on", text)
     assert "| t = 3 (sequence 1) | t = 3 (sequence 1) |" in text
     weights, cell = model()
     x = np.random.default_rng(2).normal(size=(T, I))
     one, two = (lt.run(weights, x, cell=cell, **more) for more in ({}, {"hold": {"c_t[2]": 5.0}}))
     assert "sequence" not in shown.markdown(lt.diff(one, two))
+
+
+@pytest.mark.parametrize("line", ["c_t", "h_t"])
+@pytest.mark.parametrize("both", [False, True])
+def test_the_unit_that_differs_most_is_none_that_is_held(both: bool, line: str) -> None:
+    a, b = pair({f"forward/2/0/{line}[1]" if both else f"2/0/{line}[1]": 40.0}, both)
+    found = lt.diff(a, b)
+    assert found.units[0].unit == 1  # the table has it
+    gaps, ranges = [], []
+    for name in ("c_t", "h_t"):
+        one, two = (trace.lines["0/forward"][name] for trace in (a, b))
+        each = np.concatenate([one, two])
+        gaps.append(np.abs(two - one).max(axis=(0, 1)))
+        ranges.append(np.ptp(each, axis=(0, 1)))
+    shares = np.where(np.arange(H) == 1, 0.0, np.max(np.array(gaps) / ranges, axis=0))
+    (said,) = (text for text in sentences(a, b) if "most of all" in text)
+    assert f"most of all, but for what is held, unit {shares.argmax()} of 0/forward: " in said
+    assert f"{shares.max():.0%} of its range" in said or f"{shares.max():.2%} of its range" in said
+
+
+def test_where_no_other_unit_differs_the_sentence_says_so() -> None:
+    a, b = pair({f"{T - 1}/c_t[1]": 0.5})
+    assert f"1 of {H} units differs by more than 1% of its range; every one of those that differ is held" in sentences(
+        a, b
+    )
+
+
+def test_a_unit_whose_gate_is_held_is_named() -> None:
+    a, b = pair({"f_t[1]": 0.0}, c0=np.full((1, B, H), 9.0))
+    assert any("; most of all unit 1 of 0/forward: " in text for text in sentences(a, b))
