@@ -155,6 +155,8 @@ def describe(value: Any) -> str:
 
     >>> describe(None), describe({"a": 1}), describe([1, 2]), describe("two"), describe(True)
     ('nothing', 'a mapping', 'a list', "the text 'two'", 'true')
+    >>> describe(10**5000)
+    'a whole number of some 5,001 digits'
     """
     if value is None:
         return "nothing"
@@ -162,6 +164,8 @@ def describe(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return f"the text {value if len(value) <= 40 else value[:37] + '…'!r}"
+    if isinstance(value, int) and abs(value) >= 10**40:  # Python writes no number of more than 4,300 digits
+        return f"a whole number of some {int(value.bit_length() * math.log10(2)) + 1:,} digits"
     kinds = {dict: "a mapping", list: "a list", tuple: "a list"}
     return next((word for kind, word in kinds.items() if isinstance(value, kind)), repr(value))
 

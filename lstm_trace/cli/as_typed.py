@@ -24,6 +24,7 @@ def source_as_typed(context: click.Context, source: str) -> Source:
     options = tuple(part for name in OPENING for part in _typed(context, name))
     if "-" in (source, *options):
         return UNNAMED
+    source = f"./{source}" if source.startswith("-") else source  # else it would be read as an option
     return Source(source, options, bool(context.params["hold"]) or not is_trace(source))
 
 

@@ -14,7 +14,20 @@ from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, affordable, baseline_of, check_points
 from .experiments.occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
-from .faithfulness import FEWEST, LEAST, Faithfulness, draws_afforded, faithfulness, ordered, runs_needed
+from .faithfulness import (
+    COMMON,
+    FEWEST,
+    LEAST,
+    Faithfulness,
+    draws_afforded,
+    faithfulness,
+    largest_of,
+    ordered,
+    runs_needed,
+)
+
+#: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
+SMALL = 0.01
 
 
 class Step(NamedTuple):
@@ -46,7 +59,7 @@ class Account:
     others: gradient x input and integrated gradients, by column. points: of the path of these. steps: in the order of
     time. states: the initial states that differ from the baseline's. occlusion: None where it was not asked for, or
     nothing can be replaced. faithfulness: None where there is little to put in order, or where it takes too long: so
-    many runs, `wanted`. unmeasured: why a measure is missing.
+    many runs, `wanted`. unmeasured: why a measure is missing. padding: the steps of padding, which brought nothing.
     """
 
     split: Split
@@ -58,20 +71,31 @@ class Account:
     faithfulness: Faithfulness | None
     wanted: int = 0
     unmeasured: tuple[str, ...] = ()
+    padding: frozenset[int] = frozenset()
 
     @property
     def ranked(self) -> tuple[Step | State, ...]:
         """The steps and states in the order that is more faithful; in that of time where this was not measured.
 
-        Padding comes last.
+        Without padding.
         """
-        every: list[Step | State] = [*self.steps, *self.states]
+        every: list[Step | State] = [*(step for step in self.steps if step.t not in self.padding), *self.states]
         faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
         scores = np.array([_score(row, faith.best) for row in every], np.float64) * faith.side
-        scores[: len(self.steps)][~self.occlusion.valid] = np.nan
         return tuple(every[k] for k in ordered(scores))
+
+    @property
+    def opposed(self) -> tuple[int, int]:
+        """Of how many of the largest contributions the occlusion has the other sign, and of how many; else 0, 0."""
+        every: list[Step | State] = [*self.steps, *self.states]
+        pairs = [(share_of(row), row.occlusion) for row in every if row.occlusion is not None]
+        least = SMALL * max((abs(share) for share, _ in pairs), default=0.0)
+        large = sorted((pair for pair in pairs if abs(pair[0]) > least), key=lambda pair: -abs(pair[0]))
+        first = large[: largest_of(len(pairs))]
+        other = sum(share * lost < 0 and abs(lost) > least for share, lost in first)
+        return (other, len(first)) if other and other >= COMMON * len(first) else (0, 0)
 
 
 @np.errstate(all="ignore")
@@ -111,7 +135,9 @@ def account(
             faith = faithfulness(variants, scores, draws) if draws else None
             wanted = runs_needed(len(scores), FEWEST)
     over = tuple(steps(found, without, step_labels(trace, found.of.b)))
-    return Account(found, others, count, over, tuple(states(found, without)), without, faith, wanted, unmeasured)
+    brought = tuple(states(found, without))
+    padding = padding_of(trace, found, over)
+    return Account(found, others, count, over, brought, without, faith, wanted, unmeasured, padding)
 
 
 def _others(pair: Pair, points: int) -> tuple[dict[str, Shares], tuple[str, ...]]:
@@ -139,9 +165,20 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
         yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))
 
 
+def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[int]:
+    """The steps of padding, but for those that brought something."""
+    b = found.of.b or 0
+    return frozenset(
+        step.t for k, step in enumerate(over) if not (trace.valid[k, b, 0] or step.parameters or step.inputs)
+    )
+
+
 def _score(row: Step | State, order: str) -> float | None:
-    if order == "occlusion":
-        return row.occlusion
+    return row.occlusion if order == "occlusion" else share_of(row)
+
+
+def share_of(row: Step | State) -> float:
+    """The contribution that an occlusion is compared with."""
     return row.inputs if isinstance(row, Step) else row.share
 
 

@@ -89,13 +89,32 @@ class Faithfulness:
     @property
     def disagree(self) -> bool:
         """Whether the two orders disagree."""
-        return self.correlation < CORRELATED or self.common < COMMON * self.top
+        return self.uncorrelated or self.apart
+
+    @property
+    def uncorrelated(self) -> bool:
+        """Whether the ranks in the two orders say that they disagree."""
+        return self.correlation < CORRELATED
+
+    @property
+    def apart(self) -> bool:
+        """Whether what comes first in the two orders says that they disagree."""
+        return self.common < COMMON * self.top
 
     @property
     def chance(self) -> tuple[bool, bool]:
         """Whether the best order does no better than orders drawn at random: taken away, and kept alone."""
         best = self.orders[self.best]
         return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
+
+    @property
+    def worse(self) -> tuple[bool, bool]:
+        """Whether it does worse than those by more than their standard deviation: likewise."""
+        best, mean, spread = self.orders[self.best], self.mean, self.spread
+        return (
+            best.comprehensiveness < mean.comprehensiveness - spread.comprehensiveness,
+            best.distance > mean.distance + spread.distance,
+        )
 
     @property
     def misleading(self) -> bool:
@@ -128,7 +147,7 @@ def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int = D
     draw = np.random.default_rng(SEED)
     drawn = [draw.permutation(count) for _ in range(draws)]
     found = _scores(variants, [*orders.values(), *drawn], float(value), float(everything))
-    top = max(first_of(TOP, count), 2)
+    top = largest_of(count)
     pair = list(orders.values())
     common = len(np.intersect1d(pair[0][:top], pair[-1][:top]))
     correlation = rank_correlation(*scores.values()) if len(pair) == 2 else np.nan
@@ -144,6 +163,11 @@ def _side(value: float, baseline: float) -> float:
 def ordered(scores: Array) -> Array:
     """The largest first, of equal ones the first; what is not a number last."""
     return np.argsort(-np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf), kind="stable")
+
+
+def largest_of(count: int) -> int:
+    """How many of so many are compared as the largest."""
+    return max(first_of(TOP, count), 2)
 
 
 def first_of(percent: int, count: int) -> int:

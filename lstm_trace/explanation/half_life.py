@@ -42,7 +42,7 @@ def halvings(kept: Array) -> Array:
     >>> halvings(np.array([1.0, 0.5, -0.5, 0.25, 0.0, 2.0])).tolist()
     [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
     """
-    return -np.log2(np.clip(np.abs(kept), 0.5, 1.0))
+    return 0.0 - np.log2(np.clip(np.abs(kept), 0.5, 1.0))  # not -0 for what is kept whole
 
 
 def foreseen(valid: Array) -> int:

@@ -18,7 +18,7 @@ from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, LstmTraceError, MissingError, raise_all
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
-from ..trace.holds.held import as_hold, plain
+from ..trace.holds.held import as_hold, plain, plain_stage
 from ..trace.labels import readout, step_labels
 from ..trace.trace import Trace
 
@@ -47,7 +47,7 @@ def problem(trace: Trace) -> dict[str, Any]:
     >>> lt.run(lt.problem(trace))["i_t"] == trace["i_t"]
     array([[[ True]]])
     """
-    held, trace = as_hold(trace), plain(trace)
+    held, trace = as_hold(trace), replace(plain(trace), stages=tuple(map(plain_stage, trace.stages)))
     stages = forward_stages(trace.stages)
     _require(trace, stages)
     header = trace.header

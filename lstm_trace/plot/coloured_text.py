@@ -82,7 +82,9 @@ def tokens(labels: Sequence[str], steps: Sequence[int]) -> Tokens:
         return Tokens(tuple(map(str, steps)), True)
     labels = [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in labels]
     wide = float(np.mean([cells(printable(label)) for label in labels if label]))
-    return Tokens(tuple(labels), wide >= WORDS and not any(c.isspace() for label in labels for c in label))
+    numbers = any(len(label) > 1 for label in labels) and all(label.isdecimal() for label in labels if label)
+    apart = wide >= WORDS or numbers  # 14 and 16 are no 1416
+    return Tokens(tuple(labels), apart and not any(c.isspace() for label in labels for c in label))
 
 
 def strength(scale: Scale, values: Array) -> Array:

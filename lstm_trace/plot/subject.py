@@ -13,7 +13,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, forward_stages
-from ..errors import MissingError
+from ..errors import MissingError, OptionError
 from ..formulas.blocks import Code
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
@@ -221,6 +221,8 @@ def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
     wanted = tuple(unit) if isinstance(unit, Iterable) else (unit,)
     if not all(isinstance(j, Integral) and not isinstance(j, bool) for j in wanted):
         raise misfit("unit", "a whole number, or a list of them", unit)
+    if not wanted:
+        raise OptionError("unit names no unit: leave it out for all of them")
     if missing := [int(j) for j in wanted if j not in there]:
         raise MissingError(f"no unit {missing[0]} to draw: there are 0 to {max(there, default=0)}")
     return tuple(map(int, wanted))

@@ -12,7 +12,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
 from ..errors import OptionError, counted
-from ..explanation.account import Account, State, Step, account, steps
+from ..explanation.account import Account, State, Step, account, padding_of, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.experiments.occlusion import Occlusion, Runs
 from ..plot.kinds.contribution import figure as contribution_picture
@@ -32,6 +32,8 @@ MEASURES = {"gradient_x_input": "gradient × input leaves", "integrated_gradient
 CANCEL = 10
 #: The formats of the worked solution.
 WORKED = ("text", "html", "tex", "typ")
+#: Options whose keyword is another word.
+_OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 _NOTE = (
     "A contribution is a part of value − baseline value. The contributions add up; a product is split in equal halves "
     "between its factors, and other complete splits exist (docs/attribution.md)."
@@ -42,6 +44,15 @@ _SHARE = (
     "`share`: the sizes of the block's entries, added up, as a part of those of all entries. Entries that cancel each "
     "other have a small contribution and a large share."
 )
+
+
+def typed(name: str) -> str:
+    """An option as it is typed.
+
+    >>> typed("everything"), typed("count_from")
+    ('--all', '--count-from')
+    """
+    return f"--{_OPTION.get(name, name.replace('_', '-'))}"
 
 
 @dataclass(frozen=True)
@@ -59,21 +70,26 @@ class Contributions(Explanation):
 
     def pieces(self, form: str, file: str = "") -> Iterator[str]:
         """`md`, `csv`, `json`, or the worked solution in `WORKED`. Raises OptionError, MissingError."""
+        if self.options and (self.without or form not in WORKED):
+            raise OptionError(self._refused(form))
         if form in WORKED and self.without:
-            if self.options:
-                names = ", ".join(self.options)
-                raise OptionError(f"{self.without[:-1]}; without {names} the tables alone are written, in English")
             return super(Contributions, replace(self, notes=(*self.notes, self.without))).pieces(form)
         if form in WORKED:
             solution = self._solution()
             before = explained.before_worked(self.figure, form)
-            before += (*self.more[-1].table(),) if before else ()
+            before += (*self.more[-1].table(),) if before and self.more else ()
             return iter([report.split(solution, self.told, form, alone="back", **self.options, pictured=before)])
-        if self.options:
-            names = ", ".join(self.options)
-            raise OptionError(f"{names}: of the worked solution of a split, and {form} is its table; "
-                              f"write it as {', '.join(WORKED)} or pdf")  # fmt: skip
         return super().pieces(form, file)
+
+    def _refused(self, form: str) -> str:
+        """Why the options of a report change nothing, and what to do."""
+        names = ", ".join(map(typed, self.options))
+        many = len(self.options) > 1
+        of = f"{names} {'belong' if many else 'belongs'} to the worked steps of a split"
+        if self.without:
+            why = self.without.partition(": ")[2].removesuffix(".")
+            return f"{of}, and there are none: {why}. Leave {names} out; the tables are in English"
+        return f"{of}, and {form} has only its tables: choose --format {', '.join(WORKED)} or pdf"
 
     def _solution(self) -> Trace:
         assert self.worked is not None
@@ -85,6 +101,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
     """The difference of one value, b's minus a's, split exactly over parameters, inputs and states."""
     found = split(a, b, of)
     over = tuple(steps(found, labels=step_labels(b, found.of.b or 0)))
+    padding = padding_of(b, found, over)
     return Contributions(
         title=f"Difference of {found.of}",
         sentences=(*_totals(found, "a", "b"), *_leaders(found, over)),
@@ -92,7 +109,7 @@ def difference(a: Trace, b: Trace, of: str) -> Contributions:
         rows=_entries(found, b, {}),
         shown=_shown(b, "contribution"),
         notes=(_NOTE,),
-        more=(_by_block(found), _by_step(over, timed=True)),
+        more=(_by_block(found), _by_step([row for row in over if row.t not in padding], len(padding), timed=True)),
         ranked=("contribution",),
         worked=lambda: secants(a, b, of),
     )
@@ -126,8 +143,8 @@ def value(
         columns=columns,
         rows=_entries(found.split, trace, found.others, found.occlusion),
         shown=_shown(trace, "contribution", *found.others),
-        notes=(_NOTE, *found.unmeasured, *faithfulness.notes(found)),
-        more=(_by_block(found.split), *faithfulness.scores(found), _by_step(found.ranked, found.faithfulness is None)),
+        notes=() if nothing else (_NOTE, *found.unmeasured, *faithfulness.notes(found)),
+        more=() if nothing else _parts(found),
         ranked=("contribution", *found.others),
         figure=cache(partial(contribution_picture, trace, found, options.get("language", "en"))),
         worked=worked,
@@ -135,6 +152,11 @@ def value(
         told=found,
         without=_without(trace, baseline, options),
     )
+
+
+def _parts(found: Account) -> tuple[Explanation, ...]:
+    by_step = _by_step(found.ranked, len(found.padding), timed=found.faithfulness is None)
+    return _by_block(found.split), *faithfulness.scores(found), by_step
 
 
 def _without(trace: Trace, baseline: Baseline, options: Mapping[str, Any]) -> str:
@@ -215,10 +237,10 @@ def _by_block(found: Split) -> Explanation:
     )
 
 
-def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:
+def _by_step(rows: Sequence[Step | State], padding: int, timed: bool) -> Explanation:
     """The steps, and the states: their address is their token. Columns without anything are left out.
 
-    timed: whether time is the order.
+    padding: so many steps were left out as padding. timed: whether time is the order.
     """
     cells = [
         row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
@@ -227,7 +249,8 @@ def _by_step(rows: Sequence[Step | State], timed: bool) -> Explanation:
     columns = tuple(Step._fields[k] for k in there)
     table = [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    return Explanation("By step", (), columns, table, ranked=ranked, timed=timed)
+    notes = (f"{counted(padding, 'step')} of padding {'is' if padding == 1 else 'are'} left out.",) if padding else ()
+    return Explanation("By step", (), columns, table, notes=notes, ranked=ranked, timed=timed)
 
 
 def _columns(trace: Trace, *others: str) -> tuple[str, ...]:

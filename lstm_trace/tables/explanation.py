@@ -13,7 +13,7 @@ from ..base.arrays import Array, word
 from ..base.text.columns import cells as columns
 from ..base.text.visible import visible
 from ..errors import OptionError
-from ..formulas.blocks import Block, Heading, Items
+from ..formulas.blocks import Block, Heading, Items, Para
 from ..printable import json_text, printable
 from ..report import explained
 from ..report.formats import typst
@@ -111,7 +111,10 @@ class Explanation:
         yield from self.table(digits)
 
     def table(self, digits: int = 6) -> Iterator[Block]:
-        """The rows that matter, and what was left out."""
+        """The rows that matter, and what was left out; where there are none, what is said of them."""
+        if not self.rows:
+            yield from (Para((note,)) for note in self.notes)
+            return
         names, lines, left = self.excerpt(SHOWN)
         names = list(map(heading, names))
         rows = [[printable(_text(value, digits)) for value in line] for line in lines]
@@ -189,6 +192,8 @@ class Explanation:
 
     def _table(self, digits: int, complete: str) -> list[str]:
         """complete: the suffix of the file that has every row."""
+        if not self.rows:
+            return [*self.notes]
         names, lines, left = self.excerpt(SHOWN)
         texts = [list(map(heading, names)), *([legible(_text(value, digits)) for value in line] for line in lines)]
         whole = [line for line in lines if line[0] != DOTS]

@@ -80,7 +80,12 @@ def _told(book: Ledger, labels: Mapping[int | None, str], typical: float, most: 
     where = (
         "the initial value" if largest.step is None else f"step {step_named(largest.step, labels.get(largest.step))}"
     )
-    yield f"the largest part, {largest.part:.6g}, comes from {where} ({largest.source})"
+    if largest.part:
+        yield f"the largest part, {largest.part:.6g}, comes from {where} ({largest.source})"
+    elif largest.source.startswith(HOLD):
+        yield f"all parts are 0; the last {largest.source} is that of {where}"
+    else:
+        yield "all parts are 0"
     if not book.steps:
         yield "no step before it is valid: it is the initial value"
     elif book.halved is None:

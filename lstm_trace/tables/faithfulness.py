@@ -38,6 +38,7 @@ def sentences(found: Account, asked: bool) -> Iterator[str]:
         place = f"step t = {step_named(row.t, row.token)}" if isinstance(row, Step) else row.place
         among = "" if without.complete else f", of the {without.made} that were measured"
         yield f"occlusion: the value changes most without {place}{among}: {most:+.6g}"
+    yield from _opposed(*found.opposed)
     if not without.complete:
         half = -(-without.made // 2)
         yield (
@@ -55,6 +56,13 @@ def sentences(found: Account, asked: bool) -> Iterator[str]:
             f"({_lasts(found.wanted * without.seconds)}). The steps are in the order of time. With --occlusion and a "
             f"number, as in --occlusion {without.made}, it is measured"
         )
+
+
+def _opposed(other: int, largest: int) -> Iterator[str]:
+    if largest:
+        said = f"of the {largest} largest contributions {other} {'has' if other == 1 else 'have'}"
+        said = "the largest contribution has" if largest == 1 else said
+        yield f"split and experiment disagree: {said} an occlusion of the other sign"
 
 
 def _lasts(seconds: float) -> str:
@@ -80,14 +88,15 @@ def _faithful(faith: Faithfulness) -> Iterator[str]:
         f"{best.distance:.4g} ({', '.join(kept)}). The steps are sorted by {faith.best}"
     )
     away_too, kept_too = faith.chance
+    do_away, do_kept = ("do worse than" if worse else "do no better than" for worse in faith.worse)
     if away_too:
         yield (
-            f"taken away, the top-ranked steps by {faith.best} do no better than steps drawn at random: the value is "
+            f"taken away, the top-ranked steps by {faith.best} {do_away} steps drawn at random: the value is "
             f"{faith.without(best):.4g}, against {faith.without(faith.mean):.4g}"
         )
     if kept_too:
         yield (
-            f"kept alone, the top-ranked steps by {faith.best} do no better than steps drawn at random: the value is "
+            f"kept alone, the top-ranked steps by {faith.best} {do_kept} steps drawn at random: the value is "
             f"off by {best.distance:.4g}, against {faith.mean.distance:.4g}"
         )
     if best.overshoot > PAST * abs(faith.value - faith.baseline):
@@ -97,10 +106,12 @@ def _faithful(faith: Faithfulness) -> Iterator[str]:
             "top-ranked steps alone"
         )
     if len(faith.orders) > 1 and faith.disagree:
-        yield (
-            "split and experiment disagree: the rank correlation of contributions and occlusion is "
-            f"{faith.correlation:.2f}, and {faith.common} of their top {faith.top} are the same"
-        )
+        ranks = f"the rank correlation of contributions and occlusion is {faith.correlation:.2f}"
+        many = f"only {faith.common}" if faith.apart else str(faith.common)
+        first = f"they have {many} of their top {faith.top} in common"
+        why = ", and ".join([ranks] * faith.uncorrelated + [first] * faith.apart)
+        but = "" if faith.apart else f", although {first}"
+        yield f"split and experiment disagree: {why}{but}"
     if faith.misleading:
         yield (
             "the largest contributions move the value less towards the baseline's than steps drawn at random: they add "

@@ -89,9 +89,8 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
             return Address(name.strip(), unit=unit, **{**single, **values})  # type: ignore[arg-type]
     wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
     ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
-    raise MissingError(
-        f"{text!r} is not an address here; expected {wanted} (or the full {'/'.join(parts)}/…): {ranges}"
-    )
+    full = f" (or the full {'/'.join(parts)}/…)" if required != parts else ""
+    raise MissingError(f"{text!r} is not an address here; expected {wanted}{full}: {ranges}")
 
 
 def alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:

@@ -164,7 +164,11 @@ def test_memory_is_of_one_value() -> None:
     ("of", "title", "first"),
     [
         ("3/h_t[0] - 3/h_t[1]", "h_t[1] - h_t[2]", "L is the value h_t[1] - h_t[2] (step t = 4)"),
-        ("3/h_t[0] - 2/h_t[1]", "L", "L is a sum of values, each times its weight. It is"),
+        (
+            "3/h_t[0] - 2/h_t[1]",
+            "0/forward/3/0/h_t[0] - 0/forward/2/0/h_t[1]",
+            "L is a sum of values, each times its weight. It is",
+        ),
     ],
 )
 def test_the_worked_split_of_a_sum(of: str, title: str, first: str) -> None:

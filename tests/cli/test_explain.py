@@ -93,11 +93,13 @@ def test_a_language_without_a_worked_solution_is_refused(tmp_path: Path) -> None
     traced({}, dtype="float32").save(path)
     words = ["explain", str(path), "--how", "contribution", "--of", OF["contribution"], "--format", "text"]
     assert CliRunner().invoke(main, words).exit_code == 0
-    refused = CliRunner().invoke(main, [*words, "--language", "de"])
-    assert (refused.exit_code, refused.stdout) == (2, "")
-    assert "the trace was computed in float32, and they need float64; without language the tables alone are" in (
-        refused.stderr
-    )
+    for form in ("text", "md", "csv", "pdf"):  # no refusal leads to another
+        refused = CliRunner().invoke(main, [*words[:-1], form, "--language", "de"])
+        assert (refused.exit_code, refused.stdout) == (2, "")
+        assert refused.stderr == (
+            "error: --language belongs to the worked steps of a split, and there are none: the trace was computed in "
+            "float32, and they need float64. Leave --language out; the tables are in English\n"
+        )
     traced({}).save(path)
     assert "Aufteilung von" in CliRunner().invoke(main, [*words, "--language", "de"]).stdout
 
@@ -143,9 +145,16 @@ def test_formulas_in_a_terminal_stay_as_they_are(file: str, monkeypatch: pytest.
 
 def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
     trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, [[1.0], [2.0]])
-    text = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state").markdown()
+    found = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state")
+    text = found.markdown()
     said = "nothing that the value depends on differs in the baseline zero-state: choose zero-input or another trace"
-    assert f"- {said}\n" in text
+    assert text.endswith(f"- {said}\n\n")
+    for shown in (text, found.render("html"), found._repr_html_()):
+        assert "nothing that the value depends on differs" in shown.lower()
+        assert "By block" not in shown
+    assert "By step" not in text
+    assert "|" not in text
+    assert found.csv().startswith("address,kind,")
     assert "unexplained" not in text
     assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
 

@@ -269,3 +269,11 @@ def test_a_notebook_refers_to_no_file(detail: str) -> None:
     assert "](t.svg)" in report
     for shown in (report._repr_html_(), report._repr_markdown_()):
         assert "t.svg" not in shown
+
+
+def test_a_file_that_begins_with_a_dash_is_no_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("-o.yaml").write_text(text("three-steps"), encoding="utf-8")
+    done = CliRunner().invoke(main, ["report", "--detail", "profile", "--", "-o.yaml"])
+    assert done.exit_code == 0, done.stderr
+    assert "lstm-trace plot ./-o.yaml --kind unit" in " ".join(done.stdout.split())

@@ -124,7 +124,7 @@ def test_a_trace_where_a_problem_or_model_is_expected(verb: str, suffix: str, pr
     done = CliRunner().invoke(main, [verb, str(path)])
     assert done.exit_code == 2
     if (verb, suffix) != ("inspect", "json"):  # a .json is no model file, whatever is in it
-        told = "a trace, computed already; report, show, export, verify, explain and diff read it"
+        told = "a trace, computed already; report, show, export, verify, explain, plot and diff read it"
         assert done.stderr == f"error: {path}: {told}\n"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,22 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import cost
+from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
 from lstm_trace.explanation.experiments.occlusion import Variants
 from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 from lstm_trace.model.input_files import read_input
+from lstm_trace.tables.attribution import difference
 from lstm_trace.tables.explanations import explanation
+from lstm_trace.tables.faithfulness import sentences
 
 from ..support import plain_lstm
 from ..support.walk_cases import case
 
 EXAMPLE = Path(__file__).parents[2] / "traces" / "unicode-burmese"
 OF = "1/joined/5/1/y_t[5]"
+#: s (3 - s) of the sum s of the inputs: past 1.5 a larger sum makes it smaller.
+BENT = {"equations": "s_t = s_prev + x_t\nh_t = s_t * (3 - s_t)\ncarry: s_prev <- s_t"}
 
 
 def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, ...]:
@@ -73,8 +79,22 @@ def test_against_a_plain_loop(seed: int) -> None:
     best = max(faith.orders, key=lambda name: faith.orders[name].comprehensiveness)
     assert faith.best == best
     ranked = [step.t for step in found.ranked if isinstance(step, Step)]
-    assert ranked[:11] == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
-    assert ranked[11] == 11, "padding comes last"
+    assert ranked == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("lengths", [[12, 9], [12, 11], [12, 12], [12, 3]])
+def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
+    _, trace = case("plain", 61, steps=12, lengths=lengths)
+    of = f"1/joined/{lengths[1] - 1}/1/y_t[5]"
+    for found in (explanation(trace, of, "contribution"), difference(rerun(trace, x=0.5 * trace.x), trace, of)):
+        by_step = next(part for part in found.more if part.title == "By step")
+        at = by_step.columns.index("t")
+        assert sorted(row[at] for row in by_step.rows if row[at] is not None) == list(range(lengths[1]))
+        left = {0: (), 1: ("1 step of padding is left out.",)}
+        count = 12 - lengths[1]
+        assert by_step.notes == left.get(count, (f"{count} steps of padding are left out.",))
+    text = explanation(trace, of, "contribution").render("text")
+    assert ("Padding is left out." in text.partition("Checked by experiment")[2]) == (lengths[1] < 12)
 
 
 def test_without_products_the_split_is_the_best_order() -> None:
@@ -144,8 +164,23 @@ def test_an_order_that_does_no_better_than_chance() -> None:
     off = np.mean([abs(order[:k].sum() - x.sum()) for order in orders for k in (1, 1, 2, 3, 6)])
     assert found.mean.distance == pytest.approx(off, rel=1e-9)
     told = explanation(trace, "11/h_t[0]", "contribution").sentences
-    assert f"kept alone, {chance} off by 1.3, against {off:.4g}" in told
+    worse = chance.replace("do no better", "do worse")
+    assert f"kept alone, {worse} off by 1.3, against {off:.4g}" in told
     assert not [text for text in told if text.startswith("taken away")]
+    little = explanation(lt.run({}, [*[[0.5]] * 5, [0.4], [0.3]], cell=BENT), "6/h_t[0]", "contribution").sentences
+    assert [text for text in little if text.startswith(f"kept alone, {chance} off by")], "less than the deviation"
+
+
+def test_steps_that_are_clearly_worse_than_drawn_ones_are_so_when_taken_away_too() -> None:
+    found = account(lt.run({}, np.array([[1.0], [8.0], [-2.0], [4.0], [0.5]]), cell=BENT), "4/h_t[0]")
+    faith = found.faithfulness
+    assert faith is not None
+    mean, spread = faith.mean.comprehensiveness, faith.spread.comprehensiveness
+    for far, said in ((0.99, "do no better than"), (1.01, "do worse than")):
+        score = faith.mean._replace(comprehensiveness=mean - far * spread)
+        told = list(sentences(replace(found, faithfulness=replace(faith, orders={"contribution": score})), False))
+        begin = f"taken away, the top-ranked steps by contribution {said} steps drawn at random: the value is "
+        assert [text for text in told if text.startswith(begin)]
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])
@@ -198,8 +233,53 @@ def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     assert found.faithfulness.disagree
     text = explanation(burmese, "7/y_t[3]", "contribution").markdown()
     correlation = f"{found.faithfulness.correlation:.2f}"
-    said = f"the rank correlation of contributions and occlusion is {correlation}, and 1 of their top 2 are the same"
-    assert f"split and experiment disagree: {said}" in text
+    said = f"the rank correlation of contributions and occlusion is {correlation}"
+    assert f"split and experiment disagree: {said}, although they have 1 of their top 2 in common\n" in text
+
+
+@pytest.mark.parametrize(
+    ("correlation", "common", "said"),
+    [
+        (0.34, 2, "the rank correlation of contributions and occlusion is 0.34, although they have 2 of their top 2"),
+        (0.34, 0, "the rank correlation of contributions and occlusion is 0.34, and they have only 0 of their top 2"),
+        (0.84, 0, "they have only 0 of their top 2"),
+        (np.nan, 0, "they have only 0 of their top 2"),
+    ],
+)
+def test_only_what_says_so_argues_for_it(correlation: float, common: int, said: str) -> None:
+    trace = lt.run({}, np.ones((6, 1)), cell={"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"})
+    found = account(trace, "5/h_t[0]")
+    assert found.faithfulness is not None
+    faith = replace(found.faithfulness, correlation=correlation, common=common)
+    told = [text for text in sentences(replace(found, faithfulness=faith), False) if "disagree" in text]
+    assert told == [f"split and experiment disagree: {said} in common"]
+
+
+def test_occlusions_of_the_other_sign_are_told_however_few_the_steps_are() -> None:
+    """Of 1.25 + 1.25 the value is 1.25, each step's share a half of it; without one it is 1.25 (3 - 1.25)."""
+    few = lt.run({}, [[1.25], [1.25]], cell=BENT)
+    found = account(few, "1/h_t[0]")
+    assert [(step.inputs, step.occlusion) for step in found.steps] == [(0.625, 1.25 - 1.25 * 1.75)] * 2
+    said = "split and experiment disagree: of the 2 largest contributions 2 have an occlusion of the other sign"
+    assert said in explanation(few, "1/h_t[0]", "contribution").sentences
+    assert "the loss has the opposite sign in 2 of 2." in " ".join(
+        explanation(few, "1/h_t[0]", "contribution").render("text").split()
+    )
+    more = lt.run({}, [[1.25], [1.25], *[[2.0**-9]] * 4], cell=BENT)
+    assert said in explanation(more, "5/h_t[0]", "contribution").sentences
+    one = explanation(lt.run({}, [[1.595], [0.125]], cell=BENT), "1/h_t[0]", "contribution").sentences
+    assert said.replace(" 2 have", " 1 has") in one
+
+
+def test_the_sign_of_what_is_small_is_not_told() -> None:
+    """The second step has an occlusion of the other sign, and 1/319 of the first one's contribution."""
+    trace = lt.run({}, [[1.595], [0.005]], cell=BENT)
+    first, second = account(trace, "1/h_t[0]").steps
+    assert first.occlusion is not None
+    assert second.occlusion is not None
+    assert first.inputs > 0 < first.occlusion
+    assert second.inputs > 0 > second.occlusion
+    assert "disagree" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
 
 
 def test_few_steps_have_no_order() -> None:
@@ -261,8 +341,6 @@ def test_rank_correlation() -> None:
 
 
 def test_a_label_stands_beside_its_step(burmese: lt.Trace) -> None:
-    from dataclasses import replace
-
     labels = tuple("ab| d\nfghijkl")
     named = replace(burmese, header=replace(burmese.header, step_labels=(labels,)))
     found: Account = account(named, "5/y_t[6]", points=1)

@@ -135,3 +135,15 @@ def test_an_edit_keeps_what_is_held() -> None:
     other = lt.edit(trace, {}, equations=trace.stages[0].cell.text.replace("o_t * tanh(c_t)", "o_t * c_t"))
     assert (other["c_t"][..., 1] == 0.1).all()
     assert np.allclose(other["h_t"], other["o_t"] * other["c_t"])
+
+
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+def test_a_trace_with_a_held_output_is_a_problem(padding: str) -> None:
+    """Where padding carries the output, the state that is carried is a line of its own in the trace alone."""
+    rng = np.random.default_rng(4)
+    weights = {f"W_{s}{g}": rng.normal(size=(2, n)) for s, n in (("x", 3), ("h", 2)) for g in "ifco"}
+    cell = {"kind": "lstm", "padding": padding}
+    trace = lt.run(weights, rng.normal(size=(4, 2, 3)), cell=cell, lengths=[4, 2], hold={"1/0/y_t": 0.5})
+    again = lt.run(lt.problem(trace))
+    assert np.array_equal(again.output, trace.output)
+    assert lt.diff(trace, again).verdict == "same"

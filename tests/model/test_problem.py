@@ -238,6 +238,8 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
         "names.h has 2 labels; expected one for each unit of a line, and lines have 3"]),
     (gate(names={"x": ["a", "b", "c"]}), ["names.x has 3 labels; expected one for each of the I = 2 inputs"]),
     (gate(title="T" * 1001), ["title: expected text of at most 1,000 characters, found 1,001 characters"]),
+    (gate(symbols={"i_t": "s" * 1001}), [
+        "symbols.i_t: expected text of at most 1,000 characters, found 1,001 characters"]),
     (gate(names={"h": ["a", "b" * 1001, "c"]}), [
         "names.h: expected text of at most 1,000 characters at [1], found 1,001 characters"]),
     (gate(lengths=[True]), ["lengths.0: expected a whole number, found true"]),

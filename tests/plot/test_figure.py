@@ -203,3 +203,10 @@ def test_lines_of_a_caption() -> None:
     assert furniture.wrapped("") == []
     assert furniture.wrapped("one two three", 8) == ["one two", "three"]
     assert furniture.wrapped("中文字符中文字符", 8) == ["中文字符", "中文字符"]
+
+
+@pytest.mark.parametrize("kind", ["unit", "states", "text"])
+def test_no_unit_at_all_is_refused(kind: str) -> None:
+    cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
+    with pytest.raises(OptionError, match="unit names no unit: leave it out"):
+        getattr(lt.run({}, [[1.0]] * 3, cell=cell).plot, kind)(unit=[]).svg()

@@ -326,12 +326,18 @@ def splits() -> Iterator[str]:
     misleading = lt.run(burmese / "burmese.npz", read_input(burmese / "sentence.csv").values, dtype="float64")
     equal = lt.run({}, np.ones((6, 1)), cell={"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"})
     yield explanation(equal, "5/h_t[0]", "contribution").render("text")
+    cancel = np.array([[0.5], [-0.5]] * 6) + 2**-20
+    adding = lt.run({}, cancel, cell={"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"})
+    yield explanation(adding, "11/h_t[0]", "contribution").render("text")
+    bent = {"equations": "s_t = s_prev + x_t\nh_t = s_t * (3 - s_t)\ncarry: s_prev <- s_t"}
+    yield explanation(lt.run({}, [[1.25], [1.25]], cell=bent), "1/h_t[0]", "contribution").render("text")
     seeds = {"0/forward/h_t": np.ones((3, 1, 2)), "0/forward/c_t": np.full((3, 1, 2), 0.5)}
     counted = lt.run(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
     three = replace(counted, header=replace(counted.header, count_from=0))
     yield lt.backward(three, seeds=seeds).report("md", alone="back")
     named = replace(misleading, header=replace(misleading.header, step_labels=(tuple("abcdefghijklm"),)))
-    yield explanation(named, "5/y_t[6]", "contribution", points=1).render("text")
+    for of in ("5/y_t[6]", "10/y_t[0]"):
+        yield explanation(named, of, "contribution", points=1).render("text")
     both = stacked(lengths=[4, 1])
     yield secants(rerun(both, x=0.5 * both.x), both, last(both)).report("md")
     yield both.plot.diff(stacked(lengths=[3, 1]), lines="c_t", layer=0).caption

@@ -188,7 +188,11 @@ def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     assert text.startswith("Aufteilung von h_t[1]\n")
     code, text = run(*call, "--detail", "vector")
     assert (code, text.count("\n")) == (2, 1)
-    assert "detail: of the worked solution of a split, and md is its table; write it as text, html, tex, typ or" in text
+    said = "--detail belongs to the worked steps of a split, and md has only its tables: choose --format text, html,"
+    assert f"{said} tex, typ or pdf\n" in text
+    code, text = run(*call, "--all", "--count-from", "1", "-o", "s.csv")
+    assert code == 2
+    assert "--all, --count-from belong to the worked steps of a split, and csv has only its tables: choose" in text
     code, text = run(*call, "--by-hand", "2", "--format", "text")
     assert (code, text.count("\n")) == (2, 1)
     assert "--by-hand belongs to --how gradient and training, not to --how contribution" in text

@@ -99,8 +99,16 @@ def test_a_hold_is_the_source_of_what_it_put_and_scaled() -> None:
 def test_a_value_that_is_held_at_zero_comes_from_the_hold() -> None:
     _, told, rows = ledger_of({"0/forward/c_t[2]": 0.0}, 3, 2)
     assert set(rows) == {(None, "c0"), *((t, "hold of c_t") for t in range(4))}
-    assert "the largest part, 0, comes from step 3 (hold of c_t)" in told
+    assert "all parts are 0; the last hold of c_t is that of step 3" in told
+    assert "largest" not in "".join(told)
     assert "looking back, half is gone after 1 step (nothing is left of what came before the hold of c_t)" in told
+
+
+def test_of_parts_that_are_all_zero_none_is_the_largest() -> None:
+    trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, np.zeros((3, 1)))
+    told = explanation(trace, "2/c_t[0]", "memory").sentences
+    assert "all parts are 0" in told
+    assert "largest" not in "".join(told)
 
 
 def test_what_a_multiple_leaves_is_said_with_the_gates() -> None:

@@ -45,8 +45,8 @@ def test_a_part_of_which_there_are_several_is_required(text: str) -> None:
     with pytest.raises(MissingError) as error:
         read(text, ALL)
     assert str(error.value) == (
-        f"{text!r} is not an address here; expected layer/direction/t/b/c_t[j] "
-        "(or the full layer/direction/t/b/…): layer 0..1, direction forward|reverse, t 0..2, b 0..1"
+        f"{text!r} is not an address here; expected layer/direction/t/b/c_t[j]: "
+        "layer 0..1, direction forward|reverse, t 0..2, b 0..1"
     )
 
 

@@ -21,8 +21,6 @@ from ..options import (
     selection_options,
 )
 
-#: Options whose keyword is another word.
-_OPTION = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
 WAYS = ("memory", "gradient", "contribution", "gates", "ablation", "training")
 #: The suffix of a problem with new weights.
 RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
@@ -156,6 +154,7 @@ def _beside(form: str, output: str, no_picture: bool) -> bool:
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, which all belong to the explanation `how`."""
     from ...model.input_files import read_holds, read_input
+    from ...tables.attribution import typed
     from ...tables.explanations import READS, misplaced
     from ..options import against
 
@@ -167,8 +166,7 @@ def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
         if name in known and value is not None and value is not False and value != ()
     }
     for name, ways in misplaced(how, (name for name, value in chosen.items() if value is not None)).items():
-        option = _OPTION.get(name, name.replace("_", "-"))
-        raise click.UsageError(f"--{option} belongs to --how {' and '.join(ways)}, not to --how {how}")
+        raise click.UsageError(f"{typed(name)} belongs to --how {' and '.join(ways)}, not to --how {how}")
     if "parameters" in chosen:
         chosen["parameters"] = tuple(name.strip() for name in chosen["parameters"].split(","))
     if "constants" in chosen:

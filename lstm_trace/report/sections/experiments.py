@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...base.text.visible import visible
-from ...explanation.account import Account, State, Step
+from ...explanation.account import Account, Step, share_of
 from ...explanation.faithfulness import BINS, Faithfulness, Score
 from ...formulas.blocks import Block, Heading, Para, Table, Text
 from ...formulas.numbers import show
@@ -22,6 +22,11 @@ def experiments(shown: View) -> Iterator[Block]:
     yield Heading(2, shown.said("experiments"))
     yield Para(shown.said("experiments.occlusion"))
     yield _steps(shown, told)
+    if told.padding:
+        yield Para(shown.said("answers.padding"))
+    opposed, largest = told.opposed
+    if largest:
+        yield Para((shown.words.word("experiments.opposed", opposed=opposed, largest=largest),))
     if told.occlusion.made < told.occlusion.possible:
         made = {"made": told.occlusion.made, "possible": told.occlusion.possible}
         yield Para((shown.words.word("plot.contribution.made", **made),))
@@ -34,7 +39,7 @@ def _steps(shown: View, told: Account) -> Table:
     labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
     head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
     head += [shown.said("experiments.share"), shown.said("experiments.lost")]
-    sizes = [abs(_share(row)) for row in rows]
+    sizes = [abs(share_of(row)) for row in rows]
     body: list[tuple[Text, ...]] = []
     for entry in excerpt(sizes, len(rows) if shown.everything else TABLE, timed=told.faithfulness is None):
         if isinstance(entry, range):
@@ -45,12 +50,8 @@ def _steps(shown: View, told: Account) -> Table:
         if labelled:
             cells.append((visible(row.token or "") if isinstance(row, Step) else "",))
         lost: Text = ("",) if row.occlusion is None else (_num(shown, row.occlusion),)
-        body.append((*cells, (_num(shown, _share(row)),), lost))
+        body.append((*cells, (_num(shown, share_of(row)),), lost))
     return Table(tuple(head), tuple(body), 1 + labelled)
-
-
-def _share(row: Step | State) -> float:
-    return row.inputs if isinstance(row, Step) else row.share
 
 
 def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
@@ -66,11 +67,14 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
     )
     if len(found.orders) > 1 and found.disagree:
         correlation = Num(show(found.correlation, 2), found.correlation)
-        common, top = str(found.common), str(found.top)
-        yield Para(said("experiments.disagree", correlation=correlation, common=common, top=top))
+        if found.uncorrelated:
+            yield Para(said("experiments.disagree.ranks", correlation=correlation))
+        if found.apart:
+            yield Para((word("experiments.disagree.top", common=found.common, top=found.top),))
     for key, is_chance in zip(("away", "kept"), found.chance, strict=True):
         if is_chance:
-            yield Para(shown.said(f"experiments.chance.{key}"))
+            worse = ".worse" if key == "kept" and found.worse[1] else ""
+            yield Para(shown.said(f"experiments.chance.{key}{worse}"))
     if found.misleading:
         yield Para(shown.said("experiments.misleading"))
 

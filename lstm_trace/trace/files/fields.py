@@ -95,7 +95,14 @@ def by_axis(names: dict[str, Any]) -> dict[str, Any]:
     return names
 
 
-Title = Annotated[str, Field(max_length=LONGEST)]
+def short(text: str) -> str:
+    """The text. Raises ValueError for one that is too long; pydantic's own bound refuses half characters (U+D800)."""
+    if len(text) > LONGEST:
+        raise ValueError(f"expected text of at most {LONGEST:,} characters, found {len(text):,} characters")
+    return text
+
+
+ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxLength": LONGEST})]
 #: The labels of an axis: of the steps (`t`) a list for each row, where rows differ.
 AxisLabels = Annotated[
     Any,

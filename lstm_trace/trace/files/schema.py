@@ -20,8 +20,8 @@ from .fields import (
     Length,
     Mask,
     Numbers,
+    ShortText,
     States,
-    Title,
     by_axis,
 )
 
@@ -74,7 +74,7 @@ class LayoutSpec(_Strict):
 class Problem(_Strict):
     """An exercise as a person writes it down."""
 
-    title: Title = ""
+    title: ShortText = ""
     notes: str = ""
     cell: str | CellSpec = "lstm"
     weights: dict[str, Numbers] = Field(default_factory=dict, description="W_xi or 1/reverse/W_xi: array")
@@ -94,12 +94,12 @@ class Problem(_Strict):
     dtype: Literal["float16", "float32", "float64"] = "float64"
     arithmetic: ArithmeticName | None = None
     extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
-    ask: list[str] = Field(default_factory=list, description="names or addresses of the requested lines")
+    ask: list[ShortText] = Field(default_factory=list, description="names or addresses of the requested lines")
     names: Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)] = Field(
         default_factory=dict,
         description="labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     )
-    symbols: dict[str, str] = Field(default_factory=dict, description="TeX symbols of own names")
+    symbols: dict[str, ShortText] = Field(default_factory=dict, description="TeX symbols of own names")
     count_from: CountFrom = 0
 
 
@@ -136,7 +136,7 @@ class Manifest(_Strict):
     """What a trace says of itself: all of a trace file but the arrays."""
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"
-    title: Title = ""
+    title: ShortText = ""
     notes: str = ""
     cell: CellInfo
     dtype: Literal["float16", "float32", "float64"] = "float64"
@@ -145,11 +145,11 @@ class Manifest(_Strict):
     batch: Length = Field(ge=1, le=MOST_COUNTED)
     merge: Merge = "concat"
     padding: Padding | None = None
-    ask: list[str] = Field(default_factory=list)
+    ask: list[ShortText] = Field(default_factory=list)
     names: Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)] = Field(
         default_factory=dict
     )
-    symbols: dict[str, str] = Field(default_factory=dict)
+    symbols: dict[str, ShortText] = Field(default_factory=dict)
     count_from: CountFrom = 0
     imported: list[str] = Field(default_factory=list)
     batched: bool = True
@@ -233,9 +233,6 @@ def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
         return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
     if fault["type"] in _EXPECTED:
         return f"{_before(place)}expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
-    if fault["type"] == "string_too_long":
-        most, found = fault["ctx"]["max_length"], len(fault["input"])
-        return f"{_before(place)}expected text of at most {most:,} characters, found {found:,} characters"
     if fault["type"] == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")

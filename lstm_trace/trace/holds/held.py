@@ -164,8 +164,13 @@ def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
 def held_faults(trace: Trace) -> Iterator[str]:
     """What is wrong with the arrays of a trace that say where lines are held."""
     for stage in trace.stages:
-        given = trace.given.get(stage.scope, {})
+        given, lines = trace.given.get(stage.scope, {}), trace.lines.get(stage.scope, {})
         for line, names in names_of(stage.cell).items():
+            widths = {name: given[name].shape[-1] for name in names if name in given}
+            width = lines[line].shape[-1] if line in lines else max(widths.values(), default=0)
+            for name, found in widths.items():
+                if found != width:  # one of width 1 would be that of all units
+                    yield f"given {stage.scope}/{name} has width {found}; {line}, which is held, has {width}"
             for name in names:
                 if name in stage.inputs and stage.sources[name] == GIVEN and name not in given:
                     yield f"given {stage.scope}/{name} is missing; {line} is held, by the equations, and needs it"

@@ -170,6 +170,8 @@ def test_what_has_no_shape_is_seen_on_the_page() -> None:
 def test_words_are_set_apart_and_letters_are_not() -> None:
     assert tokens(["the", "cat"], [0, 1]).spaced
     assert not tokens(["the", " cat"], [0, 1]).spaced
+    assert tokens(["14", "", "7"], [0, 1, 2]).spaced
+    assert not tokens(["1", "4", "7"], [0, 1, 2]).spaced
     assert not tokens(["ต", "สิ", "แ"], [0, 1, 2]).spaced
     assert not tokens(["中", "文"], [0, 1]).spaced
     assert tokens([], [5, 6]).labels == ("5", "6")

@@ -103,7 +103,8 @@ def test_a_damaged_file_is_refused(tmp_path: Path) -> None:
     for change, told in (
         ({"hold_s_t": [[[0.5] * 3] * 2] * 4}, "where s_t is held: expected 0 or 1 everywhere, found 0.5 at .0,0,0"),
         ({"to_s_t": [[["NaN"] * 3] * 2] * 4}, "to_s_t says at what s_t is held: expected finite numbers, found nan at"),
-        ({"hold_s_t": [[[1.0] * 2] * 2] * 4}, "width|shape"),
+        ({"hold_s_t": [[[1.0] * 2] * 2] * 4}, "given 0/forward/hold_s_t has width 2; s_t, which is held, has 3"),
+        *(({name: [[[1.0]] * 2] * 4}, f"{name} has width 1; {name[-3:]}, which is held, has 3") for name in arrays),
         *(({name: None}, f"given 0/forward/{name} is missing; {name[-3:]} is held") for name in arrays),
     ):
         given = {**data["inputs"]["given"]["0/forward"], **change}
