@@ -9,6 +9,8 @@ from . import furniture
 
 #: The styles of pictures in a page, of heat maps that answer too.
 PICTURES = ("plot/plot.css", "plot/framed.css", "plot/heat/heat.css")
+#: What says of each part that it is wider than the page, in the words of `wider`.
+WIDER = "plot/wider.js"
 
 
 def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
@@ -25,3 +27,9 @@ def framed(body: str, language: str) -> str:
         return body
     said = escape(words(language, 0).word("plot.sideways"))
     return f'<p class="sideways">{said}</p><div class="scroll">{furniture.unstyled(body)}</div>'
+
+
+def wider(language: str) -> str:
+    """What a page with the script `WIDER` has at its end."""
+    said = escape(words(language, 0).word("plot.sideways"))
+    return f'<template id="wider"><p class="sideways wider">{said}</p></template>'

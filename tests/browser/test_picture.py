@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+import lstm_trace as lt
+from lstm_trace.tables.comparison.diff import render
+from lstm_trace.tables.comparison.divergence import compared
 from lstm_trace.tables.explanations import explanation
 
 from ..support.pictures import lstm
@@ -88,14 +91,20 @@ def test_what_is_wider_than_the_screen_says_so(driver: Browser, folder: Path) ->
         )
 
 
-@pytest.mark.parametrize("how", ["contribution", "gates"])
+@pytest.mark.parametrize("how", ["contribution", "gates", "diff"])
 def test_a_table_that_is_wider_than_the_screen_says_so(driver: Browser, tmp_path: Path, how: str) -> None:
-    """In pages of explanations, whose tables and pictures scroll; what fits says nothing, and nothing is said twice."""
-    page, of = tmp_path / "page.html", None if how == "gates" else "5/h_t[1]"
-    page.write_text(explanation(lstm(6, 3, labels=LABELS), of, how).render("html"), encoding="utf-8")
+    """Of explanations and comparisons, whose tables and pictures scroll; what fits says nothing, none says it twice."""
+    page, of, trace = tmp_path / "page.html", None if how == "gates" else "5/h_t[1]", lstm(6, 3, labels=LABELS)
+    if how == "diff":
+        found = compared(trace, lt.run(trace.parameters["0/forward"], trace.x + 0.5))
+        text = render(found, "html", figures=[trace.plot.unit(1)])
+    else:
+        text = explanation(trace, of, how).render("html")
+    page.write_text(text, encoding="utf-8")
     for width in (390, 1280, 390):
         driver.open(page, width)
-        driver.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        driver.run("requestAnimationFrame(() => requestAnimationFrame(() => { window.drawn = true; }))")
+        driver.wait_for("window.drawn")
         told = driver.run(
             "[...document.querySelectorAll('.scroll')].map((box) => [box.scrollWidth > box.clientWidth + 1, "
             "box.previousElementSibling?.matches('.sideways') && "

@@ -19,7 +19,7 @@ from ...languages.strings import Words
 from ...languages.strings import words as strings
 from ...plot.heat import panels
 from ...plot.kinds import states
-from ...plot.page import PICTURES
+from ...plot.page import PICTURES, WIDER, wider
 from ...plot.subject import Subject
 from ...view.view import View
 from ..diagram import spot_values
@@ -120,8 +120,8 @@ def document(blocks: Sequence[Block], title: str, language: str) -> str:
 def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body."""
     body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
-    body += f'\n<template id="wider"><p class="sideways wider">{escape(words.word("plot.sideways"))}</p></template>'
-    return whole(words.language, title, body, STYLES, ("report/page/report.js", panels.SCRIPT))
+    body += f"\n{wider(words.language)}"
+    return whole(words.language, title, body, STYLES, (WIDER, "report/page/report.js", panels.SCRIPT))
 
 
 def _longer(shown: View, times: int) -> View:

@@ -6,15 +6,6 @@
   const pop = $("#pop");
   document.documentElement.classList.add("js");
 
-  // -- what is wider than the page says so -------------------------------------------------------------------------
-  const wide = new ResizeObserver((seen) => seen.forEach(({ target: box }) => {
-    const before = box.previousElementSibling, said = before && before.matches(".sideways");
-    const wider = box.scrollWidth > box.clientWidth + 1;
-    if (wider && !said) box.before($("#wider").content.cloneNode(true));
-    if (!wider && said && before.matches(".wider")) before.remove();
-  }));
-  $$(".scroll").forEach((box) => wide.observe(box));
-
   // -- the equation that made a number -----------------------------------------------------------------------------
   let marked = [];
   const mark = (elements) => { marked.forEach((e) => e.classList.remove("hit")); marked = elements; marked.forEach((e) => e.classList.add("hit")); };

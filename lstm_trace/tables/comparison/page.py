@@ -1,4 +1,4 @@
-"""A comparison as a page of its own: one file that loads nothing and runs no script."""
+"""A comparison as a page of its own: one file that loads nothing; a table that is wider says so by a script."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...base.page import whole
 from ...base.text.markup import escape
 from ...formulas.blocks import Code
-from ...plot.page import PICTURES, framed
+from ...plot.page import PICTURES, WIDER, framed, wider
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
@@ -28,8 +28,8 @@ def page(said: Sequence[str], sections: Iterable[Section], title: str, figures: 
     items = "".join(f"<li>{_marked(text)}</li>" for text in said)
     drawn = "".join(_figure(figure) for figure in figures)
     first, *others = [*map(_table, sections), ""]
-    content = f"<h1>{escape(title)}</h1>\n<ul>{items}</ul>\n{first}{drawn}{''.join(others)}"
-    return whole("en", title, content, (*PICTURES, "plot/page.css", "tables/comparison/page.css"))
+    content = f"<h1>{escape(title)}</h1>\n<ul>{items}</ul>\n{first}{drawn}{''.join(others)}{wider('en')}"
+    return whole("en", title, content, (*PICTURES, "plot/page.css", "tables/comparison/page.css"), [WIDER])
 
 
 def _figure(figure: Figure) -> str:
