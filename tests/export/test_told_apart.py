@@ -43,6 +43,8 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def written(folder: Path, suffix: str, trace: Trace, **options: Any) -> list[dict[str, Any]]:
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow")
     export(Job(trace, **options), folder / f"x{suffix}")
     return read(folder / f"x{suffix}")
 
