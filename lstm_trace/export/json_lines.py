@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import to_json
 
 from ..base.files import written
-from ..frames.columns import Coded, Column, pieces
+from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
 from .writers import Job
 
@@ -19,15 +21,43 @@ WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
 
 def write(job: Job, path: str | Path) -> None:
     """Write the table; nothing appears under `path` unless it is whole. Raises FileError, MissingError."""
-    names = job.columns
-    shown = [printable(name) for name in names]
+    names = job.columns  # a selection that is not there is refused before a file is begun
+    rows = _long(job) if job.shape == "long" else _others(job, [printable(name) for name in names])
     with written(path, "wb") as file:
-        for columns in pieces(job, PIECE, WORKED_PIECE):
-            count = len(columns["t"])
-            cells = [_cells(columns.get(name), count) for name in names]
-            for row in zip(*cells, strict=True):
-                file.write(to_json(dict(zip(shown, row, strict=True)), inf_nan_mode="strings") + b"\n")
+        for count, text in rows:
+            file.write(text)
             job.progress(count)
+
+
+def _long(job: Job) -> Iterator[tuple[int, bytes]]:
+    """(rows, text) of each piece. As in `csv`, what rows share is written once: eight times as fast as row by row."""
+    for part in job.parts():
+        middles = [
+            f',{_object({"line": printable(entry.line), "op": entry.op, "unit": unit})[1:-1]},"value":'
+            for entry in part.lines
+            for unit in entry.units
+        ]
+        for piece in part.pieces(PIECE):
+            at = places(job, piece)
+            there = zip(*(_cells(column, len(at["t"])) for column in at.values()), strict=True)
+            heads = [_object(dict(zip(map(printable, at), row, strict=True)))[:-1] for row in there]
+            cells: list[str] = ["}\n"] * (4 * piece.size)
+            cells[0::4] = chain.from_iterable(repeat(head, len(middles)) for head in heads)
+            cells[1::4] = middles * len(heads)
+            cells[2::4] = _object(piece.values.reshape(-1).tolist())[1:-1].split(",")
+            yield piece.size, "".join(cells).encode()
+
+
+def _others(job: Job, shown: list[str]) -> Iterator[tuple[int, bytes]]:
+    for columns in pieces(job, PIECE, WORKED_PIECE):
+        count = len(columns["t"])
+        cells = [_cells(columns.get(name), count) for name in job.columns]
+        rows = (dict(zip(shown, row, strict=True)) for row in zip(*cells, strict=True))
+        yield count, "".join(f"{_object(row)}\n" for row in rows).encode()
+
+
+def _object(value: Any) -> str:
+    return to_json(value, inf_nan_mode="strings").decode()
 
 
 def _cells(column: Column | None, count: int) -> list[Any]:
