@@ -260,7 +260,7 @@ class _Shares:
     def visit(self, back: Stage, steps: slice, values: Values) -> None:
         """Add the shares of the lines of one stage at some steps."""
         stage = self.traces[0].stage(back.owner)
-        names = {name: new for new, name in back.cell.gradient}
+        names = back.cell.gradient_of
         for gathered in back.cell.sums:
             self._parameter(back, gathered, steps, values)
         for line in stage.lines:

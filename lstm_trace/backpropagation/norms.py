@@ -148,7 +148,7 @@ class _Squares:
 
     def visit(self, back: Stage, steps: slice, values: Values) -> None:
         """What comes back to a stage at some steps."""
-        for name, new in {name: new for new, name in back.cell.gradient}.items():  # the last is the whole
+        for name, new in back.cell.gradient_of.items():
             if (back.owner, name) in self.sizes:
                 sizes = self.sizes[back.owner, name][steps]
                 np.hypot(sizes, _size(np.asarray(values(new), np.float64)), out=sizes)

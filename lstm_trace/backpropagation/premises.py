@@ -71,7 +71,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
     valid = np.zeros((trace.steps, trace.batch, 1), dtype)
     for stage in first:
         back = adjoints.get(stage.scope)
-        names = {} if back is None else {name: new for new, name in back.cell.gradient}
+        names = {} if back is None else back.cell.gradient_of
 
         def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
             """The gradient of an input or state, 0 where nothing flows."""

@@ -51,10 +51,9 @@ def adjoint_stages(
         sources = {**values, **sources}
         back = Stage(stage.layer, f"{ADJOINT}{stage.direction}", cell, sources)
         found.append(back)
-        gradients = {name: new for new, name in cell.gradient}
         for name, source in stage.sources.items():
-            if name in gradients and scope_and_name(source)[0]:
-                brought.setdefault(source, []).append((back.scope, gradients[name]))
+            if name in cell.gradient_of and scope_and_name(source)[0]:
+                brought.setdefault(source, []).append((back.scope, cell.gradient_of[name]))
     return tuple(found)
 
 

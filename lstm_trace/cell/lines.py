@@ -195,6 +195,11 @@ class Cell:
         return dict(self.carry)
 
     @cached_property
+    def gradient_of(self) -> dict[str, str]:
+        """Of an adjoint, a value of the other to the line that is its whole gradient: the last; others are terms."""
+        return {name: new for new, name in self.gradient}
+
+    @cached_property
     def parameters(self) -> dict[str, tuple[Line, ...]]:
         """Each parameter (a name that is neither line, input nor state) with the lines that read it."""
         found: dict[str, list[Line]] = {}

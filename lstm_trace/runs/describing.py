@@ -23,9 +23,9 @@ from ..view.held_lines import held_symbols
 from . import holding
 from .replies import as_json
 
-#: Labels of steps that a page is told of at most, and the columns of one.
+#: Labels of steps that a page gets at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16
-#: Addresses of what is held that are told at most.
+#: Addresses of what is held that a page gets at most.
 HELD = 200
 
 

@@ -57,7 +57,7 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
             if reader.scope in back
             for name, source in reader.sources.items()
             if source == f"{owner.scope}/{value}"
-            for line in [{of: new for new, of in back[reader.scope].cell.gradient}.get(name)]
+            for line in [back[reader.scope].cell.gradient_of.get(name)]
             if line is not None
         }
         found = {stage.sources.get(fed, "") for fed in seeds.get(value, ())} - {GIVEN}

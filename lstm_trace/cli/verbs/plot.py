@@ -154,7 +154,7 @@ def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfin
 
 
 def _called(path: str, source: Any) -> Any:
-    """A source with the name of its file as its title, by which it is told from the other."""
+    """A source with the name of its file as its title, which tells it from the other."""
     from dataclasses import replace
     from pathlib import Path
 

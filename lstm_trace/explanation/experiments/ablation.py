@@ -205,7 +205,7 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
     found = {(scope, name): np.zeros((one.steps, sizes(one)[scope][name])) for scope, name in lines}
 
     def visit(back: Stage, steps: slice, values: Values) -> None:
-        for name, new in {name: new for new, name in back.cell.gradient}.items():  # the last is the whole
+        for name, new in back.cell.gradient_of.items():
             if (back.owner, name) in found:
                 found[back.owner, name][steps] = np.asarray(values(new))[:, 0]
 
