@@ -263,9 +263,11 @@ def destination(path: str | Path) -> Path:
 
 
 @contextmanager
-def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
+def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
     """A file to write that appears under its name only when it is whole; '-' is standard output.
 
+    durable: what is there stays there when the machine fails. Without it a renamed file may come back empty, since
+    many file systems write the name before the content.
     What killed writers of the same file have left beside it is removed (see `leftovers`).
     Raises FileError where the folder cannot be written, or a device takes no more.
     """
@@ -298,9 +300,24 @@ def written(path: str | Path, mode: str = "w") -> Iterator[IO[Any]]:
             os.chmod(name, 0o666 & ~umask)
             with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
                 yield file
+                if durable:
+                    file.flush()
+                    os.fsync(file.fileno())
             os.replace(name, target)
+            if durable:
+                _sync_folder(target.parent)
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # it is not of this file
             raise
         raise FileError(f"{path}: {reason(error)}") from None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can say so (Windows cannot open a folder)."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

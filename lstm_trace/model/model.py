@@ -274,7 +274,7 @@ class Model:
                 mask,
                 base.batch_first if batch_first is None else batch_first,
                 np.dtype(self.header.dtype),
-                self._input_width,
+                self.input_width,
                 self.stages(),
                 self._scopes(),
                 self.cell.states,
@@ -304,7 +304,8 @@ class Model:
         return work
 
     @cached_property
-    def _input_width(self) -> int | None:
+    def input_width(self) -> int | None:
+        """I, the number of inputs of a step; None where the weights do not say it."""
         return input_width(self.cell, self.weights)
 
     def _answer(self, work: Work) -> tuple[str, ...]:

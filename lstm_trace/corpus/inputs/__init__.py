@@ -1,0 +1,7 @@
+"""Readers of many sequences: Parquet, JSON lines, folders of .npz, text."""
+
+from __future__ import annotations
+
+from .opened import opened
+
+__all__ = ["opened"]

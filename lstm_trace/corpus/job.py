@@ -1,0 +1,124 @@
+"""What a corpus is computed from, and the key by which a finished part is known."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from ..engine.jit.machine import installed
+from ..engine.plan_choice import Choice
+from ..engine.recording import Record
+from ..errors import OptionError
+from ..model.model import Model
+from .computing import Way
+from .layout import Layout, layout, name_of
+from .rows import Source, Span
+
+#: Of the files; a part of another one is another part.
+VERSION = 1
+#: Types in which states are stored: that of the model, or half of it.
+Stored = Literal["float16", "float32", "float64"]
+Files = Literal["parquet", "safetensors"]
+
+
+def digest(model: Model) -> str:
+    """SHA-256 of all that the values of a run follow from beside its input: equations, network, weights, dtype."""
+    found = hashlib.sha256()
+    stages = [[s.layer, s.direction, s.cell.text, sorted(s.sources.items())] for s in model.stages(padded=True)]
+    found.update(json.dumps([stages, model.header.dtype, model.defaults.arithmetic]).encode())
+    for scope, here in sorted(model.weights.items()):
+        for name, array in sorted(here.items()):
+            found.update(json.dumps([scope, name, array.shape, str(array.dtype)]).encode())
+            found.update(np.ascontiguousarray(array).data)
+    return found.hexdigest()
+
+
+@dataclass(frozen=True)
+class Job:
+    """A corpus that is to be computed; it can be pickled, and is small.
+
+    folder: of the parts. model: the digest of the model. described: what is said of it in the manifest. dtype: of the
+    stored states. format: of the files. spans: the parts; inputs: the digest of the input.
+    """
+
+    folder: Path
+    source: Source
+    inputs: str
+    model: str
+    way: Way
+    layout: Layout
+    dtype: Stored
+    format: Files
+    spans: tuple[Span, ...]
+
+    @cached_property
+    def premises(self) -> dict[str, Any]:
+        """All that the bytes of the parts follow from, as plain data."""
+        return {
+            "version": VERSION,
+            "model": self.model,
+            "inputs": self.inputs,
+            "plan": self.way.plan,
+            "batch": self.way.batch,
+            "record": [f"{block.scope}/{block.line}" for block in self.layout.blocks],
+            "dtype": self.dtype,
+            "format": self.format,
+            "parts": hashlib.sha256(json.dumps(self.spans).encode()).hexdigest(),
+        }
+
+    @cached_property
+    def key(self) -> str:
+        """SHA-256 of the premises."""
+        return hashlib.sha256(json.dumps(self.premises, sort_keys=True).encode()).hexdigest()
+
+    def path(self, number: int) -> Path:
+        """The file of a part."""
+        return self.folder / name_of(number, self.format)
+
+
+def corpus_model(model: Model) -> Model:
+    """A model as it is run over a corpus: every sequence from zero states, with the labels of the corpus.
+
+    Raises OptionError for a problem with states or lines of its own, which fit one input.
+    """
+    own = model.defaults
+    if own.initial or own.given:
+        names = ", ".join((*own.initial, *own.given))
+        raise OptionError(
+            f"{own.where or 'the model'} fixes {names}, but all sequences of a corpus begin at zeros: leave it out"
+        )
+    kept = type(own)(hold=own.hold, arithmetic=own.arithmetic, where=own.where)
+    return replace(model, defaults=kept, _works={})
+
+
+def plan_of(model: Model) -> Choice:
+    """The plan of all parts: never chosen by size, so that each part is the same whichever runs it, and when."""
+    if model.defaults.arithmetic is not None:
+        return "lines"
+    return "compiled" if installed() else "planned"
+
+
+def recorded(
+    model: Model, record: Sequence[str] | None, layers: Sequence[int] | None, width: int
+) -> tuple[Record, Layout]:
+    """What is stored. record: names of lines; of the states that the cell carries if None. width: I.
+
+    Raises MissingError for a line or layer that there is not.
+    """
+    names = tuple(record) if record else tuple(dict.fromkeys(_carried(model)))
+    wanted = Record(names, None if layers is None else tuple(layers))
+    trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=wanted, plan="lines", batch_first=False)
+    widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
+    return wanted, layout(widths)
+
+
+def _carried(model: Model) -> Iterator[str]:
+    for stage in model.stages():
+        yield from (line for _, line in stage.cell.carry)

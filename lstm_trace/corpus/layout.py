@@ -1,0 +1,102 @@
+"""Where the states of a corpus stand in its files: a column for each unit of each recorded line."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from ..cell.network import Scope, layer_and_direction
+from ..errors import MissingError, OptionError, nearest
+from ..frames.names import resolved
+
+#: What stands for a direction at the beginning of a column.
+_LETTERS = {"forward": "f", "reverse": "r", "joined": "j"}
+
+
+class Block(NamedTuple):
+    """A recorded line: its place in the network, its name, its units, and what the names of its columns begin with."""
+
+    scope: Scope
+    line: str
+    width: int
+    stem: str
+
+    @property
+    def columns(self) -> list[str]:
+        """A name for each unit."""
+        return [f"{self.stem}_{unit}" for unit in range(self.width)]
+
+
+class Layout(NamedTuple):
+    """The recorded lines, in computing order."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The layers and directions."""
+        return tuple(dict.fromkeys(block.scope for block in self.blocks))
+
+    def chosen(self, line: str | None = None, scope: Scope | None = None) -> tuple[Block, ...]:
+        """The blocks of a line and a place; of all if None. line: may begin with the place, `1/reverse/c_t`.
+
+        Raises MissingError where there is none.
+        """
+        place, _, name = (line or "").rpartition("/")
+        found = tuple(
+            block
+            for block in self.blocks
+            if (not name or block.line == name) and (not place or block.scope == place) and scope in (None, block.scope)
+        )
+        if not found:
+            known = dict.fromkeys((*(b.line for b in self.blocks), *(f"{b.scope}/{b.line}" for b in self.blocks)))
+            wanted = f"{scope}/{name}" if scope and not place else line or scope
+            raise MissingError(f"the states have no {wanted!r}{nearest(str(wanted), known, 'they have')}")
+        return found
+
+    def unit(self, address: str) -> tuple[Block, int]:
+        """The block and the number of a unit: `c_t[35]`, `1/reverse/c_t[35]`, or its column, `c_t_35`.
+
+        Raises OptionError, MissingError.
+        """
+        for block in self.blocks:
+            if (rest := address.strip().removeprefix(f"{block.stem}_")).isdigit() and int(rest) < block.width:
+                return block, int(rest)
+        match = re.fullmatch(r"\s*(.+?)\s*\[\s*(\d{1,9})\s*\]\s*", address)
+        if match is None:
+            raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")
+        found, unit = self.chosen(match[1]), int(match[2])
+        if len(found) > 1:
+            places = ", ".join(f"{block.scope}/{block.line}[{unit}]" for block in found)
+            raise OptionError(f"{address!r} may be any of {places}: write one of them")
+        if unit >= found[0].width:
+            raise MissingError(f"{address!r}: {found[0].line} has the units 0 to {found[0].width - 1}")
+        return found[0], unit
+
+
+def layout(widths: Mapping[tuple[Scope, str], int]) -> Layout:
+    """The columns of recorded lines. widths: by scope and name, in computing order.
+
+    >>> [block.stem for block in layout({("0/forward", "c_t"): 4}).blocks]
+    ['c_t']
+    >>> [block.stem for block in layout({("0/forward", "c_t"): 4, ("0/reverse", "c_t"): 4}).blocks]
+    ['0f_c_t', '0r_c_t']
+    """
+    names = resolved(name for _, name in widths)
+    several = len({scope for scope, _ in widths}) > 1
+
+    def stem(scope: Scope, name: str) -> str:
+        layer, direction = layer_and_direction(scope)
+        return f"{layer}{_LETTERS[direction]}_{names[name]}" if several else names[name]
+
+    return Layout(tuple(Block(*key, width, stem(*key)) for key, width in widths.items()))
+
+
+def name_of(number: int, format: str) -> str:
+    """The name of the file of a part.
+
+    >>> name_of(12, "parquet")
+    'part-00012.parquet'
+    """
+    return f"part-{number:05}.{format}"

@@ -1,0 +1,82 @@
+"""What a folder of states says of itself: `_manifest.json`. Names with `_` are no data to Arrow, polars and Spark."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..base.files import read_bytes, written
+from ..trace.files.schema import validate
+from .job import Files, Stored
+from .layout import Block, Layout, name_of
+from .rows import Span
+
+MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed.json"
+#: Bytes of a manifest that are read: some millions of parts.
+LARGEST = 1 << 28
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", defer_build=True)
+
+
+class BlockInfo(_Strict):
+    """A recorded line: its place, its units, and what the names of its columns begin with."""
+
+    scope: str
+    line: str
+    width: int = Field(ge=1)
+    stem: str
+
+
+class Manifest(_Strict):
+    """What is computed, from what, and in which parts.
+
+    key: see `Job`. premises: what it is the hash of. source: by which `inputs.opened` makes the input again. title,
+    cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of each.
+    """
+
+    format: Literal["lstm-trace-corpus/1"] = "lstm-trace-corpus/1"
+    key: str
+    premises: dict[str, Any]
+    source: dict[str, Any]
+    title: str
+    cell: str
+    sources: list[str]
+    imported: list[str]
+    files: Files
+    dtype: Stored
+    blocks: list[BlockInfo] = Field(min_length=1)
+    parts: list[tuple[int, int, int, int, int]]
+
+    @property
+    def layout(self) -> Layout:
+        """The columns of the states."""
+        return Layout(tuple(Block(b.scope, b.line, b.width, b.stem) for b in self.blocks))
+
+    @property
+    def spans(self) -> list[Span]:
+        """The parts."""
+        return [Span(*part) for part in self.parts]
+
+    def files_of(self, number: int) -> list[str]:
+        """The names of the files of a part; when the last one is there it is whole."""
+        return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", self.files)))
+
+
+def read_manifest(folder: str | Path) -> Manifest | None:
+    """The manifest of a folder; None where it has none. Raises FileError."""
+    path = Path(folder, MANIFEST)
+    if not path.exists():
+        return None
+    return validate(Manifest, read_bytes(path, "no manifest of a corpus", LARGEST), str(path))
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write plain data; whole, and on the disk."""
+    with written(path, durable=True) as file:
+        json.dump(data, file, indent=1)
+        file.write("\n")

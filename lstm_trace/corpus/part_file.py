@@ -1,0 +1,144 @@
+"""The files of a part: rows sorted by sequence and step, a column for each unit, its key in the metadata.
+
+Parquet holds all of it. In the other format the states are in a .safetensors file instead, (R, width) for each line,
+beside the .parquet file with the rest; that one is written first, so that a part is whole when its states are there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.files import written
+from ..cell.network import Scope, layer_and_direction
+from ..errors import FileError
+from .arrow import pa, parquet
+from .job import Job
+from .layout import Block, Layout, name_of
+from .rows import SEQUENCE, STEP, TOKEN, Rows, Span
+
+#: Key of the metadata: JSON of the run's key, the part's number and how much is in it.
+META = "lstm_trace_corpus"
+#: Rows of a group: a page of a float32 column is then 64 KiB, and a stretch of a sequence can be read alone.
+GROUP = 1 << 14
+#: zstd beyond 1 costs more than it saves: 65,536 steps of 256 floats take 0.14 s at 1 and 0.16 at 3, in 62.4 and
+#: 62.1 MB.
+LEVEL = 1
+
+States = Mapping[tuple[Scope, str], Array]
+
+
+def write(job: Job, span: Span, rows: Rows, states: States) -> None:
+    """Write a part; it appears under its name when it is whole and on the disk."""
+    order = np.argsort(rows.ids, kind="stable")
+    starts = rows.starts
+    at: Any = slice(None)
+    if (order != np.arange(len(order))).any():
+        at = np.concatenate([np.arange(starts[k], starts[k + 1]) for k in order])
+    said = {"key": job.key, "part": span.number, "sequences": span.sequences, "steps": span.steps}
+    places, meta = _places(job, rows, order, at), json.dumps(said)
+    if job.format == "safetensors":
+        _write_table(job, span, places, {}, meta)
+        _write_tensors(job, span, {key: values[at] for key, values in states.items()}, meta)
+    else:
+        _write_table(
+            job, span, places, states if isinstance(at, slice) else {k: v[at] for k, v in states.items()}, meta
+        )
+
+
+def _write_table(job: Job, span: Span, places: Any, states: States, meta: str) -> None:
+    blocks = [(block, states[block.scope, block.line]) for block in job.layout.blocks if states]
+    floats = [name for block, _ in blocks for name in block.columns]
+    kind = pa.from_numpy_dtype(np.dtype(job.dtype))
+    schema = pa.schema([*places.schema, *(pa.field(name, kind) for name in floats)], metadata={META: meta})
+    few = [f.name for f in places.schema if f.name != STEP and not pa.types.is_floating(f.type)]
+    look: dict[str, Any] = {
+        "compression": "zstd",
+        "compression_level": LEVEL,
+        "use_dictionary": few,
+        "use_byte_stream_split": floats or False,
+        "write_statistics": places.schema.names,
+        "sorting_columns": parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")]),
+    }
+    path = job.folder / name_of(span.number, "parquet")
+    with written(path, "wb", durable=True) as file, parquet.ParquetWriter(file, schema, **look) as out:
+        for first in range(0, places.num_rows, GROUP):
+            columns = places.slice(first, GROUP).combine_chunks().columns
+            for _, values in blocks:
+                units = np.ascontiguousarray(values[first : first + GROUP].T.astype(job.dtype, copy=False))
+                columns += [pa.array(unit) for unit in units]
+            out.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
+
+
+def _write_tensors(job: Job, span: Span, states: States, meta: str) -> None:
+    from safetensors.numpy import save
+
+    tensors = {b.stem: np.ascontiguousarray(states[b.scope, b.line].astype(job.dtype)) for b in job.layout.blocks}
+    with written(job.folder / name_of(span.number, "safetensors"), "wb", durable=True) as file:
+        file.write(save(tensors, {META: meta}))
+
+
+def _places(job: Job, rows: Rows, order: Array, at: Any) -> Any:
+    """The columns that say where a row belongs, and those that the input brings."""
+    repeated = np.repeat(np.arange(len(order), dtype=np.int32), rows.lengths[order])
+    columns = {SEQUENCE: pa.array(rows.ids[order]).take(pa.array(repeated))}
+    columns[STEP] = pa.array(rows.t[at].astype(np.int32))
+    for name, values in (({TOKEN: rows.token} if rows.token is not None else {}) | dict(rows.targets)).items():
+        columns[name] = values if isinstance(at, slice) else values.take(pa.array(at))
+    if len(job.layout.scopes) == 1:  # of several, the names of the columns say it
+        layer, direction = layer_and_direction(job.layout.scopes[0])
+        zeros = np.zeros(len(rows.x), np.int8)
+        columns["layer"] = pa.array(zeros + np.int8(layer))
+        columns["direction"] = pa.DictionaryArray.from_arrays(pa.array(zeros), pa.array([direction]))
+    return pa.table(columns)
+
+
+def said_by(path: Path) -> dict[str, Any] | None:
+    """What the part in a file says of itself; None where there is no file.
+
+    Raises FileError for a file that is no part, or is cut off.
+    """
+    if not path.exists():
+        return None
+    try:
+        if path.suffix == ".parquet":
+            found = parquet.read_metadata(path).metadata or {}
+            return dict(json.loads(found[META.encode()]))
+        from safetensors import safe_open
+
+        with safe_open(path, "numpy") as opened:
+            return dict(json.loads(opened.metadata()[META]))
+    except Exception as error:  # each library has errors of its own, some of them no more than an Exception
+        if isinstance(error, MemoryError):
+            raise
+        raise FileError(f"{path}: no part of a corpus, or damaged; remove it, and run the corpus again") from None
+
+
+def read_places(folder: Path, number: int, columns: Sequence[str] | None = None) -> Any:
+    """The columns of a part that are no states, as a table of Arrow; some of them."""
+    return parquet.read_table(folder / name_of(number, "parquet"), columns=columns)
+
+
+def read_states(folder: Path, number: int, format: str, block: Block, units: Sequence[int] | None = None) -> Array:
+    """The values of a recorded line in a part, (R, units); some of its units."""
+    path = folder / name_of(number, format)
+    if format == "safetensors":
+        from safetensors import safe_open
+
+        with safe_open(path, "numpy") as opened:
+            values: Array = opened.get_tensor(block.stem)
+            return values if units is None else values[:, list(units)]
+    names = block.columns if units is None else [block.columns[unit] for unit in units]
+    table = parquet.read_table(path, columns=names)
+    return np.stack([table.column(name).to_numpy() for name in names], axis=1)
+
+
+def place_columns(folder: Path, number: int, layout: Layout) -> list[str]:
+    """The columns of a part that are no states."""
+    floats = {name for block in layout.blocks for name in block.columns}
+    return [name for name in parquet.read_schema(folder / name_of(number, "parquet")).names if name not in floats]

@@ -1,0 +1,99 @@
+"""Sequences as they are read: which there are, and a stretch of them with a row for each step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from ..base.arrays import Array
+
+#: Columns of a part beside its states; those of the input that are called so mean the same.
+SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"
+
+
+@dataclass(frozen=True)
+class Index:
+    """The sequences of an input, in its order.
+
+    ids: (N,), whole numbers or texts, each once. lengths: (N,), in steps, at least 1. places: (N + 1,), where each
+    begins and the last one ends, as `Source.read` counts: rows of a table, bytes of a text, numbers of files.
+    """
+
+    ids: Array
+    lengths: Array
+    places: Array
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Whole sequences, one after the other, with a row for each of their R steps.
+
+    ids, lengths: (n,). x: (R, I). t: (R,), the first step of a sequence may be any, the others follow it. token: the
+    labels of the steps, a string array of Arrow, None where there are none. targets: further columns, arrays of Arrow
+    by name.
+    """
+
+    ids: Array
+    lengths: Array
+    x: Array
+    t: Array
+    token: Any = None
+    targets: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def starts(self) -> Array:
+        """The first row of each sequence, and the number of rows, (n + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.lengths)])
+
+
+class Span(NamedTuple):
+    """A stretch of whole sequences: the `number` of the part that it makes, its places, how much there is."""
+
+    number: int
+    first: int
+    stop: int
+    sequences: int
+    steps: int
+
+
+class Source(Protocol):
+    """An input of many sequences. It is small, and can be pickled: a worker opens the files by its paths."""
+
+    @property
+    def width(self) -> int:
+        """I, the number of inputs of a step."""
+
+    def index(self) -> Index:
+        """What is there. Raises FileError, ShapeError with the place of the first fault."""
+
+    def digest(self) -> str:
+        """SHA-256 of all that the rows follow from: contents of files, and how they are read."""
+
+    def read(self, span: Span) -> Rows:
+        """The rows of a stretch. Raises FileError, ShapeError where the file is not what it was."""
+
+    def described(self) -> dict[str, Any]:
+        """Plain data by which `inputs.opened` makes the same source again."""
+
+
+def cut(index: Index, steps: int) -> list[Span]:
+    """The input in stretches of about so many steps: a sequence that does not fit any more begins the next one.
+
+    >>> index = Index(np.arange(4), np.array([3, 4, 9, 2]), np.arange(5) * 10)
+    >>> [(one.first, one.stop, one.steps) for one in cut(index, 8)]
+    [(0, 20, 7), (20, 30, 9), (30, 40, 2)]
+    """
+    found: list[Span] = []
+    ends = np.concatenate([[0], np.cumsum(index.lengths, dtype=np.int64)])
+    at = 0
+    while at < len(index.ids):
+        # the last sequence that ends within `steps` of here; at least one
+        stop = max(int(np.searchsorted(ends, ends[at] + steps, side="right")) - 1, at + 1)
+        found.append(
+            Span(len(found), int(index.places[at]), int(index.places[stop]), stop - at, int(ends[stop] - ends[at]))
+        )
+        at = stop
+    return found
