@@ -20,7 +20,7 @@ INPUTS, UNITS, COUNT = 3, 4, 30
 
 @pytest.fixture(scope="session")
 def weights() -> dict[str, np.ndarray]:
-    """By `layer/direction/name`, float64; distinct random values, so that no two matrices may be taken for each other."""
+    """By `layer/direction/name`, float64: random, so that no two matrices are alike."""
     rng = np.random.default_rng(1)
     found = {}
     for scope in ("0/forward", "0/reverse", "1/forward", "1/reverse"):
