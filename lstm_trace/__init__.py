@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .base import conveniences
 
 if TYPE_CHECKING:
+    from . import corpus  # noqa: F401
     from .api import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -46,10 +47,12 @@ def _api() -> Any:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "corpus":  # it needs pyarrow
+        return import_module(".corpus", __name__)
     if name == "api" or name.startswith("__") or name not in _api().__all__:
         raise AttributeError(f"module 'lstm_trace' has no attribute {name!r}")
     return getattr(_api(), name)
 
 
 def __dir__() -> list[str]:
-    return [*_api().__all__, "__version__"]
+    return [*_api().__all__, "corpus", "__version__"]

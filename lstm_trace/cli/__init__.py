@@ -6,25 +6,22 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager, suppress
-from copy import copy
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from .. import __version__
 from ..base.os_errors import reason
-from ..errors import LstmTraceError, nearest, shortened
+from ..errors import LstmTraceError, shortened
 from ..printable import message
 from . import streams
-from .options import VERDICT, spare_inputs
+from .group import Verbs
+from .options import VERDICT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Verbs in the order in which a user meets them, each with its line of `--help`; `cli.verbs.<verb>` has the
-#: `command`. The lines stand here because importing all the verbs takes 40 ms, more than click itself needs.
+#: See `Verbs`.
 VERBS = {
     "run": "Trace a problem or a model, and write the trace.",
     "report": "Write the worked solution of a problem or a trace.",
@@ -36,6 +33,7 @@ VERBS = {
     "explain": "Explain a value: what it remembers and depends on.",
     "inspect": "List the LSTMs in a model file.",
     "identify": "Infer the layout of weights from a known output.",
+    "corpus": "States of many sequences, and what units track.",
     "serve": "Open a bench in the browser, and an API.",
     "schema": "Print the JSON Schema of a problem or trace file.",
     "example": "List the example problems, or print one.",
@@ -48,27 +46,8 @@ class _ReaderGoneError(Exception):
     """Whoever reads standard output has seen enough. It is no error of click's, which would end with exit code 1."""
 
 
-class _Group(click.Group):
+class _Group(Verbs):
     """Finds verbs by name, and turns every fault into one message on stderr and exit code 2."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        command: click.Command = copy(import_module(f".verbs.{cmd_name}", __name__).command)
-        command.callback = partial(spare_inputs, command, command.callback)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(VERBS.items()))
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], VERBS, 'there are')}")
-        return super().resolve_command(ctx, args)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         with _reader_may_go():  # --help prints here
@@ -153,7 +132,12 @@ def fail(*problems: str) -> NoReturn:
     sys.exit(2)
 
 
-@click.command(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.command(
+    cls=_Group,
+    verbs=VERBS,
+    package=f"{__name__}.verbs",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="lstm-trace", message="%(prog)s %(version)s")
 def main() -> None:
     """See inside an LSTM: trace, verify, explain and export every value that the cell computes.

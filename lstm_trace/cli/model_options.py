@@ -134,27 +134,15 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     from dataclasses import replace
 
     from ..model.input_files import read_holds, read_input
-    from ..model.sources import prepare
     from ..model.tokens.read import read_tokens
     from ..weights.read import is_model
 
-    model_file = is_model(source)
-    stored = stored_layout(given)
-    asked = asked_options(given)
-    if not model_file and (stored or asked or given.get("name")):
-        raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
-    if model_file and not given.get("input"):
+    if is_model(source) and not given.get("input"):
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     if given.get("key") and not given.get("input"):
         raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
     column = _token_column(source, given)
-    model = prepare(
-        source,
-        name=given.get("name") or "",
-        layout=stored,
-        options=asked or None,
-        allow_nonfinite=allow_nonfinite,
-    )
+    model = model_in(source, given, allow_nonfinite)
     arguments: dict[str, Any] = {}
     if given.get("input"):
         others = tuple(name for name in BESIDE if given.get(name) == given["input"])
@@ -193,20 +181,31 @@ def _token_column(source: str, given: Mapping[str, Any]) -> str | None:
     return column
 
 
-def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model | None:
-    """The model in a file for which no input is given; None for other sources."""
+def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model:
+    """The model of a model file or problem. given: the values of `layout_options` by name.
+
+    Raises LstmTraceError; click.UsageError for such an option of a problem.
+    """
     from ..model.sources import prepare
     from ..weights.read import is_model
 
-    if not is_model(source) or given.get("input"):
-        return None
+    stored, asked = stored_layout(given), asked_options(given)
+    if not is_model(source) and (stored or asked or given.get("name")):
+        raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
     return prepare(
         source,
         name=given.get("name") or "",
-        layout=stored_layout(given),
-        options=asked_options(given) or None,
+        layout=stored,
+        options=asked or None,
         allow_nonfinite=allow_nonfinite,
     )
+
+
+def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model | None:
+    """The model in a file for which no input is given; None for other sources."""
+    from ..weights.read import is_model
+
+    return None if not is_model(source) or given.get("input") else model_in(source, given, allow_nonfinite)
 
 
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:

@@ -84,18 +84,16 @@ class Job:
 
 
 def corpus_model(model: Model) -> Model:
-    """A model as it is run over a corpus: every sequence from zero states, with the labels of the corpus.
+    """A model as it is run over a corpus, where every sequence begins from zero states.
 
-    Raises OptionError for a problem with states or lines of its own, which fit one input.
+    Raises OptionError for a problem with states, lines or holds of its own.
     """
     own = model.defaults
-    if own.initial or own.given:
-        names = ", ".join((*own.initial, *own.given))
+    if names := ", ".join((*own.initial, *own.given, *(["hold"] if own.hold else []))):
         raise OptionError(
             f"{own.where or 'the model'} fixes {names}, but all sequences of a corpus begin at zeros: leave it out"
         )
-    kept = type(own)(hold=own.hold, arithmetic=own.arithmetic, where=own.where)
-    return replace(model, defaults=kept, _works={})
+    return replace(model, defaults=type(own)(arithmetic=own.arithmetic, where=own.where), _works={})
 
 
 def plan_of(model: Model) -> Choice:

@@ -327,7 +327,7 @@ CALLS = {
     "export": ("export long.json", 0), "verify": ("verify wrong.json", 1), "diff": ("diff t.json u.json", 1),
     "explain": ("explain t.json --how gates", 0), "inspect": ("inspect m.npz --format json", None),
     "identify": ("--help", 0), "schema": ("schema trace", 0), "example": ("example", 0),
-    "serve": ("serve --help", 0), "plot": ("plot long.json --kind unit", 0),
+    "corpus": ("corpus --help", 0), "serve": ("serve --help", 0), "plot": ("plot long.json --kind unit", 0),
 }  # fmt: skip
 
 

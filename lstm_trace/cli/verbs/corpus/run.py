@@ -1,0 +1,70 @@
+"""`lstm-trace corpus run`: the states of many sequences, into a folder."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from ...model_options import layout_options
+from ...options import conclude, echo, name_list, nonfinite_option
+from .options import READING, reading_options
+
+
+@click.command("run")
+@click.argument("model", type=click.Path())
+@reading_options
+@click.option("--record", callback=name_list, help="Comma-separated names of lines to store (the carried states).")
+@click.option("--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Only this layer (repeatable).")
+@click.option("--dtype", type=click.Choice(["float16", "float32", "float64"]), help="Type of the stored values.")
+@click.option(
+    "--format", type=click.Choice(["parquet", "safetensors"]), default="parquet", help="Format of the states."
+)
+@click.option("--steps-per-part", type=click.IntRange(min=1), default=50_000, show_default=True, help="Size of a part.")
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
+@click.option("--workers", type=click.IntRange(min=0), help="Processes, by Dask (none: this one).")
+@click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask cluster, tcp://…, instead of --workers.")
+@click.option("--fresh", is_flag=True, help="Remove what another run has left in the folder.")
+@click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder of the states.")
+@layout_options
+@nonfinite_option
+def command(
+    model: str,
+    inputs: str,
+    output: str,
+    layers: tuple[int, ...],
+    workers: int | None,
+    scheduler: str | None,
+    allow_nonfinite: bool,
+    **given: Any,
+) -> None:
+    """Compute the states of MODEL over all sequences of --inputs.
+
+    What is there already is not computed again, so that a run that was interrupted goes on. A part that cannot be
+    computed is named, the others are kept, and the exit code is 1.
+    """
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")
+    from ....corpus import run
+    from ...model_options import model_in
+    from ...progress import Bar
+    from .status import summary
+
+    reading = {name: given.pop(name) for name in READING}
+    chosen = {name: given.pop(name) for name in ("record", "dtype", "format", "steps_per_part", "batch", "fresh")}
+    with Bar("computing") as bar:
+        states = run(
+            model_in(model, given, allow_nonfinite),
+            inputs,
+            output,
+            layers=layers or None,
+            workers=workers or 0,
+            scheduler=scheduler,
+            progress=bar,
+            **chosen,
+            **{name: value for name, value in reading.items() if value is not None},
+        )
+    conclude(1 if states.failed else 0)
+    for number, error in states.failed.items():
+        echo(f"part {number} could not be computed: {error}", err=True)
+    echo(summary(states))
