@@ -16,12 +16,15 @@ from ..errors import FileError, MissingError
 from ..trace.argument_types import checked
 from . import part_file
 from .arrow import pa
+from .beside import place_of, read_model
 from .layout import Block, Layout
 from .manifest import FAILED, MANIFEST, Manifest, read_manifest
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..model.model import Model
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,21 @@ class States:
     def targets(self) -> list[str]:
         """The further columns that the input brought."""
         return [n for n in self.place_columns if n not in (SEQUENCE, STEP, TOKEN, "layer", "direction")]
+
+    def model(self) -> Model:
+        """The model, as it was run over the corpus. Raises FileError where it is not that of the manifest."""
+        return read_model(self.folder, str(self.manifest.premises.get("model")))
+
+    def rows_of(self, sequence: int | str) -> tuple[Part, slice]:
+        """The part of a sequence, and its rows there. sequence: its id.
+
+        Raises MissingError where there is none, or its part is not there yet.
+        """
+        number, rows = place_of(self.folder, sequence)
+        for span in self.spans:
+            if span.number == number:
+                return Part(self, span), rows
+        raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
 
     @checked
     def unit(self, address: str) -> pd.DataFrame:
