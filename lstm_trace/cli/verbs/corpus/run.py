@@ -76,6 +76,7 @@ def command(
             workers=workers or 0,
             scheduler=scheduler,
             progress=bar,
+            tell=lambda text: echo(text, err=True),
             **chosen,
             **{name: value for name, value in reading.items() if value is not None},
         )
