@@ -16,6 +16,7 @@ REQUIREMENTS = {
     "h5py": "h5py>=3.11",
     "onnx": "onnx>=1.21",
     "pyarrow": "pyarrow>=15",
+    "scikit-learn": "scikit-learn>=1.5",
     "xarray": "xarray>=2024.2",
     "XlsxWriter": "XlsxWriter>=3.1",
     "typst": "typst>=0.14",
