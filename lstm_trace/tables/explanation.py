@@ -277,10 +277,10 @@ class Explanation:
 def heading(column: str) -> str:
     """A column's name as a table shows it.
 
-    >>> heading("integrated_gradients"), heading("gradient_x_input")
-    ('integrated gradients', 'gradient × input')
+    >>> heading("integrated_gradients"), heading("gradient_x_input"), heading("c_t[3]")
+    ('integrated gradients', 'gradient × input', 'c_t[3]')
     """
-    return HEADINGS.get(column, column.replace("_", " "))
+    return HEADINGS.get(column, column if column.endswith("]") else column.replace("_", " "))
 
 
 def shortest(value: float, trace: Trace | None = None) -> str:

@@ -58,7 +58,7 @@ class Ablation(Told):
 
     def explanation(self, most: int | None = None) -> Explanation:
         """See `Told`."""
-        return words.explanation(self)
+        return words.explanation(self, most)
 
 
 @checked

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...base.text.visible import visible
 from ...errors import counted
 from ..explanation import Explanation
 from .told import SHOWN
@@ -26,7 +27,7 @@ def explanation(found: Probe, most: int | None) -> Explanation:
     places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
     numbers = (found.weights, found.standardized, np.broadcast_to(found.explained, size.shape))
     rows = [
-        (*found.units[j], str(found.weighed[k]) if found.classes else None, *(float(one[k, j]) for one in numbers))
+        (*found.units[j], _seen(found.weighed[k]) if found.classes else None, *(float(one[k, j]) for one in numbers))
         for k, j in zip(*places, strict=True)
     ]
     left = f" {size.size - len(rows):,} smaller weights are left out." if len(rows) < size.size else ""
@@ -47,7 +48,7 @@ def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
         "control": "control task",
         "control baseline": "control, most frequent",
     }
-    names["baseline"] = f"always {found.baseline}" if found.classes else "the mean"
+    names["baseline"] = f"always {_seen(found.baseline)}" if found.classes else "the mean"
     for key, score in found.scores.items():
         yield names.get(key, key), score.value, score.low, score.high
 
@@ -57,8 +58,12 @@ def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
     for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
         wrong = np.where(np.arange(len(table)) == k, 0, table[k])
         right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
-        other = str(found.classes[np.argmax(wrong)]) if wrong.any() else ""
-        yield str(found.classes[k]), here, right / here if here else None, right / said if said else None, other
+        other = _seen(found.classes[np.argmax(wrong)]) if wrong.any() else ""
+        yield _seen(found.classes[k]), here, right / here if here else None, right / said if said else None, other
+
+
+def _seen(value: Any) -> str:
+    return visible(str(value))
 
 
 def _said(found: Probe) -> Iterator[str]:
@@ -68,7 +73,7 @@ def _said(found: Probe) -> Iterator[str]:
         f"{counted(found.steps[1], 'step')} of {counted(found.sequences[1], 'sequence')} that the probe had not seen; "
         f"it learned from {counted(found.steps[0], 'step')} of {found.sequences[0]:,} others, of {found.every:,} in all"
     )
-    usual = f"always saying {found.baseline!r}" if found.classes else "the mean of the training part"
+    usual = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
     random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
     if not found.better:
         yield f"no better than {usual} ({base.value:.4g}): no linear function of these states says {found.target}"
