@@ -37,7 +37,8 @@ class Part:
     @cached_property
     def places(self) -> Any:
         """`seq_id`, `t`, and what else the input brought, as a table of Arrow."""
-        return part_file.read_places(self.states.folder, self.span.number, self.states.place_columns)
+        folder, number = self.states.folder, self.span.number
+        return part_file.read_places(folder, number, part_file.place_columns(folder, number, self.states.layout))
 
     @cached_property
     def ids(self) -> Array:

@@ -87,9 +87,11 @@ class Measure(NamedTuple):
     clear: Any  # whether the bound tells rounding from a fault
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def measured(
     ours: Any, single: Any, double: Any, theirs: Any, rounded: Sequence[Any], ulp: float, timed: bool
 ) -> Measure:
+    """See `compared`."""
     scale = _scale(single, double, timed)
     seen = np.max([_scale(run, double, timed) for run in rounded], axis=0) if rounded else 0 * scale
     size = np.maximum(1.0, _spread(_sizes(double, timed)))

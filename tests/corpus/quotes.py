@@ -22,8 +22,8 @@ def model(dtype: str = "float64") -> lt.Model:
 
 
 def sequences(count: int = 80) -> dict[str, dict[str, Any]]:
-    """By id: x (T, 8), tokens, inside (after the character), coin (random), far (a number that the states say, almost)."""
-    draw = random.Random(3)
+    """By id: x (T, 8), tokens, inside (after the character), letter (its number); coin and noise, at random."""
+    draw = random.Random(3)  # noqa: S311 - of texts
     found = {}
     for k in range(count):
         text = "".join(draw.choices(ALPHABET, [3, 3, 3, 3, 3, 4, 1, 1], k=draw.randint(2, 40)))

@@ -7,7 +7,7 @@ explains), by a run in the other precision. The run line by line is verified as 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.blas import at_most
+from ...engine.reuse import Pool
 from ...errors import FileError, counted
 from ...model.agreement import measured
 from ...model.model import Model
@@ -98,6 +99,7 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
             found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
     chosen = np.zeros(len(index.ids), bool)
     chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
+    models = prepared, _twin(prepared)
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
@@ -113,7 +115,7 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
                 continue
             for batch in batches(rows.lengths, BATCH):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
-                _compare(picked(rows, batch), here, prepared, there.layout, found)
+                _compare(picked(rows, batch), here, models, there.layout, found)
     return found
 
 
@@ -171,19 +173,27 @@ def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
     return found
 
 
+def _twin(model: Model) -> Model:
+    """The model in the other precision; itself where its arithmetic is its own, which has no other."""
+    if model.defaults.arithmetic is not None:
+        return model
+    dtype = "float64" if model.header.dtype == "float32" else "float32"
+    with np.errstate(over="ignore"):
+        weights = {s: {n: array.astype(dtype) for n, array in here.items()} for s, here in model.weights.items()}
+    return replace(model, header=replace(model.header, dtype=dtype), weights=weights, _works={}, _pool=Pool())
+
+
 def _compare(
-    rows: Rows, stored: dict[Block, list[Array]], model: Model, layout: Layout, found: CorpusVerification
+    rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], layout: Layout, found: CorpusVerification
 ) -> None:
     """Run some sequences line by line, and compare what is stored of them."""
     x = np.zeros((rows.lengths.max(), len(rows.ids), rows.x.shape[1]), rows.x.dtype)
     for b, (first, n) in enumerate(zip(rows.starts, rows.lengths, strict=False)):
         x[:n, b] = rows.x[first : first + n]
     named: dict[str, Any] = {"lengths": rows.lengths, "batch_first": False, "plan": "lines"}
-    trace = other = model.run(x, **named)
+    trace = models[0].run(x, **named)
+    other = models[1].run(x, record=[f"{block.scope}/{block.line}" for block in stored], **named)
     proof, dtype = verified(trace), trace.header.dtype
-    if model.defaults.arithmetic is None:  # else its precision is its own, and there is no other
-        named["record"] = [f"{block.scope}/{block.line}" for block in stored]
-        other = model.run(x, arithmetic="float64" if dtype == "float32" else "float32", **named)
     found.lines += proof.verified
     if proof.status == "failed":
         found.faults.append(f"a run line by line is not verified: {proof.failures[0].address}")
@@ -214,6 +224,6 @@ def _in_bounds(stored: Array, exact: Array, bound: Array, ulp: float) -> tuple[A
     kept, whole = exact.astype(stored.dtype), np.broadcast_to(bound, stored.shape)
     if np.finfo(stored.dtype).eps > ulp:
         whole = whole + np.spacing(np.abs(kept)).astype(np.float64) / 2
-    same = (stored == kept) | (np.isnan(stored) & np.isnan(kept))
+    same = np.where(np.isfinite(kept), stored == exact, (stored == kept) | (np.isnan(stored) & np.isnan(kept)))
     ratio = np.abs(stored.astype(np.float64) - exact) / whole
     return np.where(same, 0.0, np.nan_to_num(ratio, nan=np.inf)), whole
