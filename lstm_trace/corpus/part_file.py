@@ -7,7 +7,8 @@ beside the .parquet file with the rest; that one is written first, so that a par
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.files import written
 from ..cell.network import Scope, layer_and_direction
-from ..errors import FileError
+from ..errors import FileError, LstmTraceError
 from .arrow import pa, parquet
 from .job import Job
 from .layout import Block, Layout, name_of
@@ -98,6 +99,19 @@ def _places(job: Job, rows: Rows, order: Array, at: Any) -> Any:
     return pa.table(columns)
 
 
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Raise FileError for a file that is not there, cut off or damaged, whatever the library says of it."""
+    try:
+        yield
+    except (LstmTraceError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise FileError(f"{path}: there is no such file (any more); run the corpus again") from None
+    except Exception:  # each library has errors of its own, some of them no more than an Exception
+        raise FileError(f"{path}: no file of a corpus, or damaged; remove it, and run the corpus again") from None
+
+
 def said_by(path: Path) -> dict[str, Any] | None:
     """What the part in a file says of itself; None where there is no file.
 
@@ -105,7 +119,7 @@ def said_by(path: Path) -> dict[str, Any] | None:
     """
     if not path.exists():
         return None
-    try:
+    with reading(path):
         if path.suffix == ".parquet":
             found = parquet.read_metadata(path).metadata or {}
             return dict(json.loads(found[META.encode()]))
@@ -113,32 +127,38 @@ def said_by(path: Path) -> dict[str, Any] | None:
 
         with safe_open(path, "numpy") as opened:
             return dict(json.loads(opened.metadata()[META]))
-    except Exception as error:  # each library has errors of its own, some of them no more than an Exception
-        if isinstance(error, MemoryError):
-            raise
-        raise FileError(f"{path}: no part of a corpus, or damaged; remove it, and run the corpus again") from None
 
 
 def read_places(folder: Path, number: int, columns: Sequence[str] | None = None) -> Any:
-    """The columns of a part that are no states, as a table of Arrow; some of them."""
-    return parquet.read_table(folder / name_of(number, "parquet"), columns=columns)
+    """The columns of a part that are no states, as a table of Arrow; some of them. Raises FileError."""
+    path = folder / name_of(number, "parquet")
+    with reading(path):
+        return parquet.read_table(path, columns=columns)
 
 
-def read_states(folder: Path, number: int, format: str, block: Block, units: Sequence[int] | None = None) -> Array:
-    """The values of a recorded line in a part, (R, units); some of its units."""
+def read_states(
+    folder: Path, number: int, format: str, block: Block, units: Sequence[int] | None = None, table: Any = None
+) -> Array:
+    """The values of a recorded line in a part, (R, units), those of a unit side by side; some of its units.
+
+    table: the open Parquet file of the part, where there is one. Raises FileError.
+    """
     path = folder / name_of(number, format)
-    if format == "safetensors":
-        from safetensors import safe_open
+    with reading(path):
+        if format == "safetensors":
+            from safetensors import safe_open
 
-        with safe_open(path, "numpy") as opened:
-            values: Array = opened.get_tensor(block.stem)
-            return values if units is None else values[:, list(units)]
-    names = block.columns if units is None else [block.columns[unit] for unit in units]
-    table = parquet.read_table(path, columns=names)
-    return np.stack([table.column(name).to_numpy() for name in names], axis=1)
+            with safe_open(path, "numpy") as opened:
+                values: Array = opened.get_tensor(block.stem)
+                return values if units is None else values[:, list(units)]
+        names = block.columns if units is None else [block.columns[unit] for unit in units]
+        found = (table or parquet.ParquetFile(path)).read(columns=names)
+        return np.stack([found.column(name).to_numpy() for name in names]).T
 
 
 def place_columns(folder: Path, number: int, layout: Layout) -> list[str]:
-    """The columns of a part that are no states."""
+    """The columns of a part that are no states. Raises FileError."""
     floats = {name for block in layout.blocks for name in block.columns}
-    return [name for name in parquet.read_schema(folder / name_of(number, "parquet")).names if name not in floats]
+    path = folder / name_of(number, "parquet")
+    with reading(path):
+        return [name for name in parquet.read_schema(path).names if name not in floats]

@@ -10,7 +10,8 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.text.columns import cells
-from ..base.text.visible import visible
+from ..base.text.markup import escape
+from ..base.text.visible import seen, visible
 from ..printable import printable
 from .furniture import LABEL
 from .heat.colours import Scale
@@ -98,12 +99,48 @@ def strength(scale: Scale, values: Array) -> Array:
     return np.where(finite, share, np.nan)
 
 
-def terminal(found: Tokens, strengths: Array, valid: Array, scale: Scale, width: int, colours: bool) -> Iterator[str]:
+def paragraph(found: Tokens, strengths: Array, valid: Array, said: Sequence[str], between: str = ", ") -> str:
+    """The parts as a paragraph of a page. said: of each part, where it is pointed at; between: in a list of two."""
+    gap = " " if found.spaced else ""
+    parts = (_cluster(found.labels, strengths, valid, said, between, places) for places in found.clusters())
+    return f'<p class="tokens">{gap.join(parts)}</p>\n'
+
+
+def _cluster(
+    every: Sequence[str], strengths: Array, valid: Array, said: Sequence[str], between: str, places: list[int]
+) -> str:
+    """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
+    labels = [every[k] for k in places]
+    inner = "".join(f"<i>↵</i>{escape(seen(label))}" if "\n" in label else escape(seen(label)) for label in labels)
+    if len(places) == 1 and not is_mark(labels[0]):
+        k = places[0]
+        return f'<span {ground(strengths[k], valid[k])} title="{escape(said[k])}">{inner}</span>'
+    shares = []
+    for n, (k, label) in enumerate(zip(places, labels, strict=True)):
+        told = escape(between.join((visible(label, LABEL), said[k])))
+        shares.append(f'<b {ground(strengths[k], valid[k], f"--k:{n}")} title="{told}"></b>')
+    return f'<span class="joined" style="--n:{len(places)}">{inner}{"".join(shares)}</span>'
+
+
+def ends(scale: Scale) -> str:
+    """The scale in a page."""
+    low, high = scale.ends
+    return f'<span class="ends">{low} <b class="{"two" if scale.two else "one"}"></b> {high}</span>'
+
+
+def legend(scale: Scale, colours: bool) -> str:
+    """The scale in a terminal, from its lower to its upper end."""
+    low, high = scale.ends
+    levels = range(-4 if scale.two else 0, 5)
+    if colours:
+        return f"{low} {''.join(_coloured(' ', level) for level in levels)} {high}"
+    return f"{low} {''.join(_BLOCKS[abs(level) - 1] if level else ' ' for level in levels)} {high}"
+
+
+def lines(found: Tokens, strengths: Array, valid: Array, width: int, colours: bool) -> Iterator[str]:
     """The lines that a terminal shows: with colours behind the parts, or with marks below them."""
     gap = " " if found.spaced else ""
     levels = [_level(share, there) for share, there in zip(strengths, valid, strict=True)]
-    low, high = scale.ends
-    yield f"{low} {_ramp(scale, colours)} {high}"
     margin = 0 if colours else 2
     for line in found.lines([cells(label + gap) for label in found.shown], width - margin):
         if colours:
@@ -131,14 +168,6 @@ def ground(share: float, valid: bool, more: str = "") -> str:
         kind, styles = "above" if share >= 0 else "below", [f"--a:{100 * abs(share):.1f}%", more]
     style = ";".join(filter(None, styles))
     return f'class="{kind}" style="{style}"' if style else f'class="{kind}"'
-
-
-def _ramp(scale: Scale, colours: bool) -> str:
-    """The scale, from its lower to its upper end."""
-    levels = range(-4 if scale.two else 0, 5)
-    if colours:
-        return "".join(_coloured(" ", level) for level in levels)
-    return "".join(_BLOCKS[abs(level) - 1] if level else " " for level in levels)
 
 
 def _coloured(label: str, level: int | str) -> str:

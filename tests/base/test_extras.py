@@ -19,6 +19,7 @@ USERS = (
     "keras",
     "onnx",
     "parquet",
+    "corpus",
     "probe",
     "xarray",
     "xlsx",

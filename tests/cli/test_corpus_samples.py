@@ -67,10 +67,10 @@ def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_pa
     assert "- verified: " in found.stdout
     assert " of 20 of 80 sequences compared with a run line by line; 0 differ" in found.stdout
     all_ = invoke(
-        "verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", "all", "-o", tmp_path / "d.json"
+        "verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", "all", "-o", tmp_path / "d.csv"
     )
     assert " of 80 of 80 sequences " in all_.stdout
-    assert '"rows": [' in (tmp_path / "d.json").read_text()
+    assert (tmp_path / "d.csv").read_text() == "sequence,t,unit,stored,expected,bound\n"
     other = examples.text("quotes").replace("b_i: [-0.1", "b_i: [-0.2")
     (tmp_path / "other.yaml").write_text(other, encoding="utf-8")
     wrong = invoke("verify", folder / "states", "--model", tmp_path / "other.yaml", "--sample", 5)
@@ -102,7 +102,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
         (("probe", "states", "--target", "insid"), "error: the states have no column 'insid'; did you mean 'inside'?"),
         (
             ("probe", "states", "--target", "inside", "-o", "w.txt"),
-            "tables are written as .csv, .json, .parquet, not .txt",
+            "tables are written as .csv, .parquet, not .txt",
         ),
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
         (("verify", "states", "--sample", "some"), "--sample: expected a number of sequences, or all; found 'some'"),

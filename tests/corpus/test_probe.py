@@ -267,7 +267,7 @@ def test_without_scikit_learn_it_is_said_how_to_get_it(quoted: Any, monkeypatch:
         return real(name, *rest)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(OptionError, match=r"a probe needs the package scikit-learn.*pip install 'scikit-learn>=1\.5'"):
+    with pytest.raises(OptionError, match=r"a probe needs the package scikit-learn.*pip install 'scikit-learn[^']*'"):
         quoted.probe("inside")
 
 

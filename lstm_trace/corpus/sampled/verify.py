@@ -89,7 +89,7 @@ class CorpusVerification(Told):
 def verify(states: States, sample: int | None, seed: int, model: Any, inputs: str | Path | None) -> CorpusVerification:
     """See `States.verify`."""
     there = states.manifest
-    prepared = corpus_model(prepare(model))
+    prepared = states.model() if model is None else corpus_model(prepare(model))
     reading = dict(there.source) | ({} if inputs is None else {"path": str(Path(inputs).absolute())})
     source = readers.opened(reading.pop("path"), prepared.input_width, states.folder, **reading)
     index = source.index()
@@ -103,14 +103,15 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
+            rows = picked(source.read(part.span), places) if len(places) else None
             try:
                 order = _in_place(part, index, at, name, found)
-                if order is None or not len(places):
+                if order is None or rows is None:
                     continue
-                rows, k = picked(source.read(part.span), places), np.argsort(order)[places]
+                k = np.argsort(order)[places]
                 _check_columns(part, rows, k, name, found)
                 stored = _stored(part, there.layout, k)
-            except (pa.ArrowException, OSError) as error:
+            except (FileError, pa.ArrowException, OSError) as error:
                 found.faults.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
                 continue
             for batch in batches(rows.lengths, BATCH):

@@ -12,7 +12,6 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.columns import cells
 from ...base.text.markup import escape
-from ...base.text.visible import seen, visible
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import OptionError
@@ -20,9 +19,10 @@ from ...printable import printable
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
-from ..coloured_text import Tokens, ground, is_mark, strength, terminal, tokens
+from ..coloured_text import Tokens, ends, legend, paragraph, strength, tokens
+from ..coloured_text import lines as shown_lines
 from ..figure import Figure, Live
-from ..furniture import HEAD, LABEL, LEFT, RIGHT, WIDE, document, reach, shown_number, text, wrapped
+from ..furniture import HEAD, LEFT, RIGHT, WIDE, document, reach, shown_number, text, wrapped
 from ..heat.colours import Scale, gate, symmetric
 from ..marked_text import spans, text_width
 from ..subject import Subject, chosen_units, subject
@@ -229,30 +229,11 @@ def _live(texts: Texts, svg: str) -> Live:
 
 
 def _paragraph(texts: Texts, panel: TextPanel) -> str:
-    strengths = strength(panel.scale, panel.values)
-    low, high = panel.scale.ends
-    name = escape(texts.found.told(panel.stage, panel.line))
-    kind = "two" if panel.scale.two else "one"
-    spans = [_cluster(texts, panel, strengths, places) for places in texts.tokens.clusters()]
-    content = (" " if texts.tokens.spaced else "").join(spans)
-    return (
-        f'<h2 class="over"><span>{name}, {escape(texts.named(panel))}</span>'
-        f'<span class="ends">{low} <b class="{kind}"></b> {high}</span></h2>\n<p class="tokens">{content}</p>\n'
-    )
-
-
-def _cluster(texts: Texts, panel: TextPanel, strengths: Array, places: list[int]) -> str:
-    """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
-    found, labels = texts.found, [texts.tokens.labels[k] for k in places]
-    inner = "".join(f"<i>↵</i>{escape(seen(label))}" if "\n" in label else escape(seen(label)) for label in labels)
-    if len(places) == 1 and not is_mark(labels[0]):
-        k, said = places[0], escape(texts.value(panel, places[0]))
-        return f'<span {ground(strengths[k], found.valid[k])} title="{said}">{inner}</span>'
-    shares = []
-    for n, (k, label) in enumerate(zip(places, labels, strict=True)):
-        said = found.words.word("list").join((visible(label, LABEL), texts.value(panel, k)))
-        shares.append(f'<b {ground(strengths[k], found.valid[k], f"--k:{n}")} title="{escape(said)}"></b>')
-    return f'<span class="joined" style="--n:{len(places)}">{inner}{"".join(shares)}</span>'
+    found = texts.found
+    name, said = escape(found.told(panel.stage, panel.line)), [texts.value(panel, k) for k in range(len(panel.values))]
+    text = paragraph(texts.tokens, strength(panel.scale, panel.values), found.valid, said, found.words.word("list"))
+    where = escape(texts.named(panel))
+    return f'<h2 class="over"><span>{name}, {where}</span>{ends(panel.scale)}</h2>\n{text}'
 
 
 def _terminal(texts: Texts, width: int, colours: bool) -> str:
@@ -260,7 +241,8 @@ def _terminal(texts: Texts, width: int, colours: bool) -> str:
     lines = []
     for panel in texts.panels:
         lines.append(printable(f"{found.told(panel.stage, panel.line)}, {texts.named(panel)}"))
-        lines += terminal(texts.tokens, strength(panel.scale, panel.values), found.valid, panel.scale, width, colours)
+        lines.append(legend(panel.scale, colours))
+        lines += shown_lines(texts.tokens, strength(panel.scale, panel.values), found.valid, width, colours)
         lines.append("")
     return (
         "\n".join([*lines, *map(printable, wrapped(" ".join([*texts.notes, *_signs(texts, colours)]), width))]).rstrip()
