@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,9 +64,10 @@ class Work(NamedTuple):
         ]
         if other:
             return f"has {' and '.join(other)}, which may give other digits: install the same versions"
-        path = self.job.source.described().get("path")
-        if path is not None and not Path(path).exists():
-            return f"does not see the input {path}: a worker reads it under this name, from a disk that all share"
+        try:
+            self.job.source.read(min(self.job.spans, key=lambda span: span.steps))
+        except (LstmTraceError, OSError, ValueError) as error:
+            return f"cannot read the inputs: {error}; it reads them under that name, from a disk that all share"
         with suppress(FileError):
             there = read_manifest(self.job.folder)
             if there is not None and there.key == self.job.key:
@@ -87,7 +87,7 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-        problem = self.work.misfit()
+        problem = "" if self.work.own else self.work.misfit()
         found = HaltError(f"the worker {worker.address} {problem}") if problem else self.work
         _sent[self.work.job.key] = found
         if isinstance(found, HaltError):

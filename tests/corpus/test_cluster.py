@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,7 +125,11 @@ def test_what_a_worker_must_have(
         "digits: install the same versions"
     )
     gone = replace(job, source=replace(job.source, path=tmp_path / "gone.parquet"))
-    assert fits._replace(job=gone).misfit().startswith(f"does not see the input {tmp_path / 'gone.parquet'}: ")
+    said = fits._replace(job=gone).misfit()
+    assert said.startswith(f"cannot read the inputs: {tmp_path / 'gone.parquet'}: ")
+    assert said.endswith("; it reads them under that name, from a disk that all share")
+    shutil.move(tmp_path / "states", tmp_path / "elsewhere")
+    assert fits.misfit().startswith(f"does not see the folder {tmp_path / 'states'}: a worker writes into it")
     if job.way.plan == "compiled":
         monkeypatch.setattr(cluster, "installed", lambda: False)
         assert fits.misfit().startswith("cannot run the plan of this run: compiled needs the package llvmlite")
