@@ -13,7 +13,8 @@ from ..layout import Block
 from .contexts import Context, Contexts
 
 if TYPE_CHECKING:
-    from ..states import Part, States
+    from ..states import States
+    from ..stored import Part
 
 
 class Hit(NamedTuple):
