@@ -49,9 +49,14 @@ def run(model: lt.Model, inputs: Path, folder: Path, **options: Any) -> Any:
 # -- what is right ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", ["parquet", "safetensors"])
 @pytest.mark.parametrize(
-    ("dtype", "stored"), [("float64", None), ("float32", None), ("float32", "float16"), ("float64", "float32")]
+    ("dtype", "stored", "format"),
+    [
+        ("float64", None, "parquet"),
+        ("float32", None, "safetensors"),
+        ("float32", "float16", "parquet"),
+        ("float64", "float32", "safetensors"),
+    ],
 )
 def test_what_is_right_is_verified(
     weights: dict[str, np.ndarray], inputs: Path, tmp_path: Path, dtype: str, stored: str | None, format: str
@@ -97,8 +102,10 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
 # -- what is damaged -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bit", [62, 55, 51, 40, 30, 12])
-@pytest.mark.parametrize("line", ["0/forward/c_t", "1/reverse/h_t"])
+@pytest.mark.parametrize(
+    ("bit", "line"),
+    [(62, "1/reverse/h_t"), (55, "0/forward/c_t"), (51, "1/reverse/h_t"), (30, "0/reverse/h_t"), (12, "1/forward/c_t")],
+)
 def test_a_flipped_bit_is_found(
     copied: Any,
     model: lt.Model,
