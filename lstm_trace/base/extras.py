@@ -22,6 +22,7 @@ REQUIREMENTS = {
     "XlsxWriter": "XlsxWriter>=3.1",
     "typst": "typst>=0.14",
     "llvmlite": "llvmlite>=0.45",
+    "duckdb": "duckdb>=1.0",
     "fastapi": "fastapi>=0.115",
     "uvicorn": "uvicorn>=0.30",
     "SQLAlchemy": "SQLAlchemy>=2.0.30",

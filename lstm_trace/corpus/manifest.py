@@ -16,7 +16,7 @@ from .job import Files, Stored
 from .layout import Block, Layout, Range, name_of
 from .rows import Span
 
-MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed.json"
+MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
 #: Bytes of a manifest that are read: some millions of parts.
 LARGEST = 1 << 28
 

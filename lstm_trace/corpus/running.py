@@ -39,6 +39,7 @@ def run(
     batch: int = 64,
     workers: int = 0,
     scheduler: str | None = None,
+    share: tuple[int, int] | None = None,
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
@@ -58,6 +59,7 @@ def run(
         batch: sequences that are computed at once.
         workers: processes on this machine, by Dask; 0 computes in this one.
         scheduler: the address of a Dask cluster, `tcp://…`, instead.
+        share: (k, n): only every n-th part, from the k-th on, beside other processes that compute the other shares.
         fresh: remove what another run has left in the folder.
         progress: called with (steps done, steps in all).
         tell: called with a sentence on the cluster, as where its dashboard is.
@@ -72,11 +74,16 @@ def run(
     """
     if workers < 0 or (workers and scheduler is not None):
         raise OptionError("workers are processes on this machine, 0 or more; a cluster at an address has its own")
+    if share is not None and not (1 <= share[0] <= share[1] and not fresh):
+        raise OptionError(f"share is (k, n) with 1 <= k <= n, without fresh; found {share}")
     prepared = corpus_model(prepare(model))
     job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
-    with _folder(job.folder):
+    failed = FAILED.format("" if share is None else f"-{share[0]}")
+    with _folder(job.folder, several=share is not None):
         begin(job, prepared, index, fresh)
-        todo = missing(job)
+        for path in job.folder.glob(failed if share else FAILED.format("*")):
+            path.unlink(missing_ok=True)
+        todo = [span for span in missing(job) if share is None or span.number % share[1] == share[0] - 1]
         if scheduler is not None or workers:
             from .cluster import by_cluster
 
@@ -84,7 +91,7 @@ def run(
         else:
             done = by_loop(job, prepared, todo)
         with closing(done):
-            follow(job, todo, done, progress)
+            follow(job.folder / failed, todo, done, progress)
     return States(job.folder)
 
 
@@ -99,7 +106,10 @@ def laid_out(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    source = opened_source(inputs, model.input_width, Path(out), **reading)
+    if model.sources:
+        reading = {"model_path": model.sources[0], **reading}
+    names = {"model_names": tuple(map(str, model.header.names.get("x", ())))}
+    source = opened_source(inputs, model.input_width, Path(out), **{**names, **reading})
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     job = Job(
@@ -110,12 +120,12 @@ def laid_out(
 
 
 @contextmanager
-def _folder(folder: Path) -> Iterator[None]:
-    """The folder of a run, which is ours until the context ends. Raises FileError."""
+def _folder(folder: Path, several: bool) -> Iterator[None]:
+    """The folder of a run, which is ours until the context ends. several: runs may write into it. Raises FileError."""
     with ExitStack() as stack:
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            free = stack.enter_context(alone(folder))
+            free = several or stack.enter_context(alone(folder))
         except OSError as error:
             raise FileError(f"{folder}: {reason(error)}; give a folder that can be written") from None
         if not free:
@@ -135,7 +145,6 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False) -> None:
     if there is not None and fresh:
         clear(job.folder, there)
         there = None
-    (job.folder / FAILED).unlink(missing_ok=True)
     if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
         write_model(job.folder, model, job.source.width)
         write_index(job.folder, index, job.spans)
@@ -180,8 +189,8 @@ def manifest(job: Job, model: Model) -> Manifest:
 def clear(folder: Path, there: Manifest) -> None:
     """Remove the files of a run, its manifest last."""
     names = [name for span in there.spans for name in there.files_of(span.number)]
-    for name in (*names, FAILED, INDEX, MODEL, MANIFEST):
-        (folder / name).unlink(missing_ok=True)
+    for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
+        path.unlink(missing_ok=True)
 
 
 def missing(job: Job) -> list[Span]:
@@ -196,8 +205,8 @@ def missing(job: Job) -> list[Span]:
     return found
 
 
-def follow(job: Job, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
-    """Tell how far the work is, and keep a list of the parts that failed."""
+def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
+    """Tell how far the work is, and keep a list of the parts that failed. path: of the list."""
     steps, total, failed = 0, sum(span.steps for span in todo), {}
     try:
         for one in done:
@@ -208,4 +217,4 @@ def follow(job: Job, todo: Sequence[Span], done: Iterable[Done], progress: Calla
                 progress(steps, total)
     finally:
         if failed:
-            write_json(job.folder / FAILED, [{"part": part, "error": failed[part]} for part in sorted(failed)])
+            write_json(path, [{"part": part, "error": failed[part]} for part in sorted(failed)])

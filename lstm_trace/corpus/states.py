@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..base.extras import missing
 from ..base.files import read_bytes, read_json
-from ..errors import FileError, MissingError
+from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from . import part_file
 from .arrow import pa
 from .beside import place_of, read_model
 from .layout import Layout
 from .manifest import FAILED, MANIFEST, Manifest, read_manifest
+from .part import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span
-from .stored import Part
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,10 +53,8 @@ class States:
     @cached_property
     def failed(self) -> dict[int, str]:
         """By number, why a part could not be computed."""
-        path = self.folder / FAILED
-        if not path.exists():
-            return {}
-        return {int(one["part"]): str(one["error"]) for one in read_json(path, read_bytes(path))}
+        lists = [read_json(path, read_bytes(path)) for path in sorted(self.folder.glob(FAILED.format("*")))]
+        return {int(one["part"]): str(one["error"]) for one in itertools.chain(*lists)}
 
     def __repr__(self) -> str:
         there = self.manifest
@@ -76,7 +76,7 @@ class States:
 
     def part(self, span: Span) -> Part:
         """One of the parts."""
-        return Part(self, span)
+        return Part(self.folder, self.manifest, span)
 
     @cached_property
     def place_columns(self) -> list[str]:
@@ -100,7 +100,7 @@ class States:
         number, rows = place_of(self.folder, sequence)
         for span in self.spans:
             if span.number == number:
-                return Part(self, span), rows
+                return Part(self.folder, self.manifest, span), rows
         raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
 
     @checked
@@ -123,6 +123,27 @@ class States:
             tables.append(part.places.append_column(f"{block.line}[{unit}]", column))
         found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return found
+
+    def to_duckdb(self, connection: Any = None) -> Any:
+        """The rows of all parts, as a relation of DuckDB, which reads of the files what a query needs.
+
+        Args:
+            connection: of DuckDB; its default one if None.
+
+        Returns:
+            The relation; `.filter(…)`, `.aggregate(…)` and `.df()` work on it, and SQL by its Python name.
+
+        Raises:
+            OptionError: where DuckDB is missing, or the states are in files that it does not read.
+        """
+        try:
+            import duckdb
+        except ImportError:
+            raise OptionError(missing("to_duckdb", "duckdb", "read the files with polars or pandas")) from None
+        if self.manifest.files != "parquet":
+            raise OptionError(f"the states are in .{self.manifest.files} files; DuckDB reads Parquet")
+        files = [str(self.folder / self.manifest.files_of(span.number)[0]) for span in self.spans]
+        return (connection or duckdb).read_parquet(files)
 
     @checked
     def probe(

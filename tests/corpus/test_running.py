@@ -344,3 +344,25 @@ def test_another_model_in_the_folder(states: Any, model: lt.Model, inputs: Path,
     with pytest.raises(FileError, match="the model is not there; run the corpus again, which writes it"):
         own.model()
     run(model, inputs, tmp_path, **HOW).model()
+
+
+def test_shares_are_computed_side_by_side(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    """As by the jobs of an array: each has its parts, all of them together are the whole run, byte for byte."""
+    for k in (2, 1, 3):
+        numbers = [span.number for span in states.spans if span.number % 3 == k - 1]
+        before = set(content(tmp_path))
+        run(model, inputs, tmp_path, **HOW, share=(k, 3))
+        assert sorted(set(content(tmp_path)) - before) == [f"part-{number:05}.parquet" for number in numbers]
+    assert content(tmp_path) == content(states.folder)
+    for share in ((0, 3), (4, 3)):
+        with pytest.raises(OptionError, match=r"share is \(k, n\)"):
+            run(model, inputs, tmp_path / "none", share=share)
+
+
+def test_duckdb_reads_the_rows(states: Any) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    relation = states.to_duckdb(duckdb.connect())
+    found = relation.aggregate('count(*), count(distinct seq_id), sum("0r_c_t_1")').fetchall()[0]
+    every = states.unit("0/reverse/c_t[1]")
+    assert found[:2] == (len(every), every["seq_id"].nunique())
+    np.testing.assert_allclose(found[2], every["c_t[1]"].sum(), rtol=1e-12)

@@ -99,6 +99,21 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
     assert f"at {found.undecided} steps rounding errors are too large to decide" in str(found)
 
 
+def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
+    copied: Any, model: lt.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lstm_trace.corpus.sampled import verify
+
+    def damaged(trace: lt.Trace) -> Any:
+        trace.lines["0/forward"]["i_t"][0, 0, 1] += 0.5
+        return lt.verify(trace)
+
+    monkeypatch.setattr(verify, "verified", damaged)
+    found = copied.verify(1, model=model)
+    assert (found.status, found.wrong) == ("failed", 0)
+    assert found.faults == ["a run line by line is not verified: 0/forward/0/0/i_t[1]"]
+
+
 # -- what is damaged -------------------------------------------------------------------------------------------------
 
 

@@ -34,8 +34,8 @@ from ..rows import STEP, TOKEN, Index, Rows
 from .drawing import picked, shuffled
 
 if TYPE_CHECKING:
+    from ..part import Part
     from ..states import States
-    from ..stored import Part
 
 #: Sequences that are run line by line at once, every line recorded.
 BATCH = 16

@@ -19,8 +19,8 @@ from ..rows import TOKEN
 from .search import highest
 
 if TYPE_CHECKING:
+    from ..part import Part
     from ..states import States
-    from ..stored import Part
 
 #: About so many steps are the sample of which quantiles are taken; so many tokens are told apart by how they change
 #: units; of so many the numbers are known while they are counted.
@@ -131,7 +131,8 @@ class Measure:
             units = range(first, min(first + AT_ONCE, block.width))
             kept = [None] * len(units) if gate is None else rows.part.values(gate, units).T
             for raw, of_gate in zip(rows.part.values(block, units).T, kept, strict=True):
-                halved = np.nan if of_gate is None else halvings(of_gate.astype(np.float64)).sum()
+                known = of_gate is not None and np.isfinite(of_gate).all()
+                halved = halvings(of_gate.astype(np.float64)).sum() if known else np.nan
                 yield rows.measured(np.ascontiguousarray(raw), limits, halved)
 
 

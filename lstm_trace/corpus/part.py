@@ -1,11 +1,12 @@
-"""A part that is there, read again."""
+"""A part of a corpus that is there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -13,28 +14,27 @@ from ..base.arrays import Array
 from . import part_file
 from .arrow import pa, parquet
 from .layout import Block, name_of
+from .manifest import Manifest
 from .rows import SEQUENCE, STEP, TOKEN, Span
-
-if TYPE_CHECKING:
-    from .states import States
 
 
 @dataclass(frozen=True)
 class Part:
     """A part that is there: `places` are its columns that are no states, values are read when they are asked for."""
 
-    states: States
+    folder: Path
+    manifest: Manifest
     span: Span
 
     @cached_property
     def places(self) -> Any:
         """`seq_id`, `t`, and what else the input brought, as a table of Arrow."""
-        folder, number = self.states.folder, self.span.number
-        return part_file.read_places(folder, number, part_file.place_columns(folder, number, self.states.layout))
+        names = part_file.place_columns(self.folder, self.span.number, self.manifest.layout)
+        return part_file.read_places(self.folder, self.span.number, names)
 
     @cached_property
     def _file(self) -> Any:
-        return parquet.ParquetFile(self.states.folder / name_of(self.span.number, "parquet"))
+        return parquet.ParquetFile(self.folder / name_of(self.span.number, "parquet"))
 
     @cached_property
     def _sequences(self) -> Any:
@@ -66,5 +66,4 @@ class Part:
 
     def values(self, block: Block, units: Sequence[int] | None = None) -> Array:
         """(R, units), the values of a recorded line; of some of its units."""
-        states, number = self.states, self.span.number
-        return part_file.read_states(states.folder, number, states.manifest.files, block, units, self._file)
+        return part_file.read_states(self.folder, self.span.number, self.manifest.files, block, units, self._file)
