@@ -1,15 +1,260 @@
-"""The parts of a corpus on the workers of a Dask cluster."""
+"""The parts of a corpus on the workers of a Dask cluster: on this machine, or of any cluster by its address."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+import signal
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from importlib.metadata import version
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
+
+from .. import __version__
+from ..base.blas import blas
+from ..base.extras import missing
+from ..engine.jit.machine import installed
+from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
 from .job import Job
-from .parts import Done
+from .manifest import read_manifest
+from .parts import TRIES, Done, HaltError, run_part
 from .rows import Span
 
+try:
+    from distributed import WorkerPlugin
+except ImportError:  # `by_cluster` says so
+    WorkerPlugin = object
 
-def by_cluster(job: Job, model: Model, todo: Sequence[Span], workers: int, scheduler: str | None) -> Iterator[Done]:
-    """The parts as workers finish them. workers: of a cluster on this machine; scheduler: its address."""
-    raise NotImplementedError
+#: Parts that are on their way, to a worker: it has the next one when it is done, and results do not pile up.
+WINDOW = 3
+#: Seconds in which a scheduler must answer.
+ANSWER = 5
+#: Before numpy is imported: products on one thread, since there is a process for each core.
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+
+#: By the key of a job, in a worker: the work that was sent to it, or why it cannot do it.
+_sent: dict[str, Work | HaltError] = {}
+
+
+class Work(NamedTuple):
+    """What a worker gets once; a task then is a key and a span.
+
+    versions: of the packages on which bits depend, where the work is from. own: whether we have started the worker.
+    """
+
+    job: Job
+    model: Model
+    versions: dict[str, str]
+    own: bool
+
+    def misfit(self) -> str:
+        """Why this process cannot do the work; nothing if it can."""
+        if self.job.way.plan == "compiled" and not installed():
+            return f"cannot run the plan of this run: {missing('compiled', 'llvmlite')}"
+        here = versions(self.job)
+        other = [
+            f"{name} {here[name]} instead of {wanted}" for name, wanted in self.versions.items() if here[name] != wanted
+        ]
+        if other:
+            return f"has {' and '.join(other)}, which may give other digits: install the same versions"
+        path = self.job.source.described().get("path")
+        if path is not None and not Path(path).exists():
+            return f"does not see the input {path}: a worker reads it under this name, from a disk that all share"
+        with suppress(FileError):
+            there = read_manifest(self.job.folder)
+            if there is not None and there.key == self.job.key:
+                return ""
+        return f"does not see the folder {self.job.folder}: a worker writes into it, on a disk that all share"
+
+
+class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types here
+    """Brings the work to each worker, also to one that is started again or joins later."""
+
+    def __init__(self, work: Work) -> None:
+        self.work = work
+
+    def setup(self, worker: Any) -> None:
+        """In the worker, before it gets a task. Raises HaltError where it cannot do the work."""
+        key = self.work.job.key
+        blas().limit(limits=1)  # for good, since the parts of several threads would lift each other's limit
+        if self.work.own:
+            with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+        problem = self.work.misfit()
+        _sent[key] = HaltError(f"the worker {worker.address} {problem}") if problem else self.work
+        if problem:
+            raise HaltError(f"the worker {worker.address} {problem}")
+
+    def teardown(self, worker: Any) -> None:
+        """In the worker, when the run is over."""
+        _sent.pop(self.work.job.key, None)
+
+
+def versions(job: Job) -> dict[str, str]:
+    """The versions on which the digits of a job depend, in this process."""
+    found = {"lstm-trace": __version__, "numpy": np.__version__}
+    return found | {"llvmlite": version("llvmlite")} if job.way.plan == "compiled" else found
+
+
+def compute(key: str, span: Span) -> Done:
+    """A part, in a worker."""
+    work = _sent.get(key)
+    if work is None or isinstance(work, HaltError):
+        raise work or HaltError("a worker was not given the model; see its log")
+    return run_part(work.job, work.model, span)
+
+
+def by_cluster(
+    job: Job,
+    model: Model,
+    todo: Sequence[Span],
+    workers: int,
+    scheduler: str | None,
+    tell: Callable[[str], None] | None = None,
+) -> Generator[Done]:
+    """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
+
+    A part that fails thrice, or whose worker dies thrice, comes back with its error. Raises OptionError where there is
+    no cluster, HaltError for a worker that cannot do the work.
+    """
+    if WorkerPlugin is object:
+        raise OptionError(missing("--workers and --scheduler", "distributed", "leave them out"))
+    if not todo:
+        return
+    with ExitStack() as stack:
+        stack.enter_context(_quiet())
+        client = stack.enter_context(_client(min(workers, len(todo)), scheduler, stack))
+        if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
+            tell(f"dashboard: {client.dashboard_link}")
+        work = Work(job, model, versions(job), own=scheduler is None)
+        try:
+            client.register_plugin(Delivery(work), name=f"lstm-trace-{job.key}")
+        except LstmTraceError:
+            raise
+        except Exception as error:
+            raise HaltError(f"a worker cannot take the work: {_said(error)}; each needs lstm-trace[corpus]") from None
+        stack.callback(_forget, client, f"lstm-trace-{job.key}")
+        if tell is not None and not client.nthreads():
+            tell(f"no worker has joined {scheduler} yet; waiting for one")
+        yield from _followed(client, job.key, todo)
+
+
+def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
+    """The parts as they are finished; a window of them is on its way."""
+    from distributed import as_completed
+
+    left, futures = iter(todo), as_completed(loop=client.loop)
+    running: dict[str, Span] = {}
+
+    def submit() -> None:
+        most = WINDOW * max(1, sum(client.nthreads().values()))
+        for span in islice(left, max(0, most - len(running))):
+            future = client.submit(compute, key, span, retries=TRIES - 1, pure=False)
+            running[future.key] = span
+            futures.add(future)
+
+    submit()
+    for future in futures:
+        span = running.pop(future.key)
+        if future.status == "finished":
+            yield future.result()
+        elif future.status == "error":
+            error = future.exception()
+            if isinstance(error, HaltError):
+                raise error
+            yield Done(span, 0.0, _said(error))
+        else:
+            raise HaltError("the cluster is gone; parts that are done are kept, run it again for the others")
+        submit()
+
+
+@contextmanager
+def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Iterator[Any]:
+    """A client of the cluster at an address, or of one of our own. Raises OptionError where there is none."""
+    import dask
+    from distributed import Client, LocalCluster
+    from distributed.comm import resolve_address
+
+    if scheduler is not None:
+        try:
+            resolve_address(scheduler)
+            client = Client(scheduler, timeout=ANSWER, set_as_default=False)
+        except (OSError, ValueError, TypeError) as error:
+            raise OptionError(
+                f"no Dask scheduler answers at {scheduler!r} ({_said(error)}); give the address that `dask scheduler` "
+                "prints, tcp://HOST:8786"
+            ) from None
+    else:
+        own = {
+            "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+            "distributed.scheduler.allowed-failures": TRIES - 1,
+            "distributed.scheduler.worker-saturation": 1.0,
+        }
+        stack.enter_context(dask.config.set(own))
+        stack.enter_context(_main_hidden())
+        try:
+            cluster = LocalCluster(
+                workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
+                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
+            )  # fmt: skip
+        except (OSError, RuntimeError) as error:
+            raise OptionError(f"no cluster of {workers} workers could be started: {_said(error)}") from None
+        stack.enter_context(cluster)
+        client = Client(cluster, set_as_default=False)
+    with client:
+        yield client
+
+
+def _forget(client: Any, name: str) -> None:
+    with suppress(Exception):  # a cluster that is gone has forgotten it
+        client.unregister_worker_plugin(name)
+
+
+def _said(error: BaseException) -> str:
+    """An error in words."""
+    if type(error).__name__ == "KilledWorker":
+        return "the worker that computed it died each time: killed from outside, or out of memory"
+    return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+@contextmanager
+def _main_hidden() -> Iterator[None]:
+    """Workers do not run the main script again, as spawned processes do: it would start the corpus over in each."""
+    main: dict[str, Any] = sys.modules["__main__"].__dict__
+    hidden: dict[str, Any] = {name: main[name] for name in ("__file__", "__spec__") if name in main}
+    main.pop("__file__", None)
+    main["__spec__"] = None
+    try:
+        yield
+    finally:
+        main.update(hidden)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the log of Dask on stderr: what goes wrong is said by our messages."""
+    import distributed  # noqa: F401 - sets up its loggers
+
+    names = (
+        "distributed",
+        "distributed.client",
+        "distributed.worker",
+        "distributed.nanny",
+        "tornado",
+        "bokeh",
+        "asyncio",
+    )
+    handlers = {h: h.level for name in names for h in logging.getLogger(name).handlers}
+    for handler in handlers:
+        handler.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for handler, level in handlers.items():
+            handler.setLevel(level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from ..cell.lines import Cell, Operand
+from ..cell.network import Scope
 from ..engine.jit.machine import installed
 from ..engine.plan_choice import Choice
 from ..engine.recording import Record
 from ..errors import OptionError
+from ..explanation.recurrence import recurrence
 from ..model.model import Model
 from .computing import Way
-from .layout import Layout, layout, name_of
+from .layout import Layout, Range, layout, name_of
 from .rows import Source, Span
 
 #: Of the files; a part of another one is another part.
@@ -114,7 +118,39 @@ def recorded(
     wanted = Record(names, None if layers is None else tuple(layers))
     trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=wanted, plan="lines", batch_first=False)
     widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
-    return wanted, layout(widths)
+    return wanted, layout(widths, {key: _kind(model, *key) for key in widths})
+
+
+def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:
+    """The range of a line's values, and the gate that keeps the state before in it."""
+    stage = next((stage for stage in model.stages() if stage.scope == scope), None)
+    if stage is None:
+        return "", ""
+    found: Range = ""
+    ends = _ends(stage.cell, name)
+    if ends is not None:
+        found = "gate" if ends == (0, 1) else "tanh"
+    elif any(line.op == "tanh" and line.operands == (name,) for line in stage.cell.lines):
+        found = "before tanh"
+    keep: str | None = None
+    if name in stage.carried and not model.defaults.hold:  # what is held does not follow its gate
+        with suppress(OptionError):
+            *_, (_, gate) = keeps = recurrence(stage, name).keeps
+            keep = gate if len(keeps) == 1 and isinstance(gate, str) else None
+    return found, keep or ""
+
+
+def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
+    """Between what the values of a line lie: gates, tanh, and products of them."""
+    line = cell.by_name.get(str(name))
+    if line is None:
+        return None
+    if cell.opens(line):
+        return 0, 1
+    if line.op == "tanh":
+        return -1, 1
+    factors = [_ends(cell, operand) for operand in line.operands] if line.op == "mul" else [None]
+    return None if None in factors else min(filter(None, factors))
 
 
 def _carried(model: Model) -> Iterator[str]:

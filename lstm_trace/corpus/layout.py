@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from ..cell.network import Scope, layer_and_direction
 from ..errors import MissingError, OptionError, nearest
@@ -14,13 +14,22 @@ from ..frames.names import resolved
 _LETTERS = {"forward": "f", "reverse": "r", "joined": "j"}
 
 
+#: Where the values of a line lie: those of a gate from 0 to 1, of tanh from -1 to 1, of a line before tanh anywhere.
+Range = Literal["gate", "tanh", "before tanh", ""]
+
+
 class Block(NamedTuple):
-    """A recorded line: its place in the network, its name, its units, and what the names of its columns begin with."""
+    """A recorded line: its place in the network, its name, its units, and what the names of its columns begin with.
+
+    range: of its values. keeps: the line by which the state before is multiplied in it, empty where there is none.
+    """
 
     scope: Scope
     line: str
     width: int
     stem: str
+    range: Range = ""
+    keeps: str = ""
 
     @property
     def columns(self) -> list[str]:
@@ -75,8 +84,10 @@ class Layout(NamedTuple):
         return found[0], unit
 
 
-def layout(widths: Mapping[tuple[Scope, str], int]) -> Layout:
-    """The columns of recorded lines. widths: by scope and name, in computing order.
+def layout(
+    widths: Mapping[tuple[Scope, str], int], kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None
+) -> Layout:
+    """The columns of recorded lines. widths, kinds (range, keeps): by scope and name, in computing order.
 
     >>> [block.stem for block in layout({("0/forward", "c_t"): 4}).blocks]
     ['c_t']
@@ -90,7 +101,8 @@ def layout(widths: Mapping[tuple[Scope, str], int]) -> Layout:
         layer, direction = layer_and_direction(scope)
         return f"{layer}{_LETTERS[direction]}_{names[name]}" if several else names[name]
 
-    return Layout(tuple(Block(*key, width, stem(*key)) for key, width in widths.items()))
+    kinds = kinds or {}
+    return Layout(tuple(Block(*key, width, stem(*key), *kinds.get(key, ())) for key, width in widths.items()))
 
 
 def name_of(number: int, format: str) -> str:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ..base.files import read_bytes, written
 from ..trace.files.schema import validate
 from .job import Files, Stored
-from .layout import Block, Layout, name_of
+from .layout import Block, Layout, Range, name_of
 from .rows import Span
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed.json"
@@ -24,12 +24,14 @@ class _Strict(BaseModel):
 
 
 class BlockInfo(_Strict):
-    """A recorded line: its place, its units, and what the names of its columns begin with."""
+    """A recorded line: see `Block`."""
 
     scope: str
     line: str
     width: int = Field(ge=1)
     stem: str
+    range: Range = ""
+    keeps: str = ""
 
 
 class Manifest(_Strict):
@@ -55,7 +57,7 @@ class Manifest(_Strict):
     @property
     def layout(self) -> Layout:
         """The columns of the states."""
-        return Layout(tuple(Block(b.scope, b.line, b.width, b.stem) for b in self.blocks))
+        return Layout(tuple(Block(**b.model_dump()) for b in self.blocks))
 
     @property
     def spans(self) -> list[Span]:

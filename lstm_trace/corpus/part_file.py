@@ -124,8 +124,13 @@ def read_places(folder: Path, number: int, columns: Sequence[str] | None = None)
     return parquet.read_table(folder / name_of(number, "parquet"), columns=columns)
 
 
-def read_states(folder: Path, number: int, format: str, block: Block, units: Sequence[int] | None = None) -> Array:
-    """The values of a recorded line in a part, (R, units); some of its units."""
+def read_states(
+    folder: Path, number: int, format: str, block: Block, units: Sequence[int] | None = None, table: Any = None
+) -> Array:
+    """The values of a recorded line in a part, (R, units), those of a unit side by side; some of its units.
+
+    table: the open Parquet file of the part, where there is one.
+    """
     path = folder / name_of(number, format)
     if format == "safetensors":
         from safetensors import safe_open
@@ -134,8 +139,8 @@ def read_states(folder: Path, number: int, format: str, block: Block, units: Seq
             values: Array = opened.get_tensor(block.stem)
             return values if units is None else values[:, list(units)]
     names = block.columns if units is None else [block.columns[unit] for unit in units]
-    table = parquet.read_table(path, columns=names)
-    return np.stack([table.column(name).to_numpy() for name in names], axis=1)
+    found = (table or parquet.ParquetFile(path)).read(columns=names)
+    return np.stack([found.column(name).to_numpy() for name in names]).T
 
 
 def place_columns(folder: Path, number: int, layout: Layout) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -37,6 +37,7 @@ def run(
     scheduler: str | None = None,
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None,
     **reading: Any,
 ) -> States:
     """Compute the states of a model over many sequences, into a folder; what is there of the same run already is kept.
@@ -55,6 +56,7 @@ def run(
         scheduler: the address of a Dask cluster, `tcp://…`, instead.
         fresh: remove what another run has left in the folder.
         progress: called with (steps done, steps in all).
+        tell: called with a sentence on the cluster, as where its dashboard is.
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
@@ -71,10 +73,11 @@ def run(
     if scheduler is not None or workers:
         from .cluster import by_cluster
 
-        done = by_cluster(job, prepared, todo, workers, scheduler)
+        done = by_cluster(job, prepared, todo, workers, scheduler, tell)
     else:
         done = by_loop(job, prepared, todo)
-    follow(job, todo, done, progress)
+    with closing(done):
+        follow(job, todo, done, progress)
     return States(job.folder)
 
 

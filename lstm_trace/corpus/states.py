@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,13 +15,15 @@ from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError
 from ..trace.argument_types import checked
 from . import part_file
-from .arrow import pa
-from .layout import Block, Layout
+from .arrow import pa, parquet
+from .layout import Block, Layout, name_of
 from .manifest import FAILED, MANIFEST, Manifest, read_manifest
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from .units import Contexts, Units
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,22 @@ class Part:
         return part_file.read_places(self.states.folder, self.span.number, self.states.place_columns)
 
     @cached_property
+    def _file(self) -> Any:
+        return parquet.ParquetFile(self.states.folder / name_of(self.span.number, "parquet"))
+
+    @cached_property
+    def _sequences(self) -> Any:
+        return self._file.read(columns=[SEQUENCE]).column(0)
+
+    @cached_property
     def ids(self) -> Array:
         """(n,), the sequences in the order of the rows."""
-        return self.places.column(SEQUENCE).take(pa.array(self.starts[:-1])).to_numpy()
+        return self._sequences.take(pa.array(self.starts[:-1])).to_numpy()
 
     @cached_property
     def starts(self) -> Array:
         """(n + 1,), the first row of each sequence, and the number of rows."""
-        ids = self.places.column(SEQUENCE).combine_chunks().dictionary_encode()
+        ids = self._sequences.combine_chunks().dictionary_encode()
         codes = ids.indices.to_numpy()
         return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
 
@@ -62,7 +72,8 @@ class Part:
 
     def values(self, block: Block, units: Sequence[int] | None = None) -> Array:
         """(R, units), the values of a recorded line; of some of its units."""
-        return part_file.read_states(self.states.folder, self.span.number, self.states.manifest.files, block, units)
+        states, number = self.states, self.span.number
+        return part_file.read_states(states.folder, number, states.manifest.files, block, units, self._file)
 
 
 @checked
@@ -141,6 +152,120 @@ class States:
             tables.append(part.places.append_column(f"{block.line}[{unit}]", column))
         found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return found
+
+    def rows_of(self, id: int | str) -> tuple[Part, slice]:
+        """The part that holds a sequence, and its rows there. Raises MissingError."""
+        for part in self.parts():
+            for at in np.flatnonzero(part.ids.astype(str) == str(id)):
+                return part, slice(int(part.starts[at]), int(part.starts[at + 1]))
+        raise MissingError(f"{self.folder} has no sequence {id!r}")
+
+    @checked
+    def units(
+        self, line: str | None = None, contexts: int = 3, progress: Callable[[int, int], None] | None = None
+    ) -> Units:
+        """What every unit does, measured in one pass over the parts.
+
+        Args:
+            line: of which line, `c_t` or `1/reverse/c_t`; of all if None.
+            contexts: how many contexts of the highest and of the lowest values are told, one of a sequence.
+            progress: called with (steps done, steps in all).
+
+        Returns:
+            `to_frame()` has a row for each unit: `layer, direction, line, unit`; `mean`, `sd`, `least`, `most`;
+            quantiles `q05` to `q95`, from about 16,384 steps that are chosen by a hash of sequence and step where there
+            are more; `left`, `right`, the shares of values that are saturated (of a gate below 0.1 and above 0.9, of
+            tanh below -0.8 and above 0.8, of c_t where its tanh is), NaN of other lines; `memory` in steps: the
+            half-life by the forget gate where it was recorded, else ln 2 / -ln r of the correlation r with the step
+            before, as `memory_by` says; `dead`, whether all values are the same but for rounding; `not_finite`, how
+            many values are NaN or infinite, which count for nothing; the correlation `r_…` with each column of numbers
+            or truth values that the input brought; `moves_at`, the tokens at which a unit changes most from the step
+            before, on average; `highest`, `lowest`, the text around these values.
+
+        Raises:
+            MissingError: for a line that was not recorded, or where no part is there.
+            OptionError: for less than one context.
+        """
+        from .units import units
+
+        return units(self, line, contexts, progress)
+
+    @checked
+    def top(self, unit: str, n: int = 20, lowest: bool = False, before: int = 30, after: int = 10) -> Contexts:
+        """The text where a unit is highest, once in a sequence.
+
+        Args:
+            unit: `c_t[35]`, or `1/reverse/c_t[35]` where several layers or directions are stored.
+            n: how many at most.
+            lowest: where it is lowest instead.
+            before, after: steps around it.
+
+        Returns:
+            The contexts, the highest first: to print, for a page, or as a frame.
+
+        Raises:
+            MissingError, OptionError: for a unit that was not recorded, or numbers that make no sense.
+        """
+        from .units import top
+
+        return top(self, unit, n, lowest, before, after)
+
+    @checked
+    def match(
+        self, units: Sequence[int], line: str = "c_t", above: float | None = None, below: float | None = None,
+        min_length: int = 1, max_length: int | None = None, n: int = 20, exact: bool = False, before: int = 10,
+        after: int = 10,
+    ) -> Contexts:  # fmt: skip
+        """The stretches in which some units of a line are on together, the longest first: the question of LSTMVis.
+
+        LSTMVis (Strobelt et al. 2018) prefers stretches with most of the chosen units on, then those with fewest others
+        on throughout, then long ones. Here all chosen ones must be on; `exact` asks for few others before length, for
+        which all units of the line are read. A stretch ends where one of the chosen is off, and with its sequence.
+
+        Args:
+            units: their numbers.
+            line: whose units they are.
+            above, below: a unit is on where its value is above the one, or below the other, or both; above 0.3 if
+                neither is given. LSTMVis compares tanh(c_t), this the values as they are stored.
+            min_length, max_length: steps of a stretch.
+            n: how many at most.
+            exact: those with the fewest other units on first.
+            before, after: steps around a stretch.
+
+        Returns:
+            The contexts; the value of a step is that of the chosen unit which is nearest to the level, `value` is its
+            mean over the stretch.
+
+        Raises:
+            MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
+        """
+        from .units.search import level, match
+
+        return match(self, units, line, level(above, below), min_length, max_length, n, exact, before, after)
+
+    @checked
+    def select(
+        self, sequence: int | str, first: int, last: int, line: str = "c_t", above: float | None = None,
+        below: float | None = None, exclusive: bool = False,
+    ) -> list[int]:  # fmt: skip
+        """The units that are on throughout a span of a sequence.
+
+        Args:
+            sequence: its id.
+            first, last: steps, both in the span.
+            line: whose units.
+            above, below: as of `match`.
+            exclusive: only those that are off at the step before and at the step after, where there are such steps.
+
+        Returns:
+            The numbers of the units.
+
+        Raises:
+            MissingError: for a sequence, span or line that is not there.
+        """
+        from .units.search import level, select
+
+        return select(self, sequence, first, last, line, level(above, below), exclusive)
 
 
 @checked

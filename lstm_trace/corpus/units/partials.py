@@ -1,0 +1,217 @@
+"""What the units do, measured part by part; the measures of any parts can be merged, in any order."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...explanation.half_life import halvings
+from ...explanation.saturation import HIGH, LOW
+from ..arrow import compute, pa
+from ..layout import Block
+from ..rows import TOKEN
+from .search import highest
+
+if TYPE_CHECKING:
+    from ..states import Part, States
+
+#: About so many steps are the sample of which quantiles are taken; so many tokens are told apart by how they change
+#: units; of so many the numbers are known while they are counted.
+SAMPLE, VOCABULARY, COUNTED = 1 << 14, 1 << 12, 1 << 16
+#: Numbers in the sample, and in what is known of tokens, at most: there is less of both for very many units.
+ROOM = 1 << 24
+#: Units that are read at once; bits of a place that are the row, above which is the number of the part.
+AT_ONCE, PLACE = 16, 40
+
+
+class Partial(NamedTuple):
+    """The measures of U units over some rows.
+
+    pairs: (6, 2 + targets, U), of the pairs of a value and itself, of a value and that of the step before, of a value
+    and each target: how many, both means, the sums of squares and products of what differs from the means. counts:
+    (4, U), values that are not finite, left and right of the thresholds, halvings by the gate. changes: (2, V, U), for
+    each token the steps, and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of k
+    sequences the highest value, and the lowest with its sign turned round; -inf where there is none. places: of these,
+    the number of the part and the row there.
+    """
+
+    pairs: Array
+    counts: Array
+    changes: Array
+    sample: Array
+    best: Array
+    places: Array
+
+    @property
+    def steps(self) -> int:
+        """How many rows they are."""
+        return int(self.pairs[0, 0, 0] + self.counts[0, 0])
+
+
+def merge(a: Partial, b: Partial) -> Partial:
+    """The same units over the rows of both."""
+    best, places = (np.concatenate(two, axis=1) for two in ((a.best, b.best), (a.places, b.places)))
+    order = np.lexsort((places, -best), axis=1)[:, : a.best.shape[1]]
+    return Partial(
+        _pairs(a.pairs, b.pairs), a.counts + b.counts, a.changes + b.changes, np.concatenate([a.sample, b.sample]),
+        *(np.take_along_axis(found, order, 1) for found in (best, places)),
+    )  # fmt: skip
+
+
+def _pairs(a: Array, b: Array) -> Array:
+    """The pairs of both (Chan, Golub & LeVeque 1983)."""
+    n, (x, y) = a[0] + b[0], b[1:3] - a[1:3]
+    share = b[0] / np.maximum(n, 1)
+    products = np.stack([x * x, y * y, x * y]) * a[0] * share
+    return np.stack([n, a[1] + x * share, a[2] + y * share, *(a[3:] + b[3:] + products)])
+
+
+def correlation(pairs: Array) -> Array:
+    """Pearson's; NaN where one of the two does not vary, but by rounding. pairs: (6, …)."""
+    n, x, y, xx, yy, xy = pairs
+    least = n * (8 * np.finfo(np.float64).eps) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.clip(xy / np.sqrt(xx) / np.sqrt(yy), -1.0, 1.0)
+    return np.where((xx > least * x * x) & (yy > least * y * y), found, np.nan)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured, of which units. kept: how many highest and lowest values, one of a sequence at most."""
+
+    states: States
+    blocks: tuple[Block, ...]
+    kept: int
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """The columns of numbers and truth values that the input brought."""
+        schema = next(self.states.parts()).places.schema
+        kinds = pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating
+        return [name for name in self.states.targets if any(is_kind(schema.field(name).type) for is_kind in kinds)]
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """The most frequent tokens, by a pass over the tokens alone."""
+        found: Counter[str] = Counter()
+        for part in self.states.parts() if TOKEN in self.states.place_columns else ():
+            for one in compute.value_counts(part.places.column(TOKEN)).to_pylist():
+                found[one["values"] or ""] += one["counts"]
+            if len(found) > COUNTED:  # the rarest are forgotten
+                found = Counter(dict(sorted(found.items(), key=_often)[:COUNTED]))
+        return [token for token, _ in sorted(found.items(), key=_often)[: min(VOCABULARY, self.room)]]
+
+    @property
+    def room(self) -> int:
+        """How many numbers there may be for each unit."""
+        return max(ROOM // sum(block.width for block in self.blocks), 1)
+
+    @cached_property
+    def share(self) -> float:
+        """Of the steps that are in the sample."""
+        return min(SAMPLE, self.room) / sum(span.steps for span in self.states.spans)
+
+    def of(self, part: Part) -> Partial:
+        """The measures of a part."""
+        rows = _Rows(self, part)
+        units = [unit for block in self.blocks for unit in self._of(block, rows)]
+        return Partial(*(np.stack(arrays, axis=-1) for arrays in zip(*units, strict=True)))
+
+    def _of(self, block: Block, rows: _Rows) -> Iterator[Partial]:
+        every = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
+        gate, limits = every.get((block.scope, block.keeps, block.width)), thresholds(block)
+        for first in range(0, block.width, AT_ONCE):
+            units = range(first, min(first + AT_ONCE, block.width))
+            kept = [None] * len(units) if gate is None else rows.part.values(gate, units).T
+            for raw, of_gate in zip(rows.part.values(block, units).T, kept, strict=True):
+                halved = np.nan if of_gate is None else halvings(of_gate.astype(np.float64)).sum()
+                yield rows.measured(np.ascontiguousarray(raw), limits, halved)
+
+
+def thresholds(block: Block) -> tuple[float, float]:
+    """Below and above what a unit is saturated: see `explanation.saturation`; never, where its line has no range."""
+    left, right = {"gate": (LOW, HIGH), "": (-np.inf, np.inf)}.get(block.range, (2 * LOW - 1, 2 * HIGH - 1))
+    return (np.arctanh(left), np.arctanh(right)) if block.range == "before tanh" else (left, right)
+
+
+def _often(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+class _Rows:
+    """The rows of a part, and what is the same for all units."""
+
+    def __init__(self, measure: Measure, part: Part) -> None:
+        self.part, self.kept, self.words = part, measure.kept, len(measure.vocabulary)
+        rows = int(part.starts[-1])
+        self.within = np.ones(rows - 1)
+        self.within[part.starts[1:-1] - 1] = 0.0
+        y = [part.places.column(name).cast(pa.float64(), safe=False).to_numpy() for name in measure.targets]
+        known = np.isfinite(np.reshape(y, (-1, rows)))  # what is missing is NaN
+        self.centres = np.array([one[w].mean() if w.any() else 0.0 for one, w in zip(y, known, strict=True)])
+        self.known, self.y = known, np.where(known, np.reshape(y, known.shape) - self.centres[:, None], 0.0)
+        self.sampled = np.flatnonzero(_hashes(part) < measure.share) if measure.share < 1 else slice(None)
+        self.codes = np.full(rows - 1, self.words)
+        if self.words:
+            tokens = compute.fill_null(part.places.column(TOKEN), "")
+            found = compute.index_in(tokens, value_set=pa.array(measure.vocabulary, tokens.type))
+            self.codes = compute.fill_null(found, self.words).to_numpy()[1:]
+        self.whole = self.weights(np.ones(rows))
+
+    def weights(self, there: Array) -> tuple[Array, ...]:
+        """What counts of the steps that are there, not 0 in (R,).
+
+        Neighbours (R - 1,); their tokens, and how many of each; steps (R, 3 + targets); how many of each; the targets
+        (targets, R), their sums and those of their squares.
+        """
+        near, y = self.within * there[1:] * there[:-1], self.y * there
+        codes = np.where(near, self.codes, self.words)
+        w = np.stack([there, np.append(0.0, near), *(self.known * there), np.append(near, 0.0)], axis=1)
+        steps = np.bincount(codes, minlength=self.words + 1)
+        return near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1)
+
+    def measured(self, raw: Array, limits: tuple[float, float], halved: float) -> Partial:
+        """Of one unit, without the last axis. raw: (R,), as stored."""
+        there = np.isfinite(raw)
+        whole = bool(there.all())
+        near, codes, steps, w, n, y, y_sums, y_squares = self.whole if whole else self.weights(there.astype(np.float64))
+        seen = raw if whole else raw[there]
+        mean = seen.mean(dtype=np.float64) if seen.size else 0.0
+        x = raw.astype(np.float64) - mean
+        sides, sample = (raw, -raw), raw
+        if not whole:
+            x[~there], sample = 0.0, np.where(there, raw, np.nan)
+            sides = np.where(there, raw, -np.inf), np.where(there, -raw, -np.inf)
+        (sx, *sums, before), (xx, *squares, before2) = x @ w, (x * x) @ w
+        lag = (x[1:] * x[:-1]) @ near
+        sums = np.array([[sx, *sums], [sx, before, *y_sums]])
+        products = np.array([[xx, *squares], [xx, before2, *y_squares], [xx, lag, *(y @ x)]])
+        count = np.maximum(n, 1)
+        means = np.array([np.full(len(n), mean), [mean, mean, *self.centres]]) + sums / count
+        products -= np.stack([sums[0] ** 2, sums[1] ** 2, sums[0] * sums[1]]) / count
+        saturated = np.count_nonzero(seen < limits[0]), np.count_nonzero(seen > limits[1])
+        moved = np.bincount(codes, np.abs(np.diff(x)), self.words + 1)
+        best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
+        for side, values in enumerate(sides):
+            for k, (value, row) in enumerate(highest(values, self.part.starts, self.kept)):
+                best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
+        return Partial(
+            np.stack([n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
+            np.stack([steps, moved])[:, :-1], sample[self.sampled], best, places,
+        )  # fmt: skip
+
+
+def _hashes(part: Part) -> Array:
+    """(R,), from 0 to 1: of the sequence and the step, so that a row is in the sample or not whatever part it is in."""
+    from pandas.util import hash_array
+
+    z = np.repeat(hash_array(np.asarray(part.ids)), np.diff(part.starts)) + part.t.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # the end of splitmix64
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return z.astype(np.float64) / 2.0**64

@@ -1,0 +1,186 @@
+"""Steps and stretches that are found by the values of units; only the columns of these units are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import MissingError, OptionError
+from ..layout import Block
+from .contexts import Context, Contexts
+
+if TYPE_CHECKING:
+    from ..states import Part, States
+
+
+class Hit(NamedTuple):
+    """A stretch of `length` steps: its value, the number of its part, its first row there.
+
+    others: how many units beside those asked for are on throughout.
+    """
+
+    value: float
+    part: int
+    row: int
+    length: int = 1
+    others: int | None = None
+
+
+def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]:
+    """The n highest values and their rows, the first of the highest of a sequence.
+
+    values: (R,), float64, -inf for none. starts: as of `Part`.
+    """
+    best = np.maximum.reduceat(values, starts[:-1])
+    for at in np.argsort(-best, kind="stable")[:n]:
+        if best[at] > -np.inf:
+            yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
+
+
+def around(
+    states: States, hits: Sequence[Hit], before: int, after: int, read: Callable[[Part], Array] | None = None
+) -> list[Context]:
+    """The hits with so many steps before and after them, as far as their sequences go. read: gives the values (R,)."""
+    found: dict[int, Context] = {}
+    parts = {part.span.number: part for part in states.parts()}
+    for number in {hit.part for hit in hits}:
+        part = parts.pop(number)  # one at a time is held
+        tokens, values = part.tokens, None if read is None else read(part)
+        for at, hit in enumerate(hits):
+            if hit.part != number:
+                continue
+            k = int(np.searchsorted(part.starts, hit.row, "right")) - 1
+            rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], hit.row + hit.length + after))
+            steps = part.t[rows]
+            found[at] = Context(
+                part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
+                tuple(map(str, steps) if tokens is None else tokens[rows]),
+                np.zeros(len(steps)) if values is None else values[rows].astype(np.float64), hit.length, hit.others,
+            )  # fmt: skip
+    return [found[at] for at in range(len(hits))]
+
+
+def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int) -> Contexts:
+    """See `States.top`."""
+    _at_least(n=(n, 1), before=(before, 0), after=(after, 0))
+    block, j = states.layout.unit(unit)
+    sign = -1.0 if lowest else 1.0
+    found: list[Hit] = []
+
+    def read(part: Part) -> Array:
+        return part.values(block, [j])[:, 0].astype(np.float64)
+
+    for part in states.parts():
+        values = sign * read(part)
+        values[~np.isfinite(values)] = -np.inf
+        found += (Hit(value, part.span.number, row) for value, row in highest(values, part.starts, n))
+        found = sorted(found, key=lambda hit: (-hit.value, hit.part, hit.row))[:n]
+    found = [hit._replace(value=sign * hit.value) for hit in found]
+    title = f"{block.scope}/{block.line}[{j}], {'lowest' if lowest else 'highest'} value of a sequence"
+    return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
+
+
+class Level(NamedTuple):
+    """When a unit is on: above one level, below the other, or between them."""
+
+    above: float | None
+    below: float | None
+
+    def on(self, values: Array) -> Array:
+        """Where values are."""
+        found = np.ones(values.shape, bool) if self.above is None else values > self.above
+        return found if self.below is None else found & (values < self.below)
+
+    def __str__(self) -> str:
+        ends = ((word, end) for word, end in (("above", self.above), ("below", self.below)) if end is not None)
+        return " and ".join(f"{word} {end:g}" for word, end in ends)
+
+
+def level(above: float | None, below: float | None) -> Level:
+    """The level; above 0.3, as in LSTMVis, if there is neither. Raises OptionError for one that is no number."""
+    if any(end is not None and not np.isfinite(end) for end in (above, below)):
+        raise OptionError(f"a level is a finite number; found above={above}, below={below}")
+    return Level(0.3, None) if above is None and below is None else Level(above, below)
+
+
+def match(
+    states: States, units: Sequence[int], line: str, at: Level, min_length: int, max_length: int | None, n: int,
+    exact: bool, before: int, after: int,
+) -> Contexts:  # fmt: skip
+    """See `States.match`."""
+    _at_least(n=(n, 1), min_length=(min_length, 1), before=(before, 0), after=(after, 0))
+    block, chosen = _one(states, line), sorted(set(units))
+    if not chosen or chosen[0] < 0 or chosen[-1] >= block.width:
+        raise MissingError(f"{line} has the units 0 to {block.width - 1}; found {', '.join(map(str, units)) or 'none'}")
+    found: list[Hit] = []
+
+    def read(part: Part) -> Array:
+        """The value that is nearest to the level."""
+        values = part.values(block, chosen).astype(np.float64)
+        return values.max(axis=1) if at.above is None else values.min(axis=1)
+
+    for part in states.parts():
+        on = at.on(part.values(block, chosen)).all(axis=1)
+        edge = np.zeros(len(on) + 1, bool)
+        edge[part.starts] = True
+        first = np.flatnonzero(on & (edge[:-1] | ~np.roll(on, 1)))
+        stop = np.flatnonzero(on & (edge[1:] | ~np.roll(on, -1))) + 1
+        fits = (stop - first >= min_length) & (stop - first <= (max_length or len(on)))
+        runs = np.stack([first, stop], axis=1)[fits]
+        others = _throughout(at.on(part.values(block)), runs) - len(chosen) if exact and len(runs) else None
+        order = np.lexsort((runs[:, 0], runs[:, 0] - runs[:, 1], *([] if others is None else [others])))[:n]
+        values = read(part) if len(order) else np.empty(0)
+        found += (
+            Hit(
+                float(values[a:b].mean()),
+                part.span.number,
+                int(a),
+                int(b - a),
+                None if others is None else int(others[k]),
+            )
+            for k, (a, b) in zip(order, runs[order], strict=True)
+        )
+        found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
+    title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {at}"
+    return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
+
+
+def _throughout(on: Array, runs: Array) -> Array:
+    """How many units are on (R, U) throughout each run (n, 2)."""
+    ended = np.concatenate([on, np.zeros((1, on.shape[1]), bool)])  # where a run may end
+    return np.logical_and.reduceat(ended, runs.ravel())[::2].sum(axis=1)
+
+
+def select(
+    states: States, sequence: int | str, first: int, last: int, line: str, at: Level, exclusive: bool
+) -> list[int]:
+    """See `States.select`."""
+    block = _one(states, line)
+    part, rows = states.rows_of(sequence)
+    t0, t1 = int(part.t[rows][0]), int(part.t[rows][-1])
+    if not t0 <= first <= last <= t1:
+        raise MissingError(f"sequence {sequence} has the steps {t0} to {t1}; found {first} to {last}")
+    on = at.on(part.values(block)[rows])
+    found = on[first - t0 : last - t0 + 1].all(axis=0)
+    for beside in (first - 1, last + 1) if exclusive else ():
+        if t0 <= beside <= t1:
+            found &= ~on[beside - t0]
+    return [int(unit) for unit in np.flatnonzero(found)]
+
+
+def _one(states: States, line: str) -> Block:
+    found = states.layout.chosen(line)
+    if len(found) > 1:
+        raise OptionError(
+            f"{line!r} may be any of {', '.join(f'{b.scope}/{b.line}' for b in found)}: write one of them"
+        )
+    return found[0]
+
+
+def _at_least(**given: tuple[int, int]) -> None:
+    for name, (value, least) in given.items():
+        if value < least:
+            raise OptionError(f"{name} is at least {least}; found {value}")
