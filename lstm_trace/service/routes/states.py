@@ -1,4 +1,4 @@
-"""The states of corpora: which there are, their sequences, a text with a unit, and where in a corpus units are active."""
+"""The states of corpora: which there are, their sequences, a text with a unit, and where units are active."""
 
 from __future__ import annotations
 

@@ -28,6 +28,7 @@ SEQUENCE = next(k for k, text in enumerate(TEXTS) if re.search(r'\w "\w{4,}', te
 FIRST = TEXTS[SEQUENCE].index('"')
 LAST = TEXTS[SEQUENCE].index('"', FIRST + 1) - 1
 HERE = f"{AT}&sequence={SEQUENCE}"
+ALL = f"{HERE}&span={FIRST}..{LAST}&match={COUNTER}&table=1"
 
 
 @pytest.fixture(scope="module")
@@ -284,10 +285,7 @@ def test_without_states_the_tab_says_how_to_begin(opened: Opening) -> None:
     assert page.get_by_text("lstm-trace corpus run model.npz --inputs data.parquet -o states/").is_visible()
 
 
-@pytest.mark.parametrize(
-    "hash",
-    [f"{HERE}&span={FIRST}..{LAST}&match={COUNTER}&table=1", "#sequences?states=strange", "#sequences?states=silent"],
-)
+@pytest.mark.parametrize("hash", [ALL, "#sequences?states=strange", "#sequences?states=silent"])
 def test_screen(shown: Any, hash: str) -> None:
     page = shown(hash)
     if "table" in hash:
@@ -309,7 +307,8 @@ def test_text_can_be_read_on_the_strongest_colours(shown: Any) -> None:
         for side in ("above", "below"):
             ratio = page.evaluate(
                 f"""(side) => {{{HELPERS} const one = document.querySelector("#sequence-tokens .token");
-                one.style.backgroundColor = `var(--${{side}})`; return ratio(getComputedStyle(one).color, behind(one)); }}""",
+                one.style.backgroundColor = `var(--${{side}})`;
+                return ratio(getComputedStyle(one).color, behind(one)); }}""",
                 side,
             )
             assert ratio >= TEXT, (scheme, side)
@@ -318,7 +317,7 @@ def test_text_can_be_read_on_the_strongest_colours(shown: Any) -> None:
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_text_fits(shown: Any, opened: Opening, width: int) -> None:
     misfits = {}
-    page = shown(f"{HERE}&span={FIRST}..{LAST}&match={COUNTER}&table=1", width=width)
+    page = shown(ALL, width=width)
     start = opened("#sequences", width=width)
     for language in sorted(WORDS):
         for one, there in ((page, "#all-units tbody tr"), (start, ".start")):
