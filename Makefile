@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
 	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
-.PHONY: demo serve test test-quick test-frameworks test-notebook test-office test-browser test-database test-load fuzz \
+.PHONY: demo serve test test-quick test-frameworks test-notebook test-office test-browser test-database test-corpus test-load fuzz \
 	lint format golden schemas traces images docs bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
@@ -28,6 +28,9 @@ test-browser: .venv/browser ## the web pages in headless Chromium; skipped with 
 
 test-database: .venv/test ## the store on SQLite and on a PostgreSQL of its own; that is skipped where it is not installed
 	$(BIN)/python -m pytest -rs tests/store
+
+test-corpus: .venv/corpus ## the corpus with its cluster and probe: processes that are killed, workers joined by address
+	$(BIN)/python -m pytest -rs tests/corpus
 
 test-load: .venv/load ## the service under load for some minutes, and random requests from its OpenAPI description
 	$(BIN)/python -m pytest -rs tests/load
@@ -82,7 +85,7 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 	@touch $@
 
 .venv/test: .venv/core
-	@echo 'Installing into .venv what the tests need (pytest, hypothesis, llvmlite, typst, …; 270 MB): about a minute …' >&2
+	@echo 'Installing into .venv what the tests need (pytest, hypothesis, llvmlite, typst, pyarrow, …; 420 MB): about a minute …' >&2
 	@$(PIP) install -e '.[test]'
 	@touch $@
 
@@ -94,6 +97,11 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 .venv/browser: .venv/test
 	@echo 'Installing Playwright into .venv (Chromium is the one of the system) …' >&2
 	@$(PIP) install -e '.[test,browser]'
+	@touch $@
+
+.venv/corpus: .venv/test
+	@echo 'Installing Dask and scikit-learn into .venv: less than a minute …' >&2
+	@$(PIP) install -e '.[test,corpus,probe]'
 	@touch $@
 
 .venv/load: .venv/test

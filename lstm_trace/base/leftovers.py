@@ -65,10 +65,42 @@ def folder(target: Path, suffix: str) -> Iterator[str]:
             os.close(handle)
 
 
+@contextmanager
+def alone(folder: Path) -> Iterator[bool]:
+    """Whether nobody else holds a folder; then it is held until the context ends, or its process.
+
+    Two may hold it where there are no locks: on Windows, on some file systems. Raises OSError.
+    """
+    if sys.platform == "win32":
+        yield True
+        return
+    handle = open_own(folder)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            free = True
+        except BlockingIOError:
+            free = False
+        except OSError:  # no locks here
+            free = True
+        yield free
+    finally:
+        os.close(handle)
+
+
 def sweep(target: Path) -> None:
     """Remove what writers of `target` that are gone have left. Raises nothing: it is not what the caller came for."""
-    names = re.compile(rf"{re.escape(_prefix(target))}[a-z0-9_]{{8}}\.(part|rows|look)")
-    with suppress(OSError), os.scandir(target.parent) as entries:
+    _sweep(target.parent, re.escape(_prefix(target)))
+
+
+def sweep_folder(folder: Path) -> None:
+    """Remove what all writers in a folder that are gone have left."""
+    _sweep(folder, r"\..{1,200}\.lstm-trace-")
+
+
+def _sweep(folder: Path, prefix: str) -> None:
+    names = re.compile(rf"{prefix}[a-z0-9_]{{8}}\.(part|rows|look)")
+    with suppress(OSError), os.scandir(folder) as entries:
         for name in [entry.path for entry in entries if names.fullmatch(entry.name)]:
             with suppress(OSError):
                 _remove(name)

@@ -181,6 +181,15 @@ def name_list(ctx: click.Context, param: click.Parameter, value: str | None) -> 
     return names
 
 
+def unit_list(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
+    """The units of `3,5,7`."""
+    if value is None:
+        return None
+    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", value):
+        raise click.BadParameter(f"expected units (from 0) with commas between, found {value!r}", ctx, param)
+    return tuple(map(int, value.split(",")))
+
+
 def step_slice(ctx: click.Context, param: click.Parameter, value: str | None) -> slice | None:
     """The steps of A:B, A:, :B or one step; negative ones count from the end."""
     if value is None:

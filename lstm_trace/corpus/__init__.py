@@ -7,7 +7,8 @@ find what the units track (docs/corpus.md). Needs pyarrow; several processes or 
 from __future__ import annotations
 
 from .running import run
+from .sampled.ablate import ablate
 from .states import States
 from .states import opened as open
 
-__all__ = ["States", "open", "run"]
+__all__ = ["States", "ablate", "open", "run"]

@@ -124,7 +124,7 @@ def by_cluster(
     no cluster, HaltError for a worker that cannot do the work.
     """
     if WorkerPlugin is object:
-        raise OptionError(missing("--workers and --scheduler", "distributed", "leave them out"))
+        raise OptionError(missing("a corpus with workers or a scheduler", "dask", "leave them out"))
     if not todo:
         return
     with ExitStack() as stack:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,8 +46,8 @@ def batches(lengths: Array, most: int) -> Iterator[Array]:
     yield order[first:]
 
 
-def states(model: Model, rows: Rows, way: Way) -> dict[tuple[str, str], Array]:
-    """The recorded lines by scope and name, (R, width), in the order of the rows.
+def states(model: Model, rows: Rows, way: Way, hold: Mapping[str, Any] | None = None) -> dict[tuple[str, str], Array]:
+    """The recorded lines by scope and name, (R, width), in the order of the rows. hold: as `Model.run` takes it.
 
     On one thread: the number of threads decides in which order products are summed.
     """
@@ -59,7 +59,7 @@ def states(model: Model, rows: Rows, way: Way) -> dict[tuple[str, str], Array]:
             x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
             for b, k in enumerate(batch):
                 x[: lengths[b], b] = rows.x[starts[k] : starts[k + 1]]
-            trace = model.run(x, lengths=lengths, record=way.record, plan=way.plan, batch_first=False)
+            trace = model.run(x, lengths=lengths, record=way.record, plan=way.plan, batch_first=False, hold=hold)
             for scope, lines in trace.lines.items():
                 for name, values in lines.items():
                     if (scope, name) not in found:

@@ -83,6 +83,10 @@ class Layout(NamedTuple):
             raise MissingError(f"{address!r}: {found[0].line} has the units 0 to {found[0].width - 1}")
         return found[0], unit
 
+    def address(self, block: Block, unit: int) -> str:
+        """A unit as `unit` reads it: with its place where there are several."""
+        return f"{block.scope}/" * (len(self.scopes) > 1) + f"{block.line}[{unit}]"
+
 
 def layout(
     widths: Mapping[tuple[Scope, str], int], kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None

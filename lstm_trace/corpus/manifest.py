@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_bytes, written
+from ..errors import FileError
 from ..trace.files.schema import validate
 from .job import Files, Stored
 from .layout import Block, Layout, Range, name_of
 from .rows import Span
 
-MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed.json"
+MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
 #: Bytes of a manifest that are read: some millions of parts.
 LARGEST = 1 << 28
 
@@ -74,7 +76,12 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     path = Path(folder, MANIFEST)
     if not path.exists():
         return None
-    return validate(Manifest, read_bytes(path, "no manifest of a corpus", LARGEST), str(path))
+    content = read_bytes(path, "no manifest of a corpus", LARGEST)
+    said = re.search(rb'"format": *"lstm-trace-corpus/([^"]{1,20})"', content[:1000])
+    if said is not None and said[1] != b"1":
+        found = said[1].decode(errors="replace")
+        raise FileError(f"{path}: written in version {found} of the format, and this lstm-trace reads 1: update it")
+    return validate(Manifest, content, str(path))
 
 
 def write_json(path: Path, data: Any) -> None:

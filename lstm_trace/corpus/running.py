@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from ..base.leftovers import alone, sweep_folder
+from ..base.os_errors import reason
 from ..errors import FileError, OptionError
 from ..model.model import Model
 from ..model.sources import prepare
+from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
+from .beside import write_index, write_model
 from .computing import Way
 from .inputs import opened as opened_source
 from .job import Files, Job, Stored, corpus_model, digest, plan_of, recorded
-from .manifest import FAILED, MANIFEST, BlockInfo, Manifest, read_manifest, write_json
+from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Manifest, read_manifest, write_json
 from .parts import Done, by_loop
-from .rows import Span, cut
+from .rows import Index, Span, cut
 from .states import States
 
 
@@ -35,6 +39,7 @@ def run(
     batch: int = 64,
     workers: int = 0,
     scheduler: str | None = None,
+    share: tuple[int, int] | None = None,
     fresh: bool = False,
     progress: Callable[[int, int], None] | None = None,
     tell: Callable[[str], None] | None = None,
@@ -54,6 +59,7 @@ def run(
         batch: sequences that are computed at once.
         workers: processes on this machine, by Dask; 0 computes in this one.
         scheduler: the address of a Dask cluster, `tcp://…`, instead.
+        share: (k, n): only every n-th part, from the k-th on, beside other processes that compute the other shares.
         fresh: remove what another run has left in the folder.
         progress: called with (steps done, steps in all).
         tell: called with a sentence on the cluster, as where its dashboard is.
@@ -66,26 +72,34 @@ def run(
         FileError: where the inputs cannot be read, or the folder holds the parts of another run.
         LstmTraceError: where model, inputs and options do not fit together.
     """
+    if workers < 0 or (workers and scheduler is not None):
+        raise OptionError("workers are processes on this machine, 0 or more; a cluster at an address has its own")
+    if share is not None and not (1 <= share[0] <= share[1] and not fresh):
+        raise OptionError(f"share is (k, n) with 1 <= k <= n, without fresh; found {share}")
     prepared = corpus_model(prepare(model))
-    job = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
-    begin(job, prepared, fresh)
-    todo = missing(job)
-    if scheduler is not None or workers:
-        from .cluster import by_cluster
+    job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
+    failed = FAILED.format("" if share is None else f"-{share[0]}")
+    with _folder(job.folder, several=share is not None):
+        begin(job, prepared, index, fresh)
+        for path in job.folder.glob(failed if share else FAILED.format("*")):
+            path.unlink(missing_ok=True)
+        todo = [span for span in missing(job) if share is None or span.number % share[1] == share[0] - 1]
+        if scheduler is not None or workers:
+            from .cluster import by_cluster
 
-        done = by_cluster(job, prepared, todo, workers, scheduler, tell)
-    else:
-        done = by_loop(job, prepared, todo)
-    with closing(done):
-        follow(job, todo, done, progress)
+            done = by_cluster(job, prepared, todo, workers, scheduler, tell)
+        else:
+            done = by_loop(job, prepared, todo)
+        with closing(done):
+            follow(job.folder / failed, todo, done, progress)
     return States(job.folder)
 
 
 def laid_out(
     model: Model, inputs: Any, out: str | Path, record: Sequence[str] | None, layers: Sequence[int] | None,
     dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: dict[str, Any],
-) -> Job:  # fmt: skip
-    """The job of `run`, whose arguments these are. Nothing is written."""
+) -> tuple[Job, Index]:  # fmt: skip
+    """The job of `run`, whose arguments these are, and the sequences. Nothing is written."""
     for name, value in (("steps_per_part", steps_per_part), ("batch", batch)):
         if value < 1:
             raise OptionError(f"{name} is a whole number of at least 1; found {value}")
@@ -95,29 +109,68 @@ def laid_out(
     source = opened_source(inputs, model.input_width, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
-    return Job(
+    job = Job(
         Path(out).absolute(), source, source.digest(), digest(model), Way(plan_of(model), batch, record_of), layout,
         dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),
     )  # fmt: skip
+    return job, index
 
 
-def begin(job: Job, model: Model, fresh: bool = False) -> None:
-    """The folder with its manifest. Raises FileError where it holds another run."""
-    job.folder.mkdir(parents=True, exist_ok=True)
+@contextmanager
+def _folder(folder: Path, several: bool) -> Iterator[None]:
+    """The folder of a run, which is ours until the context ends. several: runs may write into it. Raises FileError."""
+    with ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            free = several or stack.enter_context(alone(folder))
+        except OSError as error:
+            raise FileError(f"{folder}: {reason(error)}; give a folder that can be written") from None
+        if not free:
+            raise FileError(f"{folder}: another run is writing into it; wait for its end, or give another folder")
+        sweep_folder(folder)
+        yield
+
+
+def begin(job: Job, model: Model, index: Index, fresh: bool = False) -> None:
+    """The folder with what stands beside the parts. Raises FileError where it holds another run."""
     there = read_manifest(job.folder)
-    if there is not None and there.key != job.key:
-        if not fresh:
-            other = [name for name, value in job.premises.items() if there.premises.get(name) != value]
-            raise FileError(
-                f"{job.folder} holds the states of another run, which differs in {' and '.join(other)}: give another "
-                "folder, or --fresh (fresh=True), which removes those states"
-            )
+    if there is not None and there.key != job.key and not fresh:
+        raise FileError(
+            f"{job.folder} holds the states of another run; what differs is {differences(job, there)}: give another "
+            "folder, or --fresh (fresh=True), which removes those states"
+        )
+    if there is not None and fresh:
         clear(job.folder, there)
         there = None
-    if there is None:
+    if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
+        write_model(job.folder, model, job.source.width)
+        write_index(job.folder, index, job.spans)
         write_json(job.folder / MANIFEST, manifest(job, model).model_dump())
-    elif fresh:
-        clear(job.folder, there, parts_only=True)
+
+
+#: What differs between two runs, by premise; whether its values say something.
+_CALLED = {
+    "version": ("the version of the files", True),
+    "model": ("the model", False),
+    "inputs": ("the inputs", False),
+    "plan": ("the plan", True),
+    "batch": ("the size of the batches", True),
+    "record": ("what is recorded", True),
+    "dtype": ("the type of the stored values", True),
+    "format": ("the format of the files", True),
+    "parts": ("the division into parts", False),
+}
+
+
+def differences(job: Job, there: Manifest) -> str:
+    """In words, what differs between a run and the one that is in its folder."""
+    found: list[str] = []
+    for name, (called, telling) in _CALLED.items():
+        mine, theirs = job.premises[name], there.premises.get(name)
+        if mine != theirs and not (name == "parts" and found):  # other inputs have other parts
+            values = (", ".join(one) if isinstance(one, list) else one for one in (theirs, mine))
+            found.append(called + " ({} there, {} here)".format(*values) * telling)
+    return " and ".join(found) or "its key, so that its manifest was changed"
 
 
 def manifest(job: Job, model: Model) -> Manifest:
@@ -130,13 +183,11 @@ def manifest(job: Job, model: Model) -> Manifest:
     )  # fmt: skip
 
 
-def clear(folder: Path, there: Manifest, parts_only: bool = False) -> None:
+def clear(folder: Path, there: Manifest) -> None:
     """Remove the files of a run, its manifest last."""
-    for span in there.spans:
-        for name in there.files_of(span.number):
-            (folder / name).unlink(missing_ok=True)
-    for name in (FAILED, *(() if parts_only else (MANIFEST,))):
-        (folder / name).unlink(missing_ok=True)
+    names = [name for span in there.spans for name in there.files_of(span.number)]
+    for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
+        path.unlink(missing_ok=True)
 
 
 def missing(job: Job) -> list[Span]:
@@ -151,17 +202,16 @@ def missing(job: Job) -> list[Span]:
     return found
 
 
-def follow(job: Job, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
-    """Tell how far the work is, and keep a list of the parts that failed."""
-    steps, total, failed = 0, sum(span.steps for span in todo), []
-    for one in done:
-        steps += one.span.steps
-        if one.error:
-            failed.append({"part": one.span.number, "error": one.error})
-        if progress is not None:
-            progress(steps, total)
-    if failed:
-        write_json(job.folder / FAILED, sorted(failed, key=lambda one: int(one["part"])))
-    else:
-        with suppress(FileNotFoundError):
-            (job.folder / FAILED).unlink()
+def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
+    """Tell how far the work is, and keep a list of the parts that failed. path: of the list."""
+    steps, total, failed = 0, sum(span.steps for span in todo), {}
+    try:
+        for one in done:
+            steps += one.span.steps
+            if one.error:
+                failed[one.span.number] = message(one.error)
+            if progress is not None:
+                progress(steps, total)
+    finally:
+        if failed:
+            write_json(path, [{"part": part, "error": failed[part]} for part in sorted(failed)])

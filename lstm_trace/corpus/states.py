@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.extras import missing
 from ..base.files import read_bytes, read_json
-from ..errors import FileError, MissingError
+from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from . import part_file
 from .arrow import pa, parquet
+from .beside import place_of, read_model
 from .layout import Block, Layout, name_of
 from .manifest import FAILED, MANIFEST, Manifest, read_manifest
 from .rows import SEQUENCE, STEP, TOKEN, Span
@@ -23,6 +26,9 @@ from .rows import SEQUENCE, STEP, TOKEN, Span
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..model.model import Model
+    from .sampled.probe import Probe
+    from .sampled.verify import CorpusVerification
     from .units import Contexts, Units
 
 
@@ -36,7 +42,8 @@ class Part:
     @cached_property
     def places(self) -> Any:
         """`seq_id`, `t`, and what else the input brought, as a table of Arrow."""
-        return part_file.read_places(self.states.folder, self.span.number, self.states.place_columns)
+        folder, number = self.states.folder, self.span.number
+        return part_file.read_places(folder, number, part_file.place_columns(folder, number, self.states.layout))
 
     @cached_property
     def _file(self) -> Any:
@@ -99,10 +106,8 @@ class States:
     @cached_property
     def failed(self) -> dict[int, str]:
         """By number, why a part could not be computed."""
-        path = self.folder / FAILED
-        if not path.exists():
-            return {}
-        return {int(one["part"]): str(one["error"]) for one in read_json(path, read_bytes(path))}
+        lists = [read_json(path, read_bytes(path)) for path in sorted(self.folder.glob(FAILED.format("*")))]
+        return {int(one["part"]): str(one["error"]) for one in itertools.chain(*lists)}
 
     def __repr__(self) -> str:
         there = self.manifest
@@ -120,7 +125,11 @@ class States:
         spans = self.spans
         if not spans:
             raise MissingError(f"{self.folder}: no part is there yet; run the corpus first")
-        return (Part(self, span) for span in spans)
+        return map(self.part, spans)
+
+    def part(self, span: Span) -> Part:
+        """One of the parts."""
+        return Part(self, span)
 
     @cached_property
     def place_columns(self) -> list[str]:
@@ -131,6 +140,21 @@ class States:
     def targets(self) -> list[str]:
         """The further columns that the input brought."""
         return [n for n in self.place_columns if n not in (SEQUENCE, STEP, TOKEN, "layer", "direction")]
+
+    def model(self) -> Model:
+        """The model, as it was run over the corpus. Raises FileError where it is not that of the manifest."""
+        return read_model(self.folder, str(self.manifest.premises.get("model")))
+
+    def rows_of(self, sequence: int | str) -> tuple[Part, slice]:
+        """The part of a sequence, and its rows there. sequence: its id.
+
+        Raises MissingError where there is none, or its part is not there yet.
+        """
+        number, rows = place_of(self.folder, sequence)
+        for span in self.spans:
+            if span.number == number:
+                return Part(self, span), rows
+        raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
 
     @checked
     def unit(self, address: str) -> pd.DataFrame:
@@ -153,12 +177,77 @@ class States:
         found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
         return found
 
-    def rows_of(self, id: int | str) -> tuple[Part, slice]:
-        """The part that holds a sequence, and its rows there. Raises MissingError."""
-        for part in self.parts():
-            for at in np.flatnonzero(part.ids.astype(str) == str(id)):
-                return part, slice(int(part.starts[at]), int(part.starts[at + 1]))
-        raise MissingError(f"{self.folder} has no sequence {id!r}")
+    def to_duckdb(self, connection: Any = None) -> Any:
+        """The rows of all parts, as a relation of DuckDB, which reads of the files what a query needs.
+
+        Args:
+            connection: of DuckDB; its default one if None.
+
+        Returns:
+            The relation; `.filter(…)`, `.aggregate(…)` and `.df()` work on it, and SQL by its Python name.
+
+        Raises:
+            OptionError: where DuckDB is missing, or the states are in files that it does not read.
+        """
+        try:
+            import duckdb
+        except ImportError:
+            raise OptionError(missing("to_duckdb", "duckdb", "read the files with polars or pandas")) from None
+        if self.manifest.files != "parquet":
+            raise OptionError(f"the states are in .{self.manifest.files} files; DuckDB reads Parquet")
+        files = [str(self.folder / self.manifest.files_of(span.number)[0]) for span in self.spans]
+        return (connection or duckdb).read_parquet(files)
+
+    @checked
+    def probe(
+        self, target: str, line: str | None = "c_t", *, labels: str | Path | None = None, test: float = 0.25,
+        seed: int = 0, max_steps: int = 200_000,
+    ) -> Probe:  # fmt: skip
+        """Decode a target from the states, linearly, with scikit-learn (docs/corpus.md, Probes).
+
+        Args:
+            target: a column of the states: text, true or false, and whole numbers of few values by a logistic
+                regression, other numbers by a ridge regression.
+            line: `c_t`, or `1/reverse/c_t`; all that are stored if None.
+            labels: a file with the columns `seq_id`, `t` and the target (Parquet or CSV), instead.
+            test: the share of the sequences that are tested, and not learned from.
+            seed: of all that is random.
+            max_steps: whole sequences are drawn with at most so many steps together.
+
+        Returns:
+            Scores with intervals, the weights of each unit, and what they are worth against a majority and a control.
+
+        Raises:
+            MissingError: for a line or target that there is not.
+            OptionError: where there is too little to learn from, or scikit-learn is not installed.
+            FileError: where the labels cannot be read.
+        """
+        from .sampled.probe import probe
+
+        return probe(self, target, line, labels, test, seed, max_steps)
+
+    @checked
+    def verify(
+        self, sample: int | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
+    ) -> CorpusVerification:
+        """Compute a sample again, line by line, and compare what is stored with it (docs/corpus.md, Proof).
+
+        Args:
+            sample: how many sequences, drawn by a seeded hash; all if None.
+            seed: of the drawing.
+            model: from which the states were computed, as `corpus.run` takes it; that of the folder if None.
+            inputs: where the file is now from which they were computed.
+
+        Returns:
+            A verdict (`verified`, `failed`, `inconclusive`), the largest deviation, each value that is wrong; and
+            whether ids, steps, tokens and targets of the parts are those of the input, each sequence once.
+
+        Raises:
+            FileError: where the input cannot be read.
+        """
+        from .sampled.verify import verify
+
+        return verify(self, sample, seed, model, inputs)
 
     @checked
     def units(

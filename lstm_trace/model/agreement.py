@@ -53,7 +53,7 @@ def compared(
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
         return Agreement(None, f"agreement with {what} is inconclusive: float16 has overflowed")
     found = {
-        name: _measured(
+        name: measured(
             ours[name], single[name], double[name], values, [run[name] for run in rounded], ulp, name in stepwise
         )
         for name, values in theirs.items()
@@ -76,7 +76,7 @@ def compared(
     return Agreement(True, said)
 
 
-class _Measure(NamedTuple):
+class Measure(NamedTuple):
     """How far the arrays of one name are apart, and what rounding explains, at each step (T,), or (1,)."""
 
     off: Any  # the framework's, from the float64 run
@@ -87,9 +87,11 @@ class _Measure(NamedTuple):
     clear: Any  # whether the bound tells rounding from a fault
 
 
-def _measured(
+@np.errstate(over="ignore", invalid="ignore")
+def measured(
     ours: Any, single: Any, double: Any, theirs: Any, rounded: Sequence[Any], ulp: float, timed: bool
-) -> _Measure:
+) -> Measure:
+    """See `compared`."""
     scale = _scale(single, double, timed)
     seen = np.max([_scale(run, double, timed) for run in rounded], axis=0) if rounded else 0 * scale
     size = np.maximum(1.0, _spread(_sizes(double, timed)))
@@ -98,7 +100,7 @@ def _measured(
     of_single = 0.0 if ulp > SINGLE and rounded else factor * scale * ulp / SINGLE
     bound = np.maximum(of_single, FACTOR * seen) + floor
     off = _peaks(theirs, double, timed)
-    return _Measure(
+    return Measure(
         off=off,
         bound=bound,
         own=_scale(ours, double, timed),
@@ -108,7 +110,7 @@ def _measured(
     )
 
 
-def _fault(name: str, m: _Measure, ulp: float, timed: bool) -> str:
+def _fault(name: str, m: Measure, ulp: float, timed: bool) -> str:
     """What rounding does not explain, at the first step where it does not; empty where it explains all."""
     bad = m.clear & ~(m.off <= m.bound)
     if bad.any():

@@ -123,9 +123,11 @@ def _cell(
     top = [stage for stage in stages if stage.layer == layers - 1]
     for spec, cell, reverse in _candidates(trace, stages, directions):
         try:
-            bare = stack(cell, layers, directions, header.merge, header.padding, "", None, reverse)
-            known = {stage.scope: stage.cell for stage in bare}
-            extra = added_text(known[top[-1].scope], top[-1].cell)
+            known = {
+                stage.scope: stage.cell for stage in stack(cell, layers, directions, header.merge, reverse=reverse)
+            }
+            padding = () if header.padding is None else ("valid", top[-1].cell.output)
+            extra = added_text(known[top[-1].scope], top[-1].cell, padding)
             again = stack(cell, layers, directions, header.merge, header.padding, extra, given, reverse)
         except LstmTraceError:
             continue
@@ -182,12 +184,13 @@ def _text(cell: Cell) -> str:
     return "".join(f"{row}\n" for row in cell.text.splitlines() if row not in known)
 
 
-def added_text(bare: Cell, cell: Cell) -> str:
-    """The equations that a cell has beyond those of the bare one."""
+def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
+    """The equations that a cell has beyond those of the bare one. padding: names that `variants.masked` added."""
+    known = {*bare.by_name, *padding}
     rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
-    fed = [name for name in cell.inputs if name not in bare.inputs and name not in bare.by_name]
+    fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
     rows += [f"input: {', '.join(fed)}"] if fed else []
-    rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in bare.by_name]
+    rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
     rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []
     return "".join(f"{row}\n" for row in rows)
 

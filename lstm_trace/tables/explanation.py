@@ -46,6 +46,7 @@ class Explanation:
 
     columns: names; rows: tuples of numbers, text or None, in the same order; shown: the columns of the Markdown table,
     all of them if empty. more: other tables of the same finding, before the main one in Markdown, and in JSON.
+    heading: of the main table where there are others.
 
     Which rows of a long table are shown: ranked: the columns whose sizes decide, the first of them told of what is left
     out; timed: whether the rows run over time; adds: whether the values of `ranked` can be added up.
@@ -62,6 +63,7 @@ class Explanation:
     shown: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     more: tuple[Explanation, ...] = ()
+    heading: str = "Entries"
     ranked: tuple[str, ...] = ()
     timed: bool = False
     adds: bool = True
@@ -94,7 +96,7 @@ class Explanation:
         out += explained.in_markdown(self.figure, file)
         for part in self.more:
             out += [f"## {part.title}", "", *part._table(digits, "json"), ""]
-        out += [*(["## Entries", ""] if self.more else []), *self._table(digits, "csv")]
+        out += [*([f"## {self.heading}", ""] if self.more else []), *self._table(digits, "csv")]
         return printable("\n".join(out)) + "\n"
 
     def blocks(self, digits: int = 6) -> Iterator[Block]:
@@ -107,7 +109,7 @@ class Explanation:
             yield Heading(2, (part.title,))
             yield from part.table(digits)
         if self.more:
-            yield Heading(2, ("Entries",))
+            yield Heading(2, (self.heading,))
         yield from self.table(digits)
 
     def table(self, digits: int = 6) -> Iterator[Block]:
@@ -275,10 +277,10 @@ class Explanation:
 def heading(column: str) -> str:
     """A column's name as a table shows it.
 
-    >>> heading("integrated_gradients"), heading("gradient_x_input")
-    ('integrated gradients', 'gradient × input')
+    >>> heading("integrated_gradients"), heading("gradient_x_input"), heading("c_t[3]")
+    ('integrated gradients', 'gradient × input', 'c_t[3]')
     """
-    return HEADINGS.get(column, column.replace("_", " "))
+    return HEADINGS.get(column, column if column.endswith("]") else column.replace("_", " "))
 
 
 def shortest(value: float, trace: Trace | None = None) -> str:

@@ -48,7 +48,7 @@ class Table:
     """What is printed, texts only.
 
     places: how many columns stand before the line's name; `token` has the labels of the steps. asked: rows that were
-    asked for. left_out: what there was no room for, in words; may be empty.
+    asked for. left_out: what there was no room for, in words; may be empty. texts: columns that stand to the left.
     """
 
     title: str
@@ -57,6 +57,7 @@ class Table:
     places: int
     asked: frozenset[int]
     left_out: str
+    texts: tuple[str, ...] = ("direction", "token")
 
 
 def table(
@@ -110,7 +111,7 @@ def draw(found: Table) -> Iterator[Any]:
     for at, name in enumerate(found.head):
         drawn.add_column(
             Text(name),
-            justify="left" if name in ("direction", "token") or at == found.places else "right",
+            justify="left" if name in found.texts or at == found.places else "right",
             no_wrap=True,
         )
     for at, row in enumerate(found.rows):

@@ -19,6 +19,8 @@ USERS = (
     "keras",
     "onnx",
     "parquet",
+    "corpus",
+    "probe",
     "xarray",
     "xlsx",
     "pdf",
@@ -32,7 +34,7 @@ def test_what_is_asked_for_is_what_the_project_declares() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
     asked = {requirement for extra in USERS for requirement in declared[extra]}
     assert asked == set(extras.REQUIREMENTS.values())
-    assert all(re.match(r"[\w]+", text)[0] == name for name, text in extras.REQUIREMENTS.items())  # type: ignore[index]
+    assert all(re.match(r"[\w-]+", text)[0] == name for name, text in extras.REQUIREMENTS.items())  # type: ignore[index]
 
 
 def test_the_command_is_for_this_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -250,3 +250,14 @@ def test_what_would_act_on_a_screen_is_escaped_in_a_problem_file(title: str, not
     assert yaml.safe_load(written) == data
     assert not set(ACTING) & set(written)
     assert not {unicodedata.category(char) for char in written if char not in "\n\t"} & {"Cc", "Zl", "Zp"}
+
+
+@pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
+@pytest.mark.parametrize("name", ["y_t", "q_t"])
+def test_a_readout_of_rows_with_padding(rng: np.random.Generator, padding: str, name: str) -> None:
+    """A line of the readout has the name that the line at padding has else."""
+    arrays = {**weights(rng, {"kind": "lstm"}), "0/forward/W_hy": rng.normal(size=(2, H))}
+    model = lt.prepare(arrays, options={"padding": padding, "extra": f"{name} = softmax(W_hy @ h_t)"})
+    trace = model.run(rng.normal(size=(4, 2, I)), lengths=[4, 2])
+    same(again(trace), trace)
+    assert lt.problem(trace)["extra"] == f"{name} = softmax(W_hy @ h_t)\n"

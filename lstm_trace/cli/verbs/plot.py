@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,26 +17,16 @@ from ..options import (
     output_option,
     place_options,
     source_argument,
+    unit_list,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ...plot.figure import Figure
 
 #: The kinds of pictures: the keys of `plot.table.KINDS`, which imports pictures and numpy with them.
 KINDS = ("states", "unit", "text", "memory", "saturation", "gradient", "contribution", "weights", "diff")
 #: Options whose keyword is another word.
 _OPTION = {"lines": "line"}
-
-
-def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, ...] | None:
-    """The units of `3,5,7`."""
-    if value is None:
-        return None
-    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", value):
-        raise click.BadParameter(f"expected units (from 0) with commas between, found {value!r}", ctx, param)
-    return tuple(map(int, value.split(",")))
 
 
 @click.command("plot")
@@ -55,7 +44,7 @@ def units(ctx: click.Context, param: click.Parameter, value: str | None) -> tupl
 @click.option("--low", type=click.FloatRange(0, 1), help="saturation: a gate below it is shut (0.1).")
 @click.option("--high", type=click.FloatRange(0, 1), help="saturation: a gate above it is open (0.9).")
 @baseline_options
-@click.option("--unit", callback=units, metavar="N,…", help="Only these units (from 0).")
+@click.option("--unit", callback=unit_list, metavar="N,…", help="Only these units (from 0).")
 @click.option(
     "--order",
     type=click.Choice(["index", "cluster", "memory", "activity"]),
@@ -87,25 +76,16 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     """
     from ...base.files import format_of, written
     from ...plot.figure import SUFFIXES
+    from ..screen import in_colours
 
     said = form
     form = form or format_of(output, SUFFIXES, "pictures", "svg", FORMAT)
     figure = _figure(source, kind, allow_nonfinite, given)
     if figure.terminal is not None and not said and output == "-":
         with written(output) as file:
-            file.write(_terminal(figure.terminal))
+            file.write(in_colours(figure.terminal))
         return
     figure.save(output, form)
-
-
-def _terminal(drawn: Callable[[int, bool], str]) -> str:
-    """What a terminal shows: colours where there is one that has them."""
-    import os
-    import shutil
-    import sys
-
-    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return drawn(shutil.get_terminal_size().columns, bool(colours))
 
 
 def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]) -> Figure:

@@ -33,18 +33,11 @@ def command(
     """
     import shutil
 
-    from rich.console import Console
-
-    class Screen(Console):
-        def on_broken_pipe(self) -> None:  # rich would end with exit code 1
-            raise BrokenPipeError
-
     from ...tables.terminal import draw, table
     from ...trace.rows import Selection
+    from ..screen import show
 
     width, height = shutil.get_terminal_size()
     trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold)
     found = table(trace, Selection(**selection), width, None if everything else height, digits)
-    console = Screen(width=width, highlight=False)
-    for part in draw(found):
-        console.print(part)
+    show(draw(found), width)

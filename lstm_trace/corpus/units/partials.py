@@ -130,7 +130,8 @@ class Measure:
             units = range(first, min(first + AT_ONCE, block.width))
             kept = [None] * len(units) if gate is None else rows.part.values(gate, units).T
             for raw, of_gate in zip(rows.part.values(block, units).T, kept, strict=True):
-                halved = np.nan if of_gate is None else halvings(of_gate.astype(np.float64)).sum()
+                known = of_gate is not None and np.isfinite(of_gate).all()
+                halved = halvings(of_gate.astype(np.float64)).sum() if known else np.nan
                 yield rows.measured(np.ascontiguousarray(raw), limits, halved)
 
 

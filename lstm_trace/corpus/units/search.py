@@ -65,7 +65,7 @@ def around(
 
 def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int) -> Contexts:
     """See `States.top`."""
-    _at_least(n=(n, 1), before=(before, 0), after=(after, 0))
+    at_least(n=(n, 1), before=(before, 0), after=(after, 0))
     block, j = states.layout.unit(unit)
     sign = -1.0 if lowest else 1.0
     found: list[Hit] = []
@@ -111,7 +111,7 @@ def match(
     exact: bool, before: int, after: int,
 ) -> Contexts:  # fmt: skip
     """See `States.match`."""
-    _at_least(n=(n, 1), min_length=(min_length, 1), before=(before, 0), after=(after, 0))
+    at_least(n=(n, 1), min_length=(min_length, 1), before=(before, 0), after=(after, 0))
     block, chosen = _one(states, line), sorted(set(units))
     if not chosen or chosen[0] < 0 or chosen[-1] >= block.width:
         raise MissingError(f"{line} has the units 0 to {block.width - 1}; found {', '.join(map(str, units)) or 'none'}")
@@ -180,7 +180,8 @@ def _one(states: States, line: str) -> Block:
     return found[0]
 
 
-def _at_least(**given: tuple[int, int]) -> None:
+def at_least(**given: tuple[int, int]) -> None:
+    """Raise OptionError for a number that is less than it has to be. given: by name, the number and the least."""
     for name, (value, least) in given.items():
         if value < least:
             raise OptionError(f"{name} is at least {least}; found {value}")

@@ -14,7 +14,7 @@ from ...cell.network import layer_and_direction
 from ...errors import MissingError, OptionError, nearest
 from ...explanation.half_life import by_halvings
 from .partials import PLACE, Measure, Partial, correlation, merge
-from .search import Hit, around
+from .search import Hit, around, at_least
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +67,7 @@ def units(states: States, line: str | None, contexts: int, progress: Callable[[i
     """See `States.units`."""
     import pandas as pd
 
+    at_least(contexts=(contexts, 1))
     measure = Measure(states, states.layout.chosen(line), contexts)
     found, total = None, sum(span.steps for span in states.spans)
     for part in states.parts():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import click
@@ -9,6 +10,19 @@ import click
 from ...model_options import layout_options
 from ...options import conclude, echo, name_list, nonfinite_option
 from .options import READING, reading_options
+
+#: Keywords of `corpus.run` that options give as they are.
+CHOSEN = ("record", "dtype", "format", "steps_per_part", "batch", "share", "fresh")
+
+
+def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """The numbers of K/N."""
+    if value is None:
+        return None
+    match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", value)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise click.BadParameter(f"expected K/N, as 3/32, with K from 1 to N; found {value!r}", ctx, param)
+    return int(match[1]), int(match[2])
 
 
 @click.command("run")
@@ -24,6 +38,7 @@ from .options import READING, reading_options
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
 @click.option("--workers", type=click.IntRange(min=0), help="Processes, by Dask (none: this one).")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask cluster, tcp://…, instead of --workers.")
+@click.option("--share", metavar="K/N", callback=_share, help="Only every N-th part, from the K-th on.")
 @click.option("--fresh", is_flag=True, help="Remove what another run has left in the folder.")
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder of the states.")
 @layout_options
@@ -51,7 +66,7 @@ def command(
     from .status import summary
 
     reading = {name: given.pop(name) for name in READING}
-    chosen = {name: given.pop(name) for name in ("record", "dtype", "format", "steps_per_part", "batch", "fresh")}
+    chosen = {name: given.pop(name) for name in CHOSEN}
     with Bar("computing") as bar:
         states = run(
             model_in(model, given, allow_nonfinite),
@@ -61,6 +76,7 @@ def command(
             workers=workers or 0,
             scheduler=scheduler,
             progress=bar,
+            tell=lambda text: echo(text, err=True),
             **chosen,
             **{name: value for name, value in reading.items() if value is not None},
         )

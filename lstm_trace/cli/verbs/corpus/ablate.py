@@ -1,0 +1,58 @@
+"""`lstm-trace corpus ablate`: units held over a corpus."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from ...model_options import layout_options
+from ...options import name_list, nonfinite_option
+from .options import READING, reading_options
+from .writing import checked, show, table_option
+
+
+@click.command("ablate")
+@click.argument("model", type=click.Path())
+@reading_options
+@click.option("--units", required=True, callback=name_list, help="What is held: c_t[3],c_t[17], or 1/reverse/c_t[3], …")
+@click.option(
+    "--metric", default="output", show_default=True, metavar="COLUMN",
+    help="What is measured: the change of the output, or how well a column of the inputs is said.",
+)  # fmt: skip
+@click.option("--to", default="0", show_default=True, help="At what the units are held: a number, or a multiple, *0.5.")
+@click.option("--readout", metavar="LINE", help="The line whose largest unit is the class that the model says.")
+@click.option(
+    "--controls", type=click.IntRange(min=0), default=5, show_default=True, help="Random groups of other units."
+)
+@click.option(
+    "--max-steps", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps that are drawn at most."
+)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@table_option("the table of the groups")
+@layout_options
+@nonfinite_option
+def command(
+    model: str, inputs: str, units: tuple[str, ...], metric: str, to: str, readout: str | None, controls: int,
+    max_steps: int, batch: int, seed: int, output: str | None, allow_nonfinite: bool, **given: Any,
+) -> None:  # fmt: skip
+    """Hold units of MODEL over the sequences of --inputs, and measure what changes.
+
+    Each unit alone, all together, and as a control random groups of as many other units, with 95 % intervals over
+    sequences; and by token.
+    """
+    from ....corpus import ablate
+    from ...model_options import model_in
+
+    form = checked(output)
+    reading = {name: said for name in READING if (said := given.pop(name)) is not None}
+    value: float | str = to
+    with suppress(ValueError):
+        value = float(to)
+    found = ablate(
+        model_in(model, given, allow_nonfinite), inputs, units, metric, to=value, readout=readout, controls=controls,
+        max_steps=max_steps, batch=batch, seed=seed, **reading,
+    )  # fmt: skip
+    show(found, output, form)

@@ -1,0 +1,100 @@
+"""What stands beside the parts: the model, and where each sequence is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..base.files import written
+from ..errors import FileError, MissingError, nearest
+from ..model.model import Model
+from ..model.problem_of import problem
+from ..model.sources import prepare
+from ..trace.files import trace_file
+from .arrow import compute, pa, parquet
+from .job import corpus_model, digest
+from .manifest import INDEX, MODEL
+from .part_file import reading
+from .rows import SEQUENCE, Index, Span
+
+#: Rows of a group of the index, so that one sequence is found without reading all; texts that are compared with an id
+#: that is not there.
+GROUP, MOST_COMPARED = 1 << 16, 5000
+
+
+def write_model(folder: Path, model: Model, width: int) -> None:
+    """Write the model, as the trace of one step. width: I. Raises FileError."""
+    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
+    trace_file.save(trace, folder / MODEL)
+
+
+def read_model(folder: Path, expected: str) -> Model:
+    """The model of a folder. expected: its digest. Raises FileError for another one."""
+    path = folder / MODEL
+    if not path.exists():
+        raise FileError(f"{path}: the model is not there; run the corpus again, which writes it")
+    found = problem(trace_file.load(path))
+    kept = {name: value for name, value in found.items() if name not in ("x", "h0", "c0", "initial", "lengths", "ask")}
+    model = corpus_model(prepare(kept, allow_nonfinite=True))
+    if digest(model) != expected:
+        raise FileError(f"{path}: not the model of these states; run the corpus again with --fresh (fresh=True)")
+    return model
+
+
+def write_index(folder: Path, index: Index, spans: Iterable[Span]) -> None:
+    """Write where each sequence is: its part, its first row there, its steps; in the order of the rows of the parts."""
+    order, parts, rows, at = [], [], [], 0
+    for span in spans:
+        sequences = at + np.argsort(index.ids[at : at + span.sequences], kind="stable")
+        ends = np.cumsum(index.lengths[sequences])
+        order.append(sequences)
+        parts.append(np.full(span.sequences, span.number, np.int32))
+        rows.append(ends - index.lengths[sequences])
+        at += span.sequences
+    which = np.concatenate(order)
+    columns = {
+        SEQUENCE: pa.array(index.ids).take(pa.array(which)),
+        "part": pa.array(np.concatenate(parts)),
+        "row": pa.array(np.concatenate(rows).astype(np.int64)),
+        "steps": pa.array(index.lengths[which].astype(np.int32)),
+    }
+    with written(folder / INDEX, "wb", durable=True) as file:
+        parquet.write_table(pa.table(columns), file, row_group_size=GROUP, compression="zstd")
+
+
+def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
+    """The number of the part that a sequence is in, and its rows there. Raises MissingError where there is none."""
+    path = folder / INDEX
+    with reading(path):
+        kind = parquet.read_schema(path).field(SEQUENCE).type
+        wanted = _scalar(sequence, kind)
+        if wanted is not None:
+            found = parquet.read_table(path, filters=compute.field(SEQUENCE) == wanted).to_pylist()
+            if found:
+                return found[0]["part"], slice(found[0]["row"], found[0]["row"] + found[0]["steps"])
+        raise MissingError(f"{folder}: there is no sequence {sequence!r}{_nearest(path, sequence, wanted)}")
+
+
+def _scalar(sequence: int | str, kind: Any) -> Any:
+    """An id in the type of the ids; None where it cannot be one."""
+    try:
+        return pa.scalar(int(sequence) if pa.types.is_integer(kind) else str(sequence), kind)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _nearest(path: Path, sequence: int | str, wanted: Any) -> str:
+    """The end of the message that an id is not there."""
+    with parquet.ParquetFile(path) as file:
+        if wanted is None or not pa.types.is_integer(wanted.type):
+            some = next(file.iter_batches(MOST_COMPARED, columns=[SEQUENCE])).column(0).to_pylist()
+            return nearest(str(sequence), map(str, some)) or f"; the first is {some[0]!r}"
+        close: list[int] = []
+        for batch in file.iter_batches(GROUP, columns=[SEQUENCE]):
+            ids = np.sort(batch.column(0).to_numpy())
+            at = np.searchsorted(ids, wanted.as_py())
+            close = [min((*close, *ids[max(at - 1, 0) : at + 1].tolist()), key=lambda one: abs(one - wanted.as_py()))]
+        return f"; the nearest is {close[0]}"

@@ -1,0 +1,1 @@
+"""What is found from a sample of the sequences: probes, a proof, ablations."""

@@ -1,0 +1,199 @@
+"""Units are held over a corpus, and what changes is measured: the output, or how well it says a target.
+
+Each unit alone, all together, and random groups of as many other units of the same lines, as a control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...base.arrays import Array
+from ...engine.recording import Record
+from ...errors import MissingError, OptionError, nearest
+from ...model.sources import prepare
+from ...tables.corpus import ablation as words
+from ...tables.corpus.told import Told
+from ...tables.explanation import Explanation
+from ...trace.argument_types import checked, listed
+from .. import inputs as readers
+from ..arrow import pa
+from ..computing import Way, states
+from ..job import corpus_model, plan_of
+from ..layout import Layout, layout
+from ..rows import TOKEN, Rows, Source, cut
+from .drawing import drawn, interval, picked, resampled, tested
+from .labelled import read_target
+from .probe import fitted, needs_sklearn, standardized
+
+#: Steps of the input that are read at once.
+READ = 50_000
+
+
+@dataclass(frozen=True, repr=False)
+class Ablation(Told):
+    """What holding units changes. measure: what is measured, in words; to: at what the units are held.
+
+    rows: of each group (each unit alone, `all`, `random 1`, …) its units, the mean over the steps, its change, and the
+    95 % interval of that over sequences. by_token: for each token the mean change by each group that is not random,
+    where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
+    """
+
+    measure: str
+    to: str
+    rows: tuple[tuple[str, str, float, float, float, float], ...]
+    by_token: pd.DataFrame
+    sequences: int
+    steps: int
+    every: int
+
+    def __repr__(self) -> str:
+        return f"<Ablation: {self.measure}, {self.steps:,} steps; print(…) has all>"
+
+    def explanation(self, most: int | None = None) -> Explanation:
+        """See `Told`."""
+        return words.explanation(self, most)
+
+
+@checked
+def ablate(
+    model: Any,
+    inputs: Any,
+    units: Sequence[str] | str,
+    metric: str = "output",
+    *,
+    to: float | str = 0.0,
+    readout: str | None = None,
+    controls: int = 5,
+    max_steps: int = 50_000,
+    batch: int = 64,
+    seed: int = 0,
+    **reading: Any,
+) -> Ablation:
+    """Hold units over a corpus, and measure what changes (docs/corpus.md, Ablation).
+
+    Args:
+        model: as `corpus.run` takes it.
+        inputs: the sequences, as `corpus.run` takes them.
+        units: addresses, as `c_t[35]` or `1/reverse/c_t[35]`.
+        metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
+            of classes the accuracy, of numbers the mean size of the error.
+        to: at what they are held: a number, or a multiple, `"*0.5"`.
+        readout: the line whose largest unit is the class that the model says. Where `metric` is a column and there is
+            none, a probe says it, which has learned from the output of other sequences, without a hold.
+        controls: so many random groups of other units.
+        max_steps: whole sequences are drawn with at most so many steps together.
+        batch: sequences that are computed at once.
+        seed: of all that is random.
+        reading: how the inputs are read; see `inputs.opened`.
+
+    Returns:
+        A table of groups of units, each with its change and a 95 % interval over sequences, and a table by token.
+
+    Raises:
+        LstmTraceError: where model, inputs and arguments do not fit together.
+    """
+    prepared = corpus_model(prepare(model))
+    with TemporaryDirectory() as folder:
+        source = readers.opened(inputs, prepared.input_width, Path(folder), **reading)
+        trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
+        there = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
+        last = prepared.stages()[-1]
+        (seen,) = there.chosen(f"{last.scope}/{readout or last.cell.output}")
+        groups = _groups(there, listed("units", units), controls, seed)
+        rows, every = _read(source, max_steps, max(source.width, seen.width), seed)
+    way = Way(plan_of(prepared), batch, Record((f"{seen.scope}/{seen.line}",)))
+
+    def output(held: Sequence[str] = ()) -> Array:
+        return states(prepared, rows, way, dict.fromkeys(held, to) or None)[seen.scope, seen.line]
+
+    free = output()
+    measure, score, counts = _metric(metric, rows, free, readout, seen.line, seed)
+    value = np.where(counts, score(free), 0.0)
+    change = {name: np.where(counts, score(output(held)), 0.0) - value for name, held in groups.items()}
+    sums = np.add.reduceat(np.stack([counts, *change.values()], axis=1, dtype=float), rows.starts[:-1])
+    sums, steps = sums[sums[:, 0] > 0], int(counts.sum())
+    again = resampled(sums, seed)
+    table = []
+    for k, (name, held) in enumerate(groups.items(), 1):
+        mean = float(sums[:, k].sum() / steps)
+        table.append(
+            (name, " ".join(held), float(value.sum() / steps) + mean, mean, *interval(again[:, k] / again[:, 0]))
+        )
+    named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
+    tokens = pd.DataFrame() if rows.token is None else _by_token(rows.token.to_pandas()[counts], named)
+    return Ablation(measure, str(to), tuple(table), tokens, len(sums), steps, every)
+
+
+def _groups(there: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
+    """What is held together: addresses, by name. Raises OptionError, MissingError."""
+    chosen = list(dict.fromkeys(map(there.unit, units)))
+    if not chosen:
+        raise OptionError("units: expected at least one, as in c_t[35]")
+    others = [(b, j) for b in dict.fromkeys(b for b, _ in chosen) for j in range(b.width) if (b, j) not in chosen]
+    names = [there.address(*unit) for unit in chosen]
+    groups, rng = {name: [name] for name in names} | {"all": names}, np.random.default_rng(seed)
+    for k in range(controls if len(others) >= len(chosen) else 0):
+        at = sorted(rng.choice(len(others), len(chosen), replace=False).tolist())
+        groups[f"random {k + 1}"] = [there.address(*others[one]) for one in at]
+    return groups
+
+
+def _read(source: Source, steps: int, width: int, seed: int) -> tuple[Rows, int]:
+    """The sequences that are drawn, and of how many."""
+    index = source.index()
+    chosen = np.zeros(len(index.ids), bool)
+    chosen[drawn(index.ids, index.lengths, seed, steps, width)] = True
+    found = []
+    for span in cut(index, READ):
+        here = np.flatnonzero(chosen[slice(*np.searchsorted(index.places, [span.first, span.stop]))])
+        if len(here):
+            found.append(picked(source.read(span), here))
+    token = None if found[0].token is None else pa.chunked_array([one.token for one in found])
+    targets = {name: pa.chunked_array([one.targets[name] for one in found]) for name in found[0].targets}
+    arrays = {name: np.concatenate([getattr(one, name) for one in found]) for name in ("ids", "lengths", "x", "t")}
+    return Rows(**arrays, token=token, targets=targets), len(index.ids)
+
+
+def _metric(
+    metric: str, rows: Rows, free: Array, readout: str | None, line: str, seed: int
+) -> tuple[str, Callable[[Array], Array], Array]:
+    """What is measured, in words; of an output (R, width) at each step; and which steps count. Raises OptionError."""
+    if metric == "output":
+        every = np.ones(len(free), bool)
+        return f"mean change of {line}", lambda held: np.abs(held - free).mean(axis=1, dtype=np.float64), every
+    known = {**rows.targets, **({} if rows.token is None else {TOKEN: rows.token})}
+    if metric not in known:
+        raise MissingError(f"metric: there is no {metric!r}{nearest(metric, ['output', *known], 'there are')}")
+    values, classes, counts = read_target(known[metric], metric)
+    y = np.zeros(len(counts), values.dtype)
+    y[counts] = values
+    if readout is not None:
+        if not classes or not all(isinstance(one, int) and 0 <= one < free.shape[1] for one in classes):
+            raise OptionError(f"readout: {line} says the classes 0 to {free.shape[1] - 1}; {metric} has others")
+        true = np.array(classes, np.int64)[y]
+        return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
+    needs_sklearn()
+    new = np.repeat(tested(rows.ids, 0.25, seed), rows.lengths)
+    x, mean, scale = standardized(free, counts & ~new)
+    fit = fitted(x[counts & ~new], y[counts & ~new], bool(classes))
+
+    def score(held: Array) -> Array:
+        said = fit.predict(((held - mean) / scale).astype(held.dtype))
+        return said == y if classes else np.abs(said - y)
+
+    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & new
+
+
+def _by_token(tokens: pd.Series, changes: dict[str, Array]) -> pd.DataFrame:
+    """The mean change for each token, those that change most in all first."""
+    groups = pd.DataFrame(changes).groupby(tokens.to_numpy())
+    found = pd.concat([groups.size().rename("steps"), groups.mean()], axis=1).rename_axis("token").reset_index()
+    order = np.argsort(-np.abs(found["all"] * found["steps"]), kind="stable")
+    return found.iloc[order].reset_index(drop=True)

@@ -1,0 +1,73 @@
+"""Sequences that are drawn by a seeded hash, and intervals that take sequences as units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import OptionError
+from ..rows import Rows
+
+#: Resamples of a bootstrap, and the part of them that an interval holds.
+RESAMPLES, INSIDE = 1000, 0.95
+#: Bytes that a sample may hold as float64, whatever its steps.
+BYTES = 1 << 28
+
+
+def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
+    """The places of ids in a random order, in which two of them come one after the other whatever else is there.
+
+    >>> shuffled(["a", "b", "c", "d"], 0), shuffled(["d", "b", "c"], 0)
+    (array([2, 3, 0, 1]), array([2, 0, 1]))
+    """
+    keys = [blake2b(f"{seed}/{one}".encode(), digest_size=8).digest() for one in ids]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+
+
+def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Array:
+    """The places of whole sequences with at most so many steps together. width: numbers of a step.
+
+    Raises OptionError where there are not 2 to learn from and 2 to test.
+    """
+    order = shuffled(ids, seed)
+    order = order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]
+    if len(order) < 4:
+        raise OptionError(
+            f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) together; "
+            "at least 4 are needed"
+        )
+    return order
+
+
+def tested(ids: Array, share: float, seed: int) -> Array:
+    """(n,), whether a sequence is one that is tested. Raises OptionError."""
+    if not 0 < share < 1:
+        raise OptionError(f"test is the share of the sequences that are tested, between 0 and 1; found {share}")
+    found = np.zeros(len(ids), bool)
+    found[shuffled(ids, f"{seed}/test")[: min(max(round(share * len(ids)), 2), len(ids) - 2)]] = True
+    return found
+
+
+def picked(rows: Rows, at: Array) -> Rows:
+    """Some of the sequences."""
+    steps = np.concatenate([np.arange(rows.starts[k], rows.starts[k + 1]) for k in at])
+    targets = {name: values.take(steps) for name, values in rows.targets.items()}
+    token = None if rows.token is None else rows.token.take(steps)
+    return Rows(rows.ids[at], rows.lengths[at], rows.x[steps], rows.t[steps], token, targets)
+
+
+def resampled(sums: Array, seed: int) -> Array:
+    """(1000, …), sums over as many sequences as there are, drawn with replacement. sums: (n, …), of each sequence."""
+    rng, n = np.random.default_rng(seed), len(sums)
+    counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES))
+    return np.stack([np.tensordot(count, sums, 1) for count in counts])
+
+
+def interval(values: Array) -> tuple[float, float]:
+    """Where 95 % of resampled values are."""
+    low, high = np.quantile(values, [(1 - INSIDE) / 2, (1 + INSIDE) / 2])
+    return float(low), float(high)

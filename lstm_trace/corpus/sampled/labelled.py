@@ -1,0 +1,123 @@
+"""Steps of sequences that are drawn, each with its states and what is to be decoded from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import FileError, MissingError, OptionError, nearest
+from ..arrow import compute, pa
+from ..layout import Block
+from ..rows import SEQUENCE, STEP, TOKEN
+from .drawing import drawn
+
+if TYPE_CHECKING:
+    from ..states import States
+
+#: Whole numbers of no more different values are classes; and so many classes a probe tells apart at most.
+FEW, MOST = 20, 200
+
+
+class Sample(NamedTuple):
+    """R steps of n sequences, one after the other.
+
+    x: (R, F), states. y: (R,), numbers, or places in `classes`, which is empty where they are numbers. tokens: (R,), or
+    None. ids, lengths: (n,). missing: steps of them without a target. every: sequences of which they were drawn.
+    """
+
+    x: Array
+    y: Array
+    classes: tuple[Any, ...]
+    tokens: Array | None
+    ids: Array
+    lengths: Array
+    missing: int
+    every: int
+
+
+def gathered(
+    states: States, blocks: tuple[Block, ...], target: str, labels: str | Path | None, steps: int, seed: int
+) -> Sample:
+    """Draw sequences with at most so many steps together. Raises MissingError, OptionError, FileError."""
+    known = [name for name in states.place_columns if name != SEQUENCE]
+    if labels is None and target not in known:
+        raise MissingError(
+            f"the states have no column {target!r}{nearest(target, known, 'they have')}; or give labels, a file with "
+            f"the columns {SEQUENCE}, {STEP} and the target"
+        )
+    lengths = [np.diff(part.starts) for part in states.parts()]
+    ids = np.concatenate([part.ids for part in states.parts()])
+    table = None if labels is None else _labels(labels, target, next(states.parts()).places.field(SEQUENCE).type)
+    there = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
+    among = np.flatnonzero([one in there for one in ids.tolist()])
+    chosen = np.zeros(len(ids), bool)
+    width = sum(block.width for block in blocks)
+    chosen[among[drawn(ids[among], np.concatenate(lengths)[among], seed, steps, width)]] = True
+    columns = [name for name in (SEQUENCE, STEP, TOKEN, target) if name in (SEQUENCE, *known)]
+    found, values = [], []
+    for part, here in zip(states.parts(), np.split(chosen, np.cumsum([*map(len, lengths)])[:-1]), strict=True):
+        if here.any():
+            rows = np.repeat(here, np.diff(part.starts))
+            found.append(part.places.select(list(dict.fromkeys(columns))).filter(pa.array(rows)))
+            values.append(np.concatenate([part.values(block)[rows] for block in blocks], axis=1))
+    places, x = pa.concat_tables(found), np.concatenate(values)
+    if not np.isfinite(x).all():
+        raise OptionError(f"{states.folder}: not all of these states are finite, as a probe needs them")
+    y, classes, labelled = read_target((places if table is None else _joined(places, table)).column(target), target)
+    counts = np.concatenate(lengths)[chosen]
+    lost = np.add.reduceat(labelled, np.cumsum(counts) - counts, dtype=np.int64)  # steps that are left, of each
+    tokens = np.array(places.column(TOKEN).to_pylist(), object)[labelled] if TOKEN in known else None
+    x = x[labelled].astype(np.float32 if x.dtype == np.float16 else x.dtype)
+    kept = lost > 0
+    return Sample(x, y, classes, tokens, ids[chosen][kept], lost[kept], int(counts.sum()) - len(y), len(among))
+
+
+def read_target(column: Any, name: str) -> tuple[Array, tuple[Any, ...], Array]:
+    """y, the classes, and which rows have a target. Raises OptionError."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind, there = column.type, column.is_valid().to_numpy().copy()
+    if pa.types.is_floating(kind):
+        numbers = column.to_numpy().astype(np.float64)  # null is NaN
+        there &= np.isfinite(numbers)
+        return numbers[there], (), there
+    if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or kind in (pa.string(), pa.large_string())):
+        raise OptionError(f"{name} is of the type {kind}; expected text, true or false, or numbers")
+    values = column.drop_null().to_pylist()
+    classes = tuple(sorted(set(values)))
+    if pa.types.is_integer(kind) and len(classes) > FEW:
+        return np.array(values, np.float64), (), there
+    if len(classes) > MOST:
+        raise OptionError(f"{name} has {len(classes):,} different values; a probe tells at most {MOST} classes apart")
+    at = {value: k for k, value in enumerate(classes)}
+    return np.array([at[value] for value in values], np.int64), classes, there
+
+
+def _labels(path: str | Path, target: str, kind: Any) -> Any:
+    """The columns `seq_id`, `t` and the target of a file. kind: the type of ids. Raises FileError."""
+    from pyarrow import csv, parquet
+
+    try:
+        is_parquet = Path(path).suffix.lower() in (".parquet", ".pq")
+        table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path)
+        if lost := [name for name in (SEQUENCE, STEP, target) if name not in table.column_names]:
+            raise FileError(
+                f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(table.column_names[:20])}"
+            )
+        types = [kind, pa.int64(), table.schema.field(target).type]
+        return table.select([SEQUENCE, STEP, target]).cast(pa.schema(zip([SEQUENCE, STEP, target], types, strict=True)))
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise FileError(f"{path}: cannot be read as labels: {' '.join(str(error).split())[:300]}") from None
+
+
+def _joined(places: Any, labels: Any) -> Any:
+    """The labels of the rows, null where there is none. Raises FileError."""
+    order = "row of the sample"
+    left = [places.column(SEQUENCE), places.column(STEP).cast(pa.int64()), np.arange(len(places))]
+    found = pa.table(left, names=[SEQUENCE, STEP, order]).join(labels, [SEQUENCE, STEP], join_type="left outer")
+    if len(found) > len(places):
+        raise FileError(f"labels: a step has more than one; expected each {SEQUENCE} and {STEP} once")
+    return found.sort_by(order)

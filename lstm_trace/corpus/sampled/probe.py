@@ -1,0 +1,207 @@
+"""A linear probe: how much of a target the states say, linearly, against what could be said anyhow.
+
+Sequences are split, never steps of one. The probe is compared with the majority class (of numbers: the mean), and with
+a control task (Hewitt & Liang 2019): each token, or each step where there are no tokens, has a random label; by how
+much the probe is better at the target than at that is its selectivity.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...base.blas import at_most
+from ...base.extras import missing
+from ...cell.network import layer_and_direction
+from ...errors import OptionError
+from ...tables.corpus import probe as words
+from ...tables.corpus.told import Told
+from ...tables.explanation import Explanation
+from .drawing import interval, resampled, tested
+from .labelled import Sample, gathered
+
+if TYPE_CHECKING:
+    from ..states import States
+
+#: Iterations of a fit at most.
+ITERATIONS = 500
+
+
+class Score(NamedTuple):
+    """Accuracy, or R² of numbers, on the sequences that are tested; ahead: the probe's less this. With 95 % intervals
+    over sequences."""
+
+    value: float
+    low: float
+    high: float
+    ahead: float
+    ahead_low: float
+    ahead_high: float
+
+
+@dataclass(frozen=True, repr=False)
+class Probe(Told):
+    """What a probe found; of F units, and K classes that it has weights for (of two the second; of numbers one row).
+
+    classes: of the target, empty where it is numbers; weighed: those of the rows of weights. units: (address, layer,
+    direction, line) of each. scores: by name, of the `probe`, the `baseline` (majority class or mean), the `best unit`
+    alone, the `control` task and its own baseline. weights: (K, F), per unit of the state; standardized: times the
+    standard deviation of the state. explained: (F,), the part of a state's variance that the classes explain (of
+    numbers r²), in the training part, by which the best unit is chosen. confusion: steps by class and by what the probe
+    says. sequences, steps: trained on, and tested; every: sequences of which they were drawn. missing: steps without a
+    target. tokens: how many different ones the control task has.
+    """
+
+    target: str
+    units: tuple[tuple[str, int, str, str], ...]
+    classes: tuple[Any, ...]
+    weighed: tuple[Any, ...]
+    baseline: Any
+    best: str
+    scores: dict[str, Score]
+    weights: Array
+    standardized: Array
+    intercept: Array
+    explained: Array
+    confusion: Array
+    sequences: tuple[int, int]
+    steps: tuple[int, int]
+    every: int
+    missing: int
+    tokens: int | None
+    converged: bool
+
+    @property
+    def measure(self) -> str:
+        """What a score is."""
+        return "accuracy" if self.classes else "R²"
+
+    @property
+    def better(self) -> bool:
+        """Whether the probe is better than the baseline by more than chance explains."""
+        return self.scores["baseline"].ahead_low > 0 and (bool(self.classes) or self.scores["probe"].low > 0)
+
+    @property
+    def selectivity(self) -> float:
+        """The score less that of the control task."""
+        return self.scores["control"].ahead
+
+    def __repr__(self) -> str:
+        found, base = self.scores["probe"], self.scores["baseline"]
+        return f"<Probe of {self.target!r}: {self.measure} {found.value:.4g}, baseline {base.value:.4g}>"
+
+    def explanation(self, most: int | None = None) -> Explanation:
+        """See `Told`."""
+        return words.explanation(self, most)
+
+
+def probe(
+    states: States, target: str, line: str | None, labels: str | Path | None, test: float, seed: int, max_steps: int
+) -> Probe:
+    """See `States.probe`."""
+    needs_sklearn()
+    layout = states.layout
+    blocks = layout.chosen(line)
+    sample = gathered(states, blocks, target, labels, max_steps, seed)
+    units = tuple(
+        (layout.address(block, unit), *layer_and_direction(block.scope), block.line)
+        for block in blocks
+        for unit in range(block.width)
+    )
+    with at_most(1):
+        return _probed(sample, target, units, tested(sample.ids, test, seed), seed)
+
+
+def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, seed: int) -> Probe:
+    y, classes, new = sample.y, sample.classes, np.repeat(held, sample.lengths)
+    old = ~new
+    if len(np.unique(y[old])) < 2 or (not classes and not np.ptp(y[new])):
+        raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
+    x, mean, scale = standardized(sample.x, old)
+    rng, kinds, which = np.random.default_rng(seed), None, np.arange(len(y))
+    if sample.tokens is not None:
+        kinds, which = np.unique(sample.tokens, return_inverse=True)
+    control = rng.choice(y[old], len(y) if kinds is None else len(kinds))[which]
+    explained = _explained(x[old], y[old], len(classes))
+    best = int(np.argmax(explained))
+    fit, other = (fitted(x[old], truth[old], bool(classes)) for truth in (y, control))
+    alone = fitted(x[old][:, [best]], y[old], bool(classes)).predict(x[new][:, [best]])
+    usual, random = (np.bincount(v[old]).argmax() if classes else v[old].mean() for v in (y, control))
+    said = {"probe": (fit.predict(x[new]), y), "baseline": (usual, y), "best unit": (alone, y),
+            "control": (other.predict(x[new]), control), "control baseline": (random, control)}  # fmt: skip
+    weights = np.atleast_2d(np.asarray(fit.coef_, np.float64))
+    confusion = np.zeros((len(classes), len(classes)), np.int64)
+    if classes:
+        np.add.at(confusion, (y[new], said["probe"][0]), 1)
+    pairs = {name: (told, truth[new]) for name, (told, truth) in said.items()}
+    return Probe(
+        target=target, units=units, classes=classes, baseline=classes[usual] if classes else float(usual),
+        weighed=tuple(classes[k] for k in fit.classes_[-len(weights) :]) if classes else (), best=units[best][0],
+        scores=_scores(pairs, sample.lengths[held], classes, seed),
+        weights=weights / scale, standardized=weights, explained=explained, confusion=confusion,
+        intercept=np.atleast_1d(fit.intercept_) - weights @ (mean / scale),
+        sequences=(int((~held).sum()), int(held.sum())), steps=(int(old.sum()), int(new.sum())), every=sample.every,
+        missing=sample.missing, tokens=None if kinds is None else len(kinds),
+        converged=not classes or bool(fit.n_iter_.max() < ITERATIONS),
+    )  # fmt: skip
+
+
+def needs_sklearn() -> None:
+    """Raise OptionError where scikit-learn is not installed."""
+    try:
+        import sklearn  # noqa: F401
+    except ImportError:
+        raise OptionError(missing("a probe", "scikit-learn")) from None
+
+
+def standardized(x: Array, old: Array) -> tuple[Array, Array, Array]:
+    """x with mean 0 and standard deviation 1 in the rows `old`, those means, and those deviations (1 where it is 0)."""
+    mean, sd = x[old].mean(axis=0, dtype=np.float64), x[old].std(axis=0, dtype=np.float64)
+    scale = np.where(sd > 0, sd, 1.0)
+    return ((x - mean) / scale).astype(x.dtype), mean, scale
+
+
+def fitted(x: Array, y: Array, classes: bool) -> Any:
+    """What scikit-learn has learned. x: standardized."""
+    from sklearn.dummy import DummyClassifier
+    from sklearn.linear_model import LogisticRegression, Ridge
+
+    if not classes:
+        return Ridge(solver="cholesky").fit(x, y)
+    if len(np.unique(y)) == 1:  # the control task of a few tokens
+        return DummyClassifier().fit(x, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that it has not converged is said in the result
+        return LogisticRegression(max_iter=ITERATIONS).fit(x, y)
+
+
+def _explained(x: Array, y: Array, classes: int) -> Array:
+    """(F,), the part of the variance of each column of standardized x that classes, or a line in y, explain."""
+    if not classes:
+        return np.asarray(((y - y.mean()) / y.std() @ x / len(y)) ** 2)
+    sums = np.stack([x[y == k].sum(axis=0, dtype=np.float64) for k in range(classes)])
+    counts = np.maximum(np.bincount(y, minlength=classes), 1)
+    return np.asarray((sums**2 / counts[:, None]).sum(axis=0) / len(y))
+
+
+def _scores(
+    said: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
+) -> dict[str, Score]:
+    """1 - (sum of errors) / (sum of sizes): of classes each step counts 1; of numbers squares, from the mean."""
+    pairs = [
+        ((told != y).astype(float), np.ones(len(y))) if classes else ((told - y) ** 2, (y - y.mean()) ** 2)
+        for told, y in said.values()
+    ]
+    sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
+    with np.errstate(all="ignore"):
+        whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
+    return {
+        name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
+                    *interval(again[:, 0] - again[:, k]))
+        for k, name in enumerate(said)
+    }  # fmt: skip

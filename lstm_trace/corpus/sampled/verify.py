@@ -1,0 +1,230 @@
+"""States are proven on a sample: the input is read again and run line by line, and every stored value is compared.
+
+Over a whole sequence no rounding bound is known in advance, so its scale is measured (ARCHITECTURE.md, What rounding
+explains), by a run in the other precision. The run line by line is verified as `lt.verify` does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...base.blas import at_most
+from ...engine.reuse import Pool
+from ...errors import FileError, counted
+from ...model.agreement import measured
+from ...model.model import Model
+from ...model.sources import prepare
+from ...tables.corpus import verification as words
+from ...tables.corpus.told import SHOWN, Told
+from ...tables.explanation import Explanation
+from ...verification.verify import verify as verified
+from .. import inputs as readers
+from .. import part_file
+from ..arrow import pa
+from ..computing import batches
+from ..job import corpus_model, digest
+from ..layout import Block, Layout
+from ..rows import STEP, TOKEN, Index, Rows
+from .drawing import picked, shuffled
+
+if TYPE_CHECKING:
+    from ..states import Part, States
+
+#: Sequences that are run line by line at once, every line recorded.
+BATCH = 8
+
+
+class Damage(NamedTuple):
+    """A value that rounding does not explain. bound: how far it may be off."""
+
+    sequence: Any
+    t: int
+    unit: str
+    stored: float
+    expected: float
+    bound: float
+
+
+@dataclass(repr=False)
+class CorpusVerification(Told):
+    """What `verify` found.
+
+    every: sequences there are; sequences, steps, values: that were compared. wrong: values beyond the bound, of which
+    `damages` has the first. largest: deviation, in bounds. undecided: steps at which rounding has grown too large.
+    lines: values of the runs line by line that were derived again. faults: what else is wrong, in sentences.
+    """
+
+    every: int
+    sequences: int = 0
+    steps: int = 0
+    values: int = 0
+    wrong: int = 0
+    largest: float = 0.0
+    undecided: int = 0
+    lines: int = 0
+    damages: list[Damage] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        """`verified`, `failed` or `inconclusive`."""
+        if self.wrong or self.faults:
+            return "failed"
+        return "inconclusive" if self.undecided or not self.values else "verified"
+
+    def __repr__(self) -> str:
+        return f"<CorpusVerification {self.status}: {counted(self.values, 'value')}, {self.wrong:,} wrong>"
+
+    def explanation(self, most: int | None = None) -> Explanation:
+        """See `Told`."""
+        return words.explanation(self)
+
+
+def verify(states: States, sample: int | None, seed: int, model: Any, inputs: str | Path | None) -> CorpusVerification:
+    """See `States.verify`."""
+    there = states.manifest
+    prepared = states.model() if model is None else corpus_model(prepare(model))
+    reading = dict(there.source) | ({} if inputs is None else {"path": str(Path(inputs).absolute())})
+    source = readers.opened(reading.pop("path"), prepared.input_width, states.folder, **reading)
+    index = source.index()
+    found = CorpusVerification(len(index.ids))
+    for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
+        if now != there.premises.get(name):
+            found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
+    chosen = np.zeros(len(index.ids), bool)
+    chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
+    models = prepared, _twin(prepared)
+    with at_most(1):
+        for part, at in _parts(states, index, found):
+            name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
+            rows = picked(source.read(part.span), places) if len(places) else None
+            try:
+                order = _in_place(part, index, at, name, found)
+                if order is None or rows is None:
+                    continue
+                k = np.argsort(order)[places]
+                _check_columns(part, rows, k, name, found)
+                stored = _stored(part, there.layout, k)
+            except (FileError, pa.ArrowException, OSError) as error:
+                found.faults.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
+                continue
+            for batch in batches(rows.lengths, BATCH):
+                here = {block: [values[b] for b in batch] for block, values in stored.items()}
+                _compare(picked(rows, batch), here, models, there.layout, found)
+    return found
+
+
+def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
+    """The parts that are there and of this run, with their places in the index; all together they have each once."""
+    spans, ends = states.manifest.spans, index.places
+    firsts = [span.first for span in spans]
+    if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
+        found.faults.append("the parts are not those of the input, each of its sequences once")
+        return
+    for span in spans:
+        path = states.folder / states.manifest.files_of(span.number)[-1]
+        try:
+            said = part_file.said_by(path)
+        except FileError as error:
+            found.faults += error.problems
+            continue
+        if said is None:
+            found.faults.append(f"{path.name} is missing: run the corpus again, which goes on where it stopped")
+        elif (said.get("key"), said.get("part")) != (states.manifest.key, span.number):
+            found.faults.append(f"{path.name} is a part of another run")
+        else:
+            yield states.part(span), slice(*np.searchsorted(ends, [span.first, span.stop]).tolist())
+
+
+def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerification) -> Array | None:
+    """The order in which a part has its sequences; None where they are not those of the index, each once, unpadded."""
+    order = np.argsort(index.ids[at], kind="stable")
+    ids, lengths = index.ids[at][order], index.lengths[at][order]
+    if not np.array_equal(part.ids, ids) or not np.array_equal(np.diff(part.starts), lengths):
+        found.faults.append(f"{name}: its sequences are not those of the input, each once and without padding")
+        return None
+    if (np.delete(np.diff(part.t), part.starts[1:-1] - 1) != 1).any():
+        found.faults.append(f"{name}: t does not count the steps of each sequence")
+    return order
+
+
+def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVerification) -> None:
+    """Whether steps, tokens and targets of some sequences are those of the input."""
+    wanted = {STEP: pa.array(rows.t), **({} if rows.token is None else {TOKEN: rows.token}), **rows.targets}
+    for column, values in wanted.items():
+        for k, first, stop in zip(at, rows.starts, rows.starts[1:], strict=False):
+            here = part.places.column(column)[part.starts[k] : part.starts[k + 1]]
+            if repr(here.to_pylist()) != repr(values[first:stop].to_pylist()):  # of NaN, which is not equal to itself
+                found.faults.append(f"{name}: {column} of sequence {part.ids[k]} is not that of the input")
+
+
+def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
+    """The values of some sequences; of one line at a time those of the whole part are held."""
+    found = {}
+    for block in layout.blocks:
+        values = part.values(block)
+        found[block] = [values[part.starts[k] : part.starts[k + 1]].copy() for k in at]
+        del values
+    return found
+
+
+def _twin(model: Model) -> Model:
+    """The model in the other precision; itself where its arithmetic is its own, which has no other."""
+    if model.defaults.arithmetic is not None:
+        return model
+    dtype = "float64" if model.header.dtype == "float32" else "float32"
+    with np.errstate(over="ignore"):
+        weights = {s: {n: array.astype(dtype) for n, array in here.items()} for s, here in model.weights.items()}
+    return replace(model, header=replace(model.header, dtype=dtype), weights=weights, _works={}, _pool=Pool())
+
+
+def _compare(
+    rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], layout: Layout, found: CorpusVerification
+) -> None:
+    """Run some sequences line by line, and compare what is stored of them."""
+    x = np.zeros((rows.lengths.max(), len(rows.ids), rows.x.shape[1]), rows.x.dtype)
+    for b, (first, n) in enumerate(zip(rows.starts, rows.lengths, strict=False)):
+        x[:n, b] = rows.x[first : first + n]
+    named: dict[str, Any] = {"lengths": rows.lengths, "batch_first": False, "plan": "lines"}
+    trace = models[0].run(x, **named)
+    other = models[1].run(x, record=[f"{block.scope}/{block.line}" for block in stored], **named)
+    proof, dtype = verified(trace), trace.header.dtype
+    found.lines += proof.verified
+    if proof.status == "failed":
+        found.faults.append(f"a run line by line is not verified: {proof.failures[0].address}")
+    for b, n in enumerate(rows.lengths):
+        clear = np.ones(n, bool)
+        for block, every in stored.items():
+            mine, twin = (run.lines[block.scope][block.line][:n, b] for run in (trace, other))
+            single, double = (mine, twin) if dtype == "float32" else (twin, mine)
+            ulp = float(np.finfo(dtype).eps)
+            measure = measured(mine, single, double, every[b], (), ulp, True)
+            ratio, bound = _in_bounds(every[b], double, measure.bound[:, None], ulp)
+            ratio[~measure.clear], clear = 0.0, clear & measure.clear
+            found.values += int(measure.clear.sum()) * block.width
+            found.largest = max(found.largest, float(ratio.max(initial=0.0)))
+            found.wrong += int((ratio > 1).sum())
+            for t, unit in np.argwhere(ratio > 1)[: SHOWN - len(found.damages)]:
+                place = rows.ids[b : b + 1].tolist()[0], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
+                found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
+        found.undecided += int((~clear).sum())
+    found.sequences += len(rows.ids)
+    found.steps += len(rows.x)
+
+
+@np.errstate(all="ignore")
+def _in_bounds(stored: Array, exact: Array, bound: Array, ulp: float) -> tuple[Array, Array]:
+    """How far stored values are off, in bounds, and the bounds: with half a spacing more where the type that they are
+    stored in is narrower than that of the model."""
+    kept, whole = exact.astype(stored.dtype), np.broadcast_to(bound, stored.shape)
+    if np.finfo(stored.dtype).eps > ulp:
+        whole = whole + np.spacing(np.abs(kept)).astype(np.float64) / 2
+    same = np.where(np.isfinite(kept), stored == exact, (stored == kept) | (np.isnan(stored) & np.isnan(kept)))
+    ratio = np.abs(stored.astype(np.float64) - exact) / whole
+    return np.where(same, 0.0, np.nan_to_num(ratio, nan=np.inf)), whole

@@ -1,0 +1,1 @@
+"""What is found from a sample of a corpus, in words and tables."""

@@ -1,0 +1,51 @@
+"""What holding units over a corpus has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...errors import counted
+from ..explanation import Explanation
+from .told import SHOWN
+
+if TYPE_CHECKING:
+    from ...corpus.sampled.ablate import Ablation
+
+COLUMNS = ("held", "units", "value", "change", "low", "high")
+
+
+#: Units by name, in a cell and in the table of tokens.
+NAMED = 4
+
+
+def explanation(found: Ablation, most: int | None) -> Explanation:
+    """The change by groups of units, and by tokens. most: None for all units of a group by name."""
+    head = found.by_token.head(SHOWN)
+    head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
+    tokens = Explanation("Tokens", (), (*map(str, head.columns),), [*map(tuple, head.astype(object).to_numpy())])
+    more = (tokens,) if len(head) else ()
+    rows = [(name, units if most is None else _some(units), *numbers) for name, units, *numbers in found.rows]
+    title = f"Ablation: {found.measure}"
+    return Explanation(title, (*_said(found),), COLUMNS, rows, more=more, heading="Groups")
+
+
+def _some(units: str) -> str:
+    names = units.split()
+    return units if len(names) <= NAMED else f"{' '.join(names[: NAMED - 1])} … ({len(names)})"
+
+
+def _said(found: Ablation) -> Iterator[str]:
+    _, units, value, change, low, high = next(row for row in found.rows if row[0] == "all")
+    yield (
+        f"{found.measure} over {counted(found.steps, 'step')} of {found.sequences:,} of "
+        f"{counted(found.every, 'sequence')}; {counted(len(units.split()), 'unit')} held at {found.to}"
+    )
+    free = f"{value - change:.4g} without a hold, " if value != change else ""
+    yield f"{free}{value:.4g} with all of them held: {change:+.4g} (95 % interval {low:+.4g} to {high:+.4g})"
+    others = [row[3] for row in found.rows if row[0].startswith("random")]
+    if not others:
+        yield "no control: the same lines do not have as many other units"
+        return
+    told = f"random groups of as many other units change it by {min(others):+.4g} to {max(others):+.4g}"
+    yield f"no more than others do: {told}" if max(map(abs, others)) >= abs(change) else told

@@ -1,0 +1,100 @@
+"""What a probe found: its scores against those of the baseline and the control, and the weights of the units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...base.text.visible import visible
+from ...errors import counted
+from ..explanation import Explanation
+from .told import SHOWN
+
+if TYPE_CHECKING:
+    from ...corpus.sampled.probe import Probe
+
+COLUMNS = ("unit", "layer", "direction", "line", "class", "weight", "standardized", "explained")
+CLASSES = ("class", "steps", "recall", "precision", "taken for")
+#: Of fewer test sequences an interval is said to be rough.
+ROUGH = 20
+
+
+def explanation(found: Probe, most: int | None) -> Explanation:
+    """Sentences and tables; most: so many of the weights, the largest first."""
+    size = np.abs(found.standardized)
+    places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
+    numbers = (found.weights, found.standardized, np.broadcast_to(found.explained, size.shape))
+    rows = [
+        (*found.units[j], _seen(found.weighed[k]) if found.classes else None, *(float(one[k, j]) for one in numbers))
+        for k, j in zip(*places, strict=True)
+    ]
+    left = f" {size.size - len(rows):,} smaller weights are left out." if len(rows) < size.size else ""
+    note = (
+        f"`weight`: per unit of the state{', for the class' if found.classes else ''}. `standardized`: times the "
+        f"unit's standard deviation. `explained`: the part of the unit's variance that {found.target} explains.{left}"
+    )
+    shown = ("unit", *(("class",) if found.classes else ()), "weight", "standardized", "explained")
+    scores = Explanation("Scores", (), ("what", found.measure, "low", "high"), [*_scores(found)])
+    more = (scores, *([Explanation("Classes", (), CLASSES, [*_by_class(found)])] if found.classes else []))
+    title = f"Probe of {found.target} by {', '.join(dict.fromkeys(unit[3] for unit in found.units))}"
+    return Explanation(title, (*_said(found),), COLUMNS, rows, shown, (note,), more, heading="Weights")
+
+
+def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
+    names = {
+        "best unit": f"{found.best} alone",
+        "control": "control task",
+        "control baseline": "control, most frequent",
+    }
+    names["baseline"] = f"always {_seen(found.baseline)}" if found.classes else "the mean"
+    for key, score in found.scores.items():
+        yield names.get(key, key), score.value, score.low, score.high
+
+
+def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
+    table = found.confusion
+    for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
+        wrong = np.where(np.arange(len(table)) == k, 0, table[k])
+        right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
+        other = _seen(found.classes[np.argmax(wrong)]) if wrong.any() else ""
+        yield _seen(found.classes[k]), here, right / here if here else None, right / said if said else None, other
+
+
+def _seen(value: Any) -> str:
+    return visible(str(value))
+
+
+def _said(found: Probe) -> Iterator[str]:
+    probe, base, control, best = (found.scores[name] for name in ("probe", "baseline", "control", "best unit"))
+    yield (
+        f"{found.measure} {probe.value:.4g} (95 % interval {probe.low:.4g} to {probe.high:.4g}) on "
+        f"{counted(found.steps[1], 'step')} of {counted(found.sequences[1], 'sequence')} that the probe had not seen; "
+        f"it learned from {counted(found.steps[0], 'step')} of {found.sequences[0]:,} others, of {found.every:,} in all"
+    )
+    usual = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
+    random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
+    if not found.better:
+        yield f"no better than {usual} ({base.value:.4g}): no linear function of these states says {found.target}"
+    else:
+        yield f"{usual} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
+        yield (
+            f"selectivity {control.ahead:.4g}: with a random label for {random} (control task) it reaches "
+            f"{control.value:.4g}"
+        )
+        if control.ahead_low <= 0:
+            yield (
+                "not selective: random labels are learned as well, so the score may show what a probe learns by heart, "
+                "and not what the states say"
+            )
+        yield (
+            f"{found.best} is the best single unit: alone it reaches {best.value:.4g}, "
+            f"{(best.value - base.value) / base.ahead:.0%} of what all units gain"
+        )
+    if found.sequences[1] < ROUGH:
+        yield f"{found.sequences[1]} test sequences are few: the intervals are rough"
+    if found.missing:
+        yield f"{counted(found.missing, 'step')} without {found.target} left out"
+    if not found.converged:
+        yield "the fit had not converged when it was stopped: the weights may still change"

@@ -1,0 +1,40 @@
+"""What a sample of a corpus that was computed again has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from ...errors import counted
+from ..explanation import Explanation
+from .told import SHOWN
+
+if TYPE_CHECKING:
+    from ...corpus.sampled.verify import CorpusVerification
+
+COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
+
+
+def explanation(found: CorpusVerification) -> Explanation:
+    """The verdict, and the values that are wrong."""
+    notes = () if found.damages else ("No value is wrong.",)
+    rows = [tuple(one) for one in found.damages]
+    return Explanation("Verification of a corpus", (*_said(found),), COLUMNS, rows, notes=notes)
+
+
+def _said(found: CorpusVerification) -> Iterator[str]:
+    listed = f"; the first {len(found.damages)} are listed" if found.wrong > len(found.damages) else ""
+    yield (
+        f"{found.status}: {counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "
+        f"{counted(found.every, 'sequence')} compared with a run line by line; {found.wrong:,} differ by more than "
+        f"rounding explains{listed}"
+    )
+    yield (
+        f"the largest deviation is {found.largest:.2g} times what rounding explains; {counted(found.lines, 'value')} "
+        "of the runs line by line were derived again"
+    )
+    if found.undecided:
+        yield f"at {counted(found.undecided, 'step')} rounding errors are too large to decide"
+    yield from found.faults[:SHOWN]
+    if len(found.faults) > SHOWN:
+        yield f"{len(found.faults) - SHOWN:,} more such faults"

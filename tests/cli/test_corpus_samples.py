@@ -1,0 +1,122 @@
+"""`lstm-trace corpus probe`, `verify`, `ablate`: what is printed, the table in a file, exit codes, messages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from lstm_trace import examples
+from lstm_trace.cli import main
+
+from ..corpus import quotes
+
+pytest.importorskip("pyarrow")
+
+
+def invoke(*arguments: Any) -> Result:
+    return CliRunner().invoke(main, ["corpus", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`quotes.yaml`, `q.parquet`, and their `states`."""
+    from lstm_trace.corpus import run
+
+    found = tmp_path_factory.mktemp("quotes")
+    (found / "quotes.yaml").write_text(examples.text("quotes"), encoding="utf-8")
+    quotes.write(found / "q.parquet", quotes.sequences())
+    run(found / "quotes.yaml", found / "q.parquet", found / "states", steps_per_part=400)
+    return found
+
+
+def test_probe_prints_what_it_found_and_writes_the_weights(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    import pandas as pd
+
+    found = invoke("probe", folder / "states", "--target", "inside", "-o", tmp_path / "w.csv")
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert found.stdout.startswith("# Probe of inside by c_t\n\n- accuracy 1 (95 % interval 1 to 1) on ")
+    assert "c_t[1] is the best single unit: alone it reaches 1" in found.stdout
+    frame = pd.read_csv(tmp_path / "w.csv")
+    assert frame.columns.tolist() == [
+        "unit",
+        "layer",
+        "direction",
+        "line",
+        "class",
+        "weight",
+        "standardized",
+        "explained",
+    ]
+    assert frame["unit"].tolist()[0] == "c_t[1]"
+    assert invoke(
+        "probe", folder / "states", "--target", "inside", "--line", "all", "-o", tmp_path / "w.parquet"
+    ).stdout
+    whole = pd.read_parquet(tmp_path / "w.parquet")
+    assert sorted(whole["unit"]) == sorted(f"{line}[{j}]" for line in ("c_t", "h_t") for j in range(4))
+    table = [row for row in found.stdout.splitlines() if row.startswith("|")]
+    assert max(map(len, table)) <= 80
+
+
+def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_path: Path) -> None:
+    found = invoke("verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", 20)
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert "- verified: " in found.stdout
+    assert " of 20 of 80 sequences compared with a run line by line; 0 differ" in found.stdout
+    all_ = invoke(
+        "verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", "all", "-o", tmp_path / "d.csv"
+    )
+    assert " of 80 of 80 sequences " in all_.stdout
+    assert (tmp_path / "d.csv").read_text() == "sequence,t,unit,stored,expected,bound\n"
+    other = examples.text("quotes").replace("b_i: [-0.1", "b_i: [-0.2")
+    (tmp_path / "other.yaml").write_text(other, encoding="utf-8")
+    wrong = invoke("verify", folder / "states", "--model", tmp_path / "other.yaml", "--sample", 5)
+    assert wrong.exit_code == 1
+    assert "- failed: " in wrong.stdout
+    assert "- the model differs from what the states were computed from" in wrong.stdout
+    assert "| s0" in wrong.stdout
+
+
+def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path: Path) -> None:
+    import pandas as pd
+
+    path = tmp_path / "a.parquet"
+    arguments = ["ablate", folder / "quotes.yaml", "--inputs", folder / "q.parquet", "--units", "c_t[1],c_t[2]"]
+    found = invoke(*arguments, "-o", path, "--to", "*0.5")
+    assert (found.exit_code, found.stderr) == (0, "")
+    assert found.stdout.startswith("# Ablation: mean change of h_t\n")
+    assert "2 units held at *0.5" in found.stdout
+    assert pd.read_parquet(path)["held"].tolist() == ["c_t[1]", "c_t[2]", "all", *(f"random {k}" for k in range(1, 6))]
+    pytest.importorskip("sklearn")
+    target = invoke(*arguments, "--metric", "inside", "--controls", 1, "--max-steps", 900)
+    assert target.stdout.startswith("# Ablation: accuracy of a probe of h_t for inside\n")
+    assert "random groups of as many other units change it by" in target.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("probe", "states", "--target", "insid"), "error: the states have no column 'insid'; did you mean 'inside'?"),
+        (
+            ("probe", "states", "--target", "inside", "-o", "w.txt"),
+            "tables are written as .csv, .parquet, not .txt",
+        ),
+        (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
+        (("verify", "states", "--sample", "some"), "--sample: expected a number of sequences, or all; found 'some'"),
+        (("verify", "states", "--model", "quotes.yaml", "--inputs", "q.parquet", "-o", "q.parquet"), "q.parquet"),
+        (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[9]"), "c_t has the units 0 to 3"),
+        (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[1]", "--to", "much"), "much"),
+    ],
+)
+def test_what_cannot_be_done_is_one_message(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(folder)
+    found = invoke(*arguments)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert said in found.stderr
+    assert found.stderr.count("\n") == 1
+    assert sorted(path.name for path in folder.iterdir()) == ["q.parquet", "quotes.yaml", "states"]

@@ -1,0 +1,165 @@
+"""An ablation over a corpus is the mean of runs with a hold, one sequence after the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+
+from . import quotes
+from .conftest import write_sequences
+
+
+def ablate(*arguments: Any, **options: Any) -> Any:
+    from lstm_trace.corpus import ablate
+
+    return ablate(*arguments, **options)
+
+
+@pytest.fixture(scope="module")
+def every() -> dict[str, dict[str, Any]]:
+    return quotes.sequences()
+
+
+@pytest.fixture(scope="module")
+def quoted(every: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return quotes.write(tmp_path_factory.mktemp("quotes") / "q.parquet", every)
+
+
+def bootstrapped(sums: np.ndarray) -> float:
+    """The standard deviation of the ratio of sums over sequences, drawn again and again. sums: (n, 2)."""
+    rng = np.random.default_rng(9)
+    again = [sums[rng.integers(len(sums), size=len(sums))].sum(axis=0) for _ in range(800)]
+    return float(np.std([change / steps for change, steps in again]))
+
+
+SEVERAL = ["0/reverse/c_t[0]", "1/forward/f_t[3]", "0/reverse/c_t[0]", "0/forward/h_t[1]"]
+
+
+@pytest.mark.parametrize(("units", "to"), [(["1/forward/c_t[2]"], 0.0), (SEVERAL, 0.75), (SEVERAL, "*0.5")])
+def test_the_output_changes_as_in_runs_with_a_hold(
+    model: lt.Model, inputs: Path, sequences: dict[int, dict[str, Any]], units: list[str], to: float | str
+) -> None:
+    found = ablate(model, inputs, units, to=to, batch=4, controls=1)
+    names = list(dict.fromkeys(units))
+    rows = {row[0]: row for row in found.rows}
+    assert list(rows) == [*names, "all", "random 1"]
+    assert (found.sequences, found.every) == (30, 30)
+    assert found.steps == sum(len(one["x"]) for one in sequences.values())
+    for name, held, value, change, low, high in found.rows:
+        sums, by_token = [], {}
+        for one in sequences.values():
+            free = model.run(one["x"]).output
+            other = model.run(one["x"], hold=dict.fromkeys(held.split(), to)).output
+            steps = np.abs(other - free).reshape(len(one["x"]), -1).mean(axis=1)
+            sums.append((steps.sum(), len(steps)))
+            for token, step in zip(one["tokens"], steps, strict=True):
+                by_token.setdefault(token, []).append(step)
+        total, steps = np.sum(sums, axis=0)
+        assert value == change == pytest.approx(total / steps, rel=1e-12)
+        assert low < change < high
+        assert (high - low) / 2 / 1.96 == pytest.approx(bootstrapped(np.array(sums)), rel=0.12)
+        if not name.startswith("random"):
+            assert rows[name][1].split() == (names if name == "all" else [name])
+            told = dict(zip(found.by_token["token"], found.by_token[name], strict=True))
+            assert told == pytest.approx({token: np.mean(steps) for token, steps in by_token.items()})
+            assert dict(zip(found.by_token["token"], found.by_token["steps"], strict=True)) == {
+                token: len(steps) for token, steps in by_token.items()
+            }
+        else:
+            others = held.split()
+            assert len(others) == len(set(others)) == len(names)
+            assert not set(others) & set(names)
+            lines = {unit.rsplit("[", 1)[0] for unit in names}
+            assert {unit.rsplit("[", 1)[0] for unit in others} <= lines
+
+
+def test_the_readout_of_the_model_is_counted_against_a_column(
+    weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]], tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(4)
+    said = {name: array for name, array in weights.items() if name.startswith("0/forward")}
+    said["0/forward/W_hy"], said["0/forward/b_y"] = rng.normal(size=(3, 4)) * 3, rng.normal(size=3)
+    model = lt.prepare({"weights": said, "extra": "p_t = W_hy @ h_t + b_y"})
+    labelled = {id_: {**one, "depth": rng.integers(3, size=len(one["x"]))} for id_, one in sequences.items()}
+    write_sequences(labelled, tmp_path / "x.parquet")
+    found = ablate(model, tmp_path / "x.parquet", "c_t[2]", "depth", to=4.0, readout="p_t", controls=0)
+    right: dict[float | None, int] = {None: 0, 4.0: 0}
+    for one in labelled.values():
+        for hold in right:
+            trace = model.run(one["x"], hold={} if hold is None else {"c_t[2]": hold})
+            right[hold] += int((trace["p_t"][:, 0].argmax(axis=1) == one["depth"]).sum())
+    assert right[None] != right[4.0]
+    (_, alone, whole) = (None, *found.rows)
+    assert alone[2:] == whole[2:]
+    assert whole[2] == pytest.approx(right[4.0] / found.steps)
+    assert whole[3] == pytest.approx((right[4.0] - right[None]) / found.steps)
+    text = " ".join(str(found).split())
+    assert "accuracy of p_t for depth" in text
+    assert "no control: the same lines do not have as many other units" in text
+    with pytest.raises(OptionError, match="readout: p_t says the classes 0 to 2; token has others"):
+        ablate(model, tmp_path / "x.parquet", "c_t[2]", "token", readout="p_t")
+
+
+def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str, dict[str, Any]]) -> None:
+    pytest.importorskip("sklearn")
+    found = ablate(quotes.model(), quoted, ["c_t[1]"], "inside", controls=4)
+    by_name = {row[0]: row for row in found.rows}
+    outside = 1 - np.mean([inside for one in every.values() for inside in one["inside"]])
+    _, _, value, change, low, high = by_name["all"]
+    assert value - change == 1  # without a hold
+    assert value < outside + 0.15
+    assert low < high < -0.2
+    assert all(abs(by_name[f"random {k}"][3]) < 0.05 for k in range(1, 5))
+    assert found.sequences == 20  # of those that the probe has not learned from
+    text = " ".join(str(found).split())
+    assert "accuracy of a probe of h_t for inside over" in text
+    assert "1 without a hold, " in text
+    assert "no more than others do" not in text
+    other = ablate(quotes.model(), quoted, ["c_t[0]"], "inside", controls=4)
+    assert "no more than others do" in " ".join(str(other).split())
+    error = ablate(quotes.model(), quoted, ["c_t[1]"], "noise", controls=0)
+    assert error.measure == "mean error of a probe of h_t for noise"
+
+
+def test_sequences_are_drawn_whole_and_for_a_seed(quoted: Path) -> None:
+    one, two, other = (ablate(quotes.model(), quoted, ["c_t[0]", "c_t[3]"], max_steps=400, seed=s) for s in (1, 1, 2))
+    assert one.rows == two.rows != other.rows
+    assert 300 < one.steps <= 400
+    assert one.sequences < one.every == 80
+    assert one.to_frame().columns.tolist() == ["held", "units", "value", "change", "low", "high"]
+    assert one.to_frame()["held"].tolist()[:3] == ["c_t[0]", "c_t[3]", "all"]
+
+
+def test_of_many_units_some_are_named(model: lt.Model, inputs: Path) -> None:
+    units = [f"0/forward/c_t[{j}]" for j in range(4)] + [f"1/forward/c_t[{j}]" for j in range(2)]
+    found = ablate(model, inputs, units)
+    assert "0/forward/c_t[0] 0/forward/c_t[1] 0/forward/c_t[2] … (6)" in str(found)
+    assert found.to_frame()["units"][6] == " ".join(units)
+    assert len(found.by_token.columns) == 2 + 6 + 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        ({"units": "c_t[1]"}, OptionError, "'c_t[1]' may be any of 0/forward/c_t[1], 0/reverse/c_t[1]"),
+        ({"units": "0/forward/c_t[4]"}, MissingError, "c_t has the units 0 to 3"),
+        ({"units": "0/forward/C_t[1]"}, MissingError, "the states have no '0/forward/C_t'"),
+        ({"units": []}, OptionError, "units: expected at least one, as in c_t[35]"),
+        ({"units": "0/forward/c_t[1]", "metric": "outptu"}, MissingError, "metric: there is no 'outptu'; did you mean"),
+        ({"units": "0/forward/c_t[1]", "to": float("nan")}, OptionError, "finite"),
+        ({"units": "0/forward/c_t[1]", "readout": "p_t", "metric": "depth"}, MissingError, "the states have no"),
+        ({"units": "0/forward/c_t[1]", "max_steps": 2}, OptionError, "were drawn, with at most 2 steps"),
+    ],
+)
+def test_what_cannot_be_ablated_is_refused(
+    model: lt.Model, inputs: Path, arguments: dict[str, Any], kind: type[LstmTraceError], said: str
+) -> None:
+    with pytest.raises(kind) as error:
+        ablate(model, inputs, **arguments)
+    assert said in str(error.value)

@@ -1,0 +1,368 @@
+"""A run goes on where it was left, holds to its folder, and never gives other bytes."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.base.leftovers import alone
+from lstm_trace.corpus import open as open_states
+from lstm_trace.corpus import parts, run
+from lstm_trace.errors import FileError, MissingError, OptionError
+
+from .conftest import INPUTS, UNITS, write_sequences
+
+HOW: dict[str, Any] = {"record": ["c_t", "h_t"], "steps_per_part": 60}
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """The bytes of the parts, by name."""
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.name.startswith("part-")}
+
+
+@pytest.fixture
+def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the parts that are computed."""
+    seen: list[int] = []
+    states = parts.part_file.write
+
+    def write(job: Any, span: Any, *rest: Any) -> None:
+        seen.append(span.number)
+        states(job, span, *rest)
+
+    monkeypatch.setattr(parts.part_file, "write", write)
+    return seen
+
+
+def test_only_what_is_missing_is_computed(
+    states: Any, model: lt.Model, inputs: Path, tmp_path: Path, computed: list[int]
+) -> None:
+    told: list[tuple[int, int]] = []
+    run(model, inputs, tmp_path, **HOW)
+    assert computed == [span.number for span in states.spans] == list(range(len(computed)))
+    assert content(tmp_path) == content(states.folder), "the same bytes, whatever was computed before"
+    computed.clear()
+    for number in (1, 3):
+        (tmp_path / f"part-{number:05}.parquet").unlink()
+    again = run(model, inputs, tmp_path, **HOW, progress=lambda *done: told.append(done))
+    assert computed == [1, 3]
+    steps = [span.steps for span in states.spans]
+    assert told == [(steps[1], steps[1] + steps[3]), (steps[1] + steps[3],) * 2]
+    assert content(tmp_path) == content(states.folder)
+    computed.clear()
+    assert len(run(model, inputs, tmp_path, **HOW).spans) == len(again.spans)
+    assert computed == []
+    run(model, inputs, tmp_path, **HOW, fresh=True)
+    assert computed == list(range(len(steps)))
+
+
+def test_bits_do_not_depend_on_what_ran_before(states: Any, weights: Any, inputs: Path, tmp_path: Path) -> None:
+    own = lt.prepare(weights)
+    rng = np.random.default_rng(0)
+    for _ in range(30):  # a plan that is chosen by how often it ran would change here
+        own.run(rng.normal(size=(5, 3, INPUTS)), lengths=[5, 2, 1])
+    run(own, inputs, tmp_path / "other", record=["o_t"], batch=3)
+    run(own, inputs, tmp_path / "same", **HOW)
+    assert content(tmp_path / "same") == content(states.folder)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"record": ["c_t"]}, "what is recorded (0/forward/c_t, 0/forward/h_t, "),
+        ({"dtype": "float32"}, "the type of the stored values (float64 there, float32 here)"),
+        ({"batch": 7}, "the size of the batches (64 there, 7 here)"),
+        ({"steps_per_part": 50}, "the division into parts"),
+        ({"format": "safetensors"}, "the format of the files (parquet there, safetensors here)"),
+        ({"model": 2.0}, "what differs is the model: give another folder"),
+        ({"inputs": 7}, "what differs is the inputs: give another folder"),
+        ({"inputs": 7, "model": 2.0}, "what differs is the model and the inputs: give another folder"),
+    ],
+)
+def test_a_folder_of_another_run(
+    states: Any, weights: Any, inputs: Path, sequences: Any, tmp_path: Path, changed: dict[str, Any], said: str
+) -> None:
+    before = content(states.folder)
+    other = {name: array * changed.get("model", 1.0) for name, array in weights.items()}
+    if "inputs" in changed:
+        inputs = tmp_path / "others.parquet"
+        write_sequences(dict(list(sequences.items())[: changed["inputs"]]), inputs)
+    how = HOW | {name: value for name, value in changed.items() if name not in ("model", "inputs")}
+    with pytest.raises(FileError) as told:
+        run(lt.prepare(other), inputs, states.folder, **how)
+    assert f"{states.folder} holds the states of another run" in str(told.value)
+    assert said in str(told.value)
+    assert "--fresh (fresh=True)" in str(told.value)
+    assert content(states.folder) == before
+
+
+def test_fresh_leaves_nothing_of_the_other_run(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    run(model, inputs, tmp_path, steps_per_part=10, format="safetensors")
+    (tmp_path / "notes.txt").write_text("mine")
+    run(model, inputs, tmp_path, **HOW, fresh=True)
+    assert content(tmp_path) == content(states.folder)
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    names = {path.name for path in tmp_path.iterdir()} - set(content(tmp_path))
+    assert names == {"notes.txt", "_manifest.json", "_model.safetensors", "_index.parquet"}
+
+
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_parts_of_others_and_damaged_ones(model: lt.Model, inputs: Path, tmp_path: Path, format: str) -> None:
+    how = HOW | {"format": format}
+    run(model, inputs, tmp_path / "other", **how | {"batch": 3})
+    run(model, inputs, tmp_path / "own", **how)
+    part = tmp_path / "own" / f"part-00001.{format}"
+    whole = part.read_bytes()
+    cases = {
+        "is a part of another run; remove it": (tmp_path / "other" / part.name).read_bytes(),
+        "part of another": (tmp_path / "own" / f"part-00002.{format}").read_bytes(),
+        "damaged; remove it": whole[:-40] if format == "parquet" else whole[:40],
+        "or damaged": b"",
+        "no file of a corpus": b"PAR1 something else",
+    }
+    for said, found in cases.items():
+        part.write_bytes(found)
+        with pytest.raises(FileError, match=f"part-00001.*{said}"):
+            run(model, inputs, tmp_path / "own", **how)
+        assert part.read_bytes() == found
+    part.unlink()
+    run(model, inputs, tmp_path / "own", **how)
+    assert part.read_bytes() == whole
+
+
+def test_a_damaged_page_is_said_when_it_is_read(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    states = run(model, inputs, tmp_path, **HOW)
+    part = tmp_path / "part-00000.parquet"
+    part.write_bytes(part.read_bytes()[:4] + bytes(4000) + part.read_bytes()[4004:])
+    with pytest.raises(FileError, match=r"part-00000\.parquet: no file of a corpus, or damaged"):
+        states.unit("1/reverse/c_t[3]")
+
+
+def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    run(model, inputs, tmp_path, **HOW)
+    manifest = tmp_path / "_manifest.json"
+    said = json.loads(manifest.read_text())
+    for changed, expected in (
+        (
+            said | {"format": "lstm-trace-corpus/2"},
+            "in version 2 of the format, and this lstm-trace reads 1: update it",
+        ),
+        (said | {"key": "0" * 64}, "its key, so that its manifest was changed"),
+        ({"format": said["format"]}, "key"),
+    ):
+        manifest.write_text(json.dumps(changed))
+        with pytest.raises(FileError, match=expected):
+            run(model, inputs, tmp_path, **HOW)
+    manifest.write_bytes(b"\xff")
+    with pytest.raises(FileError, match=r"_manifest\.json"):
+        open_states(tmp_path)
+    with pytest.raises(FileError, match=r"there is no _manifest.json; give a folder"):
+        open_states(tmp_path / "nowhere")
+
+
+def test_a_part_that_fails_is_tried_thrice_and_named(
+    states: Any, model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[int] = []
+    compute = parts.states
+
+    def states_of(model: Any, rows: Any, way: Any) -> Any:
+        tried.append(len(rows.x))
+        if len(rows.x) == states.spans[1].steps:
+            raise FileError("sequences.parquet: it is gone\x1b[31m")
+        return compute(model, rows, way)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "states", states_of)
+        found = run(model, inputs, tmp_path, **HOW)
+    steps = [span.steps for span in states.spans]
+    assert steps.count(steps[1]) == 1
+    assert tried == [steps[0], *3 * [steps[1]], *steps[2:]]
+    assert list(found.failed) == [1]
+    assert found.failed[1].startswith("sequences.parquet: it is gone")
+    assert "\x1b" not in (tmp_path / "_failed.json").read_text()
+    assert len(content(tmp_path)) == len(steps) - 1
+    with pytest.raises(MissingError, match="is in part 1, which is not there yet"):
+        found.rows_of(int(next(iter(list(states.parts())[1].ids))))
+    assert run(model, inputs, tmp_path, **HOW).failed == {}
+    assert content(tmp_path) == content(states.folder)
+
+
+def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def again(done: int, total: int) -> None:
+        with pytest.raises(FileError) as told:
+            run(model, inputs, tmp_path, **HOW)
+        said.append(str(told.value))
+
+    run(model, inputs, tmp_path, **HOW, progress=again)
+    assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
+    with alone(tmp_path) as free:
+        assert free
+
+
+def test_leftovers_of_killed_writers_are_removed(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    left = [tmp_path / f".{name}.lstm-trace-abcd1234.part" for name in ("part-00001.parquet", "part-99999.parquet")]
+    for path in left:
+        path.write_bytes(b"half")
+    (tmp_path / ".part-00001.parquet.part").write_bytes(b"not ours")
+    run(model, inputs, tmp_path, **HOW)
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] == "."] == [".part-00001.parquet.part"]
+
+
+def test_folders_that_cannot_be_written(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(FileError, match="give a folder that can be written"):
+            run(model, inputs, folder, **HOW)
+    assert (tmp_path / "file").read_text() == "mine"
+    with pytest.raises(OptionError, match="workers are processes on this machine, 0 or more"):
+        run(model, inputs, tmp_path / "new", workers=-1)
+    with pytest.raises(OptionError, match="steps_per_part is a whole number of at least 1; found 0"):
+        run(model, inputs, tmp_path / "new", steps_per_part=0)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_full_disk_ends_the_run_with_one_message(inputs: Path, weights: Any, tmp_path: Path) -> None:
+    """A limit of the size of files stands for the full disk: the model is smaller, a part is not."""
+    np.savez(tmp_path / "model.npz", **weights)
+    out = tmp_path / "states"
+    lines = "i_t,f_t,c_tilde,o_t,c_t,h_t"
+    command = [sys.executable, "-m", "lstm_trace", "corpus", "run", str(tmp_path / "model.npz")]
+    command += ["--inputs", str(inputs), "--record", lines, "-o", str(out)]
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
+
+    found = subprocess.run(  # noqa: S603 - our own command
+        command, capture_output=True, text=True, preexec_fn=limit, timeout=120
+    )
+    assert found.returncode == 2, found.stderr
+    assert found.stderr.count("\n") == 1
+    assert "part-00000.parquet: file too large; parts that are done are kept, run it again" in found.stderr
+    assert {path.name for path in out.iterdir()} == {"_manifest.json", "_model.safetensors", "_index.parquet"}
+    run(weights, inputs, out, record=lines.split(","))
+    assert len(content(out)["part-00000.parquet"]) > 30_000
+
+
+# -- beside the parts ------------------------------------------------------------------------------------------------
+
+
+def test_every_sequence_is_found(states: Any, sequences: dict[int, dict[str, Any]], tmp_path: Path) -> None:
+    for id_, one in sequences.items():
+        for asked in (id_, str(id_)):
+            part, rows = states.rows_of(asked)
+            assert part.places.column("seq_id").to_pylist()[rows] == [id_] * len(one["x"])
+            assert part.tokens[rows] == one["tokens"]
+    with pytest.raises(MissingError, match="there is no sequence 99; the nearest is 100"):
+        states.rows_of(99)
+    with pytest.raises(MissingError, match="there is no sequence 'a'"):
+        states.rows_of("a")
+    with pytest.raises(MissingError, match="the nearest is 129"):
+        states.rows_of(10**18)
+
+
+def test_sequences_with_names(model: lt.Model, sequences: dict[int, dict[str, Any]], tmp_path: Path) -> None:
+    named = {f"chapter {id_}": one for id_, one in sequences.items()}
+    write_sequences(named, tmp_path / "named.parquet")
+    states = run(model, tmp_path / "named.parquet", tmp_path / "states", steps_per_part=50)
+    for id_, one in named.items():
+        part, rows = states.rows_of(id_)
+        assert part.tokens[rows] == one["tokens"]
+    with pytest.raises(MissingError, match=r"there is no sequence 'chaptr 101'; did you mean 'chapter 101'\?"):
+        states.rows_of("chaptr 101")
+
+
+def models() -> dict[str, lt.Model]:
+    """Models of all kinds whose values must come back from a file bit for bit."""
+    rng = np.random.default_rng(3)
+
+    def arrays(gates: str, scopes: tuple[str, ...] = ("",), width: int = UNITS) -> dict[str, np.ndarray]:
+        found = {}
+        for scope in scopes:
+            for gate in gates:
+                found[f"{scope}W_x{gate}"] = rng.normal(size=(UNITS, width if scope[:1] == "1" else INPUTS))
+                found[f"{scope}W_h{gate}"] = rng.normal(size=(UNITS, UNITS))
+                found[f"{scope}b_{gate}"] = rng.normal(size=UNITS)
+        return found
+
+    both = ("0/forward/", "0/reverse/", "1/forward/", "1/reverse/")
+    readout = {"W_hy": rng.normal(size=(2, UNITS))}
+    text = "h_t = tanh(W_x @ x_t + W_h @ h_prev)\ncarry: h_prev <- h_t\noutput: h_t"
+    own = {"W_x": rng.normal(size=(UNITS, INPUTS)), "W_h": rng.normal(size=(UNITS, UNITS))}
+    listed = {name: array.tolist() for name, array in arrays("ifco").items()}
+    return {
+        "lstm": lt.prepare(arrays("ifco")),
+        "float32": lt.prepare(arrays("ifco"), dtype="float32"),
+        "gru": lt.prepare(arrays("ruh", both, 2 * UNITS), cell="gru", options={"reset_after": False}),
+        "bidirectional": lt.prepare(arrays("ifco", both, 2 * UNITS)),
+        "summed": lt.prepare(arrays("ifco", both), options={"merge": "sum", "padding": "repeat"}),
+        "keras": lt.prepare(
+            arrays("ifco"), options={"gate_activation": "hard_sigmoid", "candidate_activation": "relu"}
+        ),
+        "reverse": lt.prepare(arrays("ifco"), options={"direction": "reverse"}),
+        "readout": lt.prepare(arrays("ifco") | readout, options={"extra": "y_t = softmax(W_hy @ h_t)"}),
+        "equations": lt.prepare(own, cell={"equations": text}),
+        "by hand": lt.prepare({"weights": listed, "arithmetic": "by-hand-4"}),
+    }
+
+
+@pytest.mark.parametrize("name", models())
+def test_the_folder_has_the_model(name: str, inputs: Path, tmp_path: Path) -> None:
+    model = models()[name]
+    states = run(model, inputs, tmp_path)
+    back = states.model()
+    x = np.random.default_rng(4).normal(size=(6, 2, INPUTS))
+    first, second = (one.run(x, lengths=[6, 3], plan="lines") for one in (model, back))
+    assert {s: list(here) for s, here in first.lines.items()} == {s: list(here) for s, here in second.lines.items()}
+    for scope, here in first.lines.items():
+        for line, values in here.items():
+            np.testing.assert_array_equal(values, second.lines[scope][line], strict=True)
+
+
+def test_another_model_in_the_folder(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    own = run(model, inputs, tmp_path, **HOW)
+    file = tmp_path / "_model.safetensors"
+    content = bytearray(file.read_bytes())
+    at = content.index(np.float64(model.weights["1/reverse"]["b_o"][2]).tobytes())
+    content[at] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(FileError, match=r"_model\.safetensors: not the model of these states"):
+        own.model()
+    file.unlink()
+    with pytest.raises(FileError, match="the model is not there; run the corpus again, which writes it"):
+        own.model()
+    run(model, inputs, tmp_path, **HOW).model()
+
+
+def test_shares_are_computed_side_by_side(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    """As by the jobs of an array: each has its parts, all of them together are the whole run, byte for byte."""
+    for k in (2, 1, 3):
+        numbers = [span.number for span in states.spans if span.number % 3 == k - 1]
+        before = set(content(tmp_path))
+        run(model, inputs, tmp_path, **HOW, share=(k, 3))
+        assert sorted(set(content(tmp_path)) - before) == [f"part-{number:05}.parquet" for number in numbers]
+    assert content(tmp_path) == content(states.folder)
+    for share in ((0, 3), (4, 3)):
+        with pytest.raises(OptionError, match=r"share is \(k, n\)"):
+            run(model, inputs, tmp_path / "none", share=share)
+
+
+def test_duckdb_reads_the_rows(states: Any) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    relation = states.to_duckdb(duckdb.connect())
+    found = relation.aggregate('count(*), count(distinct seq_id), sum("0r_c_t_1")').fetchall()[0]
+    every = states.unit("0/reverse/c_t[1]")
+    assert found[:2] == (len(every), every["seq_id"].nunique())
+    np.testing.assert_allclose(found[2], every["c_t[1]"].sum(), rtol=1e-12)

@@ -1,0 +1,277 @@
+"""States that are right are proven, and whatever is damaged in them is found where it is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.errors import FileError, OptionError
+
+from .conftest import write_sequences
+from .test_states import expected
+
+
+@pytest.fixture
+def copied(states: Any, tmp_path: Path) -> Any:
+    """The finished states in a folder of their own, to be damaged."""
+    from lstm_trace.corpus import open as open_states
+
+    shutil.copytree(states.folder, tmp_path / "copy")
+    return open_states(tmp_path / "copy")
+
+
+def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Change the columns of a part, by name, and write it with the same metadata."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = parquet.read_table(path)
+    columns = {name: table.column(name).to_numpy().copy() for name in table.column_names}
+    change(columns)
+    arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in table.schema]
+    parquet.write_table(pa.table(arrays, schema=table.schema), path)
+    return columns
+
+
+def run(model: lt.Model, inputs: Path, folder: Path, **options: Any) -> Any:
+    from lstm_trace.corpus import run
+
+    return run(model, inputs, folder, record=["c_t", "h_t"], steps_per_part=60, **options)
+
+
+# -- what is right ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+@pytest.mark.parametrize(
+    ("dtype", "stored"), [("float64", None), ("float32", None), ("float32", "float16"), ("float64", "float32")]
+)
+def test_what_is_right_is_verified(
+    weights: dict[str, np.ndarray], inputs: Path, tmp_path: Path, dtype: str, stored: str | None, format: str
+) -> None:
+    model = lt.prepare(weights, dtype=dtype)
+    states = run(model, inputs, tmp_path, dtype=stored, format=format)
+    found = states.verify(None, model=model)
+    assert found.status == "verified", str(found)
+    assert (found.sequences, found.every, found.steps) == (30, 30, sum(span.steps for span in states.spans))
+    assert found.values == found.steps * 8 * 4
+    assert 0 < found.largest < 1
+    assert found.lines > 10 * found.values
+    assert "verified: " in str(found)
+    assert "No value is wrong." in str(found)
+    some = states.verify(7, model=model)
+    assert (some.status, some.sequences) == ("verified", 7)
+    assert states.verify(7, model=model, seed=1).steps != some.steps
+
+
+def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> None:
+    chaos = lt.prepare(
+        {},
+        cell={"equations": "c_t = 3.9 * c_prev * (1 - c_prev) + x_t\ncarry: c_prev <- c_t\noutput: c_t"},
+        dtype="float32",
+    )
+    x = np.zeros((90, 1))
+    x[0] = 0.3
+    sequences = {
+        k: {"x": x * (1 + k / 100), "tokens": ["a"] * 90, "quoted": np.zeros(90, bool), "depth": np.zeros(90)}
+        for k in range(4)
+    }
+    write_sequences(sequences, tmp_path / "x.parquet")
+    from lstm_trace.corpus import run
+
+    states = run(chaos, tmp_path / "x.parquet", tmp_path / "s")
+    found = states.verify(model=chaos)
+    assert found.status == "inconclusive"
+    assert 100 < found.undecided < 4 * 90
+    assert found.values == found.steps - found.undecided
+    assert f"at {found.undecided} steps rounding errors are too large to decide" in str(found)
+
+
+# -- what is damaged -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bit", [62, 55, 51, 40, 30, 12])
+@pytest.mark.parametrize("line", ["0/forward/c_t", "1/reverse/h_t"])
+def test_a_flipped_bit_is_found(
+    copied: Any,
+    model: lt.Model,
+    weights: dict[str, np.ndarray],
+    sequences: dict[int, dict[str, Any]],
+    bit: int,
+    line: str,
+) -> None:
+    (block,) = copied.layout.chosen(line)
+    part = list(copied.parts())[1]
+    row = int(part.starts[2]) + 1 if part.starts[3] - part.starts[2] > 1 else int(part.starts[2])
+    column = block.columns[3]
+
+    def flip(columns: dict[str, Any]) -> None:
+        columns[column].view(np.int64)[row] ^= 1 << bit
+
+    values = rewrite(copied.folder / "part-00001.parquet", flip)
+    found = copied.verify(None, model=model)
+    assert (found.status, found.wrong) == ("failed", 1), str(found)
+    (damage,) = found.damages
+    id_, t = int(values["seq_id"][row]), int(values["t"][row])
+    assert damage[:4] == (id_, t, f"{line}[3]", values[column][row])
+    right = expected(weights, sequences[id_]["x"])[block.scope, block.line][t, 3]
+    assert damage.expected == pytest.approx(right, rel=1e-12)
+    assert 0 < damage.bound < 1e-13
+    assert found.largest == pytest.approx(abs(damage.stored - damage.expected) / damage.bound, rel=1e-2) or bit > 60
+    assert found.to_frame()["unit"].tolist() == [f"{line}[3]"]
+
+
+def test_a_value_that_is_no_number_is_found(copied: Any, model: lt.Model) -> None:
+    def spoil(columns: dict[str, Any]) -> None:
+        columns["0f_c_t_0"][4], columns["0f_c_t_1"][4] = np.nan, np.inf
+
+    rewrite(copied.folder / "part-00000.parquet", spoil)
+    found = copied.verify(None, model=model)
+    assert found.wrong == 2
+    assert [damage.unit for damage in found.damages] == ["0/forward/c_t[0]", "0/forward/c_t[1]"]
+
+
+def test_of_many_wrong_values_some_are_listed(copied: Any, model: lt.Model) -> None:
+    def shift(columns: dict[str, Any]) -> None:
+        columns["1f_c_t_2"] += 1e-9
+
+    values = rewrite(copied.folder / "part-00002.parquet", shift)
+    found = copied.verify(None, model=model)
+    assert found.wrong == len(values["t"]) > 12
+    assert len(found.damages) == 12
+    assert f"{found.wrong} differ by more than rounding explains; the first 12 are listed" in " ".join(
+        str(found).split()
+    )
+
+
+def test_half_precision_has_half_a_spacing_more_and_no_more(
+    weights: dict[str, np.ndarray], inputs: Path, tmp_path: Path
+) -> None:
+    model = lt.prepare(weights, dtype="float32")
+    states = run(model, inputs, tmp_path, dtype="float16")
+
+    def up(columns: dict[str, Any]) -> None:
+        for _ in range(2):
+            columns["0f_c_t_0"][:] = np.nextafter(columns["0f_c_t_0"], np.float16(np.inf))
+
+    values = rewrite(tmp_path / "part-00000.parquet", up)
+    found = states.verify(None, model=model)
+    coarse = np.spacing(np.abs(values["0f_c_t_0"])) > 4e-6  # of smaller numbers it is less than their bound
+    assert coarse.sum() <= found.wrong
+    assert coarse.mean() > 0.8
+
+
+def swap(columns: dict[str, Any], name: str) -> None:
+    """Exchange two different values of the first sequence that has such."""
+    ids, values = columns["seq_id"], columns[name]
+    for k in range(len(values) - 1):
+        if ids[k] == ids[k + 1] and values[k] != values[k + 1]:
+            values[k], values[k + 1] = values[k + 1], values[k]
+            return
+
+
+def other_id(columns: dict[str, Any]) -> None:
+    columns["seq_id"][columns["seq_id"] == columns["seq_id"][-1]] += 1000
+
+
+def padded(columns: dict[str, Any]) -> None:
+    """A row more at the end of the last sequence, as padding would be."""
+    for name, values in columns.items():
+        columns[name] = (
+            np.append(values, values[-1:] + (name == "t")) if name == "t" else np.append(values, values[-1:])
+        )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda c: swap(c, "token"), "token of sequence {id} is not that of the input"),
+        (lambda c: swap(c, "quoted"), "quoted of sequence {id} is not that of the input"),
+        (lambda c: swap(c, "depth"), "depth of sequence {id} is not that of the input"),
+        (lambda c: swap(c, "t"), "t does not count the steps of each sequence"),
+        (lambda c: c["t"].__iadd__(1), "t of sequence {first} is not that of the input"),
+        (other_id, "its sequences are not those of the input, each once and without padding"),
+        (padded, "its sequences are not those of the input, each once and without padding"),
+    ],
+)  # fmt: skip
+def test_what_stands_at_a_wrong_place_is_found(
+    copied: Any, model: lt.Model, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    before = rewrite(copied.folder / "part-00001.parquet", lambda columns: None)
+    values = rewrite(copied.folder / "part-00001.parquet", change)
+    found = copied.verify(None, model=model)
+    assert (found.status, found.wrong) == ("failed", 0)
+    changed = [k for k in range(len(before["t"])) if any(repr(before[n][k]) != repr(values[n][k]) for n in before)]
+    place = {"id": before["seq_id"][changed[0]] if changed else "", "first": before["seq_id"][0]}
+    assert any("part-00001.parquet: " + said.format(**place) in fault for fault in found.faults), found.faults
+    assert said.format(**place) in " ".join(str(found).split())
+
+
+def test_parts_that_are_missing_foreign_or_cut_off_are_found(copied: Any, model: lt.Model) -> None:
+    paths = sorted(copied.folder.glob("part-*.parquet"))
+    paths[0].unlink()
+    paths[1].write_bytes(paths[1].read_bytes()[:-100])
+    shutil.copy(paths[2], paths[3])
+    found = copied.verify(None, model=model)
+    assert found.status == "failed"
+    assert found.faults[0] == "part-00000.parquet is missing: run the corpus again, which goes on where it stopped"
+    assert "part-00001.parquet: no part of a corpus, or damaged" in found.faults[1]
+    assert found.faults[2] == "part-00003.parquet is a part of another run"
+    assert len(found.faults) == 3
+    assert 0 < found.sequences < 30
+
+
+def test_bytes_that_cannot_be_decoded_are_found(copied: Any, model: lt.Model) -> None:
+    path = copied.folder / "part-00001.parquet"
+    content = bytearray(path.read_bytes())
+    content[40:2000] = bytes(1960)
+    path.write_bytes(content)
+    found = copied.verify(None, model=model)
+    assert found.status == "failed"
+    assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults
+
+
+def test_another_model_or_input_is_said(
+    copied: Any, weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]], model: lt.Model, tmp_path: Path
+) -> None:
+    other = {name: array.copy() for name, array in weights.items()}
+    other["1/forward/W_hi"][0, 1] += 1e-3
+    found = copied.verify(5, model=lt.prepare(other))
+    assert "the model differs from what the states were computed from" in found.faults
+    assert found.wrong > 0
+    assert {damage.unit.split("/")[0] for damage in found.damages} == {"1"}
+    changed = {id_: {**one, "x": one["x"] + 1e-3} for id_, one in sequences.items()}
+    write_sequences(changed, tmp_path / "changed.parquet")
+    found = copied.verify(5, model=model, inputs=tmp_path / "changed.parquet")
+    assert "the inputs differ from what the states were computed from" in found.faults
+    assert found.wrong > 0
+    fewer = {id_: one for id_, one in sequences.items() if id_ != 105}
+    write_sequences(fewer, tmp_path / "fewer.parquet")
+    found = copied.verify(5, model=model, inputs=tmp_path / "fewer.parquet")
+    assert "the parts are not those of the input, each of its sequences once" in found.faults
+    with pytest.raises(FileError, match=r"gone\.parquet"):
+        copied.verify(5, model=model, inputs=tmp_path / "gone.parquet")
+
+
+def test_an_input_that_was_moved_is_read_where_it_is_now(
+    copied: Any, inputs: Path, model: lt.Model, tmp_path: Path
+) -> None:
+    manifest = json.loads((copied.folder / "_manifest.json").read_text())
+    moved = shutil.copy(inputs, tmp_path / "moved.parquet")
+    manifest["source"]["path"] = str(tmp_path / "away.parquet")
+    (copied.folder / "_manifest.json").write_text(json.dumps(manifest))
+    from lstm_trace.corpus import open as open_states
+
+    assert open_states(copied.folder).verify(5, model=model, inputs=moved).status == "verified"
+
+
+def test_arguments_of_another_kind_are_refused(copied: Any, model: lt.Model) -> None:
+    with pytest.raises(OptionError, match="sample: expected a whole number"):
+        copied.verify("all", model=model)
