@@ -44,17 +44,25 @@ def silent(folder: Path) -> None:
     write(folder, [7, 3, 9], None, weights, 5)
 
 
-def write(folder: Path, ids: Sequence[Any], tokens: Sequence[str] | None, weights: Any = None, begin: int = 0) -> None:
-    """The states of sequences of 4 steps. tokens: of the steps, over and over."""
+def long(folder: Path) -> None:
+    """One sequence that is too long to be shown at once, some tokens of which are empty."""
+    write(folder, ["long"], ["a", "b", "", " "], steps=2300)
+
+
+def write(
+    folder: Path, ids: Sequence[Any], tokens: Sequence[str] | None, weights: Any = None, begin: int = 0, steps: int = 4
+) -> None:
+    """The states of sequences. tokens: of the steps, over and over."""
     import pyarrow as pa
     from pyarrow import parquet
 
     from lstm_trace import corpus
 
     rng = np.random.default_rng(11)
-    rows, path = 4 * len(ids), folder.with_suffix(".parquet")
+    rows, path = steps * len(ids), folder.with_suffix(".parquet")
     x = rng.normal(size=(rows, 2))
-    columns = {"seq_id": [one for one in ids for _ in range(4)], "t": np.tile(np.arange(begin, begin + 4), len(ids))}
+    t = np.tile(np.arange(begin, begin + steps), len(ids))
+    columns: dict[str, Any] = {"seq_id": [one for one in ids for _ in range(steps)], "t": t}
     if tokens is not None:
         columns["token"] = [tokens[k % len(tokens)] for k in range(rows)]
     parquet.write_table(pa.table(columns | {f"x_{k}": x[:, k] for k in range(2)}), path)

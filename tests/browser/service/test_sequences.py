@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 COUNTER = f"c_t[{planted.COUNTER}]"
+#: A folder whose name must be encoded in addresses.
+STRANGE = "strange #1 & ü%2f"
 AT = f"#sequences?states=quotes&unit={COUNTER}&above=0.5"
 TEXTS = planted.texts()
 #: A sequence with a quote, and the first and the last step in it.
@@ -36,17 +38,17 @@ def folder(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pytest.importorskip("pyarrow")
     found = tmp_path_factory.mktemp("states")
     corpora.quotes(found / "quotes")
-    corpora.strange(found / "strange")
+    corpora.strange(found / STRANGE)
     corpora.silent(found / "silent")
+    corpora.long(found / "long")
     return found
 
 
 @pytest.fixture(scope="module")
 def states(folder: Path) -> Iterator[str]:
-    """The address of a server with three corpora."""
-    yield from served(
-        folder, *(part for name in ("quotes", "strange", "silent") for part in ("--states", str(folder / name)))
-    )
+    """The address of a server with four corpora."""
+    named = [("--states", str(folder / name)) for name in ("quotes", STRANGE, "silent", "long")]
+    yield from served(folder, *(part for pair in named for part in pair))
 
 
 @pytest.fixture
@@ -243,7 +245,7 @@ def test_sequences_are_opened_from_the_list_and_by_id(shown: Any) -> None:
     page.watched.expected.append("404")
     page.locator("#sequence-id").fill("nonsense")
     page.keyboard.press("Enter")
-    page.get_by_text("quotes has no sequence 'nonsense'").wait_for()
+    page.get_by_text("quotes: there is no sequence 'nonsense'; the first is 0").wait_for()
 
 
 def test_a_sequence_without_tokens_shows_its_steps(shown: Any) -> None:
@@ -255,8 +257,28 @@ def test_a_sequence_without_tokens_shows_its_steps(shown: Any) -> None:
     assert page.locator("#states-line").input_value() == "0/reverse/c_t"
 
 
+def test_a_long_sequence_is_shown_in_windows(shown: Any) -> None:
+    page = shown("#sequences?states=long&unit=c_t[0]&span=1500..1502")
+    page.get_by_text("steps 1000–1999 of 2299").wait_for()
+    assert chosen(page) == [500, 501, 502]
+    page.get_by_role("button", name="Next", exact=True).click()
+    page.get_by_text("steps 2000–2299 of 2299").wait_for()
+    settled(page)
+    assert tokens(page).count() == 300
+    drag(page, 5, 8)
+    assert page.locator("#active-title").inner_text() == "Units of c_t active in steps 2005 to 2008"
+    assert page.get_by_text("steps 2000–2299 of 2299").is_visible()
+    page.reload()
+    page.get_by_text("steps 2000–2299 of 2299").wait_for()
+    assert chosen(page) == [5, 6, 7, 8]
+    page.get_by_role("button", name="Previous", exact=True).click()
+    page.get_by_text("steps 1000–1999 of 2299").wait_for()
+    tokens(page).nth(2).hover()  # an empty one has room as well
+    assert page.locator("#sequence-readout").inner_text().startswith("t = 1002: “”, ")
+
+
 def test_tokens_and_ids_are_texts_whatever_they_hold(shown: Any) -> None:
-    page = shown("#sequences?states=strange&unit=c_t[0]")
+    page = shown(f"#sequences?states={quote(STRANGE)}&unit=c_t[0]")
     page.on("dialog", lambda dialog: pytest.fail("a token ran"))
     for id in corpora.HOSTILE:
         if not id.strip():
@@ -285,7 +307,7 @@ def test_without_states_the_tab_says_how_to_begin(opened: Opening) -> None:
     assert page.get_by_text("lstm-trace corpus run model.npz --inputs data.parquet -o states/").is_visible()
 
 
-@pytest.mark.parametrize("hash", [ALL, "#sequences?states=strange", "#sequences?states=silent"])
+@pytest.mark.parametrize("hash", [ALL, f"#sequences?states={quote(STRANGE)}", "#sequences?states=silent"])
 def test_screen(shown: Any, hash: str) -> None:
     page = shown(hash)
     if "table" in hash:

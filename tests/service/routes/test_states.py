@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from ...support.serving import serving  # noqa: E402
 
 COUNTER = f"c_t[{planted.COUNTER}]"
 ABOVE = 0.5
+STRANGE = "strange #1"
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +37,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folders of states: texts with quotes, hostile ones, one that a test damages, and one of a like name."""
     found = tmp_path_factory.mktemp("states")
     corpora.quotes(found / "quotes")
-    corpora.strange(found / "strange")
+    corpora.strange(found / STRANGE)
     (found / "other").mkdir()
     corpora.silent(found / "other" / "quotes")
     shutil.copytree(found / "quotes", found / "damaged")
@@ -44,7 +46,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def client(folder: Path) -> Iterator[Any]:
-    names = ("quotes", "strange", "other/quotes", "damaged")
+    names = ("quotes", STRANGE, "other/quotes", "damaged")
     with (
         serving(folder, *(part for name in names for part in ("--states", str(folder / name)))) as server,
         httpx.Client(base_url=f"{server.api}/states", timeout=30) as found,
@@ -79,7 +81,7 @@ def refused(client: Any, path: str, status: int, **query: Any) -> str:
 
 def test_what_there_is(client: Any, sequences: Any) -> None:
     found = {one["name"]: one for one in get(client, "")}
-    assert list(found) == ["quotes", "strange", "quotes-2", "damaged"]
+    assert list(found) == ["quotes", STRANGE, "quotes-2", "damaged"]
     quotes = found["quotes"]
     lines = [{"line": name, "scope": "0/forward", "name": name, "width": planted.UNITS} for name in ("c_t", "h_t")]
     assert sorted(quotes["lines"], key=lambda one: one["line"]) == lines
@@ -109,7 +111,7 @@ def test_sequences_are_listed_with_how_they_begin(client: Any, sequences: Any) -
         assert text.startswith(one["text"].rstrip("…"))
         assert one["text"].endswith("…") == (len(text) > 72) or len(text) > 60
     assert get(client, "/quotes/sequences", offset=1000)["sequences"] == []
-    assert len(get(client, "/strange/sequences", limit=100_000)["sequences"]) == Limits().contexts
+    assert len(get(client, f"/{quote(STRANGE)}/sequences", limit=100_000)["sequences"]) == Limits().contexts
     assert [one["text"] for one in get(client, "/quotes-2/sequences")["sequences"]] == [""] * 3
 
 
@@ -210,17 +212,17 @@ def test_the_units_are_measured_once_and_kept(client: Any, folder: Path) -> None
 
 
 def test_strange_ids_and_tokens(client: Any) -> None:
-    listed = get(client, "/strange/sequences", limit=10)["sequences"]
-    pages = [get(client, "/strange/sequences", offset=at, limit=200)["sequences"] for at in (0, 200)]
+    listed = get(client, f"/{quote(STRANGE)}/sequences", limit=10)["sequences"]
+    pages = [get(client, f"/{quote(STRANGE)}/sequences", offset=at, limit=200)["sequences"] for at in (0, 200)]
     every = {one["id"] for page in pages for one in page}
     assert set(corpora.HOSTILE) <= every
     assert not any(c in one["text"] for one in listed for c in "\x1b\u202e\n")
     for id in corpora.HOSTILE:
-        found = get(client, "/strange/text", sequence=id, unit="c_t[0]")
+        found = get(client, f"/{quote(STRANGE)}/text", sequence=id, unit="c_t[0]")
         assert found["sequence"] == id
         assert len(found["values"]) == 4
         assert not any(c in token for token in found["tokens"] for c in "\x1b\u202e")
-        assert get(client, "/strange/select", sequence=id, first=0, last=1, line="c_t", above=-100)["units"]
+        assert get(client, f"/{quote(STRANGE)}/select", sequence=id, first=0, last=1, line="c_t", above=-100)["units"]
 
 
 @pytest.mark.parametrize(
@@ -232,11 +234,13 @@ def test_other_folders_are_not_read(client: Any, name: str) -> None:
         reply = client.get(f"{client.base_url}{name}/{path}")
         assert reply.status_code == 404
         assert reply.headers["content-type"] == "application/problem+json"
-    assert "this server has quotes, strange, quotes-2, damaged" in refused(client, "/nothing/sequences", 404)
+    assert "this server has quotes, strange #1, quotes-2, damaged" in refused(client, "/nothing/sequences", 404)
 
 
 def test_what_is_not_there_or_too_much(client: Any) -> None:
-    assert refused(client, "/quotes/text", 404, sequence="none", unit=COUNTER) == "quotes has no sequence 'none'"
+    assert refused(client, "/quotes/text", 404, sequence="none", unit=COUNTER) == (
+        "quotes: there is no sequence 'none'; the first is 0"
+    )
     assert "the units 0 to 5" in refused(client, "/quotes/text", 404, sequence=1, unit="c_t[6]")
     assert "expected a unit of a line" in refused(client, "/quotes/top", 422, unit="nonsense")
     assert "no 'z_t'" in refused(client, "/quotes/units", 404, line="z_t")

@@ -36,14 +36,13 @@ function Listed({ found, error, loading, progress, link, none, said }) {
 }
 
 /** Where a unit is highest, or lowest, in the corpus. */
-export function Top({ states, unit, link, said }) {
-  const [lowest, setLowest] = useState(false);
+export function Top({ states, unit, lowest, link, set, said }) {
   const { value, error, loading, progress } = useContexts(`/states/${part(states.name)}/top`, { unit, n: SHOWN, lowest });
   return html`<section class="panel" aria-labelledby="top-title">
     <div class="head"><h2 id="top-title">${said("sequences.top", { unit })}</h2>
       <span class="row-of" role="group" aria-label=${said("sequences.which")}>
-        <button type="button" aria-pressed=${!lowest} onClick=${() => setLowest(false)}>${said("sequences.highest")}</button>
-        <button type="button" aria-pressed=${lowest} onClick=${() => setLowest(true)}>${said("sequences.lowest")}</button></span></div>
+        <button type="button" aria-pressed=${!lowest} onClick=${() => set({ end: "" })}>${said("sequences.highest")}</button>
+        <button type="button" aria-pressed=${lowest} onClick=${() => set({ end: "lowest" })}>${said("sequences.lowest")}</button></span></div>
     <${Listed} found=${value} error=${error} loading=${loading} progress=${progress} link=${link} none=${said("sequences.no_top")} said=${said} />
   </section>`;
 }

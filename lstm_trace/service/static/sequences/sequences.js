@@ -12,7 +12,8 @@ import { TextPanel } from "./text.js";
 import { Units } from "./units.js";
 
 // Text of a corpus coloured by a unit. The address holds what is looked at: states, unit, sequence, a step (at), the
-// span that was brushed, the level (above) with strict, the units that are matched and the least length of a match.
+// span that was brushed, the level (above) with strict, the units that are matched and the least length of a match,
+// whether all units are shown (table, sort), and which contexts (end).
 
 /** A unit as its line and number; null for what is none. */
 const parted = (unit = "") => /^(.+)\[(\d+)\]$/.exec(unit);
@@ -56,7 +57,7 @@ function Corpus({ states, listed, params, set, settings, said }) {
       <div class="corpus-list panel"><${SequenceList} page=${page} chosen=${sequence} link=${link} set=${set} ...${shared} /></div>
     </div>
     <div class="corpus-top"><${Units} line=${line} open=${params.table === "1"} sort=${params.sort} set=${set} ...${shared} />
-      <${Top} link=${link} ...${shared} /></div>
+      <${Top} lowest=${params.end === "lowest"} link=${link} set=${set} ...${shared} /></div>
   </div>`;
 }
 

@@ -24,7 +24,7 @@ function Shown({ text, span, choose, said }) {
   const words = (k) => said("sequences.value", { t: first + k, token: text.tokens ? shown[k].replaceAll("\n", "↵") : "", value: short(values[k], 6) });
   const told = (k) => (text.tokens ? words(k) : said("sequences.value_plain", { t: first + k, value: short(values[k], 6) }));
   const chosen_words = brush.span ? said("sequences.span", { first: first + brush.span[0], last: first + brush.span[1] }) : "";
-  return html`<div class=${`tokens lstm-text${text.tokens ? "" : " numbers"}`} id="sequence-tokens" ref=${brush.root} tabindex="0" role="application"
+  return html`<div class=${`tokens lstm-text${text.tokens ? "" : " numbers"}`} id="sequence-tokens" dir="auto" ref=${brush.root} tabindex="0" role="application"
       aria-label=${said("sequences.text_of", { id: text.sequence, unit: text.unit })} aria-roledescription=${said("sequences.text_kind")} aria-describedby="brush-keys" ...${brush.handlers}>
       <${Tokens} tokens=${text.tokens} values=${values} first=${first} spaced=${spaced} scale=${scale} /></div>
     <p class="readout"><bdi class="number" id="sequence-readout">${brush.place === null ? "\u00a0" : told(brush.place)}</bdi></p>
