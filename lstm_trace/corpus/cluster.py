@@ -39,6 +39,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 GONE = "the cluster is gone; parts that are done are kept, run it again for the others"
 
+SILENT = logging.CRITICAL + 1
+
 #: By the key of a job, in a worker: the work that was sent to it, or why it cannot do it.
 _sent: dict[str, Work | HaltError] = {}
 
@@ -129,8 +131,10 @@ def by_cluster(
         raise OptionError(missing("a corpus with workers or a scheduler", "dask", "leave them out"))
     if not todo:
         return
+    from distributed.utils import silence_logging_cmgr
+
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(silence_logging_cmgr(SILENT))  # what goes wrong is said by our messages
         client = stack.enter_context(_client(min(workers, len(todo)), scheduler, stack))
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
@@ -206,7 +210,7 @@ def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Iterator[A
         try:
             cluster = LocalCluster(
                 workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
-                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
+                dashboard_address="127.0.0.1:0", silence_logs=SILENT,
             )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise OptionError(f"no cluster of {workers} workers could be started: {_said(error)}") from None
@@ -239,27 +243,3 @@ def _main_hidden() -> Iterator[None]:
         yield
     finally:
         main.update(hidden)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the log of Dask on stderr: what goes wrong is said by our messages."""
-    import distributed  # noqa: F401 - sets up its loggers
-
-    names = (
-        "distributed",
-        "distributed.client",
-        "distributed.worker",
-        "distributed.nanny",
-        "tornado",
-        "bokeh",
-        "asyncio",
-    )
-    handlers = {h: h.level for name in names for h in logging.getLogger(name).handlers}
-    for handler in handlers:
-        handler.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for handler, level in handlers.items():
-            handler.setLevel(level)
