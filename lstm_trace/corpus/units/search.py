@@ -36,9 +36,10 @@ def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]
     values: (R,), float64, -inf for none. starts: as of `Part`.
     """
     best = np.maximum.reduceat(values, starts[:-1])
-    for at in np.argsort(-best, kind="stable")[:n]:
-        if best[at] > -np.inf:
-            yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
+    least = np.partition(best, -n)[-n] if n < len(best) else -np.inf
+    among = np.flatnonzero((best >= least) & (best > -np.inf))
+    for at in among[np.argsort(-best[among], kind="stable")[:n]]:
+        yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
 
 
 def around(
