@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..states import States
 
 
+#: Steps of a stretch and what comes after it whose text is given: it may be a whole sequence.
+LONGEST = 2_000
+
+
 class Hit(NamedTuple):
     """A stretch of `length` steps: its value, the number of its part, its first row there.
 
@@ -55,7 +59,8 @@ def around(
             if hit.part != number:
                 continue
             k = int(np.searchsorted(part.starts, hit.row, "right")) - 1
-            rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], hit.row + hit.length + after))
+            last = hit.row + min(hit.length + after, LONGEST)
+            rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], last))
             steps = part.t[rows]
             found[at] = Context(
                 part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),

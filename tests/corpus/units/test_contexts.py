@@ -176,6 +176,15 @@ def test_states_find_sequences_and_read_what_they_need(states: Any, sequences: A
     assert {one.sequence: one.length for one in stretches} == {k: len(one["x"]) for k, one in sequences.items()}
 
 
+def test_of_a_stretch_that_is_long_the_text_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lstm_trace.corpus.units.search.LONGEST", 3)
+    one = states_of(four(0, 12), parts=1)
+    found = match(one, [0], "c_t", level(-99.0, None), 5, None, 1, False, 0, 9)[0]
+    assert found.length >= 5
+    assert (len(found.tokens), len(found.values)) == (3, 3)
+    assert found.text == f"‹{''.join(found.tokens)}›"
+
+
 SHOWN = Contexts(
     "0/forward/c_t[3]",
     (
