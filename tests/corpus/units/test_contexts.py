@@ -139,13 +139,14 @@ def test_select_is_every_unit_that_is_on_in_the_span(
 def test_what_is_wrong_is_said(states: Any) -> None:
     one = states_of(four(0, 5))
 
-    def matched(units: list[int], least: int = 1) -> Any:
-        return match(one, units, "c_t", level(None, None), least, None, 5, False, 0, 0)
+    def matched(units: list[int], least: int = 1, most: int | None = None) -> Any:
+        return match(one, units, "c_t", level(None, None), least, most, 5, False, 0, 0)
 
     for call, error, said in (
         (lambda: matched([0, 4]), MissingError, "the units 0 to 3; found 0, 4"),
         (lambda: matched([]), MissingError, "found none"),
         (lambda: matched([0], 0), OptionError, "min_length is at least 1; found 0"),
+        (lambda: matched([0], 3, 2), OptionError, "max_length is at least 3; found 2"),
         (lambda: top(one, "c_t[0]", 0, False, 0, 0), OptionError, "n is at least 1; found 0"),
         (
             lambda: select(one, 3, 4, 5, "c_t", level(0, None), False),
