@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ..states import States
 
 #: Sequences that are run line by line at once, every line recorded.
-BATCH = 8
+BATCH = 16
 
 
 class Damage(NamedTuple):
