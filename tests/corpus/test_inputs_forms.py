@@ -218,6 +218,13 @@ def test_a_source_is_small_and_is_made_again_from_what_it_says(form: Callable[[P
     assert pickle.loads(pickle.dumps(source)).digest() == source.digest()  # noqa: S301 - our own bytes
 
 
+@pytest.mark.parametrize("form", [json_sequences, wide], ids=lambda f: f.__name__)
+def test_states_that_were_moved_find_what_is_beside_them(form: Callable[[Path], Any], tmp_path: Path) -> None:
+    corpus.run(model(), form(tmp_path), tmp_path / "states")
+    moved = (tmp_path / "states").rename(tmp_path / "moved")
+    assert corpus.open(moved).verify().status == "verified"
+
+
 def test_the_digest_is_of_contents_and_options_and_not_of_names(tmp_path: Path) -> None:
     path = wide(tmp_path)
     first = opened(path, 3, tmp_path).digest()

@@ -205,6 +205,12 @@ def test_the_names_of_the_inputs_of_the_model_are_its_vocabulary(tmp_path: Path)
     assert two.unit("c_t[3]").equals(one)
 
 
+def test_states_that_were_moved_find_vocabulary_and_embedding(tmp_path: Path) -> None:
+    found = corpus.run(lt.prepare(weights()), ["ab", "b"], tmp_path / "one", vocabulary=["a", "b"], embedding=E)
+    assert found.verify().status == "verified"
+    assert corpus.open((tmp_path / "one").rename(tmp_path / "two")).verify().status == "verified"
+
+
 def test_what_is_written_beside_the_states_is_kept(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("ab\n")
     look: dict[str, Any] = {"vocabulary": [*"ab"]}
