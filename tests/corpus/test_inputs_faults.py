@@ -273,8 +273,8 @@ def test_what_needs_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pyt
     source = opened(tmp_path / "in.parquet", 2, tmp_path)
     span = cut(source.index(), 10)[0]
     monkeypatch.setattr("lstm_trace.weights.guards.SMALL", 8)
-    monkeypatch.setattr("lstm_trace.weights.guards.available", lambda: 79)
-    with pytest.raises(LstmTraceError, match=r"in\.parquet: x of a part needs 80 bytes and 79 of memory are free"):
+    monkeypatch.setattr("lstm_trace.weights.guards.available", lambda: 399)
+    with pytest.raises(LstmTraceError, match=r"in\.parquet: a part of 5 steps needs 400 bytes and 399 of memory are"):
         source.read(span)
 
 

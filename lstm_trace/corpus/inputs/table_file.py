@@ -14,7 +14,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...errors import FileError, ShapeError
-from ...weights.guards import told
+from ...weights.guards import afford, told
 from ..arrow import pa, parquet
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span
 from .columns import Names, X, check_full, columns_of
@@ -23,6 +23,8 @@ from .steps import indexed, inputs, rows
 
 #: Values that are decoded at a time, about; rows with lists, which may be long; bytes of a column that are read ahead.
 PIECE, LISTS, BUFFER = 1 << 20, 1 << 10, 1 << 16
+#: What a step takes beside its x: its place, its token, and so on.
+STEP_BYTES = 64
 
 
 class Cursor:
@@ -150,7 +152,8 @@ class TableFile:
 
     def read(self, span: Span) -> Rows:
         """The rows of a stretch. Raises FileError, ShapeError."""
-        where = self.called
+        where, need = self.called, span.steps * (8 * self.width + STEP_BYTES)
+        afford(need, need, f"{where}: a part of {span.steps:,} steps")
         with told(where, pa.lib.ArrowException, ValueError, TypeError):
             table = self._steps(span.first, span.stop)
             table, x = self.lookup.x(table, where) if self.lookup else (table, inputs(table, where, self.width))
