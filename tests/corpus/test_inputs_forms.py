@@ -102,7 +102,8 @@ def folder(path: Path) -> Path:
     (path / "many").mkdir()
     table = pa.table(long())
     for k, first in enumerate((0, 5, 12)):  # within sequences
-        pq.write_table(table.slice(first, (5, 7, 99)[k]), path / "many" / f"{k}.parquet", row_group_size=4)
+        name = f"{k}.{('parquet', 'PARQUET')[k % 2]}"
+        pq.write_table(table.slice(first, (5, 7, 99)[k]), path / "many" / name, row_group_size=4)
     return path / "many"
 
 

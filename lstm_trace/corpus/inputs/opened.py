@@ -22,7 +22,7 @@ from .columns import Names
 from .imported import imported, kept
 from .lookup import Lookup
 from .readers import Split, archives, in_python, json_lines, texts
-from .table_file import TableFile, hashed
+from .table_file import TableFile, files_in, hashed
 
 SPLIT: dict[str, Split] = {"characters": list, "words": str.split}
 SEQUENCES = ("lines", "paragraphs", "files")
@@ -121,7 +121,7 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
         raise FileError(f"{path}: there is no such file or folder")
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
-        every = [one for one in sorted(path.iterdir()) if one.suffix.lower() in FOLDERS and one.name[0] not in "_."]
+        every = files_in(path, *FOLDERS)
         if len(kinds := {one.suffix.lower() for one in every}) != 1:
             raise FileError(f"{path}: a folder with {' and '.join(sorted(kinds)) or 'no sequences'}; {READ}")
         kind, files = kinds.pop(), every

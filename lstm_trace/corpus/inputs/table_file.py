@@ -77,6 +77,11 @@ class Cursor:
         return pa.Table.from_batches(found)
 
 
+def files_in(folder: Path, *suffixes: str) -> list[Path]:
+    """The files of a folder that are data, in the order of their names: others begin with `_` or `.`."""
+    return [p for p in sorted(folder.iterdir()) if p.suffix.lower() in suffixes and p.name[0] not in "_."]
+
+
 def hashed(files: Iterable[Path], options: Any) -> str:
     """SHA-256 of files and of how they are read."""
     found = hashlib.sha256(json.dumps(options).encode())
@@ -102,7 +107,7 @@ class TableFile:
     @property
     def files(self) -> list[Path]:
         """The file, or those in the folder."""
-        return [self.path] if not self.path.is_dir() else sorted(self.path.glob("[!_.]*.parquet"))
+        return files_in(self.path, ".parquet") if self.path.is_dir() else [self.path]
 
     @property
     def called(self) -> str:
