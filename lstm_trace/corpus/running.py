@@ -17,7 +17,7 @@ from ..trace.argument_types import checked
 from . import part_file
 from .beside import write_index, write_model
 from .computing import Way
-from .inputs import opened as opened_source
+from .inputs import opened_for
 from .job import Files, Job, Stored, corpus_model, digest, plan_of, recorded
 from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Manifest, read_manifest, write_json
 from .parts import Done, by_loop
@@ -106,10 +106,7 @@ def laid_out(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    if model.sources:
-        reading = {"model_path": model.sources[0], **reading}
-    names = {"model_names": tuple(map(str, model.header.names.get("x", ())))}
-    source = opened_source(inputs, model.input_width, Path(out), **{**names, **reading})
+    source = opened_for(model, inputs, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     job = Job(

@@ -101,7 +101,7 @@ def ablate(
     """
     prepared = corpus_model(prepare(model))
     with TemporaryDirectory() as folder:
-        source = readers.opened(inputs, prepared.input_width, Path(folder), **reading)
+        source = readers.opened_for(prepared, inputs, Path(folder), **reading)
         trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
         there = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
         last = prepared.stages()[-1]
