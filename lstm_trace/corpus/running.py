@@ -187,7 +187,10 @@ def clear(folder: Path, there: Manifest) -> None:
     """Remove the files of a run, its manifest last."""
     names = [name for span in there.spans for name in there.files_of(span.number)]
     for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise FileError(f"{path}: {reason(error)}, so that it cannot be removed") from None
 
 
 def missing(job: Job) -> list[Span]:
