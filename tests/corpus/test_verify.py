@@ -155,7 +155,7 @@ def test_a_value_that_is_no_number_is_found(copied: Any, model: lt.Model) -> Non
         columns["0f_c_t_0"][4], columns["0f_c_t_1"][4] = np.nan, np.inf
 
     rewrite(copied.folder / "part-00000.parquet", spoil)
-    found = copied.verify(None, model=model)
+    found = copied.verify(None)  # by the model of the folder
     assert found.wrong == 2
     assert [damage.unit for damage in found.damages] == ["0/forward/c_t[0]", "0/forward/c_t[1]"]
 
