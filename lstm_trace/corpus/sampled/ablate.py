@@ -43,9 +43,9 @@ READ = 50_000
 class Ablation(Told):
     """What holding units changes. measure: what is measured, in words; to: at what the units are held.
 
-    rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its change, and the
-    95 % interval of that over sequences. by_token: for each token the mean change by each group that is not random,
-    where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
+    rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
+    change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
+    not random, where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
     """
 
     measure: str
