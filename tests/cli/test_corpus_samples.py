@@ -95,7 +95,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
     pytest.importorskip("sklearn")
     target = invoke(*arguments, "--metric", "inside", "--controls", 1, "--max-steps", 900)
     assert target.stdout.startswith("# Ablation: accuracy of a probe of h_t for inside\n")
-    assert "random groups of as many other units change it by" in target.stdout
+    assert "a random group of as many other units changes it by" in target.stdout
 
 
 @pytest.mark.parametrize(

@@ -84,7 +84,7 @@ class CorpusVerification(Told):
 
     def explanation(self, most: int | None = None) -> Explanation:
         """See `Told`."""
-        return words.explanation(self)
+        return words.explanation(self, most)
 
 
 def verify(states: States, sample: int | None, seed: int, model: Any, inputs: str | Path | None) -> CorpusVerification:
