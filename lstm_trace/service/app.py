@@ -18,12 +18,12 @@ from .description import described
 from .disconnects import Disconnects
 from .jobs import Jobs
 from .resources import Resources
-from .routes import comparisons, downloads, library, meta, page, runs, views
+from .routes import comparisons, downloads, library, meta, page, runs, states, views
 from .security import Guard
 from .settings import Settings
 from .uploads import add_files
 
-ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router)
+ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router, states.router)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
     'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,6 +56,9 @@ class Limits(BaseModel):
     listed: int = Field(default=10_000, gt=0, description="rows of a table in one reply")
     mapped: int = Field(default=1_000_000, gt=0, description="numbers of a map of differences in one reply")
     items: int = Field(default=100_000, gt=0, description="items of the library")
+    shown_steps: int = Field(default=4_000, gt=0, description="steps of a sequence of a corpus in one reply")
+    contexts: int = Field(default=200, gt=0, description="contexts of a unit, or sequences of a corpus, in one reply")
+    pass_times: int = Field(default=30, gt=0, description="times `seconds` that a pass over a corpus may take")
     retry_after: int = Field(
         default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"
     )
@@ -66,7 +70,8 @@ class Settings:
 
     host, port: where it listens. store: the address of its database, as SQLAlchemy has them. files: the folder of the
     stored files; beside that database if None. token: what a request must show; needed where others than this machine
-    can reach the host. sources: files that are put into the store at the start.
+    can reach the host. sources: files that are put into the store at the start. states: folders of the states of a
+    corpus, by the names that they are asked for by; no other folder is read.
     """
 
     host: str = "127.0.0.1"
@@ -75,6 +80,7 @@ class Settings:
     files: Path | None = None
     token: str | None = None
     sources: tuple[str, ...] = ()
+    states: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -87,7 +87,9 @@ class Workers:
         """Stop."""
         await self.stop()
 
-    async def call(self, function: Callable[..., R], *args: Any, progress: Progress | None = None) -> R:
+    async def call(
+        self, function: Callable[..., R], *args: Any, progress: Progress | None = None, seconds: float | None = None
+    ) -> R:
         """What `function(*args)` returns, computed in a worker.
 
         Where the task that waits is cancelled, the computation is killed.
@@ -96,19 +98,20 @@ class Workers:
             function: of a module, so that it can be pickled.
             args: that can be pickled.
             progress: hears how far it is, in another thread: see `tell`.
+            seconds: how long it may take, where that is not the time of all.
 
         Returns:
             What the function returns.
 
         Raises:
             BusyError: where too many wait, or this has waited too long.
-            TooLongError: where it took more than `seconds`, and was killed.
+            TooLongError: where it took longer, and was killed.
             DiedError: where its process ended.
             Exception: what the function raised.
         """
         call = pickled((function, args))
         async with self._turn(), self._process() as process:
-            result: R = await self._answer(process, call, progress)
+            result: R = await self._answer(process, call, progress, seconds or self.seconds)
             return result
 
     @asynccontextmanager
@@ -147,11 +150,11 @@ class Workers:
             finally:  # where none could be started, the next call tries again
                 self._idle.append(process)
 
-    async def _answer(self, process: Process, call: bytes, progress: Progress | None) -> Any:
+    async def _answer(self, process: Process, call: bytes, progress: Progress | None, seconds: float) -> Any:
         """The answer of a process, which is killed where nobody waits for it any longer."""
         done = False
         try:
-            with anyio.move_on_after(self.seconds):
+            with anyio.move_on_after(seconds):
                 answer = await to_thread.run_sync(
                     process.call, call, progress, abandon_on_cancel=True, limiter=self._threads
                 )
@@ -167,9 +170,7 @@ class Workers:
                 with anyio.CancelScope(shield=True):
                     await self._end(process)
         advice = ", or ".join(filter(None, (self.smaller, self.way)))
-        raise TooLongError(
-            f"the computation took more than {self.seconds:g} s and was stopped{advice and f'; {advice}'}"
-        )
+        raise TooLongError(f"the computation took more than {seconds:g} s and was stopped{advice and f'; {advice}'}")
 
     async def _new(self) -> Process:
         process = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)

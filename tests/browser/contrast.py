@@ -7,7 +7,7 @@ TEXT, LINES = 4.5, 3.0
 
 #: `ratio` of two colours, `behind`: the colour that an element stands on.
 HELPERS = """
-  const parse = (c) => c.match(/[\\d.]+/g).map(Number);
+  const parse = (c) => c.match(/[\\d.]+/g).map((n, k) => Number(n) * (c.startsWith("color(srgb") && k < 3 ? 255 : 1));
   const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
     .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
   const ratio = (one, two) => {

@@ -95,8 +95,12 @@ PARQUET: list[tuple[Any, str]] = [
 ]
 
 
+@pytest.mark.parametrize("piece", [1, 1 << 20])
 @pytest.mark.parametrize(("table", "said"), PARQUET, ids=[said[:40] for _, said in PARQUET])
-def test_a_fault_in_parquet_is_told_with_its_place(table: Any, said: str, tmp_path: Path) -> None:
+def test_a_fault_in_parquet_is_told_with_its_place(
+    table: Any, said: str, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(table_file, "PIECE", piece)
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=2)
     found = told(tmp_path / "in.parquet", 2, tmp_path / "out")
     assert said in found
@@ -260,23 +264,23 @@ def test_another_file_than_that_of_the_index_is_found_out(tmp_path: Path) -> Non
 
 def test_what_needs_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pq.write_table(steps(x=None, x_0=[1.0] * 5, x_1=[1.0] * 5), tmp_path / "in.parquet")
-    pq.write_table(whole(), tmp_path / "whole.parquet")
     source = opened(tmp_path / "in.parquet", 2, tmp_path)
     span = cut(source.index(), 10)[0]
     monkeypatch.setattr("lstm_trace.weights.guards.SMALL", 8)
     monkeypatch.setattr("lstm_trace.weights.guards.available", lambda: 79)
     with pytest.raises(LstmTraceError, match=r"in\.parquet: x of a part needs 80 bytes and 79 of memory are free"):
         source.read(span)
-    with pytest.raises(LstmTraceError, match=r"whole\.parquet: a group of rows needs 88 bytes and 79 of memory are"):
-        opened(tmp_path / "whole.parquet", 2, tmp_path)
 
 
-def test_a_part_of_a_large_group_is_read_without_the_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("group", "reads"), [(1000, [10, 2, 3]), (200, [10, 2, 1])])
+def test_only_the_rows_that_are_needed_are_decoded(
+    group: int, reads: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(table_file, "PIECE", 4 * 100)  # of four columns
     n = 1000
     columns = {"seq_id": np.repeat(np.arange(n // 10), 10), "t": np.tile(np.arange(10), n // 10)}
     columns |= {f"x_{k}": np.arange(n, dtype=np.float32) + k for k in range(2)}
-    pq.write_table(pa.table(columns), tmp_path / "in.parquet")
+    pq.write_table(pa.table(columns), tmp_path / "in.parquet", row_group_size=group)
     source = opened(tmp_path / "in.parquet", 2, tmp_path)
     spans = cut(source.index(), 50)
     decoded = []
@@ -288,8 +292,9 @@ def test_a_part_of_a_large_group_is_read_without_the_rest(tmp_path: Path, monkey
             yield batch
 
     monkeypatch.setattr(table_file.Cursor, "pieces", counted)
-    for span in spans:
-        assert source.read(span).x[:, 1].tolist() == [float(row + 1) for row in range(span.first, span.stop)]
-    assert decoded == [100] * 10  # each piece once, though each part begins within the one group
-    source.read(spans[3])  # back to the beginning of the group, and no further than needed
-    assert decoded == [100] * 12
+    for many, chosen in zip(reads, (spans, [spans[3]], [spans[8]]), strict=True):
+        # each piece once, forwards; back to the beginning of the group; forwards to another group, or within it
+        decoded.clear()
+        for span in chosen:
+            assert source.read(span).x[:, 1].tolist() == [float(row + 1) for row in range(span.first, span.stop)]
+        assert decoded == [100] * many

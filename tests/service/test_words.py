@@ -42,6 +42,7 @@ SAME = {
     "library.size.MB",
     "library.size.GB",
     "library.ticked_two",
+    "sequences.value_plain",
 }
 #: Words that a language shares with English.
 SHARED = {

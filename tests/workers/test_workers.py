@@ -136,6 +136,15 @@ def test_a_computation_that_takes_too_long_is_killed(tmp_path: Path, advice: dic
     with_workers(test, at_once=1, seconds=0.4, **advice)
 
 
+def test_a_call_may_have_a_time_of_its_own(tmp_path: Path) -> None:
+    async def test(workers: Workers) -> None:
+        with pytest.raises(TooLongError, match=r"took more than 0\.3 s"):
+            await workers.call(calls.spin, str(tmp_path / "pid"), seconds=0.3)
+        assert gone(read_pid(tmp_path / "pid"))
+
+    with_workers(test, at_once=1, seconds=600.0)
+
+
 def test_a_computation_nobody_waits_for_is_killed(tmp_path: Path) -> None:
     async def test(workers: Workers) -> None:
         for k in range(4):

@@ -24,6 +24,12 @@ _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlche
     help="The library's database: sqlite:/// or postgresql://.",
 )
 @click.option("--files", type=click.Path(file_okay=False), help="Folder of the library's files (beside the database).")
+@click.option(
+    "--states",
+    multiple=True,
+    type=click.Path(file_okay=False),
+    help="Folder of corpus run, to look at; repeatable.",
+)
 @click.option("--token", envvar="LSTM_TRACE_TOKEN", help="What requests must show [$LSTM_TRACE_TOKEN].")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Time of a computation at most (10).")
 @click.option("--at-once", type=click.IntRange(1), help="Computations at the same time (2).")
@@ -34,6 +40,7 @@ def command(
     port: int,
     store: str,
     files: str | None,
+    states: tuple[str, ...],
     token: str | None,
     seconds: float | None,
     at_once: int | None,
@@ -45,11 +52,14 @@ def command(
     The same server answers programs (docs/service.md).
     """
     _check_packages()
+    from ...runs.states.opening import check, named
     from ...service.settings import Limits, Settings
 
     given = {name: value for name, value in (("seconds", seconds), ("at_once", at_once)) if value is not None}
-    settings = Settings(host, port, store, Path(files) if files else None, token, sources, Limits.model_validate(given))
+    limits = Limits.model_validate(given)
+    settings = Settings(host, port, store, Path(files) if files else None, token, sources, named(states), limits)
     settings.check()  # before what takes a second to import
+    check(states)
     from ...service.server import open_browser, serve
 
     def ready(address: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from ...base.files import written
 from ...errors import FileError, ShapeError
@@ -26,13 +27,13 @@ def beside(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: s
     origin: hash of what it is made from; what is there of the same already is kept. Of its content, if it is empty.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder.absolute() / name
-    path = draft.with_stem(f"{draft.stem}-{origin[:16]}")
+    stem, _, suffix = name.partition(".")
+    path = folder.absolute() / f"{stem}-{origin[:16] or uuid4().hex}.{suffix}"
     if origin and path.exists():
         return path
-    with written(draft, "wb", durable=True) as file:
+    with written(path, "wb", durable=True) as file:
         write(file)
-    return draft.replace(path if origin else draft.with_stem(f"{draft.stem}-{hashed([draft], [])[:16]}"))
+    return path if origin else path.replace(path.with_name(f"{stem}-{hashed([path], [])[:16]}.{suffix}"))
 
 
 def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin: str = "") -> Path:

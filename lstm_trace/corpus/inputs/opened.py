@@ -87,7 +87,7 @@ def opened(
             said = f"{' and '.join(more)} would give: leave {'it' if len(more) == 1 else 'them'} out"
             raise OptionError(f"{source.called}: there is x, which {said}")
     else:
-        if vocabulary == "model" or (vocabulary is None and embedding is None):
+        if (vocabulary is None and embedding is None) or (isinstance(vocabulary, str) and vocabulary == "model"):
             given["vocabulary"] = list(model_names) or None
         files = {name: _file(name, given[name], folder, model_path) for name in ("vocabulary", "embedding")}
         lookup = Lookup(ids, unknown=unknown, **files)

@@ -14,15 +14,15 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...errors import FileError, ShapeError
-from ...weights.guards import afford, told
+from ...weights.guards import told
 from ..arrow import pa, parquet
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span
 from .columns import Names, X, check_full, columns_of
 from .lookup import Lookup
 from .steps import indexed, inputs, rows
 
-#: Values that are decoded at a time, about; bytes of a column that are read at a time.
-PIECE, BUFFER = 1 << 20, 1 << 16
+#: Values that are decoded at a time, about; rows with lists, which may be long; bytes of a column that are read ahead.
+PIECE, LISTS, BUFFER = 1 << 20, 1 << 10, 1 << 16
 
 
 class Cursor:
@@ -32,8 +32,8 @@ class Cursor:
         self.called = called
         stored = parquet.read_metadata(paths[0]).schema
         leaves = [stored.column(k) for k in range(len(stored))]
-        # texts stay dictionaries until their lengths are known: a file may repeat a long one at every row
         flat = [leaf for leaf in leaves if not leaf.max_repetition_level]
+        # texts stay dictionaries until their lengths are known: a file may repeat a long one at every row
         texts = [leaf.path for leaf in flat if str(leaf.logical_type) == "String"]
         look: dict[str, Any] = {"pre_buffer": False, "buffer_size": BUFFER, "read_dictionary": texts}
         self.files = [parquet.ParquetFile(path, **look) for path in paths]
@@ -44,10 +44,10 @@ class Cursor:
         heads = [(k, f.metadata.row_group(g)) for k, f in enumerate(self.files) for g in range(f.num_row_groups)]
         self.groups = [k for k, _ in heads]
         self.first = np.cumsum([0, *(head.num_rows for _, head in heads)])
-        values = [sum(head.column(c).num_values for c in range(head.num_columns)) for _, head in heads]
-        if len(flat) < len(leaves):  # only reading tells how long a row is
-            afford(8 * max(values, default=0), 8 * max(values, default=0), f"{called}: a group of rows")
-        self.piece = max(1, min(1 << 16, PIECE * int(self.first[-1]) // max(sum(values), 1)))
+        # not by `head.column(k).num_values`: pyarrow 26 aborts the process there if a footer is damaged
+        size = sum(head.total_byte_size for _, head in heads) // max(int(self.first[-1]), 1)
+        most = PIECE // len(flat) if len(flat) == len(leaves) else LISTS
+        self.piece = max(1, min(most, 4 * PIECE // max(size, 1)))
         self.at, self.batches, self.left = 0, self.pieces(), None
 
     def pieces(self, group: int = 0, columns: list[str] | None = None) -> Iterator[Any]:

@@ -4,11 +4,12 @@ import { Choice, Fault } from "./parts.js";
 import { read, SETTINGS, written } from "./route.js";
 import { arithmeticName, worded, words } from "./words.js";
 
-// The shell: three tabs, the settings they share, and the address of the page as their state.
+// The shell: four tabs, the settings they share, and the address of the page as their state.
 
 const TABS = {
   bench: () => import("./bench/bench.js").then((module) => module.Bench),
   compare: () => import("./compare.js").then((module) => module.Compare),
+  sequences: () => import("./sequences/sequences.js").then((module) => module.Sequences),
   library: () => import("./library.js").then((module) => module.Library),
 };
 

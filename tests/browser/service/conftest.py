@@ -29,9 +29,9 @@ def _needed() -> None:
         pytest.importorskip(name, reason=f"{name} is not installed: pip install 'lstm-trace[serve]' playwright")
 
 
-def _served(folder: Path) -> Iterator[str]:
+def served(folder: Path, *arguments: str) -> Iterator[str]:
     """The address of a server with an empty library in `folder`, which must have had nothing to complain of."""
-    with serving(folder) as server:
+    with serving(folder, *arguments) as server:
         yield server.url
     assert (folder / "serve.log").read_text(encoding="utf-8") == ""
 
@@ -39,7 +39,7 @@ def _served(folder: Path) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def server(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of the server that all tests share."""
-    yield from _served(tmp_path_factory.mktemp("served"))
+    yield from served(tmp_path_factory.mktemp("served"))
 
 
 @pytest.fixture(scope="session")
@@ -53,7 +53,7 @@ def stored(server: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, s
 @pytest.fixture(scope="session")
 def empty(_needed: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a server whose library is empty; whoever puts something there takes it out again."""
-    yield from _served(tmp_path_factory.mktemp("empty"))
+    yield from served(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture(scope="session")

@@ -67,7 +67,7 @@ def test_a_language_is_there_at_once_and_nothing_is_lost(opened: Opening) -> Non
     page.get_by_role("heading", name="In Worten").wait_for()
     page.get_by_text("Vom Kandidaten").first.wait_for()  # of the server, in the same language
     assert page.title() == "Werkbank · lstm-trace"
-    assert page.locator("nav a").all_inner_texts() == ["Werkbank", "Vergleich", "Bibliothek"]
+    assert page.locator("nav a").all_inner_texts() == ["Werkbank", "Vergleich", "Sequenzen", "Bibliothek"]
     assert page.locator("#unpin").inner_text() == "A lösen"
     assert page.locator('td[role="gridcell"]').first.inner_text() == "0.25"
     assert page.locator("#equations-text").input_value() == "h_t = tanh(x_t"

@@ -1,0 +1,91 @@
+"""Folders of states by their names; each is opened once by a worker, and its errors name no path of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ...base.os_errors import reason
+from ...errors import FileError, LstmTraceError, MissingError
+
+if TYPE_CHECKING:  # pyarrow is imported where states are opened: a service without states needs none
+    from ...corpus.part import Part
+    from ...corpus.rows import Span
+    from ...corpus.states import States
+
+
+def named(folders: Sequence[str]) -> dict[str, str]:
+    """Folders by the last part of their path; of two with the same the later one has a number behind it.
+
+    >>> list(named(["a/states", "b/states", "c/states-2", "a/states"]))
+    ['states', 'states-3', 'states-2']
+    """
+    paths = list(dict.fromkeys(str(Path(folder).resolve()) for folder in folders))
+    plain = [Path(path).name or "states" for path in paths]
+    found: dict[str, str] = {}
+    for path, name in zip(paths, plain, strict=True):
+        number, chosen = 1, name
+        while chosen in found or (number > 1 and chosen in plain):
+            number += 1
+            chosen = f"{name}-{number}"
+        found[chosen] = path
+    return found
+
+
+def check(folders: Sequence[str]) -> None:
+    """Raise FileError for a folder that holds no states, OptionError where pyarrow is missing."""
+    if folders:
+        from ...corpus import open as open_states
+
+        for folder in folders:
+            open_states(folder)
+
+
+def nowhere(name: str, known: Sequence[str]) -> MissingError:
+    """That no states of that name are served."""
+    served = f"this server has {', '.join(known)}" if known else "it was started without lstm-trace serve --states DIR"
+    return MissingError(f"there are no states {name!r}; {served}")
+
+
+@contextmanager
+def opened(folder: str) -> Iterator[States]:
+    """The states in a folder. Raises FileError for a part that cannot be read, and what is raised within."""
+    from ...corpus import open as open_states
+    from ...corpus.arrow import pa
+    from ...corpus.manifest import MANIFEST
+
+    try:
+        stamp = (Path(folder) / MANIFEST).stat().st_mtime_ns if (Path(folder) / MANIFEST).exists() else 0
+        yield _opened(folder, stamp) if stamp else open_states(folder)
+    except LstmTraceError as error:
+        error.problems = tuple(one.replace(folder, Path(folder).name) for one in error.problems)
+        raise
+    except (OSError, pa.ArrowException) as error:
+        said = reason(error, paths=False) if isinstance(error, OSError) else "a part is damaged"
+        raise FileError(f"{Path(folder).name}: {said}; lstm-trace corpus run makes its parts again") from None
+
+
+@lru_cache(16)
+def _opened(folder: str, stamp: int) -> States:
+    """stamp: of the manifest, which another run replaces."""
+    from ...corpus import open as open_states
+
+    return open_states(folder)
+
+
+def place(states: States, sequence: str) -> tuple[Part, range]:
+    """The part that a sequence is in, and its rows there. sequence: its id as text. Raises MissingError."""
+    from ...corpus.part import Part
+
+    span, rows = _place(states, states.manifest.key, sequence)
+    return Part(states.folder, states.manifest, span), rows
+
+
+@lru_cache(4096)
+def _place(states: States, key: str, sequence: str) -> tuple[Span, range]:
+    """key: of the run; another one may have taken its place in the folder."""
+    part, rows = states.rows_of(sequence)
+    return part.span, range(rows.start, rows.stop)

@@ -1,0 +1,186 @@
+"""The states of a corpus as a page looks at them: what there is, its sequences, the text of one with a unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from ...base.arrays import to_list
+from ...base.text.visible import seen, visible
+from ...errors import LstmTraceError, MissingError
+from ...plot.coloured_text import tokens
+from ...plot.heat.colours import Scale, gate, symmetric
+from ..replies import as_json
+from .opening import opened, place
+
+if TYPE_CHECKING:
+    from ...corpus.layout import Block, Layout
+    from ...corpus.part import Part
+    from ...corpus.states import States
+
+#: Of the text of a sequence in a list: the steps that are read, the columns that are shown.
+_READ, _WIDE = 60, 72
+#: Tokens by which it is decided whether they are words.
+_SAMPLE = 2000
+
+
+def listed(folders: Mapping[str, str]) -> bytes:
+    """What is said of the states in each folder. One that cannot be read says why, and leaves the others be."""
+    return as_json([_described(name, folder) for name, folder in folders.items()])
+
+
+def _described(name: str, folder: str) -> dict[str, Any]:
+    try:
+        with opened(folder) as states:
+            there, spans = states.manifest, states.spans
+            return {
+                "name": name,
+                "title": there.title,
+                "cell": there.cell,
+                "dtype": there.dtype,
+                "lines": lines(states.layout),
+                "sequences": sum(span.sequences for span in spans),
+                "steps": sum(span.steps for span in spans),
+                "parts": len(spans),
+                "parts_missing": len(there.parts) - len(spans),
+                "targets": states.targets if spans else [],
+                "tokens": bool(spans) and has_tokens(states),
+                "problem": "",
+            }
+    except LstmTraceError as error:
+        return {"name": name, "problem": "\n".join(error.problems)}
+
+
+def lines(layout: Layout) -> list[dict[str, Any]]:
+    """The recorded lines, each by the shortest name that a unit of it can be asked for by."""
+    names = [block.line for block in layout.blocks]
+    return [
+        {
+            "line": block.line if names.count(block.line) == 1 else f"{block.scope}/{block.line}",
+            "scope": block.scope,
+            "name": block.line,
+            "width": block.width,
+        }
+        for block in layout.blocks
+    ]
+
+
+def sequences(folder: str, offset: int, limit: int) -> bytes:
+    """Some of the sequences, in the order of the files: their ids, lengths, and how their texts begin."""
+    from ...corpus.part import Part
+
+    found: list[dict[str, Any]] = []
+    with opened(folder) as states:
+        spans, before = states.spans, 0
+        for span in spans:
+            first, stop = max(offset - before, 0), min(offset + limit - before, span.sequences)
+            before += span.sequences
+            if first < stop:
+                found += _beginnings(Part(states.folder, states.manifest, span), first, stop, spaced(states))
+    return as_json({"total": before, "offset": offset, "sequences": found})
+
+
+def _beginnings(part: Part, first: int, stop: int, apart: bool) -> list[dict[str, Any]]:
+    starts, ids = part.starts, part.ids
+    found = []
+    for k in range(first, stop):
+        begin, end = int(starts[k]), int(starts[k + 1])
+        labels = labels_of(part, range(begin, min(end, begin + _READ)))
+        text = (" " if apart else "").join(labels or ()).strip()
+        found.append({"id": str(ids[k]), "steps": end - begin, "text": visible(text, _WIDE)})
+    return found
+
+
+def has_tokens(states: States) -> bool:
+    """Whether the steps have tokens."""
+    from ...corpus.rows import TOKEN
+
+    return TOKEN in states.place_columns
+
+
+def labels_of(part: Part, rows: range) -> list[str] | None:
+    """The tokens of some rows; None where there are none."""
+    from ...corpus.rows import TOKEN
+
+    if TOKEN not in part.places.column_names:
+        return None
+    return [text or "" for text in part.places.column(TOKEN).slice(rows.start, len(rows)).to_pylist()]
+
+
+def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> bytes:
+    """The steps of a sequence with the values of a unit.
+
+    Args:
+        folder: of the states.
+        sequence: its id.
+        unit: as `c_t[35]`.
+        at: a step that is shown; the first one if None.
+        most: steps that are shown: the first so many, or the next ones, ….
+
+    Returns:
+        JSON as `states_models.Text` describes it.
+
+    Raises:
+        MissingError: for a sequence, step or unit that there is not.
+    """
+    with opened(folder) as states:
+        block, number = states.layout.unit(unit)
+        part, rows = place(states, sequence)
+        begin = int(part.t[rows.start])
+        at = begin if at is None else at
+        if not begin <= at < begin + len(rows):
+            raise MissingError(f"sequence {sequence!r} has the steps {begin} to {begin + len(rows) - 1}; found {at}")
+        first = (at - begin) // most * most
+        window = rows[first : first + most]
+        values = part.values(block, [number])[window.start : window.stop, 0]
+        shown = shown_tokens(labels_of(part, window))
+        scale = scale_of(states, block, number)
+        apart = spaced(states)
+    said = {
+        "sequence": sequence,
+        "unit": unit,
+        "begin": begin,
+        "steps": len(rows),
+        "first": begin + first,
+        "spaced": apart,
+    }
+    return as_json({**said, "tokens": shown, "values": to_list(values), "scale": scaled(scale)})
+
+
+def shown_tokens(labels: Sequence[str] | None) -> list[str] | None:
+    """Tokens as a page shows them: not too long, and with nothing in them that acts."""
+    return None if labels is None else [seen(label) for label in tokens(labels, range(len(labels))).labels]
+
+
+def spaced(states: States) -> bool:
+    """Whether spaces are set between the tokens."""
+    return _spaced(states, states.manifest.key)
+
+
+@lru_cache(64)
+def _spaced(states: States, key: str) -> bool:
+    """By the first tokens of the corpus: a sequence alone may have short ones. key: see `_scale`."""
+    part = next(iter(states.parts()))
+    labels = labels_of(part, range(min(len(part.t), _SAMPLE)))
+    return labels is None or tokens(labels, range(len(labels))).spaced
+
+
+def scale_of(states: States, block: Block, unit: int) -> Scale:
+    """The scale of a unit, the same for every text of a corpus."""
+    return gate() if block.range == "gate" else _scale(states, states.manifest.key, block, unit)
+
+
+@lru_cache(64)
+def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
+    """By the values of the first part, which has thousands.
+
+    key: of the run; another one may have taken its place in the folder.
+    """
+    values = next(iter(states.parts())).values(block, [unit])[:, 0]
+    return symmetric(values)
+
+
+def scaled(scale: Scale) -> dict[str, Any]:
+    """A scale as JSON; `beyond`: whether some values lie outside of it."""
+    return {"low": scale.low, "high": scale.high, "two": scale.two, "beyond": scale.beyond > 0}
