@@ -38,6 +38,8 @@ ANSWER = 5
 #: Before numpy is imported: products on one thread, since there is a process for each core.
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 
+GONE = "the cluster is gone; parts that are done are kept, run it again for the others"
+
 #: By the key of a job, in a worker: the work that was sent to it, or why it cannot do it.
 _sent: dict[str, Work | HaltError] = {}
 
@@ -81,15 +83,15 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
 
     def setup(self, worker: Any) -> None:
         """In the worker, before it gets a task. Raises HaltError where it cannot do the work."""
-        key = self.work.job.key
         blas().limit(limits=1)  # for good, since the parts of several threads would lift each other's limit
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
         problem = self.work.misfit()
-        _sent[key] = HaltError(f"the worker {worker.address} {problem}") if problem else self.work
-        if problem:
-            raise HaltError(f"the worker {worker.address} {problem}")
+        found = HaltError(f"the worker {worker.address} {problem}") if problem else self.work
+        _sent[self.work.job.key] = found
+        if isinstance(found, HaltError):
+            raise found
 
     def teardown(self, worker: Any) -> None:
         """In the worker, when the run is over."""
@@ -142,7 +144,10 @@ def by_cluster(
         stack.callback(_forget, client, f"lstm-trace-{job.key}")
         if tell is not None and not client.nthreads():
             tell(f"no worker has joined {scheduler} yet; waiting for one")
-        yield from _followed(client, job.key, todo)
+        try:
+            yield from _followed(client, job.key, todo)
+        except OSError:
+            raise HaltError(GONE) from None
 
 
 def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
@@ -170,7 +175,7 @@ def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
                 raise error
             yield Done(span, 0.0, _said(error))
         else:
-            raise HaltError("the cluster is gone; parts that are done are kept, run it again for the others")
+            raise HaltError(GONE)
         submit()
 
 

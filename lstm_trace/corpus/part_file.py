@@ -118,7 +118,7 @@ def reading(path: Path) -> Iterator[None]:
     except FileNotFoundError:
         raise FileError(f"{path}: there is no such file (any more); run the corpus again") from None
     except Exception:  # each library has errors of its own, some of them no more than an Exception
-        raise FileError(f"{path}: no file of a corpus, or damaged; remove it, and run the corpus again") from None
+        raise FileError(f"{path}: no part of a corpus, or damaged; remove it, and run the corpus again") from None
 
 
 def said_by(path: Path) -> dict[str, Any] | None:

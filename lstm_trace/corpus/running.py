@@ -106,7 +106,10 @@ def laid_out(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    source = opened_source(inputs, model.input_width, Path(out), **reading)
+    if model.sources:
+        reading = {"model_path": model.sources[0], **reading}
+    names = {"model_names": tuple(map(str, model.header.names.get("x", ())))}
+    source = opened_source(inputs, model.input_width, Path(out), **{**names, **reading})
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     job = Job(

@@ -9,18 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ..base.arrays import Array
 from ..base.extras import missing
 from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from . import part_file
-from .arrow import pa, parquet
+from .arrow import pa
 from .beside import place_of, read_model
-from .layout import Block, Layout, name_of
+from .layout import Layout
 from .manifest import FAILED, MANIFEST, Manifest, read_manifest
+from .part import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
 if TYPE_CHECKING:
@@ -30,57 +28,6 @@ if TYPE_CHECKING:
     from .sampled.probe import Probe
     from .sampled.verify import CorpusVerification
     from .units import Contexts, Units
-
-
-@dataclass(frozen=True)
-class Part:
-    """A part that is there: `places` are its columns that are no states, values are read when they are asked for."""
-
-    states: States
-    span: Span
-
-    @cached_property
-    def places(self) -> Any:
-        """`seq_id`, `t`, and what else the input brought, as a table of Arrow."""
-        folder, number = self.states.folder, self.span.number
-        return part_file.read_places(folder, number, part_file.place_columns(folder, number, self.states.layout))
-
-    @cached_property
-    def _file(self) -> Any:
-        return parquet.ParquetFile(self.states.folder / name_of(self.span.number, "parquet"))
-
-    @cached_property
-    def _sequences(self) -> Any:
-        return self._file.read(columns=[SEQUENCE]).column(0)
-
-    @cached_property
-    def ids(self) -> Array:
-        """(n,), the sequences in the order of the rows."""
-        return self._sequences.take(pa.array(self.starts[:-1])).to_numpy()
-
-    @cached_property
-    def starts(self) -> Array:
-        """(n + 1,), the first row of each sequence, and the number of rows."""
-        ids = self._sequences.combine_chunks().dictionary_encode()
-        codes = ids.indices.to_numpy()
-        return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
-
-    @cached_property
-    def t(self) -> Array:
-        """(R,), the step of each row."""
-        return self.places.column(STEP).to_numpy()
-
-    @cached_property
-    def tokens(self) -> list[str] | None:
-        """(R,), the labels of the steps; None where there are none."""
-        if TOKEN not in self.places.column_names:
-            return None
-        return [text or "" for text in self.places.column(TOKEN).to_pylist()]
-
-    def values(self, block: Block, units: Sequence[int] | None = None) -> Array:
-        """(R, units), the values of a recorded line; of some of its units."""
-        states, number = self.states, self.span.number
-        return part_file.read_states(states.folder, number, states.manifest.files, block, units, self._file)
 
 
 @checked
@@ -129,7 +76,7 @@ class States:
 
     def part(self, span: Span) -> Part:
         """One of the parts."""
-        return Part(self, span)
+        return Part(self.folder, self.manifest, span)
 
     @cached_property
     def place_columns(self) -> list[str]:
@@ -153,7 +100,7 @@ class States:
         number, rows = place_of(self.folder, sequence)
         for span in self.spans:
             if span.number == number:
-                return Part(self, span), rows
+                return Part(self.folder, self.manifest, span), rows
         raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
 
     @checked

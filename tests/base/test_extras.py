@@ -21,6 +21,7 @@ USERS = (
     "parquet",
     "corpus",
     "probe",
+    "duckdb",
     "xarray",
     "xlsx",
     "pdf",

@@ -143,6 +143,31 @@ def test_a_file_appears_when_it_is_whole_and_not_before(tmp_path: Path) -> None:
     assert (tmp_path / "raw.bin").read_bytes() == b"\r\n"
 
 
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_durable_file_is_on_the_disk_before_its_name_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, durable: bool
+) -> None:
+    done: list[tuple[str, str, bytes]] = []
+    path = tmp_path / "states"
+
+    def sync(handle: int) -> None:
+        of = "folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "file"
+        done.append(("sync", of, path.read_bytes() if path.exists() else b""))
+        if of == "file":
+            assert os.fstat(handle).st_size == 9, "what was written is no longer in our buffer"
+
+    def replace(old: str, new: Path, real: Any = os.replace) -> None:
+        done.append(("name", "", b""))
+        real(old, new)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", replace)
+    with written(path, "wb", durable=durable) as file:
+        file.write(b"the whole")
+    name = ("name", "", b"")
+    assert done == ([("sync", "file", b""), name, ("sync", "folder", b"the whole")] if durable else [name])
+
+
 def test_a_new_file_has_the_mode_that_others_have(tmp_path: Path) -> None:
     with written(tmp_path / "one") as file:
         file.write("x")

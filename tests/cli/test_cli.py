@@ -320,5 +320,9 @@ def test_messages_and_titles_survive_a_terminal_without_utf_8(tmp_path: Path) ->
 def test_the_package_offers_its_own_names_only() -> None:
     import lstm_trace as lt
 
-    assert all(getattr(lt, name).__module__.startswith("lstm_trace") for name in dir(lt) if name != "__version__")
+    assert all(
+        getattr(lt, name).__module__.startswith("lstm_trace")
+        for name in dir(lt)
+        if name not in ("__version__", "corpus")
+    )
     assert all(getattr(lt, name).__doc__ for name in dir(lt))

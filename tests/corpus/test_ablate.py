@@ -79,6 +79,12 @@ def test_the_output_changes_as_in_runs_with_a_hold(
             assert {unit.rsplit("[", 1)[0] for unit in others} <= lines
 
 
+def test_the_tokens_that_change_most_in_all_come_first(model: lt.Model, inputs: Path) -> None:
+    tokens = ablate(model, inputs, ["1/forward/c_t[2]"], controls=0).by_token
+    assert len(tokens) == 5
+    assert (tokens["all"] * tokens["steps"]).is_monotonic_decreasing
+
+
 def test_the_readout_of_the_model_is_counted_against_a_column(
     weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]], tmp_path: Path
 ) -> None:

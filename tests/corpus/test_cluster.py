@@ -48,35 +48,35 @@ def job_of(model: lt.Model, inputs: Path, out: Path) -> tuple[Any, lt.Model]:
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A scheduler and two workers, each a process of its own."""
+def processes() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """The scheduler and the workers of `address`."""
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, processes: list[subprocess.Popen[bytes]]) -> str:
+    """That of a scheduler with two workers, each a process of its own."""
     folder = tmp_path_factory.mktemp("cluster")
     file = folder / "scheduler.json"
     common = ["--no-dashboard", "--local-directory", str(folder)]
     commands = [["scheduler", "--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file), "--no-dashboard"]]
     commands += 2 * [["worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-nanny", *common]]
-    started = []
     with (folder / "log.txt").open("w") as log:
-        try:
-            for command in commands:
-                module = f"distributed.cli.dask_{command[0]}"
-                started.append(
-                    subprocess.Popen(  # noqa: S603 - the cluster of the test
-                        [sys.executable, "-m", module, *command[1:]], cwd=ROOT, stdout=log, stderr=log
-                    )
-                )
-            until = time.monotonic() + PATIENCE
-            found = ""
-            while not found and time.monotonic() < until:
-                with suppress(OSError, ValueError):
-                    found = json.loads(file.read_text())["address"]
-                time.sleep(0.05)
-            assert found, (folder / "log.txt").read_text()
-            yield found
-        finally:
-            for process in started:
-                process.kill()
-                process.wait()
+        for name, *options in commands:
+            command = [sys.executable, "-m", f"distributed.cli.dask_{name}", *options]
+            processes.append(subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log))  # noqa: S603 - of the test
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with suppress(OSError, ValueError):
+            return str(json.loads(file.read_text())["address"])
+        time.sleep(0.05)
+    raise AssertionError((folder / "log.txt").read_text())
 
 
 def test_workers_that_are_joined_by_address(
@@ -218,3 +218,18 @@ def test_a_killed_driver(model: lt.Model, weights: Any, inputs: Path, tmp_path: 
     assert len(told) == len(parts)
     assert content(again.folder) == content(undisturbed.folder)
     assert not [path.name for path in again.folder.iterdir() if path.name.startswith(".")]
+
+
+def test_a_cluster_that_is_gone(
+    model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str,
+    processes: list[subprocess.Popen[bytes]], capfd: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """The last of the tests that use it."""
+    monkeypatch.setattr(cluster, "ANSWER", 1)
+    with pytest.raises(HaltError, match="the cluster is gone; parts that are done are kept, run it again"):
+        run(
+            model, inputs, tmp_path, record=["c_t"], steps_per_part=5, scheduler=address,
+            progress=lambda done, total: processes[0].kill(),
+        )  # fmt: skip
+    assert capfd.readouterr() == ("", "")
+    assert content(tmp_path)

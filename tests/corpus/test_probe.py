@@ -172,6 +172,18 @@ def test_half_precision_is_decoded_as_well(every: dict[str, dict[str, Any]], tmp
     assert half.probe("inside").scores["probe"].value == 1
 
 
+def test_steps_without_a_number_are_left_out(every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    from lstm_trace.corpus import run
+
+    holed = {id_: {**one, "noise": list(one["noise"])} for id_, one in every.items()}
+    holed["s003"]["noise"] = [float("nan")] * len(every["s003"]["x"])
+    holed["s005"]["noise"][1] = float("inf")
+    found = run(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), tmp_path / "s").probe("noise")
+    assert found.missing == len(every["s003"]["x"]) + 1
+    assert sum(found.sequences) == 79
+    assert sum(found.steps) + found.missing == sum(len(one["x"]) for one in every.values())
+
+
 # -- labels from a file ----------------------------------------------------------------------------------------------
 
 

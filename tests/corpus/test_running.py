@@ -127,7 +127,7 @@ def test_parts_of_others_and_damaged_ones(model: lt.Model, inputs: Path, tmp_pat
         "part of another": (tmp_path / "own" / f"part-00002.{format}").read_bytes(),
         "damaged; remove it": whole[:-40] if format == "parquet" else whole[:40],
         "or damaged": b"",
-        "no file of a corpus": b"PAR1 something else",
+        "no part of a corpus": b"PAR1 something else",
     }
     for said, found in cases.items():
         part.write_bytes(found)
@@ -143,7 +143,7 @@ def test_a_damaged_page_is_said_when_it_is_read(model: lt.Model, inputs: Path, t
     states = run(model, inputs, tmp_path, **HOW)
     part = tmp_path / "part-00000.parquet"
     part.write_bytes(part.read_bytes()[:4] + bytes(4000) + part.read_bytes()[4004:])
-    with pytest.raises(FileError, match=r"part-00000\.parquet: no file of a corpus, or damaged"):
+    with pytest.raises(FileError, match=r"part-00000\.parquet: no part of a corpus, or damaged"):
         states.unit("1/reverse/c_t[3]")
 
 

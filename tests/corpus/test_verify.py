@@ -49,9 +49,14 @@ def run(model: lt.Model, inputs: Path, folder: Path, **options: Any) -> Any:
 # -- what is right ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("format", ["parquet", "safetensors"])
 @pytest.mark.parametrize(
-    ("dtype", "stored"), [("float64", None), ("float32", None), ("float32", "float16"), ("float64", "float32")]
+    ("dtype", "stored", "format"),
+    [
+        ("float64", None, "parquet"),
+        ("float32", None, "safetensors"),
+        ("float32", "float16", "parquet"),
+        ("float64", "float32", "safetensors"),
+    ],
 )
 def test_what_is_right_is_verified(
     weights: dict[str, np.ndarray], inputs: Path, tmp_path: Path, dtype: str, stored: str | None, format: str
@@ -94,11 +99,28 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
     assert f"at {found.undecided} steps rounding errors are too large to decide" in str(found)
 
 
+def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
+    copied: Any, model: lt.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lstm_trace.corpus.sampled import verify
+
+    def damaged(trace: lt.Trace) -> Any:
+        trace.lines["0/forward"]["i_t"][0, 0, 1] += 0.5
+        return lt.verify(trace)
+
+    monkeypatch.setattr(verify, "verified", damaged)
+    found = copied.verify(1, model=model)
+    assert (found.status, found.wrong) == ("failed", 0)
+    assert found.faults == ["a run line by line is not verified: 0/forward/0/0/i_t[1]"]
+
+
 # -- what is damaged -------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bit", [62, 55, 51, 40, 30, 12])
-@pytest.mark.parametrize("line", ["0/forward/c_t", "1/reverse/h_t"])
+@pytest.mark.parametrize(
+    ("bit", "line"),
+    [(62, "1/reverse/h_t"), (55, "0/forward/c_t"), (51, "1/reverse/h_t"), (30, "0/reverse/h_t"), (12, "1/forward/c_t")],
+)
 def test_a_flipped_bit_is_found(
     copied: Any,
     model: lt.Model,

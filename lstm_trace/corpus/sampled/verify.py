@@ -34,10 +34,11 @@ from ..rows import STEP, TOKEN, Index, Rows
 from .drawing import picked, shuffled
 
 if TYPE_CHECKING:
-    from ..states import Part, States
+    from ..part import Part
+    from ..states import States
 
 #: Sequences that are run line by line at once, every line recorded.
-BATCH = 8
+BATCH = 16
 
 
 class Damage(NamedTuple):

@@ -19,7 +19,8 @@ from ..rows import TOKEN
 from .search import highest
 
 if TYPE_CHECKING:
-    from ..states import Part, States
+    from ..part import Part
+    from ..states import States
 
 #: About so many steps are the sample of which quantiles are taken; so many tokens are told apart by how they change
 #: units; of so many the numbers are known while they are counted.

@@ -13,7 +13,8 @@ from ..layout import Block
 from .contexts import Context, Contexts
 
 if TYPE_CHECKING:
-    from ..states import Part, States
+    from ..part import Part
+    from ..states import States
 
 
 class Hit(NamedTuple):

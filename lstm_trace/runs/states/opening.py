@@ -12,8 +12,9 @@ from ...base.os_errors import reason
 from ...errors import FileError, LstmTraceError, MissingError
 
 if TYPE_CHECKING:  # pyarrow is imported where states are opened: a service without states needs none
+    from ...corpus.part import Part
     from ...corpus.rows import Span
-    from ...corpus.states import Part, States
+    from ...corpus.states import States
 
 
 def named(folders: Sequence[str]) -> dict[str, str]:
@@ -77,10 +78,10 @@ def _opened(folder: str, stamp: int) -> States:
 
 def place(states: States, sequence: str) -> tuple[Part, range]:
     """The part that a sequence is in, and its rows there. sequence: its id as text. Raises MissingError."""
-    from ...corpus.states import Part
+    from ...corpus.part import Part
 
     span, rows = _place(states, states.manifest.key, sequence)
-    return Part(states, span), rows
+    return Part(states.folder, states.manifest, span), rows
 
 
 @lru_cache(4096)

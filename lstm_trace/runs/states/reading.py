@@ -16,7 +16,8 @@ from .opening import opened, place
 
 if TYPE_CHECKING:
     from ...corpus.layout import Block, Layout
-    from ...corpus.states import Part, States
+    from ...corpus.part import Part
+    from ...corpus.states import States
 
 #: Of the text of a sequence in a list: the steps that are read, the columns that are shown.
 _READ, _WIDE = 60, 72
@@ -67,7 +68,7 @@ def lines(layout: Layout) -> list[dict[str, Any]]:
 
 def sequences(folder: str, offset: int, limit: int) -> bytes:
     """Some of the sequences, in the order of the files: their ids, lengths, and how their texts begin."""
-    from ...corpus.states import Part
+    from ...corpus.part import Part
 
     found: list[dict[str, Any]] = []
     with opened(folder) as states:
@@ -76,7 +77,7 @@ def sequences(folder: str, offset: int, limit: int) -> bytes:
             first, stop = max(offset - before, 0), min(offset + limit - before, span.sequences)
             before += span.sequences
             if first < stop:
-                found += _beginnings(Part(states, span), first, stop, spaced(states))
+                found += _beginnings(Part(states.folder, states.manifest, span), first, stop, spaced(states))
     return as_json({"total": before, "offset": offset, "sequences": found})
 
 

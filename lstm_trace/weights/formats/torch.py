@@ -54,11 +54,17 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
     Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
     """
+    arrays = tensors(path)
+    found = find(arrays, layout or _named_by_torch(path, arrays), str(path), "PyTorch LSTM")
+    return [_told(f, arrays) for f in found]
+
+
+def tensors(path: Path) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint by its path of keys. Raises MissingError without torch; FileError."""
     arrays = {key: Tensor(tensor, key) for key, tensor in _tensors(load(path), "", 0)}
     if not arrays:
         raise FileError(f"{path}: no tensors were found; save the state dict: {SAVE}")
-    found = find(arrays, layout or _named_by_torch(path, arrays), str(path), "PyTorch LSTM")
-    return [_told(f, arrays) for f in found]
+    return arrays
 
 
 def load(path: Path) -> Any:

@@ -150,12 +150,12 @@ def test_what_is_wrong_is_said(states: Any) -> None:
         (
             lambda: select(one, 3, 4, 5, "c_t", level(0, None), False),
             MissingError,
-            "has the steps 5 to .; found 4 to 5",
+            "has the steps 5 to 12; found 4 to 5",
         ),
         (lambda: level(float("nan"), None), OptionError, "a level is a finite number; found above=nan"),
         (lambda: states.match([0]), OptionError, "'c_t' may be any of 0/forward/c_t, 0/reverse/c_t"),
         (lambda: states.top("h_t[9]"), OptionError, "may be any of"),
-        (lambda: states.select(1, 0, 1, "1/forward/c_t"), MissingError, "has no sequence 1"),
+        (lambda: states.select(1, 0, 1, "1/forward/c_t"), MissingError, "there is no sequence 1"),
     ):
         with pytest.raises(error, match=said):
             call()

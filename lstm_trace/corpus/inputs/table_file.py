@@ -1,0 +1,165 @@
+"""Parquet with a row for each step or sequence: one file, or those of a folder, in the order of their names."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...errors import FileError, ShapeError
+from ...weights.guards import told
+from ..arrow import pa, parquet
+from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span
+from .columns import Names, X, check_full, columns_of
+from .lookup import Lookup
+from .steps import indexed, inputs, rows
+
+#: Values that are decoded at a time, about; rows with lists, which may be long; bytes of a column that are read ahead.
+PIECE, LISTS, BUFFER = 1 << 20, 1 << 10, 1 << 16
+
+
+class Cursor:
+    """Files of one schema, read forwards: a part begins where another has ended, within a group of rows too."""
+
+    def __init__(self, paths: Sequence[Path], names: Names, called: str) -> None:
+        self.called = called
+        stored = parquet.read_metadata(paths[0]).schema
+        leaves = [stored.column(k) for k in range(len(stored))]
+        flat = [leaf for leaf in leaves if not leaf.max_repetition_level]
+        # texts stay dictionaries until their lengths are known: a file may repeat a long one at every row
+        texts = [leaf.path for leaf in flat if str(leaf.logical_type) == "String"]
+        look: dict[str, Any] = {"pre_buffer": False, "buffer_size": BUFFER, "read_dictionary": texts}
+        self.files = [parquet.ParquetFile(path, **look) for path in paths]
+        self.columns = columns_of(schema := self.files[0].schema_arrow, names, called)
+        for path, file in zip(paths, self.files, strict=True):
+            if not file.schema_arrow.equals(schema):
+                raise FileError(f"{path} has other columns than {paths[0].name}; expected the same in all files")
+        heads = [(k, f.metadata.row_group(g)) for k, f in enumerate(self.files) for g in range(f.num_row_groups)]
+        self.groups = [k for k, _ in heads]
+        self.first = np.cumsum([0, *(head.num_rows for _, head in heads)])
+        # not by `head.column(k).num_values`: pyarrow 26 aborts the process there if a footer is damaged
+        size = sum(head.total_byte_size for _, head in heads) // max(int(self.first[-1]), 1)
+        most = PIECE // len(flat) if len(flat) == len(leaves) else LISTS
+        self.piece = max(1, min(most, 4 * PIECE // max(size, 1)))
+        self.at, self.batches, self.left = 0, self.pieces(), None
+
+    def pieces(self, group: int = 0, columns: list[str] | None = None) -> Iterator[Any]:
+        """The rows from a group on, some of their columns."""
+        columns = columns or list(self.columns.names)
+        for k, file in enumerate(self.files):
+            own = [g - self.groups.index(k) for g in range(group, len(self.groups)) if self.groups[g] == k]
+            yield from file.iter_batches(self.piece, own, columns, use_threads=False) if own else ()
+
+    def read(self, first: int, stop: int) -> Any:
+        """The rows from `first` to before `stop`. Raises FileError where there are not so many."""
+        group = int(np.searchsorted(self.first, first, "right")) - 1
+        if first < self.at or self.first[group] > self.at:
+            self.at, self.batches, self.left = int(self.first[group]), self.pieces(group), None
+        found = []
+        while self.at < stop:
+            batch = self.left if self.left is not None else next(self.batches, None)
+            if batch is None:
+                raise FileError(f"{self.called}: there are {self.at:,} rows; expected {stop:,} or more")
+            begins, ends = self.at, self.at + len(batch)
+            if ends > first:
+                found.append(batch.slice(max(first - begins, 0), min(stop, ends) - max(first, begins)))
+            self.at = min(stop, ends)
+            self.left = batch.slice(stop - begins) if ends > stop else None
+        return pa.Table.from_batches(found)
+
+
+def hashed(files: Iterable[Path], options: Any) -> str:
+    """SHA-256 of files and of how they are read."""
+    found = hashlib.sha256(json.dumps(options).encode())
+    for path in files:
+        with told(path), path.open("rb") as file:
+            found.update(hashlib.file_digest(file, "sha256").digest())
+    return found.hexdigest()
+
+
+#: By the files and what they were when they were opened: a cursor that nobody is reading with.
+_IDLE: dict[Any, Cursor] = {}
+
+
+@dataclass(frozen=True)
+class TableFile:
+    """Sequences in Parquet. names: of its columns. width: I. lookup: of x, where the file has none."""
+
+    path: Path
+    names: Names
+    lookup: Lookup | None = None
+    width: int = 0
+
+    @property
+    def files(self) -> list[Path]:
+        """The file, or those in the folder."""
+        return [self.path] if not self.path.is_dir() else sorted(self.path.glob("[!_.]*.parquet"))
+
+    @property
+    def called(self) -> str:
+        """What messages call it: nobody knows the name of what was written only to be read."""
+        return "the inputs" if self.path.name.startswith("_inputs-") else str(self.path)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Cursor]:
+        with told(self.called, pa.lib.ArrowException, ValueError, TypeError, KeyError):
+            key = self.names, *((path, (now := path.stat()).st_mtime_ns, now.st_size) for path in self.files)
+            cursor = _IDLE.pop(key, None) or Cursor(self.files, self.names, self.called)
+            yield cursor
+            _IDLE.clear()  # files stay open until here
+            _IDLE[key] = cursor
+
+    def _steps(self, first: int, stop: int) -> Any:
+        with self._cursor() as cursor:
+            table = cursor.columns.steps(cursor.columns.renamed(cursor.read(first, stop)), self.called)
+        check_full(table, self.called)
+        return table
+
+    def measured(self) -> int:
+        """I as the first row has it; 0 where the file has no x."""
+        x = inputs(self._steps(0, 1), self.called)
+        return 0 if x is None else int(x.shape[1])
+
+    def index(self) -> Index:
+        """The sequences. Their places are rows. Raises FileError, ShapeError."""
+        with self._cursor() as cursor:
+            columns, where = cursor.columns, self.called
+            wanted = {SEQUENCE, STEP} | ({TOKEN, self.names.ids} if self.lookup else set())
+            wanted.update(sorted(columns.lists, key=lambda name: name == X)[:1])  # one tells how long; x costs most
+            read = [name for name, ours in columns.names.items() if ours in wanted]
+
+            def pieces() -> Iterator[tuple[Any, Array | None]]:
+                for batch in cursor.pieces(0, read):
+                    table = columns.renamed(pa.Table.from_batches([batch]))
+                    if self.lookup:
+                        self.lookup.numbers(columns.steps(table, where), where)
+                    yield table, columns.lengths(table)
+
+            return indexed(pieces(), where)
+
+    def digest(self) -> str:
+        """SHA-256 of the files, of how they are read, and of what x is looked up in."""
+        return hashed(self.files, [*self.names, self.lookup and self.lookup.digest()])
+
+    def read(self, span: Span) -> Rows:
+        """The rows of a stretch. Raises FileError, ShapeError."""
+        where = self.called
+        with told(where, pa.lib.ArrowException, ValueError, TypeError):
+            table = self._steps(span.first, span.stop)
+            table, x = self.lookup.x(table, where) if self.lookup else (table, inputs(table, where, self.width))
+            found = rows(table, x, where)
+        if (len(found.ids), len(found.x)) != (span.sequences, span.steps):
+            raise ShapeError(f"{where} is not what it was when the run began; run into another folder")
+        return found
+
+    def described(self) -> dict[str, Any]:
+        """What `opened` makes the same source of."""
+        said = self.names._asdict() | (self.lookup._asdict() if self.lookup else {})
+        return {"path": str(self.path), **{k: v for k, v in said.items() if v != Names()._asdict().get(k)}}

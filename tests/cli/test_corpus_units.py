@@ -1,0 +1,149 @@
+"""`lstm-trace corpus units`, `top`, `match`: what is printed in 80 columns, files, exit codes, messages."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+import lstm_trace as lt
+from lstm_trace.base.text.columns import cells
+from lstm_trace.cli import main
+from lstm_trace.cli.screen import in_colours
+
+from ..corpus import planted
+
+pytest.importorskip("pyarrow")
+
+
+def invoke(*arguments: Any) -> Result:
+    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["corpus", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the planted counter."""
+    from lstm_trace.corpus import run
+
+    found = tmp_path_factory.mktemp("quotes")
+    planted.write(found / "q.parquet")
+    return run(lt.prepare(planted.weights()), found / "q.parquet", found / "states", steps_per_part=800).folder
+
+
+def test_units_are_a_table_of_80_columns(states: Path) -> None:
+    found = invoke("units", states, "--sort", "r_inside", "-n", 3)
+    assert (found.exit_code, found.stderr) == (0, "")
+    title, head, _, first, *_, last = found.stdout.splitlines()
+    assert title == "2,567 steps"
+    assert head.split() == ["unit", "mean", "sd", "least", "left", "right", "memory", "r_inside", "moves_at"]
+    assert first.split()[0] == f"c_t[{planted.COUNTER}]"
+    assert first.split()[-2:] == ["1", '"']
+    assert last == "9 more units: -n 12, or -o units.csv, which has more columns too."
+    assert max(map(cells, found.stdout.splitlines())) <= 80
+    assert len(found.stdout.splitlines()) == 3 + 3 + 1
+    one = invoke("units", states, "--line", "h_t", "--sort", "q95").stdout
+    assert len(one.splitlines()) == 3 + planted.UNITS
+    assert "q95" in one
+    assert "more" not in one.splitlines()[-1]
+
+
+def test_units_are_written_with_all_columns(states: Path, tmp_path: Path) -> None:
+    for name, read in (("u.csv", pd.read_csv), ("u.parquet", pd.read_parquet)):
+        found = invoke("units", states, "-o", tmp_path / name)
+        assert (found.exit_code, found.output) == (0, "")
+        frame = read(tmp_path / name)
+        assert frame.shape == (12, 23)
+        assert frame["sd"].is_monotonic_decreasing
+        counter = frame[(frame["line"] == "c_t") & (frame["unit"] == planted.COUNTER)].iloc[0]
+        assert counter["moves_at"] == '"'
+        assert counter["highest"].count("‹") == 3
+
+
+def test_top_is_text_with_marks_where_there_are_no_colours(states: Path) -> None:
+    found = invoke("top", states, "--unit", f"c_t[{planted.COUNTER}]", "-n", 2, "--after", 3)
+    assert (found.exit_code, found.stderr) == (0, "")
+    title, scale, empty, place, text, marks, *_ = found.stdout.splitlines()
+    assert title == f"0/forward/c_t[{planted.COUNTER}], highest value of a sequence"
+    assert (scale, empty) == ("−0.995 █▓▒░ ░▒▓█ 0.995", "")
+    number = int(re.fullmatch(r"sequence (\d+), t = 0: 0.995", place)[1])  # type: ignore[index]
+    whole = planted.texts()[number]
+    assert text == f"  {whole[:4]}"
+    assert marks == "+ " + "".join("█" if inside else " " for inside in planted.inside(whole)[:4]).rstrip()
+    assert found.stdout.count("sequence ") == 2
+
+
+def test_match_finds_the_longest_quotes(states: Path, tmp_path: Path) -> None:
+    arguments = ["match", states, "--units", planted.COUNTER, "--min-length", 6]
+    assert invoke(*arguments, "-o", tmp_path / "m.csv").output == ""
+    frame = pd.read_csv(tmp_path / "m.csv")
+    quotes = [found[1] for text in planted.texts() for found in re.finditer(r'("[^"]*)"', text)]
+    assert frame["length"].tolist() == sorted(map(len, quotes), reverse=True)[:20]
+    assert (
+        [re.search("‹(.*)›", text)[1] for text in frame["context"]]
+        == sorted(  # type: ignore[index]
+            quotes, key=len, reverse=True
+        )[:20]
+    )
+    assert "above 0.3" in invoke(*arguments, "-n", 1).stdout
+    assert invoke(*arguments, "--above", 3).stdout == f"0/forward/c_t[{planted.COUNTER}] above 3: nothing found\n"
+    assert "below 0.1: nothing" in invoke(*arguments, "--below", 0.1, "--min-length", 900).stdout
+    exact = invoke(*arguments, "--exact", "-n", 1, "--max-length", 9).stdout
+    assert re.search(r"t = \d+ to \d+: 0.99\d*, 0 other units", exact)
+
+
+def test_a_page(states: Path, tmp_path: Path) -> None:
+    assert invoke("top", states, "--unit", f"c_t[{planted.COUNTER}]", "-o", tmp_path / "t.html").output == ""
+    page = (tmp_path / "t.html").read_text(encoding="utf-8")
+    assert page.count('<p class="tokens">') == 20
+    assert f"<h1>0/forward/c_t[{planted.COUNTER}], highest value of a sequence</h1>" in page
+
+
+def test_a_terminal_has_colours_unless_they_are_not_wanted(states: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from lstm_trace.corpus import open as opened
+
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    found = opened(states).top("c_t[4]", n=1)
+    for variables, terminal, coloured in (
+        ({"TERM": "xterm"}, True, True), ({"TERM": "xterm", "NO_COLOR": "1"}, True, False),
+        ({"TERM": "dumb"}, True, False), ({"TERM": "xterm"}, False, False),
+    ):  # fmt: skip
+        with monkeypatch.context() as patch:
+            patch.delenv("NO_COLOR", raising=False)
+            for name, value in variables.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "stdout", Screen() if terminal else io.StringIO())
+            shown = in_colours(found.terminal)
+        assert ("\x1b[48;5;" in shown) == coloured
+        assert ("\x1b" in shown) == coloured
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("units", "{}", "--sort", "r_insid"), "units have no 'r_insid'; did you mean 'r_inside'?"),
+        (("units", "{}", "-o", "u.html"), "u.html: units are written as .csv, .parquet, not .html"),
+        (("units", "{}", "--line", "f_t"), "the states have no 'f_t'"),
+        (("units", "nowhere"), "there is no _manifest.json"),
+        (("top", "{}", "--unit", "c_t[6]"), "'c_t[6]': c_t has the units 0 to 5"),
+        (("top", "{}", "--unit", "c_t"), "expected a unit of a line"),
+        (("top", "{}"), "Missing option '--unit'"),
+        (("match", "{}", "--units", "a"), "expected units (from 0) with commas between, found 'a'"),
+        (("match", "{}", "--units", "7"), "c_t has the units 0 to 5; found 7"),
+        (("match", "{}", "--units", "1", "--above", "nan"), "a level is a finite number"),
+        (("match", "{}", "--units", "1", "-o", "m.txt"), "contexts are written as .html, .htm, .csv, .parquet"),
+    ],
+)
+def test_what_is_wrong_is_one_message(states: Path, arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    found = invoke(*(argument.format(states) for argument in arguments))
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert said in found.stderr
+    assert not list(tmp_path.iterdir())
