@@ -158,8 +158,9 @@ def read_states(
             from safetensors import safe_open
 
             with safe_open(path, "numpy") as opened:
-                values: Array = opened.get_tensor(block.stem)
-                return values if units is None else values[:, list(units)]
+                first, last = (0, block.width - 1) if units is None else (min(units), max(units))
+                values: Array = opened.get_slice(block.stem)[:, first : last + 1]
+                return values if units is None else values[:, [unit - first for unit in units]]
         names = block.columns if units is None else [block.columns[unit] for unit in units]
         found = (table or parquet.ParquetFile(path)).read(columns=names)
         return np.stack([found.column(name).to_numpy() for name in names]).T

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, cast, get_args
@@ -17,11 +17,11 @@ from ..trace.argument_types import checked
 from . import part_file
 from .beside import write_index, write_model
 from .computing import Way
-from .inputs import opened as opened_source
+from .inputs import opened_for
 from .job import Files, Job, Stored, corpus_model, digest, plan_of, recorded
 from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Manifest, read_manifest, write_json
 from .parts import Done, by_loop
-from .rows import Index, Source, Span, cut
+from .rows import Index, Span, cut
 from .states import States
 
 
@@ -106,7 +106,7 @@ def laid_out(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    source = source_for(model, inputs, Path(out), reading)
+    source = opened_for(model, inputs, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     job = Job(
@@ -114,14 +114,6 @@ def laid_out(
         dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),
     )  # fmt: skip
     return job, index
-
-
-def source_for(model: Model, inputs: Any, folder: Path, reading: Mapping[str, Any]) -> Source:
-    """The input of a model: see `inputs.opened`. folder: for what is written of it."""
-    own: dict[str, Any] = {"model_names": tuple(map(str, model.header.names.get("x", ())))}
-    if model.sources:
-        own["model_path"] = model.sources[0]
-    return opened_source(inputs, model.input_width, folder, **{**own, **reading})
 
 
 @contextmanager

@@ -24,11 +24,11 @@ from ...tables.explanation import Explanation
 from ...trace.argument_types import checked, listed
 from ..arrow import pa
 from ..computing import Way, states
+from ..inputs import opened_for
 from ..job import corpus_model, plan_of
 from ..layout import Layout, layout
 from ..manifest import MANIFEST
 from ..rows import TOKEN, Rows, Source, cut
-from ..running import source_for
 from ..states import States, opened
 from .drawing import drawn, interval, picked, resampled, tested
 from .labelled import read_target
@@ -108,7 +108,7 @@ def ablate(
         if inputs is None and there is not None:
             source = source_of(there, prepared)
         else:
-            source = source_for(prepared, inputs, Path(folder), reading)
+            source = opened_for(prepared, inputs, Path(folder), **reading)
         trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
         lines = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
         last = prepared.stages()[-1]

@@ -22,7 +22,7 @@ function Context({ context, found, link }) {
   const last = t + length - 1;
   const spans = html`<${Tokens} tokens=${tokens} values=${values} first=${first} spaced=${found.spaced} scale=${found.scale} from=${t} to=${last} />`;
   return html`<li><a class="context" href=${link({ sequence, at: "", span: `${t}..${last}` })}>
-    <span class="context-place">${sequence}<span class="quiet-text"> t ${t}${length > 1 ? `–${last}` : ""}</span></span>
+    <span class="context-place"><bdi>${sequence}</bdi><span class="quiet-text"> t ${t}${length > 1 ? `–${last}` : ""}</span></span>
     <bdi class=${`tokens lstm-text${tokens ? "" : " numbers"}`}>${spans}</bdi>
     <span class="number">${short(value)}</span></a></li>`;
 }

@@ -27,7 +27,7 @@ export function SequenceList({ page, chosen, link, set, said }) {
     <${Fault} error=${page.error} said=${said} />
     <ol class="sequence-list" aria-busy=${page.loading}>${sequences.map(({ id, steps, text }) => html`<li key=${id}>
       <a href=${link({ sequence: id, at: "", span: "" })} aria-current=${id === chosen ? "true" : undefined}>
-        <span class="sequence-id">${id}</span> <bdi class="sequence-text">${text}</bdi> <span class="quiet-text">${said("sequences.steps", { n: steps })}</span></a></li>`)}</ol>
+        <bdi class="sequence-id">${id}</bdi> <bdi class="sequence-text">${text}</bdi> <span class="quiet-text">${said("sequences.steps", { n: steps })}</span></a></li>`)}</ol>
     ${total > PAGE && html`<nav class="pages row-of" aria-label=${said("library.pages")}>
       <button type="button" disabled=${offset === 0} onClick=${() => turn(offset - PAGE)}>${said("library.before")}</button>
       <span>${said("library.range", { from: offset + 1, to: Math.min(total, offset + PAGE), total })}</span>
