@@ -140,7 +140,7 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False) -> None:
             "folder, or --fresh (fresh=True), which removes those states"
         )
     if there is not None and fresh:
-        clear(job.folder, there)
+        clear(job.folder, there, job.source.described())
         there = None
     if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
         write_model(job.folder, model, job.source.width)
@@ -183,9 +183,11 @@ def manifest(job: Job, model: Model) -> Manifest:
     )  # fmt: skip
 
 
-def clear(folder: Path, there: Manifest) -> None:
-    """Remove the files of a run, its manifest last."""
+def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
+    """Remove the files of a run, its manifest last. source: what is read now, and stays."""
     names = [name for span in there.spans for name in there.files_of(span.number)]
+    read = {Path(str(value)) for value in there.source.values()} - {Path(str(value)) for value in source.values()}
+    names += [path.name for path in read if path.parent == folder and path.name.startswith("_")]
     for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
         path.unlink(missing_ok=True)
 

@@ -211,6 +211,17 @@ def test_states_that_were_moved_find_vocabulary_and_embedding(tmp_path: Path) ->
     assert corpus.open((tmp_path / "one").rename(tmp_path / "two")).verify().status == "verified"
 
 
+def test_a_fresh_run_removes_what_the_other_one_read(tmp_path: Path) -> None:
+    look: dict[str, Any] = {"vocabulary": ["a", "b"], "embedding": E, "out": tmp_path / "s", "model": weights()}
+    corpus.run(inputs=["ab", "b"], **look)
+    before = {path.name for path in (tmp_path / "s").glob("_*-*")}
+    corpus.run(inputs=["bb"], fresh=True, **look)
+    after = {path.name for path in (tmp_path / "s").glob("_*-*")}
+    assert len(before) == len(after) == 3
+    assert len(before & after) == 2  # vocabulary and embedding
+    assert corpus.open(tmp_path / "s").verify().status == "verified"
+
+
 def test_what_is_written_beside_the_states_is_kept(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("ab\n")
     look: dict[str, Any] = {"vocabulary": [*"ab"]}
