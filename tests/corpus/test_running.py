@@ -256,6 +256,17 @@ def test_a_full_disk_ends_the_run_with_one_message(inputs: Path, weights: Any, t
     assert len(content(out)["part-00000.parquet"]) > 30_000
 
 
+def test_what_cannot_be_removed_is_said(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    run(model, inputs, tmp_path, **HOW)
+    part = tmp_path / "part-00001.parquet"
+    part.unlink()
+    part.mkdir()
+    with pytest.raises(FileError, match=r"part-00001\.parquet: is a directory, so that it cannot be removed"):
+        run(model, inputs, tmp_path, **HOW, fresh=True)
+    with pytest.raises(FileError, match=r"part-00001\.parquet: no part of a corpus, or damaged; remove it"):
+        run(model, inputs, tmp_path, **HOW)
+
+
 # -- beside the parts ------------------------------------------------------------------------------------------------
 
 
