@@ -11,7 +11,7 @@ import numpy as np
 from ..base.files import written
 from ..errors import FileError, MissingError, nearest
 from ..model.model import Model
-from ..model.problem_of import problem
+from ..model.problem_of import premises
 from ..model.sources import prepare
 from ..trace.files import trace_file
 from .arrow import compute, pa, parquet
@@ -36,7 +36,7 @@ def read_model(folder: Path, expected: str) -> Model:
     path = folder / MODEL
     if not path.exists():
         raise FileError(f"{path}: the model is not there; run the corpus again, which writes it")
-    found = problem(trace_file.load(path))
+    found = premises(trace_file.load(path))
     kept = {name: value for name, value in found.items() if name not in ("x", "h0", "c0", "initial", "lengths", "ask")}
     model = corpus_model(prepare(kept, allow_nonfinite=True))
     if digest(model) != expected:

@@ -10,7 +10,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -40,6 +39,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 
 GONE = "the cluster is gone; parts that are done are kept, run it again for the others"
 
+SILENT = logging.CRITICAL + 1
+
 #: By the key of a job, in a worker: the work that was sent to it, or why it cannot do it.
 _sent: dict[str, Work | HaltError] = {}
 
@@ -65,9 +66,10 @@ class Work(NamedTuple):
         ]
         if other:
             return f"has {' and '.join(other)}, which may give other digits: install the same versions"
-        path = self.job.source.described().get("path")
-        if path is not None and not Path(path).exists():
-            return f"does not see the input {path}: a worker reads it under this name, from a disk that all share"
+        try:
+            self.job.source.read(min(self.job.spans, key=lambda span: span.steps))
+        except (LstmTraceError, OSError, ValueError) as error:
+            return f"cannot read the inputs: {error}; it reads them under that name, from a disk that all share"
         with suppress(FileError):
             there = read_manifest(self.job.folder)
             if there is not None and there.key == self.job.key:
@@ -87,7 +89,7 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-        problem = self.work.misfit()
+        problem = "" if self.work.own else self.work.misfit()
         found = HaltError(f"the worker {worker.address} {problem}") if problem else self.work
         _sent[self.work.job.key] = found
         if isinstance(found, HaltError):
@@ -129,8 +131,10 @@ def by_cluster(
         raise OptionError(missing("a corpus with workers or a scheduler", "dask", "leave them out"))
     if not todo:
         return
+    from distributed.utils import silence_logging_cmgr
+
     with ExitStack() as stack:
-        stack.enter_context(_quiet())
+        stack.enter_context(silence_logging_cmgr(SILENT))  # what goes wrong is said by our messages
         client = stack.enter_context(_client(min(workers, len(todo)), scheduler, stack))
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
@@ -206,7 +210,7 @@ def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Iterator[A
         try:
             cluster = LocalCluster(
                 workers, threads_per_worker=1, processes=True, host="127.0.0.1", memory_limit=0,
-                dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL + 1,
+                dashboard_address="127.0.0.1:0", silence_logs=SILENT,
             )  # fmt: skip
         except (OSError, RuntimeError) as error:
             raise OptionError(f"no cluster of {workers} workers could be started: {_said(error)}") from None
@@ -239,27 +243,3 @@ def _main_hidden() -> Iterator[None]:
         yield
     finally:
         main.update(hidden)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the log of Dask on stderr: what goes wrong is said by our messages."""
-    import distributed  # noqa: F401 - sets up its loggers
-
-    names = (
-        "distributed",
-        "distributed.client",
-        "distributed.worker",
-        "distributed.nanny",
-        "tornado",
-        "bokeh",
-        "asyncio",
-    )
-    handlers = {h: h.level for name in names for h in logging.getLogger(name).handlers}
-    for handler in handlers:
-        handler.setLevel(logging.CRITICAL + 1)
-    try:
-        yield
-    finally:
-        for handler, level in handlers.items():
-            handler.setLevel(level)

@@ -34,11 +34,13 @@ class Part:
 
     @cached_property
     def _file(self) -> Any:
-        return parquet.ParquetFile(self.folder / name_of(self.span.number, "parquet"))
+        path = self.folder / name_of(self.span.number, "parquet")
+        with part_file.reading(path):
+            return parquet.ParquetFile(path)
 
     @cached_property
     def _sequences(self) -> Any:
-        return self._file.read(columns=[SEQUENCE]).column(0)
+        return part_file.read_places(self.folder, self.span.number, [SEQUENCE]).column(0)
 
     @cached_property
     def ids(self) -> Array:

@@ -17,7 +17,7 @@ from ..trace.argument_types import checked
 from . import part_file
 from .beside import write_index, write_model
 from .computing import Way
-from .inputs import opened as opened_source
+from .inputs import opened_for
 from .job import Files, Job, Stored, corpus_model, digest, plan_of, recorded
 from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Manifest, read_manifest, write_json
 from .parts import Done, by_loop
@@ -106,10 +106,7 @@ def laid_out(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    if model.sources:
-        reading = {"model_path": model.sources[0], **reading}
-    names = {"model_names": tuple(map(str, model.header.names.get("x", ())))}
-    source = opened_source(inputs, model.input_width, Path(out), **{**names, **reading})
+    source = opened_for(model, inputs, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     job = Job(
@@ -143,7 +140,7 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False) -> None:
             "folder, or --fresh (fresh=True), which removes those states"
         )
     if there is not None and fresh:
-        clear(job.folder, there)
+        clear(job.folder, there, job.source.described())
         there = None
     if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
         write_model(job.folder, model, job.source.width)
@@ -186,9 +183,11 @@ def manifest(job: Job, model: Model) -> Manifest:
     )  # fmt: skip
 
 
-def clear(folder: Path, there: Manifest) -> None:
-    """Remove the files of a run, its manifest last."""
+def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
+    """Remove the files of a run, its manifest last. source: what is read now, and stays."""
     names = [name for span in there.spans for name in there.files_of(span.number)]
+    read = {Path(str(value)) for value in there.source.values()} - {Path(str(value)) for value in source.values()}
+    names += [path.name for path in read if path.parent == folder and path.name.startswith("_")]
     for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
         path.unlink(missing_ok=True)
 

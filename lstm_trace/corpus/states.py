@@ -80,8 +80,8 @@ class States:
 
     @cached_property
     def place_columns(self) -> list[str]:
-        """The columns of a part that are no states."""
-        return part_file.place_columns(self.folder, self.spans[0].number, self.layout)
+        """The columns of a part that are no states. Raises MissingError where no part is there."""
+        return part_file.place_columns(self.folder, next(self.parts()).span.number, self.layout)
 
     @property
     def targets(self) -> list[str]:

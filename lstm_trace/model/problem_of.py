@@ -47,6 +47,13 @@ def problem(trace: Trace) -> dict[str, Any]:
     >>> lt.run(lt.problem(trace))["i_t"] == trace["i_t"]
     array([[[ True]]])
     """
+    found = premises(trace)
+    found["weights"] = {key: to_list(value) for key, value in found["weights"].items()}
+    return found
+
+
+def premises(trace: Trace) -> dict[str, Any]:
+    """The problem of a trace, with its weights as arrays. Raises what `problem` raises."""
     held, trace = as_hold(trace), replace(plain(trace), stages=tuple(map(plain_stage, trace.stages)))
     stages = forward_stages(trace.stages)
     _require(trace, stages)
@@ -206,7 +213,7 @@ def _alike(stage: Stage, other: Stage) -> bool:
 # -- the premises ----------------------------------------------------------------------------------------------------
 
 
-def _weights(trace: Trace, stages: Sequence[Stage], directions: Sequence[str], alone: bool) -> dict[str, Any]:
+def _weights(trace: Trace, stages: Sequence[Stage], directions: Sequence[str], alone: bool) -> dict[str, Array]:
     """The weights by our names; those of a readout above both directions stand with the layer's first."""
     found: dict[str, Array] = {}
     problems = []
@@ -218,7 +225,7 @@ def _weights(trace: Trace, stages: Sequence[Stage], directions: Sequence[str], a
             if not np.array_equal(known, value, equal_nan=True):
                 problems.append(f"the trace cannot be written as a problem: {stage.scope} has another {key}")
     raise_all(CellError, problems)
-    return {key: to_list(value) for key, value in found.items()}
+    return found
 
 
 def _input(trace: Trace) -> Any:

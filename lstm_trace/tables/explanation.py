@@ -286,12 +286,12 @@ def heading(column: str) -> str:
 def shortest(value: float, trace: Trace | None = None) -> str:
     """The shortest decimal that reads back equal in the trace's dtype, or in float32 where the value is one.
 
-    >>> shortest(0.1), shortest(float(np.float32(0.1)))
-    ('0.1', '0.1')
+    >>> shortest(0.1), shortest(float(np.float32(0.1))), shortest(1 / 3)
+    ('0.1', '0.1', '0.3333333333333333')
     """
     with np.errstate(over="ignore"):
         single = np.float32(value)
-    short = single == value if trace is None else trace.header.dtype == "float32" and np.isfinite(single)
+    short = float(single) == value if trace is None else trace.header.dtype == "float32" and np.isfinite(single)
     return str(single) if short else repr(value)
 
 

@@ -62,7 +62,7 @@ def test_probe_prints_what_it_found_and_writes_the_weights(folder: Path, tmp_pat
 
 
 def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_path: Path) -> None:
-    found = invoke("verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", 20)
+    found = invoke("verify", folder / "states", "--sample", 20)
     assert (found.exit_code, found.stderr) == (0, "")
     assert "- verified: " in found.stdout
     assert " of 20 of 80 sequences compared with a run line by line; 0 differ" in found.stdout
@@ -89,11 +89,13 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
     assert (found.exit_code, found.stderr) == (0, "")
     assert found.stdout.startswith("# Ablation: mean change of h_t\n")
     assert "2 units held at *0.5" in found.stdout
-    assert pd.read_parquet(path)["held"].tolist() == ["c_t[1]", "c_t[2]", "all", *(f"random {k}" for k in range(1, 6))]
+    assert pd.read_parquet(path)["held"].tolist() == ["c_t[1]", "c_t[2]", "all", "random 1"]  # of the two others
+    own = invoke("ablate", folder / "states", "--units", "c_t[1],c_t[2]", "--to", "*0.5")
+    assert own.stdout == found.stdout
     pytest.importorskip("sklearn")
     target = invoke(*arguments, "--metric", "inside", "--controls", 1, "--max-steps", 900)
     assert target.stdout.startswith("# Ablation: accuracy of a probe of h_t for inside\n")
-    assert "random groups of as many other units change it by" in target.stdout
+    assert "a random group of as many other units changes it by" in target.stdout
 
 
 @pytest.mark.parametrize(
@@ -107,6 +109,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
         (("verify", "states", "--sample", "some"), "--sample: expected a number of sequences, or all; found 'some'"),
         (("verify", "states", "--model", "quotes.yaml", "--inputs", "q.parquet", "-o", "q.parquet"), "q.parquet"),
+        (("ablate", "quotes.yaml", "--units", "c_t[1]"), "--inputs is missing: give it, or a folder of states"),
         (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[9]"), "c_t has the units 0 to 3"),
         (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[1]", "--to", "much"), "much"),
     ],

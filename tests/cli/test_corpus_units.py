@@ -126,10 +126,30 @@ def test_a_terminal_has_colours_unless_they_are_not_wanted(states: Path, monkeyp
         assert ("\x1b" in shown) == coloured
 
 
+def test_a_corpus_that_is_not_whole_is_told(states: Path, tmp_path: Path) -> None:
+    for path in states.iterdir():
+        if path.name != "part-00001.parquet":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    for arguments in (("units",), ("top", "--unit", "c_t[4]"), ("match", "--units", "4")):
+        found = invoke(arguments[0], tmp_path, *arguments[1:])
+        assert found.exit_code == 0
+        assert found.stderr == "note: of 4 parts 3 are there; the result is of these alone\n"
+        assert "note" not in found.stdout
+    for path in tmp_path.glob("part-*"):
+        path.write_bytes(path.read_bytes()[:-100])
+    found = invoke("units", tmp_path)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "part-00000.parquet: no part of a corpus, or damaged" in found.stderr
+    assert found.stderr.count("\n") == 1
+    for path in tmp_path.glob("part-*"):
+        path.unlink()
+    assert "no part is there yet; run the corpus first" in invoke("units", tmp_path).stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("units", "{}", "--sort", "r_insid"), "units have no 'r_insid'; did you mean 'r_inside'?"),
+        (("units", "{}", "--sort", "r_insid"), "units have no numbers 'r_insid' to sort by; did you mean 'r_inside'?"),
         (("units", "{}", "-o", "u.html"), "u.html: units are written as .csv, .parquet, not .html"),
         (("units", "{}", "--line", "f_t"), "the states have no 'f_t'"),
         (("units", "nowhere"), "there is no _manifest.json"),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,6 +39,15 @@ from .test_running import HOW, content  # noqa: E402
 
 #: Seconds in which a process must do what it should, on a busy machine.
 PATIENCE = 120
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """What Dask would write to stderr."""
+    handler = logging.StreamHandler(io.StringIO())
+    logging.getLogger("distributed").addHandler(handler)
+    yield handler.stream
+    logging.getLogger("distributed").removeHandler(handler)
 
 
 def job_of(model: lt.Model, inputs: Path, out: Path) -> tuple[Any, lt.Model]:
@@ -124,7 +136,11 @@ def test_what_a_worker_must_have(
         "digits: install the same versions"
     )
     gone = replace(job, source=replace(job.source, path=tmp_path / "gone.parquet"))
-    assert fits._replace(job=gone).misfit().startswith(f"does not see the input {tmp_path / 'gone.parquet'}: ")
+    said = fits._replace(job=gone).misfit()
+    assert said.startswith(f"cannot read the inputs: {tmp_path / 'gone.parquet'}: ")
+    assert said.endswith("; it reads them under that name, from a disk that all share")
+    shutil.move(tmp_path / "states", tmp_path / "elsewhere")
+    assert fits.misfit().startswith(f"does not see the folder {tmp_path / 'states'}: a worker writes into it")
     if job.way.plan == "compiled":
         monkeypatch.setattr(cluster, "installed", lambda: False)
         assert fits.misfit().startswith("cannot run the plan of this run: compiled needs the package llvmlite")
@@ -150,7 +166,7 @@ def test_no_scheduler(
 
 
 def test_killed_workers_and_parts_that_fail(
-    states: Any, model: lt.Model, inputs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    states: Any, model: lt.Model, inputs: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], logged: io.StringIO
 ) -> None:
     job, prepared = job_of(model, inputs, tmp_path / "states")
     (tmp_path / "notes").mkdir()
@@ -161,7 +177,7 @@ def test_killed_workers_and_parts_that_fail(
     assert {n: one.error for n, one in done.items() if one.error} == {2: "ValueError: a part that nobody can read"}
     tried = [path.name.partition(".")[0] for path in (tmp_path / "notes").iterdir()]
     assert (tried.count("1"), tried.count("2")) == (2, 3)
-    assert capfd.readouterr() == ("", "")
+    assert (capfd.readouterr(), logged.getvalue()) == (("", ""), "")
     assert [span.number for span in missing(job)] == [2]
     again = run(model, inputs, tmp_path / "states", **HOW, progress=lambda *so_far: tried.append(str(so_far)))
     assert tried[-1] == str((job.spans[2].steps, job.spans[2].steps)), "only that part"
@@ -182,7 +198,9 @@ def progress(*so_far):
     done.append(so_far)
     if len(done) == 2:
         print(__name__, len(done), flush=True)
-        os.kill(os.getpid(), getattr(signal, sys.argv[1]))
+        if sys.argv[1] == "SIGINT":
+            os.killpg(os.getpid(), signal.SIGINT)  # as a terminal does at Ctrl-C
+        os.kill(os.getpid(), signal.SIGKILL)
 
 corpus.run(
     dict(np.load("model.npz")), {inputs!r}, "states", record=["c_t", "h_t"], steps_per_part=20, workers=1,
@@ -204,7 +222,8 @@ def test_a_killed_driver(model: lt.Model, weights: Any, inputs: Path, tmp_path: 
     assert out == "once\n__main__ 2\n", err
     assert driver.returncode in (-signal.SIGKILL, -signal.SIGINT, 1)
     if how == "SIGINT":
-        assert "KeyboardInterrupt" in err.splitlines()[-1]
+        assert err.splitlines()[-1] == "KeyboardInterrupt"
+        assert err.count("Traceback") == 1, "the workers say nothing"
     kept = content(tmp_path / "states")
     told: list[tuple[int, int]] = []
     undisturbed = run(model, inputs, tmp_path / "other", record=["c_t", "h_t"], steps_per_part=20)
@@ -222,7 +241,7 @@ def test_a_killed_driver(model: lt.Model, weights: Any, inputs: Path, tmp_path: 
 
 def test_a_cluster_that_is_gone(
     model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str,
-    processes: list[subprocess.Popen[bytes]], capfd: pytest.CaptureFixture[str],
+    processes: list[subprocess.Popen[bytes]], capfd: pytest.CaptureFixture[str], logged: io.StringIO,
 ) -> None:  # fmt: skip
     """The last of the tests that use it."""
     monkeypatch.setattr(cluster, "ANSWER", 1)
@@ -231,5 +250,5 @@ def test_a_cluster_that_is_gone(
             model, inputs, tmp_path, record=["c_t"], steps_per_part=5, scheduler=address,
             progress=lambda done, total: processes[0].kill(),
         )  # fmt: skip
-    assert capfd.readouterr() == ("", "")
+    assert (capfd.readouterr(), logged.getvalue()) == (("", ""), "")
     assert content(tmp_path)

@@ -241,6 +241,12 @@ def test_a_fault_in_another_form_is_told(inputs: Any, said: str, tmp_path: Path)
     assert said in told(inputs(tmp_path) if callable(inputs) else inputs, 2, tmp_path / "out")
 
 
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(LstmTraceError, match=r"file/out: cannot be read: .*Not a directory"):
+        opened([np.ones((2, 2))], 2, tmp_path / "file" / "out")
+
+
 def test_files_of_a_folder_have_the_same_columns(tmp_path: Path) -> None:
     pq.write_table(steps(), tmp_path / "a.parquet")
     pq.write_table(steps(y=[1.0] * 5), tmp_path / "b.parquet")
@@ -267,8 +273,8 @@ def test_what_needs_more_than_memory_is_refused(tmp_path: Path, monkeypatch: pyt
     source = opened(tmp_path / "in.parquet", 2, tmp_path)
     span = cut(source.index(), 10)[0]
     monkeypatch.setattr("lstm_trace.weights.guards.SMALL", 8)
-    monkeypatch.setattr("lstm_trace.weights.guards.available", lambda: 79)
-    with pytest.raises(LstmTraceError, match=r"in\.parquet: x of a part needs 80 bytes and 79 of memory are free"):
+    monkeypatch.setattr("lstm_trace.weights.guards.available", lambda: 399)
+    with pytest.raises(LstmTraceError, match=r"in\.parquet: a part of 5 steps needs 400 bytes and 399 of memory are"):
         source.read(span)
 
 

@@ -102,7 +102,8 @@ def folder(path: Path) -> Path:
     (path / "many").mkdir()
     table = pa.table(long())
     for k, first in enumerate((0, 5, 12)):  # within sequences
-        pq.write_table(table.slice(first, (5, 7, 99)[k]), path / "many" / f"{k}.parquet", row_group_size=4)
+        name = f"{k}.{('parquet', 'PARQUET')[k % 2]}"
+        pq.write_table(table.slice(first, (5, 7, 99)[k]), path / "many" / name, row_group_size=4)
     return path / "many"
 
 
@@ -218,12 +219,76 @@ def test_a_source_is_small_and_is_made_again_from_what_it_says(form: Callable[[P
     assert pickle.loads(pickle.dumps(source)).digest() == source.digest()  # noqa: S301 - our own bytes
 
 
+@pytest.mark.parametrize("form", [json_sequences, wide], ids=lambda f: f.__name__)
+def test_states_that_were_moved_find_what_is_beside_them(form: Callable[[Path], Any], tmp_path: Path) -> None:
+    corpus.run(model(), form(tmp_path), tmp_path / "states")
+    moved = (tmp_path / "states").rename(tmp_path / "moved")
+    assert corpus.open(moved).verify().status == "verified"
+
+
 def test_the_digest_is_of_contents_and_options_and_not_of_names(tmp_path: Path) -> None:
     path = wide(tmp_path)
     first = opened(path, 3, tmp_path).digest()
     moved = path.rename(tmp_path / "moved.parquet")
     assert opened(moved, 3, tmp_path).digest() == first
-    assert opened(moved, 3, tmp_path, id="mood") != first
+    assert opened(moved, 3, tmp_path, id="mood").digest() != first
     table = pa.table(long())
     pq.write_table(table.set_column(5, "x_0", pa.array(np.concatenate(X)[:, 0] + 1)), moved)
     assert opened(moved, 3, tmp_path).digest() != first
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [("float16", "float32"), ("float32", "float32"), ("float64", "float64"), ("int8", "float32"), ("bool", "float32")],
+)
+@pytest.mark.parametrize("kind", ["wide", "lists"])
+def test_x_is_cast_to_floats(stored: str, expected: str, kind: str, tmp_path: Path) -> None:
+    values = np.array([[k % 2, 1, k % 3 == 0] for k in range(6)]).astype(stored)
+    x = {"x": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 3)}
+    x = x if kind == "lists" else {f"x_{k}": values[:, k] for k in range(3)}
+    pq.write_table(pa.table({"seq_id": [1] * 6, **x}), tmp_path / "in.parquet")
+    found = read(opened(tmp_path / "in.parquet", 3, tmp_path), 10)
+    assert found.x.dtype == expected
+    assert found.x.tolist() == values.astype(float).tolist()
+
+
+def test_columns_of_x_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    names = sorted(f"x_{k}" for k in range(12))
+    pq.write_table(pa.table({"seq_id": [1], **{name: [float(name[2:])] for name in names}}), tmp_path / "in.parquet")
+    assert read(opened(tmp_path / "in.parquet", 12, tmp_path), 10).x.tolist() == [[float(k) for k in range(12)]]
+
+
+def test_steps_may_begin_anywhere_and_other_columns_are_kept_or_left_out(tmp_path: Path) -> None:
+    day = pd.Timestamp("2024-01-05")
+    columns = {
+        "seq_id": [4, 4, 2],
+        "t": [5, 6, 0],
+        "x": [[1.0], [2.0], [3.0]],
+        "layer": [1, 2, 3],
+        "day": [day] * 3,
+        "kind": pd.Categorical(["a", "b", "a"]),
+        "more": [{"a": 1}] * 3,
+        "lists": [[1, 2]] * 3,
+    }
+    frame = pd.DataFrame(columns, index=[7, 8, 9])
+    frame.to_parquet(tmp_path / "in.parquet")
+    for inputs in (frame, tmp_path / "in.parquet"):
+        found = read(opened(inputs, 1, tmp_path), 10)
+        assert found.ids.tolist() == [4, 2]
+        assert found.t.tolist() == [5, 6, 0]
+        assert list(found.targets) == ["layer_", "day", "kind"]
+        assert found.targets["layer_"].to_pylist() == [1, 2, 3]
+        assert found.targets["kind"].to_pylist() == ["a", "b", "a"]
+
+
+def test_files_that_are_hidden_are_not_of_the_folder(tmp_path: Path) -> None:
+    folder(tmp_path)
+    for name in ("_more.parquet", ".part.parquet"):
+        pq.write_table(pa.table({"a": [1]}), tmp_path / "many" / name)
+    assert read(opened(tmp_path / "many", 3, tmp_path), 10).lengths.tolist() == list(LENGTHS)
+
+
+def test_whole_numbers_in_the_first_lines_are_no_reason_against_others(tmp_path: Path) -> None:
+    rows = [{"seq_id": k, "x": [[k]] * 20_000 if k < 2 else [[0.5]]} for k in range(3)]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    assert read(opened(tmp_path / "in.jsonl", 1, tmp_path), 10**6).x[-1] == 0.5

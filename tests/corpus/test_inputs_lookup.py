@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,23 @@ def test_the_names_of_the_inputs_of_the_model_are_its_vocabulary(tmp_path: Path)
     assert two.unit("c_t[3]").equals(one)
 
 
+def test_states_that_were_moved_find_vocabulary_and_embedding(tmp_path: Path) -> None:
+    found = corpus.run(lt.prepare(weights()), ["ab", "b"], tmp_path / "one", vocabulary=["a", "b"], embedding=E)
+    assert found.verify().status == "verified"
+    assert corpus.open((tmp_path / "one").rename(tmp_path / "two")).verify().status == "verified"
+
+
+def test_a_fresh_run_removes_what_the_other_one_read(tmp_path: Path) -> None:
+    look: dict[str, Any] = {"vocabulary": ["a", "b"], "embedding": E, "out": tmp_path / "s", "model": weights()}
+    corpus.run(inputs=["ab", "b"], **look)
+    before = {path.name for path in (tmp_path / "s").glob("_*-*")}
+    corpus.run(inputs=["bb"], fresh=True, **look)
+    after = {path.name for path in (tmp_path / "s").glob("_*-*")}
+    assert len(before) == len(after) == 3
+    assert len(before & after) == 2  # vocabulary and embedding
+    assert corpus.open(tmp_path / "s").verify().status == "verified"
+
+
 def test_what_is_written_beside_the_states_is_kept(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("ab\n")
     look: dict[str, Any] = {"vocabulary": [*"ab"]}
@@ -219,3 +237,16 @@ def test_what_is_written_beside_the_states_is_kept(tmp_path: Path) -> None:
     assert words.digest() not in (first.digest(), other.digest())
     assert len(list((tmp_path / "out").glob("_inputs*"))) == 3
     assert all(path.exists() for path in before)
+
+
+def test_a_vocabulary_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    for words in ("a\nb", "b\na", "b\na\nc"):
+        (tmp_path / "v.txt").write_text(words)
+        os.utime(tmp_path / "v.txt", ns=(len(words), ord(words[0])))
+        found = all_rows([{"token": ["a", "b"]}], tmp_path / "out", vocabulary=tmp_path / "v.txt")
+        assert found.x.argmax(1).tolist() == [words.split("\n").index(token) for token in "ab"]
+
+
+def test_numbers_below_zero_are_no_tokens(tmp_path: Path) -> None:
+    with pytest.raises(lt.LstmTraceError, match="sequence 0, t = 1: the token has the number -1; expected 0 to 5"):
+        all_rows([{"n": [1, -1]}], tmp_path, ids="n", embedding=E)

@@ -53,7 +53,7 @@ class Columns(NamedTuple):
     def lengths(self, table: Any) -> Array | None:
         """The steps of each row of a table with our names; None where a row is a step."""
         name = next((name for name in table.column_names if name in self.lists), None)
-        return None if name is None else _lengths(table.column(name))
+        return None if name is None else list_lengths(table.column(name))
 
     def steps(self, table: Any, where: str) -> Any:
         """A row for each step, from a table with our names. Raises ShapeError."""
@@ -64,7 +64,7 @@ class Columns(NamedTuple):
         repeated, found = pa.array(np.repeat(np.arange(len(counts)), counts)), {}
         for name in table.column_names:
             column = table.column(name)
-            if name in self.lists and (wrong := np.flatnonzero(_lengths(column) != counts)).size:
+            if name in self.lists and (wrong := np.flatnonzero(list_lengths(column) != counts)).size:
                 raise ShapeError(
                     f"{where}: sequence {table.column(SEQUENCE)[k := int(wrong[0])].as_py()!r}: {name} has "
                     f"{len(column[k])} values and there are {counts[k]} steps; expected one for each"
@@ -116,7 +116,8 @@ def is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
-def _lengths(column: Any) -> Array:
+def list_lengths(column: Any) -> Array:
+    """How many values the list in each row has."""
     return compute.list_value_length(column).to_numpy(zero_copy_only=False)
 
 

@@ -21,12 +21,13 @@ GATHERED = 1 << 14
 _WRONG = (pa.lib.ArrowException, ValueError, TypeError, OverflowError)
 
 
-def beside(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: str = "") -> Path:
+def kept(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: str = "") -> Path:
     """A file of the folder, which is not written over what another run has left there: a hash is part of its name.
 
     origin: hash of what it is made from; what is there of the same already is kept. Of its content, if it is empty.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     stem, _, suffix = name.partition(".")
     path = folder.absolute() / f"{stem}-{origin[:16] or uuid4().hex}.{suffix}"
     if origin and path.exists():
@@ -37,7 +38,7 @@ def beside(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: s
 
 
 def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin: str = "") -> Path:
-    """The file of some sequences or steps, see `beside`. Raises FileError, ShapeError; then nothing is left."""
+    """The file of some sequences or steps, see `kept`. Raises FileError, ShapeError; then nothing is left."""
 
     def write(file: IO[bytes]) -> None:
         schema = columns = out = None
@@ -57,7 +58,7 @@ def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin
         if out is None:
             raise FileError(f"{where}: there are no sequences in it")
 
-    return beside(folder, "_inputs.parquet", write, origin)
+    return kept(folder, "_inputs.parquet", write, origin)
 
 
 def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:

@@ -14,7 +14,6 @@ from ...base.arrays import Array
 from ...errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ...model.tokens.vocabulary import read_vocabulary
 from ...weights.formats.arrays import array_in
-from ...weights.guards import afford
 from ..arrow import compute, pa
 from ..rows import TOKEN
 from .columns import spot
@@ -84,7 +83,6 @@ class Lookup(NamedTuple):
             table = table.append_column(TOKEN, pa.array([named.get(k, "") for k in numbers.tolist()]))
         if self.embedding is not None:
             return table, _kept(_matrix, self.embedding)[numbers]
-        afford(size := len(numbers) * self.width * 4, size, f"{where}: x of a part")
         x = np.zeros((len(numbers), self.width), np.float32)
         x[np.arange(len(numbers)), numbers] = 1
         return table, x

@@ -12,16 +12,17 @@ import numpy as np
 
 from ...base.arrays import describe
 from ...errors import FileError, OptionError, ShapeError
+from ...model.model import Model
 from ...model.tokens.vocabulary import numbered
 from ...trace.argument_types import checked
 from ...weights.guards import told
 from ..arrow import pa, parquet
 from ..rows import Source
 from .columns import Names
-from .imported import beside, imported
+from .imported import imported, kept
 from .lookup import Lookup
 from .readers import Split, archives, in_python, json_lines, texts
-from .table_file import TableFile, hashed
+from .table_file import TableFile, files_in, hashed
 
 SPLIT: dict[str, Split] = {"characters": list, "words": str.split}
 SEQUENCES = ("lines", "paragraphs", "files")
@@ -97,6 +98,13 @@ def opened(
     return replace(source, width=found)
 
 
+def opened_for(model: Model, inputs: Any, folder: Path, **reading: Any) -> Source:
+    """What `opened` gives for a model: of its width, and with what `model` and `model:NAME` mean."""
+    named = {"model_names": [str(name) for name in model.header.names.get("x", ())]}
+    path = {"model_path": model.sources[0]} if model.sources else {}
+    return opened(inputs, model.input_width, folder, **{**named, **path, **reading})
+
+
 def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tokens: str | None) -> tuple[Path, Names]:
     """The Parquet of the inputs, and what its columns are called."""
     ours, split = Names(ids=names.ids), SPLIT[tokens or "characters"]
@@ -104,16 +112,16 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
         if hasattr(inputs, "columns"):
             with told("the inputs", pa.lib.ArrowException, ValueError, TypeError):
                 frame = pa.table(inputs)
-            return beside(folder, "_inputs.parquet", lambda file: parquet.write_table(frame, file)), names
+            return kept(folder, "_inputs.parquet", lambda file: parquet.write_table(frame, file)), names
         if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
             raise OptionError(f"inputs: expected a path, a data frame or a list of sequences, found {describe(inputs)}")
         return imported(in_python(inputs, split), ours, folder, "the inputs"), ours
-    path = Path(inputs).absolute()
+    path = _moved(Path(inputs).absolute(), folder)
     if not path.exists():
         raise FileError(f"{path}: there is no such file or folder")
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
-        every = [one for one in sorted(path.iterdir()) if one.suffix.lower() in FOLDERS and one.name[0] not in "_."]
+        every = files_in(path, *FOLDERS)
         if len(kinds := {one.suffix.lower() for one in every}) != 1:
             raise FileError(f"{path}: a folder with {' and '.join(sorted(kinds)) or 'no sequences'}; {READ}")
         kind, files = kinds.pop(), every
@@ -134,17 +142,23 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
     return imported(rows, names, folder, str(path), origin), ours
 
 
+def _moved(path: Path, folder: Path) -> Path:
+    """What `kept` has written into a folder that has another name by now; any other path as it is."""
+    here = folder.absolute() / path.name
+    return here if path.name.startswith("_") and not path.exists() and here.exists() else path
+
+
 def _file(option: str, value: Any, folder: Path, model_path: str | None) -> str | None:
     """A file, or `FILE:NAME`, with what was given as such or in Python."""
     if value is None:
         return None
     if isinstance(value, str | Path):
         if not (name := str(value)).startswith("model:"):
-            return str(Path(name).absolute())
+            return str(_moved(Path(name).absolute(), folder))
         if model_path is None:
             raise OptionError(f"{option} {name!r}: the model was not read from a file of arrays; give FILE:NAME")
         return f"{Path(model_path).absolute()}:{name[6:]}"
     if option == "embedding":
-        return str(beside(folder, "_embedding.npy", lambda file: np.save(file, np.asarray(value), allow_pickle=False)))
+        return str(kept(folder, "_embedding.npy", lambda file: np.save(file, np.asarray(value), allow_pickle=False)))
     text = json.dumps(numbered(value if isinstance(value, Mapping) else list(value), option))
-    return str(beside(folder, "_vocabulary.json", lambda file: file.write(text.encode())))
+    return str(kept(folder, "_vocabulary.json", lambda file: file.write(text.encode())))

@@ -10,10 +10,10 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.labels import LONGEST
 from ...errors import FileError, ShapeError
-from ...weights.guards import afford, told
+from ...weights.guards import told
 from ..arrow import compute, pa
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows
-from .columns import WIDE, X, check_full, is_number, is_text, spot
+from .columns import WIDE, X, check_full, is_number, is_text, list_lengths, spot
 
 _STEPS = "0, 1, 2, …, and an id of its own for each sequence"
 
@@ -80,7 +80,7 @@ def rows(table: Any, x: Array, where: str) -> Rows:
 def inputs(table: Any, where: str, width: int = 0) -> Array | None:
     """x of a table with a row for each step, (R, I); None where it has none. width: I; of the first row if 0.
 
-    Raises ShapeError; FileError where it is larger than memory.
+    Raises ShapeError.
     """
     names = sorted((name for name in table.column_names if WIDE.fullmatch(name)), key=lambda name: int(name[2:]))
     if names and names[-1] != f"x_{len(names) - 1}":
@@ -96,7 +96,6 @@ def inputs(table: Any, where: str, width: int = 0) -> Array | None:
         raise ShapeError(f"{where}: x has the type {other[0]}; expected numbers")
     width = (width or len(table.column(X)[0])) if lists else len(names)
     dtype = np.result_type(np.float32, *{kind.to_pandas_dtype() for kind in numbers})
-    afford(size := table.num_rows * width * dtype.itemsize, size, f"{where}: x of a part")
     x, at = np.empty((table.num_rows, width), dtype), 0
     for batch in table.to_batches():
         here, at = x[at : at + len(batch)], at + len(batch)
@@ -110,7 +109,7 @@ def inputs(table: Any, where: str, width: int = 0) -> Array | None:
 
 def _flat(batch: Any, width: int, where: str) -> Array:
     column = batch.column(X)
-    if (wrong := np.flatnonzero(compute.list_value_length(column).to_numpy(zero_copy_only=False) != width)).size:
+    if (wrong := np.flatnonzero(list_lengths(column) != width)).size:
         said = f"x has {len(column[r := int(wrong[0])])} numbers; expected I = {width}"
         raise ShapeError(f"{where}: {spot(batch, r)}: {said}")
     values = column.flatten()

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...errors import FileError, ShapeError
-from ...weights.guards import told
+from ...weights.guards import afford, told
 from ..arrow import pa, parquet
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span
 from .columns import Names, X, check_full, columns_of
@@ -23,6 +23,8 @@ from .steps import indexed, inputs, rows
 
 #: Values that are decoded at a time, about; rows with lists, which may be long; bytes of a column that are read ahead.
 PIECE, LISTS, BUFFER = 1 << 20, 1 << 10, 1 << 16
+#: What a step takes beside its x: its place, its token, and so on.
+STEP_BYTES = 64
 
 
 class Cursor:
@@ -75,6 +77,11 @@ class Cursor:
         return pa.Table.from_batches(found)
 
 
+def files_in(folder: Path, *suffixes: str) -> list[Path]:
+    """The files of a folder that are data, in the order of their names: others begin with `_` or `.`."""
+    return [p for p in sorted(folder.iterdir()) if p.suffix.lower() in suffixes and p.name[0] not in "_."]
+
+
 def hashed(files: Iterable[Path], options: Any) -> str:
     """SHA-256 of files and of how they are read."""
     found = hashlib.sha256(json.dumps(options).encode())
@@ -100,7 +107,7 @@ class TableFile:
     @property
     def files(self) -> list[Path]:
         """The file, or those in the folder."""
-        return [self.path] if not self.path.is_dir() else sorted(self.path.glob("[!_.]*.parquet"))
+        return files_in(self.path, ".parquet") if self.path.is_dir() else [self.path]
 
     @property
     def called(self) -> str:
@@ -150,7 +157,8 @@ class TableFile:
 
     def read(self, span: Span) -> Rows:
         """The rows of a stretch. Raises FileError, ShapeError."""
-        where = self.called
+        where, need = self.called, span.steps * (8 * self.width + STEP_BYTES)
+        afford(need, need, f"{where}: a part of {span.steps:,} steps")
         with told(where, pa.lib.ArrowException, ValueError, TypeError):
             table = self._steps(span.first, span.stop)
             table, x = self.lookup.x(table, where) if self.lookup else (table, inputs(table, where, self.width))

@@ -22,15 +22,18 @@ from ...tables.corpus import ablation as words
 from ...tables.corpus.told import Told
 from ...tables.explanation import Explanation
 from ...trace.argument_types import checked, listed
-from .. import inputs as readers
 from ..arrow import pa
 from ..computing import Way, states
+from ..inputs import opened_for
 from ..job import corpus_model, plan_of
 from ..layout import Layout, layout
+from ..manifest import MANIFEST
 from ..rows import TOKEN, Rows, Source, cut
+from ..states import States, opened
 from .drawing import drawn, interval, picked, resampled, tested
 from .labelled import read_target
 from .probe import fitted, needs_sklearn, standardized
+from .verify import source_of
 
 #: Steps of the input that are read at once.
 READ = 50_000
@@ -40,9 +43,9 @@ READ = 50_000
 class Ablation(Told):
     """What holding units changes. measure: what is measured, in words; to: at what the units are held.
 
-    rows: of each group (each unit alone, `all`, `random 1`, …) its units, the mean over the steps, its change, and the
-    95 % interval of that over sequences. by_token: for each token the mean change by each group that is not random,
-    where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
+    rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
+    change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
+    not random, where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
     """
 
     measure: str
@@ -79,8 +82,8 @@ def ablate(
     """Hold units over a corpus, and measure what changes (docs/corpus.md, Ablation).
 
     Args:
-        model: as `corpus.run` takes it.
-        inputs: the sequences, as `corpus.run` takes them.
+        model: as `corpus.run` takes it; or the states of a corpus, or their folder, which have their model.
+        inputs: the sequences, as `corpus.run` takes them; those of the states if None.
         units: addresses, as `c_t[35]` or `1/reverse/c_t[35]`.
         metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
             of classes the accuracy, of numbers the mean size of the error.
@@ -99,14 +102,18 @@ def ablate(
     Raises:
         LstmTraceError: where model, inputs and arguments do not fit together.
     """
-    prepared = corpus_model(prepare(model))
+    there = _states(model)
+    prepared = corpus_model(prepare(model)) if there is None else there.model()
     with TemporaryDirectory() as folder:
-        source = readers.opened(inputs, prepared.input_width, Path(folder), **reading)
+        if inputs is None and there is not None:
+            source = source_of(there, prepared)
+        else:
+            source = opened_for(prepared, inputs, Path(folder), **reading)
         trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
-        there = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
+        lines = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
         last = prepared.stages()[-1]
-        (seen,) = there.chosen(f"{last.scope}/{readout or last.cell.output}")
-        groups = _groups(there, listed("units", units), controls, seed)
+        (seen,) = lines.chosen(f"{last.scope}/{readout or last.cell.output}")
+        groups = _groups(lines, listed("units", units), controls, seed)
         rows, every = _read(source, max_steps, max(source.width, seen.width), seed)
     way = Way(plan_of(prepared), batch, Record((f"{seen.scope}/{seen.line}",)))
 
@@ -131,6 +138,13 @@ def ablate(
     return Ablation(measure, str(to), tuple(table), tokens, len(sums), steps, every)
 
 
+def _states(model: Any) -> States | None:
+    """The states that are given instead of a model."""
+    if isinstance(model, str | Path) and Path(model, MANIFEST).exists():
+        return opened(model)
+    return model if isinstance(model, States) else None
+
+
 def _groups(there: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
     """What is held together: addresses, by name. Raises OptionError, MissingError."""
     chosen = list(dict.fromkeys(map(there.unit, units)))
@@ -138,10 +152,11 @@ def _groups(there: Layout, units: Sequence[str], controls: int, seed: int) -> di
         raise OptionError("units: expected at least one, as in c_t[35]")
     others = [(b, j) for b in dict.fromkeys(b for b, _ in chosen) for j in range(b.width) if (b, j) not in chosen]
     names = [there.address(*unit) for unit in chosen]
-    groups, rng = {name: [name] for name in names} | {"all": names}, np.random.default_rng(seed)
-    for k in range(controls if len(others) >= len(chosen) else 0):
-        at = sorted(rng.choice(len(others), len(chosen), replace=False).tolist())
-        groups[f"random {k + 1}"] = [there.address(*others[one]) for one in at]
+    groups = ({name: [name] for name in names} if len(names) > 1 else {}) | {"all": names}
+    rng = np.random.default_rng(seed)
+    random = {tuple(sorted(rng.permutation(len(others))[: len(names)].tolist())): None for _ in range(controls)}
+    for k, at in enumerate(random if len(others) >= len(names) else (), 1):
+        groups[f"random {k}"] = [there.address(*others[one]) for one in at]
     return groups
 
 

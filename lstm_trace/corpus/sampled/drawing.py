@@ -22,7 +22,7 @@ def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
     """The places of ids in a random order, in which two of them come one after the other whatever else is there.
 
     >>> shuffled(["a", "b", "c", "d"], 0), shuffled(["d", "b", "c"], 0)
-    (array([2, 3, 0, 1]), array([2, 0, 1]))
+    (array([3, 2, 0, 1]), array([0, 2, 1]))
     """
     keys = [blake2b(f"{seed}/{one}".encode(), digest_size=8).digest() for one in ids]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)

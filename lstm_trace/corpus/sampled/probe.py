@@ -28,8 +28,8 @@ from .labelled import Sample, gathered
 if TYPE_CHECKING:
     from ..states import States
 
-#: Iterations of a fit at most.
-ITERATIONS = 500
+#: Iterations of a fit at most; so many single units are tried, those of whose variance the target explains most.
+ITERATIONS, TRIED = 500, 4
 
 
 class Score(NamedTuple):
@@ -49,12 +49,13 @@ class Probe(Told):
     """What a probe found; of F units, and K classes that it has weights for (of two the second; of numbers one row).
 
     classes: of the target, empty where it is numbers; weighed: those of the rows of weights. units: (address, layer,
-    direction, line) of each. scores: by name, of the `probe`, the `baseline` (majority class or mean), the `best unit`
-    alone, the `control` task and its own baseline. weights: (K, F), per unit of the state; standardized: times the
-    standard deviation of the state. explained: (F,), the part of a state's variance that the classes explain (of
-    numbers r²), in the training part, by which the best unit is chosen. confusion: steps by class and by what the probe
-    says. sequences, steps: trained on, and tested; every: sequences of which they were drawn. missing: steps without a
-    target. tokens: how many different ones the control task has.
+    direction, line) of each. best: the unit that is best alone on the training part. scores: by name, of the `probe`,
+    the `baseline` (majority class or mean), the `best unit` alone, the `control` task and its own baseline. weights:
+    (K, F), per unit of the state; standardized: times the standard deviation of the state. explained: (F,), the part of
+    a state's variance that the classes explain (of numbers r²), on the training part. confusion: steps by class and by
+    what the probe says. sequences, steps: trained on, and tested; every: sequences of which they were drawn. missing:
+    steps without a target. tokens: how many different ones the control task has. selective: whether the probe gains
+    more, of what can be gained over its baseline, than the control does.
     """
 
     target: str
@@ -74,6 +75,7 @@ class Probe(Told):
     every: int
     missing: int
     tokens: int | None
+    selective: bool
     converged: bool
 
     @property
@@ -128,9 +130,12 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
         kinds, which = np.unique(sample.tokens, return_inverse=True)
     control = rng.choice(y[old], len(y) if kinds is None else len(kinds))[which]
     explained = _explained(x[old], y[old], len(classes))
-    best = int(np.argmax(explained))
     fit, other = (fitted(x[old], truth[old], bool(classes)) for truth in (y, control))
-    alone = fitted(x[old][:, [best]], y[old], bool(classes)).predict(x[new][:, [best]])
+    tried = {
+        int(j): fitted(x[old][:, [j]], y[old], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
+    }
+    best = max(tried, key=lambda j: float(tried[j].score(x[old][:, [j]], y[old])))
+    alone = tried[best].predict(x[new][:, [best]])
     usual, random = (np.bincount(v[old]).argmax() if classes else v[old].mean() for v in (y, control))
     said = {"probe": (fit.predict(x[new]), y), "baseline": (usual, y), "best unit": (alone, y),
             "control": (other.predict(x[new]), control), "control baseline": (random, control)}  # fmt: skip
@@ -139,10 +144,11 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     if classes:
         np.add.at(confusion, (y[new], said["probe"][0]), 1)
     pairs = {name: (told, truth[new]) for name, (told, truth) in said.items()}
+    scores, selective = _scores(pairs, sample.lengths[held], classes, seed)
     return Probe(
         target=target, units=units, classes=classes, baseline=classes[usual] if classes else float(usual),
         weighed=tuple(classes[k] for k in fit.classes_[-len(weights) :]) if classes else (), best=units[best][0],
-        scores=_scores(pairs, sample.lengths[held], classes, seed),
+        scores=scores, selective=selective,
         weights=weights / scale, standardized=weights, explained=explained, confusion=confusion,
         intercept=np.atleast_1d(fit.intercept_) - weights @ (mean / scale),
         sequences=(int((~held).sum()), int(held.sum())), steps=(int(old.sum()), int(new.sum())), every=sample.every,
@@ -191,8 +197,11 @@ def _explained(x: Array, y: Array, classes: int) -> Array:
 
 def _scores(
     said: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
-) -> dict[str, Score]:
-    """1 - (sum of errors) / (sum of sizes): of classes each step counts 1; of numbers squares, from the mean."""
+) -> tuple[dict[str, Score], bool]:
+    """1 - (sum of errors) / (sum of sizes): of classes each step counts 1; of numbers squares, from the mean.
+
+    And whether the probe is selective.
+    """
     pairs = [
         ((told != y).astype(float), np.ones(len(y))) if classes else ((told - y) ** 2, (y - y.mean()) ** 2)
         for told, y in said.values()
@@ -200,8 +209,10 @@ def _scores(
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
         whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
-    return {
+        gained = [(again[:, k] - again[:, base]) / (1 - again[:, base]) for k, base in ((0, 1), (3, 4))]
+    scores = {
         name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
                     *interval(again[:, 0] - again[:, k]))
         for k, name in enumerate(said)
     }  # fmt: skip
+    return scores, interval(gained[0] - gained[1])[0] > 0

@@ -30,7 +30,7 @@ from ..arrow import pa
 from ..computing import batches
 from ..job import corpus_model, digest
 from ..layout import Block, Layout
-from ..rows import STEP, TOKEN, Index, Rows
+from ..rows import STEP, TOKEN, Index, Rows, Source
 from .drawing import picked, shuffled
 
 if TYPE_CHECKING:
@@ -84,15 +84,14 @@ class CorpusVerification(Told):
 
     def explanation(self, most: int | None = None) -> Explanation:
         """See `Told`."""
-        return words.explanation(self)
+        return words.explanation(self, most)
 
 
 def verify(states: States, sample: int | None, seed: int, model: Any, inputs: str | Path | None) -> CorpusVerification:
     """See `States.verify`."""
     there = states.manifest
     prepared = states.model() if model is None else corpus_model(prepare(model))
-    reading = dict(there.source) | ({} if inputs is None else {"path": str(Path(inputs).absolute())})
-    source = readers.opened(reading.pop("path"), prepared.input_width, states.folder, **reading)
+    source = source_of(states, prepared, inputs)
     index = source.index()
     found = CorpusVerification(len(index.ids))
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
@@ -119,6 +118,13 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
                 _compare(picked(rows, batch), here, models, there.layout, found)
     return found
+
+
+def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
+    """The input of the states, opened again. inputs: where it is now. Raises FileError."""
+    reading = dict(states.manifest.source)
+    path = Path(reading.pop("path") if inputs is None else inputs).absolute()
+    return readers.opened(path, model.input_width, states.folder, **{k: v for k, v in reading.items() if k != "path"})
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:

@@ -29,7 +29,8 @@ class Context(NamedTuple):
     """The text around a stretch of a sequence.
 
     t: the step at which it begins, `length` steps long; value: at t, or over the stretch. first: the step of the first
-    of `tokens`, which are the numbers of the steps where the corpus has no tokens; values: (tokens,), of the unit.
+    of `tokens`, which are the numbers of the steps where the corpus has no tokens, and end early in a stretch of
+    thousands; values: (tokens,), of the unit. others: units beside those asked for that are on throughout.
     """
 
     sequence: int | str

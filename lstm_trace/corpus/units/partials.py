@@ -102,7 +102,7 @@ class Measure:
         """The most frequent tokens, by a pass over the tokens alone."""
         found: Counter[str] = Counter()
         for part in self.states.parts() if TOKEN in self.states.place_columns else ():
-            for one in compute.value_counts(part.places.column(TOKEN)).to_pylist():
+            for one in compute.value_counts(part.places.column(TOKEN).cast(pa.large_string())).to_pylist():
                 found[one["values"] or ""] += one["counts"]
             if len(found) > COUNTED:  # the rarest are forgotten
                 found = Counter(dict(sorted(found.items(), key=_often)[:COUNTED]))
@@ -161,10 +161,11 @@ class _Rows:
         self.sampled = np.flatnonzero(_hashes(part) < measure.share) if measure.share < 1 else slice(None)
         self.codes = np.full(rows - 1, self.words)
         if self.words:
-            tokens = compute.fill_null(part.places.column(TOKEN), "")
+            tokens = compute.fill_null(part.places.column(TOKEN).cast(pa.large_string()), "")
             found = compute.index_in(tokens, value_set=pa.array(measure.vocabulary, tokens.type))
             self.codes = compute.fill_null(found, self.words).to_numpy()[1:]
         self.whole = self.weights(np.ones(rows))
+        self.room = np.empty((2, rows))  # to allocate it for each unit would take more time than to compute with it
 
     def weights(self, there: Array) -> tuple[Array, ...]:
         """What counts of the steps that are there, not 0 in (R,).
@@ -173,7 +174,7 @@ class _Rows:
         (targets, R), their sums and those of their squares.
         """
         near, y = self.within * there[1:] * there[:-1], self.y * there
-        codes = np.where(near, self.codes, self.words)
+        codes = np.where(near, self.codes, self.words).astype(np.intp)
         w = np.stack([there, np.append(0.0, near), *(self.known * there), np.append(near, 0.0)], axis=1)
         steps = np.bincount(codes, minlength=self.words + 1)
         return near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1)
@@ -185,27 +186,28 @@ class _Rows:
         near, codes, steps, w, n, y, y_sums, y_squares = self.whole if whole else self.weights(there.astype(np.float64))
         seen = raw if whole else raw[there]
         mean = seen.mean(dtype=np.float64) if seen.size else 0.0
-        x = raw.astype(np.float64) - mean
+        x = np.subtract(raw, np.float64(mean), out=self.room[0])
         sides, sample = (raw, -raw), raw
         if not whole:
             x[~there], sample = 0.0, np.where(there, raw, np.nan)
             sides = np.where(there, raw, -np.inf), np.where(there, -raw, -np.inf)
-        (sx, *sums, before), (xx, *squares, before2) = x @ w, (x * x) @ w
-        lag = (x[1:] * x[:-1]) @ near
+        (sx, *sums, before), (xx, *squares, before2) = x @ w, np.multiply(x, x, out=self.room[1]) @ w
+        lag = np.multiply(x[1:], x[:-1], out=self.room[1, 1:]) @ near
         sums = np.array([[sx, *sums], [sx, before, *y_sums]])
         products = np.array([[xx, *squares], [xx, before2, *y_squares], [xx, lag, *(y @ x)]])
         count = np.maximum(n, 1)
         means = np.array([np.full(len(n), mean), [mean, mean, *self.centres]]) + sums / count
-        products -= np.stack([sums[0] ** 2, sums[1] ** 2, sums[0] * sums[1]]) / count
+        products -= np.array([sums[0] ** 2, sums[1] ** 2, sums[0] * sums[1]]) / count
         saturated = np.count_nonzero(seen < limits[0]), np.count_nonzero(seen > limits[1])
-        moved = np.bincount(codes, np.abs(np.diff(x)), self.words + 1)
+        sizes = np.abs(np.subtract(x[1:], x[:-1], out=self.room[1, 1:]), out=self.room[1, 1:])
+        moved = np.bincount(codes, sizes, self.words + 1)
         best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
         for side, values in enumerate(sides):
             for k, (value, row) in enumerate(highest(values, self.part.starts, self.kept)):
                 best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
         return Partial(
-            np.stack([n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
-            np.stack([steps, moved])[:, :-1], sample[self.sampled], best, places,
+            np.array([n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
+            np.array([steps, moved])[:, :-1], sample[self.sampled], best, places,
         )  # fmt: skip
 
 

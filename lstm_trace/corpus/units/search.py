@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from ..states import States
 
 
+#: Steps of a stretch and what comes after it whose text is given: it may be a whole sequence.
+LONGEST = 2_000
+
+
 class Hit(NamedTuple):
     """A stretch of `length` steps: its value, the number of its part, its first row there.
 
@@ -36,9 +40,10 @@ def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]
     values: (R,), float64, -inf for none. starts: as of `Part`.
     """
     best = np.maximum.reduceat(values, starts[:-1])
-    for at in np.argsort(-best, kind="stable")[:n]:
-        if best[at] > -np.inf:
-            yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
+    least = np.partition(best, -n)[-n] if n < len(best) else -np.inf
+    among = np.flatnonzero((best >= least) & (best > -np.inf))
+    for at in among[np.argsort(-best[among], kind="stable")[:n]]:
+        yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
 
 
 def around(
@@ -54,7 +59,8 @@ def around(
             if hit.part != number:
                 continue
             k = int(np.searchsorted(part.starts, hit.row, "right")) - 1
-            rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], hit.row + hit.length + after))
+            last = hit.row + min(hit.length + after, LONGEST)
+            rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], last))
             steps = part.t[rows]
             found[at] = Context(
                 part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
@@ -112,41 +118,36 @@ def match(
     exact: bool, before: int, after: int,
 ) -> Contexts:  # fmt: skip
     """See `States.match`."""
-    at_least(n=(n, 1), min_length=(min_length, 1), before=(before, 0), after=(after, 0))
+    longest = min_length if max_length is None else max_length
+    at_least(
+        n=(n, 1), min_length=(min_length, 1), max_length=(longest, min_length), before=(before, 0), after=(after, 0)
+    )
     block, chosen = _one(states, line), sorted(set(units))
     if not chosen or chosen[0] < 0 or chosen[-1] >= block.width:
         raise MissingError(f"{line} has the units 0 to {block.width - 1}; found {', '.join(map(str, units)) or 'none'}")
     found: list[Hit] = []
 
-    def read(part: Part) -> Array:
-        """The value that is nearest to the level."""
-        values = part.values(block, chosen).astype(np.float64)
-        return values.max(axis=1) if at.above is None else values.min(axis=1)
+    def nearest(values: Array) -> Array:
+        """Of the units' values (R, units) those that are nearest to the level."""
+        return (values.max(axis=1) if at.above is None else values.min(axis=1)).astype(np.float64)
 
     for part in states.parts():
-        on = at.on(part.values(block, chosen)).all(axis=1)
+        values = part.values(block, chosen)
+        on = at.on(values).all(axis=1)
         edge = np.zeros(len(on) + 1, bool)
         edge[part.starts] = True
         first = np.flatnonzero(on & (edge[:-1] | ~np.roll(on, 1)))
         stop = np.flatnonzero(on & (edge[1:] | ~np.roll(on, -1))) + 1
-        fits = (stop - first >= min_length) & (stop - first <= (max_length or len(on)))
-        runs = np.stack([first, stop], axis=1)[fits]
+        runs = np.stack([first, stop], axis=1)[(stop - first >= min_length) & (stop - first <= (max_length or len(on)))]
         others = _throughout(at.on(part.values(block)), runs) - len(chosen) if exact and len(runs) else None
         order = np.lexsort((runs[:, 0], runs[:, 0] - runs[:, 1], *([] if others is None else [others])))[:n]
-        values = read(part) if len(order) else np.empty(0)
-        found += (
-            Hit(
-                float(values[a:b].mean()),
-                part.span.number,
-                int(a),
-                int(b - a),
-                None if others is None else int(others[k]),
-            )
-            for k, (a, b) in zip(order, runs[order], strict=True)
-        )
+        for k in order:
+            (a, b), beside = runs[k].tolist(), None if others is None else int(others[k])
+            found.append(Hit(float(nearest(values[a:b]).mean()), part.span.number, a, b - a, beside))
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
     title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {at}"
-    return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
+    shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
+    return Contexts(title, tuple(shown), block.range)
 
 
 def _throughout(on: Array, runs: Array) -> Array:
@@ -175,9 +176,8 @@ def select(
 def _one(states: States, line: str) -> Block:
     found = states.layout.chosen(line)
     if len(found) > 1:
-        raise OptionError(
-            f"{line!r} may be any of {', '.join(f'{b.scope}/{b.line}' for b in found)}: write one of them"
-        )
+        places = ", ".join(f"{block.scope}/{block.line}" for block in found)
+        raise OptionError(f"{line!r} may be any of {places}: write one of them")
     return found[0]
 
 

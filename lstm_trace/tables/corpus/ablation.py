@@ -47,5 +47,8 @@ def _said(found: Ablation) -> Iterator[str]:
     if not others:
         yield "no control: the same lines do not have as many other units"
         return
-    told = f"random groups of as many other units change it by {min(others):+.4g} to {max(others):+.4g}"
+    most, least = (f"{one:+.4g}" for one in (max(others), min(others)))
+    told = f"random groups of as many other units change it by {least} to {most}"
+    if len(others) == 1:
+        told = f"a random group of as many other units changes it by {most}"
     yield f"no more than others do: {told}" if max(map(abs, others)) >= abs(change) else told

@@ -81,9 +81,9 @@ def _said(found: Probe) -> Iterator[str]:
         yield f"{usual} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
         yield (
             f"selectivity {control.ahead:.4g}: with a random label for {random} (control task) it reaches "
-            f"{control.value:.4g}"
+            f"{control.value:.4g}, always saying the most frequent one {found.scores['control baseline'].value:.4g}"
         )
-        if control.ahead_low <= 0:
+        if not found.selective:
             yield (
                 "not selective: random labels are learned as well, so the score may show what a probe learns by heart, "
                 "and not what the states say"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...errors import counted
-from ..explanation import Explanation
+from ..explanation import Explanation, shortest
 from .told import SHOWN
 
 if TYPE_CHECKING:
@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
 
 
-def explanation(found: CorpusVerification) -> Explanation:
-    """The verdict, and the values that are wrong."""
+def explanation(found: CorpusVerification, most: int | None) -> Explanation:
+    """The verdict, and the values that are wrong. most: None for numbers instead of texts with all their digits."""
     notes = () if found.damages else ("No value is wrong.",)
-    rows = [tuple(one) for one in found.damages]
+    rows: list[tuple[Any, ...]] = [tuple(one) for one in found.damages]
+    if most is not None:
+        rows = [(*place, shortest(stored), shortest(wanted), bound) for *place, stored, wanted, bound in rows]
     return Explanation("Verification of a corpus", (*_said(found),), COLUMNS, rows, notes=notes)
 
 

@@ -139,13 +139,14 @@ def test_select_is_every_unit_that_is_on_in_the_span(
 def test_what_is_wrong_is_said(states: Any) -> None:
     one = states_of(four(0, 5))
 
-    def matched(units: list[int], least: int = 1) -> Any:
-        return match(one, units, "c_t", level(None, None), least, None, 5, False, 0, 0)
+    def matched(units: list[int], least: int = 1, most: int | None = None) -> Any:
+        return match(one, units, "c_t", level(None, None), least, most, 5, False, 0, 0)
 
     for call, error, said in (
         (lambda: matched([0, 4]), MissingError, "the units 0 to 3; found 0, 4"),
         (lambda: matched([]), MissingError, "found none"),
         (lambda: matched([0], 0), OptionError, "min_length is at least 1; found 0"),
+        (lambda: matched([0], 3, 2), OptionError, "max_length is at least 3; found 2"),
         (lambda: top(one, "c_t[0]", 0, False, 0, 0), OptionError, "n is at least 1; found 0"),
         (
             lambda: select(one, 3, 4, 5, "c_t", level(0, None), False),
@@ -174,6 +175,15 @@ def test_states_find_sequences_and_read_what_they_need(states: Any, sequences: A
     assert (2 in states.select(id_, 3, 5, "1/reverse/c_t", above=0.0)) == on.all()
     stretches = states.match([2], "1/reverse/c_t", above=-9.0, n=30, before=0, after=0)
     assert {one.sequence: one.length for one in stretches} == {k: len(one["x"]) for k, one in sequences.items()}
+
+
+def test_of_a_stretch_that_is_long_the_text_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lstm_trace.corpus.units.search.LONGEST", 3)
+    one = states_of(four(0, 12), parts=1)
+    found = match(one, [0], "c_t", level(-99.0, None), 5, None, 1, False, 0, 9)[0]
+    assert found.length >= 5
+    assert (len(found.tokens), len(found.values)) == (3, 3)
+    assert found.text == f"‹{''.join(found.tokens)}›"
 
 
 SHOWN = Contexts(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +17,7 @@ from .writing import checked, show, table_option
 
 @click.command("ablate")
 @click.argument("model", type=click.Path())
-@reading_options
+@partial(reading_options, required=False)
 @click.option("--units", required=True, callback=name_list, help="What is held: c_t[3],c_t[17], or 1/reverse/c_t[3], …")
 @click.option(
     "--metric", default="output", show_default=True, metavar="COLUMN",
@@ -35,10 +37,12 @@ from .writing import checked, show, table_option
 @layout_options
 @nonfinite_option
 def command(
-    model: str, inputs: str, units: tuple[str, ...], metric: str, to: str, readout: str | None, controls: int,
+    model: str, inputs: str | None, units: tuple[str, ...], metric: str, to: str, readout: str | None, controls: int,
     max_steps: int, batch: int, seed: int, output: str | None, allow_nonfinite: bool, **given: Any,
 ) -> None:  # fmt: skip
     """Hold units of MODEL over the sequences of --inputs, and measure what changes.
+
+    MODEL may be a folder of states: then the model is that of the states, and so are the inputs if none are given.
 
     Each unit alone, all together, and as a control random groups of as many other units, with 95 % intervals over
     sequences; and by token.
@@ -51,8 +55,13 @@ def command(
     value: float | str = to
     with suppress(ValueError):
         value = float(to)
+    source: Any = model
+    if not Path(model, "_manifest.json").exists():
+        if inputs is None:
+            raise click.UsageError("--inputs is missing: give it, or a folder of states instead of the model")
+        source = model_in(model, given, allow_nonfinite)
     found = ablate(
-        model_in(model, given, allow_nonfinite), inputs, units, metric, to=value, readout=readout, controls=controls,
-        max_steps=max_steps, batch=batch, seed=seed, **reading,
+        source, inputs, units, metric, to=value, readout=readout, controls=controls, max_steps=max_steps, batch=batch,
+        seed=seed, **reading,
     )  # fmt: skip
     show(found, output, form)

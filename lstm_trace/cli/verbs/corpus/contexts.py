@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ...options import echo
+
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ....corpus import States
     from ....corpus.units import Contexts
 
 Command = Callable[..., Any]
@@ -38,18 +41,30 @@ def contexts_options(before: int, after: int) -> Callable[[Command], Command]:
     return decorated
 
 
-def write(output: str, find: Callable[[], Contexts]) -> None:
-    """Find contexts, and write them as the name of the output says."""
+def write(output: str, folder: str, find: Callable[[States], Contexts]) -> None:
+    """Find contexts in a folder of states, and write them as the name of the output says."""
     from ....base.files import format_of, written
+    from ....corpus import open
     from ...screen import in_colours
 
     form = format_of(output, SUFFIXES, "contexts", "text")
-    found = find()
+    states = open(folder)
+    found = find(states)
+    note(states)
     if form in ("csv", "parquet"):
         write_table(output, form, found.to_frame())
         return
     with written(output) as file:
         file.write(found.html() if form == "html" else in_colours(found.terminal))
+
+
+def note(states: States) -> None:
+    """Say on standard error where parts are not there, of which a result is none."""
+    from ....errors import counted
+
+    there, every = len(states.spans), len(states.manifest.parts)
+    if there < every:
+        echo(f"note: of {counted(every, 'part')} {there:,} are there; the result is of these alone", err=True)
 
 
 def write_table(output: str, form: str, frame: pd.DataFrame) -> None:

@@ -38,9 +38,8 @@ def command(
 
     It is coloured by the value of the unit that is nearest to the level.
     """
-    from ....corpus import open
-
     write(
         output,
-        lambda: open(states).match(units, line, above, below, min_length, max_length, count, exact, before, after),
+        states,
+        lambda found: found.match(units, line, above, below, min_length, max_length, count, exact, before, after),
     )

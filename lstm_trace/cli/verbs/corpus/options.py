@@ -17,7 +17,7 @@ def states_argument(command: Command) -> Command:
     return click.argument("states", type=click.Path(file_okay=False))(command)
 
 
-def reading_options(command: Command) -> Command:
+def reading_options(command: Command, required: bool = True) -> Command:
     """`--inputs` and how they are read, as keywords of `corpus.run` (docs/corpus.md)."""
     for option in (
         click.option("--unknown", metavar="TOKEN", help="The token that stands for those not in the vocabulary."),
@@ -37,7 +37,7 @@ def reading_options(command: Command) -> Command:
         click.option("--x", metavar="COLUMN", help="Column with lists of inputs, or stem of the columns x_0 … (x)."),
         click.option("--id", metavar="COLUMN", help="Column that says which sequence a row is of (seq_id)."),
         click.option(
-            "--inputs", required=True, type=click.Path(), help="Sequences: .parquet, .jsonl, .txt, folder of .npz."
+            "--inputs", required=required, type=click.Path(), help="Sequences: .parquet, .jsonl, .txt, folder of .npz."
         ),
     ):
         command = option(command)

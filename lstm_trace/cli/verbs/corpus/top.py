@@ -17,6 +17,4 @@ from .options import states_argument
 @output_option(CONTEXTS)
 def command(states: str, unit: str, lowest: bool, count: int, before: int, after: int, output: str) -> None:
     """Show where --unit is highest in STATES, once in a sequence, as text coloured by its values."""
-    from ....corpus import open
-
-    write(output, lambda: open(states).top(unit, count, lowest, before, after))
+    write(output, states, lambda found: found.top(unit, count, lowest, before, after))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...options import output_option
-from .contexts import TABLES, write_table
+from .contexts import TABLES, note, write_table
 from .options import states_argument
 
 if TYPE_CHECKING:
@@ -39,13 +39,19 @@ def command(states: str, line: str | None, sort: str, count: int, output: str) -
 
     from ....base.files import format_of
     from ....corpus import open
+    from ....errors import MissingError, nearest
     from ....tables.terminal import draw
     from ...progress import Bar
     from ...screen import show
 
     form = format_of(output, TABLES, "units", "text")
+    opened = open(states)
+    known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
+    if sort not in known:  # before the work
+        raise MissingError(f"units have no numbers {sort!r} to sort by{nearest(sort, known, 'they have')}")
     with Bar("measuring") as bar:
-        found = open(states).units(line, progress=bar)
+        found = opened.units(line, progress=bar)
+    note(opened)
     rows = found.sorted(sort)
     if form != "text":
         write_table(output, form, rows)
