@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import to_list, word
+from ...base.arrays import Array, to_list, word
 from ...base.files import written
 from ...workers import tell
 from ..replies import as_json
@@ -31,6 +31,19 @@ _AROUND = {True: (8, 5), False: (30, 12)}
 _LONGEST = 300
 
 
+class Level(NamedTuple):
+    """When a unit is active: above a value, below one, or between two; above 0.3 if neither is given."""
+
+    above: float | None = None
+    below: float | None = None
+
+    def nearest(self, values: Array) -> Array:
+        """Of each unit (steps, units) the value that is nearest to the level."""
+        if self.above is None and self.below is not None:
+            return values.max(axis=0, initial=-np.inf)
+        return values.min(axis=0, initial=np.inf)
+
+
 def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
     """Where a unit is highest, or lowest, as `states_models.Contexts`. Raises MissingError, OptionError."""
     with opened(folder) as states:
@@ -39,14 +52,16 @@ def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
         return _contexts(states, *states.layout.unit(unit), found)
 
 
-def match(folder: str, line: str, units: Sequence[int], above: float, min_length: int, n: int) -> bytes:
+def match(folder: str, line: str, units: Sequence[int], level: Level, min_length: int, n: int) -> bytes:
     """Stretches in which units of a line are active together, as `states_models.Contexts`.
 
     Their values are those of the unit that is nearest to the level. Raises MissingError, OptionError.
     """
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
-        found = states.match(units, line, above=above, min_length=min_length, n=n, before=before, after=after)
+        found = states.match(
+            units, line, level.above, level.below, min_length=min_length, n=n, before=before, after=after
+        )
         return _contexts(states, states.layout.chosen(line)[0], units[0], found)
 
 
@@ -69,22 +84,22 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
 
 
 def select(
-    folder: str, sequence: str, span: tuple[int, int], line: str, above: float, strict: bool, most: int
+    folder: str, sequence: str, span: tuple[int, int], line: str, level: Level, strict: bool, most: int
 ) -> bytes:
-    """The units of a line that are above a level in each step of a span, as `states_models.Active`.
+    """The units of a line that are beyond a level in each step of a span, as `states_models.Active`.
 
     strict: and not in the steps right before and after it. Raises MissingError, OptionError.
     """
     first, last = span
     with opened(folder) as states:
-        units = states.select(sequence, first, last, line, above=above, exclusive=strict)
+        units = states.select(sequence, first, last, line, level.above, level.below, exclusive=strict)
         part, rows = place(states, sequence)
         at = rows.start - int(part.t[rows.start])
         values = part.values(states.layout.chosen(line)[0], units)[at + first : at + last + 1] if units else np.empty(0)
-    mean, least = values.mean(axis=0, dtype=np.float64), values.min(axis=0, initial=np.inf)
+    mean, nearest = values.mean(axis=0, dtype=np.float64), level.nearest(values)
     found = [
-        {"unit": f"{line}[{units[k]}]", "mean": word(float(mean[k])), "least": word(float(least[k]))}
-        for k in (np.argsort(-mean, kind="stable")[:most].tolist() if units else ())
+        {"unit": f"{line}[{units[k]}]", "mean": word(float(mean[k])), "nearest": word(float(nearest[k]))}
+        for k in (np.argsort(-np.abs(mean), kind="stable")[:most].tolist() if units else ())
     ]
     return as_json({"units": found, "left_out": max(len(units) - most, 0)})
 

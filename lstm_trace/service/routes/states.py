@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Depends, Query, Response
 
 from ...runs.states import asking, reading
+from ...runs.states.asking import Level
 from ...runs.states.opening import nowhere
 from ...workers import Progress
 from ..json_body import JSON, JsonRoute
@@ -21,8 +22,16 @@ Unit = Annotated[str, Query(max_length=400, description="a unit of a line: c_t[3
 Line = Annotated[str, Query(max_length=400, description="a line, as `lines` of the states has it")]
 Step = Annotated[int, Query(ge=-(2**31), lt=2**31)]
 Count = Annotated[int, Query(ge=1, le=100_000)]
-Above = Annotated[float, Query(allow_inf_nan=False, description="the level that units are above")]
+_End = Annotated[float | None, Query(allow_inf_nan=False)]
 N = Annotated[int, Query(ge=1, le=100_000, description="contexts")]
+
+
+def level(above: _End = None, below: _End = None) -> Level:
+    """When a unit is active: above a value, below one, or both; above 0.3 if neither is given."""
+    return Level(above, below)
+
+
+Levelled = Annotated[Level, Depends(level)]
 
 
 @router.get("", response_model=list[StatesInfo])
@@ -74,13 +83,13 @@ async def match(
     name: str,
     line: Line,
     units: Annotated[list[Annotated[int, Query(ge=0, lt=2**31)]], Query(max_length=1000)],
-    above: Above = 0.3,
+    level: Levelled,
     min_length: Annotated[int, Query(ge=1, lt=2**31, description="steps of a stretch at least")] = 1,
     n: N = 10,
 ) -> Response:
     """Stretches in which units of a line are active together, as `lstm-trace corpus match`."""
     most = min(n, service.settings.limits.contexts)
-    return await _passed(service, asking.match, folder(service, name), line, tuple(units), above, min_length, most)
+    return await _passed(service, asking.match, folder(service, name), line, tuple(units), level, min_length, most)
 
 
 @router.get("/{name}/select", response_model=Active)
@@ -91,12 +100,12 @@ async def select(
     first: Step,
     last: Step,
     line: Line,
-    above: Above = 0.3,
+    level: Levelled,
     strict: bool = False,
 ) -> Response:
-    """The units of a line that are above a level in each step of a span; strict: and not right before and after it."""
+    """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""
     span, most = (first, last), service.settings.limits.listed
-    return await service.jobs.reply(asking.select, folder(service, name), sequence, span, line, above, strict, most)
+    return await service.jobs.reply(asking.select, folder(service, name), sequence, span, line, level, strict, most)
 
 
 def folder(service: Resources, name: str) -> str:

@@ -96,11 +96,11 @@ class Contexts(BaseModel):
 
 
 class ActiveUnit(BaseModel):
-    """A unit that is above the level in a whole span."""
+    """A unit that is beyond the level in a whole span."""
 
     unit: str
     mean: Number
-    least: Number
+    nearest: Number = Field(description="the value that is nearest to the level")
 
 
 class Active(BaseModel):

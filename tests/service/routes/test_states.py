@@ -193,9 +193,14 @@ def test_units_that_are_active_in_a_span(client: Any, sequences: Any) -> None:
         for one in found["units"]:
             mean, least = next(other[1:] for other in expected if other[0] == one["unit"])
             assert one["mean"] == pytest.approx(mean, rel=1e-12)
-            assert one["least"] == least
+            assert one["nearest"] == least
         counts.add(len(expected))
     assert len(counts) > 1
+    low = get(client, "/quotes/select", sequence=3, first=4, last=6, line="c_t", below=-0.05)["units"]
+    values = {f"c_t[{k}]": [row[f"c_t_{k}"] for row in sequences[3][4:7]] for k in range(planted.UNITS)}
+    expected_low = {unit: max(own) for unit, own in values.items() if max(own) < -0.05}
+    assert {one["unit"]: one["nearest"] for one in low} == expected_low != {}
+    assert [one["mean"] for one in low] == sorted(one["mean"] for one in low)
     assert "found 4 to 1000" in refused(client, "/quotes/select", 404, sequence=3, first=4, last=1000, line="c_t")
     assert "found 4 to 3" in refused(client, "/quotes/select", 404, sequence=3, first=4, last=3, line="c_t")
 

@@ -50,16 +50,16 @@ export function Top({ states, unit, lowest, link, set, said }) {
 /** Whether a stretch is the one that was brushed, or holds some of it. */
 const brushed = ({ sequence, t, length }, here) => here.span && sequence === here.sequence && t <= here.span[1] && here.span[0] < t + length;
 
-/** Other stretches in which the chosen units are above the level together. */
-export function Matches({ states, match: { line, units }, here, above, length, link, set, said }) {
+/** Other stretches in which the chosen units are beyond the level together. */
+export function Matches({ states, match: { line, units }, here, level, length, link, set, said }) {
   const [n, setN] = useState(SHOWN);
-  const { value, error, loading, progress } = useContexts(`/states/${part(states.name)}/match`, { line, units, above, min_length: length, n: n + 1 });
+  const { value, error, loading, progress } = useContexts(`/states/${part(states.name)}/match`, { line, units, [level.side]: level.value, min_length: length, n: n + 1 });
   const others = value && { ...value, contexts: value.contexts.filter((one) => !brushed(one, here)).slice(0, n) };
   const more = value && !loading && value.contexts.length > n && n < MOST;
   return html`<section class="panel" id="matches" aria-labelledby="match-title">
     <div class="head"><h2 id="match-title">${said("sequences.matches")}</h2>
       <button type="button" class="quiet" onClick=${() => set({ match: "" })}>${said("shell.close")}</button></div>
-    <p class="quiet-text">${said("sequences.matches_about", { units: units.map((one) => `${line}[${one}]`).join(", "), above: short(above) })}</p>
+    <p class="quiet-text">${said(`sequences.matches_${level.side}`, { units: units.map((one) => `${line}[${one}]`).join(", "), level: short(level.value) })}</p>
     <p><label class="field"><span class="label">${said("sequences.length")}</span>
       <input type="number" id="match-length" min="1" value=${length} onChange=${(event) => set({ length: String(Math.max(1, Math.floor(Number(event.target.value)) || 1)) })} /></label></p>
     <${Listed} found=${others} error=${error} loading=${loading} progress=${progress} link=${link} none=${said("sequences.no_match")} said=${said} />

@@ -12,8 +12,10 @@ import { TextPanel } from "./text.js";
 import { Units } from "./units.js";
 
 // Text of a corpus coloured by a unit. The address holds what is looked at: states, unit, sequence, a step (at), the
-// span that was brushed, the level (above) with strict, the units that are matched and the least length of a match,
+// span that was brushed, the level (above or below) with strict, the units that are matched and the least length of a match,
 // whether all units are shown (table, sort), and which contexts (end).
+
+const USUAL = 0.3; // the level, as in LSTMVis
 
 /** A unit as its line and number; null for what is none. */
 const parted = (unit = "") => /^(.+)\[(\d+)\]$/.exec(unit);
@@ -37,13 +39,19 @@ function spanOf(text = "") {
   return first === undefined ? null : [Math.min(first, last), Math.max(first, last)];
 }
 
+/** From where on a unit is active: `above` or `below` a value. */
+function levelOf(params) {
+  const side = params.below ? "below" : "above", value = Number(params[side]);
+  return { side, value: params[side] && Number.isFinite(value) ? value : side === "below" ? -USUAL : USUAL };
+}
+
 function Corpus({ states, listed, params, set, settings, said }) {
   const { line, number } = unitOf(params, states.lines);
   const unit = `${line.line}[${number}]`;
   const page = usePage(states, Number(params.offset) || 0);
   const sequence = params.sequence ?? page.value?.sequences[0]?.id;
   const span = spanOf(params.span);
-  const above = Number.isFinite(Number(params.above)) && params.above ? Number(params.above) : 0.3;
+  const level = levelOf(params);
   const match = matchOf(params.match);
   const link = (change) => written("sequences", { ...params, states: states.name, unit, ...change }, settings);
   const show = (to) => set({ unit: to });
@@ -52,8 +60,8 @@ function Corpus({ states, listed, params, set, settings, said }) {
     <div class="corpus-choice panel"><${Chooser} listed=${listed} line=${line} number=${number} set=${set} show=${show} ...${shared} /></div>
     <div class="corpus-text">
       ${sequence !== undefined && html`<${TextPanel} sequence=${sequence} page=${page.value} at=${params.at || span?.[0]} span=${span} set=${set} ...${shared} />`}
-      ${sequence !== undefined && span && html`<${Active} sequence=${sequence} line=${line} span=${span} above=${above} strict=${params.strict === "1"} set=${set} ...${shared} />`}
-      ${match && html`<${Matches} match=${match} here=${{ sequence, span }} above=${above} length=${Number(params.length) || 1} link=${link} set=${set} ...${shared} />`}
+      ${sequence !== undefined && span && html`<${Active} sequence=${sequence} line=${line} span=${span} level=${level} strict=${params.strict === "1"} set=${set} ...${shared} />`}
+      ${match && html`<${Matches} match=${match} here=${{ sequence, span }} level=${level} length=${Number(params.length) || 1} link=${link} set=${set} ...${shared} />`}
       <div class="corpus-list panel"><${SequenceList} page=${page} chosen=${sequence} link=${link} set=${set} ...${shared} /></div>
     </div>
     <div class="corpus-top"><${Units} line=${line} open=${params.table === "1"} sort=${params.sort} set=${set} ...${shared} />
