@@ -17,6 +17,7 @@ import hashlib
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -158,6 +159,8 @@ def main(folder: Path, sequences: int, rounds: int) -> None:
     rows = sum(parquet.read_metadata(folder / "states-c" / name).num_rows for name in whole)
     print(f"{rows:,} rows of {taken['c'][0]['steps']:,} steps: {rows - taken['c'][0]['steps']} of padding")
     print(f"parts of 2 workers are those of 1 process: {digests(folder / 'states-d') == whole}")
+    shutil.rmtree(folder / "states-killed", ignore_errors=True)  # of an earlier time
+    (folder / "worker-killed").unlink(missing_ok=True)
     apart("killed", folder)
     kept = len(digests(folder / "states-killed"))
     found = apart("resumed", folder)
