@@ -14,7 +14,7 @@ from ..model.model import Model
 from ..model.problem_of import premises
 from ..model.sources import prepare
 from ..trace.files import trace_file
-from .arrow import compute, pa, parquet
+from .arrow import compute, dataset, pa, parquet
 from .job import corpus_model, digest
 from .manifest import INDEX, MODEL
 from .part_file import reading
@@ -72,9 +72,9 @@ def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
         kind = parquet.read_schema(path).field(SEQUENCE).type
         wanted = _scalar(sequence, kind)
         if wanted is not None:
-            found = parquet.read_table(path, filters=compute.field(SEQUENCE) == wanted).to_pylist()
-            if found:
-                return found[0]["part"], slice(found[0]["row"], found[0]["row"] + found[0]["steps"])
+            rows = dataset.dataset(path, format="parquet").head(1, filter=compute.field(SEQUENCE) == wanted)
+            for one in rows.to_pylist():
+                return one["part"], slice(one["row"], one["row"] + one["steps"])
         raise MissingError(f"{folder}: there is no sequence {sequence!r}{_nearest(path, sequence, wanted)}")
 
 

@@ -17,8 +17,8 @@ from .layout import Block, Layout, Range, name_of
 from .rows import Span
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
-#: Bytes of a manifest that are read: some millions of parts.
-LARGEST = 1 << 28
+#: Bytes of a manifest that are read: a million parts.
+LARGEST = 1 << 26
 
 
 class _Strict(BaseModel):

@@ -17,7 +17,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.files import written
 from ..cell.network import Scope, layer_and_direction
-from ..errors import FileError, LstmTraceError
+from ..errors import FileError, LstmTraceError, OptionError
 from .arrow import pa, parquet
 from .job import Job
 from .layout import Block, Layout, name_of
@@ -40,7 +40,11 @@ States = Mapping[tuple[Scope, str], Array]
 
 
 def write(job: Job, span: Span, rows: Rows, states: States) -> None:
-    """Write a part; it appears under its name when it is whole and on the disk."""
+    """Write a part; it appears under its name when it is whole and on the disk.
+
+    Raises OptionError for a value that the type of the stored values cannot hold.
+    """
+    _check_range(job, states)
     order = np.argsort(rows.ids, kind="stable")
     starts = rows.starts
     at: Any = slice(None)
@@ -55,6 +59,19 @@ def write(job: Job, span: Span, rows: Rows, states: States) -> None:
         _write_table(
             job, span, places, states if isinstance(at, slice) else {k: v[at] for k, v in states.items()}, meta
         )
+
+
+def _check_range(job: Job, states: States) -> None:
+    most = float(np.finfo(job.dtype).max)
+    for block in job.layout.blocks:
+        values = states[block.scope, block.line]
+        if float(np.finfo(values.dtype).max) > most:
+            largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0))
+            if largest > most:
+                raise OptionError(
+                    f"{block.scope}/{block.line} has a value of size {largest:g}, and {job.dtype} goes to {most:g}: "
+                    "store a wider type, --dtype (dtype=)"
+                )
 
 
 def _write_table(job: Job, span: Span, places: Any, states: States, meta: str) -> None:

@@ -63,7 +63,7 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
     0.7 of the time, and the memory of one more part.
     """
     with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
-        behind: Future[Done] | None = None
+        behind: tuple[Span, Future[Done]] | None = None
         for span in todo:
             began = time.monotonic()
             try:
@@ -72,10 +72,19 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
                 yield Done(span, 0.0, str(error))
                 continue
             if behind is not None:
-                yield behind.result()
-            behind = writer.submit(_write, job, span, *found, began)
+                yield _written(*behind)
+            behind = span, writer.submit(_write, job, span, *found, began)
         if behind is not None:
-            yield behind.result()
+            yield _written(*behind)
+
+
+def _written(span: Span, writing: Future[Done]) -> Done:
+    try:
+        return writing.result()
+    except HaltError:
+        raise
+    except LstmTraceError as error:
+        return Done(span, 0.0, str(error))
 
 
 def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, Lines]:

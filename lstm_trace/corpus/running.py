@@ -189,7 +189,10 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
     read = {Path(str(value)) for value in there.source.values()} - {Path(str(value)) for value in source.values()}
     names += [path.name for path in read if path.parent == folder and path.name.startswith("_")]
     for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise FileError(f"{path}: {reason(error)}, so that it cannot be removed") from None
 
 
 def missing(job: Job) -> list[Span]:

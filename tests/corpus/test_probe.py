@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
 
-from . import quotes
+from . import planted, quotes
 
 pytest.importorskip("sklearn")
 
@@ -78,6 +79,16 @@ def test_a_planted_unit_is_found(quoted: Any) -> None:
     assert "accuracy 1 (95 % interval 1 to 1)" in text
     assert "c_t[1] is the best single unit: alone it reaches 1, 100% of what all units gain" in text
     assert "| control task " in text
+
+
+def test_a_counter_among_random_units_is_found(tmp_path: Path) -> None:
+    from lstm_trace.corpus import run
+
+    planted.write(tmp_path / "x.parquet")
+    found = run(planted.weights(), tmp_path / "x.parquet", tmp_path / "s").probe("inside")
+    assert found.scores["probe"].value > 0.999
+    assert found.best == found.to_frame()["unit"][0] == f"c_t[{planted.COUNTER}]"
+    assert found.scores["best unit"].value > 0.999
 
 
 def test_of_a_random_target_it_is_said_that_nothing_says_it(quoted: Any) -> None:
@@ -218,6 +229,13 @@ def test_labels_of_a_file_are_joined_by_sequence_and_step(
     assert (sum(part.sequences), part.every, part.missing) == (40, 40, 0)
 
 
+def test_sequences_may_be_numbers(states: Any, sequences: dict[int, dict[str, Any]], tmp_path: Path) -> None:
+    rows = [f"{id_},{t},{value}" for id_, one in sequences.items() for t, value in enumerate(one["quoted"])]
+    (tmp_path / "labels.csv").write_text("\n".join(["seq_id,t,said", *reversed(rows)]))
+    own, found = states.probe("quoted"), states.probe("said", labels=tmp_path / "labels.csv")
+    assert (found.scores, found.missing) == (own.scores, 0)
+
+
 def test_labels_that_do_not_fit_are_refused(quoted: Any, every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     path = label_file(every, tmp_path / "labels.csv")
     text = path.read_text().splitlines()
@@ -268,6 +286,16 @@ def test_targets_that_say_nothing_are_refused(every: dict[str, dict[str, Any]], 
         states.probe("coin")
     with pytest.raises(OptionError, match="letter is the same in all steps that were drawn"):
         states.probe("letter")
+
+
+def test_states_that_are_not_finite_are_refused(every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    from lstm_trace.corpus import run
+
+    grows = {"equations": "c_t = 4000 * c_prev + mean(x_t)\ncarry: c_prev <- c_t\noutput: c_t"}
+    model = lt.prepare({}, cell=grows, dtype="float32")
+    states = run(model, quotes.write(tmp_path / "q.parquet", every), tmp_path / "s")
+    with pytest.raises(OptionError, match="not all of these states are finite"):
+        states.probe("inside")
 
 
 def test_without_scikit_learn_it_is_said_how_to_get_it(quoted: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -256,6 +256,17 @@ def test_a_full_disk_ends_the_run_with_one_message(inputs: Path, weights: Any, t
     assert len(content(out)["part-00000.parquet"]) > 30_000
 
 
+def test_what_cannot_be_removed_is_said(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    run(model, inputs, tmp_path, **HOW)
+    part = tmp_path / "part-00001.parquet"
+    part.unlink()
+    part.mkdir()
+    with pytest.raises(FileError, match=r"part-00001\.parquet: is a directory, so that it cannot be removed"):
+        run(model, inputs, tmp_path, **HOW, fresh=True)
+    with pytest.raises(FileError, match=r"part-00001\.parquet: no part of a corpus, or damaged; remove it"):
+        run(model, inputs, tmp_path, **HOW)
+
+
 # -- beside the parts ------------------------------------------------------------------------------------------------
 
 
@@ -366,3 +377,15 @@ def test_duckdb_reads_the_rows(states: Any) -> None:
     every = states.unit("0/reverse/c_t[1]")
     assert found[:2] == (len(every), every["seq_id"].nunique())
     np.testing.assert_allclose(found[2], every["c_t[1]"].sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_a_value_that_the_stored_type_cannot_hold_is_said(tmp_path: Path, format: Any) -> None:
+    counter = lt.prepare({}, cell={"equations": "c_t = c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"})
+    inputs = [np.full((3, 1), 10.0), np.full((2, 1), 40_000.0)]
+    found = run(counter, inputs, tmp_path, steps_per_part=3, dtype="float16", format=format)
+    assert [span.number for span in found.spans] == [0]
+    expected = (
+        "0/forward/c_t has a value of size 80000, and float16 goes to 65504: store a wider type, --dtype (dtype=)"
+    )
+    assert found.failed == {1: expected}

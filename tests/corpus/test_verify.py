@@ -261,6 +261,17 @@ def test_bytes_that_cannot_be_decoded_are_found(copied: Any, model: lt.Model) ->
     assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults
 
 
+@pytest.mark.parametrize("column", ["token", "t", "1f_h_t_2"])
+def test_a_column_that_is_gone_is_found(copied: Any, column: str) -> None:
+    from pyarrow import parquet
+
+    path = copied.folder / "part-00001.parquet"
+    parquet.write_table(parquet.read_table(path).drop_columns([column]), path)
+    found = copied.verify(None)
+    assert found.status == "failed"
+    assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults
+
+
 def test_another_model_or_input_is_said(
     copied: Any, weights: dict[str, np.ndarray], sequences: dict[int, dict[str, Any]], model: lt.Model, tmp_path: Path
 ) -> None:
@@ -298,3 +309,5 @@ def test_an_input_that_was_moved_is_read_where_it_is_now(
 def test_arguments_of_another_kind_are_refused(copied: Any, model: lt.Model) -> None:
     with pytest.raises(OptionError, match="sample: expected a whole number"):
         copied.verify("all", model=model)
+    with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or None for all; found 0"):
+        copied.verify(0)

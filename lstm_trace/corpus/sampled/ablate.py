@@ -200,7 +200,7 @@ def _metric(
     fit = fitted(x[counts & ~new], y[counts & ~new], bool(classes))
 
     def score(held: Array) -> Array:
-        said = fit.predict(((held - mean) / scale).astype(held.dtype))
+        said = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
         return said == y if classes else np.abs(said - y)
 
     return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & new

@@ -64,13 +64,15 @@ def gathered(
             found.append(part.places.select(list(dict.fromkeys(columns))).filter(pa.array(rows)))
             values.append(np.concatenate([part.values(block)[rows] for block in blocks], axis=1))
     places, x = pa.concat_tables(found), np.concatenate(values)
+    del values
     if not np.isfinite(x).all():
         raise OptionError(f"{states.folder}: not all of these states are finite, as a probe needs them")
     y, classes, labelled = read_target((places if table is None else _joined(places, table)).column(target), target)
     counts = np.concatenate(lengths)[chosen]
     lost = np.add.reduceat(labelled, np.cumsum(counts) - counts, dtype=np.int64)  # steps that are left, of each
     tokens = np.array(places.column(TOKEN).to_pylist(), object)[labelled] if TOKEN in known else None
-    x = x[labelled].astype(np.float32 if x.dtype == np.float16 else x.dtype)
+    x = x if labelled.all() else x[labelled]
+    x = x.astype(np.float32) if x.dtype == np.float16 else x
     kept = lost > 0
     return Sample(x, y, classes, tokens, ids[chosen][kept], lost[kept], int(counts.sum()) - len(y), len(among))
 

@@ -125,20 +125,22 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     if len(np.unique(y[old])) < 2 or (not classes and not np.ptp(y[new])):
         raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
     x, mean, scale = standardized(sample.x, old)
+    before, after = x[old], x[new]
+    del x
     rng, kinds, which = np.random.default_rng(seed), None, np.arange(len(y))
     if sample.tokens is not None:
         kinds, which = np.unique(sample.tokens, return_inverse=True)
     control = rng.choice(y[old], len(y) if kinds is None else len(kinds))[which]
-    explained = _explained(x[old], y[old], len(classes))
-    fit, other = (fitted(x[old], truth[old], bool(classes)) for truth in (y, control))
+    explained = _explained(before, y[old], len(classes))
+    fit, other = (fitted(before, truth[old], bool(classes)) for truth in (y, control))
     tried = {
-        int(j): fitted(x[old][:, [j]], y[old], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
+        int(j): fitted(before[:, [j]], y[old], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
     }
-    best = max(tried, key=lambda j: float(tried[j].score(x[old][:, [j]], y[old])))
-    alone = tried[best].predict(x[new][:, [best]])
+    best = max(tried, key=lambda j: float(tried[j].score(before[:, [j]], y[old])))
+    alone = tried[best].predict(after[:, [best]])
     usual, random = (np.bincount(v[old]).argmax() if classes else v[old].mean() for v in (y, control))
-    said = {"probe": (fit.predict(x[new]), y), "baseline": (usual, y), "best unit": (alone, y),
-            "control": (other.predict(x[new]), control), "control baseline": (random, control)}  # fmt: skip
+    said = {"probe": (fit.predict(after), y), "baseline": (usual, y), "best unit": (alone, y),
+            "control": (other.predict(after), control), "control baseline": (random, control)}  # fmt: skip
     weights = np.atleast_2d(np.asarray(fit.coef_, np.float64))
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     if classes:
@@ -167,9 +169,12 @@ def needs_sklearn() -> None:
 
 def standardized(x: Array, old: Array) -> tuple[Array, Array, Array]:
     """x with mean 0 and standard deviation 1 in the rows `old`, those means, and those deviations (1 where it is 0)."""
-    mean, sd = x[old].mean(axis=0, dtype=np.float64), x[old].std(axis=0, dtype=np.float64)
+    mean = x[old].mean(axis=0, dtype=np.float64)
+    z = x - mean.astype(x.dtype)
+    sd = np.sqrt(np.einsum("ij,ij->j", z[old], z[old], dtype=np.float64) / np.count_nonzero(old))
     scale = np.where(sd > 0, sd, 1.0)
-    return ((x - mean) / scale).astype(x.dtype), mean, scale
+    z /= scale.astype(x.dtype)
+    return z, mean, scale
 
 
 def fitted(x: Array, y: Array, classes: bool) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.blas import at_most
 from ...engine.reuse import Pool
-from ...errors import FileError, counted
+from ...errors import FileError, OptionError, counted
 from ...model.agreement import measured
 from ...model.model import Model
 from ...model.sources import prepare
@@ -89,6 +89,8 @@ class CorpusVerification(Told):
 
 def verify(states: States, sample: int | None, seed: int, model: Any, inputs: str | Path | None) -> CorpusVerification:
     """See `States.verify`."""
+    if sample is not None and sample < 1:
+        raise OptionError(f"sample: expected at least 1 sequence, or None for all; found {sample}")
     there = states.manifest
     prepared = states.model() if model is None else corpus_model(prepare(model))
     source = source_of(states, prepared, inputs)
@@ -111,7 +113,7 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
                 k = np.argsort(order)[places]
                 _check_columns(part, rows, k, name, found)
                 stored = _stored(part, there.layout, k)
-            except (FileError, pa.ArrowException, OSError) as error:
+            except (FileError, KeyError, pa.ArrowException, OSError) as error:
                 found.faults.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
                 continue
             for batch in batches(rows.lengths, BATCH):
