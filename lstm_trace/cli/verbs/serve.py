@@ -28,7 +28,7 @@ _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlche
     "--states",
     multiple=True,
     type=click.Path(file_okay=False),
-    help="Folder of corpus run, to look at; repeatable.",
+    help="States of corpus run to look at; repeatable.",
 )
 @click.option("--token", envvar="LSTM_TRACE_TOKEN", help="What requests must show [$LSTM_TRACE_TOKEN].")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Time of a computation at most (10).")
