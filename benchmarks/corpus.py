@@ -158,6 +158,9 @@ def main(folder: Path, sequences: int, rounds: int) -> None:
     whole = digests(folder / "states-c")
     rows = sum(parquet.read_metadata(folder / "states-c" / name).num_rows for name in whole)
     print(f"{rows:,} rows of {taken['c'][0]['steps']:,} steps: {rows - taken['c'][0]['steps']} of padding")
+    size = sum((folder / "states-c" / name).stat().st_size for name in whole) / rows
+    hours = 1e9 / rates["c"] / 3600
+    print(f"{size:,.0f} bytes a step; 10^9 steps: {hours:.1f} hours of one core, {size * 1e9 / 1e12:.2f} TB")
     print(f"parts of 2 workers are those of 1 process: {digests(folder / 'states-d') == whole}")
     shutil.rmtree(folder / "states-killed", ignore_errors=True)  # of an earlier time
     (folder / "worker-killed").unlink(missing_ok=True)
