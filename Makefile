@@ -30,7 +30,7 @@ test-database: .venv/test ## the store on SQLite and on a PostgreSQL of its own;
 	$(BIN)/python -m pytest -rs tests/store
 
 test-corpus: .venv/corpus ## the corpus with its cluster and probe: processes that are killed, workers joined by address
-	$(BIN)/python -m pytest -rs tests/corpus
+	$(BIN)/python -m pytest -rs tests/corpus tests/tracking
 
 test-load: .venv/load ## the service under load for some minutes, and random requests from its OpenAPI description
 	$(BIN)/python -m pytest -rs tests/load

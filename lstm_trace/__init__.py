@@ -38,6 +38,12 @@ conveniences.AT |= {
     "comparison.to_frame": "lstm_trace.tables.comparison.diff:frame",
     "explanation.html": "lstm_trace.tables.notebook:explanation",
     "identification.html": "lstm_trace.tables.notebook:identification",
+    "states.units": "lstm_trace.tracking.units:units",
+    "states.top": "lstm_trace.tracking.search:top",
+    "states.match": "lstm_trace.tracking.search:match",
+    "states.select": "lstm_trace.tracking.search:select",
+    "states.probe": "lstm_trace.tracking.probe:probe",
+    "corpus.ablate": "lstm_trace.tracking.ablate:ablate",
 }
 
 

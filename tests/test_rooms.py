@@ -19,8 +19,8 @@ ROOMS = (
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
     "languages", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
     "report.sections", "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export",
-    "export.excel", "corpus", "workers", "store", "runs", "service", "service.routes", "service.app", "service.server",
-    "remote", "api", "cli", "cli.verbs",
+    "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app",
+    "service.server", "remote", "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.
 PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"

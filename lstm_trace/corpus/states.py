@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..base import conveniences
 from ..base.extras import missing
 from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError, OptionError
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..model.model import Model
-    from .sampled.probe import Probe
-    from .sampled.verify import CorpusVerification
-    from .units import Contexts, Units
+    from ..tracking import Contexts, Units
+    from ..tracking.probe import Probe
+    from .verification.verify import CorpusVerification
 
 
 @checked
@@ -169,9 +170,8 @@ class States:
             OptionError: where there is too little to learn from, or scikit-learn is not installed.
             FileError: where the labels cannot be read.
         """
-        from .sampled.probe import probe
-
-        return probe(self, target, line, labels, test, seed, max_steps)
+        found: Probe = conveniences.call("states.probe", self, target, line, labels, test, seed, max_steps)
+        return found
 
     @checked
     def verify(
@@ -192,7 +192,7 @@ class States:
         Raises:
             FileError: where the input cannot be read.
         """
-        from .sampled.verify import verify
+        from .verification.verify import verify
 
         return verify(self, sample, seed, model, inputs)
 
@@ -222,9 +222,8 @@ class States:
             MissingError: for a line that was not recorded, or where no part is there.
             OptionError: for less than one context.
         """
-        from .units import units
-
-        return units(self, line, contexts, progress)
+        found: Units = conveniences.call("states.units", self, line, contexts, progress)
+        return found
 
     @checked
     def top(self, unit: str, n: int = 20, lowest: bool = False, before: int = 30, after: int = 10) -> Contexts:
@@ -242,9 +241,8 @@ class States:
         Raises:
             MissingError, OptionError: for a unit that was not recorded, or numbers that make no sense.
         """
-        from .units import top
-
-        return top(self, unit, n, lowest, before, after)
+        found: Contexts = conveniences.call("states.top", self, unit, n, lowest, before, after)
+        return found
 
     @checked
     def match(
@@ -275,9 +273,10 @@ class States:
         Raises:
             MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
         """
-        from .units.search import level, match
-
-        return match(self, units, line, level(above, below), min_length, max_length, n, exact, before, after)
+        found: Contexts = conveniences.call(
+            "states.match", self, units, line, above, below, min_length, max_length, n, exact, before, after
+        )
+        return found
 
     @checked
     def select(
@@ -299,9 +298,10 @@ class States:
         Raises:
             MissingError: for a sequence, span or line that is not there.
         """
-        from .units.search import level, select
-
-        return select(self, sequence, first, last, line, level(above, below), exclusive)
+        found: list[int] = conveniences.call(
+            "states.select", self, sequence, first, last, line, above, below, exclusive
+        )
+        return found
 
 
 @checked

@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 from lstm_trace import examples
 from lstm_trace.cli import main
 
-from ..corpus import quotes
+from ..tracking import quotes
 
 pytest.importorskip("pyarrow")
 

@@ -17,7 +17,7 @@ from lstm_trace.base.text.columns import cells
 from lstm_trace.cli import main
 from lstm_trace.cli.screen import in_colours
 
-from ..corpus import planted
+from ..tracking import planted
 
 pytest.importorskip("pyarrow")
 

@@ -102,7 +102,7 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
 def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
     copied: Any, model: lt.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lstm_trace.corpus.sampled import verify
+    from lstm_trace.corpus.verification import verify
 
     def damaged(trace: lt.Trace) -> Any:
         trace.lines["0/forward"]["i_t"][0, 0, 1] += 0.5

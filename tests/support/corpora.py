@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..corpus import planted
+from ..tracking import planted
 
 #: Ids and tokens of strangers: markup, paths, controls, the writing direction turned round.
 HOSTILE = (

@@ -21,7 +21,7 @@ from .reading import has_tokens, scale_of, scaled, shown_tokens, spaced
 if TYPE_CHECKING:
     from ...corpus.layout import Block
     from ...corpus.states import States
-    from ...corpus.units import Contexts
+    from ...tracking import Contexts
 
 #: Tables of units that are kept; of a hundred corpora and more some are computed again.
 _KEPT = 256

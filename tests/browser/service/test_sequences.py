@@ -10,8 +10,8 @@ from urllib.parse import quote, unquote
 
 import pytest
 
-from ...corpus import planted
 from ...support import corpora
+from ...tracking import planted
 from ..contrast import HELPERS, TEXT
 from .conftest import Opening, served
 from .looks import faults, nameless

@@ -23,9 +23,9 @@ from pyarrow import parquet  # noqa: E402
 from lstm_trace.runs.states.opening import named  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 
-from ...corpus import planted  # noqa: E402
 from ...support import corpora  # noqa: E402
 from ...support.serving import serving  # noqa: E402
+from ...tracking import planted  # noqa: E402
 
 COUNTER = f"c_t[{planted.COUNTER}]"
 ABOVE = 0.5

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ....corpus import States
-    from ....corpus.units import Contexts
+    from ....tracking import Contexts
 
 Command = Callable[..., Any]
 #: Help of `-o`.

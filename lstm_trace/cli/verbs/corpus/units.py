@@ -14,8 +14,8 @@ from .options import states_argument
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ....corpus.units import Units
     from ....tables.terminal import Table
+    from ....tracking import Units
 
 #: Columns of numbers as they are shown; and as they get room, after that of `--sort` and correlations.
 SHOWN = ("mean", "sd", "least", "q05", "q25", "median", "q75", "q95", "most", "left", "right", "memory", "not_finite")

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...errors import counted
-from ..explanation import Explanation, shortest
-from .told import SHOWN
+from ...tables.explanation import FIRST, Explanation, shortest
 
 if TYPE_CHECKING:
-    from ...corpus.sampled.verify import CorpusVerification
+    from .verify import CorpusVerification
 
 COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
 
@@ -37,6 +36,6 @@ def _said(found: CorpusVerification) -> Iterator[str]:
     )
     if found.undecided:
         yield f"at {counted(found.undecided, 'step')} rounding errors are too large to decide"
-    yield from found.faults[:SHOWN]
-    if len(found.faults) > SHOWN:
-        yield f"{len(found.faults) - SHOWN:,} more such faults"
+    yield from found.faults[:FIRST]
+    if len(found.faults) > FIRST:
+        yield f"{len(found.faults) - FIRST:,} more such faults"

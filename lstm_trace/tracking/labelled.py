@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...errors import FileError, MissingError, OptionError, nearest
-from ..arrow import compute, pa
-from ..layout import Block
-from ..rows import SEQUENCE, STEP, TOKEN
-from .drawing import drawn
+from ..base.arrays import Array
+from ..corpus.arrow import compute, pa
+from ..corpus.drawing import drawn
+from ..corpus.layout import Block
+from ..corpus.rows import SEQUENCE, STEP, TOKEN
+from ..errors import FileError, MissingError, OptionError, nearest
 
 if TYPE_CHECKING:
-    from ..states import States
+    from ..corpus.states import States
 
 #: Whole numbers of no more different values are classes; and so many classes a probe tells apart at most.
 FEW, MOST = 20, 200

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...base.text.visible import visible
-from ...cell.network import layer_and_direction
-from ...errors import MissingError, OptionError, nearest
-from ...explanation.half_life import by_halvings
+from ..base.arrays import Array
+from ..base.text.visible import visible
+from ..cell.network import layer_and_direction
+from ..errors import MissingError, OptionError, nearest
+from ..explanation.half_life import by_halvings
 from .partials import PLACE, Measure, Partial, correlation, merge
 from .search import Hit, around, at_least
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..states import States
+    from ..corpus.states import States
 
 #: Columns of the frame, and which of the values of a unit they are.
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}

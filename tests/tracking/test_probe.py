@@ -35,7 +35,7 @@ def quoted(every: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFa
 @pytest.fixture
 def seen(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the probe learns from: x before it is standardized, and the mask of the training part."""
-    from lstm_trace.corpus.sampled import probe
+    from lstm_trace.tracking import probe
 
     found: dict[str, Any] = {}
     real = probe.standardized
@@ -315,14 +315,14 @@ def test_without_scikit_learn_it_is_said_how_to_get_it(quoted: Any, monkeypatch:
 
 
 def sample(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, tokens: Any, sequences: int) -> Any:
-    from lstm_trace.corpus.sampled.labelled import Sample
+    from lstm_trace.tracking.labelled import Sample
 
     lengths = np.full(sequences, len(x) // sequences)
     return Sample(x, y, tuple(range(y.max() + 1)), tokens, np.arange(sequences), lengths, 0, sequences)
 
 
 def test_what_is_learned_by_heart_is_not_selective() -> None:
-    from lstm_trace.corpus.sampled.probe import _probed
+    from lstm_trace.tracking.probe import _probed
 
     rng = np.random.default_rng(0)
     kinds = rng.integers(30, size=3000)
@@ -340,7 +340,7 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
 
 
 def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> None:
-    from lstm_trace.corpus.sampled.probe import _probed
+    from lstm_trace.tracking.probe import _probed
 
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1, 3] * 10, 20)
@@ -357,7 +357,7 @@ def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> No
 
 
 def test_an_interval_takes_sequences_as_units() -> None:
-    from lstm_trace.corpus.sampled.drawing import interval, resampled
+    from lstm_trace.corpus.drawing import interval, resampled
 
     rng = np.random.default_rng(5)
     right = rng.random(100) < 0.7  # all 50 steps of a sequence, or none
@@ -370,7 +370,7 @@ def test_an_interval_takes_sequences_as_units() -> None:
 
 
 def test_what_is_drawn_does_not_depend_on_what_else_there_is() -> None:
-    from lstm_trace.corpus.sampled.drawing import shuffled
+    from lstm_trace.corpus.drawing import shuffled
 
     ids = [f"s{k}" for k in range(200)]
     order = [ids[k] for k in shuffled(ids, 7)]

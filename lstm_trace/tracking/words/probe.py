@@ -9,11 +9,10 @@ import numpy as np
 
 from ...base.text.visible import visible
 from ...errors import counted
-from ..explanation import Explanation
-from .told import SHOWN
+from ...tables.explanation import FIRST, Explanation
 
 if TYPE_CHECKING:
-    from ...corpus.sampled.probe import Probe
+    from ..probe import Probe
 
 COLUMNS = ("unit", "layer", "direction", "line", "class", "weight", "standardized", "explained")
 CLASSES = ("class", "steps", "recall", "precision", "taken for")
@@ -55,7 +54,7 @@ def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
 
 def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
     table = found.confusion
-    for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
+    for k in np.argsort(-table.sum(axis=1), kind="stable")[:FIRST]:
         wrong = np.where(np.arange(len(table)) == k, 0, table[k])
         right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
         other = _seen(found.classes[np.argmax(wrong)]) if wrong.any() else ""

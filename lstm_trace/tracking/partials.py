@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...explanation.half_life import halvings
-from ...explanation.saturation import HIGH, LOW
-from ..arrow import compute, pa
-from ..layout import Block
-from ..rows import TOKEN
+from ..base.arrays import Array
+from ..corpus.arrow import compute, pa
+from ..corpus.layout import Block
+from ..corpus.rows import TOKEN
+from ..explanation.half_life import halvings
+from ..explanation.saturation import HIGH, LOW
 from .search import highest
 
 if TYPE_CHECKING:
-    from ..part import Part
-    from ..states import States
+    from ..corpus.part import Part
+    from ..corpus.states import States
 
 #: About so many steps are the sample of which quantiles are taken; so many tokens are told apart by how they change
 #: units; of so many the numbers are known while they are counted.

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...errors import MissingError, OptionError
-from ..layout import Block
+from ..base.arrays import Array
+from ..corpus.layout import Block
+from ..errors import MissingError, OptionError
 from .contexts import Context, Contexts
 
 if TYPE_CHECKING:
-    from ..part import Part
-    from ..states import States
+    from ..corpus.part import Part
+    from ..corpus.states import States
 
 
 #: Steps of a stretch and what comes after it whose text is given: it may be a whole sequence.
@@ -114,10 +114,11 @@ def level(above: float | None, below: float | None) -> Level:
 
 
 def match(
-    states: States, units: Sequence[int], line: str, at: Level, min_length: int, max_length: int | None, n: int,
-    exact: bool, before: int, after: int,
+    states: States, units: Sequence[int], line: str, above: float | None, below: float | None, min_length: int,
+    max_length: int | None, n: int, exact: bool, before: int, after: int,
 ) -> Contexts:  # fmt: skip
     """See `States.match`."""
+    at = level(above, below)
     longest = min_length if max_length is None else max_length
     at_least(
         n=(n, 1), min_length=(min_length, 1), max_length=(longest, min_length), before=(before, 0), after=(after, 0)
@@ -157,9 +158,17 @@ def _throughout(on: Array, runs: Array) -> Array:
 
 
 def select(
-    states: States, sequence: int | str, first: int, last: int, line: str, at: Level, exclusive: bool
+    states: States,
+    sequence: int | str,
+    first: int,
+    last: int,
+    line: str,
+    above: float | None,
+    below: float | None,
+    exclusive: bool,
 ) -> list[int]:
     """See `States.select`."""
+    at = level(above, below)
     block = _one(states, line)
     part, rows = states.rows_of(sequence)
     t0, t1 = int(part.t[rows][0]), int(part.t[rows][-1])

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lstm_trace.corpus.layout import Layout
-from lstm_trace.corpus.units import Context, Contexts
-from lstm_trace.corpus.units.search import level, match, select, top
 from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.tracking import Context, Contexts
+from lstm_trace.tracking.search import level, match, select, top
 
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
 
@@ -105,7 +105,7 @@ def test_match_is_every_longest_stretch_with_all_units_on(
             k = max(stop, k + 1)
     wanted.sort(key=lambda one: one[:3])
     states = states_of(frame, seed, parts)
-    found = match(states, sorted(units), "c_t", level(*ends), least, most, n, exact, 2, 1)
+    found = match(states, sorted(units), "c_t", *ends, least, most, n, exact, 2, 1)
     assert len(found) == min(n, len(wanted))
     for context, (others, length, _, id_, rows, k) in zip(found, wanted, strict=False):
         assert (context.sequence, context.length, context.others) == (id_, -length, others if exact else None)
@@ -133,14 +133,14 @@ def test_select_is_every_unit_that_is_on_in_the_span(
         if all(on[first : last + 1]) and not (exclusive and any(beside)):
             wanted.append(unit)
     t = rows[0]["t"]
-    assert select(states_of(frame, seed), id_, t + first, t + last, "c_t", level(0.1, None), exclusive) == wanted
+    assert select(states_of(frame, seed), id_, t + first, t + last, "c_t", 0.1, None, exclusive) == wanted
 
 
 def test_what_is_wrong_is_said(states: Any) -> None:
     one = states_of(four(0, 5))
 
     def matched(units: list[int], least: int = 1, most: int | None = None) -> Any:
-        return match(one, units, "c_t", level(None, None), least, most, 5, False, 0, 0)
+        return match(one, units, "c_t", None, None, least, most, 5, False, 0, 0)
 
     for call, error, said in (
         (lambda: matched([0, 4]), MissingError, "the units 0 to 3; found 0, 4"),
@@ -149,7 +149,7 @@ def test_what_is_wrong_is_said(states: Any) -> None:
         (lambda: matched([0], 3, 2), OptionError, "max_length is at least 3; found 2"),
         (lambda: top(one, "c_t[0]", 0, False, 0, 0), OptionError, "n is at least 1; found 0"),
         (
-            lambda: select(one, 3, 4, 5, "c_t", level(0, None), False),
+            lambda: select(one, 3, 4, 5, "c_t", 0, None, False),
             MissingError,
             "has the steps 5 to 12; found 4 to 5",
         ),
@@ -178,9 +178,9 @@ def test_states_find_sequences_and_read_what_they_need(states: Any, sequences: A
 
 
 def test_of_a_stretch_that_is_long_the_text_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.corpus.units.search.LONGEST", 3)
+    monkeypatch.setattr("lstm_trace.tracking.search.LONGEST", 3)
     one = states_of(four(0, 12), parts=1)
-    found = match(one, [0], "c_t", level(-99.0, None), 5, None, 1, False, 0, 9)[0]
+    found = match(one, [0], "c_t", -99.0, None, 5, None, 1, False, 0, 9)[0]
     assert found.length >= 5
     assert (len(found.tokens), len(found.values)) == (3, 3)
     assert found.text == f"‹{''.join(found.tokens)}›"

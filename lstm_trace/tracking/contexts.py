@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...base.text.markup import escape
-from ...base.text.visible import visible
-from ...errors import counted
-from ...plot import coloured_text, page
-from ...plot.coloured_text import Tokens, strength, tokens
-from ...plot.furniture import shown_number
-from ...plot.heat.colours import Scale, gate, symmetric
-from ...printable import printable
+from ..base.arrays import Array
+from ..base.text.markup import escape
+from ..base.text.visible import visible
+from ..errors import counted
+from ..plot import coloured_text, page
+from ..plot.coloured_text import Tokens, strength, tokens
+from ..plot.furniture import shown_number
+from ..plot.heat.colours import Scale, gate, symmetric
+from ..printable import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...errors import OptionError
-from ..rows import Rows
+from ..base.arrays import Array
+from ..errors import OptionError
+from .rows import Rows
 
 #: Resamples of a bootstrap, and the part of them that an interval holds.
 RESAMPLES, INSIDE = 1000, 0.95

@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.corpus import run
-from lstm_trace.corpus.units import partials
-from lstm_trace.corpus.units.partials import Measure, merge
-from lstm_trace.corpus.units.table import columns
 from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.tracking import partials
+from lstm_trace.tracking.partials import Measure, merge
+from lstm_trace.tracking.units import columns
 
-from .. import planted
+from . import planted
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
 
 

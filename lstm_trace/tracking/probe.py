@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...base.blas import at_most
-from ...base.extras import missing
-from ...cell.network import layer_and_direction
-from ...errors import OptionError
-from ...tables.corpus import probe as words
-from ...tables.corpus.told import Told
-from ...tables.explanation import Explanation
-from .drawing import interval, resampled, tested
+from ..base.arrays import Array
+from ..base.blas import at_most
+from ..base.extras import missing
+from ..cell.network import layer_and_direction
+from ..corpus.drawing import interval, resampled, tested
+from ..errors import OptionError
+from ..tables.explanation import Explanation, Told
 from .labelled import Sample, gathered
+from .words import probe as words
 
 if TYPE_CHECKING:
-    from ..states import States
+    from ..corpus.states import States
 
 #: Iterations of a fit at most; so many single units are tried, those of whose variance the target explains most.
 ITERATIONS, TRIED = 500, 4

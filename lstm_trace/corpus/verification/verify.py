@@ -20,18 +20,17 @@ from ...errors import FileError, OptionError, counted
 from ...model.agreement import measured
 from ...model.model import Model
 from ...model.sources import prepare
-from ...tables.corpus import verification as words
-from ...tables.corpus.told import SHOWN, Told
-from ...tables.explanation import Explanation
+from ...tables.explanation import FIRST, Explanation, Told
 from ...verification.verify import verify as verified
 from .. import inputs as readers
 from .. import part_file
 from ..arrow import pa
 from ..computing import batches
+from ..drawing import picked, shuffled
 from ..job import corpus_model, digest
 from ..layout import Block, Layout
 from ..rows import STEP, TOKEN, Index, Rows, Source
-from .drawing import picked, shuffled
+from . import text as words
 
 if TYPE_CHECKING:
     from ..part import Part
@@ -219,7 +218,7 @@ def _compare(
             found.values += int(measure.clear.sum()) * block.width
             found.largest = max(found.largest, float(ratio.max(initial=0.0)))
             found.wrong += int((ratio > 1).sum())
-            for t, unit in np.argwhere(ratio > 1)[: SHOWN - len(found.damages)]:
+            for t, unit in np.argwhere(ratio > 1)[: FIRST - len(found.damages)]:
                 place = rows.ids[b : b + 1].tolist()[0], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
                 found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
         found.undecided += int((~clear).sum())

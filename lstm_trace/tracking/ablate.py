@@ -14,26 +14,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...base.arrays import Array
-from ...engine.recording import Record
-from ...errors import MissingError, OptionError, nearest
-from ...model.sources import prepare
-from ...tables.corpus import ablation as words
-from ...tables.corpus.told import Told
-from ...tables.explanation import Explanation
-from ...trace.argument_types import checked, listed
-from ..arrow import pa
-from ..computing import Way, states
-from ..inputs import opened_for
-from ..job import corpus_model, plan_of
-from ..layout import Layout, layout
-from ..manifest import MANIFEST
-from ..rows import TOKEN, Rows, Source, cut
-from ..states import States, opened
-from .drawing import drawn, interval, picked, resampled, tested
+from ..base.arrays import Array
+from ..corpus.arrow import pa
+from ..corpus.computing import Way, states
+from ..corpus.drawing import drawn, interval, picked, resampled, tested
+from ..corpus.inputs import opened_for
+from ..corpus.job import corpus_model, plan_of
+from ..corpus.layout import Layout, layout
+from ..corpus.manifest import MANIFEST
+from ..corpus.rows import TOKEN, Rows, Source, cut
+from ..corpus.states import States, opened
+from ..corpus.verification.verify import source_of
+from ..engine.recording import Record
+from ..errors import MissingError, OptionError, nearest
+from ..model.sources import prepare
+from ..tables.explanation import Explanation, Told
+from ..trace.argument_types import checked, listed
 from .labelled import read_target
 from .probe import fitted, needs_sklearn, standardized
-from .verify import source_of
+from .words import ablation as words
 
 #: Steps of the input that are read at once.
 READ = 50_000

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ...errors import counted
-from ..explanation import Explanation
-from .told import SHOWN
+from ...tables.explanation import FIRST, Explanation
 
 if TYPE_CHECKING:
-    from ...corpus.sampled.ablate import Ablation
+    from ..ablate import Ablation
 
 COLUMNS = ("held", "units", "value", "change", "low", "high")
 
@@ -21,7 +20,7 @@ NAMED = 4
 
 def explanation(found: Ablation, most: int | None) -> Explanation:
     """The change by groups of units, and by tokens. most: None for all units of a group by name."""
-    head = found.by_token.head(SHOWN)
+    head = found.by_token.head(FIRST)
     head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
     tokens = Explanation("Tokens", (), (*map(str, head.columns),), [*map(tuple, head.astype(object).to_numpy())])
     more = (tokens,) if len(head) else ()

@@ -1,1 +1,0 @@
-"""What is found from a sample of the sequences: probes, a proof, ablations."""

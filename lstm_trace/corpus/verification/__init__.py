@@ -1,0 +1,1 @@
+"""A sample of the states, computed again line by line and compared."""

@@ -1,1 +1,0 @@
-"""What is found from a sample of a corpus, in words and tables."""

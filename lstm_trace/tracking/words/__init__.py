@@ -1,0 +1,1 @@
+"""What is said of a probe and of an ablation."""

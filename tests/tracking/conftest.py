@@ -1,0 +1,5 @@
+"""The small corpus of `tests/corpus`."""
+
+from __future__ import annotations
+
+from ..corpus.conftest import *  # noqa: F403
