@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -47,6 +48,13 @@ class Rows:
     def starts(self) -> Array:
         """The first row of each sequence, and the number of rows, (n + 1,)."""
         return np.concatenate([[0], np.cumsum(self.lengths)])
+
+    def picked(self, at: Array) -> Rows:
+        """Some of the sequences, by their places."""
+        steps = np.concatenate([np.arange(self.starts[k], self.starts[k + 1]) for k in at])
+        targets = {name: values.take(steps) for name, values in self.targets.items()}
+        token = None if self.token is None else self.token.take(steps)
+        return Rows(self.ids[at], self.lengths[at], self.x[steps], self.t[steps], token, targets)
 
 
 class Span(NamedTuple):
@@ -97,3 +105,13 @@ def cut(index: Index, steps: int) -> list[Span]:
         )
         at = stop
     return found
+
+
+def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
+    """The places of ids in a random order, in which two of them come one after the other whatever else is there.
+
+    >>> shuffled(["a", "b", "c", "d"], 0), shuffled(["d", "b", "c"], 0)
+    (array([3, 2, 0, 1]), array([0, 2, 1]))
+    """
+    keys = [blake2b(f"{seed}/{one}".encode(), digest_size=8).digest() for one in ids]
+    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)

@@ -17,19 +17,20 @@ import pandas as pd
 from ..base.arrays import Array
 from ..corpus.arrow import pa
 from ..corpus.computing import Way, states
-from ..corpus.drawing import drawn, interval, picked, resampled, tested
 from ..corpus.inputs import opened_for
 from ..corpus.job import corpus_model, plan_of
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, Source, cut
 from ..corpus.states import States, opened
+from ..corpus.told import Told
 from ..corpus.verification.verify import source_of
 from ..engine.recording import Record
 from ..errors import MissingError, OptionError, nearest
 from ..model.sources import prepare
-from ..tables.explanation import Explanation, Told
+from ..tables.explanation import Explanation
 from ..trace.argument_types import checked, listed
+from .drawing import drawn, interval, resampled, tested
 from .labelled import read_target
 from .probe import fitted, needs_sklearn, standardized
 from .words import ablation as words
@@ -168,7 +169,7 @@ def _read(source: Source, steps: int, width: int, seed: int) -> tuple[Rows, int]
     for span in cut(index, READ):
         here = np.flatnonzero(chosen[slice(*np.searchsorted(index.places, [span.first, span.stop]))])
         if len(here):
-            found.append(picked(source.read(span), here))
+            found.append(source.read(span).picked(here))
     token = None if found[0].token is None else pa.chunked_array([one.token for one in found])
     targets = {name: pa.chunked_array([one.targets[name] for one in found]) for name in found[0].targets}
     arrays = {name: np.concatenate([getattr(one, name) for one in found]) for name in ("ids", "lengths", "x", "t")}

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..corpus.arrow import compute, pa
-from ..corpus.drawing import drawn
 from ..corpus.layout import Block
 from ..corpus.rows import SEQUENCE, STEP, TOKEN
 from ..errors import FileError, MissingError, OptionError, nearest
+from .drawing import drawn
 
 if TYPE_CHECKING:
     from ..corpus.states import States

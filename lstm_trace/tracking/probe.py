@@ -18,9 +18,10 @@ from ..base.arrays import Array
 from ..base.blas import at_most
 from ..base.extras import missing
 from ..cell.network import layer_and_direction
-from ..corpus.drawing import interval, resampled, tested
+from ..corpus.told import Told
 from ..errors import OptionError
-from ..tables.explanation import Explanation, Told
+from ..tables.explanation import Explanation
+from .drawing import interval, resampled, tested
 from .labelled import Sample, gathered
 from .words import probe as words
 

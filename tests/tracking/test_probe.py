@@ -357,7 +357,7 @@ def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> No
 
 
 def test_an_interval_takes_sequences_as_units() -> None:
-    from lstm_trace.corpus.drawing import interval, resampled
+    from lstm_trace.tracking.drawing import interval, resampled
 
     rng = np.random.default_rng(5)
     right = rng.random(100) < 0.7  # all 50 steps of a sequence, or none
@@ -370,7 +370,7 @@ def test_an_interval_takes_sequences_as_units() -> None:
 
 
 def test_what_is_drawn_does_not_depend_on_what_else_there_is() -> None:
-    from lstm_trace.corpus.drawing import shuffled
+    from lstm_trace.corpus.rows import shuffled
 
     ids = [f"s{k}" for k in range(200)]
     order = [ids[k] for k in shuffled(ids, 7)]

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...errors import counted
-from ...tables.explanation import FIRST, Explanation, shortest
+from ...tables.explanation import Explanation, shortest
+from ..told import FIRST
 
 if TYPE_CHECKING:
     from .verify import CorpusVerification

@@ -20,16 +20,16 @@ from ...errors import FileError, OptionError, counted
 from ...model.agreement import measured
 from ...model.model import Model
 from ...model.sources import prepare
-from ...tables.explanation import FIRST, Explanation, Told
+from ...tables.explanation import Explanation
 from ...verification.verify import verify as verified
 from .. import inputs as readers
 from .. import part_file
 from ..arrow import pa
 from ..computing import batches
-from ..drawing import picked, shuffled
 from ..job import corpus_model, digest
 from ..layout import Block, Layout
-from ..rows import STEP, TOKEN, Index, Rows, Source
+from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
+from ..told import FIRST, Told
 from . import text as words
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
-            rows = picked(source.read(part.span), places) if len(places) else None
+            rows = source.read(part.span).picked(places) if len(places) else None
             try:
                 order = _in_place(part, index, at, name, found)
                 if order is None or rows is None:
@@ -117,7 +117,7 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
                 continue
             for batch in batches(rows.lengths, BATCH):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
-                _compare(picked(rows, batch), here, models, there.layout, found)
+                _compare(rows.picked(batch), here, models, there.layout, found)
     return found
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from ...corpus.told import FIRST
 from ...errors import counted
-from ...tables.explanation import FIRST, Explanation
+from ...tables.explanation import Explanation
 
 if TYPE_CHECKING:
     from ..ablate import Ablation

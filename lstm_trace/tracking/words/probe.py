@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base.text.visible import visible
+from ...corpus.told import FIRST
 from ...errors import counted
-from ...tables.explanation import FIRST, Explanation
+from ...tables.explanation import Explanation
 
 if TYPE_CHECKING:
     from ..probe import Probe

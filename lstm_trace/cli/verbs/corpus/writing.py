@@ -11,7 +11,7 @@ from ...options import OutputPath, echo, narrow
 from .contexts import TABLES, write_table
 
 if TYPE_CHECKING:
-    from ....tables.explanation import Told
+    from ....corpus.told import Told
 
 
 def table_option(what: str) -> Callable[[Any], Any]:

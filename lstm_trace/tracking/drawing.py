@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from hashlib import blake2b
-from typing import Any
-
 import numpy as np
 
 from ..base.arrays import Array
+from ..corpus.rows import shuffled
 from ..errors import OptionError
-from .rows import Rows
 
 #: Resamples of a bootstrap, and the part of them that an interval holds.
 RESAMPLES, INSIDE = 1000, 0.95
 #: Bytes that a sample may hold as float64, whatever its steps.
 BYTES = 1 << 28
-
-
-def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
-    """The places of ids in a random order, in which two of them come one after the other whatever else is there.
-
-    >>> shuffled(["a", "b", "c", "d"], 0), shuffled(["d", "b", "c"], 0)
-    (array([3, 2, 0, 1]), array([0, 2, 1]))
-    """
-    keys = [blake2b(f"{seed}/{one}".encode(), digest_size=8).digest() for one in ids]
-    return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
 
 
 def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Array:
@@ -50,14 +36,6 @@ def tested(ids: Array, share: float, seed: int) -> Array:
     found = np.zeros(len(ids), bool)
     found[shuffled(ids, f"{seed}/test")[: min(max(round(share * len(ids)), 2), len(ids) - 2)]] = True
     return found
-
-
-def picked(rows: Rows, at: Array) -> Rows:
-    """Some of the sequences."""
-    steps = np.concatenate([np.arange(rows.starts[k], rows.starts[k + 1]) for k in at])
-    targets = {name: values.take(steps) for name, values in rows.targets.items()}
-    token = None if rows.token is None else rows.token.take(steps)
-    return Rows(rows.ids[at], rows.lengths[at], rows.x[steps], rows.t[steps], token, targets)
 
 
 def resampled(sums: Array, seed: int) -> Array:
