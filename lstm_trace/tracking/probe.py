@@ -214,10 +214,16 @@ def _scores(
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
         whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
-        gained = [(again[:, k] - again[:, base]) / (1 - again[:, base]) for k, base in ((0, 1), (3, 4))]
+    gained = [_gained(again[:, k], again[:, base]) for k, base in ((0, 1), (3, 4))]
     scores = {
         name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
                     *interval(again[:, 0] - again[:, k]))
         for k, name in enumerate(said)
     }  # fmt: skip
     return scores, interval(gained[0] - gained[1])[0] > 0
+
+
+def _gained(scores: Array, baseline: Array) -> Array:
+    """Of what can be gained over a baseline the part that is; nothing where the baseline is right everywhere."""
+    room = 1 - baseline
+    return np.divide(scores - baseline, room, out=np.zeros_like(room), where=room > 0)

@@ -96,6 +96,7 @@ def test_of_a_random_target_it_is_said_that_nothing_says_it(quoted: Any) -> None
     assert not found.better
     assert found.scores["baseline"].ahead_low <= 0
     assert "no better than always saying tails" in str(found)
+    assert "the probe found no linear readout of coin" in " ".join(str(found).split())
     assert "is the best single unit" not in str(found)
     numbers = quoted.probe("noise")
     assert not numbers.better
@@ -337,6 +338,20 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
     assert free.scores["control"].value < 0.45
     assert free.selectivity > 0.5
     assert "with a random label for each step" in str(free)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rare_target_is_selective_though_the_random_labels_of_few_tokens_are_all_the_same(seed: int) -> None:
+    from lstm_trace.tracking.probe import _probed
+
+    rng = np.random.default_rng(seed)
+    y = (rng.random(6000) < 0.03).astype(int)
+    x, tokens = np.stack([y, rng.normal(size=6000)], axis=1), rng.choice([*"abcdef"], 6000).astype(object)
+    units = tuple((f"c_t[{k}]", 0, "forward", "c_t") for k in range(2))
+    found = _probed(sample(rng, x, y, tokens, 60), "class", units, np.arange(60) % 3 == 0, seed)
+    assert found.scores["probe"].value == 1
+    assert found.selective
+    assert "not selective" not in str(found)
 
 
 def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> None:
