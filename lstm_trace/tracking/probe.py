@@ -122,8 +122,8 @@ def probe(
 def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, seed: int) -> Probe:
     y, classes, new = sample.y, sample.classes, np.repeat(held, sample.lengths)
     old = ~new
-    if len(np.unique(y[old])) < 2 or (not classes and not np.ptp(y[new])):
-        raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
+    for side in (y[old], *(() if classes else (y[new],))):
+        something_to_decode(side, target)
     x, mean, scale = standardized(sample.x, old)
     before, after = x[old], x[new]
     del x
@@ -165,6 +165,12 @@ def needs_sklearn() -> None:
         import sklearn  # noqa: F401
     except ImportError:
         raise OptionError(missing("a probe", "scikit-learn")) from None
+
+
+def something_to_decode(y: Array, target: str) -> None:
+    """Raise OptionError for a target that is the same everywhere. y: (R,)."""
+    if len(np.unique(y)) < 2:
+        raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
 
 
 def standardized(x: Array, old: Array) -> tuple[Array, Array, Array]:

@@ -237,6 +237,32 @@ def test_sequences_may_be_numbers(states: Any, sequences: dict[int, dict[str, An
     assert (found.scores, found.missing) == (own.scores, 0)
 
 
+def test_texts_of_digits_stay_texts(every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    from lstm_trace.corpus import run
+
+    numbered = {id_[1:]: one for id_, one in every.items()}
+    found = run(quotes.model(), quotes.write(tmp_path / "q.parquet", numbered), tmp_path / "s")
+    labels = label_file(numbered, tmp_path / "labels.csv")
+    assert labels.read_text().splitlines()[1][:2] == "00"
+    assert found.probe("within", labels=labels).scores == found.probe("inside").scores
+    (tmp_path / "others.csv").write_text("seq_id,t,within\n7,0,True\n")
+    with pytest.raises(FileError, match=r"no seq_id is that of a sequence of the states; it has '7', they have '000'"):
+        found.probe("within", labels=tmp_path / "others.csv")
+
+
+@pytest.mark.parametrize("there", [0, 1, 3])
+def test_a_target_of_few_sequences_is_refused(every: dict[str, dict[str, Any]], tmp_path: Path, there: int) -> None:
+    from lstm_trace.corpus import ablate, run
+
+    holed = {id_: {**one, "noise": list(one["noise"])} for id_, one in every.items()}
+    for id_ in list(holed)[there:]:
+        holed[id_]["noise"] = [float("nan")] * len(every[id_]["x"])
+    states = run(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), tmp_path / "s")
+    for asked in (lambda: states.probe("noise"), lambda: ablate(states, None, ["c_t[1]"], "noise")):
+        with pytest.raises(OptionError, match=f"noise is there in {there} of 80 sequences that were drawn; at least 4"):
+            asked()
+
+
 def test_labels_that_do_not_fit_are_refused(quoted: Any, every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     path = label_file(every, tmp_path / "labels.csv")
     text = path.read_text().splitlines()
