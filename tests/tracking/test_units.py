@@ -141,6 +141,14 @@ def test_of_many_tokens_the_most_frequent_are_told_apart(monkeypatch: pytest.Mon
     assert "ü" not in measured([frame]).loc["c_t_0", "moves_at"]
 
 
+def test_of_very_many_units_less_is_held() -> None:
+    states: Any = StatesInMemory([sequences(4, 9)])
+    measure = Measure(states, (BLOCKS[0]._replace(width=4096),), 1)
+    steps_and_changes = 2 * measure.room * 4096 * np.dtype(np.float64).itemsize
+    assert steps_and_changes <= 1 << 26  # four of them at once are held, while two parts are merged
+    assert measure.room >= 1000
+
+
 def test_without_tokens_there_are_numbers_of_steps() -> None:
     frame = sequences(5, 6).drop(columns="token")
     found = measured(cut(frame, 0, 3))
