@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: units; of so many the numbers are known while they are counted.
 SAMPLE, VOCABULARY, COUNTED = 1 << 14, 1 << 12, 1 << 16
 #: Numbers in the sample, and in what is known of tokens, at most: there is less of both for very many units.
-ROOM = 1 << 24
+ROOM = 1 << 22
 #: Units that are read at once; bits of a place that are the row, above which is the number of the part.
 AT_ONCE, PLACE = 16, 40
 

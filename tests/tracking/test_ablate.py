@@ -141,6 +141,19 @@ def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str,
     assert error.measure == "mean error of a probe of h_t for noise"
 
 
+def test_a_probe_learns_from_some_of_few_labelled_sequences(every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    holed = {id_: {**one, "noise": list(one["noise"])} for id_, one in every.items()}
+    for id_ in list(holed)[5:]:
+        holed[id_]["noise"] = [float("nan")] * len(every[id_]["x"])
+    found = ablate(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), ["c_t[1]"], "noise")
+    assert found.sequences == 2
+    assert np.isfinite([row[2:] for row in found.rows]).all()
+    same = {id_: {**one, "noise": [1.5] * len(one["x"])} for id_, one in every.items()}
+    with pytest.raises(OptionError, match="noise is the same in all steps that were drawn: there is nothing to decode"):
+        ablate(quotes.model(), quotes.write(tmp_path / "s.parquet", same), ["c_t[1]"], "noise")
+
+
 def test_sequences_are_drawn_whole_and_for_a_seed(quoted: Path) -> None:
     one, two, other = (ablate(quotes.model(), quoted, ["c_t[0]", "c_t[3]"], max_steps=400, seed=s) for s in (1, 1, 2))
     assert one.rows == two.rows != other.rows

@@ -102,6 +102,17 @@ def test_a_unit_that_never_moves_is_dead_and_has_no_correlation() -> None:
     assert (gone["highest"], gone["lowest"], gone["moves_at"]) == ("", "", "")
 
 
+def test_a_gate_that_is_stored_in_half_is_alive_unless_rounding_explains_it() -> None:
+    frame = sequences(2, 40)
+    rows = len(frame)
+    values = {"f_t_0": 1 - np.arange(rows) % 12 / 1024, "f_t_1": np.where(np.arange(rows) % 2, 0.9997, 0.9998)}
+    values |= {"c_t_0": np.where(np.arange(rows) % 2, 0.5, 0.5015), "c_t_1": np.full(rows, 3.0)}
+    half = frame.assign(**{name: of.astype(np.float16) for name, of in values.items()})
+    assert half.nunique()[[*values]].tolist() == [12, 2, 2, 1]
+    found = measured([half])["dead"].to_dict()
+    assert found == {"f_t_0": False, "f_t_1": True, "c_t_0": False, "c_t_1": True}
+
+
 def test_quantiles_of_many_rows_are_from_rows_chosen_by_sequence_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partials, "SAMPLE", 400)
     frame = sequences(3, 400)
@@ -128,6 +139,14 @@ def test_of_many_tokens_the_most_frequent_are_told_apart(monkeypatch: pytest.Mon
     assert measured([frame]).loc["c_t_0", "moves_at"].startswith("ü")
     monkeypatch.setattr(partials, "VOCABULARY", 3)
     assert "ü" not in measured([frame]).loc["c_t_0", "moves_at"]
+
+
+def test_of_very_many_units_less_is_held() -> None:
+    states: Any = StatesInMemory([sequences(4, 9)])
+    measure = Measure(states, (BLOCKS[0]._replace(width=4096),), 1)
+    steps_and_changes = 2 * measure.room * 4096 * np.dtype(np.float64).itemsize
+    assert steps_and_changes <= 1 << 26  # four of them at once are held, while two parts are merged
+    assert measure.room >= 1000
 
 
 def test_without_tokens_there_are_numbers_of_steps() -> None:
