@@ -86,13 +86,13 @@ def read_manifest(folder: str | Path) -> Manifest | None:
 
 
 def spare_states(output: str | Path, folder: str | Path) -> None:
-    """Raise FileError where `output` is a file of the states in a folder, there already or not, or one read for them."""
+    """Raise FileError where `output` is a file of the states in a folder, there or not yet, or one read for them."""
     there = read_manifest(folder)
     if there is None:
         return
     names = [MANIFEST, MODEL, INDEX, *(name for span in there.spans for name in there.files_of(span.number))]
-    read = (there.source.get(name, "") for name in ("path", "vocabulary", "embedding"))
-    read = [path for said in (*read, *there.sources) if said for path in _files(str(said))]
+    given = (there.source.get(name, "") for name in ("path", "vocabulary", "embedding"))
+    read = [path for said in (*given, *there.sources) if said for path in _files(str(said))]
     spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read])
     path = Path(output).absolute()
     if path.name in names and path.parent.resolve() == Path(folder).resolve():

@@ -21,7 +21,7 @@ from ..cell.network import layer_and_direction
 from ..corpus.told import Told
 from ..errors import OptionError
 from ..tables.explanation import Explanation
-from .drawing import interval, resampled, tested
+from .drawing import generator, interval, resampled, tested
 from .labelled import Sample, gathered
 from .words import probe as words
 
@@ -127,7 +127,7 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     x, mean, scale = standardized(sample.x, old)
     before, after = x[old], x[new]
     del x
-    rng, kinds, which = np.random.default_rng(seed), None, np.arange(len(y))
+    rng, kinds, which = generator(seed), None, np.arange(len(y))
     if sample.tokens is not None:
         kinds, which = np.unique(sample.tokens, return_inverse=True)
     control = rng.choice(y[old], len(y) if kinds is None else len(kinds))[which]

@@ -169,3 +169,26 @@ def test_another_file_in_the_folder_of_the_states_is_written(folder: Path, tmp_p
     for _ in range(2):  # the second time it is there
         found = invoke("top", tmp_path / "states", "--unit", "c_t[1]", "-o", tmp_path / "states" / "top.csv")
         assert (found.exit_code, found.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("verify", "states", "--sample", "9" * 5000), "expected a number of sequences, or all; found '999"),
+        (("verify", "states", "--sample", "0"), "expected a number of sequences, or all; found '0'"),
+        (("verify", "states", "--seed", "-1"), "--seed': -1 is not in the range x>=0"),
+        (("probe", "states", "--target", "inside", "--seed", "-1"), "--seed': -1 is not in the range x>=0"),
+        (("ablate", "states", "--units", "c_t[0]", "--seed", "-1"), "--seed': -1 is not in the range x>=0"),
+        (("top", "states", "--unit", "c_t_²"), "expected a unit of a line"),
+        (("top", "states", "--unit", "c_t_" + "9" * 5000), "expected a unit of a line"),
+    ],
+)
+def test_a_number_that_is_none_is_one_message(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(folder)
+    found = invoke(*arguments)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert said in found.stderr
+    assert "unexpected" not in found.stderr
+    assert len(found.stderr) < 600

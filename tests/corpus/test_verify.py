@@ -307,7 +307,7 @@ def test_an_input_that_was_moved_is_read_where_it_is_now(
 
 
 def test_arguments_of_another_kind_are_refused(copied: Any, model: lt.Model) -> None:
-    with pytest.raises(OptionError, match="sample: expected a whole number"):
+    with pytest.raises(OptionError, match="sample: expected .*, or all"):
         copied.verify("all", model=model)
-    with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or None for all; found 0"):
+    with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found 0"):
         copied.verify(0)

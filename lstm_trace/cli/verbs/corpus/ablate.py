@@ -32,7 +32,7 @@ from .writing import checked, show, table_option
     "--max-steps", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps that are drawn at most."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random.")
 @table_option("the table of the groups")
 @layout_options
 @nonfinite_option

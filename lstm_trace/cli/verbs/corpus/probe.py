@@ -17,7 +17,7 @@ from .writing import checked, show, table_option
     "--test", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.25, show_default=True,
     help="Share of the sequences that are tested.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random.")
 @click.option(
     "--max-steps", type=click.IntRange(min=1), default=200_000, show_default=True, help="Steps that are drawn at most."
 )
