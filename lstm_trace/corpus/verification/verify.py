@@ -123,9 +123,9 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
 
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
-    reading = dict(states.manifest.source)
-    path = Path(reading.pop("path") if inputs is None else inputs).absolute()
-    return readers.opened(path, model.input_width, states.folder, **{k: v for k, v in reading.items() if k != "path"})
+    source = states.manifest.source
+    path = Path(source.path if inputs is None else inputs).absolute()
+    return readers.opened(path, model.input_width, states.folder, **source.model_dump(exclude={"path"}))
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
