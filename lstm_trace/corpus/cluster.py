@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any, NamedTuple
 
-from ..base.blas import blas
+from ..base.blas import one_for_good
 from ..base.extras import missing
 from ..engine.jit.machine import installed
 from ..errors import FileError, LstmTraceError, OptionError
@@ -77,7 +77,7 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
 
     def setup(self, worker: Any) -> None:
         """In the worker, before it gets a task. Raises HaltError where it cannot do the work."""
-        blas().limit(limits=1)  # for good, since the parts of several threads would lift each other's limit
+        one_for_good()  # the parts of several threads would lift each other's limit, or wait for each other
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)

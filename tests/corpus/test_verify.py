@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -74,6 +75,24 @@ def test_what_is_right_is_verified(
     some = states.verify(7, model=model)
     assert (some.status, some.sequences) == ("verified", 7)
     assert states.verify(7, model=model, seed=1).steps != some.steps
+
+
+def test_long_sequences_are_not_run_together(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held at once is bounded: by steps with their padding times all lines."""
+    held: list[int] = []
+
+    def counted(trace: lt.Trace) -> Any:
+        first = next(iter(next(iter(trace.lines.values())).values()))
+        width = sum(values.shape[-1] for here in trace.lines.values() for values in here.values())
+        held.append(first.shape[0] * first.shape[1] * width)
+        return lt.verify(trace)
+
+    module = importlib.import_module("lstm_trace.corpus.verification.verify")
+    monkeypatch.setattr(module, "verified", counted)
+    monkeypatch.setattr(module, "VALUES", 6000)
+    found = states.verify(None)
+    assert (found.status, found.sequences) == ("verified", 30)
+    assert 3000 < max(held) <= 6000
 
 
 def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> None:
