@@ -114,6 +114,9 @@ def laid_out(
     source = opened_for(model, inputs, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
+    taken = {name for block in layout.blocks for name in block.columns}.intersection(source.targets())
+    if taken:
+        raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
     job = Job(
         Path(out).absolute(), source, source.digest(), digest(model), Way(plan_of(model), batch, record_of), layout,
         dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),

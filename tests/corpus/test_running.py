@@ -520,6 +520,15 @@ def test_shares_are_computed_side_by_side(states: Any, model: lt.Model, inputs: 
             run(model, inputs, tmp_path / "none", share=share)
 
 
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_a_target_that_is_called_as_a_unit_is_refused(model: lt.Model, tmp_path: Path, format: Any) -> None:
+    inputs = [{"x": np.ones((2, INPUTS)), "0f_c_t_1": [1, 2]}]
+    with pytest.raises(OptionError, match="have a column '0f_c_t_1', as a unit of the states is called: rename it"):
+        run(model, inputs, tmp_path / "new", record=["c_t"], format=format)
+    assert not (tmp_path / "new").exists()
+    assert run(model, inputs, tmp_path / "other", record=["h_t"], format=format).targets == ["0f_c_t_1"]
+
+
 def test_duckdb_reads_the_rows(states: Any) -> None:
     duckdb = pytest.importorskip("duckdb")
     relation = states.to_duckdb(duckdb.connect())
