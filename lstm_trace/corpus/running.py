@@ -66,7 +66,7 @@ def run(
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
-        The states. Parts that failed thrice are in `states.failed`.
+        The states. Parts that could not be computed are in `states.failed`.
 
     Raises:
         FileError: where the inputs cannot be read, or the folder holds the parts of another run.
