@@ -1,4 +1,4 @@
-"""Units are held over a corpus, and what changes is measured: the output, or how well it says a target.
+"""Units are held over a corpus, and what changes is measured: the output, or how well it predicts a target.
 
 Each unit alone, all together, and random groups of as many other units of the same lines, as a control.
 """
@@ -43,7 +43,7 @@ READ = 50_000
 
 @dataclass(frozen=True, repr=False)
 class Ablation(Told):
-    """What holding units changes. measure: what is measured, in words; to: at what the units are held.
+    """What holding units changes. measure: what is measured, in words; to: the value the units are held at.
 
     rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
     change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
@@ -89,13 +89,13 @@ def ablate(
         units: addresses, as `c_t[35]` or `1/reverse/c_t[35]`.
         metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
             of classes the accuracy, of numbers the mean size of the error.
-        to: at what they are held: a number, or a multiple, `"*0.5"`.
-        readout: the line whose largest unit is the class that the model says. Where `metric` is a column and there is
-            none, a probe says it, which has learned from the output of other sequences, without a hold.
+        to: the value to hold them at, or a factor, `"*0.5"`.
+        readout: the line whose largest unit is the predicted class. Where `metric` is a column and there is none, a
+            probe predicts it, which has learned from the output of other sequences, without a hold.
         controls: so many random groups of other units.
         max_steps: whole sequences are drawn with at most so many steps together.
         batch: sequences that are computed at once.
-        seed: of all that is random.
+        seed: random seed.
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
@@ -193,7 +193,7 @@ def _metric(
     there = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
     if readout is not None:
         if not classes or not all(isinstance(one, int) and 0 <= one < free.shape[1] for one in classes):
-            raise OptionError(f"readout: {line} says the classes 0 to {free.shape[1] - 1}; {metric} has others")
+            raise OptionError(f"readout: {line} has the classes 0 to {free.shape[1] - 1}; {metric} has others")
         true = np.array(classes, np.int64)[y]
         return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
     needs_sklearn()

@@ -85,8 +85,8 @@ def _said(found: Probe) -> Iterator[str]:
         )
         if not found.selective:
             yield (
-                "not selective: random labels are learned as well, so the score may show what a probe learns by heart, "
-                "and not what the states say"
+                "not selective: the probe learns random labels as well, so its score may reflect memorization rather "
+                "than what the states encode"
             )
         yield (
             f"{found.best} is the best single unit: alone it reaches {best.value:.4g}, "
