@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_bytes, read_json, written
+from ..base.spared import spare
 from ..errors import FileError
 from ..trace.files.schema import validate
 from .inputs.columns import X
@@ -84,10 +85,9 @@ class Manifest(_Strict):
     versions: dict[str, str] = {}
 
     @property
-    def read_files(self) -> set[Path]:
+    def inputs(self) -> list[str]:
         """The files from which the input is read."""
-        found = (self.source.path, self.source.vocabulary, self.source.embedding)
-        return {Path(path) for path in found if path is not None}
+        return [said for said in (self.source.path, self.source.vocabulary, self.source.embedding) if said is not None]
 
     @property
     def layout(self) -> Layout:
@@ -126,6 +126,25 @@ def read_failed(folder: Path) -> dict[int, str]:
             raise FileError(f"{path}: expected a list of parts with their errors; remove it")
         found |= {one.part: one.error for one in (validate(Failure, entry, str(path)) for entry in listed)}
     return found
+
+
+def spare_states(output: str | Path, folder: str | Path) -> None:
+    """Raise FileError where `output` is a file of the states in a folder, there or not yet, or one read for them."""
+    there = read_manifest(folder)
+    if there is None:
+        return
+    names = [MANIFEST, MODEL, INDEX, *(name for span in there.spans for name in there.files_of(span.number))]
+    read = [path for said in (*there.inputs, *there.sources) if said for path in _files(said)]
+    spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read])
+    path = Path(output).absolute()
+    if path.name in names and path.parent.resolve() == Path(folder).resolve():
+        raise FileError(f"{output}: {path.name} is the name of a part of these states; write to another file")
+
+
+def _files(said: str) -> list[Path]:
+    """The files that a path, `FILE:NAME`, or a folder may mean."""
+    paths = [Path(said), Path(said.rpartition(":")[0] or said)]
+    return [one for path in paths for one in (path.glob("*") if path.is_dir() else [path])]
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -157,7 +157,7 @@ def _imports_undone(folder: Path) -> Iterator[None]:
     except BaseException:
         with suppress(FileError):
             there = read_manifest(folder)
-            before |= {folder / path.name for path in (there.read_files if there else ())}
+            before |= {folder / Path(path).name for path in (there.inputs if there else ())}
             for path in {path for name in IMPORTS for path in folder.glob(name)} - before:
                 path.unlink(missing_ok=True)
         raise
@@ -225,7 +225,7 @@ def manifest(job: Job, model: Model) -> Manifest:
 
 def clear(folder: Path, there: Manifest | None, source: dict[str, Any]) -> None:
     """Remove the files of a run, its manifest last. source: what is read now, and stays."""
-    read = (there.read_files if there else set()) - {Path(str(value)) for value in source.values()}
+    read = {Path(path) for path in (there.inputs if there else ())} - {Path(str(value)) for value in source.values()}
     imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
     beside = (folder / name for name in (INDEX, MODEL, MANIFEST))
     for path in (*folder.glob(FAILED.format("*")), *parts_in(folder), *imports, *beside):

@@ -215,7 +215,7 @@ class States:
             before, as `memory_by` says; `dead`, whether all values are the same but for rounding; `not_finite`, how
             many values are NaN or infinite, which count for nothing; the correlation `r_…` with each column of numbers
             or truth values that the input brought; `moves_at`, the tokens at which a unit changes most from the step
-            before, on average; `highest`, `lowest`, the text around these values.
+            that was computed before, on average; `highest`, `lowest`, the text around these values.
 
         Raises:
             MissingError: for a line that was not recorded, or where no part is there.
