@@ -17,7 +17,7 @@ from ..trace.argument_types import checked
 from . import part_file
 from .beside import write_index, write_model
 from .computing import Way
-from .inputs import opened_for
+from .inputs import opened
 from .job import Files, Job, Stored, corpus_model, digest, others, plan_of, recorded, versions
 from .layout import files_of, parts_in
 from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Described, Manifest, read_manifest, write_json
@@ -111,7 +111,7 @@ def laid_out(
     dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: dict[str, Any],
 ) -> tuple[Job, Index]:  # fmt: skip
     """The job of `run`, whose arguments these are, and the sequences. Only inputs that are no Parquet are written."""
-    source = opened_for(model, inputs, Path(out), **reading)
+    source = opened(inputs, model, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     taken = {name for block in layout.blocks for name in block.columns}.intersection(source.targets())

@@ -1,4 +1,4 @@
-"""States are proven on a sample: the input is read again and run line by line, and every stored value is compared.
+"""Verify a sample of the states: the input is read again and run line by line, and every stored value is compared.
 
 Over a whole sequence no rounding bound is known in advance, so its scale is measured (ARCHITECTURE.md, What rounding
 explains), by a run in the other precision. The run line by line is verified as `lt.verify` does it.
@@ -126,7 +126,7 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
     source = states.manifest.source
     path = Path(source.path if inputs is None else inputs).absolute()
-    return readers.opened(path, model.input_width, states.folder, **source.model_dump(exclude={"path"}))
+    return readers.opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:

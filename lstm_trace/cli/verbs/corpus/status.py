@@ -1,4 +1,4 @@
-"""`lstm-trace corpus status`: how much of a corpus is there."""
+"""`lstm-trace corpus status`: which parts of a corpus are done, missing or failed."""
 
 from __future__ import annotations
 
