@@ -155,10 +155,11 @@ def _imports_undone(folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with suppress(FileError):
+        with suppress(FileError):  # a damaged manifest names none
             there = read_manifest(folder)
             before |= {folder / Path(path).name for path in (there.inputs if there else ())}
-            for path in {path for name in IMPORTS for path in folder.glob(name)} - before:
+        for path in {path for name in IMPORTS for path in folder.glob(name)} - before:
+            with suppress(OSError):
                 path.unlink(missing_ok=True)
         raise
 
@@ -168,8 +169,8 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
     there = read_manifest(job.folder)
     if there is not None and there.key != job.key and not fresh:
         raise FileError(
-            f"{job.folder} holds the states of another run; different: {differences(job, there)}: give another "
-            "folder, or --fresh (fresh=True), which removes those states"
+            f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
+            "folder, or use --fresh (fresh=True), which removes those states"
         )
     if fresh:
         clear(job.folder, there, job.source.described())

@@ -89,9 +89,9 @@ def test_bits_do_not_depend_on_what_ran_before(states: Any, weights: Any, inputs
         ({"batch": 7}, "the size of the batches (64 there, 7 here)"),
         ({"steps_per_part": 50}, "the division into parts"),
         ({"format": "safetensors"}, "the format of the files (parquet there, safetensors here)"),
-        ({"model": 2.0}, "different: the model: give another folder"),
-        ({"inputs": 7}, "different: the inputs: give another folder"),
-        ({"inputs": 7, "model": 2.0}, "different: the model and the inputs: give another folder"),
+        ({"model": 2.0}, "different: the model. Give another folder"),
+        ({"inputs": 7}, "different: the inputs. Give another folder"),
+        ({"inputs": 7, "model": 2.0}, "different: the model and the inputs. Give another folder"),
     ],
 )
 def test_a_folder_of_another_run(

@@ -1,4 +1,4 @@
-"""States that are right are proven, and whatever is damaged in them is found where it is."""
+"""States that are right are verified, and whatever is damaged in them is found where it is."""
 
 from __future__ import annotations
 
@@ -165,6 +165,7 @@ def test_a_flipped_bit_is_found(
     right = expected(weights, sequences[id_]["x"])[block.scope, block.line][t, 3]
     assert damage.expected == pytest.approx(right, rel=1e-12)
     assert 0 < damage.bound < 1e-13
+    assert "; 1 differs by more than rounding explains" in " ".join(str(found).split())
     assert found.largest == pytest.approx(abs(damage.stored - damage.expected) / damage.bound, rel=1e-2) or bit > 60
     assert found.to_frame()["stored"].tolist() == [damage.stored]
     assert f"| {damage.stored!r} | {damage.expected!r} |" in str(found).replace("  ", "")
