@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import conveniences
 from ..base.extras import missing
-from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from .arrow import pa
 from .beside import place_of, read_model
 from .layout import Layout
-from .manifest import FAILED, MANIFEST, Manifest, read_manifest
+from .manifest import MANIFEST, Manifest, read_failed, read_manifest
 from .part import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
@@ -53,8 +51,7 @@ class States:
     @cached_property
     def failed(self) -> dict[int, str]:
         """By number, why a part could not be computed."""
-        lists = [read_json(path, read_bytes(path)) for path in sorted(self.folder.glob(FAILED.format("*")))]
-        return {int(one["part"]): str(one["error"]) for one in itertools.chain(*lists)}
+        return read_failed(self.folder)
 
     def __repr__(self) -> str:
         there = self.manifest
@@ -161,7 +158,7 @@ class States:
             line: `c_t`, or `1/reverse/c_t`; all that are stored if None.
             labels: a file with the columns `seq_id`, `t` and the target (Parquet or CSV), instead.
             test: the share of the sequences that are tested, and not learned from.
-            seed: of all that is random.
+            seed: random seed.
             max_steps: whole sequences are drawn with at most so many steps together.
 
         Returns:
@@ -179,11 +176,11 @@ class States:
     def verify(
         self, sample: int | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
     ) -> CorpusVerification:
-        """Compute a sample again, line by line, and compare what is stored with it (docs/corpus.md, Proof).
+        """Verify a sample: compute it again line by line, and compare what is stored (docs/corpus.md, Verification).
 
         Args:
-            sample: how many sequences, drawn by a seeded hash; all if None.
-            seed: of the drawing.
+            sample: number of sequences, drawn by a seeded hash; all if None.
+            seed: of the sample.
             model: from which the states were computed, as `corpus.run` takes it; that of the folder if None.
             inputs: where the file is now from which they were computed.
 
@@ -206,7 +203,7 @@ class States:
 
         Args:
             line: of which line, `c_t` or `1/reverse/c_t`; of all if None.
-            contexts: how many contexts of the highest and of the lowest values are told, one of a sequence.
+            contexts: how many contexts of the highest and of the lowest values are kept, one of a sequence.
             progress: called with (steps done, steps in all).
 
         Returns:
@@ -216,7 +213,7 @@ class States:
             tanh below -0.8 and above 0.8, of c_t where its tanh is), NaN of other lines; `memory` in steps: the
             half-life by the forget gate where it was recorded, else ln 2 / -ln r of the correlation r with the step
             before, as `memory_by` says; `dead`, whether all values are the same but for rounding; `not_finite`, how
-            many values are NaN or infinite, which count for nothing; the correlation `r_…` with each column of numbers
+            many values are NaN or infinite, which are ignored; the correlation `r_…` with each column of numbers
             or truth values that the input brought; `moves_at`, the tokens at which a unit changes most from the step
             that was computed before, on average; `highest`, `lowest`, the text around these values.
 
