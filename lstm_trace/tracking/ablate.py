@@ -197,19 +197,19 @@ def _metric(
         true = np.array(classes, np.int64)[y]
         return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
     needs_sklearn()
-    test = np.zeros(len(there), bool)
-    test[there] = tested(rows.ids[there], 0.25, seed)
-    new = np.repeat(test, rows.lengths)
-    old = counts & ~new
-    something_to_decode(y[old], metric)
-    x, mean, scale = standardized(free, old)
-    fit = fitted(x[old], y[old], bool(classes))
+    held_out = np.zeros(len(there), bool)
+    held_out[there] = tested(rows.ids[there], 0.25, seed)
+    test = np.repeat(held_out, rows.lengths)
+    train = counts & ~test
+    something_to_decode(y[train], metric)
+    x, mean, scale = standardized(free, train)
+    fit = fitted(x[train], y[train], bool(classes))
 
     def score(held: Array) -> Array:
         said = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
         return said == y if classes else np.abs(said - y)
 
-    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & new
+    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & test
 
 
 def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataFrame:
