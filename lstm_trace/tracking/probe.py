@@ -138,14 +138,14 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     }
     best = max(tried, key=lambda j: float(tried[j].score(x_train[:, [j]], y[train])))
     alone = tried[best].predict(x_test[:, [best]])
-    majority, random = (np.bincount(v[train]).argmax() if classes else v[train].mean() for v in (y, control))
-    said = {"probe": (fit.predict(x_test), y), "baseline": (majority, y), "best unit": (alone, y),
-            "control": (other.predict(x_test), control), "control baseline": (random, control)}  # fmt: skip
+    majority, control_baseline = (np.bincount(v[train]).argmax() if classes else v[train].mean() for v in (y, control))
+    predicted = {"probe": (fit.predict(x_test), y), "baseline": (majority, y), "best unit": (alone, y),
+            "control": (other.predict(x_test), control), "control baseline": (control_baseline, control)}  # fmt: skip
     weights = np.atleast_2d(np.asarray(fit.coef_, np.float64))
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     if classes:
-        np.add.at(confusion, (y[test], said["probe"][0]), 1)
-    pairs = {name: (told, truth[test]) for name, (told, truth) in said.items()}
+        np.add.at(confusion, (y[test], predicted["probe"][0]), 1)
+    pairs = {name: (prediction, truth[test]) for name, (prediction, truth) in predicted.items()}
     scores, selective = _scores(pairs, sample.lengths[held], classes, seed)
     return Probe(
         target=target, units=units, classes=classes, baseline=classes[majority] if classes else float(majority),
@@ -207,15 +207,15 @@ def _explained(x: Array, y: Array, classes: int) -> Array:
 
 
 def _scores(
-    said: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
+    predicted: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
 ) -> tuple[dict[str, Score], bool]:
     """1 - (sum of errors) / (sum of sizes): of classes each step counts 1; of numbers squares, from the mean.
 
     And whether the probe is selective.
     """
     pairs = [
-        ((told != y).astype(float), np.ones(len(y))) if classes else ((told - y) ** 2, (y - y.mean()) ** 2)
-        for told, y in said.values()
+        ((prediction != y).astype(float), np.ones(len(y))) if classes else ((prediction - y) ** 2, (y - y.mean()) ** 2)
+        for prediction, y in predicted.values()
     ]
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
@@ -224,7 +224,7 @@ def _scores(
     scores = {
         name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
                     *interval(again[:, 0] - again[:, k]))
-        for k, name in enumerate(said)
+        for k, name in enumerate(predicted)
     }  # fmt: skip
     return scores, interval(gained[0] - gained[1])[0] > 0
 
