@@ -10,7 +10,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.layout import Block
 from ..errors import MissingError, OptionError
-from .contexts import Context, Contexts
+from .contexts import Context, Contexts, spaced
 
 if TYPE_CHECKING:
     from ..corpus.part import Part
@@ -52,6 +52,7 @@ def around(
     """The hits with so many steps before and after them, as far as their sequences go. read: gives the values (R,)."""
     found: dict[int, Context] = {}
     parts = {part.span.number: part for part in states.parts()}
+    apart = bool(hits) and spaced(states)
     for number in {hit.part for hit in hits}:
         part = parts.pop(number)  # one at a time is held
         tokens, values = part.tokens, None if read is None else read(part)
@@ -66,6 +67,7 @@ def around(
                 part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
                 tuple(map(str, steps) if tokens is None else tokens[rows]),
                 np.zeros(len(steps)) if values is None else values[rows].astype(np.float64), hit.length, hit.others,
+                apart,
             )  # fmt: skip
     return [found[at] for at in range(len(hits))]
 
@@ -148,7 +150,9 @@ def match(
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
     title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {at}"
     shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
-    return Contexts(title, tuple(shown), block.range)
+    about = "The number of a stretch is the mean of its values"
+    about += "." if len(chosen) == 1 else ", at each step that of the unit nearest to the level."
+    return Contexts(title, tuple(shown), block.range, about)
 
 
 def _throughout(on: Array, runs: Array) -> Array:
