@@ -97,7 +97,7 @@ def are_words(labels: Sequence[str]) -> bool:
     """
     there = [label for label in labels if label]
     numbers = any(len(label) > 1 for label in there) and all(label.isdecimal() for label in there)
-    plain = [label for label in there if not _SPECIAL_PART.fullmatch(label[:LONGEST])] or there
+    plain = [label for label in there if not _SPECIAL_PART.fullmatch(label[:LONGEST])]
     letters = sum(sum(category(c)[0] != "M" for c in label[:COUNTED]) for label in plain)
     inner = (label.strip("\r\n") for label in there)
     own = sum(label != label.strip() for label in inner)

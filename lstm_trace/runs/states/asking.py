@@ -92,7 +92,9 @@ def select(
     """
     first, last = span
     with opened(folder) as states:
-        units = states.select(sequence, first, last, line, level.above, level.below, exclusive=strict)
+        asked = (sequence, first, last, line, level.above, level.below)
+        units = states.select(*asked, exclusive=strict)
+        beside = len(states.select(*asked)) if strict and not units else 0
         part, rows = place(states, sequence)
         at = rows.start - int(part.t[rows.start])
         values = part.values(states.layout.chosen(line)[0], units)[at + first : at + last + 1] if units else np.empty(0)
@@ -101,7 +103,7 @@ def select(
         {"unit": f"{line}[{units[k]}]", "mean": word(float(mean[k])), "nearest": word(float(nearest[k]))}
         for k in (np.argsort(-np.abs(mean), kind="stable")[:most].tolist() if units else ())
     ]
-    return as_json({"units": found, "left_out": max(len(units) - most, 0)})
+    return as_json({"units": found, "left_out": max(len(units) - most, 0), "beside": beside})
 
 
 def units(folder: str, line: str, kept: str) -> bytes:

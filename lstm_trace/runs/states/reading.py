@@ -11,7 +11,6 @@ from ...base.text.visible import seen, visible
 from ...errors import LstmTraceError, MissingError
 from ...plot.coloured_text import tokens
 from ...plot.heat.colours import Scale, gate, symmetric
-from ...tracking import contexts
 from ..replies import as_json
 from .opening import opened, place
 
@@ -160,6 +159,8 @@ def spaced(states: States) -> bool:
 @lru_cache(64)
 def _spaced(states: States, key: str) -> bool:
     """key: see `_scale`."""
+    from ...tracking import contexts
+
     return contexts.spaced(states)
 
 
