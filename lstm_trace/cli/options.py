@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -51,8 +52,18 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
 
     for output in outputs:
         spare(output, inputs)
+        _spare_states(output, inputs)
     with sparing(outputs):
         return callback(**given)
+
+
+def _spare_states(output: str, inputs: list[str]) -> None:
+    """Raise FileError where an output is a file of a folder of states among the inputs, or one that its run has read."""
+    for folder in inputs:
+        if os.path.isfile(os.path.join(folder, "_manifest.json")):
+            from ..corpus.manifest import spare_states
+
+            spare_states(output, folder)
 
 
 def echo(text: str, err: bool = False) -> None:

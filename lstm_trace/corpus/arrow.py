@@ -7,8 +7,8 @@ from ..errors import OptionError
 
 try:
     import pyarrow as pa
-    from pyarrow import compute, dataset, parquet
+    from pyarrow import compute, parquet
 except ImportError:
     raise OptionError(missing("a corpus", "pyarrow")) from None
 
-__all__ = ["compute", "dataset", "pa", "parquet"]
+__all__ = ["compute", "pa", "parquet"]

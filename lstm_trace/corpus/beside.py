@@ -14,7 +14,7 @@ from ..model.model import Model
 from ..model.problem_of import premises
 from ..model.sources import prepare
 from ..trace.files import trace_file
-from .arrow import compute, dataset, pa, parquet
+from .arrow import compute, pa, parquet
 from .job import corpus_model, digest
 from .manifest import INDEX, MODEL
 from .part_file import reading
@@ -67,6 +67,8 @@ def write_index(folder: Path, index: Index, spans: Iterable[Span]) -> None:
 
 def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
     """The number of the part that a sequence is in, and its rows there. Raises MissingError where there is none."""
+    from pyarrow import dataset  # 0.05 s, of which nothing else has need
+
     path = folder / INDEX
     with reading(path):
         kind = parquet.read_schema(path).field(SEQUENCE).type

@@ -22,7 +22,7 @@ from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
 from .job import Job
 from .manifest import read_manifest
-from .parts import TRIES, Done, HaltError, run_part
+from .parts import TRIES, Done, HaltError, in_words, run_part
 from .rows import Span
 
 try:
@@ -124,7 +124,7 @@ def by_cluster(
 ) -> Generator[Done]:
     """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
 
-    A part that fails thrice, or whose worker dies thrice, comes back with its error. Raises OptionError where there is
+    A part that fails, or whose worker dies thrice, comes back with its error. Raises OptionError where there is
     no cluster, HaltError for a worker that cannot do the work.
     """
     if WorkerPlugin is object:
@@ -177,7 +177,7 @@ def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
             error = future.exception()
             if isinstance(error, HaltError):
                 raise error
-            yield Done(span, 0.0, _said(error))
+            yield Done(span, _said(error))
         else:
             raise HaltError(GONE)
         submit()
@@ -229,7 +229,7 @@ def _said(error: BaseException) -> str:
     """An error in words."""
     if type(error).__name__ == "KilledWorker":
         return "the worker that computed it died each time: killed from outside, or out of memory"
-    return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    return in_words(error)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_bytes, written
+from ..base.spared import spare
 from ..errors import FileError
 from ..trace.files.schema import validate
 from .job import Files, Stored
@@ -82,6 +83,26 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         found = said[1].decode(errors="replace")
         raise FileError(f"{path}: written in version {found} of the format, and this lstm-trace reads 1: update it")
     return validate(Manifest, content, str(path))
+
+
+def spare_states(output: str | Path, folder: str | Path) -> None:
+    """Raise FileError where `output` is a file of the states in a folder, there already or not, or one read for them."""
+    there = read_manifest(folder)
+    if there is None:
+        return
+    names = [MANIFEST, MODEL, INDEX, *(name for span in there.spans for name in there.files_of(span.number))]
+    read = (there.source.get(name, "") for name in ("path", "vocabulary", "embedding"))
+    read = [path for said in (*read, *there.sources) if said for path in _files(str(said))]
+    spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read])
+    path = Path(output).absolute()
+    if path.name in names and path.parent.resolve() == Path(folder).resolve():
+        raise FileError(f"{output}: {path.name} is the name of a part of these states; write to another file")
+
+
+def _files(said: str) -> list[Path]:
+    """The files that a path, `FILE:NAME`, or a folder may mean."""
+    paths = [Path(said), Path(said.rpartition(":")[0] or said)]
+    return [one for path in paths for one in (path.glob("*") if path.is_dir() else [path])]
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -7,7 +7,7 @@ beside the .parquet file with the rest; that one is written first, so that a par
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.files import written
+from ..base.os_errors import reason
 from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError
 from .arrow import pa, parquet
 from .job import Job
-from .layout import Block, Layout, name_of
+from .layout import name_of
 from .rows import SEQUENCE, STEP, TOKEN, Rows, Span
 
 #: Key of the metadata: JSON of the run's key, the part's number and how much is in it.
@@ -33,8 +34,8 @@ LEVEL = -1
 #: Rows that are transposed at once, so that they stay in the cache: half the time of all of them.
 FEW = 64
 
-#: Before, pyarrow splits the bytes of float32 and float64 alone.
-_SPLITS_HALVES = int(pa.__version__.split(".")[0]) >= 17
+#: Types whose bytes are split into streams. DuckDB reads no others so: of float16 there is little to gain by it.
+SPLIT = ("float32", "float64")
 
 States = Mapping[tuple[Scope, str], Array]
 
@@ -84,7 +85,8 @@ def _write_table(job: Job, span: Span, places: Any, states: States, meta: str) -
         "compression": "zstd",
         "compression_level": LEVEL,
         "use_dictionary": few,
-        "use_byte_stream_split": floats if floats and (job.dtype != "float16" or _SPLITS_HALVES) else False,
+        "use_byte_stream_split": floats if floats and job.dtype in SPLIT else False,
+        "write_page_checksum": True,
         "write_statistics": places.schema.names,
         "sorting_columns": parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")]),
     }
@@ -130,65 +132,36 @@ def _places(job: Job, rows: Rows, order: Array, at: Any) -> Any:
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Raise FileError for a file that is not there, cut off or damaged, whatever the library says of it."""
+    """Raise FileError for a file that is missing, unreadable, cut off or damaged, whatever the library says of it."""
     try:
         yield
     except (LstmTraceError, MemoryError):
         raise
     except FileNotFoundError:
         raise FileError(f"{path}: there is no such file (any more); run the corpus again") from None
-    except Exception:  # each library has errors of its own, some of them no more than an Exception
+    except Exception as error:  # each library has errors of its own, some of them no more than an Exception
+        if isinstance(error, OSError) and error.errno:  # of the system, not of what is in the file
+            raise FileError(f"{path}: cannot be read: {reason(error)}") from None
         raise FileError(f"{path}: no part of a corpus, or damaged; remove it, and run the corpus again") from None
 
 
-def said_by(path: Path) -> dict[str, Any] | None:
-    """What the part in a file says of itself; None where there is no file.
+def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
+    """Raise FileError where a file is not the part of this number of the run with this key. meta: of the file."""
+    said = json.loads(meta)
+    if (said.get("key"), said.get("part")) != (key, number):
+        raise FileError(f"{path} is a part of another run; remove it, or use --fresh (fresh=True)")
 
-    Raises FileError for a file that is no part, or is cut off.
-    """
-    if not path.exists():
-        return None
+
+def is_there(path: Path, key: str, number: int) -> bool:
+    """Whether there is the file of a part. Raises FileError as `check`, and for what is no part, or is cut off."""
     with reading(path):
+        if not path.exists():
+            return False
         if path.suffix == ".parquet":
-            found = parquet.read_metadata(path).metadata or {}
-            return dict(json.loads(found[META.encode()]))
+            check(path, parquet.read_metadata(path).metadata[META.encode()], key, number)
+            return True
         from safetensors import safe_open
 
         with safe_open(path, "numpy") as opened:
-            return dict(json.loads(opened.metadata()[META]))
-
-
-def read_places(folder: Path, number: int, columns: Sequence[str] | None = None) -> Any:
-    """The columns of a part that are no states, as a table of Arrow; some of them. Raises FileError."""
-    path = folder / name_of(number, "parquet")
-    with reading(path):
-        return parquet.read_table(path, columns=columns)
-
-
-def read_states(
-    folder: Path, number: int, format: str, block: Block, units: Sequence[int] | None = None, table: Any = None
-) -> Array:
-    """The values of a recorded line in a part, (R, units), those of a unit side by side; some of its units.
-
-    table: the open Parquet file of the part, where there is one. Raises FileError.
-    """
-    path = folder / name_of(number, format)
-    with reading(path):
-        if format == "safetensors":
-            from safetensors import safe_open
-
-            with safe_open(path, "numpy") as opened:
-                first, last = (0, block.width - 1) if units is None else (min(units), max(units))
-                values: Array = opened.get_slice(block.stem)[:, first : last + 1]
-                return values if units is None else values[:, [unit - first for unit in units]]
-        names = block.columns if units is None else [block.columns[unit] for unit in units]
-        found = (table or parquet.ParquetFile(path)).read(columns=names)
-        return np.stack([found.column(name).to_numpy() for name in names]).T
-
-
-def place_columns(folder: Path, number: int, layout: Layout) -> list[str]:
-    """The columns of a part that are no states. Raises FileError."""
-    floats = {name for block in layout.blocks for name in block.columns}
-    path = folder / name_of(number, "parquet")
-    with reading(path):
-        return [name for name in parquet.read_schema(path).names if name not in floats]
+            check(path, opened.metadata()[META], key, number)
+    return True

@@ -66,7 +66,7 @@ def run(
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
-        The states. Parts that failed thrice are in `states.failed`.
+        The states. Parts that could not be computed are in `states.failed`.
 
     Raises:
         FileError: where the inputs cannot be read, or the folder holds the parts of another run.
@@ -197,14 +197,7 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
 
 def missing(job: Job) -> list[Span]:
     """The parts that are still to be computed. Raises FileError for a part of another run."""
-    found = []
-    for span in job.spans:
-        said = part_file.said_by(job.path(span.number))
-        if said is None:
-            found.append(span)
-        elif (said.get("key"), said.get("part")) != (job.key, span.number):
-            raise FileError(f"{job.path(span.number)} is a part of another run; remove it, or use --fresh (fresh=True)")
-    return found
+    return [span for span in job.spans if not part_file.is_there(job.path(span.number), job.key, span.number)]
 
 
 def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:

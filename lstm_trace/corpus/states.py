@@ -14,7 +14,6 @@ from ..base.extras import missing
 from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
-from . import part_file
 from .arrow import pa
 from .beside import place_of, read_model
 from .layout import Layout
@@ -66,7 +65,10 @@ class States:
     @property
     def spans(self) -> list[Span]:
         """The parts that are there."""
-        return [s for s in self.manifest.spans if (self.folder / self.manifest.files_of(s.number)[-1]).exists()]
+        return [span for span in self.manifest.spans if self._is_there(span.number)]
+
+    def _is_there(self, number: int) -> bool:
+        return (self.folder / self.manifest.files_of(number)[-1]).exists()
 
     def parts(self) -> Iterator[Part]:
         """The parts that are there, in order. Raises MissingError where there is none."""
@@ -82,7 +84,7 @@ class States:
     @cached_property
     def place_columns(self) -> list[str]:
         """The columns of a part that are no states. Raises MissingError where no part is there."""
-        return part_file.place_columns(self.folder, next(self.parts()).span.number, self.layout)
+        return next(self.parts()).place_columns
 
     @property
     def targets(self) -> list[str]:
@@ -99,9 +101,9 @@ class States:
         Raises MissingError where there is none, or its part is not there yet.
         """
         number, rows = place_of(self.folder, sequence)
-        for span in self.spans:
-            if span.number == number:
-                return Part(self.folder, self.manifest, span), rows
+        for span in self.manifest.spans:
+            if span.number == number and self._is_there(number):
+                return self.part(span), rows
         raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
 
     @checked
@@ -216,7 +218,7 @@ class States:
             before, as `memory_by` says; `dead`, whether all values are the same but for rounding; `not_finite`, how
             many values are NaN or infinite, which count for nothing; the correlation `r_…` with each column of numbers
             or truth values that the input brought; `moves_at`, the tokens at which a unit changes most from the step
-            before, on average; `highest`, `lowest`, the text around these values.
+            that was computed before, on average; `highest`, `lowest`, the text around these values.
 
         Raises:
             MissingError: for a line that was not recorded, or where no part is there.

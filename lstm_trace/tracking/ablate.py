@@ -1,4 +1,4 @@
-"""Units are held over a corpus, and what changes is measured: the output, or how well it says a target.
+"""Units are held over a corpus, and what changes is measured: the output, or how well it predicts a target.
 
 Each unit alone, all together, and random groups of as many other units of the same lines, as a control.
 """
@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ..base.arrays import Array
 from ..corpus.arrow import pa
@@ -30,10 +29,13 @@ from ..errors import MissingError, OptionError, nearest
 from ..model.sources import prepare
 from ..tables.explanation import Explanation
 from ..trace.argument_types import checked, listed
-from .drawing import drawn, interval, resampled, tested
+from .drawing import drawn, enough, interval, resampled, tested
 from .labelled import read_target
-from .probe import fitted, needs_sklearn, standardized
+from .probe import fitted, needs_sklearn, something_to_decode, standardized
 from .words import ablation as words
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Steps of the input that are read at once.
 READ = 50_000
@@ -41,7 +43,7 @@ READ = 50_000
 
 @dataclass(frozen=True, repr=False)
 class Ablation(Told):
-    """What holding units changes. measure: what is measured, in words; to: at what the units are held.
+    """What holding units changes. measure: what is measured, in words; to: the value the units are held at.
 
     rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
     change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
@@ -87,13 +89,13 @@ def ablate(
         units: addresses, as `c_t[35]` or `1/reverse/c_t[35]`.
         metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
             of classes the accuracy, of numbers the mean size of the error.
-        to: at what they are held: a number, or a multiple, `"*0.5"`.
-        readout: the line whose largest unit is the class that the model says. Where `metric` is a column and there is
-            none, a probe says it, which has learned from the output of other sequences, without a hold.
+        to: the value to hold them at, or a factor, `"*0.5"`.
+        readout: the line whose largest unit is the predicted class. Where `metric` is a column and there is none, a
+            probe predicts it, which has learned from the output of other sequences, without a hold.
         controls: so many random groups of other units.
         max_steps: whole sequences are drawn with at most so many steps together.
         batch: sequences that are computed at once.
-        seed: of all that is random.
+        seed: random seed.
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
@@ -134,8 +136,7 @@ def ablate(
             (name, " ".join(held), float(value.sum() / steps) + mean, mean, *interval(again[:, k] / again[:, 0]))
         )
     named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
-    tokens = pd.DataFrame() if rows.token is None else _by_token(rows.token.to_pandas()[counts], named)
-    return Ablation(measure, str(to), tuple(table), tokens, len(sums), steps, every)
+    return Ablation(measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every)
 
 
 def _states(model: Any) -> States | None:
@@ -189,15 +190,20 @@ def _metric(
     values, classes, counts = read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
     y[counts] = values
+    there = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
     if readout is not None:
         if not classes or not all(isinstance(one, int) and 0 <= one < free.shape[1] for one in classes):
-            raise OptionError(f"readout: {line} says the classes 0 to {free.shape[1] - 1}; {metric} has others")
+            raise OptionError(f"readout: {line} has the classes 0 to {free.shape[1] - 1}; {metric} has others")
         true = np.array(classes, np.int64)[y]
         return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
     needs_sklearn()
-    new = np.repeat(tested(rows.ids, 0.25, seed), rows.lengths)
-    x, mean, scale = standardized(free, counts & ~new)
-    fit = fitted(x[counts & ~new], y[counts & ~new], bool(classes))
+    test = np.zeros(len(there), bool)
+    test[there] = tested(rows.ids[there], 0.25, seed)
+    new = np.repeat(test, rows.lengths)
+    old = counts & ~new
+    something_to_decode(y[old], metric)
+    x, mean, scale = standardized(free, old)
+    fit = fitted(x[old], y[old], bool(classes))
 
     def score(held: Array) -> Array:
         said = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
@@ -206,9 +212,13 @@ def _metric(
     return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & new
 
 
-def _by_token(tokens: pd.Series, changes: dict[str, Array]) -> pd.DataFrame:
-    """The mean change for each token, those that change most in all first."""
-    groups = pd.DataFrame(changes).groupby(tokens.to_numpy())
+def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataFrame:
+    """The mean change for each token, those that change most in all first. tokens: of all steps, of Arrow, or None."""
+    import pandas as pd
+
+    if tokens is None:
+        return pd.DataFrame()
+    groups = pd.DataFrame(changes).groupby(tokens.to_pandas()[counts].to_numpy())
     found = pd.concat([groups.size().rename("steps"), groups.mean()], axis=1).rename_axis("token").reset_index()
     order = np.argsort(-np.abs(found["all"] * found["steps"]), kind="stable")
     return found.iloc[order].reset_index(drop=True)

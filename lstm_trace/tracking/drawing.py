@@ -6,10 +6,12 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..corpus.rows import shuffled
-from ..errors import OptionError
+from ..errors import OptionError, counted
 
 #: Resamples of a bootstrap, and the part of them that an interval holds.
 RESAMPLES, INSIDE = 1000, 0.95
+#: Sequences at least, 2 to learn from and 2 to test.
+FEWEST = 4
 #: Bytes that a sample may hold as float64, whatever its steps.
 BYTES = 1 << 28
 
@@ -17,16 +19,30 @@ BYTES = 1 << 28
 def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Array:
     """The places of whole sequences with at most so many steps together. width: numbers of a step.
 
-    Raises OptionError where there are not 2 to learn from and 2 to test.
+    Raises OptionError where they are less than `FEWEST`.
     """
     order = shuffled(ids, seed)
     order = order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]
-    if len(order) < 4:
+    if len(order) < FEWEST:
         raise OptionError(
             f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) together; "
-            "at least 4 are needed"
+            f"at least {FEWEST} are needed"
         )
     return order
+
+
+def enough(steps: Array, target: str) -> Array:
+    """(n,), whether a sequence has a target at any step. steps: (n,), at which it has.
+
+    Raises OptionError where they are less than `FEWEST`.
+    """
+    found = steps > 0
+    if (there := np.count_nonzero(found)) < FEWEST:
+        raise OptionError(
+            f"{target} is there in {there} of {counted(len(steps), 'sequence')} that were drawn; "
+            f"at least {FEWEST} are needed: 2 to learn from and 2 to test"
+        )
+    return found
 
 
 def tested(ids: Array, share: float, seed: int) -> Array:

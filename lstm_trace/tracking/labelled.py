@@ -12,7 +12,7 @@ from ..corpus.arrow import compute, pa
 from ..corpus.layout import Block
 from ..corpus.rows import SEQUENCE, STEP, TOKEN
 from ..errors import FileError, MissingError, OptionError, nearest
-from .drawing import drawn
+from .drawing import drawn, enough
 
 if TYPE_CHECKING:
     from ..corpus.states import States
@@ -53,6 +53,13 @@ def gathered(
     table = None if labels is None else _labels(labels, target, next(states.parts()).places.field(SEQUENCE).type)
     there = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
     among = np.flatnonzero([one in there for one in ids.tolist()])
+    if not len(among):
+        theirs, ours = (
+            next((repr(one)[:60] for one in some if one is not None), "none") for some in (there, ids.tolist())
+        )
+        raise FileError(
+            f"{labels}: no {SEQUENCE} is that of a sequence of the states; it has {theirs}, they have {ours}"
+        )
     chosen = np.zeros(len(ids), bool)
     width = sum(block.width for block in blocks)
     chosen[among[drawn(ids[among], np.concatenate(lengths)[among], seed, steps, width)]] = True
@@ -69,12 +76,14 @@ def gathered(
         raise OptionError(f"{states.folder}: not all of these states are finite, as a probe needs them")
     y, classes, labelled = read_target((places if table is None else _joined(places, table)).column(target), target)
     counts = np.concatenate(lengths)[chosen]
-    lost = np.add.reduceat(labelled, np.cumsum(counts) - counts, dtype=np.int64)  # steps that are left, of each
+    labelled_steps = np.add.reduceat(labelled, np.cumsum(counts) - counts, dtype=np.int64)  # of each sequence
     tokens = np.array(places.column(TOKEN).to_pylist(), object)[labelled] if TOKEN in known else None
     x = x if labelled.all() else x[labelled]
     x = x.astype(np.float32) if x.dtype == np.float16 else x
-    kept = lost > 0
-    return Sample(x, y, classes, tokens, ids[chosen][kept], lost[kept], int(counts.sum()) - len(y), len(among))
+    kept = enough(labelled_steps, target)
+    return Sample(
+        x, y, classes, tokens, ids[chosen][kept], labelled_steps[kept], int(counts.sum()) - len(y), len(among)
+    )
 
 
 def read_target(column: Any, name: str) -> tuple[Array, tuple[Any, ...], Array]:
@@ -104,7 +113,8 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
 
     try:
         is_parquet = Path(path).suffix.lower() in (".parquet", ".pq")
-        table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path)
+        as_ids = csv.ConvertOptions(column_types={SEQUENCE: kind})  # "007" is a text, if the ids of the states are
+        table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path, convert_options=as_ids)
         if lost := [name for name in (SEQUENCE, STEP, target) if name not in table.column_names]:
             raise FileError(
                 f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(table.column_names[:20])}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import layer_and_direction
 from ..corpus.arrow import compute, pa
 from ..corpus.layout import Block
 from ..corpus.rows import TOKEN
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 #: units; of so many the numbers are known while they are counted.
 SAMPLE, VOCABULARY, COUNTED = 1 << 14, 1 << 12, 1 << 16
 #: Numbers in the sample, and in what is known of tokens, at most: there is less of both for very many units.
-ROOM = 1 << 24
+ROOM = 1 << 22
 #: Units that are read at once; bits of a place that are the row, above which is the number of the part.
 AT_ONCE, PLACE = 16, 40
 
@@ -126,6 +127,7 @@ class Measure:
 
     def _of(self, block: Block, rows: _Rows) -> Iterator[Partial]:
         every = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
+        backwards = layer_and_direction(block.scope)[1] == "reverse"
         gate, limits = every.get((block.scope, block.keeps, block.width)), thresholds(block)
         for first in range(0, block.width, AT_ONCE):
             units = range(first, min(first + AT_ONCE, block.width))
@@ -133,7 +135,7 @@ class Measure:
             for raw, of_gate in zip(rows.part.values(block, units).T, kept, strict=True):
                 known = of_gate is not None and np.isfinite(of_gate).all()
                 halved = halvings(of_gate.astype(np.float64)).sum() if known else np.nan
-                yield rows.measured(np.ascontiguousarray(raw), limits, halved)
+                yield rows.measured(np.ascontiguousarray(raw), limits, halved, backwards)
 
 
 def thresholds(block: Block) -> tuple[float, float]:
@@ -159,31 +161,35 @@ class _Rows:
         self.centres = np.array([one[w].mean() if w.any() else 0.0 for one, w in zip(y, known, strict=True)])
         self.known, self.y = known, np.where(known, np.reshape(y, known.shape) - self.centres[:, None], 0.0)
         self.sampled = np.flatnonzero(_hashes(part) < measure.share) if measure.share < 1 else slice(None)
-        self.codes = np.full(rows - 1, self.words)
+        every = np.full(rows, self.words)
         if self.words:
             tokens = compute.fill_null(part.places.column(TOKEN).cast(pa.large_string()), "")
             found = compute.index_in(tokens, value_set=pa.array(measure.vocabulary, tokens.type))
-            self.codes = compute.fill_null(found, self.words).to_numpy()[1:]
-        self.whole = self.weights(np.ones(rows))
+            every = compute.fill_null(found, self.words).to_numpy()
+        #: At which token of two neighbours a unit has changed: the later one, or the earlier where it runs backwards.
+        self.codes = every[1:], every[:-1]
+        self.whole = [self.weights(np.ones(rows), backwards) for backwards in (False, True)]
         self.room = np.empty((2, rows))  # to allocate it for each unit would take more time than to compute with it
 
-    def weights(self, there: Array) -> tuple[Array, ...]:
+    def weights(self, there: Array, backwards: bool) -> tuple[Array, ...]:
         """What counts of the steps that are there, not 0 in (R,).
 
         Neighbours (R - 1,); their tokens, and how many of each; steps (R, 3 + targets); how many of each; the targets
         (targets, R), their sums and those of their squares.
         """
         near, y = self.within * there[1:] * there[:-1], self.y * there
-        codes = np.where(near, self.codes, self.words).astype(np.intp)
+        codes = np.where(near, self.codes[backwards], self.words).astype(np.intp)
         w = np.stack([there, np.append(0.0, near), *(self.known * there), np.append(near, 0.0)], axis=1)
         steps = np.bincount(codes, minlength=self.words + 1)
         return near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1)
 
-    def measured(self, raw: Array, limits: tuple[float, float], halved: float) -> Partial:
+    def measured(self, raw: Array, limits: tuple[float, float], halved: float, backwards: bool) -> Partial:
         """Of one unit, without the last axis. raw: (R,), as stored."""
         there = np.isfinite(raw)
         whole = bool(there.all())
-        near, codes, steps, w, n, y, y_sums, y_squares = self.whole if whole else self.weights(there.astype(np.float64))
+        near, codes, steps, w, n, y, y_sums, y_squares = (
+            self.whole[backwards] if whole else self.weights(there.astype(np.float64), backwards)
+        )
         seen = raw if whole else raw[there]
         mean = seen.mean(dtype=np.float64) if seen.size else 0.0
         x = np.subtract(raw, np.float64(mean), out=self.room[0])

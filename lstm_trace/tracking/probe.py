@@ -122,8 +122,8 @@ def probe(
 def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, seed: int) -> Probe:
     y, classes, new = sample.y, sample.classes, np.repeat(held, sample.lengths)
     old = ~new
-    if len(np.unique(y[old])) < 2 or (not classes and not np.ptp(y[new])):
-        raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
+    for side in (y[old], *(() if classes else (y[new],))):
+        something_to_decode(side, target)
     x, mean, scale = standardized(sample.x, old)
     before, after = x[old], x[new]
     del x
@@ -165,6 +165,12 @@ def needs_sklearn() -> None:
         import sklearn  # noqa: F401
     except ImportError:
         raise OptionError(missing("a probe", "scikit-learn")) from None
+
+
+def something_to_decode(y: Array, target: str) -> None:
+    """Raise OptionError for a target that is the same everywhere. y: (R,)."""
+    if len(np.unique(y)) < 2:
+        raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
 
 
 def standardized(x: Array, old: Array) -> tuple[Array, Array, Array]:
@@ -214,10 +220,16 @@ def _scores(
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
         whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
-        gained = [(again[:, k] - again[:, base]) / (1 - again[:, base]) for k, base in ((0, 1), (3, 4))]
+    gained = [_gained(again[:, k], again[:, base]) for k, base in ((0, 1), (3, 4))]
     scores = {
         name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
                     *interval(again[:, 0] - again[:, k]))
         for k, name in enumerate(said)
     }  # fmt: skip
     return scores, interval(gained[0] - gained[1])[0] > 0
+
+
+def _gained(scores: Array, baseline: Array) -> Array:
+    """Of what can be gained over a baseline the part that is; nothing where the baseline is right everywhere."""
+    room = 1 - baseline
+    return np.divide(scores - baseline, room, out=np.zeros_like(room), where=room > 0)

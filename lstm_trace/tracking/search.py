@@ -50,15 +50,17 @@ def around(
     states: States, hits: Sequence[Hit], before: int, after: int, read: Callable[[Part], Array] | None = None
 ) -> list[Context]:
     """The hits with so many steps before and after them, as far as their sequences go. read: gives the values (R,)."""
+    by_part: dict[int, list[int]] = {}
+    for at, hit in enumerate(hits):
+        by_part.setdefault(hit.part, []).append(at)
     found: dict[int, Context] = {}
-    parts = {part.span.number: part for part in states.parts()}
     apart = bool(hits) and spaced(states)
-    for number in {hit.part for hit in hits}:
-        part = parts.pop(number)  # one at a time is held
+    spans = {span.number: span for span in states.spans}
+    for number, here in by_part.items():
+        part = states.part(spans[number])  # one at a time is held
         tokens, values = part.tokens, None if read is None else read(part)
-        for at, hit in enumerate(hits):
-            if hit.part != number:
-                continue
+        for at in here:
+            hit = hits[at]
             k = int(np.searchsorted(part.starts, hit.row, "right")) - 1
             last = hit.row + min(hit.length + after, LONGEST)
             rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], last))
@@ -103,6 +105,10 @@ class Level(NamedTuple):
         found = np.ones(values.shape, bool) if self.above is None else values > self.above
         return found if self.below is None else found & (values < self.below)
 
+    def nearest(self, values: Array, axis: int) -> Array:
+        """Along an axis the values that are nearest to the level: to `above`, where there are two."""
+        return np.asarray(values.max(axis=axis) if self.above is None else values.min(axis=axis))
+
     def __str__(self) -> str:
         ends = ((word, end) for word, end in (("above", self.above), ("below", self.below)) if end is not None)
         return " and ".join(f"{word} {end:g}" for word, end in ends)
@@ -131,8 +137,7 @@ def match(
     found: list[Hit] = []
 
     def nearest(values: Array) -> Array:
-        """Of the units' values (R, units) those that are nearest to the level."""
-        return (values.max(axis=1) if at.above is None else values.min(axis=1)).astype(np.float64)
+        return at.nearest(values, axis=1).astype(np.float64)
 
     for part in states.parts():
         values = part.values(block, chosen)

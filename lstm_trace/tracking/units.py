@@ -27,6 +27,8 @@ QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 NAMED, FEWEST = 5, 5
 #: The values of a dead unit are no further apart than so many times the spacing of numbers at the largest.
 DEAD = 16
+#: Numbers are computed in float32 at least: stored in half they are no further apart than by one spacing more.
+COMPUTED = np.finfo(np.float32).eps
 #: Steps of a context before and after its own.
 BEFORE, AFTER = 12, 4
 
@@ -98,8 +100,9 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     bounded = np.where([block.range != "" for block in blocks], n, np.nan)
     yield "left", found.counts[1] / bounded
     yield "right", found.counts[2] / bounded
-    spacing = np.finfo(found.sample.dtype).eps * np.maximum(np.abs(least), np.abs(most))
-    dead, by_gate = most - least <= DEAD * spacing, np.isfinite(found.counts[3])
+    stored = float(np.finfo(found.sample.dtype).eps)
+    same = DEAD * min(stored, float(COMPUTED)) + (stored if stored > COMPUTED else 0.0)
+    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(found.counts[3])
     with np.errstate(divide="ignore"):
         fading = np.where(dead, np.nan, np.log(2) / np.abs(np.log(np.clip(r[1], 0, 1))))
     yield "memory", np.where(by_gate, by_halvings(found.steps, found.counts[3]), fading)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,16 @@ def test_probe_prints_what_it_found_and_writes_the_weights(folder: Path, tmp_pat
     assert sorted(whole["unit"]) == sorted(f"{line}[{j}]" for line in ("c_t", "h_t") for j in range(4))
     table = [row for row in found.stdout.splitlines() if row.startswith("|")]
     assert max(map(len, table)) <= 80
+
+
+def test_a_probe_of_a_part_of_the_states_is_told(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    for path in (folder / "states").iterdir():
+        if path.name != "part-00001.parquet":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = invoke("probe", tmp_path, "--target", "inside")
+    assert found.exit_code == 0
+    assert found.stderr == "note: of 4 parts 3 are there; the result is of these alone\n"
 
 
 def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_path: Path) -> None:
@@ -123,3 +134,48 @@ def test_what_cannot_be_done_is_one_message(
     assert said in found.stderr
     assert found.stderr.count("\n") == 1
     assert sorted(path.name for path in folder.iterdir()) == ["q.parquet", "quotes.yaml", "states"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "output"),
+    [
+        (("ablate", "states", "--units", "c_t[0]"), "q.parquet"),  # that of the manifest, not on the line
+        (("verify", "states"), "q.parquet"),
+        (("probe", "states", "--target", "inside"), "q.parquet"),
+        (("units", "states"), "q.parquet"),
+        (("top", "states", "--unit", "c_t[1]"), "q.parquet"),
+        (("match", "states", "--units", "1"), "q.parquet"),
+        (("verify", "states"), "link.parquet"),
+        (("units", "states"), "states/part-00000.parquet"),
+        (("top", "states", "--unit", "c_t[1]"), "states/part-00001.parquet"),
+        (("verify", "states"), "states/_index.parquet"),
+        (("probe", "states", "--target", "inside"), "states/part-00001.parquet"),  # which another run is to write
+        (("ablate", "states", "--units", "c_t[0]"), "states/part-00000.parquet"),
+        (("ablate", "states", "--inputs", "q.parquet", "--units", "c_t[0]"), "states/part-00000.parquet"),
+    ],
+)
+def test_no_file_of_the_states_and_none_that_they_were_computed_from_is_written_over(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], output: str
+) -> None:
+    from lstm_trace.corpus import run
+
+    monkeypatch.chdir(tmp_path)
+    for name in ("quotes.yaml", "q.parquet"):
+        shutil.copy(folder / name, name)
+    run("quotes.yaml", "q.parquet", "states", steps_per_part=400)
+    Path("link.parquet").symlink_to("q.parquet")
+    if arguments[0] == "probe" and output.startswith("states"):
+        Path(output).unlink()
+    before = {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()}
+    found = invoke(*arguments, "-o", output)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert found.stderr.startswith(f"error: {output}: ")
+    assert found.stderr.endswith("; write to another file\n")
+    assert {path: path.read_bytes() for path in Path().rglob("*") if path.is_file()} == before
+
+
+def test_another_file_in_the_folder_of_the_states_is_written(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "states", tmp_path / "states")
+    for _ in range(2):  # the second time it is there
+        found = invoke("top", tmp_path / "states", "--unit", "c_t[1]", "-o", tmp_path / "states" / "top.csv")
+        assert (found.exit_code, found.stderr) == (0, "")

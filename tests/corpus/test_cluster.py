@@ -174,7 +174,7 @@ def test_killed_workers_and_parts_that_fail(
     with closing(by_cluster(replace(job, source=faulty), prepared, job.spans, 2, None)) as found:
         done = {one.span.number: one for one in found}
     assert set(done) == {span.number for span in job.spans}
-    assert {n: one.error for n, one in done.items() if one.error} == {2: "ValueError: a part that nobody can read"}
+    assert {n: one.error for n, one in done.items() if one.error} == {2: "OSError: a part that nobody can read"}
     tried = [path.name.partition(".")[0] for path in (tmp_path / "notes").iterdir()]
     assert (tried.count("1"), tried.count("2")) == (2, 3)
     assert (capfd.readouterr(), logged.getvalue()) == (("", ""), "")

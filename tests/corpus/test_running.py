@@ -17,7 +17,10 @@ import lstm_trace as lt
 from lstm_trace.base.leftovers import alone
 from lstm_trace.corpus import open as open_states
 from lstm_trace.corpus import parts, run
-from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.corpus.parts import Done, run_part
+from lstm_trace.corpus.rows import Rows
+from lstm_trace.corpus.running import laid_out
+from lstm_trace.errors import FileError, MissingError, OptionError, ShapeError
 
 from .conftest import INPUTS, UNITS, write_sequences
 
@@ -195,6 +198,39 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
         found.rows_of(int(next(iter(list(states.parts())[1].ids))))
     assert run(model, inputs, tmp_path, **HOW).failed == {}
     assert content(tmp_path) == content(states.folder)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "MemoryError"),
+        (NotImplementedError("of Arrow"), "NotImplementedError: of Arrow"),
+        (ShapeError("another one"), "another one"),
+    ],
+)
+@pytest.mark.parametrize("where", ["states", "write"])
+def test_errors_of_any_kind_are_those_of_their_part(
+    states: Any, model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str,
+    error: Exception, said: str,
+) -> None:  # fmt: skip
+    """Also as on a cluster, by `run_part`; what computes the same each time is not computed again."""
+    tried: list[int] = []
+    owner: Any = parts if where == "states" else parts.part_file
+    real = getattr(owner, where)
+
+    def failing(*arguments: Any) -> Any:
+        (rows,) = [one for one in arguments if isinstance(one, Rows)]
+        tried.append(len(rows.x))
+        if len(rows.x) == states.spans[1].steps:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, where, failing)
+    found = run(model, inputs, tmp_path, **HOW)
+    assert found.failed == {1: said}
+    assert tried == [span.steps for span in states.spans]
+    job, _ = laid_out(model, inputs, tmp_path, HOW["record"], None, None, "parquet", HOW["steps_per_part"], 64, {})
+    assert run_part(job, model, job.spans[1]) == Done(job.spans[1], said)
 
 
 def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -> None:

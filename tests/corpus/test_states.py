@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,8 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.corpus import open as open_states
 from lstm_trace.corpus import run
+from lstm_trace.corpus.arrow import parquet
+from lstm_trace.errors import FileError
 
 from ..support.plain_lstm import sigmoid
 
@@ -95,3 +102,91 @@ def test_half_precision_rounds_what_is_stored(
     joined = np.concatenate([by_id[i] for part in half.parts() for i in part.ids.tolist()])
     stored = np.concatenate([part.values(block) for part in half.parts()])
     np.testing.assert_array_equal(stored, joined.astype(np.float16))
+
+
+# -- the files ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_a_part_of_another_run_is_refused_when_it_is_read(
+    model: lt.Model, inputs: Path, tmp_path: Path, format: str
+) -> None:
+    """As one that a worker of a run before wrote late: it has the same shape and other values."""
+    how = {"record": ["c_t"], "steps_per_part": 60, "format": format}
+    for batch in (64, 3):
+        run(model, inputs, tmp_path / str(batch), batch=batch, **how)
+    shutil.copy(tmp_path / "3" / f"part-00001.{format}", tmp_path / "64")
+    states = open_states(tmp_path / "64")
+    with pytest.raises(FileError, match=rf"part-00001\.{format} is a part of another run; remove it, or use --fresh"):
+        states.unit("1/forward/c_t[2]")
+
+
+def test_a_part_is_opened_once(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[Path] = []
+    make = parquet.ParquetFile
+
+    def counted(path: Path, **options: Any) -> Any:
+        opened.append(path)
+        return make(path, **options)
+
+    monkeypatch.setattr(parquet, "ParquetFile", counted)
+    one = states.part(states.spans[1])
+    assert len(one.ids) == states.spans[1].sequences
+    assert len(one.t) == len(one.tokens) == len(one.values(states.layout.blocks[0], [1])) == states.spans[1].steps
+    assert states.place_columns == ["seq_id", "t", "token", "quoted", "depth"]
+    assert opened == [states.folder / "part-00001.parquet", states.folder / "part-00000.parquet"]
+
+
+def test_what_the_system_says_is_no_damage(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def many(path: Path, **options: Any) -> Any:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
+
+    monkeypatch.setattr(parquet, "ParquetFile", many)
+    with pytest.raises(FileError) as told:
+        states.part(states.spans[1]).places  # noqa: B018
+    assert str(told.value) == f"{states.folder / 'part-00001.parquet'}: cannot be read: too many open files"
+
+
+def test_a_sequence_is_found_by_a_look_at_its_part_alone(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    exists = Path.exists
+
+    def counted(path: Path, **options: Any) -> bool:
+        looked.append(path.name)
+        return exists(path, **options)
+
+    one = states.part(states.spans[2])
+    ids = one.ids.tolist()
+    monkeypatch.setattr(Path, "exists", counted)
+    assert states.rows_of(ids[1])[1] == slice(*one.starts[1:3].tolist())
+    assert [name for name in looked if name.startswith("part-")] == ["part-00002.parquet"]
+
+
+def test_reading_a_unit_needs_no_datasets_of_arrow(states: Any) -> None:
+    script = (
+        "import sys; from lstm_trace import corpus; corpus.open(sys.argv[1]).unit('0/forward/c_t[1]'); "
+        "print('pyarrow.dataset' in sys.modules)"
+    )
+    command = [sys.executable, "-c", script, str(states.folder)]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own script
+    assert found.stdout == "False\n"
+
+
+def test_a_bit_that_was_flipped_in_a_page_is_found(states: Any, tmp_path: Path) -> None:
+    """Most flips would be read as another number: pages carry checksums."""
+    shutil.copytree(states.folder, tmp_path / "s")
+    path = tmp_path / "s" / "part-00001.parquet"
+    column = next(k for k in range(99) if parquet.read_schema(path).names[k] == "0f_c_t_2")
+    at = parquet.read_metadata(path).row_group(0).column(column)
+    content = bytearray(path.read_bytes())
+    content[at.data_page_offset + at.total_compressed_size - 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"part-00001\.parquet: .*damaged"):
+        open_states(tmp_path / "s").unit("0/forward/c_t[2]")
+
+
+def test_duckdb_reads_halves(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    states = run(model, inputs, tmp_path, dtype="float16")
+    found = states.to_duckdb(duckdb.connect()).aggregate('sum("1r_h_t_0"::double)').fetchall()[0][0]
+    np.testing.assert_allclose(found, states.unit("1/reverse/h_t[0]")["h_t[0]"].astype(float).sum(), rtol=1e-12)

@@ -246,7 +246,7 @@ def test_parts_that_are_missing_foreign_or_cut_off_are_found(copied: Any, model:
     assert found.status == "failed"
     assert found.faults[0] == "part-00000.parquet is missing: run the corpus again, which goes on where it stopped"
     assert "part-00001.parquet: no part of a corpus, or damaged" in found.faults[1]
-    assert found.faults[2] == "part-00003.parquet is a part of another run"
+    assert "part-00003.parquet is a part of another run; remove it" in found.faults[2]
     assert len(found.faults) == 3
     assert 0 < found.sequences < 30
 

@@ -67,6 +67,9 @@ class StatesInMemory:
     def parts(self) -> Any:
         return iter(self.all)
 
+    def part(self, span: Span) -> PartInMemory:
+        return self.all[span.number]
+
     def rows_of(self, id_: Any) -> Any:
         for part in self.all:
             rows = np.flatnonzero(part.frame["seq_id"] == id_)

@@ -115,7 +115,7 @@ def test_the_readout_of_the_model_is_counted_against_a_column(
     text = " ".join(str(found).split())
     assert "accuracy of p_t for depth" in text
     assert "no control: the same lines do not have as many other units" in text
-    with pytest.raises(OptionError, match="readout: p_t says the classes 0 to 2; token has others"):
+    with pytest.raises(OptionError, match="readout: p_t has the classes 0 to 2; token has others"):
         ablate(model, tmp_path / "x.parquet", "c_t[2]", "token", readout="p_t")
 
 
@@ -139,6 +139,19 @@ def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str,
     assert "no more than others do" in " ".join(str(other).split())
     error = ablate(quotes.model(), quoted, ["c_t[1]"], "noise", controls=0)
     assert error.measure == "mean error of a probe of h_t for noise"
+
+
+def test_a_probe_learns_from_some_of_few_labelled_sequences(every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    holed = {id_: {**one, "noise": list(one["noise"])} for id_, one in every.items()}
+    for id_ in list(holed)[5:]:
+        holed[id_]["noise"] = [float("nan")] * len(every[id_]["x"])
+    found = ablate(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), ["c_t[1]"], "noise")
+    assert found.sequences == 2
+    assert np.isfinite([row[2:] for row in found.rows]).all()
+    same = {id_: {**one, "noise": [1.5] * len(one["x"])} for id_, one in every.items()}
+    with pytest.raises(OptionError, match="noise is the same in all steps that were drawn: there is nothing to decode"):
+        ablate(quotes.model(), quotes.write(tmp_path / "s.parquet", same), ["c_t[1]"], "noise")
 
 
 def test_sequences_are_drawn_whole_and_for_a_seed(quoted: Path) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lstm_trace.corpus.layout import Layout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking import Context, Contexts
-from lstm_trace.tracking.search import level, match, select, top
+from lstm_trace.tracking.search import Hit, around, level, match, select, top
 
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
 
@@ -278,3 +278,19 @@ def test_spaces_stand_between_tokens_everywhere_or_nowhere(labels: list[str], ga
         assert shown.splitlines()[1].strip() == text.strip()
         assert re.sub("[‹›]", "", one.text) == text
         assert text in page
+
+
+def test_contexts_of_many_hits_look_at_each_once() -> None:
+    states = states_of(four(3, 60), parts=30)
+    looked = 0
+
+    class Counted(Hit):
+        @property
+        def part(self) -> int:  # type: ignore[override]
+            nonlocal looked
+            looked += 1
+            return self[1]
+
+    hits = [Counted(0.0, part.span.number, row) for part in states.parts() for row in part.starts[:-1].tolist()]
+    assert len(around(states, hits, 1, 1)) == len(hits) == 60
+    assert looked == 60

@@ -96,6 +96,7 @@ def test_of_a_random_target_it_is_said_that_nothing_says_it(quoted: Any) -> None
     assert not found.better
     assert found.scores["baseline"].ahead_low <= 0
     assert "no better than always saying tails" in str(found)
+    assert "the probe found no linear readout of coin" in " ".join(str(found).split())
     assert "is the best single unit" not in str(found)
     numbers = quoted.probe("noise")
     assert not numbers.better
@@ -236,6 +237,32 @@ def test_sequences_may_be_numbers(states: Any, sequences: dict[int, dict[str, An
     assert (found.scores, found.missing) == (own.scores, 0)
 
 
+def test_texts_of_digits_stay_texts(every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
+    from lstm_trace.corpus import run
+
+    numbered = {id_[1:]: one for id_, one in every.items()}
+    found = run(quotes.model(), quotes.write(tmp_path / "q.parquet", numbered), tmp_path / "s")
+    labels = label_file(numbered, tmp_path / "labels.csv")
+    assert labels.read_text().splitlines()[1][:2] == "00"
+    assert found.probe("within", labels=labels).scores == found.probe("inside").scores
+    (tmp_path / "others.csv").write_text("seq_id,t,within\n7,0,True\n")
+    with pytest.raises(FileError, match=r"no seq_id is that of a sequence of the states; it has '7', they have '000'"):
+        found.probe("within", labels=tmp_path / "others.csv")
+
+
+@pytest.mark.parametrize("there", [0, 1, 3])
+def test_a_target_of_few_sequences_is_refused(every: dict[str, dict[str, Any]], tmp_path: Path, there: int) -> None:
+    from lstm_trace.corpus import ablate, run
+
+    holed = {id_: {**one, "noise": list(one["noise"])} for id_, one in every.items()}
+    for id_ in list(holed)[there:]:
+        holed[id_]["noise"] = [float("nan")] * len(every[id_]["x"])
+    states = run(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), tmp_path / "s")
+    for asked in (lambda: states.probe("noise"), lambda: ablate(states, None, ["c_t[1]"], "noise")):
+        with pytest.raises(OptionError, match=f"noise is there in {there} of 80 sequences that were drawn; at least 4"):
+            asked()
+
+
 def test_labels_that_do_not_fit_are_refused(quoted: Any, every: dict[str, dict[str, Any]], tmp_path: Path) -> None:
     path = label_file(every, tmp_path / "labels.csv")
     text = path.read_text().splitlines()
@@ -332,11 +359,25 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
     found = _probed(sample(rng, x, y, np.array([f"w{k}" for k in kinds], object), 60), "class", units, held, 0)
     assert found.scores["control"].value == found.scores["probe"].value == 1
     assert found.tokens == 30
-    assert "not selective: random labels are learned as well" in str(found)
+    assert "not selective: the probe learns random labels as well" in str(found)
     free = _probed(sample(rng, x, y, None, 60), "class", units, held, 0)
     assert free.scores["control"].value < 0.45
     assert free.selectivity > 0.5
     assert "with a random label for each step" in str(free)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_rare_target_is_selective_though_the_random_labels_of_few_tokens_are_all_the_same(seed: int) -> None:
+    from lstm_trace.tracking.probe import _probed
+
+    rng = np.random.default_rng(seed)
+    y = (rng.random(6000) < 0.03).astype(int)
+    x, tokens = np.stack([y, rng.normal(size=6000)], axis=1), rng.choice([*"abcdef"], 6000).astype(object)
+    units = tuple((f"c_t[{k}]", 0, "forward", "c_t") for k in range(2))
+    found = _probed(sample(rng, x, y, tokens, 60), "class", units, np.arange(60) % 3 == 0, seed)
+    assert found.scores["probe"].value == 1
+    assert found.selective
+    assert "not selective" not in str(found)
 
 
 def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> None:

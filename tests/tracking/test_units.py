@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.corpus import run
+from lstm_trace.corpus.layout import Layout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking import partials
 from lstm_trace.tracking.partials import Measure, merge
@@ -102,6 +103,17 @@ def test_a_unit_that_never_moves_is_dead_and_has_no_correlation() -> None:
     assert (gone["highest"], gone["lowest"], gone["moves_at"]) == ("", "", "")
 
 
+def test_a_gate_that_is_stored_in_half_is_alive_unless_rounding_explains_it() -> None:
+    frame = sequences(2, 40)
+    rows = len(frame)
+    values = {"f_t_0": 1 - np.arange(rows) % 12 / 1024, "f_t_1": np.where(np.arange(rows) % 2, 0.9997, 0.9998)}
+    values |= {"c_t_0": np.where(np.arange(rows) % 2, 0.5, 0.5015), "c_t_1": np.full(rows, 3.0)}
+    half = frame.assign(**{name: of.astype(np.float16) for name, of in values.items()})
+    assert half.nunique()[[*values]].tolist() == [12, 2, 2, 1]
+    found = measured([half])["dead"].to_dict()
+    assert found == {"f_t_0": False, "f_t_1": True, "c_t_0": False, "c_t_1": True}
+
+
 def test_quantiles_of_many_rows_are_from_rows_chosen_by_sequence_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(partials, "SAMPLE", 400)
     frame = sequences(3, 400)
@@ -128,6 +140,14 @@ def test_of_many_tokens_the_most_frequent_are_told_apart(monkeypatch: pytest.Mon
     assert measured([frame]).loc["c_t_0", "moves_at"].startswith("ü")
     monkeypatch.setattr(partials, "VOCABULARY", 3)
     assert "ü" not in measured([frame]).loc["c_t_0", "moves_at"]
+
+
+def test_of_very_many_units_less_is_held() -> None:
+    states: Any = StatesInMemory([sequences(4, 9)])
+    measure = Measure(states, (BLOCKS[0]._replace(width=4096),), 1)
+    steps_and_changes = 2 * measure.room * 4096 * np.dtype(np.float64).itemsize
+    assert steps_and_changes <= 1 << 26  # four of them at once are held, while two parts are merged
+    assert measure.room >= 1000
 
 
 def test_without_tokens_there_are_numbers_of_steps() -> None:
@@ -209,3 +229,20 @@ def test_sorting_and_progress(quotes: Any) -> None:
         quotes.units(contexts=0)
     with pytest.raises(MissingError, match="the states have no 'o_t'"):
         quotes.units("o_t")
+
+
+def test_a_unit_that_runs_backwards_moves_from_the_step_after() -> None:
+    """Its value at a step comes from the step behind it: the token that moved it is that of its own step."""
+    frame = sequences(3, 40, 0.0, 0.0)
+    backwards = Layout(tuple(block._replace(scope="0/reverse") for block in BLOCKS))
+    states: Any = StatesInMemory([frame])
+    states.layout = backwards
+    measure = Measure(states, backwards.blocks, 1)
+    found = dict(columns(measure, measure.of(states.all[0])))["moves_at"]
+    after = frame.groupby("seq_id")["c_t_0"].shift(-1)
+    moved = (frame["c_t_0"] - after).abs().groupby(frame["token"]).agg(["mean", "count"])
+    moved = moved[moved["count"] >= 5]["mean"].sort_values(ascending=False)
+    wanted = " ".join({" ": "␣"}.get(token, token) for token in moved[moved >= moved.max() / 2].index)
+    assert found[2] == wanted
+    before = (frame["c_t_0"] - frame.groupby("seq_id")["c_t_0"].shift()).abs().groupby(frame["token"]).mean()
+    assert before.idxmax() != moved.index[0], "the other way it is another token"

@@ -7,15 +7,16 @@ import json
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...base.arrays import Array, to_list, word
+from ... import __version__
+from ...base.arrays import to_list, word
 from ...base.files import written
 from ...workers import tell
 from ..replies import as_json
-from .opening import opened, place
+from .opening import opened
 from .reading import has_tokens, scale_of, scaled, shown_tokens, spaced
 
 if TYPE_CHECKING:
@@ -30,18 +31,8 @@ _AROUND = {True: (8, 5), False: (30, 12)}
 #: Steps of a context that are shown; a stretch may be a whole sequence.
 _LONGEST = 300
 
-
-class Level(NamedTuple):
-    """When a unit is active: above a value, below one, or between two; above 0.3 if neither is given."""
-
-    above: float | None = None
-    below: float | None = None
-
-    def nearest(self, values: Array) -> Array:
-        """Of each unit (steps, units) the value that is nearest to the level."""
-        if self.above is None and self.below is not None:
-            return values.max(axis=0, initial=-np.inf)
-        return values.min(axis=0, initial=np.inf)
+#: Above and below which a unit is active: see `tracking.search.Level`.
+Ends = tuple[float | None, float | None]
 
 
 def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
@@ -52,16 +43,14 @@ def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
         return _contexts(states, *states.layout.unit(unit), found)
 
 
-def match(folder: str, line: str, units: Sequence[int], level: Level, min_length: int, n: int) -> bytes:
+def match(folder: str, line: str, units: Sequence[int], level: Ends, min_length: int, n: int) -> bytes:
     """Stretches in which units of a line are active together, as `states_models.Contexts`.
 
     Their values are those of the unit that is nearest to the level. Raises MissingError, OptionError.
     """
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
-        found = states.match(
-            units, line, level.above, level.below, min_length=min_length, n=n, before=before, after=after
-        )
+        found = states.match(units, line, *level, min_length=min_length, n=n, before=before, after=after)
         return _contexts(states, states.layout.chosen(line)[0], units[0], found)
 
 
@@ -83,25 +72,27 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
     return as_json({"spaced": spaced(states), "scale": scale, "contexts": contexts})
 
 
-def select(
-    folder: str, sequence: str, span: tuple[int, int], line: str, level: Level, strict: bool, most: int
-) -> bytes:
+def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: Ends, strict: bool, most: int) -> bytes:
     """The units of a line that are beyond a level in each step of a span, as `states_models.Active`.
 
     strict: and not in the steps right before and after it. Raises MissingError, OptionError.
     """
+    from ...tracking.search import level as level_of
+
     first, last = span
     with opened(folder) as states:
-        asked = (sequence, first, last, line, level.above, level.below)
+        asked = (sequence, first, last, line, *level)
         units = states.select(*asked, exclusive=strict)
         beside = len(states.select(*asked)) if strict and not units else 0
-        part, rows = place(states, sequence)
+        part, rows = states.rows_of(sequence)
         at = rows.start - int(part.t[rows.start])
-        values = part.values(states.layout.chosen(line)[0], units)[at + first : at + last + 1] if units else np.empty(0)
-    mean, nearest = values.mean(axis=0, dtype=np.float64), level.nearest(values)
+        values = (
+            part.values(states.layout.chosen(line)[0], units)[at + first : at + last + 1] if units else np.empty((1, 0))
+        )
+    mean, nearest = values.mean(axis=0, dtype=np.float64), level_of(*level).nearest(values, axis=0)
     found = [
         {"unit": f"{line}[{units[k]}]", "mean": word(float(mean[k])), "nearest": word(float(nearest[k]))}
-        for k in (np.argsort(-np.abs(mean), kind="stable")[:most].tolist() if units else ())
+        for k in np.argsort(-np.abs(mean), kind="stable")[:most].tolist()
     ]
     return as_json({"units": found, "left_out": max(len(units) - most, 0), "beside": beside})
 
@@ -112,7 +103,7 @@ def units(folder: str, line: str, kept: str) -> bytes:
     kept: the folder of the tables that were computed before.
     """
     with opened(folder) as states:
-        said = [states.manifest.key, line, [span.number for span in states.spans]]
+        said = [__version__, states.manifest.key, line, [span.number for span in states.spans]]
         path = Path(kept) / f"{hashlib.sha256(json.dumps(said).encode()).hexdigest()[:32]}.json"
         with suppress(OSError):
             return path.read_bytes()

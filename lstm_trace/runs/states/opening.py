@@ -12,8 +12,6 @@ from ...base.os_errors import reason
 from ...errors import FileError, LstmTraceError, MissingError
 
 if TYPE_CHECKING:  # pyarrow is imported where states are opened: a service without states needs none
-    from ...corpus.part import Part
-    from ...corpus.rows import Span
     from ...corpus.states import States
 
 
@@ -74,18 +72,3 @@ def _opened(folder: str, stamp: int) -> States:
     from ...corpus import open as open_states
 
     return open_states(folder)
-
-
-def place(states: States, sequence: str) -> tuple[Part, range]:
-    """The part that a sequence is in, and its rows there. sequence: its id as text. Raises MissingError."""
-    from ...corpus.part import Part
-
-    span, rows = _place(states, states.manifest.key, sequence)
-    return Part(states.folder, states.manifest, span), rows
-
-
-@lru_cache(4096)
-def _place(states: States, key: str, sequence: str) -> tuple[Span, range]:
-    """key: of the run; another one may have taken its place in the folder."""
-    part, rows = states.rows_of(sequence)
-    return part.span, range(rows.start, rows.stop)

@@ -12,7 +12,7 @@ from ...errors import LstmTraceError, MissingError
 from ...plot.coloured_text import tokens
 from ...plot.heat.colours import Scale, gate, symmetric
 from ..replies import as_json
-from .opening import opened, place
+from .opening import opened
 
 if TYPE_CHECKING:
     from ...corpus.layout import Block, Layout
@@ -66,8 +66,6 @@ def lines(layout: Layout) -> list[dict[str, Any]]:
 
 def sequences(folder: str, offset: int, limit: int) -> bytes:
     """Some of the sequences, in the order of the files: their ids, lengths, and how their texts begin."""
-    from ...corpus.part import Part
-
     found: list[dict[str, Any]] = []
     with opened(folder) as states:
         spans, before = states.spans, 0
@@ -75,7 +73,7 @@ def sequences(folder: str, offset: int, limit: int) -> bytes:
             first, stop = max(offset - before, 0), min(offset + limit - before, span.sequences)
             before += span.sequences
             if first < stop:
-                found += _beginnings(Part(states.folder, states.manifest, span), first, stop, spaced(states))
+                found += _beginnings(states.part(span), first, stop, spaced(states))
     return as_json({"total": before, "offset": offset, "sequences": found})
 
 
@@ -84,8 +82,7 @@ def _beginnings(part: Part, first: int, stop: int, apart: bool) -> list[dict[str
     found = []
     for k in range(first, stop):
         begin, end = int(starts[k]), int(starts[k + 1])
-        labels = labels_of(part, range(begin, min(end, begin + _READ)))
-        text = (" " if apart else "").join(labels or ()).strip()
+        text = (" " if apart else "").join((part.tokens or [])[begin : min(end, begin + _READ)]).strip()
         found.append({"id": str(ids[k]), "steps": end - begin, "text": visible(text, _WIDE)})
     return found
 
@@ -95,15 +92,6 @@ def has_tokens(states: States) -> bool:
     from ...corpus.rows import TOKEN
 
     return TOKEN in states.place_columns
-
-
-def labels_of(part: Part, rows: range) -> list[str] | None:
-    """The tokens of some rows; None where there are none."""
-    from ...corpus.rows import TOKEN
-
-    if TOKEN not in part.places.column_names:
-        return None
-    return [text or "" for text in part.places.column(TOKEN).slice(rows.start, len(rows)).to_pylist()]
 
 
 def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> bytes:
@@ -124,22 +112,22 @@ def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> by
     """
     with opened(folder) as states:
         block, number = states.layout.unit(unit)
-        part, rows = place(states, sequence)
-        begin = int(part.t[rows.start])
+        part, rows = states.rows_of(sequence)
+        begin, steps = int(part.t[rows.start]), rows.stop - rows.start
         at = begin if at is None else at
-        if not begin <= at < begin + len(rows):
-            raise MissingError(f"sequence {sequence!r} has the steps {begin} to {begin + len(rows) - 1}; found {at}")
+        if not begin <= at < begin + steps:
+            raise MissingError(f"sequence {sequence!r} has the steps {begin} to {begin + steps - 1}; found {at}")
         first = (at - begin) // most * most
-        window = rows[first : first + most]
-        values = part.values(block, [number])[window.start : window.stop, 0]
-        shown = shown_tokens(labels_of(part, window))
+        window = slice(rows.start + first, rows.start + min(first + most, steps))
+        values = part.values(block, [number])[window, 0]
+        shown = shown_tokens(part.tokens and part.tokens[window])
         scale = scale_of(states, block, number)
         apart = spaced(states)
     said = {
         "sequence": sequence,
         "unit": unit,
         "begin": begin,
-        "steps": len(rows),
+        "steps": steps,
         "first": begin + first,
         "spaced": apart,
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from ...runs.states import asking, reading
-from ...runs.states.asking import Level
+from ...runs.states.asking import Ends
 from ...runs.states.opening import nowhere
 from ...workers import Progress
 from ..json_body import JSON, JsonRoute
@@ -26,12 +26,12 @@ _End = Annotated[float | None, Query(allow_inf_nan=False)]
 N = Annotated[int, Query(ge=1, le=100_000, description="contexts")]
 
 
-def level(above: _End = None, below: _End = None) -> Level:
+def level(above: _End = None, below: _End = None) -> Ends:
     """When a unit is active: above a value, below one, or both; above 0.3 if neither is given."""
-    return Level(above, below)
+    return above, below
 
 
-Levelled = Annotated[Level, Depends(level)]
+Level = Annotated[Ends, Depends(level)]
 
 
 @router.get("", response_model=list[StatesInfo])
@@ -83,7 +83,7 @@ async def match(
     name: str,
     line: Line,
     units: Annotated[list[Annotated[int, Query(ge=0, lt=2**31)]], Query(max_length=1000)],
-    level: Levelled,
+    level: Level,
     min_length: Annotated[int, Query(ge=1, lt=2**31, description="steps of a stretch at least")] = 1,
     n: N = 10,
 ) -> Response:
@@ -100,7 +100,7 @@ async def select(
     first: Step,
     last: Step,
     line: Line,
-    level: Levelled,
+    level: Level,
     strict: bool = False,
 ) -> Response:
     """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""

@@ -76,7 +76,7 @@ def _said(found: Probe) -> Iterator[str]:
     usual = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
     random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
     if not found.better:
-        yield f"no better than {usual} ({base.value:.4g}): no linear function of these states says {found.target}"
+        yield f"no better than {usual} ({base.value:.4g}): the probe found no linear readout of {found.target}"
     else:
         yield f"{usual} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
         yield (
@@ -85,8 +85,8 @@ def _said(found: Probe) -> Iterator[str]:
         )
         if not found.selective:
             yield (
-                "not selective: random labels are learned as well, so the score may show what a probe learns by heart, "
-                "and not what the states say"
+                "not selective: the probe learns random labels as well, so its score may reflect memorization rather "
+                "than what the states encode"
             )
         yield (
             f"{found.best} is the best single unit: alone it reaches {best.value:.4g}, "

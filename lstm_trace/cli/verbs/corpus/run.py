@@ -9,7 +9,7 @@ import click
 
 from ...model_options import layout_options
 from ...options import conclude, echo, name_list, nonfinite_option
-from .options import READING, reading_options
+from .shared import READING, reading_options
 
 #: Keywords of `corpus.run` that options give as they are.
 CHOSEN = ("record", "dtype", "format", "steps_per_part", "batch", "share", "fresh")

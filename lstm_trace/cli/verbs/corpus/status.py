@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...options import conclude, echo
-from .options import states_argument
+from .shared import states_argument
 
 if TYPE_CHECKING:
     from ....corpus import States

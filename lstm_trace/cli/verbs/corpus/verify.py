@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 
 from ...options import conclude
-from .options import states_argument
-from .writing import checked, show, table_option
+from .shared import states_argument, table_format, table_option, write_result
 
 
 @click.command("verify")
@@ -26,10 +25,10 @@ def command(states: str, sample: str, seed: int, model: str | None, inputs: str 
     """
     from ....corpus import open
 
-    form = checked(output)
+    form = table_format(output)
     if sample != "all" and not (sample.isdecimal() and int(sample)):
         raise click.UsageError(f"--sample: expected a number of sequences, or all; found {sample!r}")
     many = None if sample == "all" else int(sample)
     found = open(states).verify(many, seed=seed, model=model, inputs=inputs)
     conclude(0 if found.status == "verified" else 1)
-    show(found, output, form)
+    write_result(found, output, form)
