@@ -150,19 +150,19 @@ class States:
         self, target: str, line: str | None = "c_t", *, labels: str | Path | None = None, test: float = 0.25,
         seed: int = 0, max_steps: int = 200_000,
     ) -> Probe:  # fmt: skip
-        """Decode a target from the states, linearly, with scikit-learn (docs/corpus.md, Probes).
+        """Decode a target from the states with a linear probe, by scikit-learn (docs/corpus.md, Probes).
 
         Args:
             target: a column of the states: text, true or false, and whole numbers of few values by a logistic
                 regression, other numbers by a ridge regression.
             line: `c_t`, or `1/reverse/c_t`; all that are stored if None.
             labels: a file with the columns `seq_id`, `t` and the target (Parquet or CSV), instead.
-            test: the share of the sequences that are tested, and not learned from.
+            test: the share of the sequences that is kept for testing.
             seed: random seed.
             max_steps: whole sequences are drawn with at most so many steps together.
 
         Returns:
-            Scores with intervals, the weights of each unit, and what they are worth against a majority and a control.
+            Scores with intervals, the weights of each unit, and how they compare with a majority and a control.
 
         Raises:
             MissingError: for a line or target that there is not.
@@ -199,11 +199,11 @@ class States:
     def units(
         self, line: str | None = None, contexts: int = 3, progress: Callable[[int, int], None] | None = None
     ) -> Units:
-        """What every unit does, measured in one pass over the parts.
+        """Summarize every unit, in one pass over the parts.
 
         Args:
             line: of which line, `c_t` or `1/reverse/c_t`; of all if None.
-            contexts: how many contexts of the highest and of the lowest values are kept, one of a sequence.
+            contexts: how many contexts of the highest and of the lowest values are given, one of a sequence.
             progress: called with (steps done, steps in all).
 
         Returns:
