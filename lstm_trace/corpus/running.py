@@ -182,7 +182,7 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
             f"remove {'it' if len(foreign) == 1 else f'it and {len(foreign) - 1} more'}, or use --fresh (fresh=True)"
         )
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
-        tell(f"the parts that are there were computed by other versions: {other}; other digits may follow")
+        tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
         write_model(job.folder, model, job.source.width)
         write_index(job.folder, index, job.spans)

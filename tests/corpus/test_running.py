@@ -221,8 +221,8 @@ def test_other_versions_are_named_where_a_run_goes_on(model: lt.Model, inputs: P
     path.write_text(json.dumps(manifest))
     run(model, inputs, tmp_path, **HOW, tell=told.append)
     assert told == [
-        f"the parts that are there were computed by other versions: numpy {np.__version__} instead of 1.0 and pyarrow "
-        f"{pyarrow.__version__} instead of 2.0; other digits may follow"
+        f"the parts that are done were computed with other versions: here is numpy {np.__version__} instead of 1.0 and "
+        f"pyarrow {pyarrow.__version__} instead of 2.0; last digits may differ"
     ]
 
 
