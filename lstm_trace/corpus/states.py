@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import conveniences
 from ..base.extras import missing
-from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from .arrow import pa
 from .beside import place_of, read_model
 from .layout import Layout
-from .manifest import FAILED, MANIFEST, Manifest, read_manifest
+from .manifest import MANIFEST, Manifest, read_failed, read_manifest
 from .part import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
@@ -53,8 +51,7 @@ class States:
     @cached_property
     def failed(self) -> dict[int, str]:
         """By number, why a part could not be computed."""
-        lists = [read_json(path, read_bytes(path)) for path in sorted(self.folder.glob(FAILED.format("*")))]
-        return {int(one["part"]): str(one["error"]) for one in itertools.chain(*lists)}
+        return read_failed(self.folder)
 
     def __repr__(self) -> str:
         there = self.manifest
@@ -179,11 +176,11 @@ class States:
     def verify(
         self, sample: int | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
     ) -> CorpusVerification:
-        """Compute a sample again, line by line, and compare what is stored with it (docs/corpus.md, Proof).
+        """Verify a sample: compute it again line by line, and compare what is stored (docs/corpus.md, Verification).
 
         Args:
-            sample: how many sequences, drawn by a seeded hash; all if None.
-            seed: of the drawing.
+            sample: number of sequences, drawn by a seeded hash; all if None.
+            seed: of the sample.
             model: from which the states were computed, as `corpus.run` takes it; that of the folder if None.
             inputs: where the file is now from which they were computed.
 

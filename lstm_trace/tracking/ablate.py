@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.arrow import pa
 from ..corpus.computing import Way, states
-from ..corpus.inputs import opened_for
+from ..corpus.inputs import opened as opened_inputs
 from ..corpus.job import corpus_model, plan_of
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
@@ -110,7 +110,7 @@ def ablate(
         if inputs is None and corpus is not None:
             source = source_of(corpus, prepared)
         else:
-            source = opened_for(prepared, inputs, Path(folder), **reading)
+            source = opened_inputs(inputs, prepared, Path(folder), **reading)
         trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
         lines = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
         last = prepared.stages()[-1]
