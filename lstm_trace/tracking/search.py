@@ -10,7 +10,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.layout import Block
 from ..errors import MissingError, OptionError
-from .contexts import Context, Contexts
+from .contexts import Context, Contexts, spaced
 
 if TYPE_CHECKING:
     from ..corpus.part import Part
@@ -54,6 +54,7 @@ def around(
     for at, hit in enumerate(hits):
         by_part.setdefault(hit.part, []).append(at)
     found: dict[int, Context] = {}
+    apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
     for number, here in by_part.items():
         part = states.part(spans[number])  # one at a time is held
@@ -68,6 +69,7 @@ def around(
                 part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
                 tuple(map(str, steps) if tokens is None else tokens[rows]),
                 np.zeros(len(steps)) if values is None else values[rows].astype(np.float64), hit.length, hit.others,
+                apart,
             )  # fmt: skip
     return [found[at] for at in range(len(hits))]
 
@@ -153,7 +155,9 @@ def match(
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
     title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {wanted}"
     shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
-    return Contexts(title, tuple(shown), block.range)
+    about = "The number of a stretch is the mean of its values"
+    about += "." if len(chosen) == 1 else ", at each step that of the unit nearest to the level."
+    return Contexts(title, tuple(shown), block.range, about)
 
 
 def _throughout(on: Array, runs: Array) -> Array:

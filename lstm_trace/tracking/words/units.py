@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ...base.text.columns import cells
@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
     from ..units import Units
 
-#: Columns of numbers as they are shown; and as they get room, after that of `--sort` and correlations.
+#: Columns of numbers as they are shown; and as they get room, both of a pair or none, after `--sort` and correlations.
 SHOWN = ("mean", "sd", "least", "q05", "q25", "median", "q75", "q95", "most", "left", "right", "memory", "not_finite")
-FIRST = ("sd", "memory", "mean", "left", "right", "least", "most")
+FIRST = (("sd",), ("memory",), ("mean",), ("left", "right"), ("least", "most"))
 #: Columns of a terminal that are kept for the tokens at which a unit moves.
 TOKENS = 14
+#: Columns for which there is no room that are named: an input may bring hundreds.
+NAMED = 12
 
 
 def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
@@ -32,29 +34,36 @@ def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
     left = width - max(map(cells, units)) - (TOKENS if moved else 0)
     targets = [name for name in map(str, frame) if name.startswith("r_")]
     columns: dict[str, list[str]] = {}
-    for name in dict.fromkeys((*({sort} & {*SHOWN}), *targets, *FIRST)):
-        if frame[name].isna().all():
-            continue
-        texts = [shown_number(value, 3) for value in rows[name]]
-        wide = max(map(cells, (*texts, name))) + 2
+    without: list[str] = []
+    sorted_by = [pair for pair in FIRST if sort in pair] or [(sort,)]
+    for pair in dict.fromkeys((*sorted_by, *((name,) for name in targets), *FIRST)):
+        texts = {
+            name: [shown_number(value, 3) for value in rows[name]] for name in pair if not frame[name].isna().all()
+        }
+        wide = sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())
         if wide <= left:
-            columns[name], left = texts, left - wide
+            columns, left = columns | texts, left - wide
+        else:
+            without += texts
     names = [name for name in (*SHOWN, *targets) if name in columns]
     cut = [(text if cells(text) <= left + TOKENS - 2 else f"{text[: left + TOKENS - 3]}…") for text in rows["moves_at"]]
     more = (cut,) if moved else ()
     return Table(
         f"{found.steps:,} steps", ("unit", *names, *(["moves_at"] if moved else [])),
         tuple(zip(units, *(columns[name] for name in names), *more, strict=True)), 0, frozenset(),
-        " ".join(_notes(found, rows)), ("moves_at",),
+        " ".join(_notes(found, rows, without)), ("moves_at",),
     )  # fmt: skip
 
 
-def _notes(found: Units, rows: pd.DataFrame) -> Iterator[str]:
+def _notes(found: Units, rows: pd.DataFrame, without: Sequence[str]) -> Iterator[str]:
     frame = found.frame
     rest, dead, broken = len(frame) - len(rows), int(frame["dead"].sum()), int(frame["not_finite"].sum())
     if rest > 0:
-        yield f"{counted(rest, 'more unit')}: -n {len(frame)}, or -o units.csv, which has more columns too."
+        yield f"{counted(rest, 'more unit')}: -n {len(frame)}."
     if dead:
         yield f"{counted(dead, 'unit')} constant."
     if broken:
         yield f"{counted(broken, 'value')} not finite: {'it is' if broken == 1 else 'they are'} ignored."
+    if without:
+        yield f"No room for {', '.join(without[:NAMED])}{', …' if without[NAMED:] else ''}."
+    yield "-o units.csv has all units and columns."
