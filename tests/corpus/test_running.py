@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 
 import lstm_trace as lt
@@ -86,9 +89,9 @@ def test_bits_do_not_depend_on_what_ran_before(states: Any, weights: Any, inputs
         ({"batch": 7}, "the size of the batches (64 there, 7 here)"),
         ({"steps_per_part": 50}, "the division into parts"),
         ({"format": "safetensors"}, "the format of the files (parquet there, safetensors here)"),
-        ({"model": 2.0}, "what differs is the model: give another folder"),
-        ({"inputs": 7}, "what differs is the inputs: give another folder"),
-        ({"inputs": 7, "model": 2.0}, "what differs is the model and the inputs: give another folder"),
+        ({"model": 2.0}, "different: the model. Give another folder"),
+        ({"inputs": 7}, "different: the inputs. Give another folder"),
+        ({"inputs": 7, "model": 2.0}, "different: the model and the inputs. Give another folder"),
     ],
 )
 def test_a_folder_of_another_run(
@@ -159,7 +162,7 @@ def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
             said | {"format": "lstm-trace-corpus/2"},
             "in version 2 of the format, and this lstm-trace reads 1: update it",
         ),
-        (said | {"key": "0" * 64}, "its key, so that its manifest was changed"),
+        (said | {"key": "0" * 64}, "only the key: the manifest was edited"),
         ({"format": said["format"]}, "key"),
     ):
         manifest.write_text(json.dumps(changed))
@@ -170,6 +173,57 @@ def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
         open_states(tmp_path)
     with pytest.raises(FileError, match=r"there is no _manifest.json; give a folder"):
         open_states(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m["source"].pop("path"), "source.path"),
+        (lambda m: m["source"].update(width=3), "unknown key 'source.width'"),
+        (lambda m: m["source"].update(path=7), "source.path: expected text, found 7"),
+        (lambda m: m["premises"].update(record=[1]), "premises.record"),
+        (lambda m: m["parts"][1].__setitem__(4, 0), r"parts.1.4"),
+        (lambda m: m["parts"][1].__setitem__(0, -1), r"parts.1.0"),
+        (lambda m: m.update(parts=[]), "parts"),
+        (lambda m: m["blocks"][0].update(width=1 << 40), "blocks.0.width"),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_other_kinds_is_refused(
+    states: Any, tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    manifest = json.loads((states.folder / "_manifest.json").read_text())
+    change(manifest)
+    (tmp_path / "_manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FileError, match=rf"_manifest\.json: {said}"):
+        open_states(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [([{"number": 1}], "part"), ([3], "expected a mapping"), ({"part": 1}, "expected a list of")]
+)
+def test_a_list_of_failures_of_other_kinds_is_refused(states: Any, tmp_path: Path, found: Any, said: str) -> None:
+    shutil.copy(states.folder / "_manifest.json", tmp_path)
+    (tmp_path / "_failed-2.json").write_text(json.dumps(found))
+    with pytest.raises(FileError, match=rf"_failed-2\.json: .*{said}"):
+        open_states(tmp_path).failed  # noqa: B018
+
+
+def test_other_versions_are_named_where_a_run_goes_on(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    run(model, inputs, tmp_path, **HOW, tell=told.append)
+    run(model, inputs, tmp_path, **HOW, tell=told.append)
+    assert told == []
+    path = tmp_path / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest["versions"]["numpy"] == np.__version__
+    assert manifest["versions"]["pyarrow"] == pyarrow.__version__
+    manifest["versions"] |= {"numpy": "1.0", "pyarrow": "2.0"}
+    path.write_text(json.dumps(manifest))
+    run(model, inputs, tmp_path, **HOW, tell=told.append)
+    assert told == [
+        f"the parts that are there were computed by other versions: numpy {np.__version__} instead of 1.0 and pyarrow "
+        f"{pyarrow.__version__} instead of 2.0; other digits may follow"
+    ]
 
 
 def test_a_part_that_fails_is_tried_thrice_and_named(
@@ -245,6 +299,66 @@ def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -
     assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
     with alone(tmp_path) as free:
         assert free
+
+
+def test_shares_and_a_lone_run_keep_out_of_each_other_s_way(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def beside(done: int, total: int) -> None:
+        with pytest.raises(FileError) as told:
+            run(model, inputs, tmp_path, **HOW, fresh=True)
+        said.append(str(told.value))
+        run(model, inputs, tmp_path, **HOW, share=(2, 2))
+
+    run(model, inputs, tmp_path, **HOW, share=(1, 2), progress=beside)
+    assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
+
+    def alone_beside(done: int, total: int) -> None:
+        with pytest.raises(FileError, match="another run is writing into it"):
+            run(model, inputs, tmp_path, **HOW, share=(2, 2))
+
+    run(model, inputs, tmp_path, **HOW, fresh=True, progress=alone_beside)
+
+
+def test_parts_that_are_not_of_the_run_are_refused(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    """Whoever reads part-*.parquet would read them, too."""
+    run(model, inputs, tmp_path, **HOW)
+    left = [tmp_path / name for name in ("part-00900.parquet", "part-00001.safetensors")]
+    for path in left:
+        path.write_bytes(b"of another run")
+    (tmp_path / "part-of-mine.txt").write_text("mine")
+    last = states.spans[-1].number
+    with pytest.raises(FileError) as told:
+        run(model, inputs, tmp_path, **HOW)
+    assert str(told.value) == (
+        f"{left[1]} is no part of this run, whose parts are part-00000.parquet to part-{last:05}.parquet: remove it "
+        "and 1 more, or use --fresh (fresh=True)"
+    )
+    (tmp_path / "_manifest.json").unlink()
+    run(model, inputs, tmp_path, **HOW, fresh=True)
+    assert content(tmp_path) == content(states.folder) | {"part-of-mine.txt": b"mine"}
+
+
+def test_a_refused_run_leaves_no_import_behind(model: lt.Model, sequences: Any, tmp_path: Path) -> None:
+    first, *others = [{"x": one["x"]} for one in sequences.values()]
+    out = tmp_path / "states"
+    run(model, [first], out)
+    before = sorted(out.iterdir())
+    with pytest.raises(FileError, match="holds the states of another run; different: the inputs"):
+        run(model, others, out)
+    assert sorted(out.iterdir()) == before
+
+    def beside(done: int, total: int) -> None:
+        with pytest.raises(FileError, match="another run is writing into it"):
+            run(model, others, out)
+        assert sorted(path for path in out.iterdir() if path.name[0] == "_") == [p for p in before if p.name[0] == "_"]
+
+    run(model, [first], out, fresh=True, progress=beside)
+    assert sorted(out.iterdir()) == before
+    run(model, [first], out)
+    with pytest.raises(MissingError):
+        run(model, others, tmp_path / "new", record=["nothing"])
+    assert not (tmp_path / "new").exists()
 
 
 def test_leftovers_of_killed_writers_are_removed(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
@@ -404,6 +518,15 @@ def test_shares_are_computed_side_by_side(states: Any, model: lt.Model, inputs: 
     for share in ((0, 3), (4, 3)):
         with pytest.raises(OptionError, match=r"share is \(k, n\)"):
             run(model, inputs, tmp_path / "none", share=share)
+
+
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_a_target_that_is_called_as_a_unit_is_refused(model: lt.Model, tmp_path: Path, format: Any) -> None:
+    inputs = [{"x": np.ones((2, INPUTS)), "0f_c_t_1": [1, 2]}]
+    with pytest.raises(OptionError, match="have a column '0f_c_t_1', as a unit of the states is called: rename it"):
+        run(model, inputs, tmp_path / "new", record=["c_t"], format=format)
+    assert not (tmp_path / "new").exists()
+    assert run(model, inputs, tmp_path / "other", record=["h_t"], format=format).targets == ["0f_c_t_1"]
 
 
 def test_duckdb_reads_the_rows(states: Any) -> None:

@@ -1,4 +1,4 @@
-"""`lstm-trace corpus verify`: a sample computed again, line by line."""
+"""`lstm-trace corpus verify`: a sample of the states, computed again line by line."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .shared import states_argument, table_format, table_option, write_result
 
 @click.command("verify")
 @states_argument
-@click.option("--sample", default="100", show_default=True, metavar="N", help="How many sequences, or all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the drawing.")
+@click.option("--sample", default="100", show_default=True, metavar="N", help="Number of sequences to check, or all.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample.")
 @click.option("--model", type=click.Path(), help="The model, if not that of the folder.")
 @click.option("--inputs", type=click.Path(), help="Where the input is now, if it was moved.")
 @table_option("the values that are wrong")
 def command(states: str, sample: str, seed: int, model: str | None, inputs: str | None, output: str | None) -> None:
-    """Compute a sample of STATES again, line by line, and compare.
+    """Verify a sample of STATES: compute it again, line by line, and compare.
 
     Each stored value must be within what rounding explains. Also compared: that the parts are whole, and have each
     sequence of the input once, with its steps, tokens and targets.
