@@ -117,10 +117,15 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     return validate(Manifest, content, str(path))
 
 
+def failed_lists(folder: Path) -> list[Path]:
+    """The lists of failed parts, of a whole run or of shares."""
+    return sorted(path for path in folder.glob(FAILED.format("*")) if re.fullmatch(r"_failed(-\d+)?\.json", path.name))
+
+
 def read_failed(folder: Path) -> dict[int, str]:
     """By number, why a part could not be computed. Raises FileError."""
     found: dict[int, str] = {}
-    for path in sorted(folder.glob(FAILED.format("*"))):
+    for path in failed_lists(folder):
         listed = read_json(path, read_bytes(path, most=LARGEST))
         if not isinstance(listed, list):
             raise FileError(f"{path}: expected a list of parts with their errors; remove it")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -20,7 +22,18 @@ from .computing import Way
 from .inputs import opened
 from .job import Files, Job, Stored, corpus_model, digest, others, plan_of, recorded, versions
 from .layout import files_of, parts_in
-from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Described, Manifest, read_manifest, write_json
+from .manifest import (
+    FAILED,
+    INDEX,
+    MANIFEST,
+    MODEL,
+    BlockInfo,
+    Described,
+    Manifest,
+    failed_lists,
+    read_manifest,
+    write_json,
+)
 from .parts import Done, by_loop
 from .rows import Index, Span, cut
 from .states import States
@@ -89,10 +102,11 @@ def run(
     prepared = corpus_model(prepare(model))
     failed = FAILED.format("" if share is None else f"-{share[0]}")
     with _folder(Path(out).absolute(), shared=share is not None):
+        _apart(Path(out), (inputs, *(reading.get(name) for name in ("vocabulary", "embedding")), *prepared.sources))
         with _imports_undone(Path(out)):
             job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
             begin(job, prepared, index, fresh, tell)
-        for path in job.folder.glob(failed if share else FAILED.format("*")):
+        for path in [job.folder / failed] if share else failed_lists(job.folder):
             path.unlink(missing_ok=True)
         todo = [span for span in missing(job) if share is None or span.number % share[1] == share[0] - 1]
         if scheduler is not None or workers:
@@ -122,6 +136,21 @@ def laid_out(
         dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),
     )  # fmt: skip
     return job, index
+
+
+def _apart(folder: Path, read: Iterable[Any]) -> None:
+    """Raise FileError where what is read is one of the files that a run writes into its folder, or removes from it."""
+    target = folder.resolve()
+    for said in read:
+        if not isinstance(said, str | Path):
+            continue
+        for path in {Path(said), Path(str(said).rpartition(":")[0] or said)}:  # FILE:NAME
+            place = path.absolute().parent.resolve() / path.name
+            ours = place.parent == target and (place.name[:1] == "_" or place.name.startswith("part-"))
+            if path.is_dir() and path.resolve() == target:
+                raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
+            if ours and os.path.lexists(path) and not any(fnmatch(place.name, name) for name in IMPORTS):
+                raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
 
 
 @contextmanager
@@ -172,21 +201,27 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
             f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
             "folder, or use --fresh (fresh=True), which removes those states"
         )
-    if fresh:
+    if fresh and there is not None:
         clear(job.folder, there, job.source.described())
         there = None
+    elif there is None and (others_there := [n for n in (MODEL, INDEX) if os.path.lexists(job.folder / n)]):
+        raise FileError(
+            f"{job.folder / others_there[0]} is there, but no {MANIFEST}, so that it is not known whose it is: give "
+            "another folder, or remove it"
+        )
     planned = {name for span in job.spans for name in files_of(span.number, job.format)}
     if foreign := sorted(path.name for path in parts_in(job.folder) if path.name not in planned):
+        instead = "give another folder" if there is None else "use --fresh (fresh=True)"
         raise FileError(
             f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}: "
-            f"remove {'it' if len(foreign) == 1 else f'it and {len(foreign) - 1} more'}, or use --fresh (fresh=True)"
+            f"remove {'it' if len(foreign) == 1 else f'it and {len(foreign) - 1} more'}, or {instead}"
         )
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
+        write_json(job.folder / MANIFEST, manifest(job, model).model_dump())  # first: it says whose the others are
         write_model(job.folder, model, job.source.width)
         write_index(job.folder, index, job.spans)
-        write_json(job.folder / MANIFEST, manifest(job, model).model_dump())
 
 
 #: What a premise is called in messages; with its values where they mean something to a reader.
@@ -224,12 +259,12 @@ def manifest(job: Job, model: Model) -> Manifest:
     )  # fmt: skip
 
 
-def clear(folder: Path, there: Manifest | None, source: dict[str, Any]) -> None:
+def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
     """Remove the files of a run, its manifest last. source: what is read now, and stays."""
-    read = {Path(path) for path in (there.inputs if there else ())} - {Path(str(value)) for value in source.values()}
+    read = {Path(path) for path in there.inputs} - {Path(str(value)) for value in source.values()}
     imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
     beside = (folder / name for name in (INDEX, MODEL, MANIFEST))
-    for path in (*folder.glob(FAILED.format("*")), *parts_in(folder), *imports, *beside):
+    for path in (*failed_lists(folder), *parts_in(folder), *imports, *beside):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -334,7 +334,6 @@ def test_parts_that_are_not_of_the_run_are_refused(states: Any, model: lt.Model,
         f"{left[1]} is no part of this run, whose parts are part-00000.parquet to part-{last:05}.parquet: remove it "
         "and 1 more, or use --fresh (fresh=True)"
     )
-    (tmp_path / "_manifest.json").unlink()
     run(model, inputs, tmp_path, **HOW, fresh=True)
     assert content(tmp_path) == content(states.folder) | {"part-of-mine.txt": b"mine"}
 
@@ -548,3 +547,46 @@ def test_a_value_that_the_stored_type_cannot_hold_is_said(tmp_path: Path, format
         "0/forward/c_t has a value of size 80000, and float16 goes to 65504: store a wider type, --dtype (dtype=)"
     )
     assert found.failed == {1: expected}
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_read_is_never_a_file_of_the_states(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    """Inputs in the folder of the states under names of ours, and a folder that is both: refused, left as they are."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("_index.parquet", "part-00000.parquet", "part-00009.parquet", "data.parquet"):
+        shutil.copy(inputs, own / name)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "_index.parquet").symlink_to(inputs)
+    (own / "_failed.json").write_text('["a"]')
+    (own / "_failed-notes.json").write_text("{}")
+    before = _tree(tmp_path)
+    cases: list[tuple[Any, Path, dict[str, Any], str]] = [
+        (own / "_index.parquet", own, {}, "is called as a file of the states"),
+        (own / "part-00000.parquet", own, {"fresh": True}, "is called as a file of the states"),
+        (own, own, {"fresh": True}, "the states would be written into it"),
+        (inputs, own, {"vocabulary": own / "_failed.json"}, "is called as a file of the states"),
+        (inputs, own, {}, "no _manifest.json, so that it is not known whose it is"),
+        (inputs, own, {"fresh": True}, "no _manifest.json, so that it is not known whose it is"),
+        (inputs, tmp_path / "link", {}, "no _manifest.json, so that it is not known whose it is"),
+    ]
+    for read, folder, how, expected in cases:
+        with pytest.raises(FileError, match=expected):
+            run(model, read, folder, **HOW, **how)
+        assert _tree(tmp_path) == before
+    (own / "_index.parquet").unlink()
+    with pytest.raises(FileError, match=r"part-00009\.parquet is no part of this run"):
+        run(model, inputs, own, **HOW, fresh=True)
+    with pytest.raises(FileError, match="would be written into it"):
+        run(model, states.folder, states.folder, x="0f_c_t", fresh=True)
+    assert content(states.folder)
+
+
+def test_lists_of_failed_parts_are_known_by_their_whole_name(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "_failed-notes.json").write_text("{}")
+    found = run(model, inputs, tmp_path, **HOW)
+    assert not found.failed
+    assert (tmp_path / "_failed-notes.json").exists()
