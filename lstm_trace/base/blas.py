@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 #: Held by what has set a limit.
 _LIMITING = Lock()
+#: By which thread a limit is held, and whether it is one for good.
+_HELD: dict[str, int] = {}
 
 
 @lru_cache(maxsize=1)
@@ -25,19 +27,31 @@ def threads() -> int:
     return min((library.num_threads for library in blas().lib_controllers), default=1)
 
 
+def one_for_good() -> None:
+    """One thread until the process ends; nobody has to wait for a limit any more."""
+    blas().limit(limits=1)
+    _HELD["for good"] = 1
+
+
 @contextmanager
-def at_most(most: int) -> Iterator[None]:
+def at_most(most: int, wait: bool = False) -> Iterator[None]:
     """Products on at most so many threads; where a limit is set already, that one stays.
 
     Threads of a product wait for each other in a loop: where other programs use the cores, products of some
     milliseconds take many times as long on several threads, and on free cores there is little to gain. Who set the
     limit lifts it, in its own thread (threadpoolctl ignores others): two of them that overlapped would leave it behind.
+
+    wait: until another thread has lifted its limit, which may be a higher one; for results that depend on the number.
     """
-    if not _LIMITING.acquire(blocking=False):
+    mine = get_ident()
+    wait = wait and "for good" not in _HELD and _HELD.get("by") != mine  # who waits for itself waits for ever
+    if not _LIMITING.acquire(blocking=wait):
         yield
         return
     try:
+        _HELD["by"] = mine
         with blas().limit(limits=max(1, min(threads(), most))):
             yield
     finally:
+        _HELD.pop("by", None)
         _LIMITING.release()

@@ -66,8 +66,10 @@ def folder(target: Path, suffix: str) -> Iterator[str]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[bool]:
+def alone(folder: Path, shared: bool = False) -> Iterator[bool]:
     """Whether nobody else holds a folder; then it is held until the context ends, or its process.
+
+    shared: also together with others that share it, and with nobody who holds it alone.
 
     Two may hold it where there are no locks: on Windows, on some file systems. Raises OSError.
     """
@@ -77,7 +79,7 @@ def alone(folder: Path) -> Iterator[bool]:
     handle = open_own(folder)
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
             free = True
         except BlockingIOError:
             free = False

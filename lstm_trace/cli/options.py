@@ -58,7 +58,7 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
 
 
 def _spare_states(output: str, inputs: list[str]) -> None:
-    """Raise FileError where an output is a file of states that are an input, or one that their run has read."""
+    """Raise FileError where an output is a file of a folder of states among the inputs, or one that its run read."""
     for folder in inputs:
         if os.path.isfile(os.path.join(folder, "_manifest.json")):
             from ..corpus.manifest import spare_states

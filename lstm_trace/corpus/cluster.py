@@ -7,22 +7,18 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from importlib.metadata import version
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from .. import __version__
-from ..base.blas import blas
+from ..base.blas import one_for_good
 from ..base.extras import missing
 from ..engine.jit.machine import installed
 from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
-from .job import Job
+from .job import Job, others, versions
 from .manifest import read_manifest
-from .parts import TRIES, Done, HaltError, run_part
+from .parts import TRIES, Done, HaltError, in_words, run_part
 from .rows import Span
 
 try:
@@ -60,12 +56,8 @@ class Work(NamedTuple):
         """Why this process cannot do the work; nothing if it can."""
         if self.job.way.plan == "compiled" and not installed():
             return f"cannot run the plan of this run: {missing('compiled', 'llvmlite')}"
-        here = versions(self.job)
-        other = [
-            f"{name} {here[name]} instead of {wanted}" for name, wanted in self.versions.items() if here[name] != wanted
-        ]
-        if other:
-            return f"has {' and '.join(other)}, which may give other digits: install the same versions"
+        if other := others(self.versions, versions(self.job.way.plan)):
+            return f"has {other}, which may give other digits: install the same versions"
         try:
             self.job.source.read(min(self.job.spans, key=lambda span: span.steps))
         except (LstmTraceError, OSError, ValueError) as error:
@@ -85,7 +77,7 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
 
     def setup(self, worker: Any) -> None:
         """In the worker, before it gets a task. Raises HaltError where it cannot do the work."""
-        blas().limit(limits=1)  # for good, since the parts of several threads would lift each other's limit
+        one_for_good()  # the parts of several threads would lift each other's limit, or wait for each other
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -98,12 +90,6 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
     def teardown(self, worker: Any) -> None:
         """In the worker, when the run is over."""
         _sent.pop(self.work.job.key, None)
-
-
-def versions(job: Job) -> dict[str, str]:
-    """The versions on which the digits of a job depend, in this process."""
-    found = {"lstm-trace": __version__, "numpy": np.__version__}
-    return found | {"llvmlite": version("llvmlite")} if job.way.plan == "compiled" else found
 
 
 def compute(key: str, span: Span) -> Done:
@@ -124,7 +110,7 @@ def by_cluster(
 ) -> Generator[Done]:
     """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
 
-    A part that fails thrice, or whose worker dies thrice, comes back with its error. Raises OptionError where there is
+    A part that fails, or whose worker dies thrice, comes back with its error. Raises OptionError where there is
     no cluster, HaltError for a worker that cannot do the work.
     """
     if WorkerPlugin is object:
@@ -138,7 +124,7 @@ def by_cluster(
         client = stack.enter_context(_client(min(workers, len(todo)), scheduler, stack))
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
-        work = Work(job, model, versions(job), own=scheduler is None)
+        work = Work(job, model, versions(job.way.plan), own=scheduler is None)
         try:
             client.register_plugin(Delivery(work), name=f"lstm-trace-{job.key}")
         except LstmTraceError:
@@ -177,7 +163,7 @@ def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
             error = future.exception()
             if isinstance(error, HaltError):
                 raise error
-            yield Done(span, 0.0, _said(error))
+            yield Done(span, _said(error))
         else:
             raise HaltError(GONE)
         submit()
@@ -229,7 +215,7 @@ def _said(error: BaseException) -> str:
     """An error in words."""
     if type(error).__name__ == "KilledWorker":
         return "the worker that computed it died each time: killed from outside, or out of memory"
-    return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
+    return in_words(error)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -29,17 +30,23 @@ class Way(NamedTuple):
     record: Record
 
 
-def batches(lengths: Array, most: int) -> Iterator[Array]:
+def batches(lengths: Array, most: int, steps: float = math.inf) -> Iterator[Array]:
     """The places of the sequences of each batch: neighbours by length, since the longest decides for all of them.
+
+    most: sequences in a batch. steps: in a batch, with its padding, if it is not one sequence alone.
 
     >>> [found.tolist() for found in batches(np.array([9, 2, 3, 2]), 3)]
     [[1, 3, 2], [0]]
+    >>> [found.tolist() for found in batches(np.array([9, 2, 3, 2]), 3, steps=5)]
+    [[1, 3], [2], [0]]
     """
     order = np.argsort(lengths, kind="stable")
     first, valid = 0, 0
     for at, length in enumerate(lengths[order]):
         size = (at - first + 1) * length
-        if at > first and (at - first == most or (size > SMALL and valid + length < MOST_PADDED * size)):
+        if at > first and (
+            at - first == most or size > steps or (size > SMALL and valid + length < MOST_PADDED * size)
+        ):
             yield order[first:at]
             first, valid = at, 0
         valid += length
@@ -53,7 +60,7 @@ def states(model: Model, rows: Rows, way: Way, hold: Mapping[str, Any] | None = 
     """
     found: dict[tuple[str, str], Array] = {}
     starts = rows.starts
-    with at_most(1):
+    with at_most(1, wait=True):
         for batch in batches(rows.lengths, way.batch):
             lengths = rows.lengths[batch]
             x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from .. import __version__
 from ..cell.lines import Cell, Operand
 from ..cell.network import Scope
 from ..engine.jit.machine import installed
@@ -21,6 +23,7 @@ from ..engine.recording import Record
 from ..errors import OptionError
 from ..explanation.recurrence import recurrence
 from ..model.model import Model
+from .arrow import pa
 from .computing import Way
 from .layout import Layout, Range, layout, name_of
 from .rows import Source, Span
@@ -87,6 +90,22 @@ class Job:
         return self.folder / name_of(number, self.format)
 
 
+def versions(plan: str) -> dict[str, str]:
+    """The versions on which digits of a part and bytes of its file depend, in this process. plan: that computes it."""
+    found = {"lstm-trace": __version__, "numpy": np.__version__, "pyarrow": pa.__version__}
+    return found | {"llvmlite": version("llvmlite")} if plan == "compiled" else found
+
+
+def others(wanted: Mapping[str, str], here: Mapping[str, str]) -> str:
+    """In words, which versions are here instead of those wanted; empty where they are the same.
+
+    >>> others({"numpy": "2.0.1", "pyarrow": "20.0"}, {"numpy": "2.3.0", "pyarrow": "20.0"})
+    'numpy 2.3.0 instead of 2.0.1'
+    """
+    names = [name for name in here if name in wanted and here[name] != wanted[name]]
+    return " and ".join(f"{name} {here[name]} instead of {wanted[name]}" for name in names)
+
+
 def corpus_model(model: Model) -> Model:
     """A model as it is run over a corpus, where every sequence begins from zero states.
 
@@ -95,7 +114,7 @@ def corpus_model(model: Model) -> Model:
     own = model.defaults
     if names := ", ".join((*own.initial, *own.given, *(["hold"] if own.hold else []))):
         raise OptionError(
-            f"{own.where or 'the model'} fixes {names}, but all sequences of a corpus begin at zeros: leave it out"
+            f"{own.where or 'the model'} sets {names}; in a corpus every sequence starts from zero states: remove it"
         )
     return replace(model, defaults=type(own)(arithmetic=own.arithmetic, where=own.where), _works={})
 

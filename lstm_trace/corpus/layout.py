@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from ..cell.network import Scope, layer_and_direction
@@ -117,3 +118,13 @@ def name_of(number: int, format: str) -> str:
     'part-00012.parquet'
     """
     return f"part-{number:05}.{format}"
+
+
+def files_of(number: int, format: str) -> list[str]:
+    """The names of the files of a part; when the last one is there it is whole."""
+    return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", format)))
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """All files in a folder that are called as a part is."""
+    return [path for path in folder.iterdir() if re.fullmatch(r"part-\d{5,}\.(parquet|safetensors)", path.name)]

@@ -5,21 +5,27 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base.files import read_bytes, written
+from ..base.files import read_bytes, read_json, written
 from ..base.spared import spare
 from ..errors import FileError
 from ..trace.files.schema import validate
+from .inputs.columns import X
 from .job import Files, Stored
-from .layout import Block, Layout, Range, name_of
-from .rows import Span
+from .layout import Block, Layout, Range, files_of
+from .rows import SEQUENCE, Span
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
 #: Bytes of a manifest that are read: a million parts.
 LARGEST = 1 << 26
+#: Units of a line: a name is made for each.
+WIDEST = 1 << 20
+
+Place = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
 
 
 class _Strict(BaseModel):
@@ -31,23 +37,43 @@ class BlockInfo(_Strict):
 
     scope: str
     line: str
-    width: int = Field(ge=1)
+    width: int = Field(ge=1, le=WIDEST)
     stem: str
     range: Range = ""
     keeps: str = ""
+
+
+class Described(_Strict):
+    """What `Source.described` gives, and `inputs.opened` takes."""
+
+    path: str
+    id: str = SEQUENCE
+    x: str = X
+    ids: str | None = None
+    vocabulary: str | None = None
+    embedding: str | None = None
+    unknown: str | None = None
+
+
+class Failure(_Strict):
+    """A part that could not be computed, and why."""
+
+    part: Place
+    error: str
 
 
 class Manifest(_Strict):
     """What is computed, from what, and in which parts.
 
     key: see `Job`. premises: what it is the hash of. source: by which `inputs.opened` makes the input again. title,
-    cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of each.
+    cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of each. versions: of the
+    packages that began the run.
     """
 
     format: Literal["lstm-trace-corpus/1"] = "lstm-trace-corpus/1"
     key: str
-    premises: dict[str, Any]
-    source: dict[str, Any]
+    premises: dict[str, str | int | list[str]]
+    source: Described
     title: str
     cell: str
     sources: list[str]
@@ -55,7 +81,13 @@ class Manifest(_Strict):
     files: Files
     dtype: Stored
     blocks: list[BlockInfo] = Field(min_length=1)
-    parts: list[tuple[int, int, int, int, int]]
+    parts: list[tuple[Place, Place, Place, Count, Count]] = Field(min_length=1)
+    versions: dict[str, str] = {}
+
+    @property
+    def inputs(self) -> list[str]:
+        """The files from which the input is read."""
+        return [said for said in (self.source.path, self.source.vocabulary, self.source.embedding) if said is not None]
 
     @property
     def layout(self) -> Layout:
@@ -68,8 +100,8 @@ class Manifest(_Strict):
         return [Span(*part) for part in self.parts]
 
     def files_of(self, number: int) -> list[str]:
-        """The names of the files of a part; when the last one is there it is whole."""
-        return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", self.files)))
+        """See `layout.files_of`."""
+        return files_of(number, self.files)
 
 
 def read_manifest(folder: str | Path) -> Manifest | None:
@@ -85,14 +117,29 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     return validate(Manifest, content, str(path))
 
 
+def failed_lists(folder: Path) -> list[Path]:
+    """The lists of failed parts, of a whole run or of shares."""
+    return sorted(path for path in folder.glob(FAILED.format("*")) if re.fullmatch(r"_failed(-\d+)?\.json", path.name))
+
+
+def read_failed(folder: Path) -> dict[int, str]:
+    """By number, why a part could not be computed. Raises FileError."""
+    found: dict[int, str] = {}
+    for path in failed_lists(folder):
+        listed = read_json(path, read_bytes(path, most=LARGEST))
+        if not isinstance(listed, list):
+            raise FileError(f"{path}: expected a list of parts with their errors; remove it")
+        found |= {one.part: one.error for one in (validate(Failure, entry, str(path)) for entry in listed)}
+    return found
+
+
 def spare_states(output: str | Path, folder: str | Path) -> None:
     """Raise FileError where `output` is a file of the states in a folder, there or not yet, or one read for them."""
     there = read_manifest(folder)
     if there is None:
         return
     names = [MANIFEST, MODEL, INDEX, *(name for span in there.spans for name in there.files_of(span.number))]
-    given = (there.source.get(name, "") for name in ("path", "vocabulary", "embedding"))
-    read = [path for said in (*given, *there.sources) if said for path in _files(str(said))]
+    read = [path for said in (*there.inputs, *there.sources) if said for path in _files(said)]
     spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read])
     path = Path(output).absolute()
     if path.name in names and path.parent.resolve() == Path(folder).resolve():

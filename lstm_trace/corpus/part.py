@@ -33,7 +33,7 @@ class Part:
     def _file(self) -> Any:
         path = self.folder / name_of(self.span.number, "parquet")
         with reading(path):
-            found = parquet.ParquetFile(path)
+            found = parquet.ParquetFile(path, page_checksum_verification=True)
             check(path, found.metadata.metadata[META.encode()], self.manifest.key, self.span.number)
             return found
 

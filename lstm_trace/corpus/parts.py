@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -18,8 +17,8 @@ from .job import Job
 from .rows import Rows, Span
 
 Lines = Mapping[tuple[Scope, str], Array]
-#: How often a part is tried.
-TRIES = 3
+#: How often a part is tried after errors that may pass: of the system, which readers of files turn into FileError.
+TRIES, PASSING = 3, (OSError, FileError)
 
 
 class HaltError(LstmTraceError):
@@ -30,17 +29,25 @@ class Done(NamedTuple):
     """A part that was computed, or could not be. error: why, in words."""
 
     span: Span
-    seconds: float
     error: str = ""
 
 
 def run_part(job: Job, model: Model, span: Span) -> Done:
     """Compute one part and write it. It is the same for the same job, wherever and however often it is computed.
 
-    Raises HaltError where it cannot be written.
+    Raises HaltError where it cannot be written, and what may pass when it is tried again: see `PASSING`.
     """
-    began = time.monotonic()
-    return _write(job, span, *_compute(job, model, span), began)
+    try:
+        return _write(job, span, *_compute(job, model, span))
+    except (HaltError, *PASSING):
+        raise
+    except Exception as error:
+        return Done(span, in_words(error))
+
+
+def in_words(error: BaseException) -> str:
+    """An error as a message; with its kind where it is none of ours."""
+    return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
 def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, Lines]:
@@ -48,12 +55,14 @@ def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, Lines]:
     return rows, states(model, rows, job.way)
 
 
-def _write(job: Job, span: Span, rows: Rows, found: Lines, began: float) -> Done:
+def _write(job: Job, span: Span, rows: Rows, found: Lines) -> Done:
     try:
         part_file.write(job, span, rows, found)
     except (FileError, OSError) as error:
         raise HaltError(f"{error}; parts that are done are kept, run it again for the others") from None
-    return Done(span, time.monotonic() - began)
+    except Exception as error:
+        return Done(span, in_words(error))
+    return Done(span)
 
 
 def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
@@ -63,32 +72,22 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
     0.7 of the time, and the memory of one more part.
     """
     with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
-        behind: tuple[Span, Future[Done]] | None = None
+        behind: Future[Done] | None = None
         for span in todo:
-            began = time.monotonic()
             try:
                 found = _tried(job, model, span)
-            except (LstmTraceError, OSError, ValueError) as error:
-                yield Done(span, 0.0, str(error))
+            except Exception as error:  # whatever it is, the other parts may do
+                yield Done(span, in_words(error))
                 continue
             if behind is not None:
-                yield _written(*behind)
-            behind = span, writer.submit(_write, job, span, *found, began)
+                yield behind.result()
+            behind = writer.submit(_write, job, span, *found)
         if behind is not None:
-            yield _written(*behind)
-
-
-def _written(span: Span, writing: Future[Done]) -> Done:
-    try:
-        return writing.result()
-    except HaltError:
-        raise
-    except LstmTraceError as error:
-        return Done(span, 0.0, str(error))
+            yield behind.result()
 
 
 def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, Lines]:
     for _ in range(1, TRIES):
-        with suppress(LstmTraceError, OSError, ValueError):
+        with suppress(*PASSING):
             return _compute(job, model, span)
     return _compute(job, model, span)

@@ -50,9 +50,14 @@ class Rows:
         """The first row of each sequence, and the number of rows, (n + 1,)."""
         return np.concatenate([[0], np.cumsum(self.lengths)])
 
+    def steps_of(self, at: Array) -> Array:
+        """The rows of some of the sequences, by their places."""
+        starts = self.starts
+        return np.concatenate([np.arange(starts[k], starts[k + 1]) for k in at])
+
     def picked(self, at: Array) -> Rows:
         """Some of the sequences, by their places."""
-        steps = np.concatenate([np.arange(self.starts[k], self.starts[k + 1]) for k in at])
+        steps = self.steps_of(at)
         targets = {name: values.take(steps) for name, values in self.targets.items()}
         token = None if self.token is None else self.token.take(steps)
         return Rows(self.ids[at], self.lengths[at], self.x[steps], self.t[steps], token, targets)
@@ -77,6 +82,9 @@ class Source(Protocol):
 
     def index(self) -> Index:
         """What is there. Raises FileError, ShapeError with the place of the first fault."""
+
+    def targets(self) -> list[str]:
+        """The names of `Rows.targets`. Raises FileError."""
 
     def digest(self) -> str:
         """SHA-256 of all that the rows follow from: contents of files, and how they are read."""

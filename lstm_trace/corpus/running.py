@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, cast, get_args
 
@@ -17,12 +19,27 @@ from ..trace.argument_types import checked
 from . import part_file
 from .beside import write_index, write_model
 from .computing import Way
-from .inputs import opened_for
-from .job import Files, Job, Stored, corpus_model, digest, plan_of, recorded
-from .manifest import FAILED, INDEX, MANIFEST, MODEL, BlockInfo, Manifest, read_manifest, write_json
+from .inputs import opened
+from .job import Files, Job, Stored, corpus_model, digest, others, plan_of, recorded, versions
+from .layout import files_of, parts_in
+from .manifest import (
+    FAILED,
+    INDEX,
+    MANIFEST,
+    MODEL,
+    BlockInfo,
+    Described,
+    Manifest,
+    failed_lists,
+    read_manifest,
+    write_json,
+)
 from .parts import Done, by_loop
 from .rows import Index, Span, cut
 from .states import States
+
+#: Files that `inputs.opened` writes into the folder, by what their names are like.
+IMPORTS = ("_inputs-*", "_embedding-*", "_vocabulary-*")
 
 
 @checked
@@ -62,11 +79,11 @@ def run(
         share: (k, n): only every n-th part, from the k-th on, beside other processes that compute the other shares.
         fresh: remove what another run has left in the folder.
         progress: called with (steps done, steps in all).
-        tell: called with a sentence on the cluster, as where its dashboard is.
+        tell: called with a sentence: where the dashboard of the cluster is, or that other versions computed the parts.
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
-        The states. Parts that failed thrice are in `states.failed`.
+        The states. Parts that could not be computed are in `states.failed`.
 
     Raises:
         FileError: where the inputs cannot be read, or the folder holds the parts of another run.
@@ -76,12 +93,20 @@ def run(
         raise OptionError("workers are processes on this machine, 0 or more; a cluster at an address has its own")
     if share is not None and not (1 <= share[0] <= share[1] and not fresh):
         raise OptionError(f"share is (k, n) with 1 <= k <= n, without fresh; found {share}")
+    for name, value in (("steps_per_part", steps_per_part), ("batch", batch)):
+        if value < 1:
+            raise OptionError(f"{name} is a whole number of at least 1; found {value}")
+    for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
+        if wanted is not None and wanted not in known:
+            raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
     prepared = corpus_model(prepare(model))
-    job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
     failed = FAILED.format("" if share is None else f"-{share[0]}")
-    with _folder(job.folder, several=share is not None):
-        begin(job, prepared, index, fresh)
-        for path in job.folder.glob(failed if share else FAILED.format("*")):
+    with _folder(Path(out).absolute(), shared=share is not None):
+        _apart(Path(out), (inputs, *(reading.get(name) for name in ("vocabulary", "embedding")), *prepared.sources))
+        with _imports_undone(Path(out)):
+            job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
+            begin(job, prepared, index, fresh, tell)
+        for path in [job.folder / failed] if share else failed_lists(job.folder):
             path.unlink(missing_ok=True)
         todo = [span for span in missing(job) if share is None or span.number % share[1] == share[0] - 1]
         if scheduler is not None or workers:
@@ -99,16 +124,13 @@ def laid_out(
     model: Model, inputs: Any, out: str | Path, record: Sequence[str] | None, layers: Sequence[int] | None,
     dtype: Stored | None, format: Files, steps_per_part: int, batch: int, reading: dict[str, Any],
 ) -> tuple[Job, Index]:  # fmt: skip
-    """The job of `run`, whose arguments these are, and the sequences. Nothing is written."""
-    for name, value in (("steps_per_part", steps_per_part), ("batch", batch)):
-        if value < 1:
-            raise OptionError(f"{name} is a whole number of at least 1; found {value}")
-    for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
-        if wanted is not None and wanted not in known:
-            raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    source = opened_for(model, inputs, Path(out), **reading)
+    """The job of `run`, whose arguments these are, and the sequences. Only inputs that are no Parquet are written."""
+    source = opened(inputs, model, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
+    taken = {name for block in layout.blocks for name in block.columns}.intersection(source.targets())
+    if taken:
+        raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
     job = Job(
         Path(out).absolute(), source, source.digest(), digest(model), Way(plan_of(model), batch, record_of), layout,
         dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),
@@ -116,79 +138,133 @@ def laid_out(
     return job, index
 
 
+def _apart(folder: Path, read: Iterable[Any]) -> None:
+    """Raise FileError where what is read is one of the files that a run writes into its folder, or removes from it."""
+    target = folder.resolve()
+    for said in read:
+        if not isinstance(said, str | Path):
+            continue
+        for path in {Path(said), Path(str(said).rpartition(":")[0] or said)}:  # FILE:NAME
+            place = path.absolute().parent.resolve() / path.name
+            ours = place.parent == target and (place.name[:1] == "_" or place.name.startswith("part-"))
+            if path.is_dir() and path.resolve() == target:
+                raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
+            if ours and os.path.lexists(path) and not any(fnmatch(place.name, name) for name in IMPORTS):
+                raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
+
+
 @contextmanager
-def _folder(folder: Path, several: bool) -> Iterator[None]:
-    """The folder of a run, which is ours until the context ends. several: runs may write into it. Raises FileError."""
-    with ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            free = several or stack.enter_context(alone(folder))
-        except OSError as error:
-            raise FileError(f"{folder}: {reason(error)}; give a folder that can be written") from None
-        if not free:
-            raise FileError(f"{folder}: another run is writing into it; wait for its end, or give another folder")
-        sweep_folder(folder)
+def _folder(folder: Path, shared: bool) -> Iterator[None]:
+    """The folder of a run, which is ours until the context ends. shared: with others that compute other shares.
+
+    Raises FileError. A folder that is made and in which nothing is left is removed again.
+    """
+    new = not folder.exists()
+    try:
+        with ExitStack() as stack:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+                free = stack.enter_context(alone(folder, shared))
+            except OSError as error:
+                raise FileError(f"{folder}: {reason(error)}; give a folder that can be written") from None
+            if not free:
+                raise FileError(f"{folder}: another run is writing into it; wait for its end, or give another folder")
+            sweep_folder(folder)
+            yield
+    finally:
+        if new:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
+
+
+@contextmanager
+def _imports_undone(folder: Path) -> Iterator[None]:
+    """Where a run is refused, the inputs that it has written into the folder are removed, and not those of others."""
+    before = {path for name in IMPORTS for path in folder.glob(name)}
+    try:
         yield
+    except BaseException:
+        with suppress(FileError):  # a damaged manifest names none
+            there = read_manifest(folder)
+            before |= {folder / Path(path).name for path in (there.inputs if there else ())}
+        for path in {path for name in IMPORTS for path in folder.glob(name)} - before:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
 
 
-def begin(job: Job, model: Model, index: Index, fresh: bool = False) -> None:
-    """The folder with what stands beside the parts. Raises FileError where it holds another run."""
+def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Callable[[str], None] | None = None) -> None:
+    """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
     there = read_manifest(job.folder)
     if there is not None and there.key != job.key and not fresh:
         raise FileError(
-            f"{job.folder} holds the states of another run; what differs is {differences(job, there)}: give another "
-            "folder, or --fresh (fresh=True), which removes those states"
+            f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
+            "folder, or use --fresh (fresh=True), which removes those states"
         )
-    if there is not None and fresh:
+    if fresh and there is not None:
         clear(job.folder, there, job.source.described())
         there = None
+    elif there is None and (others_there := [n for n in (MODEL, INDEX) if os.path.lexists(job.folder / n)]):
+        raise FileError(
+            f"{job.folder / others_there[0]} is there, but no {MANIFEST}, so that it is not known whose it is: give "
+            "another folder, or remove it"
+        )
+    planned = {name for span in job.spans for name in files_of(span.number, job.format)}
+    if foreign := sorted(path.name for path in parts_in(job.folder) if path.name not in planned):
+        instead = "give another folder" if there is None else "use --fresh (fresh=True)"
+        raise FileError(
+            f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}: "
+            f"remove {'it' if len(foreign) == 1 else f'it and {len(foreign) - 1} more'}, or {instead}"
+        )
+    if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
+        tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
+        write_json(job.folder / MANIFEST, manifest(job, model).model_dump())  # first: it says whose the others are
         write_model(job.folder, model, job.source.width)
         write_index(job.folder, index, job.spans)
-        write_json(job.folder / MANIFEST, manifest(job, model).model_dump())
 
 
-#: What differs between two runs, by premise; whether its values say something.
+#: What a premise is called in messages; with its values where they mean something to a reader.
 _CALLED = {
-    "version": ("the version of the files", True),
-    "model": ("the model", False),
-    "inputs": ("the inputs", False),
-    "plan": ("the plan", True),
-    "batch": ("the size of the batches", True),
-    "record": ("what is recorded", True),
-    "dtype": ("the type of the stored values", True),
-    "format": ("the format of the files", True),
-    "parts": ("the division into parts", False),
+    "version": "the version of the files ({} there, {} here)",
+    "model": "the model",
+    "inputs": "the inputs",
+    "plan": "the plan ({} there, {} here)",
+    "batch": "the size of the batches ({} there, {} here)",
+    "record": "what is recorded ({} there, {} here)",
+    "dtype": "the type of the stored values ({} there, {} here)",
+    "format": "the format of the files ({} there, {} here)",
+    "parts": "the division into parts",
 }
 
 
 def differences(job: Job, there: Manifest) -> str:
     """In words, what differs between a run and the one that is in its folder."""
     found: list[str] = []
-    for name, (called, telling) in _CALLED.items():
+    for name, called in _CALLED.items():
         mine, theirs = job.premises[name], there.premises.get(name)
         if mine != theirs and not (name == "parts" and found):  # other inputs have other parts
-            values = (", ".join(one) if isinstance(one, list) else one for one in (theirs, mine))
-            found.append(called + " ({} there, {} here)".format(*values) * telling)
-    return " and ".join(found) or "its key, so that its manifest was changed"
+            found.append(called.format(*(", ".join(v) if isinstance(v, list) else v for v in (theirs, mine))))
+    return " and ".join(found) or "only the key: the manifest was edited"
 
 
 def manifest(job: Job, model: Model) -> Manifest:
     """What the folder of a job says of it."""
-    header = model.header
+    header, source = model.header, Described(**job.source.described())
     return Manifest(
-        key=job.key, premises=job.premises, source=job.source.described(), title=header.title, cell=header.kind,
+        key=job.key, premises=job.premises, source=source, title=header.title, cell=header.kind,
         sources=list(model.sources), imported=list(header.imported), files=job.format, dtype=job.dtype,
         blocks=[BlockInfo(**block._asdict()) for block in job.layout.blocks], parts=list(job.spans),
+        versions=versions(job.way.plan),
     )  # fmt: skip
 
 
 def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
     """Remove the files of a run, its manifest last. source: what is read now, and stays."""
-    names = [name for span in there.spans for name in there.files_of(span.number)]
-    read = {Path(str(value)) for value in there.source.values()} - {Path(str(value)) for value in source.values()}
-    names += [path.name for path in read if path.parent == folder and path.name.startswith("_")]
-    for path in (*folder.glob(FAILED.format("*")), *(folder / name for name in (*names, INDEX, MODEL, MANIFEST))):
+    read = {Path(path) for path in there.inputs} - {Path(str(value)) for value in source.values()}
+    imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
+    beside = (folder / name for name in (INDEX, MODEL, MANIFEST))
+    for path in (*failed_lists(folder), *parts_in(folder), *imports, *beside):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,13 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..base import conveniences
 from ..base.extras import missing
-from ..base.files import read_bytes, read_json
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
 from .arrow import pa
 from .beside import place_of, read_model
 from .layout import Layout
-from .manifest import FAILED, MANIFEST, Manifest, read_manifest
+from .manifest import MANIFEST, Manifest, read_failed, read_manifest
 from .part import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
@@ -53,8 +51,7 @@ class States:
     @cached_property
     def failed(self) -> dict[int, str]:
         """By number, why a part could not be computed."""
-        lists = [read_json(path, read_bytes(path)) for path in sorted(self.folder.glob(FAILED.format("*")))]
-        return {int(one["part"]): str(one["error"]) for one in itertools.chain(*lists)}
+        return read_failed(self.folder)
 
     def __repr__(self) -> str:
         there = self.manifest
@@ -153,19 +150,19 @@ class States:
         self, target: str, line: str | None = "c_t", *, labels: str | Path | None = None, test: float = 0.25,
         seed: int = 0, max_steps: int = 200_000,
     ) -> Probe:  # fmt: skip
-        """Decode a target from the states, linearly, with scikit-learn (docs/corpus.md, Probes).
+        """Decode a target from the states with a linear probe, by scikit-learn (docs/corpus.md, Probes).
 
         Args:
             target: a column of the states: text, true or false, and whole numbers of few values by a logistic
                 regression, other numbers by a ridge regression.
             line: `c_t`, or `1/reverse/c_t`; all that are stored if None.
             labels: a file with the columns `seq_id`, `t` and the target (Parquet or CSV), instead.
-            test: the share of the sequences that are tested, and not learned from.
-            seed: of all that is random.
+            test: the share of the sequences that is kept for testing.
+            seed: random seed.
             max_steps: whole sequences are drawn with at most so many steps together.
 
         Returns:
-            Scores with intervals, the weights of each unit, and what they are worth against a majority and a control.
+            Scores with intervals, the weights of each unit, and how they compare with a majority and a control.
 
         Raises:
             MissingError: for a line or target that there is not.
@@ -179,11 +176,11 @@ class States:
     def verify(
         self, sample: int | str | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
     ) -> CorpusVerification:
-        """Compute a sample again, line by line, and compare what is stored with it (docs/corpus.md, Proof).
+        """Verify a sample: compute it again line by line, and compare what is stored (docs/corpus.md, Verification).
 
         Args:
-            sample: how many sequences, drawn by a seeded hash; all if `"all"` or None.
-            seed: of the drawing.
+            sample: number of sequences, drawn by a seeded hash; all if `"all"` or None.
+            seed: of the sample.
             model: from which the states were computed, as `corpus.run` takes it; that of the folder if None.
             inputs: where the file is now from which they were computed.
 
@@ -202,11 +199,11 @@ class States:
     def units(
         self, line: str | None = None, contexts: int = 3, progress: Callable[[int, int], None] | None = None
     ) -> Units:
-        """What every unit does, measured in one pass over the parts.
+        """Summarize every unit, in one pass over the parts.
 
         Args:
             line: of which line, `c_t` or `1/reverse/c_t`; of all if None.
-            contexts: how many contexts of the highest and of the lowest values are told, one of a sequence.
+            contexts: how many contexts of the highest and of the lowest values are given, one of a sequence.
             progress: called with (steps done, steps in all).
 
         Returns:
@@ -216,9 +213,9 @@ class States:
             tanh below -0.8 and above 0.8, of c_t where its tanh is), NaN of other lines; `memory` in steps: the
             half-life by the forget gate where it was recorded, else ln 2 / -ln r of the correlation r with the step
             before, as `memory_by` says; `dead`, whether all values are the same but for rounding; `not_finite`, how
-            many values are NaN or infinite, which count for nothing; the correlation `r_…` with each column of numbers
+            many values are NaN or infinite, which are ignored; the correlation `r_…` with each column of numbers
             or truth values that the input brought; `moves_at`, the tokens at which a unit changes most from the step
-            before, on average; `highest`, `lowest`, the text around these values.
+            that was computed before, on average; `highest`, `lowest`, the text around these values.
 
         Raises:
             MissingError: for a line that was not recorded, or where no part is there.

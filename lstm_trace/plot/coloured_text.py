@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from unicodedata import category
@@ -12,14 +13,17 @@ from ..base.arrays import Array
 from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..base.text.visible import seen, visible
-from ..printable import printable
 from .furniture import LABEL
 from .heat.colours import Scale
 
 #: Parts that share a letter at most.
 MARKS = 8
-#: Columns of words from which they are set apart by spaces.
-WORDS = 2.5
+#: Letters of words on average, from which they are set apart by spaces; and letters of one that count.
+WORDS, COUNTED = 1.5, 10
+#: The share of parts with spaces of their own, as those of a tokenizer have, from which none are set between them.
+OWN_SPACES = 1 / 20
+#: What stands for no text, and says nothing of what the others are: <s>, [CLS].
+_SPECIAL_PART = re.compile(r"<[^<>]+>|\[[^\[\]]+\]")
 #: Characters of a part of a text at most; a file may hold megabytes.
 LONGEST = 400
 #: Colours of a terminal, of 256, from weak to strong: above and below 0; black letters can be read on all of them.
@@ -77,15 +81,28 @@ def is_mark(label: str) -> bool:
     return bool(label) and category(label[0])[0] == "M"
 
 
-def tokens(labels: Sequence[str], steps: Sequence[int]) -> Tokens:
-    """The text of some steps: their labels, or their numbers where they have none."""
+def tokens(labels: Sequence[str], steps: Sequence[int], spaced: bool | None = None) -> Tokens:
+    """The text of some steps: their labels, or their numbers where they have none. spaced: as `are_words` if None."""
     if not any(labels):
         return Tokens(tuple(map(str, steps)), True)
-    labels = [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in labels]
-    wide = float(np.mean([cells(printable(label)) for label in labels if label]))
-    numbers = any(len(label) > 1 for label in labels) and all(label.isdecimal() for label in labels if label)
-    apart = wide >= WORDS or numbers  # 14 and 16 are no 1416
-    return Tokens(tuple(labels), apart and not any(c.isspace() for label in labels for c in label))
+    short = [label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}…" for label in labels]
+    return Tokens(tuple(short), are_words(labels) if spaced is None else spaced)
+
+
+def are_words(labels: Sequence[str]) -> bool:
+    """Whether parts of a text are words, which have several letters and no spaces of their own: not letters, not bytes.
+
+    >>> are_words(["a", "cat", "sat", "."]), are_words(list("a cat")), are_words(["a", " cat", " sat", "."])
+    (True, False, False)
+    """
+    there = [label for label in labels if label]
+    numbers = any(len(label) > 1 for label in there) and all(label.isdecimal() for label in there)
+    plain = [label for label in there if not _SPECIAL_PART.fullmatch(label[:LONGEST])]
+    letters = sum(sum(category(c)[0] != "M" for c in label[:COUNTED]) for label in plain)
+    inner = (label.strip("\r\n") for label in there)
+    own = sum(label != label.strip() for label in inner)
+    long = numbers or letters >= WORDS * len(plain)  # 14 and 16 are no 1416
+    return bool(there) and long and own < OWN_SPACES * len(there)
 
 
 def strength(scale: Scale, values: Array) -> Array:
@@ -99,26 +116,37 @@ def strength(scale: Scale, values: Array) -> Array:
     return np.where(finite, share, np.nan)
 
 
-def paragraph(found: Tokens, strengths: Array, valid: Array, said: Sequence[str], between: str = ", ") -> str:
-    """The parts as a paragraph of a page. said: of each part, where it is pointed at; between: in a list of two."""
+def paragraph(
+    found: Tokens, strengths: Array, valid: Array, said: Sequence[str], between: str = ", ", marked: range = range(0)
+) -> str:
+    """The parts as a paragraph of a page.
+
+    said: of each part, where it is pointed at; between: in a list of two; marked: the places of parts that are set off.
+    """
     gap = " " if found.spaced else ""
-    parts = (_cluster(found.labels, strengths, valid, said, between, places) for places in found.clusters())
+    parts = (_cluster(found.labels, strengths, valid, said, between, places, marked) for places in found.clusters())
     return f'<p class="tokens">{gap.join(parts)}</p>\n'
 
 
 def _cluster(
-    every: Sequence[str], strengths: Array, valid: Array, said: Sequence[str], between: str, places: list[int]
+    every: Sequence[str],
+    strengths: Array,
+    valid: Array,
+    said: Sequence[str],
+    between: str,
+    places: list[int],
+    marked: range,
 ) -> str:
     """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
     labels = [every[k] for k in places]
     inner = "".join(f"<i>↵</i>{escape(seen(label))}" if "\n" in label else escape(seen(label)) for label in labels)
     if len(places) == 1 and not is_mark(labels[0]):
         k = places[0]
-        return f'<span {ground(strengths[k], valid[k])} title="{escape(said[k])}">{inner}</span>'
+        return f'<span {ground(strengths[k], valid[k], marked=k in marked)} title="{escape(said[k])}">{inner}</span>'
     shares = []
     for n, (k, label) in enumerate(zip(places, labels, strict=True)):
         told = escape(between.join((visible(label, LABEL), said[k])))
-        shares.append(f'<b {ground(strengths[k], valid[k], f"--k:{n}")} title="{told}"></b>')
+        shares.append(f'<b {ground(strengths[k], valid[k], f"--k:{n}", k in marked)} title="{told}"></b>')
     return f'<span class="joined" style="--n:{len(places)}">{inner}{"".join(shares)}</span>'
 
 
@@ -137,16 +165,24 @@ def legend(scale: Scale, colours: bool) -> str:
     return f"{low} {''.join(_BLOCKS[abs(level) - 1] if level else ' ' for level in levels)} {high}"
 
 
-def lines(found: Tokens, strengths: Array, valid: Array, width: int, colours: bool) -> Iterator[str]:
-    """The lines that a terminal shows: with colours behind the parts, or with marks below them."""
+def lines(
+    found: Tokens, strengths: Array, valid: Array, width: int, colours: bool, marked: range = range(0)
+) -> Iterator[str]:
+    """The lines that a terminal shows: with colours behind the parts, or with marks below them.
+
+    marked: the places of parts that are set off: underlined, or with ^ below them.
+    """
     gap = " " if found.spaced else ""
     levels = [_level(share, there) for share, there in zip(strengths, valid, strict=True)]
     margin = 0 if colours else 2
     for line in found.lines([cells(label + gap) for label in found.shown], width - margin):
         if colours:
-            yield gap.join(_coloured(found.shown[k], levels[k]) for k in line)
+            yield gap.join(_coloured(found.shown[k], levels[k], k in marked) for k in line)
             continue
         yield " " * margin + gap.join(found.shown[k] for k in line).rstrip()
+        carets = "".join(("^" if k in marked else " ") * cells(found.shown[k]) + " " * len(gap) for k in line).rstrip()
+        if carets:
+            yield " " * margin + carets
         for sign, mark in ((1, "+"), (-1, "−")):
             marks = "".join(_mark(found.shown[k], levels[k], sign) + " " * len(gap) for k in line).rstrip()
             if marks:
@@ -160,22 +196,23 @@ def _level(share: float, valid: bool) -> int | str:
     return "#" if not np.isfinite(share) else int(np.rint(share * 4))
 
 
-def ground(share: float, valid: bool, more: str = "") -> str:
+def ground(share: float, valid: bool, more: str = "", marked: bool = False) -> str:
     """The class and style of what is behind a part in a page. share: see `strength`. more: of its style."""
     if not valid or np.isnan(share):
         kind, styles = "box" if valid else "padded", [more]
     else:
         kind, styles = "above" if share >= 0 else "below", [f"--a:{100 * abs(share):.1f}%", more]
-    style = ";".join(filter(None, styles))
+    style, kind = ";".join(filter(None, styles)), f"{kind} inside" if marked else kind
     return f'class="{kind}" style="{style}"' if style else f'class="{kind}"'
 
 
-def _coloured(label: str, level: int | str) -> str:
-    if level == 0:
-        return label
+def _coloured(label: str, level: int | str, marked: bool = False) -> str:
+    codes = ["1;4"] if marked else []
     if isinstance(level, str):
-        return f"\x1b[{_SPECIAL[level]}m{label}\x1b[0m"
-    return f"\x1b[48;5;{(_ABOVE if level > 0 else _BELOW)[abs(level) - 1]};38;5;16m{label}\x1b[0m"
+        codes.append(_SPECIAL[level])
+    elif level:
+        codes.append(f"48;5;{(_ABOVE if level > 0 else _BELOW)[abs(level) - 1]};38;5;16")
+    return f"\x1b[{';'.join(codes)}m{label}\x1b[0m" if codes else label
 
 
 def _mark(label: str, level: int | str, sign: int) -> str:

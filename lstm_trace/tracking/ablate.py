@@ -1,4 +1,4 @@
-"""Units are held over a corpus, and what changes is measured: the output, or how well it says a target.
+"""Units are held over a corpus, and what changes is measured: the output, or how well it predicts a target.
 
 Each unit alone, all together, and random groups of as many other units of the same lines, as a control.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.arrow import pa
 from ..corpus.computing import Way, states
-from ..corpus.inputs import opened_for
+from ..corpus.inputs import opened as opened_inputs
 from ..corpus.job import corpus_model, plan_of
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
@@ -43,7 +43,7 @@ READ = 50_000
 
 @dataclass(frozen=True, repr=False)
 class Ablation(Told):
-    """What holding units changes. measure: what is measured, in words; to: at what the units are held.
+    """What holding units changes. measure: what is measured, in words; to: the value the units are held at.
 
     rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
     change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
@@ -89,13 +89,13 @@ def ablate(
         units: addresses, as `c_t[35]` or `1/reverse/c_t[35]`.
         metric: `output`, the mean size of the change of the model's output, over its units; or a column of the inputs:
             of classes the accuracy, of numbers the mean size of the error.
-        to: at what they are held: a number, or a multiple, `"*0.5"`.
-        readout: the line whose largest unit is the class that the model says. Where `metric` is a column and there is
-            none, a probe says it, which has learned from the output of other sequences, without a hold.
+        to: the value to hold them at, or a factor, `"*0.5"`.
+        readout: the line whose largest unit is the predicted class. Where `metric` is a column and there is none, a
+            probe predicts it, which has learned from the output of other sequences, without a hold.
         controls: so many random groups of other units.
         max_steps: whole sequences are drawn with at most so many steps together.
         batch: sequences that are computed at once.
-        seed: of all that is random.
+        seed: random seed.
         reading: how the inputs are read; see `inputs.opened`.
 
     Returns:
@@ -104,13 +104,13 @@ def ablate(
     Raises:
         LstmTraceError: where model, inputs and arguments do not fit together.
     """
-    there = _states(model)
-    prepared = corpus_model(prepare(model)) if there is None else there.model()
+    corpus = _states(model)
+    prepared = corpus_model(prepare(model)) if corpus is None else corpus.model()
     with TemporaryDirectory() as folder:
-        if inputs is None and there is not None:
-            source = source_of(there, prepared)
+        if inputs is None and corpus is not None:
+            source = source_of(corpus, prepared)
         else:
-            source = opened_for(prepared, inputs, Path(folder), **reading)
+            source = opened_inputs(inputs, prepared, Path(folder), **reading)
         trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
         lines = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
         last = prepared.stages()[-1]
@@ -146,18 +146,18 @@ def _states(model: Any) -> States | None:
     return model if isinstance(model, States) else None
 
 
-def _groups(there: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
+def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
     """What is held together: addresses, by name. Raises OptionError, MissingError."""
-    chosen = list(dict.fromkeys(map(there.unit, units)))
+    chosen = list(dict.fromkeys(map(lines.unit, units)))
     if not chosen:
         raise OptionError("units: expected at least one, as in c_t[35]")
     others = [(b, j) for b in dict.fromkeys(b for b, _ in chosen) for j in range(b.width) if (b, j) not in chosen]
-    names = [there.address(*unit) for unit in chosen]
+    names = [lines.address(*unit) for unit in chosen]
     groups = ({name: [name] for name in names} if len(names) > 1 else {}) | {"all": names}
     rng = generator(seed)
     random = {tuple(sorted(rng.permutation(len(others))[: len(names)].tolist())): None for _ in range(controls)}
     for k, at in enumerate(random if len(others) >= len(names) else (), 1):
-        groups[f"random {k}"] = [there.address(*others[one]) for one in at]
+        groups[f"random {k}"] = [lines.address(*others[one]) for one in at]
     return groups
 
 
@@ -190,26 +190,26 @@ def _metric(
     values, classes, counts = read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
     y[counts] = values
-    there = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
+    labelled = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
     if readout is not None:
         if not classes or not all(isinstance(one, int) and 0 <= one < free.shape[1] for one in classes):
-            raise OptionError(f"readout: {line} says the classes 0 to {free.shape[1] - 1}; {metric} has others")
+            raise OptionError(f"readout: {line} has the classes 0 to {free.shape[1] - 1}; {metric} has others")
         true = np.array(classes, np.int64)[y]
         return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
     needs_sklearn()
-    test = np.zeros(len(there), bool)
-    test[there] = tested(rows.ids[there], 0.25, seed)
-    new = np.repeat(test, rows.lengths)
-    old = counts & ~new
-    something_to_decode(y[old], metric)
-    x, mean, scale = standardized(free, old)
-    fit = fitted(x[old], y[old], bool(classes))
+    held_out = np.zeros(len(labelled), bool)
+    held_out[labelled] = tested(rows.ids[labelled], 0.25, seed)
+    test = np.repeat(held_out, rows.lengths)
+    train = counts & ~test
+    something_to_decode(y[train], metric)
+    x, mean, scale = standardized(free, train)
+    fit = fitted(x[train], y[train], bool(classes))
 
     def score(held: Array) -> Array:
-        said = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
-        return said == y if classes else np.abs(said - y)
+        predicted = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
+        return predicted == y if classes else np.abs(predicted - y)
 
-    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & new
+    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & test
 
 
 def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -11,9 +12,10 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.text.markup import escape
 from ..base.text.visible import visible
+from ..corpus.rows import TOKEN
 from ..errors import counted
 from ..plot import coloured_text, page
-from ..plot.coloured_text import Tokens, strength, tokens
+from ..plot.coloured_text import Tokens, are_words, strength, tokens
 from ..plot.furniture import shown_number
 from ..plot.heat.colours import Scale, gate, symmetric
 from ..printable import printable
@@ -21,6 +23,10 @@ from ..printable import printable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..corpus.states import States
+
+#: Tokens by which it is decided whether they are words.
+SAMPLE = 2000
 #: Columns of the name of a sequence at most.
 NAME = 40
 
@@ -30,7 +36,8 @@ class Context(NamedTuple):
 
     t: the step at which it begins, `length` steps long; value: at t, or over the stretch. first: the step of the first
     of `tokens`, which are the numbers of the steps where the corpus has no tokens, and end early in a stretch of
-    thousands; values: (tokens,), of the unit. others: units beside those asked for that are on throughout.
+    thousands; values: (tokens,), of the unit. others: units beside those asked for that are on throughout. spaced:
+    whether spaces are set between the tokens.
     """
 
     sequence: int | str
@@ -41,6 +48,18 @@ class Context(NamedTuple):
     values: Array
     length: int = 1
     others: int | None = None
+    spaced: bool = False
+
+    @property
+    def found(self) -> Tokens:
+        """The text."""
+        return tokens(self.tokens, (), self.spaced)
+
+    @property
+    def stretch(self) -> range:
+        """The places of the stretch among the tokens."""
+        at = self.t - self.first
+        return range(at, min(at + self.length, len(self.tokens)))
 
     @property
     def place(self) -> str:
@@ -52,20 +71,21 @@ class Context(NamedTuple):
     @property
     def text(self) -> str:
         """The text on one line, with the stretch in ‹ ›."""
-        found, at = tokens(self.tokens, ()), self.t - self.first
+        found, at = self.found, self.stretch
         gap = " " if found.spaced else ""
         shown = [visible(label) for label in found.labels] if found.spaced else list(found.shown)
-        inner = gap.join(shown[at : at + self.length])
-        return gap.join([*shown[:at], f"‹{inner}›", *shown[at + self.length :]])
+        inner = gap.join(shown[at.start : at.stop])
+        return gap.join([*shown[: at.start], f"‹{inner}›", *shown[at.stop :]])
 
 
 @dataclass(frozen=True, repr=False)
 class Contexts(Sequence[Context]):
-    """Some contexts. title: what they are of. range: of the values, as of `Block`."""
+    """Some contexts. title: what they show; range: of the values, as of `Block`; about: what the number of each is."""
 
     title: str
     found: tuple[Context, ...]
     range: str = ""
+    about: str = ""
 
     @overload
     def __getitem__(self, at: int) -> Context: ...
@@ -98,22 +118,32 @@ class Contexts(Sequence[Context]):
         if not self.found:
             return f"{self.title}: nothing found\n"
         scale = self.scale
-        lines = [printable(self.title), coloured_text.legend(scale, colours)]
+        lines = [printable(self.title), *textwrap.wrap(self.about, columns), coloured_text.legend(scale, colours)]
         for one in self.found:
             lines += ["", printable(one.place)]
-            lines += coloured_text.lines(*_coloured(one, scale), columns, colours)
+            lines += coloured_text.lines(*_coloured(one, scale), columns, colours, one.stretch)
         return "\n".join(lines) + "\n"
 
     def html(self, title: str = "") -> str:
         """The texts as a page that loads nothing; a token says its value where it is pointed at."""
         scale = self.scale if self.found else gate()
         parts = [f'<p class="over">{coloured_text.ends(scale)}</p>' if self.found else "<p>nothing found</p>"]
+        if self.found and self.about:
+            parts.insert(0, f"<p>{escape(self.about)}</p>")
         for one in self.found:
             said = [f"t = {one.first + k}: {shown_number(v)}" for k, v in enumerate(one.values)]
             parts.append(f'<h2 class="over"><span>{escape(one.place)}</span></h2>')
-            parts.append(coloured_text.paragraph(*_coloured(one, scale), said))
+            parts.append(coloured_text.paragraph(*_coloured(one, scale), said, marked=one.stretch))
         return page.whole(title or self.title, "", "en", f'<div class="lstm-text">{chr(10).join(parts)}</div>')
 
 
 def _coloured(one: Context, scale: Scale) -> tuple[Tokens, Array, Array]:
-    return tokens(one.tokens, ()), strength(scale, one.values), np.ones(len(one.values), bool)
+    return one.found, strength(scale, one.values), np.ones(len(one.values), bool)
+
+
+def spaced(states: States) -> bool:
+    """Whether spaces are set between the tokens of a corpus, by the first ones: a stretch alone may have short ones."""
+    first = next(iter(states.parts())).places
+    return TOKEN not in first.column_names or are_words(
+        [text or "" for text in first.column(TOKEN)[:SAMPLE].to_pylist()]
+    )

@@ -51,18 +51,18 @@ def gathered(
     lengths = [np.diff(part.starts) for part in states.parts()]
     ids = np.concatenate([part.ids for part in states.parts()])
     table = None if labels is None else _labels(labels, target, next(states.parts()).places.field(SEQUENCE).type)
-    there = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
-    among = np.flatnonzero([one in there for one in ids.tolist()])
-    if not len(among):
+    labelled_ids = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
+    candidates = np.flatnonzero([one in labelled_ids for one in ids.tolist()])
+    if not len(candidates):
         theirs, ours = (
-            next((repr(one)[:60] for one in some if one is not None), "none") for some in (there, ids.tolist())
+            next((repr(one)[:60] for one in some if one is not None), "none") for some in (labelled_ids, ids.tolist())
         )
         raise FileError(
             f"{labels}: no {SEQUENCE} is that of a sequence of the states; it has {theirs}, they have {ours}"
         )
     chosen = np.zeros(len(ids), bool)
     width = sum(block.width for block in blocks)
-    chosen[among[drawn(ids[among], np.concatenate(lengths)[among], seed, steps, width)]] = True
+    chosen[candidates[drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)]] = True
     columns = [name for name in (SEQUENCE, STEP, TOKEN, target) if name in (SEQUENCE, *known)]
     found, values = [], []
     for part, here in zip(states.parts(), np.split(chosen, np.cumsum([*map(len, lengths)])[:-1]), strict=True):
@@ -82,7 +82,7 @@ def gathered(
     x = x.astype(np.float32) if x.dtype == np.float16 else x
     kept = enough(labelled_steps, target)
     return Sample(
-        x, y, classes, tokens, ids[chosen][kept], labelled_steps[kept], int(counts.sum()) - len(y), len(among)
+        x, y, classes, tokens, ids[chosen][kept], labelled_steps[kept], int(counts.sum()) - len(y), len(candidates)
     )
 
 

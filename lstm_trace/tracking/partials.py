@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.network import layer_and_direction
 from ..corpus.arrow import compute, pa
 from ..corpus.layout import Block
 from ..corpus.rows import TOKEN
@@ -31,15 +32,36 @@ ROOM = 1 << 22
 AT_ONCE, PLACE = 16, 40
 
 
-class Partial(NamedTuple):
-    """The measures of U units over some rows.
+class Pairs(NamedTuple):
+    """Of pairs of numbers: how many, both means, the sums of squares and products of what differs from the means.
 
-    pairs: (6, 2 + targets, U), of the pairs of a value and itself, of a value and that of the step before, of a value
-    and each target: how many, both means, the sums of squares and products of what differs from the means. counts:
-    (4, U), values that are not finite, left and right of the thresholds, halvings by the gate. changes: (2, V, U), for
-    each token the steps, and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of k
-    sequences the highest value, and the lowest with its sign turned round; -inf where there is none. places: of these,
-    the number of the part and the row there.
+    Each is (2 + targets, U): of a value and itself, of a value and that of the step before, of a value and each target.
+    """
+
+    n: Array
+    x: Array
+    y: Array
+    xx: Array
+    yy: Array
+    xy: Array
+
+
+class Counts(NamedTuple):
+    """(U,), how many values are not finite, left and right of the thresholds; and the halvings by the gate."""
+
+    not_finite: Array
+    left: Array
+    right: Array
+    halvings: Array
+
+
+class Partial(NamedTuple):
+    """The measures of U units over some rows, arrays whose last axis is the unit.
+
+    pairs: (6, 2 + targets, U), see `Pairs`. counts: (4, U), see `Counts`. changes: (2, V, U), for each token the steps,
+    and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of k sequences the highest value,
+    and the lowest with its sign turned round; -inf where there is none. places: of these, the number of the part and
+    the row there.
     """
 
     pairs: Array
@@ -52,7 +74,7 @@ class Partial(NamedTuple):
     @property
     def steps(self) -> int:
         """How many rows they are."""
-        return int(self.pairs[0, 0, 0] + self.counts[0, 0])
+        return int(Pairs(*self.pairs).n[0, 0] + Counts(*self.counts).not_finite[0])
 
 
 def merge(a: Partial, b: Partial) -> Partial:
@@ -60,21 +82,22 @@ def merge(a: Partial, b: Partial) -> Partial:
     best, places = (np.concatenate(two, axis=1) for two in ((a.best, b.best), (a.places, b.places)))
     order = np.lexsort((places, -best), axis=1)[:, : a.best.shape[1]]
     return Partial(
-        _pairs(a.pairs, b.pairs), a.counts + b.counts, a.changes + b.changes, np.concatenate([a.sample, b.sample]),
-        *(np.take_along_axis(found, order, 1) for found in (best, places)),
+        _pairs(Pairs(*a.pairs), Pairs(*b.pairs)), a.counts + b.counts, a.changes + b.changes,
+        np.concatenate([a.sample, b.sample]), *(np.take_along_axis(found, order, 1) for found in (best, places)),
     )  # fmt: skip
 
 
-def _pairs(a: Array, b: Array) -> Array:
+def _pairs(a: Pairs, b: Pairs) -> Array:
     """The pairs of both (Chan, Golub & LeVeque 1983)."""
-    n, (x, y) = a[0] + b[0], b[1:3] - a[1:3]
-    share = b[0] / np.maximum(n, 1)
-    products = np.stack([x * x, y * y, x * y]) * a[0] * share
-    return np.stack([n, a[1] + x * share, a[2] + y * share, *(a[3:] + b[3:] + products)])
+    n, x, y = a.n + b.n, b.x - a.x, b.y - a.y
+    share = b.n / np.maximum(n, 1)
+    both = a.n * share
+    sums = a.xx + b.xx + x * x * both, a.yy + b.yy + y * y * both, a.xy + b.xy + x * y * both
+    return np.stack(Pairs(n, a.x + x * share, a.y + y * share, *sums))
 
 
-def correlation(pairs: Array) -> Array:
-    """Pearson's; NaN where one of the two does not vary, but by rounding. pairs: (6, …)."""
+def correlation(pairs: Pairs) -> Array:
+    """Pearson's; NaN where one of the two does not vary, but by rounding."""
     n, x, y, xx, yy, xy = pairs
     least = n * (8 * np.finfo(np.float64).eps) ** 2
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -126,6 +149,7 @@ class Measure:
 
     def _of(self, block: Block, rows: _Rows) -> Iterator[Partial]:
         every = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
+        backwards = layer_and_direction(block.scope)[1] == "reverse"
         gate, limits = every.get((block.scope, block.keeps, block.width)), thresholds(block)
         for first in range(0, block.width, AT_ONCE):
             units = range(first, min(first + AT_ONCE, block.width))
@@ -133,7 +157,7 @@ class Measure:
             for raw, of_gate in zip(rows.part.values(block, units).T, kept, strict=True):
                 known = of_gate is not None and np.isfinite(of_gate).all()
                 halved = halvings(of_gate.astype(np.float64)).sum() if known else np.nan
-                yield rows.measured(np.ascontiguousarray(raw), limits, halved)
+                yield rows.measured(np.ascontiguousarray(raw), limits, halved, backwards)
 
 
 def thresholds(block: Block) -> tuple[float, float]:
@@ -144,6 +168,24 @@ def thresholds(block: Block) -> tuple[float, float]:
 
 def _often(item: tuple[str, int]) -> tuple[int, str]:
     return -item[1], item[0]
+
+
+class _Weights(NamedTuple):
+    """What counts of R steps: of pairs of neighbours (R - 1,), of steps (R, 3 + targets).
+
+    near: neighbours of one sequence. codes: their tokens; steps: how many of each. w: a step itself, one that has a
+    step before, those with each target, one that has a step after; n: how many of each but the last. y: the targets
+    (targets, R), their sums, and those of their squares.
+    """
+
+    near: Array
+    codes: Array
+    steps: Array
+    w: Array
+    n: Array
+    y: Array
+    y_sums: Array
+    y_squares: Array
 
 
 class _Rows:
@@ -159,31 +201,29 @@ class _Rows:
         self.centres = np.array([one[w].mean() if w.any() else 0.0 for one, w in zip(y, known, strict=True)])
         self.known, self.y = known, np.where(known, np.reshape(y, known.shape) - self.centres[:, None], 0.0)
         self.sampled = np.flatnonzero(_hashes(part) < measure.share) if measure.share < 1 else slice(None)
-        self.codes = np.full(rows - 1, self.words)
+        every = np.full(rows, self.words)
         if self.words:
             tokens = compute.fill_null(part.places.column(TOKEN).cast(pa.large_string()), "")
             found = compute.index_in(tokens, value_set=pa.array(measure.vocabulary, tokens.type))
-            self.codes = compute.fill_null(found, self.words).to_numpy()[1:]
-        self.whole = self.weights(np.ones(rows))
+            every = compute.fill_null(found, self.words).to_numpy()
+        #: At which token of two neighbours a unit has changed: the later one, or the earlier where it runs backwards.
+        self.codes = every[1:], every[:-1]
+        self.whole = [self.weights(np.ones(rows), backwards) for backwards in (False, True)]
         self.room = np.empty((2, rows))  # to allocate it for each unit would take more time than to compute with it
 
-    def weights(self, there: Array) -> tuple[Array, ...]:
-        """What counts of the steps that are there, not 0 in (R,).
-
-        Neighbours (R - 1,); their tokens, and how many of each; steps (R, 3 + targets); how many of each; the targets
-        (targets, R), their sums and those of their squares.
-        """
+    def weights(self, there: Array, backwards: bool) -> _Weights:
+        """Of the steps that are there, not 0 in (R,)."""
         near, y = self.within * there[1:] * there[:-1], self.y * there
-        codes = np.where(near, self.codes, self.words).astype(np.intp)
+        codes = np.where(near, self.codes[backwards], self.words).astype(np.intp)
         w = np.stack([there, np.append(0.0, near), *(self.known * there), np.append(near, 0.0)], axis=1)
         steps = np.bincount(codes, minlength=self.words + 1)
-        return near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1)
+        return _Weights(near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1))
 
-    def measured(self, raw: Array, limits: tuple[float, float], halved: float) -> Partial:
+    def measured(self, raw: Array, limits: tuple[float, float], halved: float, backwards: bool) -> Partial:
         """Of one unit, without the last axis. raw: (R,), as stored."""
         there = np.isfinite(raw)
         whole = bool(there.all())
-        near, codes, steps, w, n, y, y_sums, y_squares = self.whole if whole else self.weights(there.astype(np.float64))
+        of = self.whole[backwards] if whole else self.weights(there.astype(np.float64), backwards)
         seen = raw if whole else raw[there]
         mean = seen.mean(dtype=np.float64) if seen.size else 0.0
         x = np.subtract(raw, np.float64(mean), out=self.room[0])
@@ -191,23 +231,23 @@ class _Rows:
         if not whole:
             x[~there], sample = 0.0, np.where(there, raw, np.nan)
             sides = np.where(there, raw, -np.inf), np.where(there, -raw, -np.inf)
-        (sx, *sums, before), (xx, *squares, before2) = x @ w, np.multiply(x, x, out=self.room[1]) @ w
-        lag = np.multiply(x[1:], x[:-1], out=self.room[1, 1:]) @ near
-        sums = np.array([[sx, *sums], [sx, before, *y_sums]])
-        products = np.array([[xx, *squares], [xx, before2, *y_squares], [xx, lag, *(y @ x)]])
-        count = np.maximum(n, 1)
-        means = np.array([np.full(len(n), mean), [mean, mean, *self.centres]]) + sums / count
+        (sx, *sums, before), (xx, *squares, before2) = x @ of.w, np.multiply(x, x, out=self.room[1]) @ of.w
+        lag = np.multiply(x[1:], x[:-1], out=self.room[1, 1:]) @ of.near
+        sums = np.array([[sx, *sums], [sx, before, *of.y_sums]])
+        products = np.array([[xx, *squares], [xx, before2, *of.y_squares], [xx, lag, *(of.y @ x)]])
+        count = np.maximum(of.n, 1)
+        means = np.array([np.full(len(of.n), mean), [mean, mean, *self.centres]]) + sums / count
         products -= np.array([sums[0] ** 2, sums[1] ** 2, sums[0] * sums[1]]) / count
         saturated = np.count_nonzero(seen < limits[0]), np.count_nonzero(seen > limits[1])
         sizes = np.abs(np.subtract(x[1:], x[:-1], out=self.room[1, 1:]), out=self.room[1, 1:])
-        moved = np.bincount(codes, sizes, self.words + 1)
+        moved = np.bincount(of.codes, sizes, self.words + 1)
         best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
         for side, values in enumerate(sides):
             for k, (value, row) in enumerate(highest(values, self.part.starts, self.kept)):
                 best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
         return Partial(
-            np.array([n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
-            np.array([steps, moved])[:, :-1], sample[self.sampled], best, places,
+            np.stack(Pairs(of.n, *means, *products)), np.array(Counts(len(raw) - len(seen), *saturated, halved)),
+            np.array([of.steps, moved])[:, :-1], sample[self.sampled], best, places,
         )  # fmt: skip
 
 

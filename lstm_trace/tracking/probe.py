@@ -120,40 +120,40 @@ def probe(
 
 
 def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, seed: int) -> Probe:
-    y, classes, new = sample.y, sample.classes, np.repeat(held, sample.lengths)
-    old = ~new
-    for side in (y[old], *(() if classes else (y[new],))):
+    y, classes, test = sample.y, sample.classes, np.repeat(held, sample.lengths)
+    train = ~test
+    for side in (y[train], *(() if classes else (y[test],))):
         something_to_decode(side, target)
-    x, mean, scale = standardized(sample.x, old)
-    before, after = x[old], x[new]
+    x, mean, scale = standardized(sample.x, train)
+    x_train, x_test = x[train], x[test]
     del x
     rng, kinds, which = generator(seed), None, np.arange(len(y))
     if sample.tokens is not None:
         kinds, which = np.unique(sample.tokens, return_inverse=True)
-    control = rng.choice(y[old], len(y) if kinds is None else len(kinds))[which]
-    explained = _explained(before, y[old], len(classes))
-    fit, other = (fitted(before, truth[old], bool(classes)) for truth in (y, control))
+    control = rng.choice(y[train], len(y) if kinds is None else len(kinds))[which]
+    explained = _explained(x_train, y[train], len(classes))
+    fit, other = (fitted(x_train, truth[train], bool(classes)) for truth in (y, control))
     tried = {
-        int(j): fitted(before[:, [j]], y[old], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
+        int(j): fitted(x_train[:, [j]], y[train], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
     }
-    best = max(tried, key=lambda j: float(tried[j].score(before[:, [j]], y[old])))
-    alone = tried[best].predict(after[:, [best]])
-    usual, random = (np.bincount(v[old]).argmax() if classes else v[old].mean() for v in (y, control))
-    said = {"probe": (fit.predict(after), y), "baseline": (usual, y), "best unit": (alone, y),
-            "control": (other.predict(after), control), "control baseline": (random, control)}  # fmt: skip
+    best = max(tried, key=lambda j: float(tried[j].score(x_train[:, [j]], y[train])))
+    alone = tried[best].predict(x_test[:, [best]])
+    majority, control_baseline = (np.bincount(v[train]).argmax() if classes else v[train].mean() for v in (y, control))
+    predicted = {"probe": (fit.predict(x_test), y), "baseline": (majority, y), "best unit": (alone, y),
+            "control": (other.predict(x_test), control), "control baseline": (control_baseline, control)}  # fmt: skip
     weights = np.atleast_2d(np.asarray(fit.coef_, np.float64))
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     if classes:
-        np.add.at(confusion, (y[new], said["probe"][0]), 1)
-    pairs = {name: (told, truth[new]) for name, (told, truth) in said.items()}
+        np.add.at(confusion, (y[test], predicted["probe"][0]), 1)
+    pairs = {name: (prediction, truth[test]) for name, (prediction, truth) in predicted.items()}
     scores, selective = _scores(pairs, sample.lengths[held], classes, seed)
     return Probe(
-        target=target, units=units, classes=classes, baseline=classes[usual] if classes else float(usual),
+        target=target, units=units, classes=classes, baseline=classes[majority] if classes else float(majority),
         weighed=tuple(classes[k] for k in fit.classes_[-len(weights) :]) if classes else (), best=units[best][0],
         scores=scores, selective=selective,
         weights=weights / scale, standardized=weights, explained=explained, confusion=confusion,
         intercept=np.atleast_1d(fit.intercept_) - weights @ (mean / scale),
-        sequences=(int((~held).sum()), int(held.sum())), steps=(int(old.sum()), int(new.sum())), every=sample.every,
+        sequences=(int((~held).sum()), int(held.sum())), steps=(int(train.sum()), int(test.sum())), every=sample.every,
         missing=sample.missing, tokens=None if kinds is None else len(kinds),
         converged=not classes or bool(fit.n_iter_.max() < ITERATIONS),
     )  # fmt: skip
@@ -173,11 +173,11 @@ def something_to_decode(y: Array, target: str) -> None:
         raise OptionError(f"{target} is the same in all steps that were drawn: there is nothing to decode")
 
 
-def standardized(x: Array, old: Array) -> tuple[Array, Array, Array]:
-    """x with mean 0 and standard deviation 1 in the rows `old`, those means, and those deviations (1 where it is 0)."""
-    mean = x[old].mean(axis=0, dtype=np.float64)
+def standardized(x: Array, train: Array) -> tuple[Array, Array, Array]:
+    """x with mean 0 and standard deviation 1 in the rows `train`, those means and deviations (1 where it is 0)."""
+    mean = x[train].mean(axis=0, dtype=np.float64)
     z = x - mean.astype(x.dtype)
-    sd = np.sqrt(np.einsum("ij,ij->j", z[old], z[old], dtype=np.float64) / np.count_nonzero(old))
+    sd = np.sqrt(np.einsum("ij,ij->j", z[train], z[train], dtype=np.float64) / np.count_nonzero(train))
     scale = np.where(sd > 0, sd, 1.0)
     z /= scale.astype(x.dtype)
     return z, mean, scale
@@ -207,15 +207,15 @@ def _explained(x: Array, y: Array, classes: int) -> Array:
 
 
 def _scores(
-    said: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
+    predicted: dict[str, tuple[Any, Array]], lengths: Array, classes: tuple[Any, ...], seed: int
 ) -> tuple[dict[str, Score], bool]:
     """1 - (sum of errors) / (sum of sizes): of classes each step counts 1; of numbers squares, from the mean.
 
     And whether the probe is selective.
     """
     pairs = [
-        ((told != y).astype(float), np.ones(len(y))) if classes else ((told - y) ** 2, (y - y.mean()) ** 2)
-        for told, y in said.values()
+        ((prediction != y).astype(float), np.ones(len(y))) if classes else ((prediction - y) ** 2, (y - y.mean()) ** 2)
+        for prediction, y in predicted.values()
     ]
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
@@ -224,7 +224,7 @@ def _scores(
     scores = {
         name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
                     *interval(again[:, 0] - again[:, k]))
-        for k, name in enumerate(said)
+        for k, name in enumerate(predicted)
     }  # fmt: skip
     return scores, interval(gained[0] - gained[1])[0] > 0
 

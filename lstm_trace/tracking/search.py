@@ -10,7 +10,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.layout import Block
 from ..errors import MissingError, OptionError
-from .contexts import Context, Contexts
+from .contexts import Context, Contexts, spaced
 
 if TYPE_CHECKING:
     from ..corpus.part import Part
@@ -54,6 +54,7 @@ def around(
     for at, hit in enumerate(hits):
         by_part.setdefault(hit.part, []).append(at)
     found: dict[int, Context] = {}
+    apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
     for number, here in by_part.items():
         part = states.part(spans[number])  # one at a time is held
@@ -68,6 +69,7 @@ def around(
                 part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
                 tuple(map(str, steps) if tokens is None else tokens[rows]),
                 np.zeros(len(steps)) if values is None else values[rows].astype(np.float64), hit.length, hit.others,
+                apart,
             )  # fmt: skip
     return [found[at] for at in range(len(hits))]
 
@@ -124,7 +126,7 @@ def match(
     max_length: int | None, n: int, exact: bool, before: int, after: int,
 ) -> Contexts:  # fmt: skip
     """See `States.match`."""
-    at = level(above, below)
+    wanted = level(above, below)
     longest = min_length if max_length is None else max_length
     at_least(
         n=(n, 1), min_length=(min_length, 1), max_length=(longest, min_length), before=(before, 0), after=(after, 0)
@@ -135,25 +137,27 @@ def match(
     found: list[Hit] = []
 
     def nearest(values: Array) -> Array:
-        return at.nearest(values, axis=1).astype(np.float64)
+        return wanted.nearest(values, axis=1).astype(np.float64)
 
     for part in states.parts():
         values = part.values(block, chosen)
-        on = at.on(values).all(axis=1)
+        on = wanted.on(values).all(axis=1)
         edge = np.zeros(len(on) + 1, bool)
         edge[part.starts] = True
         first = np.flatnonzero(on & (edge[:-1] | ~np.roll(on, 1)))
         stop = np.flatnonzero(on & (edge[1:] | ~np.roll(on, -1))) + 1
         runs = np.stack([first, stop], axis=1)[(stop - first >= min_length) & (stop - first <= (max_length or len(on)))]
-        others = _throughout(at.on(part.values(block)), runs) - len(chosen) if exact and len(runs) else None
+        others = _throughout(wanted.on(part.values(block)), runs) - len(chosen) if exact and len(runs) else None
         order = np.lexsort((runs[:, 0], runs[:, 0] - runs[:, 1], *([] if others is None else [others])))[:n]
         for k in order:
             (a, b), beside = runs[k].tolist(), None if others is None else int(others[k])
             found.append(Hit(float(nearest(values[a:b]).mean()), part.span.number, a, b - a, beside))
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
-    title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {at}"
+    title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {wanted}"
     shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
-    return Contexts(title, tuple(shown), block.range)
+    about = "The number of a stretch is the mean of its values"
+    about += "." if len(chosen) == 1 else ", at each step that of the unit nearest to the level."
+    return Contexts(title, tuple(shown), block.range, about)
 
 
 def _throughout(on: Array, runs: Array) -> Array:
@@ -173,13 +177,13 @@ def select(
     exclusive: bool,
 ) -> list[int]:
     """See `States.select`."""
-    at = level(above, below)
+    wanted = level(above, below)
     block = _one(states, line)
     part, rows = states.rows_of(sequence)
     t0, t1 = int(part.t[rows][0]), int(part.t[rows][-1])
     if not t0 <= first <= last <= t1:
         raise MissingError(f"sequence {sequence} has the steps {t0} to {t1}; found {first} to {last}")
-    on = at.on(part.values(block)[rows])
+    on = wanted.on(part.values(block)[rows])
     found = on[first - t0 : last - t0 + 1].all(axis=0)
     for beside in (first - 1, last + 1) if exclusive else ():
         if t0 <= beside <= t1:

@@ -1,4 +1,4 @@
-"""A row for each unit: its values, saturation, memory, what moves it, and where it is highest and lowest."""
+"""A row for each unit: its values, saturation, memory, at what it changes, and where it is highest and lowest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..base.text.visible import visible
 from ..cell.network import layer_and_direction
 from ..errors import MissingError, OptionError, nearest
 from ..explanation.half_life import by_halvings
-from .partials import PLACE, Measure, Partial, correlation, merge
+from .partials import PLACE, Counts, Measure, Pairs, Partial, correlation, merge
 from .search import Hit, around, at_least
 
 if TYPE_CHECKING:
@@ -89,26 +89,27 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     yield "direction", [direction for _, direction in places]
     yield "line", [block.line for block in blocks]
     yield "unit", [unit for block in measure.blocks for unit in range(block.width)]
-    n = np.where(found.pairs[0, 0] > 0, found.pairs[0, 0], np.nan)
+    pairs, counts = Pairs(*found.pairs), Counts(*found.counts)
+    n = np.where(pairs.n[0] > 0, pairs.n[0], np.nan)
     most, least = found.best[0, 0] + 0 * n, -found.best[1, 0] + 0 * n
-    r = correlation(found.pairs)
-    yield "mean", found.pairs[1, 0] + 0 * n
-    yield "sd", np.sqrt(found.pairs[3, 0] / n)
+    r = correlation(pairs)
+    yield "mean", pairs.x[0] + 0 * n
+    yield "sd", np.sqrt(pairs.xx[0] / n)
     yield "least", least
     yield "most", most
     yield from zip(QUANTILES, quantiles(found.sample), strict=True)
     bounded = np.where([block.range != "" for block in blocks], n, np.nan)
-    yield "left", found.counts[1] / bounded
-    yield "right", found.counts[2] / bounded
+    yield "left", counts.left / bounded
+    yield "right", counts.right / bounded
     stored = float(np.finfo(found.sample.dtype).eps)
     same = DEAD * min(stored, float(COMPUTED)) + (stored if stored > COMPUTED else 0.0)
-    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(found.counts[3])
+    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(counts.halvings)
     with np.errstate(divide="ignore"):
         fading = np.where(dead, np.nan, np.log(2) / np.abs(np.log(np.clip(r[1], 0, 1))))
-    yield "memory", np.where(by_gate, by_halvings(found.steps, found.counts[3]), fading)
+    yield "memory", np.where(by_gate, by_halvings(found.steps, counts.halvings), fading)
     yield "memory_by", [block.keeps if gate else "lag 1" for block, gate in zip(blocks, by_gate, strict=True)]
     yield "dead", dead
-    yield "not_finite", found.counts[0].astype(np.int64)
+    yield "not_finite", counts.not_finite.astype(np.int64)
     yield from zip((f"r_{name}" for name in measure.targets), np.where(dead, np.nan, r[2:]), strict=True)
     yield "moves_at", [*moves(measure.vocabulary, found.changes)]
     yield from zip(("highest", "lowest"), texts(measure.states, found.best, found.places), strict=True)

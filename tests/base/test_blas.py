@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
@@ -50,6 +51,31 @@ def test_the_first_limit_holds_and_none_is_left() -> None:
             assert threads() == 1
         assert threads() == 1
     with at_most(5):
+        assert threads() == 2
+
+
+def test_who_must_have_one_thread_waits_for_a_higher_limit() -> None:
+    held, asked = Event(), Event()
+    seen: list[int] = []
+
+    def first() -> None:
+        with at_most(2):
+            held.set()
+            asked.wait(60)
+            time.sleep(0.05)  # in which the other one would go on
+            seen.append(threads())
+
+    def second() -> None:
+        held.wait(60)
+        asked.set()
+        with at_most(1, wait=True):
+            seen.append(threads())
+
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(first), pool.submit(second)]:
+            done.result(60)
+    assert seen == [2, 1]
+    with at_most(2), at_most(1, wait=True):  # of the same thread, which must not wait for itself
         assert threads() == 2
 
 

@@ -62,6 +62,16 @@ def test_probe_prints_what_it_found_and_writes_the_weights(folder: Path, tmp_pat
     assert max(map(len, table)) <= 80
 
 
+def test_a_probe_of_a_part_of_the_states_is_told(folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    for path in (folder / "states").iterdir():
+        if path.name != "part-00001.parquet":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    found = invoke("probe", tmp_path, "--target", "inside")
+    assert found.exit_code == 0
+    assert found.stderr == "note: of 4 parts 3 are there; the result is of these alone\n"
+
+
 def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_path: Path) -> None:
     found = invoke("verify", folder / "states", "--sample", 20)
     assert (found.exit_code, found.stderr) == (0, "")
@@ -108,7 +118,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
             "tables are written as .csv, .parquet, not .txt",
         ),
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
-        (("verify", "states", "--sample", "some"), "--sample: expected a number of sequences, or all; found 'some'"),
+        (("verify", "states", "--sample", "some"), "--sample': expected a number of sequences, or all; found 'some'"),
         (("verify", "states", "--model", "quotes.yaml", "--inputs", "q.parquet", "-o", "q.parquet"), "q.parquet"),
         (("ablate", "quotes.yaml", "--units", "c_t[1]"), "--inputs is missing: give it, or a folder of states"),
         (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[9]"), "c_t has the units 0 to 3"),

@@ -39,18 +39,32 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_units_are_a_table_of_80_columns(states: Path) -> None:
     found = invoke("units", states, "--sort", "r_inside", "-n", 3)
     assert (found.exit_code, found.stderr) == (0, "")
-    title, head, _, first, *_, last = found.stdout.splitlines()
+    title, head, _, first, _, _, *notes = found.stdout.splitlines()
     assert title == "2,567 steps"
-    assert head.split() == ["unit", "mean", "sd", "least", "left", "right", "memory", "r_inside", "moves_at"]
+    assert head.split() == ["unit", "mean", "sd", "left", "right", "memory", "r_inside", "moves_at"]
     assert first.split()[0] == f"c_t[{planted.COUNTER}]"
     assert first.split()[-2:] == ["1", '"']
-    assert last == "9 more units: -n 12, or -o units.csv, which has more columns too."
+    said = "9 more units: -n 12. No room for least, most. -o units.csv has all units and columns."
+    assert " ".join(map(str.strip, notes)) == said
     assert max(map(cells, found.stdout.splitlines())) <= 80
-    assert len(found.stdout.splitlines()) == 3 + 3 + 1
     one = invoke("units", states, "--line", "h_t", "--sort", "q95").stdout
-    assert len(one.splitlines()) == 3 + planted.UNITS
+    assert len(one.splitlines()) == 3 + planted.UNITS + 1
     assert "q95" in one
-    assert "more" not in one.splitlines()[-1]
+    assert one.splitlines()[-1].endswith("-o units.csv has all units and columns.")
+    assert "more" not in one
+
+
+@pytest.mark.parametrize("sort", ["sd", "most", "right", "r_inside", "q05"])
+def test_columns_of_a_pair_are_shown_or_named_together(states: Path, sort: str) -> None:
+    for width in range(30, 130, 7):
+        runner = CliRunner(env={"COLUMNS": str(width)})
+        shown = runner.invoke(main, ["corpus", "units", str(states), "--sort", sort]).stdout.splitlines()
+        head, notes = shown[1].split(), " ".join(" ".join(shown[3 + 12 :]).split())
+        without = (re.findall(r"No room for ([^.]*)\.", notes) or [""])[0].split(", ")
+        for name in ("sd", "memory", "mean", "left", "right", "least", "most", "r_inside", sort):
+            assert (name in head) != (name in without), (width, name)
+        for one, other in (("left", "right"), ("least", "most")):
+            assert (one in head) == (other in head), (width, head)
 
 
 def test_units_are_written_with_all_columns(states: Path, tmp_path: Path) -> None:
@@ -68,12 +82,13 @@ def test_units_are_written_with_all_columns(states: Path, tmp_path: Path) -> Non
 def test_top_is_text_with_marks_where_there_are_no_colours(states: Path) -> None:
     found = invoke("top", states, "--unit", f"c_t[{planted.COUNTER}]", "-n", 2, "--after", 3)
     assert (found.exit_code, found.stderr) == (0, "")
-    title, scale, empty, place, text, marks, *_ = found.stdout.splitlines()
+    title, scale, empty, place, text, caret, marks, *_ = found.stdout.splitlines()
     assert title == f"0/forward/c_t[{planted.COUNTER}], highest value of a sequence"
     assert (scale, empty) == ("−0.995 █▓▒░ ░▒▓█ 0.995", "")
     number = int(re.fullmatch(r"sequence (\d+), t = 0: 0.995", place)[1])  # type: ignore[index]
     whole = planted.texts()[number]
     assert text == f"  {whole[:4]}"
+    assert caret == "  ^"  # below the step that it is about
     assert marks == "+ " + "".join("█" if inside else " " for inside in planted.inside(whole)[:4]).rstrip()
     assert found.stdout.count("sequence ") == 2
 

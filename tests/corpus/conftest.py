@@ -63,17 +63,18 @@ def inputs(sequences: dict[int, dict[str, Any]], tmp_path_factory: pytest.TempPa
 
 
 def write_sequences(sequences: dict[int, dict[str, Any]], path: Path) -> None:
-    """Parquet with `seq_id, t, token, x_0 …, quoted, depth`."""
+    """Parquet with `seq_id, t, token, x_0 …`, and what else the sequences have, by step."""
     import pyarrow as pa
     from pyarrow import parquet
 
     x = np.concatenate([one["x"] for one in sequences.values()])
+    targets = [name for name in next(iter(sequences.values())) if name not in ("x", "tokens")]
     columns: dict[str, Any] = {
         "seq_id": np.concatenate([[id_] * len(one["x"]) for id_, one in sequences.items()]),
         "t": np.concatenate([np.arange(len(one["x"])) for one in sequences.values()]).astype(np.int32),
         "token": [token for one in sequences.values() for token in one["tokens"]],
         **{f"x_{k}": x[:, k] for k in range(x.shape[1])},
-        **{name: np.concatenate([one[name] for one in sequences.values()]) for name in ("quoted", "depth")},
+        **{name: np.concatenate([one[name] for one in sequences.values()]) for name in targets},
     }
     parquet.write_table(pa.table(columns), path, row_group_size=50)
 

@@ -27,8 +27,8 @@ from lstm_trace.errors import OptionError
 distributed = pytest.importorskip("distributed")
 
 from lstm_trace.corpus import cluster, run  # noqa: E402
-from lstm_trace.corpus.cluster import Work, by_cluster, versions  # noqa: E402
-from lstm_trace.corpus.job import corpus_model  # noqa: E402
+from lstm_trace.corpus.cluster import Work, by_cluster  # noqa: E402
+from lstm_trace.corpus.job import corpus_model, versions  # noqa: E402
 from lstm_trace.corpus.parts import HaltError  # noqa: E402
 from lstm_trace.corpus.rows import Span  # noqa: E402
 from lstm_trace.corpus.running import begin, laid_out, missing  # noqa: E402
@@ -128,7 +128,7 @@ def test_what_a_worker_must_have(
     model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job, prepared = job_of(model, inputs, tmp_path / "states")
-    fits = Work(job, prepared, versions(job), own=False)
+    fits = Work(job, prepared, versions(job.way.plan), own=False)
     assert fits.misfit() == ""
     others = fits._replace(versions=fits.versions | {"numpy": "1.0", "lstm-trace": "9"})
     assert others.misfit() == (
@@ -174,7 +174,7 @@ def test_killed_workers_and_parts_that_fail(
     with closing(by_cluster(replace(job, source=faulty), prepared, job.spans, 2, None)) as found:
         done = {one.span.number: one for one in found}
     assert set(done) == {span.number for span in job.spans}
-    assert {n: one.error for n, one in done.items() if one.error} == {2: "ValueError: a part that nobody can read"}
+    assert {n: one.error for n, one in done.items() if one.error} == {2: "OSError: a part that nobody can read"}
     tried = [path.name.partition(".")[0] for path in (tmp_path / "notes").iterdir()]
     assert (tried.count("1"), tried.count("2")) == (2, 3)
     assert (capfd.readouterr(), logged.getvalue()) == (("", ""), "")

@@ -304,3 +304,13 @@ def test_only_the_rows_that_are_needed_are_decoded(
         for span in chosen:
             assert source.read(span).x[:, 1].tolist() == [float(row + 1) for row in range(span.first, span.stop)]
         assert decoded == [100] * many
+
+
+def test_columns_that_would_be_called_alike(tmp_path: Path) -> None:
+    layers = steps(layer=[1, 1, 1, 2, 2], layer_=[3, 3, 3, 4, 4])
+    assert told(layers, 2, tmp_path) == (
+        "the inputs: the columns 'layer' and 'layer_' would both be 'layer_' in the states; rename or remove one"
+    )
+    table = steps()
+    twice = pa.table([*table.columns, table.column("y")], names=[*table.column_names, "y"])
+    assert told(twice, 2, tmp_path) == "the inputs: there are two columns 'y'; rename or remove one of them"

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 import pytest
 
 import lstm_trace as lt
 from lstm_trace.base.leftovers import alone
 from lstm_trace.corpus import open as open_states
 from lstm_trace.corpus import parts, run
-from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.corpus.parts import Done, run_part
+from lstm_trace.corpus.rows import Rows
+from lstm_trace.corpus.running import laid_out
+from lstm_trace.errors import FileError, MissingError, OptionError, ShapeError
 
 from .conftest import INPUTS, UNITS, write_sequences
 
@@ -83,9 +89,9 @@ def test_bits_do_not_depend_on_what_ran_before(states: Any, weights: Any, inputs
         ({"batch": 7}, "the size of the batches (64 there, 7 here)"),
         ({"steps_per_part": 50}, "the division into parts"),
         ({"format": "safetensors"}, "the format of the files (parquet there, safetensors here)"),
-        ({"model": 2.0}, "what differs is the model: give another folder"),
-        ({"inputs": 7}, "what differs is the inputs: give another folder"),
-        ({"inputs": 7, "model": 2.0}, "what differs is the model and the inputs: give another folder"),
+        ({"model": 2.0}, "different: the model. Give another folder"),
+        ({"inputs": 7}, "different: the inputs. Give another folder"),
+        ({"inputs": 7, "model": 2.0}, "different: the model and the inputs. Give another folder"),
     ],
 )
 def test_a_folder_of_another_run(
@@ -156,7 +162,7 @@ def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
             said | {"format": "lstm-trace-corpus/2"},
             "in version 2 of the format, and this lstm-trace reads 1: update it",
         ),
-        (said | {"key": "0" * 64}, "its key, so that its manifest was changed"),
+        (said | {"key": "0" * 64}, "only the key: the manifest was edited"),
         ({"format": said["format"]}, "key"),
     ):
         manifest.write_text(json.dumps(changed))
@@ -167,6 +173,57 @@ def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
         open_states(tmp_path)
     with pytest.raises(FileError, match=r"there is no _manifest.json; give a folder"):
         open_states(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda m: m["source"].pop("path"), "source.path"),
+        (lambda m: m["source"].update(width=3), "unknown key 'source.width'"),
+        (lambda m: m["source"].update(path=7), "source.path: expected text, found 7"),
+        (lambda m: m["premises"].update(record=[1]), "premises.record"),
+        (lambda m: m["parts"][1].__setitem__(4, 0), r"parts.1.4"),
+        (lambda m: m["parts"][1].__setitem__(0, -1), r"parts.1.0"),
+        (lambda m: m.update(parts=[]), "parts"),
+        (lambda m: m["blocks"][0].update(width=1 << 40), "blocks.0.width"),
+    ],
+)  # fmt: skip
+def test_a_manifest_of_other_kinds_is_refused(
+    states: Any, tmp_path: Path, change: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    manifest = json.loads((states.folder / "_manifest.json").read_text())
+    change(manifest)
+    (tmp_path / "_manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(FileError, match=rf"_manifest\.json: {said}"):
+        open_states(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"), [([{"number": 1}], "part"), ([3], "expected a mapping"), ({"part": 1}, "expected a list of")]
+)
+def test_a_list_of_failures_of_other_kinds_is_refused(states: Any, tmp_path: Path, found: Any, said: str) -> None:
+    shutil.copy(states.folder / "_manifest.json", tmp_path)
+    (tmp_path / "_failed-2.json").write_text(json.dumps(found))
+    with pytest.raises(FileError, match=rf"_failed-2\.json: .*{said}"):
+        open_states(tmp_path).failed  # noqa: B018
+
+
+def test_other_versions_are_named_where_a_run_goes_on(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    told: list[str] = []
+    run(model, inputs, tmp_path, **HOW, tell=told.append)
+    run(model, inputs, tmp_path, **HOW, tell=told.append)
+    assert told == []
+    path = tmp_path / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    assert manifest["versions"]["numpy"] == np.__version__
+    assert manifest["versions"]["pyarrow"] == pyarrow.__version__
+    manifest["versions"] |= {"numpy": "1.0", "pyarrow": "2.0"}
+    path.write_text(json.dumps(manifest))
+    run(model, inputs, tmp_path, **HOW, tell=told.append)
+    assert told == [
+        f"the parts that are done were computed with other versions: here is numpy {np.__version__} instead of 1.0 and "
+        f"pyarrow {pyarrow.__version__} instead of 2.0; last digits may differ"
+    ]
 
 
 def test_a_part_that_fails_is_tried_thrice_and_named(
@@ -197,6 +254,39 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
     assert content(tmp_path) == content(states.folder)
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "MemoryError"),
+        (NotImplementedError("of Arrow"), "NotImplementedError: of Arrow"),
+        (ShapeError("another one"), "another one"),
+    ],
+)
+@pytest.mark.parametrize("where", ["states", "write"])
+def test_errors_of_any_kind_are_those_of_their_part(
+    states: Any, model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str,
+    error: Exception, said: str,
+) -> None:  # fmt: skip
+    """Also as on a cluster, by `run_part`; what computes the same each time is not computed again."""
+    tried: list[int] = []
+    owner: Any = parts if where == "states" else parts.part_file
+    real = getattr(owner, where)
+
+    def failing(*arguments: Any) -> Any:
+        (rows,) = [one for one in arguments if isinstance(one, Rows)]
+        tried.append(len(rows.x))
+        if len(rows.x) == states.spans[1].steps:
+            raise error
+        return real(*arguments)
+
+    monkeypatch.setattr(owner, where, failing)
+    found = run(model, inputs, tmp_path, **HOW)
+    assert found.failed == {1: said}
+    assert tried == [span.steps for span in states.spans]
+    job, _ = laid_out(model, inputs, tmp_path, HOW["record"], None, None, "parquet", HOW["steps_per_part"], 64, {})
+    assert run_part(job, model, job.spans[1]) == Done(job.spans[1], said)
+
+
 def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     said: list[str] = []
 
@@ -209,6 +299,65 @@ def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -
     assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
     with alone(tmp_path) as free:
         assert free
+
+
+def test_shares_and_a_lone_run_keep_out_of_each_other_s_way(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    said: list[str] = []
+
+    def beside(done: int, total: int) -> None:
+        with pytest.raises(FileError) as told:
+            run(model, inputs, tmp_path, **HOW, fresh=True)
+        said.append(str(told.value))
+        run(model, inputs, tmp_path, **HOW, share=(2, 2))
+
+    run(model, inputs, tmp_path, **HOW, share=(1, 2), progress=beside)
+    assert said[0] == f"{tmp_path}: another run is writing into it; wait for its end, or give another folder"
+
+    def alone_beside(done: int, total: int) -> None:
+        with pytest.raises(FileError, match="another run is writing into it"):
+            run(model, inputs, tmp_path, **HOW, share=(2, 2))
+
+    run(model, inputs, tmp_path, **HOW, fresh=True, progress=alone_beside)
+
+
+def test_parts_that_are_not_of_the_run_are_refused(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    """Whoever reads part-*.parquet would read them, too."""
+    run(model, inputs, tmp_path, **HOW)
+    left = [tmp_path / name for name in ("part-00900.parquet", "part-00001.safetensors")]
+    for path in left:
+        path.write_bytes(b"of another run")
+    (tmp_path / "part-of-mine.txt").write_text("mine")
+    last = states.spans[-1].number
+    with pytest.raises(FileError) as told:
+        run(model, inputs, tmp_path, **HOW)
+    assert str(told.value) == (
+        f"{left[1]} is no part of this run, whose parts are part-00000.parquet to part-{last:05}.parquet: remove it "
+        "and 1 more, or use --fresh (fresh=True)"
+    )
+    run(model, inputs, tmp_path, **HOW, fresh=True)
+    assert content(tmp_path) == content(states.folder) | {"part-of-mine.txt": b"mine"}
+
+
+def test_a_refused_run_leaves_no_import_behind(model: lt.Model, sequences: Any, tmp_path: Path) -> None:
+    first, *others = [{"x": one["x"]} for one in sequences.values()]
+    out = tmp_path / "states"
+    run(model, [first], out)
+    before = sorted(out.iterdir())
+    with pytest.raises(FileError, match="holds the states of another run; different: the inputs"):
+        run(model, others, out)
+    assert sorted(out.iterdir()) == before
+
+    def beside(done: int, total: int) -> None:
+        with pytest.raises(FileError, match="another run is writing into it"):
+            run(model, others, out)
+        assert sorted(path for path in out.iterdir() if path.name[0] == "_") == [p for p in before if p.name[0] == "_"]
+
+    run(model, [first], out, fresh=True, progress=beside)
+    assert sorted(out.iterdir()) == before
+    run(model, [first], out)
+    with pytest.raises(MissingError):
+        run(model, others, tmp_path / "new", record=["nothing"])
+    assert not (tmp_path / "new").exists()
 
 
 def test_leftovers_of_killed_writers_are_removed(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
@@ -370,6 +519,15 @@ def test_shares_are_computed_side_by_side(states: Any, model: lt.Model, inputs: 
             run(model, inputs, tmp_path / "none", share=share)
 
 
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_a_target_that_is_called_as_a_unit_is_refused(model: lt.Model, tmp_path: Path, format: Any) -> None:
+    inputs = [{"x": np.ones((2, INPUTS)), "0f_c_t_1": [1, 2]}]
+    with pytest.raises(OptionError, match="have a column '0f_c_t_1', as a unit of the states is called: rename it"):
+        run(model, inputs, tmp_path / "new", record=["c_t"], format=format)
+    assert not (tmp_path / "new").exists()
+    assert run(model, inputs, tmp_path / "other", record=["h_t"], format=format).targets == ["0f_c_t_1"]
+
+
 def test_duckdb_reads_the_rows(states: Any) -> None:
     duckdb = pytest.importorskip("duckdb")
     relation = states.to_duckdb(duckdb.connect())
@@ -389,3 +547,46 @@ def test_a_value_that_the_stored_type_cannot_hold_is_said(tmp_path: Path, format
         "0/forward/c_t has a value of size 80000, and float16 goes to 65504: store a wider type, --dtype (dtype=)"
     )
     assert found.failed == {1: expected}
+
+
+def _tree(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_what_is_read_is_never_a_file_of_the_states(states: Any, model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    """Inputs in the folder of the states under names of ours, and a folder that is both: refused, left as they are."""
+    own = tmp_path / "own"
+    own.mkdir()
+    for name in ("_index.parquet", "part-00000.parquet", "part-00009.parquet", "data.parquet"):
+        shutil.copy(inputs, own / name)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link" / "_index.parquet").symlink_to(inputs)
+    (own / "_failed.json").write_text('["a"]')
+    (own / "_failed-notes.json").write_text("{}")
+    before = _tree(tmp_path)
+    cases: list[tuple[Any, Path, dict[str, Any], str]] = [
+        (own / "_index.parquet", own, {}, "is called as a file of the states"),
+        (own / "part-00000.parquet", own, {"fresh": True}, "is called as a file of the states"),
+        (own, own, {"fresh": True}, "the states would be written into it"),
+        (inputs, own, {"vocabulary": own / "_failed.json"}, "is called as a file of the states"),
+        (inputs, own, {}, "no _manifest.json, so that it is not known whose it is"),
+        (inputs, own, {"fresh": True}, "no _manifest.json, so that it is not known whose it is"),
+        (inputs, tmp_path / "link", {}, "no _manifest.json, so that it is not known whose it is"),
+    ]
+    for read, folder, how, expected in cases:
+        with pytest.raises(FileError, match=expected):
+            run(model, read, folder, **HOW, **how)
+        assert _tree(tmp_path) == before
+    (own / "_index.parquet").unlink()
+    with pytest.raises(FileError, match=r"part-00009\.parquet is no part of this run"):
+        run(model, inputs, own, **HOW, fresh=True)
+    with pytest.raises(FileError, match="would be written into it"):
+        run(model, states.folder, states.folder, x="0f_c_t", fresh=True)
+    assert content(states.folder)
+
+
+def test_lists_of_failed_parts_are_known_by_their_whole_name(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "_failed-notes.json").write_text("{}")
+    found = run(model, inputs, tmp_path, **HOW)
+    assert not found.failed
+    assert (tmp_path / "_failed-notes.json").exists()

@@ -170,3 +170,23 @@ def test_reading_a_unit_needs_no_datasets_of_arrow(states: Any) -> None:
     command = [sys.executable, "-c", script, str(states.folder)]
     found = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own script
     assert found.stdout == "False\n"
+
+
+def test_a_bit_that_was_flipped_in_a_page_is_found(states: Any, tmp_path: Path) -> None:
+    """Most flips would be read as another number: pages carry checksums."""
+    shutil.copytree(states.folder, tmp_path / "s")
+    path = tmp_path / "s" / "part-00001.parquet"
+    column = next(k for k in range(99) if parquet.read_schema(path).names[k] == "0f_c_t_2")
+    at = parquet.read_metadata(path).row_group(0).column(column)
+    content = bytearray(path.read_bytes())
+    content[at.data_page_offset + at.total_compressed_size - 3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(FileError, match=r"part-00001\.parquet: .*damaged"):
+        open_states(tmp_path / "s").unit("0/forward/c_t[2]")
+
+
+def test_duckdb_reads_halves(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    states = run(model, inputs, tmp_path, dtype="float16")
+    found = states.to_duckdb(duckdb.connect()).aggregate('sum("1r_h_t_0"::double)').fetchall()[0][0]
+    np.testing.assert_allclose(found, states.unit("1/reverse/h_t[0]")["h_t[0]"].astype(float).sum(), rtol=1e-12)

@@ -1,7 +1,8 @@
-"""States that are right are proven, and whatever is damaged in them is found where it is."""
+"""States that are right are verified, and whatever is damaged in them is found where it is."""
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 from collections.abc import Callable
@@ -76,6 +77,24 @@ def test_what_is_right_is_verified(
     assert states.verify(7, model=model, seed=1).steps != some.steps
 
 
+def test_long_sequences_are_not_run_together(states: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is held at once is bounded: by steps with their padding times all lines."""
+    held: list[int] = []
+
+    def counted(trace: lt.Trace) -> Any:
+        first = next(iter(next(iter(trace.lines.values())).values()))
+        width = sum(values.shape[-1] for here in trace.lines.values() for values in here.values())
+        held.append(first.shape[0] * first.shape[1] * width)
+        return lt.verify(trace)
+
+    module = importlib.import_module("lstm_trace.corpus.verification.verify")
+    monkeypatch.setattr(module, "verified", counted)
+    monkeypatch.setattr(module, "VALUES", 6000)
+    found = states.verify(None)
+    assert (found.status, found.sequences) == ("verified", 30)
+    assert 3000 < max(held) <= 6000
+
+
 def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> None:
     chaos = lt.prepare(
         {},
@@ -146,6 +165,7 @@ def test_a_flipped_bit_is_found(
     right = expected(weights, sequences[id_]["x"])[block.scope, block.line][t, 3]
     assert damage.expected == pytest.approx(right, rel=1e-12)
     assert 0 < damage.bound < 1e-13
+    assert "; 1 differs by more than rounding explains" in " ".join(str(found).split())
     assert found.largest == pytest.approx(abs(damage.stored - damage.expected) / damage.bound, rel=1e-2) or bit > 60
     assert found.to_frame()["stored"].tolist() == [damage.stored]
     assert f"| {damage.stored!r} | {damage.expected!r} |" in str(found).replace("  ", "")
@@ -307,7 +327,7 @@ def test_an_input_that_was_moved_is_read_where_it_is_now(
 
 
 def test_arguments_of_another_kind_are_refused(copied: Any, model: lt.Model) -> None:
-    with pytest.raises(OptionError, match="sample: expected .*, or all"):
-        copied.verify("all", model=model)
+    with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found"):
+        copied.verify("some", model=model)
     with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found 0"):
         copied.verify(0)

@@ -32,7 +32,7 @@ class Faulty:
         if first and span.number in self.kills:
             os.kill(os.getpid(), signal.SIGKILL)
         if span.number in self.fails:
-            raise ValueError("a part that nobody can read")
+            raise OSError("a part that nobody can read")
         return self.source.read(span)
 
     def described(self) -> dict[str, Any]:

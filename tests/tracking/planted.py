@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+
+from ..corpus.conftest import write_sequences
 
 ALPHABET = 'abcdefghij .,"'
 #: H, and the unit that is 1 inside quotes and 0 outside.
@@ -52,18 +53,11 @@ def weights() -> dict[str, np.ndarray]:
 
 def write(path: Path, count: int = 60) -> list[str]:
     """The texts as Parquet, a row for each character: `seq_id, t, token, x_0 …, inside`."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
     found = texts(count)
-    every = "".join(found)
-    x = np.eye(len(ALPHABET))[[ALPHABET.index(c) for c in every]]
-    columns: dict[str, Any] = {
-        "seq_id": np.repeat(np.arange(count), list(map(len, found))),
-        "t": np.concatenate([np.arange(len(text), dtype=np.int32) for text in found]),
-        "token": list(every),
-        **{f"x_{k}": x[:, k] for k in range(len(ALPHABET))},
-        "inside": np.concatenate([inside(text) for text in found]),
+    one_hot = np.eye(len(ALPHABET))
+    every = {
+        k: {"x": one_hot[[ALPHABET.index(c) for c in text]], "tokens": list(text), "inside": inside(text)}
+        for k, text in enumerate(found)
     }
-    parquet.write_table(pa.table(columns), path)
+    write_sequences(every, path)
     return found

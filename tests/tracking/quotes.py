@@ -12,6 +12,9 @@ import yaml
 import lstm_trace as lt
 from lstm_trace import examples
 
+from ..corpus.conftest import write_sequences
+from . import planted
+
 ALPHABET = 'etao ".x'
 #: The unit that is planted, and how many there are.
 INSIDE, UNITS = 1, 4
@@ -30,7 +33,7 @@ def sequences(count: int = 80) -> dict[str, dict[str, Any]]:
         found[f"s{k:03}"] = {
             "x": np.eye(len(ALPHABET))[[ALPHABET.index(letter) for letter in text]],
             "tokens": list(text),
-            "inside": [text[: t + 1].count('"') % 2 == 1 for t in range(len(text))],
+            "inside": planted.inside(text),
             "coin": [draw.choice(["heads", "tails", "tails"]) for _ in text],
             "noise": [draw.gauss(2, 3) for _ in text],
             "letter": [ALPHABET.index(letter) for letter in text],
@@ -40,16 +43,5 @@ def sequences(count: int = 80) -> dict[str, dict[str, Any]]:
 
 def write(path: Path, every: dict[str, dict[str, Any]]) -> Path:
     """Parquet with a row for each step."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    x = np.concatenate([one["x"] for one in every.values()])
-    columns: dict[str, Any] = {
-        "seq_id": [id_ for id_, one in every.items() for _ in one["tokens"]],
-        "t": np.concatenate([np.arange(len(one["tokens"]), dtype=np.int32) for one in every.values()]),
-        "token": [token for one in every.values() for token in one["tokens"]],
-        **{f"x_{k}": x[:, k] for k in range(x.shape[1])},
-        **{n: [v for one in every.values() for v in one[n]] for n in ("inside", "coin", "noise", "letter")},
-    }
-    parquet.write_table(pa.table(columns), path)
+    write_sequences(every, path)
     return path

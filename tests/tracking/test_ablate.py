@@ -115,7 +115,7 @@ def test_the_readout_of_the_model_is_counted_against_a_column(
     text = " ".join(str(found).split())
     assert "accuracy of p_t for depth" in text
     assert "no control: the same lines do not have as many other units" in text
-    with pytest.raises(OptionError, match="readout: p_t says the classes 0 to 2; token has others"):
+    with pytest.raises(OptionError, match="readout: p_t has the classes 0 to 2; token has others"):
         ablate(model, tmp_path / "x.parquet", "c_t[2]", "token", readout="p_t")
 
 

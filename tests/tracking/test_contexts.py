@@ -204,15 +204,18 @@ def test_a_terminal_shows_marks_or_colours() -> None:
         "  <b>↵",
         "− ███",
         '  "\\x1b[2J',
+        "  ^",
         "+ █#######",
         "",
         "sequence a\\x1bb, t = 8 to 9: 0.5, 1 other unit",
         "  xy",
+        "  ^^",
         "+ ▒▓",
     ]
     coloured = SHOWN.terminal(40, True)
     assert re.sub(r"\x1b\[[\d;]*m", "", coloured).splitlines()[4:6] == ["<b>↵", '"\\x1b[2J']
-    assert '\x1b[48;5;69;38;5;16m"\x1b[0m' in coloured
+    assert '\x1b[1;4;48;5;69;38;5;16m"\x1b[0m' in coloured  # the step itself is underlined
+    assert coloured.count("\x1b[1;4") == 3
     assert Contexts("c_t[3] above 9", ()).terminal() == "c_t[3] above 9: nothing found\n"
 
 
@@ -221,9 +224,10 @@ def test_a_page_has_the_text_and_its_values() -> None:
     assert "<title>What unit 3 &lt;does&gt;</title>" in page
     assert "<b>" not in page.replace('<b class="two">', "")
     assert (
-        '<span class="above" style="--a:100.0%" title="t = 5: 0.75">&quot;</span>' in page
-        or 'title="t = 5: 0.75">"</span>' in page
+        '<span class="above inside" style="--a:100.0%" title="t = 5: 0.75">&quot;</span>' in page
+        or '<span class="above inside" style="--a:100.0%" title="t = 5: 0.75">"</span>' in page
     )
+    assert page.count(' inside"') == 3  # and no token around
     assert "sequence a\\x1bb, t = 8 to 9: 0.5, 1 other unit" in page
     assert "\x1b" not in page
     assert "nothing found" in Contexts("c_t[3] above 9", ()).html()
@@ -238,9 +242,42 @@ def test_a_frame_has_a_row_for_each() -> None:
     assert frame[["seq_id", "t", "length", "value"]].values.tolist() == [[17, 5, 1, 0.75], ["a\x1bb", 8, 2, 0.5]]
     assert "others" not in Contexts("", SHOWN.found[:1]).to_frame()
     assert (len(SHOWN), SHOWN[1].t, len(SHOWN[:1])) == (2, 8, 1)
-    words = Context(1, 1, 0.0, 0, ("the", "cat", "sat"), np.zeros(3))
+    words = Context(1, 1, 0.0, 0, ("the", "cat", "sat"), np.zeros(3), spaced=True)
     assert words.text == "the ‹cat› sat"
     assert repr(SHOWN) == "<Contexts: 0/forward/c_t[3]; 2 found>"
+
+
+def test_what_the_number_of_a_stretch_is_stands_above_them() -> None:
+    states = states_of(four(0, 12))
+    one, two = (match(states, units, "c_t", -1.0, None, 2, None, 3, False, 0, 0) for units in ([0], [0, 1]))
+    assert one.terminal().splitlines()[1] == "The number of a stretch is the mean of its values."
+    said = "The number of a stretch is the mean of its values, at each step that of the unit nearest to the level."
+    assert " ".join(two.terminal(60).splitlines()[1:3]) == said
+    assert max(map(len, two.terminal(60, False).splitlines())) <= 60
+    assert f"<p>{said}</p>" in two.html()
+
+
+#: Short words, and in between long ones and other scripts.
+TEXT = ["a", "(", ")", "house", "écat", "a", "to", "a", "日本", "the", "sat", "I", "o", "."]
+
+
+@pytest.mark.parametrize(("labels", "gap"), [(TEXT, " "), ([*TEXT, " of"], ""), (list("a(tb") * 3, "")])
+def test_spaces_stand_between_tokens_everywhere_or_nowhere(labels: list[str], gap: str) -> None:
+    frame = sequences(5, 30).assign(c_t_2=0.0, c_t_3=0.0)
+    tokens = [labels[k % len(labels)] for k in range(len(frame))]
+    states = states_of(frame.assign(token=tokens))
+    whole = pd.concat([part.frame for part in states.all])
+    by_sequence = {id_: [row["token"] for row in rows] for id_, rows in rows_by_sequence(whole)}
+    found = top(states, "c_t[0]", 30, False, 0, 2)
+    assert len(found) == 30
+    page = re.sub("<[^>]*>", "", found.html())
+    marked = found.terminal(200, False).split("\n\n")[1:]
+    for one, shown in zip(found, marked, strict=True):
+        at = one.t - 5
+        text = gap.join(by_sequence[one.sequence][at : at + 3])
+        assert shown.splitlines()[1].strip() == text.strip()
+        assert re.sub("[‹›]", "", one.text) == text
+        assert text in page
 
 
 def test_contexts_of_many_hits_look_at_each_once() -> None:

@@ -359,7 +359,7 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
     found = _probed(sample(rng, x, y, np.array([f"w{k}" for k in kinds], object), 60), "class", units, held, 0)
     assert found.scores["control"].value == found.scores["probe"].value == 1
     assert found.tokens == 30
-    assert "not selective: random labels are learned as well" in str(found)
+    assert "not selective: the probe learns random labels as well" in str(found)
     free = _probed(sample(rng, x, y, None, 60), "class", units, held, 0)
     assert free.scores["control"].value < 0.45
     assert free.selectivity > 0.5

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.corpus import run
+from lstm_trace.corpus.layout import Layout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking import partials
 from lstm_trace.tracking.partials import Measure, merge
@@ -228,3 +229,20 @@ def test_sorting_and_progress(quotes: Any) -> None:
         quotes.units(contexts=0)
     with pytest.raises(MissingError, match="the states have no 'o_t'"):
         quotes.units("o_t")
+
+
+def test_a_unit_that_runs_backwards_moves_from_the_step_after() -> None:
+    """Its value at a step comes from the step behind it: the token that moved it is that of its own step."""
+    frame = sequences(3, 40, 0.0, 0.0)
+    backwards = Layout(tuple(block._replace(scope="0/reverse") for block in BLOCKS))
+    states: Any = StatesInMemory([frame])
+    states.layout = backwards
+    measure = Measure(states, backwards.blocks, 1)
+    found = dict(columns(measure, measure.of(states.all[0])))["moves_at"]
+    after = frame.groupby("seq_id")["c_t_0"].shift(-1)
+    moved = (frame["c_t_0"] - after).abs().groupby(frame["token"]).agg(["mean", "count"])
+    moved = moved[moved["count"] >= 5]["mean"].sort_values(ascending=False)
+    wanted = " ".join({" ": "␣"}.get(token, token) for token in moved[moved >= moved.max() / 2].index)
+    assert found[2] == wanted
+    before = (frame["c_t_0"] - frame.groupby("seq_id")["c_t_0"].shift()).abs().groupby(frame["token"]).mean()
+    assert before.idxmax() != moved.index[0], "the other way it is another token"

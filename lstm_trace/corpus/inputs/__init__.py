@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .opened import opened, opened_for
+from .opened import opened
 
-__all__ = ["opened", "opened_for"]
+__all__ = ["opened"]

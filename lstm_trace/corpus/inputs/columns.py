@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,7 +30,8 @@ class Names(NamedTuple):
         """What a column is called here; empty for one that is left out, since another one is called so."""
         if name == self.id:
             return SEQUENCE
-        if name.startswith(self.x) and re.fullmatch(rf"x|{WIDE.pattern}", ours := X + name[len(self.x) :]):
+        ours = X + name.removeprefix(self.x)
+        if name.startswith(self.x) and re.fullmatch(rf"x|{WIDE.pattern}", ours):
             return ours
         if re.fullmatch(rf"{SEQUENCE}|x|{WIDE.pattern}|__index_level_.*", name):
             return ""
@@ -64,12 +66,17 @@ class Columns(NamedTuple):
         repeated, found = pa.array(np.repeat(np.arange(len(counts)), counts)), {}
         for name in table.column_names:
             column = table.column(name)
-            if name in self.lists and (wrong := np.flatnonzero(list_lengths(column) != counts)).size:
+            if name not in self.lists:
+                found[name] = column.take(repeated)
+                continue
+            wrong = np.flatnonzero(list_lengths(column) != counts)
+            if wrong.size:
+                k = int(wrong[0])
                 raise ShapeError(
-                    f"{where}: sequence {table.column(SEQUENCE)[k := int(wrong[0])].as_py()!r}: {name} has "
+                    f"{where}: sequence {table.column(SEQUENCE)[k].as_py()!r}: {name} has "
                     f"{len(column[k])} values and there are {counts[k]} steps; expected one for each"
                 )
-            found[name] = compute.list_flatten(column) if name in self.lists else column.take(repeated)
+            found[name] = compute.list_flatten(column)
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         return pa.table({STEP: pa.array(np.arange(len(firsts), dtype=np.int32) - firsts)} | found)
 
@@ -79,6 +86,9 @@ def columns_of(schema: Any, names: Names, where: str) -> Columns:
 
     Raises FileError where none says of what sequence a row is.
     """
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise FileError(f"{where}: there are two columns {twice[0]!r}; rename or remove one of them")
     ours = {field.name: names.ours(field.name) for field in schema}
     if SEQUENCE not in ours.values():
         raise FileError(
@@ -88,6 +98,10 @@ def columns_of(schema: Any, names: Names, where: str) -> Columns:
     depths = {name: _depth(schema.field(name).type) for name in ours}
     whole = any(depths[n] == 1 + (o == X) for n, o in ours.items() if o in (X, TOKEN, STEP, names.ids))
     kept = {n: o for n, o in ours.items() if o and depths[n] <= whole + (o == X) and _plain(schema.field(n).type)}
+    for name, count in Counter(kept.values()).items():
+        if count > 1:
+            both = " and ".join(repr(n) for n, o in kept.items() if o == name)
+            raise FileError(f"{where}: the columns {both} would both be {name!r} in the states; rename or remove one")
     return Columns(kept, tuple(o for n, o in kept.items() if whole and depths[n]))
 
 

@@ -34,7 +34,7 @@ FOLDERS = (".parquet", ".npz", ".txt")
 @checked
 def opened(
     inputs: Any,
-    width: int | None,
+    model: Model | int | None,
     folder: Path,
     *,
     id: str = "seq_id",
@@ -45,8 +45,6 @@ def opened(
     unknown: str | None = None,
     sequences: str | None = None,
     tokens: str | None = None,
-    model_path: str | None = None,
-    model_names: Sequence[str] = (),
 ) -> Source:
     """The source of many sequences.
 
@@ -54,7 +52,7 @@ def opened(
         inputs: a path: Parquet or JSON lines (.jsonl, .ndjson) with a row or an object for each step (`seq_id`, `t`,
             `token`, x as lists `x` or as `x_0`, …) or for each sequence, with lists of them; text (.txt); a folder of
             .parquet, .txt or .npz. Or a data frame of such columns, or a list of arrays (T, I), mappings, or texts.
-        width: I, where the model says it.
+        model: that reads them; or only its I, None for any.
         folder: of the states; what is not in Parquet is written there as such.
         id: the column that says which sequence a row is of.
         x: the column of lists of inputs, or what the columns `x_0`, … begin with.
@@ -66,8 +64,6 @@ def opened(
         unknown: the token that stands for those that the vocabulary has not.
         sequences: of a text: `lines`, `paragraphs` (with blank lines between), `files`.
         tokens: of a text: `characters` or `words`.
-        model_path: the file that `model:` is.
-        model_names: the names of the model's inputs.
 
     Returns:
         The source.
@@ -83,26 +79,24 @@ def opened(
     path, names = _parquet(inputs, Names(id, x, ids), folder, sequences, tokens)
     source = TableFile(path, names)
     given = {"vocabulary": vocabulary, "embedding": embedding, "ids": ids, "unknown": unknown}
-    if found := source.measured():
-        if more := [name for name, value in given.items() if value is not None]:
+    found = source.measured()
+    if found:
+        more = [name for name, value in given.items() if value is not None]
+        if more:
             said = f"{' and '.join(more)} would give: leave {'it' if len(more) == 1 else 'them'} out"
             raise OptionError(f"{source.called}: there is x, which {said}")
     else:
         if (vocabulary is None and embedding is None) or (isinstance(vocabulary, str) and vocabulary == "model"):
-            given["vocabulary"] = list(model_names) or None
-        files = {name: _file(name, given[name], folder, model_path) for name in ("vocabulary", "embedding")}
+            names_of_x = model.header.names.get("x", ()) if isinstance(model, Model) else ()
+            given["vocabulary"] = [str(name) for name in names_of_x] or None
+        sources = model.sources if isinstance(model, Model) else ()
+        files = {name: _file(name, given[name], folder, sources) for name in ("vocabulary", "embedding")}
         lookup = Lookup(ids, unknown=unknown, **files)
         source, found = replace(source, lookup=lookup), lookup.width
+    width = model.input_width if isinstance(model, Model) else model
     if width is not None and found != width:
         raise ShapeError(f"{source.called}: a step has {found:,} inputs, and the model reads I = {width:,}")
     return replace(source, width=found)
-
-
-def opened_for(model: Model, inputs: Any, folder: Path, **reading: Any) -> Source:
-    """What `opened` gives for a model: of its width, and with what `model` and `model:NAME` mean."""
-    named = {"model_names": [str(name) for name in model.header.names.get("x", ())]}
-    path = {"model_path": model.sources[0]} if model.sources else {}
-    return opened(inputs, model.input_width, folder, **{**named, **path, **reading})
 
 
 def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tokens: str | None) -> tuple[Path, Names]:
@@ -122,7 +116,8 @@ def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tok
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
         every = files_in(path, *FOLDERS)
-        if len(kinds := {one.suffix.lower() for one in every}) != 1:
+        kinds = {one.suffix.lower() for one in every}
+        if len(kinds) != 1:
             raise FileError(f"{path}: a folder with {' and '.join(sorted(kinds)) or 'no sequences'}; {READ}")
         kind, files = kinds.pop(), every
     for name, value in (("sequences", sequences), ("tokens", tokens)):
@@ -148,16 +143,17 @@ def _moved(path: Path, folder: Path) -> Path:
     return here if path.name.startswith("_") and not path.exists() and here.exists() else path
 
 
-def _file(option: str, value: Any, folder: Path, model_path: str | None) -> str | None:
-    """A file, or `FILE:NAME`, with what was given as such or in Python."""
+def _file(option: str, value: Any, folder: Path, sources: Sequence[str]) -> str | None:
+    """A file, or `FILE:NAME`, with what was given as such or in Python. sources: the files of the model."""
     if value is None:
         return None
     if isinstance(value, str | Path):
-        if not (name := str(value)).startswith("model:"):
+        name = str(value)
+        if not name.startswith("model:"):
             return str(_moved(Path(name).absolute(), folder))
-        if model_path is None:
+        if not sources:
             raise OptionError(f"{option} {name!r}: the model was not read from a file of arrays; give FILE:NAME")
-        return f"{Path(model_path).absolute()}:{name[6:]}"
+        return f"{Path(sources[0]).absolute()}:{name[6:]}"
     if option == "embedding":
         return str(kept(folder, "_embedding.npy", lambda file: np.save(file, np.asarray(value), allow_pickle=False)))
     text = json.dumps(numbered(value if isinstance(value, Mapping) else list(value), option))

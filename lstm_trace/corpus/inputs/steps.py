@@ -32,11 +32,14 @@ def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> Index:
             lengths, last = np.ones(table.num_rows, np.int64), found[-1].as_py()
             if STEP in table.column_names:
                 t = _t(table, where)
-                if (gaps := np.flatnonzero(~new & (np.diff(t, prepend=last_t) != 1))).size:
-                    said = f"t is {t[k := int(gaps[0])]} after {t[k - 1] if k else last_t} in the same sequence"
+                gaps = np.flatnonzero(~new & (np.diff(t, prepend=last_t) != 1))
+                if gaps.size:
+                    k = int(gaps[0])
+                    said = f"t is {t[k]} after {t[k - 1] if k else last_t} in the same sequence"
                     raise ShapeError(f"{where}: row {count + k}: {said}; expected {_STEPS}")
                 last_t = t[-1]
-        if (empty := np.flatnonzero(lengths < 1)).size:
+        empty = np.flatnonzero(lengths < 1)
+        if empty.size:
             raise ShapeError(f"{where}: row {count + empty[0]}: {spot(table, int(empty[0]))} has no steps")
         ends = steps + np.cumsum(lengths, dtype=np.int64)
         ids += found.filter(pa.array(new)).chunks
@@ -64,7 +67,8 @@ def rows(table: Any, x: Array, where: str) -> Rows:
     t = np.arange(len(found), dtype=np.int32) - np.repeat(starts, lengths)
     if STEP in table.column_names:
         said = _t(table, where)
-        if (wrong := np.flatnonzero(said - t != np.repeat(said[starts], lengths))).size:
+        wrong = np.flatnonzero(said - t != np.repeat(said[starts], lengths))
+        if wrong.size:
             raise ShapeError(f"{where}: {spot(table, int(wrong[0]))}: expected {_STEPS}")
         t = said
     if not np.isfinite(x).all():
@@ -92,7 +96,8 @@ def inputs(table: Any, where: str, width: int = 0) -> Array | None:
         return None
     lists = names == [X] and hasattr(kinds[0], "value_type")
     numbers = [kinds[0].value_type] if lists else kinds
-    if other := [kind for kind in numbers if not is_number(kind)]:
+    other = [kind for kind in numbers if not is_number(kind)]
+    if other:
         raise ShapeError(f"{where}: x has the type {other[0]}; expected numbers")
     width = (width or len(table.column(X)[0])) if lists else len(names)
     dtype = np.result_type(np.float32, *{kind.to_pandas_dtype() for kind in numbers})
@@ -109,8 +114,10 @@ def inputs(table: Any, where: str, width: int = 0) -> Array | None:
 
 def _flat(batch: Any, width: int, where: str) -> Array:
     column = batch.column(X)
-    if (wrong := np.flatnonzero(list_lengths(column) != width)).size:
-        said = f"x has {len(column[r := int(wrong[0])])} numbers; expected I = {width}"
+    wrong = np.flatnonzero(list_lengths(column) != width)
+    if wrong.size:
+        r = int(wrong[0])
+        said = f"x has {len(column[r])} numbers; expected I = {width}"
         raise ShapeError(f"{where}: {spot(batch, r)}: {said}")
     values = column.flatten()
     if values.null_count:
@@ -127,7 +134,8 @@ def _array(table: Any, name: str, where: str) -> Any:
     texts = found.dictionary if pa.types.is_dictionary(found.type) else found
     with told(f"{where}: {name}", pa.ArrowInvalid):
         texts.validate(full=True)  # nobody has looked whether they are UTF-8
-    if (most := compute.max(compute.utf8_length(texts)).as_py() or 0) > LONGEST:
+    most = compute.max(compute.utf8_length(texts)).as_py() or 0
+    if most > LONGEST:
         raise FileError(f"{where}: {name} has a text of {most:,} characters; expected {LONGEST:,} at most")
     return found.cast(pa.string())
 

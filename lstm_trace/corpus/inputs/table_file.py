@@ -17,7 +17,7 @@ from ...errors import FileError, ShapeError
 from ...weights.guards import afford, told
 from ..arrow import pa, parquet
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span
-from .columns import Names, X, check_full, columns_of
+from .columns import WIDE, Names, X, check_full, columns_of
 from .lookup import Lookup
 from .steps import indexed, inputs, rows
 
@@ -39,7 +39,8 @@ class Cursor:
         texts = [leaf.path for leaf in flat if str(leaf.logical_type) == "String"]
         look: dict[str, Any] = {"pre_buffer": False, "buffer_size": BUFFER, "read_dictionary": texts}
         self.files = [parquet.ParquetFile(path, **look) for path in paths]
-        self.columns = columns_of(schema := self.files[0].schema_arrow, names, called)
+        schema = self.files[0].schema_arrow
+        self.columns = columns_of(schema, names, called)
         for path, file in zip(paths, self.files, strict=True):
             if not file.schema_arrow.equals(schema):
                 raise FileError(f"{path} has other columns than {paths[0].name}; expected the same in all files")
@@ -117,7 +118,8 @@ class TableFile:
     @contextmanager
     def _cursor(self) -> Iterator[Cursor]:
         with told(self.called, pa.lib.ArrowException, ValueError, TypeError, KeyError):
-            key = self.names, *((path, (now := path.stat()).st_mtime_ns, now.st_size) for path in self.files)
+            files = [(path, path.stat()) for path in self.files]
+            key = self.names, *((path, now.st_mtime_ns, now.st_size) for path, now in files)
             cursor = _IDLE.pop(key, None) or Cursor(self.files, self.names, self.called)
             yield cursor
             _IDLE.clear()  # files stay open until here
@@ -128,6 +130,12 @@ class TableFile:
             table = cursor.columns.steps(cursor.columns.renamed(cursor.read(first, stop)), self.called)
         check_full(table, self.called)
         return table
+
+    def targets(self) -> list[str]:
+        """The further columns that a part has of each step, by their names there."""
+        with self._cursor() as cursor:
+            names = cursor.columns.names.values()
+        return [name for name in names if name not in (SEQUENCE, STEP, TOKEN, X) and not WIDE.fullmatch(name)]
 
     def measured(self) -> int:
         """I as the first row has it; 0 where the file has no x."""

@@ -26,9 +26,10 @@ def explanation(found: CorpusVerification, most: int | None) -> Explanation:
 
 def _said(found: CorpusVerification) -> Iterator[str]:
     listed = f"; the first {len(found.damages)} are listed" if found.wrong > len(found.damages) else ""
+    differ = "differs" if found.wrong == 1 else "differ"
     yield (
         f"{found.status}: {counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "
-        f"{counted(found.every, 'sequence')} compared with a run line by line; {found.wrong:,} differ by more than "
+        f"{counted(found.every, 'sequence')} compared with a run line by line; {found.wrong:,} {differ} by more than "
         f"rounding explains{listed}"
     )
     yield (

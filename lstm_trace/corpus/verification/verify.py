@@ -1,4 +1,4 @@
-"""States are proven on a sample: the input is read again and run line by line, and every stored value is compared.
+"""Verify a sample of the states: the input is read again and run line by line, and every stored value is compared.
 
 Over a whole sequence no rounding bound is known in advance, so its scale is measured (ARCHITECTURE.md, What rounding
 explains), by a run in the other precision. The run line by line is verified as `lt.verify` does it.
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from ..part import Part
     from ..states import States
 
-#: Sequences that are run line by line at once, every line recorded.
-BATCH = 16
+#: Sequences that are run line by line at once, every line recorded; values of them, if it is more than one sequence.
+BATCH, VALUES = 16, 1 << 24
 
 
 class Damage(NamedTuple):
@@ -105,6 +105,7 @@ def verify(
     chosen = np.zeros(len(index.ids), bool)
     chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
     models = prepared, _twin(prepared)
+    steps = VALUES // _recorded(prepared, source.width)
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
@@ -119,7 +120,7 @@ def verify(
             except (FileError, KeyError, pa.ArrowException, OSError) as error:
                 found.faults.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
                 continue
-            for batch in batches(rows.lengths, BATCH) if not lost else ():
+            for batch in () if lost else batches(rows.lengths, BATCH, steps):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
                 _compare(rows.picked(batch), here, models, there.layout, found)
     return found
@@ -137,9 +138,9 @@ def _lost(model: Model, width: int, layout: Layout) -> str:
 
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
-    reading = dict(states.manifest.source)
-    path = Path(reading.pop("path") if inputs is None else inputs).absolute()
-    return readers.opened(path, model.input_width, states.folder, **{k: v for k, v in reading.items() if k != "path"})
+    source = states.manifest.source
+    path = Path(source.path if inputs is None else inputs).absolute()
+    return readers.opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
@@ -191,6 +192,12 @@ def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
         found[block] = [values[part.starts[k] : part.starts[k + 1]].copy() for k in at]
         del values
     return found
+
+
+def _recorded(model: Model, width: int) -> int:
+    """The values of all lines at a step. width: I."""
+    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
+    return sum(values.shape[-1] for here in trace.lines.values() for values in here.values())
 
 
 def _twin(model: Model) -> Model:

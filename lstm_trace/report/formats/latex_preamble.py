@@ -37,6 +37,7 @@ LOCAL = (
     r"\allowdisplaybreaks",
     r"\setlength{\parindent}{0pt}",
     r"\setlength{\parskip}{4pt plus 1pt}",
+    r"\emergencystretch=2em  % a number in a sentence cannot be broken",
     r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax  % formulas at the left",
 )
 #: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.

@@ -81,7 +81,9 @@ def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: 
 
     first, last = span
     with opened(folder) as states:
-        units = states.select(sequence, first, last, line, *level, exclusive=strict)
+        asked = (sequence, first, last, line, *level)
+        units = states.select(*asked, exclusive=strict)
+        beside = len(states.select(*asked)) if strict and not units else 0
         part, rows = states.rows_of(sequence)
         at = rows.start - int(part.t[rows.start])
         values = (
@@ -92,7 +94,7 @@ def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: 
         {"unit": f"{line}[{units[k]}]", "mean": word(float(mean[k])), "nearest": word(float(nearest[k]))}
         for k in np.argsort(-np.abs(mean), kind="stable")[:most].tolist()
     ]
-    return as_json({"units": found, "left_out": max(len(units) - most, 0)})
+    return as_json({"units": found, "left_out": max(len(units) - most, 0), "beside": beside})
 
 
 def units(folder: str, line: str, kept: str) -> bytes:

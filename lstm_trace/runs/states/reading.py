@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Of the text of a sequence in a list: the steps that are read, the columns that are shown.
 _READ, _WIDE = 60, 72
-#: Tokens by which it is decided whether they are words.
-_SAMPLE = 2000
 
 
 def listed(folders: Mapping[str, str]) -> bytes:
@@ -138,7 +136,7 @@ def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> by
 
 def shown_tokens(labels: Sequence[str] | None) -> list[str] | None:
     """Tokens as a page shows them: not too long, and with nothing in them that acts."""
-    return None if labels is None else [seen(label) for label in tokens(labels, range(len(labels))).labels]
+    return None if labels is None else [seen(label) for label in tokens(labels, range(len(labels)), False).labels]
 
 
 def spaced(states: States) -> bool:
@@ -148,10 +146,10 @@ def spaced(states: States) -> bool:
 
 @lru_cache(64)
 def _spaced(states: States, key: str) -> bool:
-    """By the first tokens of the corpus: a sequence alone may have short ones. key: see `_scale`."""
-    part = next(iter(states.parts()))
-    labels = part.tokens
-    return labels is None or tokens(labels[:_SAMPLE], range(len(labels[:_SAMPLE]))).spaced
+    """key: see `_scale`."""
+    from ...tracking import contexts
+
+    return contexts.spaced(states)
 
 
 def scale_of(states: States, block: Block, unit: int) -> Scale:

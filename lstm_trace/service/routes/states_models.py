@@ -108,6 +108,9 @@ class Active(BaseModel):
 
     units: list[ActiveUnit]
     left_out: int = Field(description="further ones")
+    beside: int = Field(
+        description="where none is: those that are active in the span, and right before or after it too"
+    )
 
 
 class UnitsTable(BaseModel):

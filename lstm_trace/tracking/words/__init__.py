@@ -1,1 +1,1 @@
-"""What is said of a probe and of an ablation."""
+"""What is shown of units, a probe and an ablation."""

@@ -73,20 +73,20 @@ def _said(found: Probe) -> Iterator[str]:
         f"{counted(found.steps[1], 'step')} of {counted(found.sequences[1], 'sequence')} that the probe had not seen; "
         f"it learned from {counted(found.steps[0], 'step')} of {found.sequences[0]:,} others, of {found.every:,} in all"
     )
-    usual = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
+    baseline = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
     random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
     if not found.better:
-        yield f"no better than {usual} ({base.value:.4g}): the probe found no linear readout of {found.target}"
+        yield f"no better than {baseline} ({base.value:.4g}): the probe found no linear readout of {found.target}"
     else:
-        yield f"{usual} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
+        yield f"{baseline} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
         yield (
             f"selectivity {control.ahead:.4g}: with a random label for {random} (control task) it reaches "
             f"{control.value:.4g}, always saying the most frequent one {found.scores['control baseline'].value:.4g}"
         )
         if not found.selective:
             yield (
-                "not selective: random labels are learned as well, so the score may show what a probe learns by heart, "
-                "and not what the states say"
+                "not selective: the probe learns random labels as well, so its score may reflect memorization rather "
+                "than what the states encode"
             )
         yield (
             f"{found.best} is the best single unit: alone it reaches {best.value:.4g}, "

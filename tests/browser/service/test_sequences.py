@@ -137,6 +137,11 @@ def test_a_brushed_span_leads_to_units_and_other_contexts(shown: Any) -> None:
     for one in found.all():
         assert one.locator(".inside").first.inner_text() == '"'
         assert one.locator(".inside").count() >= LENGTH
+    said = page.locator("#matches > p").first.inner_text()
+    assert said.splitlines() == [
+        f"Above 0.5: {COUNTER}",
+        "The number of each is the mean of its values, at each step that of the unit nearest to the level.",
+    ]
     places = page.locator("#matches .context-place").all_inner_texts()
     assert len(places) >= 4
     assert f"{SEQUENCE} t {FIRST}–{LAST}" not in places  # that is where it was looked for
@@ -157,6 +162,27 @@ def test_a_brushed_span_leads_to_units_and_other_contexts(shown: Any) -> None:
     page.locator("#match-length").fill("1000")
     page.locator("#match-length").press("Enter")
     page.get_by_text("No other stretch of the corpus is like that.").wait_for()
+
+
+def test_units_that_are_active_beside_a_span_as_well_are_counted(shown: Any) -> None:
+    page = shown(f"{HERE}&span={FIRST + 1}..{LAST - 1}")
+    page.locator(".active-units").wait_for()
+    active = len(units(page))
+    assert active
+    page.locator("#strict").check()
+    said = page.locator(".active").get_by_text("in the whole stretch, but just before or after it too")
+    said.wait_for()
+    assert re.match(rf"{active} units? (is|are) beyond the level", said.inner_text())
+    assert "Move the level" not in page.locator(".active").inner_text()
+    page.locator("#level").fill("5")
+    page.get_by_text("No unit is beyond the level in the whole stretch. Move the level").wait_for()
+
+
+def test_a_unit_that_is_not_there_stands_in_no_address(shown: Any) -> None:
+    page = shown(f"{AT.replace(COUNTER, 'c_t[77]')}&sequence={SEQUENCE}")
+    assert page.locator("#states-unit").input_value() == str(planted.UNITS - 1)
+    settled(page)
+    assert f"unit=c_t[{planted.UNITS - 1}]" in page.evaluate("location.hash")
 
 
 def test_the_level_is_a_number_and_a_slider(shown: Any) -> None:
@@ -184,6 +210,14 @@ def test_all_units_are_measured_and_sorted(shown: Any) -> None:
     rows.first.wait_for()
     assert rows.first.locator("code").inner_text() == COUNTER  # sorted by r with `inside`
     assert '"' in rows.first.locator("td.left").inner_text()
+    for width in (1280, 1025):  # all columns are seen
+        page.set_viewport_size({"width": width, "height": 900})
+        right = page.locator("#all-units .scroll").bounding_box()
+        last = page.locator("#all-units thead th").last.bounding_box()
+        assert right
+        assert last
+        assert last["x"] + last["width"] <= right["x"] + right["width"] <= width
+        assert right["width"] > 0.9 * width  # other corpora have more and longer ones
     rows.first.get_by_role("button").click()
     page.get_by_role("heading", name=f"Contexts of {COUNTER}").wait_for()
     page.locator("#units-sort").select_option("unit")
@@ -298,7 +332,9 @@ def test_tokens_and_ids_are_texts_whatever_they_hold(shown: Any) -> None:
         assert page.locator(".fault").count() == 0, id
         assert unquote(page.evaluate("location.hash")).count(id)
     assert page.locator("#sequences :is(img, script)").count() == 0
-    assert "<img src=x onerror=document.body.remove()>" in page.locator("#sequences").inner_text()
+    for one in ("#sequence-tokens", ".contexts .tokens"):  # words are set apart, everywhere
+        later = page.locator(f"{one} .token + .token")
+        assert set(later.evaluate_all("all => all.map((token) => token.previousSibling.data)")) == {" "}, one
 
 
 def test_unknown_states_and_values_in_a_link(shown: Any) -> None:

@@ -174,6 +174,12 @@ def test_words_are_set_apart_and_letters_are_not() -> None:
     assert not tokens(["1", "4", "7"], [0, 1, 2]).spaced
     assert not tokens(["ต", "สิ", "แ"], [0, 1, 2]).spaced
     assert not tokens(["中", "文"], [0, 1]).spaced
+    assert tokens([")", "(", "mat", "on", ")", "house", "é", "cat", "a", "to", "a"], range(11)).spaced
+    assert not tokens(["<s>", *"emma", "</s>"], range(6)).spaced  # what stands for no text does not count
+    assert tokens(["no", "\n", "end"], range(3)).spaced
+    assert not tokens(["the", " ", "cat"], range(3)).spaced
+    assert tokens(["the", "cat"] * 30 + [" "], range(61)).spaced  # one stray space
+    assert tokens(["a", "b"], range(2), True).spaced
     assert tokens([], [5, 6]).labels == ("5", "6")
     assert [list(line) for line in tokens(list("ab\ncd"), range(5)).lines([1.0] * 5, 2.0)] == [[0, 1], [2], [3, 4]]
 

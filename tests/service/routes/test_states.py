@@ -235,9 +235,13 @@ def test_strange_ids_and_tokens(client: Any) -> None:
     every = {one["id"] for page in pages for one in page}
     assert set(corpora.HOSTILE) <= every
     assert not any(c in one["text"] for one in listed for c in "\x1b\u202e\n")
+    begin = " ".join(corpora.HOSTILE[:2])[:70]
+    assert any(one["text"].startswith(begin) for page in pages for one in page)
+    assert get(client, f"/{quote(STRANGE)}/top", unit="c_t[0]", n=1)["spaced"] is True
     for id in corpora.HOSTILE:
         found = get(client, f"/{quote(STRANGE)}/text", sequence=id, unit="c_t[0]")
         assert found["sequence"] == id
+        assert found["spaced"] is True  # the same in every text: its tokens are words
         assert len(found["values"]) == 4
         assert not any(c in token for token in found["tokens"] for c in "\x1b\u202e")
         assert get(client, f"/{quote(STRANGE)}/select", sequence=id, first=0, last=1, line="c_t", above=-100)["units"]

@@ -11,11 +11,11 @@ VERBS = {
     "run": "Compute the states of many sequences into a folder.",
     "status": "Say how much of a corpus is there.",
     "verify": "Compute a sample again line by line, and compare.",
-    "units": "Say what every unit does over the corpus.",
+    "units": "Summarize every unit over the corpus.",
     "top": "Show where a unit is highest or lowest.",
     "match": "Show where some units are all above a level.",
-    "probe": "Decode a target from the states by a linear probe.",
-    "ablate": "Hold units, and measure what changes.",
+    "probe": "Decode a target from the states with a linear probe.",
+    "ablate": "Hold units at a value, and measure what changes.",
 }
 
 

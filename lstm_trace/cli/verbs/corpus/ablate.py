@@ -11,28 +11,31 @@ import click
 
 from ...model_options import layout_options
 from ...options import name_list, nonfinite_option
-from .options import READING, reading_options
-from .writing import checked, show, table_option
+from .shared import READING, reading_options, table_format, table_option, write_result
 
 
 @click.command("ablate")
 @click.argument("model", type=click.Path())
 @partial(reading_options, required=False)
-@click.option("--units", required=True, callback=name_list, help="What is held: c_t[3],c_t[17], or 1/reverse/c_t[3], …")
+@click.option("--units", required=True, callback=name_list, help="Units to hold: c_t[3],c_t[17]; 1/reverse/c_t[3].")
 @click.option(
     "--metric", default="output", show_default=True, metavar="COLUMN",
-    help="What is measured: the change of the output, or how well a column of the inputs is said.",
+    help="What is measured: the change of the output, or how well a column of the inputs is predicted.",
 )  # fmt: skip
-@click.option("--to", default="0", show_default=True, help="At what the units are held: a number, or a multiple, *0.5.")
-@click.option("--readout", metavar="LINE", help="The line whose largest unit is the class that the model says.")
+@click.option("--to", default="0", show_default=True, help="Value to hold the units at, or a factor such as *0.5.")
+@click.option("--readout", metavar="LINE", help="Line whose largest unit is the predicted class.")
 @click.option(
-    "--controls", type=click.IntRange(min=0), default=5, show_default=True, help="Random groups of other units."
+    "--controls",
+    type=click.IntRange(min=0),
+    default=5,
+    show_default=True,
+    help="Random groups, as a control.",
 )
 @click.option(
-    "--max-steps", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps that are drawn at most."
+    "--max-steps", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps to draw at most."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all that is random.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @table_option("the table of the groups")
 @layout_options
 @nonfinite_option
@@ -42,15 +45,15 @@ def command(
 ) -> None:  # fmt: skip
     """Hold units of MODEL over the sequences of --inputs, and measure what changes.
 
-    MODEL may be a folder of states: then the model is that of the states, and so are the inputs if none are given.
+    MODEL may be a folder of states: its model is used then, and its inputs unless --inputs is given.
 
-    Each unit alone, all together, and as a control random groups of as many other units, with 95 % intervals over
-    sequences; and by token.
+    The units are held one by one, all together, and as a control in random groups of as many other units. The change
+    has a 95 % interval over sequences, and is also given by token.
     """
     from ....corpus import ablate
     from ...model_options import model_in
 
-    form = checked(output)
+    form = table_format(output)
     reading = {name: said for name in READING if (said := given.pop(name)) is not None}
     value: float | str = to
     with suppress(ValueError):
@@ -64,4 +67,4 @@ def command(
         source, inputs, units, metric, to=value, readout=readout, controls=controls, max_steps=max_steps, batch=batch,
         seed=seed, **reading,
     )  # fmt: skip
-    show(found, output, form)
+    write_result(found, output, form)

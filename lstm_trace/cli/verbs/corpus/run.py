@@ -9,7 +9,7 @@ import click
 
 from ...model_options import layout_options
 from ...options import conclude, echo, name_list, nonfinite_option
-from .options import READING, reading_options
+from .shared import READING, reading_options
 
 #: Keywords of `corpus.run` that options give as they are.
 CHOSEN = ("record", "dtype", "format", "steps_per_part", "batch", "share", "fresh")
@@ -34,12 +34,18 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 @click.option(
     "--format", type=click.Choice(["parquet", "safetensors"]), default="parquet", help="Format of the states."
 )
-@click.option("--steps-per-part", type=click.IntRange(min=1), default=50_000, show_default=True, help="Size of a part.")
-@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
-@click.option("--workers", type=click.IntRange(min=0), help="Processes, by Dask (none: this one).")
+@click.option(
+    "--steps-per-part",
+    type=click.IntRange(min=1),
+    default=50_000,
+    show_default=True,
+    help="Approximate steps in a part.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Most sequences in a batch.")
+@click.option("--workers", type=click.IntRange(min=0), help="Worker processes, by Dask (default: compute in this one).")
 @click.option("--scheduler", metavar="ADDRESS", help="Address of a Dask cluster, tcp://…, instead of --workers.")
 @click.option("--share", metavar="K/N", callback=_share, help="Only every N-th part, from the K-th on.")
-@click.option("--fresh", is_flag=True, help="Remove what another run has left in the folder.")
+@click.option("--fresh", is_flag=True, help="Remove the states of another run from the folder first.")
 @click.option("-o", "--output", required=True, type=click.Path(file_okay=False), help="Folder of the states.")
 @layout_options
 @nonfinite_option
@@ -55,8 +61,8 @@ def command(
 ) -> None:
     """Compute the states of MODEL over all sequences of --inputs.
 
-    What is there already is not computed again, so that a run that was interrupted goes on. A part that cannot be
-    computed is named, the others are kept, and the exit code is 1.
+    Parts that are done are not computed again, so an interrupted run resumes. A part that cannot be computed is
+    reported, the others are kept, and the exit code is 1.
     """
     if workers is not None and scheduler is not None:
         raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")

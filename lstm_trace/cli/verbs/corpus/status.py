@@ -1,4 +1,4 @@
-"""`lstm-trace corpus status`: how much of a corpus is there."""
+"""`lstm-trace corpus status`: which parts of a corpus are done, missing or failed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ...options import conclude, echo
-from .options import states_argument
+from .shared import states_argument
 
 if TYPE_CHECKING:
     from ....corpus import States
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command("status")
 @states_argument
 def command(states: str) -> None:
-    """Say which parts of STATES are done, missing and failed.
+    """Show which parts of STATES are done, missing or failed.
 
     The exit code is 1 where one is missing.
     """
@@ -27,9 +27,10 @@ def command(states: str) -> None:
     conclude(0 if len(there) == len(manifest.parts) else 1)
     lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
     echo(summary(found))
-    echo(f"{'model':9} {' '.join((manifest.title, manifest.cell)).strip()}, {manifest.premises.get('model', '')[:12]}")
+    model = str(manifest.premises.get("model", ""))[:12]
+    echo(f"{'model':9} {' '.join((manifest.title, manifest.cell)).strip()}, {model}")
     echo(f"{'lines':9} {lines}, as {manifest.dtype}")
-    echo(f"{'inputs':9} {manifest.source.get('path', '')}")
+    echo(f"{'inputs':9} {manifest.source.path}")
     for number, error in found.failed.items():
         echo(f"failed    part {number}: {error}")
 

@@ -1,4 +1,4 @@
-"""`lstm-trace corpus verify`: a sample computed again, line by line."""
+"""`lstm-trace corpus verify`: a sample of the states, computed again line by line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import re
 import click
 
 from ...options import conclude
-from .options import states_argument
-from .writing import checked, show, table_option
+from .shared import states_argument, table_format, table_option, write_result
 
 
 def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
@@ -23,16 +22,21 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int | str
 @click.command("verify")
 @states_argument
 @click.option(
-    "--sample", default="100", show_default=True, metavar="N", callback=_sample, help="How many sequences, or all."
+    "--sample",
+    default="100",
+    show_default=True,
+    metavar="N",
+    callback=_sample,
+    help="Number of sequences to check, or all.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the drawing.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample.")
 @click.option("--model", type=click.Path(), help="The model, if not that of the folder.")
 @click.option("--inputs", type=click.Path(), help="Where the input is now, if it was moved.")
 @table_option("the values that are wrong")
 def command(
     states: str, sample: int | str, seed: int, model: str | None, inputs: str | None, output: str | None
 ) -> None:
-    """Compute a sample of STATES again, line by line, and compare.
+    """Verify a sample of STATES: compute it again, line by line, and compare.
 
     Each stored value must be within what rounding explains. Also compared: that the parts are whole, and have each
     sequence of the input once, with its steps, tokens and targets.
@@ -41,7 +45,7 @@ def command(
     """
     from ....corpus import open
 
-    form = checked(output)
+    form = table_format(output)
     found = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
     conclude(0 if found.status == "verified" else 1)
-    show(found, output, form)
+    write_result(found, output, form)

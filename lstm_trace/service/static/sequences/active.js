@@ -35,7 +35,7 @@ export function Active({ states, unit, sequence, line, span: [first, last], leve
       <label class="field"><input type="checkbox" id="strict" checked=${strict} onChange=${(event) => set({ strict: event.target.checked ? "1" : "", match: "" })} /> ${said("sequences.strict")}</label>
     </div>
     <${Fault} error=${error} said=${said} />
-    ${value && units.length === 0 && html`<p>${said("sequences.none_active")}</p>`}
+    ${value && units.length === 0 && html`<p>${value.beside > 0 ? said("sequences.none_strict", { n: value.beside, strict: said("sequences.strict") }) : said("sequences.none_active")}</p>`}
     ${units.length > 0 && html`<ul class="active-units">${shown.map((one) => html`<li key=${one.unit} class=${one.unit === unit ? "shown" : ""}>
       <input type="checkbox" checked=${ticked.includes(one.unit)} aria-label=${said("sequences.tick", { unit: one.unit })} onChange=${() => tick(one.unit)} />
       <button type="button" class="quiet" aria-pressed=${one.unit === unit} title=${said("sequences.colour_by", { unit: one.unit })} onClick=${() => set({ unit: one.unit })}><code>${one.unit}</code></button>

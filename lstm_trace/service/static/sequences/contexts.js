@@ -59,7 +59,7 @@ export function Matches({ states, match: { line, units }, here, level, length, l
   return html`<section class="panel" id="matches" aria-labelledby="match-title">
     <div class="head"><h2 id="match-title">${said("sequences.matches")}</h2>
       <button type="button" class="quiet" onClick=${() => set({ match: "" })}>${said("shell.close")}</button></div>
-    <p class="quiet-text">${said(`sequences.matches_${level.side}`, { units: units.map((one) => `${line}[${one}]`).join(", "), level: short(level.value) })}</p>
+    <p class="quiet-text">${said(`sequences.matches_${level.side}`, { units: units.map((one) => `${line}[${one}]`).join(", "), level: short(level.value) })}<br />${said("sequences.match_number")}</p>
     <p><label class="field"><span class="label">${said("sequences.length")}</span>
       <input type="number" id="match-length" min="1" value=${length} onChange=${(event) => set({ length: String(Math.max(1, Math.floor(Number(event.target.value)) || 1)) })} /></label></p>
     <${Listed} found=${others} error=${error} loading=${loading} progress=${progress} link=${link} none=${said("sequences.no_match")} said=${said} />

@@ -1,4 +1,4 @@
-import { html, useState } from "../vendor/standalone.module.js";
+import { html, useEffect, useState } from "../vendor/standalone.module.js";
 import { get } from "../api.js";
 import { Fault } from "../parts.js";
 import { written } from "../route.js";
@@ -48,6 +48,7 @@ function levelOf(params) {
 function Corpus({ states, listed, params, set, settings, said }) {
   const { line, number } = unitOf(params, states.lines);
   const unit = `${line.line}[${number}]`;
+  useEffect(() => { if (params.unit && params.unit !== unit) set({ unit }); }, [params.unit, unit]); // one that is not there
   const page = usePage(states, Number(params.offset) || 0);
   const sequence = params.sequence ?? page.value?.sequences[0]?.id;
   const span = spanOf(params.span);
@@ -58,14 +59,14 @@ function Corpus({ states, listed, params, set, settings, said }) {
   const shared = { states, unit, said };
   return html`<div class="corpus">
     <div class="corpus-choice panel"><${Chooser} listed=${listed} line=${line} number=${number} set=${set} show=${show} ...${shared} /></div>
+    <${Units} line=${line} open=${params.table === "1"} sort=${params.sort} set=${set} ...${shared} />
     <div class="corpus-text">
       ${sequence !== undefined && html`<${TextPanel} sequence=${sequence} page=${page.value} at=${params.at || span?.[0]} span=${span} set=${set} ...${shared} />`}
       ${sequence !== undefined && span && html`<${Active} sequence=${sequence} line=${line} span=${span} level=${level} strict=${params.strict === "1"} set=${set} ...${shared} />`}
       ${match && html`<${Matches} match=${match} here=${{ sequence, span }} level=${level} length=${Number(params.length) || 1} link=${link} set=${set} ...${shared} />`}
       <div class="corpus-list panel"><${SequenceList} page=${page} chosen=${sequence} link=${link} set=${set} ...${shared} /></div>
     </div>
-    <div class="corpus-top"><${Units} line=${line} open=${params.table === "1"} sort=${params.sort} set=${set} ...${shared} />
-      <${Top} lowest=${params.end === "lowest"} link=${link} set=${set} ...${shared} /></div>
+    <div class="corpus-top"><${Top} lowest=${params.end === "lowest"} link=${link} set=${set} ...${shared} /></div>
   </div>`;
 }
 
