@@ -57,6 +57,7 @@ class Ablation(Told):
     sequences: int
     steps: int
     every: int
+    controls: int
 
     def __repr__(self) -> str:
         return f"<Ablation: {self.measure}, {self.steps:,} steps; print(…) has all>"
@@ -136,7 +137,9 @@ def ablate(
             (name, " ".join(held), float(value.sum() / steps) + mean, mean, *interval(again[:, k] / again[:, 0]))
         )
     named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
-    return Ablation(measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every)
+    return Ablation(
+        measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
+    )
 
 
 def _states(model: Any) -> States | None:

@@ -180,8 +180,14 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
     for column, values in wanted.items():
         for k, first, stop in zip(at, rows.starts, rows.starts[1:], strict=False):
             here = part.places.column(column)[part.starts[k] : part.starts[k + 1]]
-            if repr(here.to_pylist()) != repr(values[first:stop].to_pylist()):  # of NaN, which is not equal to itself
-                found.faults.append(f"{name}: {column} of sequence {part.ids[k]} is not that of the input")
+            pairs = zip(here.to_pylist(), values[first:stop].to_pylist(), strict=True)
+            for n, (stored, wanted) in enumerate(pairs):
+                if repr(stored) != repr(wanted):  # of NaN, which is not equal to itself
+                    found.faults.append(
+                        f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = "
+                        f"{rows.t[first + n]} it is {repr(stored)[:60]}, not {repr(wanted)[:60]}"
+                    )
+                    break
 
 
 def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:

@@ -46,7 +46,7 @@ def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
     names = {
         "best unit": f"{found.best} alone",
         "control": "control task",
-        "control baseline": "control, most frequent",
+        "control baseline": "control, most frequent" if found.classes else "control, the mean",
     }
     names["baseline"] = f"always {_seen(found.baseline)}" if found.classes else "the mean"
     for key, score in found.scores.items():
@@ -74,6 +74,7 @@ def _said(found: Probe) -> Iterator[str]:
         f"it learned from {counted(found.steps[0], 'step')} of {found.sequences[0]:,} others, of {found.every:,} in all"
     )
     baseline = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
+    usual = "always saying the most frequent one" if found.classes else "their mean"
     random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
     if not found.better:
         yield f"no better than {baseline} ({base.value:.4g}): the probe found no linear readout of {found.target}"
@@ -81,7 +82,7 @@ def _said(found: Probe) -> Iterator[str]:
         yield f"{baseline} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
         yield (
             f"selectivity {control.ahead:.4g}: with a random label for {random} (control task) it reaches "
-            f"{control.value:.4g}, always saying the most frequent one {found.scores['control baseline'].value:.4g}"
+            f"{control.value:.4g}, {usual} {found.scores['control baseline'].value:.4g}"
         )
         if not found.selective:
             yield (
