@@ -56,6 +56,8 @@ def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
 def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
     table = found.confusion
     for k in np.argsort(-table.sum(axis=1), kind="stable")[:FIRST]:
+        if not table[k].any() and not table[:, k].any():
+            continue  # neither tested nor predicted
         wrong = np.where(np.arange(len(table)) == k, 0, table[k])
         right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
         other = _seen(found.classes[np.argmax(wrong)]) if wrong.any() else ""
@@ -63,7 +65,8 @@ def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
 
 
 def _seen(value: Any) -> str:
-    return visible(str(value))
+    text = visible(str(value))
+    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be seen as a class
 
 
 def _said(found: Probe) -> Iterator[str]:
@@ -97,5 +100,7 @@ def _said(found: Probe) -> Iterator[str]:
         yield f"{found.sequences[1]} test sequences are few: the intervals are rough"
     if found.missing:
         yield f"{counted(found.missing, 'step')} without {found.target} left out"
+    if found.unlabelled:
+        yield f"{counted(found.unlabelled, 'more sequence')} of the states without any label left out"
     if not found.converged:
         yield "the fit had not converged when it was stopped: the weights may still change"
