@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,11 @@ def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
 
 def _scalar(sequence: int | str, kind: Any) -> Any:
     """An id in the type of the ids; None where it cannot be one."""
+    number = pa.types.is_integer(kind)
+    if number and isinstance(sequence, str) and not re.fullmatch("-?[0-9]{1,20}", sequence):
+        return None  # int() reads 1_0 and other alphabets, too
     try:
-        return pa.scalar(int(sequence) if pa.types.is_integer(kind) else str(sequence), kind)
+        return pa.scalar(int(sequence) if number else str(sequence), kind)
     except (ValueError, OverflowError):
         return None
 

@@ -71,9 +71,10 @@ class Layout(NamedTuple):
         Raises OptionError, MissingError.
         """
         for block in self.blocks:
-            if (rest := address.strip().removeprefix(f"{block.stem}_")).isdigit() and int(rest) < block.width:
-                return block, int(rest)
-        match = re.fullmatch(r"\s*(.+?)\s*\[\s*(\d{1,9})\s*\]\s*", address)
+            match = re.fullmatch(rf"\s*{re.escape(block.stem)}_([0-9]{{1,9}})\s*", address)
+            if match is not None and int(match[1]) < block.width:
+                return block, int(match[1])
+        match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*\]\s*", address)
         if match is None:
             raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")
         found, unit = self.chosen(match[1]), int(match[2])

@@ -114,6 +114,8 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     if said is not None and said[1] != b"1":
         found = said[1].decode(errors="replace")
         raise FileError(f"{path}: written in version {found} of the format, and this lstm-trace reads 1: update it")
+    if said is None:
+        raise FileError(f"{path}: no manifest of a corpus; give a folder that lstm-trace corpus run has made")
     return validate(Manifest, content, str(path))
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..base.arrays import Array
+from ..errors import OptionError
 
 #: Columns of a part beside its states; those of the input that are called so mean the same.
 SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"
@@ -104,7 +105,7 @@ def cut(index: Index, steps: int) -> list[Span]:
     """
     found: list[Span] = []
     ends = np.concatenate([[0], np.cumsum(index.lengths, dtype=np.int64)])
-    at = 0
+    at, steps = 0, min(steps, int(ends[-1]))
     while at < len(index.ids):
         # the last sequence that ends within `steps` of here; at least one
         stop = max(int(np.searchsorted(ends, ends[at] + steps, side="right")) - 1, at + 1)
@@ -115,11 +116,20 @@ def cut(index: Index, steps: int) -> list[Span]:
     return found
 
 
+def checked_seed(seed: int) -> int:
+    """The seed. Raises OptionError for one that random numbers cannot be drawn with."""
+    if seed < 0:
+        raise OptionError(f"seed: expected a whole number of at least 0; found {seed}")
+    return seed
+
+
 def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
     """The places of ids in a random order, in which two of them come one after the other whatever else is there.
 
     >>> shuffled(["a", "b", "c", "d"], 0), shuffled(["d", "b", "c"], 0)
     (array([3, 2, 0, 1]), array([0, 2, 1]))
     """
+    if isinstance(seed, int):
+        checked_seed(seed)
     keys = [blake2b(f"{seed}/{one}".encode(), digest_size=8).digest() for one in ids]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)

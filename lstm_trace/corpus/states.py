@@ -174,12 +174,12 @@ class States:
 
     @checked
     def verify(
-        self, sample: int | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
+        self, sample: int | str | None = 100, *, seed: int = 0, model: Any = None, inputs: str | Path | None = None
     ) -> CorpusVerification:
         """Verify a sample: compute it again line by line, and compare what is stored (docs/corpus.md, Verification).
 
         Args:
-            sample: number of sequences, drawn by a seeded hash; all if None.
+            sample: number of sequences, drawn by a seeded hash; all if `"all"` or None.
             seed: of the sample.
             model: from which the states were computed, as `corpus.run` takes it; that of the folder if None.
             inputs: where the file is now from which they were computed.
@@ -193,7 +193,7 @@ class States:
         """
         from .verification.verify import verify
 
-        return verify(self, sample, seed, model, inputs)
+        return verify(self, None if sample == "all" else sample, seed, model, inputs)
 
     @checked
     def units(

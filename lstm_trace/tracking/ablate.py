@@ -29,7 +29,7 @@ from ..errors import MissingError, OptionError, nearest
 from ..model.sources import prepare
 from ..tables.explanation import Explanation
 from ..trace.argument_types import checked, listed
-from .drawing import drawn, enough, interval, resampled, tested
+from .drawing import drawn, enough, generator, interval, resampled, tested
 from .labelled import read_target
 from .probe import fitted, needs_sklearn, something_to_decode, standardized
 from .words import ablation as words
@@ -57,6 +57,7 @@ class Ablation(Told):
     sequences: int
     steps: int
     every: int
+    controls: int
 
     def __repr__(self) -> str:
         return f"<Ablation: {self.measure}, {self.steps:,} steps; print(…) has all>"
@@ -136,7 +137,9 @@ def ablate(
             (name, " ".join(held), float(value.sum() / steps) + mean, mean, *interval(again[:, k] / again[:, 0]))
         )
     named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
-    return Ablation(measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every)
+    return Ablation(
+        measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
+    )
 
 
 def _states(model: Any) -> States | None:
@@ -154,7 +157,7 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
     others = [(b, j) for b in dict.fromkeys(b for b, _ in chosen) for j in range(b.width) if (b, j) not in chosen]
     names = [lines.address(*unit) for unit in chosen]
     groups = ({name: [name] for name in names} if len(names) > 1 else {}) | {"all": names}
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     random = {tuple(sorted(rng.permutation(len(others))[: len(names)].tolist())): None for _ in range(controls)}
     for k, at in enumerate(random if len(others) >= len(names) else (), 1):
         groups[f"random {k}"] = [lines.address(*others[one]) for one in at]

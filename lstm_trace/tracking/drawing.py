@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.rows import shuffled
+from ..corpus.rows import checked_seed, shuffled
 from ..errors import OptionError, counted
 
 #: Resamples of a bootstrap, and the part of them that an interval holds.
@@ -14,6 +14,11 @@ RESAMPLES, INSIDE = 1000, 0.95
 FEWEST = 4
 #: Bytes that a sample may hold as float64, whatever its steps.
 BYTES = 1 << 28
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Random numbers. Raises OptionError for a seed below 0."""
+    return np.random.default_rng(checked_seed(seed))
 
 
 def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Array:
@@ -56,7 +61,7 @@ def tested(ids: Array, share: float, seed: int) -> Array:
 
 def resampled(sums: Array, seed: int) -> Array:
     """(1000, …), sums over as many sequences as there are, drawn with replacement. sums: (n, …), of each sequence."""
-    rng, n = np.random.default_rng(seed), len(sums)
+    rng, n = generator(seed), len(sums)
     counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES))
     return np.stack([np.tensordot(count, sums, 1) for count in counts])
 

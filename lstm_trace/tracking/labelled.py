@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 #: Whole numbers of no more different values are classes; and so many classes a probe tells apart at most.
 FEW, MOST = 20, 200
+#: Size of a number that is decoded at most: sums of squares must be finite.
+LARGEST = 1e140
 
 
 class Sample(NamedTuple):
@@ -26,6 +28,7 @@ class Sample(NamedTuple):
 
     x: (R, F), states. y: (R,), numbers, or places in `classes`, which is empty where they are numbers. tokens: (R,), or
     None. ids, lengths: (n,). missing: steps of them without a target. every: sequences of which they were drawn.
+    unlabelled: further sequences, which a file of labels does not name.
     """
 
     x: Array
@@ -36,6 +39,7 @@ class Sample(NamedTuple):
     lengths: Array
     missing: int
     every: int
+    unlabelled: int = 0
 
 
 def gathered(
@@ -74,7 +78,10 @@ def gathered(
     del values
     if not np.isfinite(x).all():
         raise OptionError(f"{states.folder}: not all of these states are finite, as a probe needs them")
-    y, classes, labelled = read_target((places if table is None else _joined(places, table)).column(target), target)
+    column = (places if table is None else _joined(places, table)).column(target)
+    if table is not None and column.null_count == len(column) and table.column(target).null_count < len(table):
+        raise FileError(f"{labels}: no step of the labels is in the states; expected the {STEP} that they have")
+    y, classes, labelled = read_target(column, target)
     counts = np.concatenate(lengths)[chosen]
     labelled_steps = np.add.reduceat(labelled, np.cumsum(counts) - counts, dtype=np.int64)  # of each sequence
     tokens = np.array(places.column(TOKEN).to_pylist(), object)[labelled] if TOKEN in known else None
@@ -82,7 +89,15 @@ def gathered(
     x = x.astype(np.float32) if x.dtype == np.float16 else x
     kept = enough(labelled_steps, target)
     return Sample(
-        x, y, classes, tokens, ids[chosen][kept], labelled_steps[kept], int(counts.sum()) - len(y), len(candidates)
+        x,
+        y,
+        classes,
+        tokens,
+        ids[chosen][kept],
+        labelled_steps[kept],
+        int(counts.sum()) - len(y),
+        len(candidates),
+        len(ids) - len(candidates),
     )
 
 
@@ -94,6 +109,8 @@ def read_target(column: Any, name: str) -> tuple[Array, tuple[Any, ...], Array]:
     if pa.types.is_floating(kind):
         numbers = column.to_numpy().astype(np.float64)  # null is NaN
         there &= np.isfinite(numbers)
+        if (np.abs(numbers[there]) > LARGEST).any():
+            raise OptionError(f"{name} has numbers beyond ±{LARGEST:g}, whose squares are infinite: scale them")
         return numbers[there], (), there
     if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or kind in (pa.string(), pa.large_string())):
         raise OptionError(f"{name} is of the type {kind}; expected text, true or false, or numbers")
@@ -111,6 +128,8 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
     """The columns `seq_id`, `t` and the target of a file. kind: the type of ids. Raises FileError."""
     from pyarrow import csv, parquet
 
+    if target in (SEQUENCE, STEP):
+        raise OptionError(f"{target} says which step a label is of; it cannot be the target of labels")
     try:
         is_parquet = Path(path).suffix.lower() in (".parquet", ".pq")
         as_ids = csv.ConvertOptions(column_types={SEQUENCE: kind})  # "007" is a text, if the ids of the states are
@@ -119,6 +138,8 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
             raise FileError(
                 f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(table.column_names[:20])}"
             )
+        if twice := [name for name in (SEQUENCE, STEP, target) if table.column_names.count(name) > 1]:
+            raise FileError(f"{path}: more than one column is called {' and '.join(twice)}; expected one")
         types = [kind, pa.int64(), table.schema.field(target).type]
         return table.select([SEQUENCE, STEP, target]).cast(pa.schema(zip([SEQUENCE, STEP, target], types, strict=True)))
     except (pa.ArrowException, OSError, UnicodeError) as error:

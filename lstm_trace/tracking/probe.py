@@ -21,7 +21,7 @@ from ..cell.network import layer_and_direction
 from ..corpus.told import Told
 from ..errors import OptionError
 from ..tables.explanation import Explanation
-from .drawing import interval, resampled, tested
+from .drawing import generator, interval, resampled, tested
 from .labelled import Sample, gathered
 from .words import probe as words
 
@@ -54,8 +54,9 @@ class Probe(Told):
     (K, F), per unit of the state; standardized: times the standard deviation of the state. explained: (F,), the part of
     a state's variance that the classes explain (of numbers r²), on the training part. confusion: steps by class and by
     what the probe says. sequences, steps: trained on, and tested; every: sequences of which they were drawn. missing:
-    steps without a target. tokens: how many different ones the control task has. selective: whether the probe gains
-    more, of what can be gained over its baseline, than the control does.
+    steps without a target. unlabelled: further sequences, which the labels do not name. tokens: how many different ones
+    the control task has. selective: whether the probe gains more, of what can be gained over its baseline, than the
+    control does.
     """
 
     target: str
@@ -74,6 +75,7 @@ class Probe(Told):
     steps: tuple[int, int]
     every: int
     missing: int
+    unlabelled: int
     tokens: int | None
     selective: bool
     converged: bool
@@ -127,7 +129,7 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     x, mean, scale = standardized(sample.x, train)
     x_train, x_test = x[train], x[test]
     del x
-    rng, kinds, which = np.random.default_rng(seed), None, np.arange(len(y))
+    rng, kinds, which = generator(seed), None, np.arange(len(y))
     if sample.tokens is not None:
         kinds, which = np.unique(sample.tokens, return_inverse=True)
     control = rng.choice(y[train], len(y) if kinds is None else len(kinds))[which]
@@ -154,7 +156,7 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
         weights=weights / scale, standardized=weights, explained=explained, confusion=confusion,
         intercept=np.atleast_1d(fit.intercept_) - weights @ (mean / scale),
         sequences=(int((~held).sum()), int(held.sum())), steps=(int(train.sum()), int(test.sum())), every=sample.every,
-        missing=sample.missing, tokens=None if kinds is None else len(kinds),
+        missing=sample.missing, unlabelled=sample.unlabelled, tokens=None if kinds is None else len(kinds),
         converged=not classes or bool(fit.n_iter_.max() < ITERATIONS),
     )  # fmt: skip
 

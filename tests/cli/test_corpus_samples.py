@@ -86,8 +86,7 @@ def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_pa
     (tmp_path / "other.yaml").write_text(other, encoding="utf-8")
     wrong = invoke("verify", folder / "states", "--model", tmp_path / "other.yaml", "--sample", 5)
     assert wrong.exit_code == 1
-    assert "- failed: " in wrong.stdout
-    assert "- the model differs from what the states were computed from" in wrong.stdout
+    assert "- failed: the model differs from what the states were computed from" in wrong.stdout
     assert "| s0" in wrong.stdout
 
 
@@ -118,7 +117,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
             "tables are written as .csv, .parquet, not .txt",
         ),
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
-        (("verify", "states", "--sample", "some"), "--sample: expected a number of sequences, or all; found 'some'"),
+        (("verify", "states", "--sample", "some"), "--sample': expected a number of sequences, or all; found 'some'"),
         (("verify", "states", "--model", "quotes.yaml", "--inputs", "q.parquet", "-o", "q.parquet"), "q.parquet"),
         (("ablate", "quotes.yaml", "--units", "c_t[1]"), "--inputs is missing: give it, or a folder of states"),
         (("ablate", "quotes.yaml", "--inputs", "q.parquet", "--units", "c_t[9]"), "c_t has the units 0 to 3"),
@@ -179,3 +178,68 @@ def test_another_file_in_the_folder_of_the_states_is_written(folder: Path, tmp_p
     for _ in range(2):  # the second time it is there
         found = invoke("top", tmp_path / "states", "--unit", "c_t[1]", "-o", tmp_path / "states" / "top.csv")
         assert (found.exit_code, found.stderr) == (0, "")
+
+
+def test_of_numbers_the_control_is_their_mean(folder: Path) -> None:
+    pytest.importorskip("sklearn")
+    for target in ("noise", "inside"):
+        text = " ".join(invoke("probe", folder / "states", "--target", target).stdout.split())
+        assert ("control, the mean" in text, "most frequent" in text) == (target == "noise", target == "inside")
+
+
+def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> None:
+    from lstm_trace.corpus import run
+
+    states = tmp_path / "states"
+    run(folder / "quotes.yaml", folder / "q.parquet", states, steps_per_part=100, record=["c_t", "h_t", "i_t", "f_t"])
+    for number in (1, 3, 4, 5):
+        (states / f"part-{number:05}.parquet").unlink()
+    found = invoke("status", states)
+    assert found.exit_code == 1
+    assert found.stdout.splitlines()[1] == "missing   parts 1, 3-5"
+    lines = found.stdout.splitlines()[2:]
+    assert sum(line.startswith("lines ") for line in lines) == 1
+    assert max(len(line) for line in lines if not line.startswith("inputs")) <= 80
+
+
+def test_a_run_that_is_interrupted_says_how_far_it_is(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lstm_trace.corpus import running
+
+    whole = running.by_loop
+
+    def interrupted(*given: Any) -> Any:
+        for k, one in enumerate(whole(*given)):
+            yield one
+            if k == 1:
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr(running, "by_loop", interrupted)
+    arguments = "run", folder / "quotes.yaml", "--inputs", folder / "q.parquet", "-o", tmp_path / "s"
+    found = invoke(*arguments, "--steps-per-part", 400)
+    assert (found.exit_code, found.stdout) == (130, "")
+    assert found.stderr.rstrip() == "interrupted; 2 of 4 parts are there; the same command resumes"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("verify", "states", "--sample", "9" * 5000), "expected a number of sequences, or all; found '999"),
+        (("verify", "states", "--sample", "0"), "expected a number of sequences, or all; found '0'"),
+        (("verify", "states", "--seed", "-1"), "--seed': -1 is not in the range x>=0"),
+        (("probe", "states", "--target", "inside", "--seed", "-1"), "--seed': -1 is not in the range x>=0"),
+        (("ablate", "states", "--units", "c_t[0]", "--seed", "-1"), "--seed': -1 is not in the range x>=0"),
+        (("top", "states", "--unit", "c_t_²"), "expected a unit of a line"),
+        (("top", "states", "--unit", "c_t_" + "9" * 5000), "expected a unit of a line"),
+    ],
+)
+def test_a_number_that_is_none_is_one_message(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
+) -> None:
+    monkeypatch.chdir(folder)
+    found = invoke(*arguments)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert said in found.stderr
+    assert "unexpected" not in found.stderr
+    assert len(found.stderr) < 600

@@ -114,7 +114,12 @@ def test_the_readout_of_the_model_is_counted_against_a_column(
     assert whole[3] == pytest.approx((right[4.0] - right[None]) / found.steps)
     text = " ".join(str(found).split())
     assert "accuracy of p_t for depth" in text
-    assert "no control: the same lines do not have as many other units" in text
+    assert "with it held: " in text
+    assert "no control was asked for: whether other units change it as much is not known" in text
+    every = ablate(model, tmp_path / "x.parquet", [f"c_t[{j}]" for j in range(4)], "depth", readout="p_t")
+    said_of_all = " ".join(str(every).split())
+    assert "with all of them held: " in said_of_all
+    assert "no control: the same lines do not have as many other units" in said_of_all
     with pytest.raises(OptionError, match="readout: p_t has the classes 0 to 2; token has others"):
         ablate(model, tmp_path / "x.parquet", "c_t[2]", "token", readout="p_t")
 

@@ -17,7 +17,7 @@ COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
 
 def explanation(found: CorpusVerification, most: int | None) -> Explanation:
     """The verdict, and the values that are wrong. most: None for numbers instead of texts with all their digits."""
-    notes = () if found.damages else ("No value is wrong.",)
+    notes = () if found.damages else ("No value of the sample is wrong." if found.values else "No value was compared.",)
     rows: list[tuple[Any, ...]] = [tuple(one) for one in found.damages]
     if most is not None:
         rows = [(*place, shortest(stored), shortest(wanted), bound) for *place, stored, wanted, bound in rows]
@@ -25,10 +25,15 @@ def explanation(found: CorpusVerification, most: int | None) -> Explanation:
 
 
 def _said(found: CorpusVerification) -> Iterator[str]:
+    for k, fault in enumerate(found.faults[:FIRST]):  # the cause before what was compared
+        yield f"{'failed: ' * (not k)}{fault}"
+    if len(found.faults) > FIRST:
+        yield f"{len(found.faults) - FIRST:,} more such faults"
     listed = f"; the first {len(found.damages)} are listed" if found.wrong > len(found.damages) else ""
+    verdict = "" if found.faults else f"{found.status}: "
     differ = "differs" if found.wrong == 1 else "differ"
     yield (
-        f"{found.status}: {counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "
+        f"{verdict}{counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "
         f"{counted(found.every, 'sequence')} compared with a run line by line; {found.wrong:,} {differ} by more than "
         f"rounding explains{listed}"
     )
@@ -38,6 +43,3 @@ def _said(found: CorpusVerification) -> Iterator[str]:
     )
     if found.undecided:
         yield f"at {counted(found.undecided, 'step')} rounding errors are too large to decide"
-    yield from found.faults[:FIRST]
-    if len(found.faults) > FIRST:
-        yield f"{len(found.faults) - FIRST:,} more such faults"

@@ -86,10 +86,12 @@ class CorpusVerification(Told):
         return words.explanation(self, most)
 
 
-def verify(states: States, sample: int | None, seed: int, model: Any, inputs: str | Path | None) -> CorpusVerification:
+def verify(
+    states: States, sample: int | str | None, seed: int, model: Any, inputs: str | Path | None
+) -> CorpusVerification:
     """See `States.verify`."""
-    if sample is not None and sample < 1:
-        raise OptionError(f"sample: expected at least 1 sequence, or None for all; found {sample}")
+    if sample is not None and (isinstance(sample, str) or sample < 1):
+        raise OptionError(f"sample: expected at least 1 sequence, or all; found {sample!r}")
     there = states.manifest
     prepared = states.model() if model is None else corpus_model(prepare(model))
     source = source_of(states, prepared, inputs)
@@ -98,6 +100,8 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
             found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
+    if lost := _lost(prepared, source.width, there.layout) if found.faults else "":
+        found.faults.append(f"the model has no {lost}, so that nothing can be compared")
     chosen = np.zeros(len(index.ids), bool)
     chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
     models = prepared, _twin(prepared)
@@ -116,10 +120,20 @@ def verify(states: States, sample: int | None, seed: int, model: Any, inputs: st
             except (FileError, KeyError, pa.ArrowException, OSError) as error:
                 found.faults.append(f"{name} cannot be read: {' '.join(str(error).split())[:200]}")
                 continue
-            for batch in batches(rows.lengths, BATCH, steps):
+            for batch in () if lost else batches(rows.lengths, BATCH, steps):
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
                 _compare(rows.picked(batch), here, models, there.layout, found)
     return found
+
+
+def _lost(model: Model, width: int, layout: Layout) -> str:
+    """The first of the recorded lines that a model has not, in words; empty where it has all. width: I."""
+    trace = model.run(np.zeros((1, 1, width)), lengths=[1], batch_first=False, plan="lines")
+    for block in layout.blocks:
+        here = trace.lines.get(block.scope, {}).get(block.line)
+        if here is None or here.shape[-1] != block.width:
+            return f"{block.scope}/{block.line} of {counted(block.width, 'unit')}"
+    return ""
 
 
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
@@ -166,8 +180,14 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
     for column, values in wanted.items():
         for k, first, stop in zip(at, rows.starts, rows.starts[1:], strict=False):
             here = part.places.column(column)[part.starts[k] : part.starts[k + 1]]
-            if repr(here.to_pylist()) != repr(values[first:stop].to_pylist()):  # of NaN, which is not equal to itself
-                found.faults.append(f"{name}: {column} of sequence {part.ids[k]} is not that of the input")
+            pairs = zip(here.to_pylist(), values[first:stop].to_pylist(), strict=True)
+            for n, (stored, wanted) in enumerate(pairs):
+                if repr(stored) != repr(wanted):  # of NaN, which is not equal to itself
+                    found.faults.append(
+                        f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = "
+                        f"{rows.t[first + n]} it is {repr(stored)[:60]}, not {repr(wanted)[:60]}"
+                    )
+                    break
 
 
 def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:

@@ -42,8 +42,12 @@ def _said(found: Ablation) -> Iterator[str]:
         f"{counted(found.every, 'sequence')}; {counted(len(units.split()), 'unit')} held at {found.to}"
     )
     free = f"{value - change:.4g} without a hold, " if value != change else ""
-    yield f"{free}{value:.4g} with all of them held: {change:+.4g} (95 % interval {low:+.4g} to {high:+.4g})"
+    held = "it held" if len(units.split()) == 1 else "all of them held"
+    yield f"{free}{value:.4g} with {held}: {change:+.4g} (95 % interval {low:+.4g} to {high:+.4g})"
     others = [row[3] for row in found.rows if row[0].startswith("random")]
+    if not others and not found.controls:
+        yield "no control was asked for: whether other units change it as much is not known"
+        return
     if not others:
         yield "no control: the same lines do not have as many other units"
         return

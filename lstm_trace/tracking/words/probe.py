@@ -46,7 +46,7 @@ def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
     names = {
         "best unit": f"{found.best} alone",
         "control": "control task",
-        "control baseline": "control, most frequent",
+        "control baseline": "control, most frequent" if found.classes else "control, the mean",
     }
     names["baseline"] = f"always {_seen(found.baseline)}" if found.classes else "the mean"
     for key, score in found.scores.items():
@@ -56,6 +56,8 @@ def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:
 def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
     table = found.confusion
     for k in np.argsort(-table.sum(axis=1), kind="stable")[:FIRST]:
+        if not table[k].any() and not table[:, k].any():
+            continue  # neither tested nor predicted
         wrong = np.where(np.arange(len(table)) == k, 0, table[k])
         right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
         other = _seen(found.classes[np.argmax(wrong)]) if wrong.any() else ""
@@ -63,7 +65,8 @@ def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
 
 
 def _seen(value: Any) -> str:
-    return visible(str(value))
+    text = visible(str(value))
+    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be seen as a class
 
 
 def _said(found: Probe) -> Iterator[str]:
@@ -74,6 +77,7 @@ def _said(found: Probe) -> Iterator[str]:
         f"it learned from {counted(found.steps[0], 'step')} of {found.sequences[0]:,} others, of {found.every:,} in all"
     )
     baseline = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
+    usual = "always saying the most frequent one" if found.classes else "their mean"
     random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
     if not found.better:
         yield f"no better than {baseline} ({base.value:.4g}): the probe found no linear readout of {found.target}"
@@ -81,7 +85,7 @@ def _said(found: Probe) -> Iterator[str]:
         yield f"{baseline} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
         yield (
             f"selectivity {control.ahead:.4g}: with a random label for {random} (control task) it reaches "
-            f"{control.value:.4g}, always saying the most frequent one {found.scores['control baseline'].value:.4g}"
+            f"{control.value:.4g}, {usual} {found.scores['control baseline'].value:.4g}"
         )
         if not found.selective:
             yield (
@@ -96,5 +100,7 @@ def _said(found: Probe) -> Iterator[str]:
         yield f"{found.sequences[1]} test sequences are few: the intervals are rough"
     if found.missing:
         yield f"{counted(found.missing, 'step')} without {found.target} left out"
+    if found.unlabelled:
+        yield f"{counted(found.unlabelled, 'more sequence')} of the states without any label left out"
     if not found.converged:
         yield "the fit had not converged when it was stopped: the weights may still change"

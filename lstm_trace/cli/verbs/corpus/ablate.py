@@ -35,7 +35,7 @@ from .shared import READING, reading_options, table_format, table_option, write_
     "--max-steps", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps to draw at most."
 )
 @click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True, help="Sequences computed at once.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @table_option("the table of the groups")
 @layout_options
 @nonfinite_option

@@ -16,7 +16,7 @@ from .shared import note, states_argument, table_format, table_option, write_res
     "--test", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.25, show_default=True,
     help="Share of the sequences kept for testing.",
 )  # fmt: skip
-@click.option("--seed", type=int, default=0, show_default=True, help="Random seed.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Random seed.")
 @click.option(
     "--max-steps", type=click.IntRange(min=1), default=200_000, show_default=True, help="Steps to draw at most."
 )

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
+from ....errors import LstmTraceError, counted
 from ...model_options import layout_options
 from ...options import conclude, echo, name_list, nonfinite_option
 from .shared import READING, reading_options
@@ -23,6 +26,21 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
     if match is None or not 1 <= int(match[1]) <= int(match[2]):
         raise click.BadParameter(f"expected K/N, as 3/32, with K from 1 to N; found {value!r}", ctx, param)
     return int(match[1]), int(match[2])
+
+
+@contextmanager
+def _told(folder: str) -> Iterator[None]:
+    """Say how far a run is when it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from ....corpus import open
+
+        with suppress(LstmTraceError):  # nothing is there yet
+            states = open(folder)
+            parts = f"{len(states.spans):,} of {counted(len(states.manifest.parts), 'part')}"
+            echo(f"interrupted; {parts} are there; the same command resumes", err=True)
+        raise
 
 
 @click.command("run")
@@ -73,7 +91,7 @@ def command(
 
     reading = {name: given.pop(name) for name in READING}
     chosen = {name: given.pop(name) for name in CHOSEN}
-    with Bar("computing") as bar:
+    with _told(output), Bar("computing") as bar:
         states = run(
             model_in(model, given, allow_nonfinite),
             inputs,

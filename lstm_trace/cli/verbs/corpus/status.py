@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import click
@@ -26,13 +28,34 @@ def command(states: str) -> None:
     there, manifest = found.spans, found.manifest
     conclude(0 if len(there) == len(manifest.parts) else 1)
     lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
+    done = {span.number for span in there}
+    lost = [span.number for span in manifest.spans if span.number not in done]
+    names = " ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
     echo(summary(found))
-    model = str(manifest.premises.get("model", ""))[:12]
-    echo(f"{'model':9} {' '.join((manifest.title, manifest.cell)).strip()}, {model}")
-    echo(f"{'lines':9} {lines}, as {manifest.dtype}")
-    echo(f"{'inputs':9} {manifest.source.path}")
+    if lost:
+        echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges(lost)}"))
+    echo(_entry("model", f"{names}, {str(manifest.premises.get('model', ''))[:12]}"))
+    echo(_entry("lines", f"{lines}, as {manifest.dtype}"))
+    echo(_entry("inputs", manifest.source.path))
     for number, error in found.failed.items():
         echo(f"failed    part {number}: {error}")
+
+
+def _entry(name: str, text: str) -> str:
+    """A name and a text, which is wrapped behind it."""
+    indent = " " * 10
+    return fill(f"{name:10}{text}", 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def ranges(numbers: Sequence[int]) -> str:
+    """Numbers in order, those that follow each other as one range.
+
+    >>> ranges([0, 2, 3, 4, 7, 8])
+    '0, 2-4, 7-8'
+    """
+    firsts = [n for k, n in enumerate(numbers) if not k or numbers[k - 1] != n - 1]
+    lasts = [n for k, n in enumerate(numbers) if k + 1 == len(numbers) or numbers[k + 1] != n + 1]
+    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(firsts, lasts, strict=True))
 
 
 def summary(states: States) -> str:

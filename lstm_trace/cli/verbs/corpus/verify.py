@@ -2,20 +2,40 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from ...options import conclude
 from .shared import states_argument, table_format, table_option, write_result
 
 
+def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
+    """The number of sequences, or `all`."""
+    if value == "all":
+        return value
+    if not re.fullmatch("[1-9][0-9]{0,17}", value):
+        raise click.BadParameter(f"expected a number of sequences, or all; found {value!r}", ctx, param)
+    return int(value)
+
+
 @click.command("verify")
 @states_argument
-@click.option("--sample", default="100", show_default=True, metavar="N", help="Number of sequences to check, or all.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the sample.")
+@click.option(
+    "--sample",
+    default="100",
+    show_default=True,
+    metavar="N",
+    callback=_sample,
+    help="Number of sequences to check, or all.",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample.")
 @click.option("--model", type=click.Path(), help="The model, if not that of the folder.")
 @click.option("--inputs", type=click.Path(), help="Where the input is now, if it was moved.")
 @table_option("the values that are wrong")
-def command(states: str, sample: str, seed: int, model: str | None, inputs: str | None, output: str | None) -> None:
+def command(
+    states: str, sample: int | str, seed: int, model: str | None, inputs: str | None, output: str | None
+) -> None:
     """Verify a sample of STATES: compute it again, line by line, and compare.
 
     Each stored value must be within what rounding explains. Also compared: that the parts are whole, and have each
@@ -26,9 +46,6 @@ def command(states: str, sample: str, seed: int, model: str | None, inputs: str 
     from ....corpus import open
 
     form = table_format(output)
-    if sample != "all" and not (sample.isdecimal() and int(sample)):
-        raise click.UsageError(f"--sample: expected a number of sequences, or all; found {sample!r}")
-    many = None if sample == "all" else int(sample)
-    found = open(states).verify(many, seed=seed, model=model, inputs=inputs)
+    found = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
     conclude(0 if found.status == "verified" else 1)
     write_result(found, output, form)

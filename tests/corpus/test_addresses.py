@@ -1,0 +1,77 @@
+"""What names a unit or a sequence, and numbers that are too large: each wrong one is one message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.corpus import run
+from lstm_trace.corpus.layout import layout
+from lstm_trace.errors import MissingError, OptionError
+
+from .conftest import INPUTS, UNITS
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"), [("c_t_3", 3), (" c_t_03 ", 3), ("c_t[2]", 2), ("0/forward/c_t[ 1 ]", 1)]
+)
+def test_a_unit_has_an_address_or_a_column(address: str, expected: int) -> None:
+    found = layout({("0/forward", "c_t"): 4})
+    assert found.unit(address) == (found.blocks[0], expected)
+
+
+@pytest.mark.parametrize(
+    "address", ["c_t_²", "c_t_١", "c_t[²]", "c_t[١]", "c_t_", "c_t_" + "9" * 5000, f"c_t[{'9' * 5000}]", "c_t_1_0", ""]
+)
+def test_what_is_no_address_of_a_unit_is_said(address: str) -> None:
+    with pytest.raises(OptionError, match="expected a unit of a line, as in c_t"):
+        layout({("0/forward", "c_t"): 40}).unit(address)
+
+
+@pytest.mark.parametrize("sequence", ["1_02", "١٠٢", " 102", "+102", "1" * 5000, "102.0", ""])
+def test_an_id_that_is_a_number_is_written_as_one(states: Any, sequence: str) -> None:
+    assert states.rows_of("102")
+    with pytest.raises(MissingError, match="there is no sequence "):
+        states.rows_of(sequence)
+
+
+def test_a_part_may_be_of_any_number_of_steps(model: lt.Model, inputs: Path, states: Any, tmp_path: Path) -> None:
+    found = run(model, inputs, tmp_path, record=["c_t", "h_t"], steps_per_part=10**30)
+    assert [span.steps for span in found.spans] == [sum(span.steps for span in states.spans)]
+
+
+def test_verify_takes_all_as_the_command_does(states: Any) -> None:
+    assert states.verify("all").sequences == states.verify(None).sequences == 30
+    with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found 'some'"):
+        states.verify("some")
+
+
+def test_a_seed_is_not_below_0(states: Any) -> None:
+    for draw in (
+        lambda: states.verify(seed=-1),
+        lambda: states.probe("quoted", "0/forward/c_t", seed=-1),
+        lambda: lt.corpus.ablate(states, None, ["0/forward/c_t[0]"], seed=-1),
+    ):
+        with pytest.raises(OptionError, match="seed: expected a whole number of at least 0; found -1"):
+            draw()
+
+
+@pytest.mark.parametrize(("layers", "units"), [(1, UNITS), (2, UNITS + 1)])
+def test_a_model_of_other_lines_is_a_fault(states: Any, layers: int, units: int) -> None:
+    rng = np.random.default_rng(4)
+    weights = {}
+    for layer in range(layers):
+        for direction in ("forward", "reverse"):
+            width = 2 * units if layer else INPUTS
+            for gate in "ifco":
+                for name, shape in (("W_x", (units, width)), ("W_h", (units, units)), ("b_", (units,))):
+                    weights[f"{layer}/{direction}/{name}{gate}"] = rng.normal(size=shape)
+    found = states.verify(model=weights)
+    assert (found.status, found.values) == ("failed", 0)
+    assert found.faults[0] == "the model differs from what the states were computed from"
+    lost = "1/forward" if layers == 1 else "0/forward"
+    assert found.faults[1:] == [f"the model has no {lost}/c_t of 4 units, so that nothing can be compared"]
