@@ -46,7 +46,19 @@ def read_model(folder: Path, expected: str) -> Model:
 
 
 def write_index(folder: Path, index: Index, spans: Iterable[Span]) -> None:
-    """Write where each sequence is: its part, its first row there, its steps; in the order of the rows of the parts."""
+    """Write where each sequence is."""
+    with written(folder / INDEX, "wb", durable=True) as file:
+        parquet.write_table(index_of(index, spans), file, row_group_size=GROUP, compression="zstd")
+
+
+def is_index(folder: Path, index: Index, spans: Iterable[Span]) -> bool:
+    """Whether the file says where each sequence is. Raises FileError."""
+    with reading(folder / INDEX):
+        return bool(parquet.read_table(folder / INDEX).equals(index_of(index, spans)))
+
+
+def index_of(index: Index, spans: Iterable[Span]) -> Any:
+    """Of each sequence its part, its first row there, its steps; in the order of the rows of the parts."""
     order, parts, rows, at = [], [], [], 0
     for span in spans:
         sequences = at + np.argsort(index.ids[at : at + span.sequences], kind="stable")
@@ -62,8 +74,7 @@ def write_index(folder: Path, index: Index, spans: Iterable[Span]) -> None:
         "row": pa.array(np.concatenate(rows).astype(np.int64)),
         "steps": pa.array(index.lengths[which].astype(np.int32)),
     }
-    with written(folder / INDEX, "wb", durable=True) as file:
-        parquet.write_table(pa.table(columns), file, row_group_size=GROUP, compression="zstd")
+    return pa.table(columns)
 
 
 def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:

@@ -15,7 +15,7 @@ from ..trace.argument_types import checked
 from .arrow import pa
 from .beside import place_of, read_model
 from .layout import Layout
-from .manifest import MANIFEST, Manifest, read_failed, read_manifest
+from .manifest import INDEX, MANIFEST, Manifest, read_failed, read_manifest
 from .part import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span
 
@@ -100,6 +100,8 @@ class States:
         """
         number, rows = place_of(self.folder, sequence)
         for span in self.manifest.spans:
+            if span.number == number and not 0 <= rows.start < rows.stop <= span.steps:
+                raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that part {number} has not")
             if span.number == number and self._is_there(number):
                 return self.part(span), rows
         raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")

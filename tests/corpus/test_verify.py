@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.corpus.arrow import pa, parquet
 from lstm_trace.errors import FileError, OptionError
 
 from .conftest import write_sequences
@@ -336,3 +337,15 @@ def test_arguments_of_another_kind_are_refused(copied: Any, model: lt.Model) -> 
         copied.verify("some", model=model)
     with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found 0"):
         copied.verify(0)
+
+
+def test_an_index_that_is_wrong_is_found(copied: Any) -> None:
+    path = copied.folder / "_index.parquet"
+    table = parquet.read_table(path)
+    row = pa.array(np.asarray(table["row"]) + 10**6)
+    parquet.write_table(table.set_column(table.column_names.index("row"), "row", row), path)
+    found = copied.verify(sample=2)
+    assert found.status == "failed"
+    assert found.faults == ["_index.parquet does not say where the sequences of the input are"]
+    with pytest.raises(FileError, match=r"has rows that part [0-9]+ has not"):
+        copied.rows_of(int(table["seq_id"][0].as_py()))

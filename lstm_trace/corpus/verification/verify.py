@@ -25,9 +25,11 @@ from ...verification.verify import verify as verified
 from .. import inputs as readers
 from .. import part_file
 from ..arrow import pa
+from ..beside import is_index
 from ..computing import batches
 from ..job import corpus_model, digest
 from ..layout import Block, Layout
+from ..manifest import INDEX
 from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
 from ..told import FIRST, Told
 from . import text as words
@@ -102,6 +104,11 @@ def verify(
             found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
     if lost := _lost(prepared, source.width, there.layout) if found.faults else "":
         found.faults.append(f"the model has no {lost}, so that nothing can be compared")
+    try:
+        if not found.faults and not is_index(states.folder, index, there.spans):
+            found.faults.append(f"{INDEX} does not say where the sequences of the input are")
+    except FileError as error:
+        found.faults.append(str(error))
     chosen = np.zeros(len(index.ids), bool)
     chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
     models = prepared, _twin(prepared)
