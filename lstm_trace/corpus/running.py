@@ -80,7 +80,9 @@ def run(
         fresh: remove what another run has left in the folder.
         progress: called with (steps done, steps in all).
         tell: called with a sentence: where the dashboard of the cluster is, or that other versions computed the parts.
-        reading: how the inputs are read; see `inputs.opened`.
+        reading: how the inputs are read: `id`, `x` and `ids`, the columns of the sequences, of their inputs and of
+            the numbers of their tokens; `vocabulary`, `embedding`, `unknown`, by which tokens become inputs;
+            `sequences` and `tokens`, into which a text is divided. See `inputs.opened`.
 
     Returns:
         The states. Parts that could not be computed are in `states.failed`.

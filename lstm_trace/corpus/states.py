@@ -71,7 +71,8 @@ class States:
         """The parts that are there, in order. Raises MissingError where there is none."""
         spans = self.spans
         if not spans:
-            raise MissingError(f"{self.folder}: no part is there yet; run the corpus first")
+            failed = next((f"; part {n} failed: {error}" for n, error in self.failed.items()), "")
+            raise MissingError(f"{self.folder}: no part is there{failed or ' yet; run the corpus first'}")
         return map(self.part, spans)
 
     def part(self, span: Span) -> Part:

@@ -41,6 +41,9 @@ class Units:
     steps: int
     sampled: int
 
+    def __len__(self) -> int:
+        return len(self.frame)
+
     def to_frame(self) -> pd.DataFrame:
         """A row for each unit."""
         return self.frame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.cli.verbs.corpus.shared import READING
 from lstm_trace.corpus import run
 from lstm_trace.corpus.layout import layout
 from lstm_trace.errors import MissingError, OptionError
@@ -48,6 +50,27 @@ def test_verify_takes_all_as_the_command_does(states: Any) -> None:
     assert states.verify("all").sequences == states.verify(None).sequences == 30
     with pytest.raises(OptionError, match="sample: expected at least 1 sequence, or all; found 'some'"):
         states.verify("some")
+
+
+def test_a_run_whose_parts_all_failed_says_why(states: Any, tmp_path: Path) -> None:
+    shutil.copytree(states.folder, tmp_path / "states")
+    copied = lt.corpus.open(tmp_path / "states")
+    for path in copied.folder.glob("part-*"):
+        path.unlink()
+    with pytest.raises(MissingError, match="no part is there yet; run the corpus first"):
+        copied.place_columns  # noqa: B018 - it is asked for
+    (copied.folder / "_failed.json").write_text('[{"part": 3, "error": "not finite"}]')
+    with pytest.raises(MissingError, match="no part is there; part 3 failed: not finite"):
+        lt.corpus.open(copied.folder).units()
+
+
+def test_units_are_counted(states: Any) -> None:
+    assert len(states.units("c_t")) == 4 * UNITS
+
+
+def test_help_names_how_the_inputs_are_read() -> None:
+    said = run.__doc__ or ""
+    assert all(f"`{name}`" in said for name in READING)
 
 
 def test_a_seed_is_not_below_0(states: Any) -> None:
