@@ -130,6 +130,7 @@ def test_a_part_is_opened_once(states: Any, monkeypatch: pytest.MonkeyPatch) -> 
         return make(path, **options)
 
     monkeypatch.setattr(parquet, "ParquetFile", counted)
+    states = open_states(states.folder)  # which has read nothing yet
     one = states.part(states.spans[1])
     assert len(one.ids) == states.spans[1].sequences
     assert len(one.t) == len(one.tokens) == len(one.values(states.layout.blocks[0], [1])) == states.spans[1].steps
