@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -47,6 +47,11 @@ class Layout(NamedTuple):
     def scopes(self) -> tuple[Scope, ...]:
         """The layers and directions."""
         return tuple(dict.fromkeys(block.scope for block in self.blocks))
+
+    def check_apart(self, names: Iterable[str]) -> None:
+        """Raise OptionError where one of the columns of the inputs is called as a unit is."""
+        if taken := {name for block in self.blocks for name in block.columns}.intersection(names):
+            raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
 
     def chosen(self, line: str | None = None, scope: Scope | None = None) -> tuple[Block, ...]:
         """The blocks of a line and a place; of all if None. line: may begin with the place, `1/reverse/c_t`.

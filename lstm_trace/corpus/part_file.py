@@ -77,9 +77,7 @@ def _write_table(job: Job, span: Span, places: Any, states: States, meta: str) -
     blocks = [(block, states[block.scope, block.line]) for block in job.layout.blocks if states]
     floats = [name for block, _ in blocks for name in block.columns]
     kind = pa.from_numpy_dtype(np.dtype(job.dtype))
-    twice = {name for name in floats if name in places.schema.names}
-    if twice:
-        raise OptionError(f"the inputs have a column {min(twice)!r}, as a unit of the states is called: rename it")
+    job.layout.check_apart(places.schema.names)
     schema = pa.schema([*places.schema, *(pa.field(name, kind) for name in floats)], metadata={META: meta})
     few = [f.name for f in places.schema if f.name != STEP and not pa.types.is_floating(f.type)]
     look: dict[str, Any] = {

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
-from ..base.arrays import Array
-from ..cell.network import Scope
 from ..errors import FileError, LstmTraceError
 from ..model.model import Model
 from . import part_file
 from .computing import states
 from .job import Job
+from .part_file import States
 from .rows import Rows, Span
 
-Lines = Mapping[tuple[Scope, str], Array]
 #: How often a part is tried after errors that may pass: of the system, which readers of files turn into FileError.
 TRIES, PASSING = 3, (OSError, FileError)
 
@@ -50,12 +48,12 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, Lines]:
+def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, States]:
     rows = job.source.read(span)
     return rows, states(model, rows, job.way)
 
 
-def _write(job: Job, span: Span, rows: Rows, found: Lines) -> Done:
+def _write(job: Job, span: Span, rows: Rows, found: States) -> Done:
     try:
         part_file.write(job, span, rows, found)
     except (FileError, OSError) as error:
@@ -86,7 +84,7 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
             yield behind.result()
 
 
-def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, Lines]:
+def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, States]:
     for _ in range(1, TRIES):
         with suppress(*PASSING):
             return _compute(job, model, span)

@@ -130,9 +130,7 @@ def laid_out(
     source = opened(inputs, model, Path(out), **reading)
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
-    taken = {name for block in layout.blocks for name in block.columns}.intersection(source.targets())
-    if taken:
-        raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
+    layout.check_apart(source.targets())
     job = Job(
         Path(out).absolute(), source, source.digest(), digest(model), Way(plan_of(model), batch, record_of), layout,
         dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),

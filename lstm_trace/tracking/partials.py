@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..corpus.part import Part
     from ..corpus.states import States
 
-#: About so many steps are the sample of which quantiles are taken; so many tokens are told apart by how they change
+#: About so many steps are the sample of which quantiles are taken; so many tokens are distinguished by how they change
 #: units; of so many the numbers are known while they are counted.
 SAMPLE, VOCABULARY, COUNTED = 1 << 14, 1 << 12, 1 << 16
 #: Numbers in the sample, and in what is known of tokens, at most: there is less of both for very many units.

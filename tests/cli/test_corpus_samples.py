@@ -21,6 +21,14 @@ def invoke(*arguments: Any) -> Result:
     return CliRunner().invoke(main, ["corpus", *map(str, arguments)])
 
 
+def refused(arguments: tuple[str, ...], said: str) -> Result:
+    """A call that ends with exit code 2 and a message in which `said` is."""
+    found = invoke(*arguments)
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert said in found.stderr
+    return found
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`quotes.yaml`, `q.parquet`, and their `states`."""
@@ -128,9 +136,7 @@ def test_what_cannot_be_done_is_one_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(folder)
-    found = invoke(*arguments)
-    assert (found.exit_code, found.stdout) == (2, "")
-    assert said in found.stderr
+    found = refused(arguments, said)
     assert found.stderr.count("\n") == 1
     assert sorted(path.name for path in folder.iterdir()) == ["q.parquet", "quotes.yaml", "states"]
 
@@ -238,8 +244,6 @@ def test_a_number_that_is_none_is_one_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(folder)
-    found = invoke(*arguments)
-    assert (found.exit_code, found.stdout) == (2, "")
-    assert said in found.stderr
+    found = refused(arguments, said)
     assert "unexpected" not in found.stderr
     assert len(found.stderr) < 600
