@@ -24,8 +24,8 @@ ROOMS = (
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.
 PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"
-#: What a person can find their way in.
-MOST_FILES, MOST_LINES = 14, 330
+#: A folder is listed at a glance, and a file is one subject, read from top to bottom.
+MOST_FILES, MOST_LINES = 20, 500
 
 FILES = {
     ".".join(p.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip("."): p
