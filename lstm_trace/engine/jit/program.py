@@ -307,7 +307,8 @@ def _block_steps(writer: Writer) -> int:
     bytes_of_row = max(1, sum(writer.program.runs) // writer.batch) * writer.size
     most = max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
     if writer.schedule.after:  # what the steps leave should still be in the cache
-        tiles = AFTER_BYTES // (writer.program.row * writer.size) // writer.tiling.rows
+        bytes_of_step = max(1, writer.program.row) * writer.size  # a loop of products alone may have no column
+        tiles = AFTER_BYTES // bytes_of_step // writer.tiling.rows
         most = min(most, max(1, tiles) * writer.tiling.rows)
     return most
 

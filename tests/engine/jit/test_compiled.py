@@ -219,6 +219,39 @@ def test_more_steps_than_one_block_of_products() -> None:
         check(case, compiled(case))
 
 
+@pytest.mark.parametrize("text", [
+    "h_t = W @ (U @ x_t)", "u_t = W @ x_t\nh_t = U @ u_t", "h_t = V @ (W @ (U @ x_t))", "h_t = (x_t @ U) @ W",
+    "u_t = W @ x_t\nh_t = U @ u_t\ng_t = V @ u_t", "h_t = W @ x_t",
+])  # fmt: skip
+@pytest.mark.parametrize(("H", "B", "T", "dtype", "direction", "target"), [
+    (1, 1, 1, "float64", "forward", "host"), (5, 1, 2000, "float32", "forward", "host"),
+    (3, 2, 700, "float64", "reverse", "generic"), (8, 9, 5, "float32", "reverse", "host"),
+    (64, 40, 60, "float64", "forward", "host"),
+])  # fmt: skip
+@pytest.mark.parametrize("block", [0, 3])
+def test_products_alone(
+    text: str, H: int, B: int, T: int, dtype: str, direction: str, target: str, block: int
+) -> None:  # fmt: skip
+    """A loop without a column: what comes before it and after it is all there is."""
+    case = Case.drawn(parse(f"{text}\noutput: h_t"), H, 3, T, B, dtype, direction, 4)
+    values = compiled(case, target, block)
+    check(case, values)
+    eps = float(np.finfo(dtype).eps)
+    for line, expected in case.by_lines().items():
+        assert np.abs(values[line] - expected).max() <= 1000 * H * eps * max(1.0, np.abs(expected).max()), line
+
+
+def test_products_alone_are_a_run() -> None:
+    x = np.random.default_rng(3).normal(size=(2000, 1, 3))
+    weights = {"U": np.random.default_rng(4).normal(size=(5, 3)), "W": np.random.default_rng(5).normal(size=(4, 5))}
+    model = lt.prepare(weights, cell={"equations": "h_t = W @ (U @ x_t)\noutput: h_t"})
+    for plan in ("auto", "compiled"):
+        trace = model.run(x, plan=plan)
+        assert trace.header.plan == "compiled"
+        assert lt.verify(trace).status == "verified"
+        np.testing.assert_allclose(trace["h_t"][:, 0], x[:, 0] @ (weights["W"] @ weights["U"]).T, atol=1e-12)
+
+
 def test_a_wrong_operand_is_seen() -> None:
     case = Case.drawn(FAMILY["plain"], 5, 3, 4, 1, "float64", "forward", 7)
     values = compiled(case)
