@@ -184,7 +184,7 @@ ELEMENTWISE: dict[str, Function] = {
     "exp": _unary(_exp),
     "log": _unary(_log),
     "sqrt": lambda v, a, c: v.call("sqrt", a[0]),
-    "relu": lambda v, a, c: v.pick("ole", a[0], v.number(0.0), v.number(0.0), a[0]),  # -0 gives 0, as numpy's
+    "relu": lambda v, a, c: v.above(a[0], 0.0),
     "elu": _unary(_elu),
     "softplus": _unary(_softplus),
     "clip": _unary(_clip),

@@ -164,12 +164,12 @@ class Vector:
     def below(self, a: str, most: float) -> str:
         """a, at most `most`; NaN stays NaN."""
         bound = self.number(most)
-        return self.pick("ogt", a, bound, bound, a)
+        return self.pick("oge", a, bound, bound, a)
 
     def above(self, a: str, least: float) -> str:
-        """a, at least `least`; NaN stays NaN."""
+        """a, at least `least`; NaN stays NaN. A zero gets the sign of a bound of zero, as numpy has it."""
         bound = self.number(least)
-        return self.pick("olt", a, bound, bound, a)
+        return self.pick("ole", a, bound, bound, a)
 
     def larger(self, a: str, b: str) -> str:
         """The larger of a and b; NaN where one of them is."""

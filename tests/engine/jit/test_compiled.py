@@ -315,8 +315,9 @@ def test_what_is_exact_equals_numpy_bit_for_bit(dtype: Any) -> None:
     with np.errstate(all="ignore"):
         y = np.random.default_rng(2).permutation(x)
     rows = ["s = h_prev + y_prev - 0.1", "p = h_prev * y_prev", "d = h_prev / y_prev", "n = -h_prev + y_prev",
-            "r = sqrt(h_prev)", "a = relu(h_prev)", "k = clip(h_prev, -0.3, 0.7)", "l = leaky_relu(h_prev, 0.1)",
-            "t = thresholded_relu(h_prev, 0.2)", "g = hard_sigmoid(h_prev)", "f = affine(h_prev, 1.3, 0.1)",
+            "r = sqrt(h_prev)", "a = relu(h_prev)", "k = clip(h_prev, -0.3, 0.7)", "k0 = clip(h_prev, 0, 1)",
+            "k1 = clip(h_prev, -1, 0)", "l = leaky_relu(h_prev, 0.1)", "t = thresholded_relu(h_prev, 0.2)",
+            "g = hard_sigmoid(h_prev)", "f = affine(h_prev, 1.3, 0.1)",
             "w = where(h_prev, y_prev, s)", "m = max(h_prev, y_prev)", "v = h_prev"]  # fmt: skip
     cell = parse("\n".join([*rows, "carry: h_prev <- v, y_prev <- s", "output: v"]))
     case = Case(cell, "forward", {}, {"x_t": np.zeros((1, 1, 1), dtype)}, {"h_prev": x[None], "y_prev": y[None]})
