@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from itertools import permutations
 from typing import Any
 
@@ -378,3 +379,21 @@ def test_a_run_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest
     assert "3.0 MiB of memory are free; ask for fewer lines, or trace fewer steps or rows" in str(error.value)
     size = float(str(error.value).split("need ")[1].split(" MiB")[0])
     assert size == pytest.approx(20_000 * 4 * 8 * 21 / 1024**2, abs=0.06)  # the plain cell has 21 lines
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("h_t = -0.1 + x_t", lambda x: -np.float32(0.1) + x),
+        ("h_t = 0.1 + 0.2 + x_t", lambda x: np.float32(0.1) + np.float32(0.2) + x),
+        ("h_t = 0.1 * 0.3 * x_t", lambda x: np.float32(0.1) * np.float32(0.3) * x),
+    ],
+)
+@pytest.mark.parametrize("plan", PLANS)
+def test_a_number_is_one_of_the_runs_dtype(text: str, value: Callable[[Any], Any], plan: Any) -> None:
+    """Numbers by themselves made a sum of float64 in the run line by line, which `verify` then refused."""
+    x = np.random.default_rng(0).normal(size=(9, 1, 5)).astype(np.float32)
+    model = lt.prepare({}, cell={"equations": f"{text}\noutput: h_t"}, dtype="float32")
+    trace = model.run(x, plan=plan)
+    assert lt.verify(trace).status == "verified"
+    assert trace["h_t"].tolist() == [[[value(one) for one in row] for row in step] for step in x]
