@@ -52,6 +52,15 @@ class Op:
         return f"{self.function}({', '.join(operands + [c for c, _ in self.constants])})"
 
 
+def negated(a: Array) -> Array:
+    """-a, zeros of both signs included, as a difference.
+
+    `np.negative` (numpy 2.1 to 2.4.6) reads other memory than its operand's where that lies at a stride of exactly 64
+    bytes (float64; 16 for float32) and the result at a stride too: docs/limits.md.
+    """
+    return np.subtract(-0.0, a)
+
+
 def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
     """W: (M, N), x: (…, N) -> (…, M); steps and rows as one axis, so that one product serves them all."""
     matrix, vector = a
@@ -66,7 +75,7 @@ def _vecmat(a: Sequence[Array], _: Sequence[float]) -> Array:
 
 def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:
     """Signed terms from left to right, never re-associated: the order is part of the line."""
-    total = terms[0] if signs[0] > 0 else np.negative(terms[0])
+    total = terms[0] if signs[0] > 0 else negated(terms[0])
     for term, sign in zip(terms[1:], signs[1:], strict=True):
         total = np.add(total, term) if sign > 0 else np.subtract(total, term)
     return total
@@ -74,7 +83,7 @@ def _add(terms: Sequence[Array], signs: Sequence[float]) -> Array:
 
 def _sigmoid(a: Sequence[Array], _: Sequence[float]) -> Array:
     """1 / (1 + exp(-z)): right to about an ulp everywhere; exp overflows to inf and gives 0, as it should."""
-    return 1 / (1 + np.exp(-a[0]))
+    return 1 / (1 + np.exp(negated(a[0])))
 
 
 def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
@@ -91,7 +100,7 @@ OPS: dict[str, Op] = {
         Op("add", _add, None),
         Op("mul", lambda a, _: np.multiply(a[0], a[1]), 2),
         Op("div", lambda a, _: np.divide(a[0], a[1]), 2),
-        Op("neg", lambda a, _: np.negative(a[0])),
+        Op("neg", lambda a, _: negated(a[0])),
         Op("copy", lambda a, _: np.positive(a[0])),
         Op("greater", lambda a, _: np.greater(a[0], a[1]).astype(np.result_type(*a)), 2),
         Op(
@@ -116,7 +125,7 @@ OPS: dict[str, Op] = {
         ),
         Op(
             "softplus",
-            lambda a, _: np.maximum(a[0], 0) + np.log1p(np.exp(-np.abs(a[0]))),
+            lambda a, _: np.maximum(a[0], 0) + np.log1p(np.exp(negated(np.abs(a[0])))),
             function="softplus",
             ulp=6,
         ),
