@@ -34,6 +34,7 @@ VERBS = {
     "inspect": "List the LSTMs in a model file.",
     "identify": "Infer the layout of weights from a known output.",
     "corpus": "States of many sequences, and what units track.",
+    "doctor": "Check that this machine computes right values.",
     "serve": "Open a bench in the browser, and an API.",
     "schema": "Print the JSON Schema of a problem or trace file.",
     "example": "List the example problems, or print one.",
