@@ -34,6 +34,7 @@ PARTS = {
     "values": 1_000,
     "commands": 1_000,
     "service": 1_000,
+    "plans": 2_000,
     "kills": 40,
 }
 #: Seconds for one input, and bytes that a process of the campaign may ask for.

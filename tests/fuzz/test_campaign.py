@@ -13,7 +13,16 @@ import pytest
 from .campaign import PARTS, one
 from .damage import ODD, changed
 
-_SOME = {"cells": 400, "problems": 40, "traces": 40, "models": 40, "values": 25, "commands": 60, "service": 60}
+_SOME = {
+    "cells": 400,
+    "problems": 40,
+    "traces": 40,
+    "models": 40,
+    "values": 25,
+    "plans": 60,
+    "commands": 60,
+    "service": 60,
+}
 
 
 @pytest.mark.parametrize("part", _SOME)

@@ -104,7 +104,7 @@ def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fa
     for stage in trace.stages:
         for line in stage.lines:
             found = trace.lines[stage.scope][line.name]
-            operands = [np.asarray(trace.operand(stage.scope, o)) for o in line.operands]
+            operands = [np.atleast_1d(trace.operand(stage.scope, o)) for o in line.operands]
             with np.errstate(all="ignore"):
                 expected = np.asarray(OPS[line.op].array(operands, line.constants), found.dtype)
             expected = np.broadcast_to(expected, found.shape)
