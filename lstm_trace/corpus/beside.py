@@ -57,6 +57,15 @@ def is_index(folder: Path, index: Index, spans: Iterable[Span]) -> bool:
         return bool(parquet.read_table(folder / INDEX).equals(index_of(index, spans)))
 
 
+def is_beside(folder: Path, model: str, index: Index, spans: Iterable[Span]) -> bool:
+    """Whether the model, of this digest, and the index are there and right."""
+    try:
+        read_model(folder, model)
+        return is_index(folder, index, spans)
+    except FileError:
+        return False
+
+
 def index_of(index: Index, spans: Iterable[Span]) -> Any:
     """Of each sequence its part, its first row there, its steps; in the order of the rows of the parts."""
     order, parts, rows, at = [], [], [], 0

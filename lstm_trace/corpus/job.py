@@ -25,11 +25,11 @@ from ..explanation.recurrence import recurrence
 from ..model.model import Model
 from .arrow import pa
 from .computing import Way
-from .layout import Layout, Range, layout, name_of
+from .layout import Layout, Range, files_of, layout
 from .rows import Source, Span
 
-#: Of the files; a part of another one is another part.
-VERSION = 1
+#: Of the files; a part of another one is another part. 2: they are sealed.
+VERSION = 2
 #: Types in which states are stored: that of the model, or half of it.
 Stored = Literal["float16", "float32", "float64"]
 Files = Literal["parquet", "safetensors"]
@@ -85,9 +85,9 @@ class Job:
         """SHA-256 of the premises."""
         return hashlib.sha256(json.dumps(self.premises, sort_keys=True).encode()).hexdigest()
 
-    def path(self, number: int) -> Path:
-        """The file of a part."""
-        return self.folder / name_of(number, self.format)
+    def paths(self, number: int) -> list[Path]:
+        """The files of a part; when the last one is there it is whole."""
+        return [self.folder / name for name in files_of(number, self.format)]
 
 
 def versions(plan: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -128,6 +128,11 @@ def name_of(number: int, format: str) -> str:
 def files_of(number: int, format: str) -> list[str]:
     """The names of the files of a part; when the last one is there it is whole."""
     return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", format)))
+
+
+def foreign_parts(folder: Path, planned: Collection[str]) -> list[str]:
+    """The names of parts in a folder that are none of a run. planned: the names of its own."""
+    return sorted(path.name for path in parts_in(folder) if path.name not in planned)
 
 
 def parts_in(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.files import written
 from ..base.os_errors import reason
+from ..base.seal import OPEN, has_size, is_sealed, seal
 from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError
 from .arrow import pa, parquet
@@ -25,7 +26,7 @@ from .job import Job
 from .layout import name_of
 from .rows import SEQUENCE, STEP, TOKEN, Rows, Span
 
-#: Key of the metadata: JSON of the run's key, the part's number and how much is in it.
+#: Key of the metadata: JSON of the run's key, the part's number, how much is in it, and the seal of the file.
 META = "lstm_trace_corpus"
 #: Rows of a group: a page of a float32 column is then 64 KiB, and a stretch of a sequence can be read alone.
 GROUP = 1 << 14
@@ -34,6 +35,9 @@ GROUP = 1 << 14
 LEVEL = -1
 #: Rows that are transposed at once, so that they stay in the cache: half the time of all of them.
 FEW = 64
+
+#: What helps where a part is missing or damaged.
+AGAIN = "run the corpus again, which makes it"
 
 #: Types whose bytes are split into streams. DuckDB reads no others so: of float16 there is little to gain by it.
 SPLIT = ("float32", "float64")
@@ -51,7 +55,7 @@ def write(job: Job, span: Span, rows: Rows, states: States) -> None:
     if (order != np.arange(len(order))).any():
         at = rows.steps_of(order)
         rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
-    said = {"key": job.key, "part": span.number, "sequences": span.sequences, "steps": span.steps}
+    said = {"key": job.key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
     places, meta = _places(job, rows), json.dumps(said)
     if job.format == "safetensors":
         _write_table(job, span, places, {}, meta)
@@ -90,12 +94,14 @@ def _write_table(job: Job, span: Span, places: Any, states: States, meta: str) -
         "sorting_columns": parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")]),
     }
     path = job.folder / name_of(span.number, "parquet")
-    with written(path, "wb", durable=True) as file, parquet.ParquetWriter(file, schema, **look) as out:
-        for first in range(0, places.num_rows, GROUP):
-            columns = places.slice(first, GROUP).combine_chunks().columns
-            for _, values in blocks:
-                columns += [pa.array(unit) for unit in _transposed(values[first : first + GROUP], job.dtype)]
-            out.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
+    with written(path, "w+b", durable=True) as file:
+        with parquet.ParquetWriter(pa.PythonFile(file, "w"), schema, **look) as out:
+            for first in range(0, places.num_rows, GROUP):
+                columns = places.slice(first, GROUP).combine_chunks().columns
+                for _, values in blocks:
+                    columns += [pa.array(unit) for unit in _transposed(values[first : first + GROUP], job.dtype)]
+                out.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
+        seal(file, last=True)
 
 
 def _transposed(values: Array, dtype: str) -> Array:
@@ -110,8 +116,9 @@ def _write_tensors(job: Job, span: Span, states: States, meta: str) -> None:
     from safetensors.numpy import save
 
     tensors = {b.stem: np.ascontiguousarray(states[b.scope, b.line].astype(job.dtype)) for b in job.layout.blocks}
-    with written(job.folder / name_of(span.number, "safetensors"), "wb", durable=True) as file:
+    with written(job.folder / name_of(span.number, "safetensors"), "w+b", durable=True) as file:
         file.write(save(tensors, {META: meta}))
+        seal(file, last=False)
 
 
 def _places(job: Job, rows: Rows) -> Any:
@@ -139,7 +146,7 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:  # each library has errors of its own, some of them no more than an Exception
         if isinstance(error, OSError) and error.errno:  # of the system, not of what is in the file
             raise FileError(f"{path}: cannot be read: {reason(error)}") from None
-        raise FileError(f"{path}: no part of a corpus, or damaged; remove it, and run the corpus again") from None
+        raise FileError(f"{path}: no part of a corpus, or damaged; {AGAIN}") from None
 
 
 def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
@@ -149,16 +156,37 @@ def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
         raise FileError(f"{path} is a part of another run; remove it, or use --fresh (fresh=True)")
 
 
-def is_there(path: Path, key: str, number: int) -> bool:
-    """Whether there is the file of a part. Raises FileError as `check`, and for what is no part, or is cut off."""
-    with reading(path):
-        if not path.exists():
-            return False
-        if path.suffix == ".parquet":
-            check(path, parquet.read_metadata(path).metadata[META.encode()], key, number)
-            return True
-        from safetensors import safe_open
+def fault(path: Path, key: str, number: int, every_byte: bool = True) -> str:
+    """What is wrong with the file of a part, as the end of a sentence; empty where it is as it was written.
 
-        with safe_open(path, "numpy") as opened:
-            check(path, opened.metadata()[META], key, number)
-    return True
+    every_byte: whether it is read, not only its key and its length. Raises FileError for a whole file that is none of
+    this run, and for one that the system does not let us read.
+    """
+    if not path.exists():
+        return "is missing"
+    try:
+        sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
+        meta = _metadata(path)
+        if META not in meta and sealed is None:  # whole, and another program's
+            raise FileError(f"{path}: no part of a corpus; move it")
+        said = json.loads(meta[META])
+        if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
+            return "is damaged" if said.get("seal") else "has no checksum of its own"
+        check(path, meta[META], key, said["part"])
+    except LstmTraceError:
+        raise
+    except Exception as error:  # see `reading`
+        if isinstance(error, OSError) and error.errno:
+            raise FileError(f"{path}: cannot be read: {reason(error)}") from None
+        return "is damaged"
+    return "" if said["part"] == number else f"is part {said['part']}"
+
+
+def _metadata(path: Path) -> dict[str, str]:
+    """Those that a file brings, as texts."""
+    if path.suffix == ".parquet":
+        return {name.decode(): text.decode() for name, text in (parquet.read_metadata(path).metadata or {}).items()}
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as opened:
+        return dict(opened.metadata())

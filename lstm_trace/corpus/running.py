@@ -17,11 +17,11 @@ from ..model.sources import prepare
 from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
-from .beside import write_index, write_model
+from .beside import is_beside, write_index, write_model
 from .computing import Way
 from .inputs import opened
 from .job import Files, Job, Stored, corpus_model, digest, others, plan_of, recorded, versions
-from .layout import files_of, parts_in
+from .layout import foreign_parts, parts_in
 from .manifest import (
     FAILED,
     INDEX,
@@ -110,7 +110,8 @@ def run(
             begin(job, prepared, index, fresh, tell)
         for path in [job.folder / failed] if share else failed_lists(job.folder):
             path.unlink(missing_ok=True)
-        todo = [span for span in missing(job) if share is None or span.number % share[1] == share[0] - 1]
+        mine = [span for span in job.spans if share is None or span.number % share[1] == share[0] - 1]
+        todo = missing(job, mine, tell)
         if scheduler is not None or workers:
             from .cluster import by_cluster
 
@@ -209,8 +210,8 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
             f"{job.folder / others_there[0]} is there, but no {MANIFEST}, so that it is not known whose it is: give "
             "another folder, or remove it"
         )
-    planned = {name for span in job.spans for name in files_of(span.number, job.format)}
-    if foreign := sorted(path.name for path in parts_in(job.folder) if path.name not in planned):
+    planned = {path.name for span in job.spans for path in job.paths(span.number)}
+    if foreign := foreign_parts(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
         raise FileError(
             f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}: "
@@ -218,8 +219,13 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
         )
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
-    if there is None or not all((job.folder / name).exists() for name in (MODEL, INDEX)):
+    if there is None:
+        for span in job.spans:  # what is damaged is made again only where a manifest says that it is ours
+            for path in filter(os.path.lexists, job.paths(span.number)):
+                if said := part_file.fault(path, job.key, span.number):
+                    raise FileError(f"{path} {said}, and there is no {MANIFEST} that says whose it is: remove it")
         write_json(job.folder / MANIFEST, manifest(job, model).model_dump())  # first: it says whose the others are
+    if there is None or not is_beside(job.folder, job.model, index, job.spans):
         write_model(job.folder, model, job.source.width)
         write_index(job.folder, index, job.spans)
 
@@ -271,9 +277,25 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
             raise FileError(f"{path}: {reason(error)}, so that it cannot be removed") from None
 
 
-def missing(job: Job) -> list[Span]:
-    """The parts that are still to be computed. Raises FileError for a part of another run."""
-    return [span for span in job.spans if not part_file.is_there(job.path(span.number), job.key, span.number)]
+def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None = None) -> list[Span]:
+    """Those of some parts that are still to be computed. A file that is damaged, or of another part, is removed.
+
+    All its bytes are read: 2 GB take a second. Raises FileError for a part of another run, before any is removed.
+    """
+    faults = {
+        span.number: [
+            (path, said) for path in job.paths(span.number) if (said := part_file.fault(path, job.key, span.number))
+        ]
+        for span in spans
+    }
+    todo = [span for span in spans if faults[span.number]]
+    for span in todo:
+        for path, said in faults[span.number]:
+            if tell is not None and path.exists():
+                tell(f"{path.name} {said}, and is made again")
+        for path in reversed(job.paths(span.number)):  # the last one says that all are there
+            path.unlink(missing_ok=True)
+    return todo
 
 
 def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:

@@ -208,6 +208,33 @@ def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> No
     assert max(len(line) for line in lines if not line.startswith("inputs")) <= 80
 
 
+def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path) -> None:
+    states = tmp_path / "states"
+    again = "run", folder / "quotes.yaml", "--inputs", folder / "q.parquet", "--steps-per-part", 400, "-o", states
+    assert ": 4 of 4 parts, " in invoke(*again).stdout
+    part = states / "part-00002.parquet"
+    whole = part.read_bytes()
+    part.write_bytes(whole[:2000] + whole[2001:])
+    damaged = f"{part.name} is damaged: run the corpus again, which makes it"
+    found = invoke("status", states)
+    assert found.exit_code == 1
+    assert ": 3 of 4 parts, " in found.stdout.splitlines()[0]
+    assert found.stdout.splitlines()[1] == f"damaged   {damaged}"
+    part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
+    for arguments in (("--sample", 1), ("--sample", "all")):
+        found = invoke("verify", states, *arguments)
+        assert found.exit_code == 1
+        assert f"- failed: {damaged}\n" in found.stdout
+    found = invoke(*again)
+    assert (found.exit_code, found.stderr) == (0, f"{part.name} is damaged, and is made again\n")
+    assert ": 4 of 4 parts, " in found.stdout
+    assert part.read_bytes() == whole
+    assert invoke("status", states).exit_code == 0
+    shutil.copy(part, states / "part-00004.parquet")
+    found = invoke("verify", states, "--sample", 1)
+    assert (found.exit_code, "part-00004.parquet is no part of this run: remove it" in found.stdout) == (1, True)
+
+
 def test_a_run_that_is_interrupted_says_how_far_it_is(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

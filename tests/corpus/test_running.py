@@ -15,14 +15,18 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pytest
+from pyarrow import parquet
+from safetensors.numpy import save_file
 
 import lstm_trace as lt
 from lstm_trace.base.leftovers import alone
 from lstm_trace.corpus import open as open_states
 from lstm_trace.corpus import parts, run
+from lstm_trace.corpus.part_file import AGAIN
 from lstm_trace.corpus.parts import Done, run_part
 from lstm_trace.corpus.rows import Rows
 from lstm_trace.corpus.running import laid_out
+from lstm_trace.corpus.verification.whole import faults
 from lstm_trace.errors import FileError, MissingError, OptionError, ShapeError
 
 from .conftest import INPUTS, UNITS, write_sequences
@@ -128,21 +132,71 @@ def test_parts_of_others_and_damaged_ones(model: lt.Model, inputs: Path, tmp_pat
     run(model, inputs, tmp_path / "own", **how)
     part = tmp_path / "own" / f"part-00001.{format}"
     whole = part.read_bytes()
-    cases = {
+    parquet.write_table(pyarrow.table({"mine": [1]}), tmp_path / "mine.parquet")
+    save_file({"mine": np.ones(1)}, tmp_path / "mine.safetensors", {"mine": "yes"})
+    for said, found in {
         "is a part of another run; remove it": (tmp_path / "other" / part.name).read_bytes(),
-        "part of another": (tmp_path / "own" / f"part-00002.{format}").read_bytes(),
-        "damaged; remove it": whole[:-40] if format == "parquet" else whole[:40],
-        "or damaged": b"",
-        "no part of a corpus": b"PAR1 something else",
-    }
-    for said, found in cases.items():
+        "no part of a corpus; move it": (tmp_path / f"mine.{format}").read_bytes(),
+    }.items():
         part.write_bytes(found)
         with pytest.raises(FileError, match=f"part-00001.*{said}"):
             run(model, inputs, tmp_path / "own", **how)
         assert part.read_bytes() == found
-    part.unlink()
-    run(model, inputs, tmp_path / "own", **how)
-    assert part.read_bytes() == whole
+    told: list[str] = []
+    for said, found in (
+        ("is part 2", (tmp_path / "own" / f"part-00002.{format}").read_bytes()),
+        ("is damaged", whole[:-40]),
+        ("is damaged", whole[:40]),
+        ("is damaged", b""),
+        ("is damaged", b"PAR1 something else"),
+        ("is damaged", whole + b" "),
+        ("is damaged", whole[:900] + whole[901:]),
+    ):
+        part.write_bytes(found)
+        run(model, inputs, tmp_path / "own", **how, tell=told.append)
+        assert part.read_bytes() == whole
+        assert told.pop() == f"{part.name} {said}, and is made again"
+    assert not told
+
+
+@pytest.mark.parametrize("format", ["parquet", "safetensors"])
+def test_any_flipped_bit_is_noticed_and_mended(model: lt.Model, inputs: Path, tmp_path: Path, format: Any) -> None:
+    """In pages, their headers, the footer, the checksum itself, every 97th byte; in both files of a part."""
+    how = HOW | {"record": ["0/forward/c_t"], "format": format}
+    states = run(model, inputs, tmp_path, **how)
+    before, told = content(tmp_path), list[str]()
+    for k, name in enumerate([f"part-00001.{suffix}" for suffix in dict.fromkeys(("parquet", format))]):
+        whole = before[name]
+        for at in {*range(0, len(whole), 97), len(whole) - 1}:
+            (tmp_path / name).write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
+            assert faults(states, states.manifest.spans[1]), f"{name}: bit {at % 8} of byte {at}"
+            if at % 5 == k:
+                found = states.verify(1)
+                assert (found.status, found.faults) == ("failed", [f"{name} is damaged: {AGAIN}"])
+                run(model, inputs, tmp_path, **how, tell=told.append)
+                assert content(tmp_path) == before
+                assert told.pop() == f"{name} is damaged, and is made again"
+        (tmp_path / name).write_bytes(whole)
+    assert not told
+
+
+def test_a_file_of_a_part_in_a_folder_of_nobody_is_left_alone(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    (tmp_path / "part-00001.parquet").write_bytes(b"mine")
+    for _ in range(2):
+        with pytest.raises(FileError, match=r"part-00001\.parquet is damaged, and there is no _manifest\.json"):
+            run(model, inputs, tmp_path, **HOW)
+        assert [path.name for path in tmp_path.iterdir()] == ["part-00001.parquet"]
+
+
+def test_what_stands_beside_the_parts_is_mended(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
+    run(model, inputs, tmp_path, **HOW)
+    for name in ("_model.safetensors", "_index.parquet"):
+        path = tmp_path / name
+        whole = path.read_bytes()
+        for damaged in (b"", whole[:-9], bytes(len(whole))):
+            path.write_bytes(damaged)
+            run(model, inputs, tmp_path, **HOW)
+            assert path.read_bytes() == whole
 
 
 def test_a_damaged_page_is_said_when_it_is_read(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
@@ -412,7 +466,7 @@ def test_what_cannot_be_removed_is_said(model: lt.Model, inputs: Path, tmp_path:
     part.mkdir()
     with pytest.raises(FileError, match=r"part-00001\.parquet: is a directory, so that it cannot be removed"):
         run(model, inputs, tmp_path, **HOW, fresh=True)
-    with pytest.raises(FileError, match=r"part-00001\.parquet: no part of a corpus, or damaged; remove it"):
+    with pytest.raises(FileError, match=r"part-00001\.parquet: cannot be read: is a directory"):
         run(model, inputs, tmp_path, **HOW)
 
 

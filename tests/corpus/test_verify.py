@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.base.seal import OPEN, seal
 from lstm_trace.corpus.arrow import pa, parquet
 from lstm_trace.errors import FileError, OptionError
 
@@ -31,16 +32,21 @@ def copied(states: Any, tmp_path: Path) -> Any:
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-    """Change the columns of a part, by name, and write it with the same metadata."""
-    import pyarrow as pa
-    from pyarrow import parquet
-
+    """Change the columns of a part, by name, and write it as a run would have: its own checksum is right."""
     table = parquet.read_table(path)
     columns = {name: table.column(name).to_numpy().copy() for name in table.column_names}
     change(columns)
     arrays = [pa.array(columns[field.name], field.type, from_pandas=True) for field in table.schema]
-    parquet.write_table(pa.table(arrays, schema=table.schema), path)
+    write(pa.table(arrays, schema=table.schema), path)
     return columns
+
+
+def write(table: Any, path: Path) -> None:
+    """Write a part with its own metadata, sealed anew."""
+    meta = {name: re.sub(rb"sealed size=\d+ crc32=\w+", OPEN.encode(), m) for name, m in table.schema.metadata.items()}
+    with path.open("w+b") as file:
+        parquet.write_table(table.replace_schema_metadata(meta), pa.PythonFile(file, "w"))
+        seal(file, last=True)
 
 
 def run(model: lt.Model, inputs: Path, folder: Path, **options: Any) -> Any:
@@ -270,29 +276,18 @@ def test_parts_that_are_missing_foreign_or_cut_off_are_found(copied: Any, model:
     shutil.copy(paths[2], paths[3])
     found = copied.verify(None, model=model)
     assert found.status == "failed"
-    assert found.faults[0] == "part-00000.parquet is missing: run the corpus again, which goes on where it stopped"
-    assert "part-00001.parquet: no part of a corpus, or damaged" in found.faults[1]
-    assert "part-00003.parquet is a part of another run; remove it" in found.faults[2]
-    assert len(found.faults) == 3
+    assert found.faults == [
+        "part-00000.parquet is missing: run the corpus again, which makes it",
+        "part-00001.parquet is damaged: run the corpus again, which makes it",
+        "part-00003.parquet is part 2: run the corpus again, which makes it",
+    ]
     assert 0 < found.sequences < 30
-
-
-def test_bytes_that_cannot_be_decoded_are_found(copied: Any, model: lt.Model) -> None:
-    path = copied.folder / "part-00001.parquet"
-    content = bytearray(path.read_bytes())
-    content[40:2000] = bytes(1960)
-    path.write_bytes(content)
-    found = copied.verify(None, model=model)
-    assert found.status == "failed"
-    assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults
 
 
 @pytest.mark.parametrize("column", ["token", "t", "1f_h_t_2"])
 def test_a_column_that_is_gone_is_found(copied: Any, column: str) -> None:
-    from pyarrow import parquet
-
     path = copied.folder / "part-00001.parquet"
-    parquet.write_table(parquet.read_table(path).drop_columns([column]), path)
+    write(parquet.read_table(path).drop_columns([column]), path)
     found = copied.verify(None)
     assert found.status == "failed"
     assert any(fault.startswith("part-00001.parquet cannot be read: ") for fault in found.faults), found.faults

@@ -23,16 +23,16 @@ from ...model.sources import prepare
 from ...tables.explanation import Explanation
 from ...verification.verify import verify as verified
 from .. import inputs as readers
-from .. import part_file
 from ..arrow import pa
 from ..beside import is_index
 from ..computing import batches
 from ..job import corpus_model, digest
-from ..layout import Block, Layout
+from ..layout import Block, Layout, foreign_parts
 from ..manifest import INDEX
 from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
 from ..told import FIRST, Told
 from . import text as words
+from .whole import faults
 
 if TYPE_CHECKING:
     from ..part import Part
@@ -151,22 +151,19 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
-    """The parts that are there and of this run, with their places in the index; all together they have each once."""
-    spans, ends = states.manifest.spans, index.places
+    """The parts that are as they were written, with their places in the index; all together they have each once."""
+    there, spans, ends = states.manifest, states.manifest.spans, index.places
+    planned = {name for span in spans for name in there.files_of(span.number)}
+    found.faults += [f"{name} is no part of this run: remove it" for name in foreign_parts(states.folder, planned)]
     firsts = [span.first for span in spans]
     if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
         found.faults.append("the parts are not those of the input, each of its sequences once")
         return
     for span in spans:
-        path = states.folder / states.manifest.files_of(span.number)[-1]
-        try:
-            if not part_file.is_there(path, states.manifest.key, span.number):
-                found.faults.append(f"{path.name} is missing: run the corpus again, which goes on where it stopped")
-                continue
-        except FileError as error:
-            found.faults += error.problems
-            continue
-        yield states.part(span), slice(*np.searchsorted(ends, [span.first, span.stop]).tolist())
+        if wrong := faults(states, span):
+            found.faults += wrong
+        else:
+            yield states.part(span), slice(*np.searchsorted(ends, [span.first, span.stop]).tolist())
 
 
 def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerification) -> Array | None:

@@ -79,12 +79,13 @@ def command(
 ) -> None:
     """Compute the states of MODEL over all sequences of --inputs.
 
-    Parts that are done are not computed again, so an interrupted run resumes. A part that cannot be computed is
-    reported, the others are kept, and the exit code is 1.
+    Parts that are done are not computed again, so an interrupted run resumes; one that is damaged is. A part that
+    cannot be computed is reported, the others are kept, and the exit code is 1.
     """
     if workers is not None and scheduler is not None:
         raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")
     from ....corpus import run
+    from ....corpus.verification.whole import damaged
     from ...model_options import model_in
     from ...progress import Bar
     from .status import summary
@@ -107,4 +108,4 @@ def command(
     conclude(1 if states.failed else 0)
     for number, error in states.failed.items():
         echo(f"part {number} could not be computed: {error}", err=True)
-    echo(summary(states))
+    echo(summary(states, damaged(states)))

@@ -1,8 +1,8 @@
-"""`lstm-trace corpus status`: which parts of a corpus are done, missing or failed."""
+"""`lstm-trace corpus status`: which parts of a corpus are done, missing, damaged or failed."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING
 
@@ -18,20 +18,24 @@ if TYPE_CHECKING:
 @click.command("status")
 @states_argument
 def command(states: str) -> None:
-    """Show which parts of STATES are done, missing or failed.
+    """Show which parts of STATES are done, missing, damaged or failed.
 
-    The exit code is 1 where one is missing.
+    A part is done where its file is as long as it was written. All its bytes are read by corpus run and verify.
+    The exit code is 1 where one is not done.
     """
     from ....corpus import open
+    from ....corpus.verification.whole import damaged as of_states
 
     found = open(states)
-    there, manifest = found.spans, found.manifest
-    conclude(0 if len(there) == len(manifest.parts) else 1)
+    there, manifest, damaged = found.spans, found.manifest, of_states(found)
+    conclude(0 if len(there) - len(damaged) == len(manifest.parts) else 1)
     lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
     done = {span.number for span in there}
     lost = [span.number for span in manifest.spans if span.number not in done]
     names = " ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
-    echo(summary(found))
+    echo(summary(found, damaged))
+    for said in damaged.values():
+        echo("\n".join(f"damaged   {one}" for one in said))
     if lost:
         echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges(lost)}"))
     echo(_entry("model", f"{names}, {str(manifest.premises.get('model', ''))[:12]}"))
@@ -58,11 +62,11 @@ def ranges(numbers: Sequence[int]) -> str:
     return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(firsts, lasts, strict=True))
 
 
-def summary(states: States) -> str:
-    """How much is there, in a line."""
+def summary(states: States, damaged: Collection[int]) -> str:
+    """How much is there, in a line. damaged: numbers of parts that do not count."""
     from ....errors import counted
 
-    there, every = states.spans, states.manifest.spans
+    there, every = [span for span in states.spans if span.number not in damaged], states.manifest.spans
     steps, sequences = sum(span.steps for span in there), sum(span.sequences for span in there)
     size = sum((states.folder / n).stat().st_size for s in there for n in states.manifest.files_of(s.number))
     parts = f"{len(there):,} of {counted(len(every), 'part')}"
