@@ -25,7 +25,7 @@ from ..corpus.states import States, opened
 from ..corpus.told import Told
 from ..corpus.verification.verify import source_of
 from ..engine.recording import Record
-from ..errors import MissingError, OptionError, nearest
+from ..errors import MissingError, OptionError, counted, nearest
 from ..model.sources import prepare
 from ..tables.explanation import Explanation
 from ..trace.argument_types import checked, listed
@@ -190,16 +190,15 @@ def _metric(
     known = {**rows.targets, **({} if rows.token is None else {TOKEN: rows.token})}
     if metric not in known:
         raise MissingError(f"metric: there is no {metric!r}{nearest(metric, ['output', *known], 'there are')}")
+    if readout is not None:
+        true, counts = _classes(known[metric], metric, rows, line, free.shape[1])
+        enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
+        return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
+    needs_sklearn()
     values, classes, counts = read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
     y[counts] = values
     labelled = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
-    if readout is not None:
-        if not classes or not all(isinstance(one, int) and 0 <= one < free.shape[1] for one in classes):
-            raise OptionError(f"readout: {line} has the classes 0 to {free.shape[1] - 1}; {metric} has others")
-        true = np.array(classes, np.int64)[y]
-        return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
-    needs_sklearn()
     held_out = np.zeros(len(labelled), bool)
     held_out[labelled] = tested(rows.ids[labelled], 0.25, seed)
     test = np.repeat(held_out, rows.lengths)
@@ -213,6 +212,28 @@ def _metric(
         return predicted == y if classes else np.abs(predicted - y)
 
     return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & test
+
+
+def _classes(column: Any, name: str, rows: Rows, line: str, width: int) -> tuple[Array, Array]:
+    """(R,), the class of each step, a unit of the readout, and whether it has one: any number of them, of any values.
+
+    A probe tells few classes apart and takes many whole numbers for a quantity (`read_target`); a readout's are given.
+    Raises OptionError for what is no number of a unit.
+    """
+    wanted = f"readout: {line} has {counted(width, 'unit')}, so that its classes are 0 to {width - 1}"
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_integer(kind) or pa.types.is_boolean(kind) or pa.types.is_floating(kind)):
+        raise OptionError(f"{wanted}; {name} is of the type {kind}: give a column with the number of each step's class")
+    values, counts = column.cast(kind).cast(pa.float64(), safe=False).to_numpy(), column.is_valid().to_numpy().copy()
+    counts &= ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        wrong = counts & ~((values >= 0) & (values < width) & (values == np.floor(values)))
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        sequence = rows.ids[np.searchsorted(rows.starts, at, "right") - 1]
+        many = f", and {int(wrong.sum()) - 1:,} more steps have others" if wrong.sum() > 1 else ""
+        raise OptionError(f"{wanted}; {name} is {values[at]:.15g} in sequence {sequence} at t = {rows.t[at]}{many}")
+    return np.where(counts, values, 0.0).astype(np.int64), counts
 
 
 def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataFrame:

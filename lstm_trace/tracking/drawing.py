@@ -45,7 +45,7 @@ def enough(steps: Array, target: str) -> Array:
     if (there := np.count_nonzero(found)) < FEWEST:
         raise OptionError(
             f"{target} is there in {there} of {counted(len(steps), 'sequence')} that were drawn; "
-            f"at least {FEWEST} are needed: 2 to learn from and 2 to test"
+            f"at least {FEWEST} are needed"
         )
     return found
 

@@ -178,7 +178,7 @@ def test_killed_workers_and_parts_that_fail(
     tried = [path.name.partition(".")[0] for path in (tmp_path / "notes").iterdir()]
     assert (tried.count("1"), tried.count("2")) == (2, 3)
     assert (capfd.readouterr(), logged.getvalue()) == (("", ""), "")
-    assert [span.number for span in missing(job)] == [2]
+    assert [span.number for span in missing(job, job.spans)] == [2]
     again = run(model, inputs, tmp_path / "states", **HOW, progress=lambda *so_far: tried.append(str(so_far)))
     assert tried[-1] == str((job.spans[2].steps, job.spans[2].steps)), "only that part"
     assert again.failed == {}

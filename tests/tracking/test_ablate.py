@@ -120,8 +120,87 @@ def test_the_readout_of_the_model_is_counted_against_a_column(
     said_of_all = " ".join(str(every).split())
     assert "with all of them held: " in said_of_all
     assert "no control: the same lines do not have as many other units" in said_of_all
-    with pytest.raises(OptionError, match="readout: p_t has the classes 0 to 2; token has others"):
+    assert ablate(model, tmp_path / "x.parquet", "c_t[2]", "quoted", readout="p_t").steps == found.steps
+    with pytest.raises(OptionError) as refused:
         ablate(model, tmp_path / "x.parquet", "c_t[2]", "token", readout="p_t")
+    assert str(refused.value) == (
+        "readout: p_t has 3 units, so that its classes are 0 to 2; token is of the type string: give a column with the "
+        "number of each step's class"
+    )
+
+
+def head(classes: int) -> tuple[lt.Model, dict[str, np.ndarray]]:
+    """A model of H = 4 over I = 4 with so many classes, and its weights by name."""
+    rng = np.random.default_rng(classes)
+    w = {f"W_{side}{gate}": rng.normal(size=(4, 4)) for side in "xh" for gate in "ifco"}
+    w |= {f"b_{gate}": rng.normal(size=4) for gate in "ifco"} | {"W_y": rng.normal(size=(classes, 4))}
+    return lt.prepare(w, cell={"kind": "lstm", "extra": "s_t = W_y @ h_t"}), w
+
+
+def labelled(label: Any) -> list[dict[str, Any]]:
+    """40 sequences of 10 steps. label: (400,)."""
+    x = np.random.default_rng(1).normal(size=(40, 10, 4))
+    return [{"seq_id": k, "x": x[k], "label": label[10 * k : 10 * k + 10]} for k in range(40)]
+
+
+def predicted(w: dict[str, np.ndarray], x: np.ndarray, unit: int | None) -> list[int]:
+    """The largest unit of W_y @ h at each step; by loops, c of one unit set to 0 at each. x: (T, 4)."""
+    h, c, found = np.zeros(4), np.zeros(4), []
+    for x_t in x:
+        z = {gate: w[f"W_x{gate}"] @ x_t + w[f"W_h{gate}"] @ h + w[f"b_{gate}"] for gate in "ifco"}
+        i, f, o = (1 / (1 + np.exp(-z[gate])) for gate in "ifo")
+        c = f * c + i * np.tanh(z["c"])
+        if unit is not None:
+            c[unit] = 0.0
+        h = o * np.tanh(c)
+        found.append(int(np.argmax(w["W_y"] @ h)))
+    return found
+
+
+@pytest.mark.parametrize("classes", [2, 20, 21, 60, 111, 746])
+@pytest.mark.parametrize("kind", ["int64", "uint8", "float64"])
+def test_a_readout_may_have_any_number_of_classes(classes: int, kind: str) -> None:
+    if classes > 256 and kind == "uint8":
+        kind = "uint16"
+    model, w = head(classes)
+    rng = np.random.default_rng(classes)
+    free = np.concatenate([predicted(w, one["x"], None) for one in labelled(np.zeros(400))])
+    label = np.where(rng.random(400) < 0.6, free, rng.integers(classes, size=400)).astype(kind)
+    label[:2] = 0, classes - 1
+    there = np.ones(400, bool)
+    if kind == "float64":  # a column of pandas in which some are missing
+        there = rng.random(400) < 0.9
+        label[~there] = np.nan
+    sequences = labelled(label)
+    found = ablate(model, sequences, units=["c_t[0]"], metric="label", readout="s_t", controls=1)
+    held = np.concatenate([predicted(w, one["x"], 0) for one in sequences])
+    right, after = (float((one == label)[there].mean()) for one in (free, held))
+    assert 0.5 < right < 1
+    assert right != after
+    row = next(row for row in found.rows if row[0] == "all")
+    assert row[2:4] == pytest.approx((after, after - right), abs=1e-12)
+    assert found.steps == there.sum()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({15: 111}, "label is 111 in sequence 1 at t = 5"),
+        ({15: 1_234_567, 16: 200, 399: -1}, "label is 1234567 in sequence 1 at t = 5, and 2 more steps have others"),
+        ({399: -1}, "label is -1 in sequence 39 at t = 9"),
+        ({399: 2.5}, "label is 2.5 in sequence 39 at t = 9"),
+        ({0: np.inf}, "label is inf in sequence 0 at t = 0"),
+    ],
+)
+def test_labels_that_are_no_unit_of_the_readout_are_named(wrong: dict[int, float], said: str) -> None:
+    label = np.arange(400) % 111
+    if not all(isinstance(value, int) for value in wrong.values()):
+        label = label.astype(float)
+    for at, value in wrong.items():
+        label[at] = value
+    with pytest.raises(OptionError) as refused:
+        ablate(head(111)[0], labelled(label), units=["c_t[0]"], metric="label", readout="s_t")
+    assert str(refused.value) == f"readout: s_t has 111 units, so that its classes are 0 to 110; {said}"
 
 
 def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str, dict[str, Any]]) -> None:
