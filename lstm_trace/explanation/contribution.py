@@ -26,8 +26,10 @@ from ..trace.trace import Trace
 #: A trace; or a change of the traced input: all inputs 0, all initial states 0, or another row of the batch.
 Baseline = Trace | Literal["zero-input", "zero-state"] | int
 
-#: Points of a path where none are asked for: so many, or as many as take EXTRA_SECONDS.
-POINTS = 50
+#: Points of a path where none are asked for: so many, or as many as take EXTRA_SECONDS. They are doubled while they
+#: leave more than COMPLETE of the difference: where a gate saturates on the path 50 may leave 6 %, and 400 a millionth.
+#: More than 400 take numpy longer to find (1 s for 800) than most runs.
+POINTS, MOST_POINTS, COMPLETE = 50, 400, 0.01
 #: Premises that a path leads through, and the axis of their rows.
 _AXIS = {"input": 1, "state": 0, "given": 1}
 #: By address the premise and the gradient of the value, of one row.
@@ -67,18 +69,25 @@ def contribution(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Sp
 class Shares:
     """Shares of inputs, initial states and supplied lines by address, shaped as in `Split`.
 
-    gap: value minus baseline value minus the sum of the shares.
+    gap: value minus baseline value minus the sum of the shares. points: of the path, 0 without one.
     """
 
     of: Target
     value: float
     baseline: float
     parts: dict[str, Array]
+    points: int = 0
 
     @property
     def gap(self) -> float:
         """What the shares leave of value minus baseline value."""
         return self.value - self.baseline - total(self.parts.values())
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether they leave more than `COMPLETE` of it, and more than rounding does."""
+        size = sum(float(np.abs(part).sum() * np.finfo(part.dtype).eps) for part in self.parts.values())
+        return abs(self.gap) > max(COMPLETE * abs(self.value - self.baseline), 64 * size)
 
 
 @dataclass(frozen=True)
@@ -124,10 +133,22 @@ class Pair:
         for begin in range(0, points, size):
             at, weight = nodes[begin : begin + size], weights[begin : begin + size]
             parts.append(_gradient(_along(one, base, at), self.of, weight))
-        return self._shares({place: (p, sum(part[place][1] for part in parts)) for place, (p, _) in parts[0].items()})
+        found = {place: (p, sum(part[place][1] for part in parts)) for place, (p, _) in parts[0].items()}
+        return self._shares(found, points)
 
-    def _shares(self, slopes: Gradients) -> Shares:
-        return Shares(self.of, self.value, self.baseline, _parts(self.one, self.base, slopes))
+    def integrated_until_complete(self) -> Shares:
+        """With as many points as leave less than `COMPLETE` of the difference, within EXTRA_SECONDS for all of them."""
+        afforded = cost.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run, and the way back
+        points = spent = min(POINTS, max(int(afforded), 1))
+        found = self.integrated_gradients(points)
+        while found.incomplete and points < MOST_POINTS and spent + 2 * points <= afforded:
+            points *= 2
+            spent += points
+            found = self.integrated_gradients(points)
+        return found
+
+    def _shares(self, slopes: Gradients, points: int = 0) -> Shares:
+        return Shares(self.of, self.value, self.baseline, _parts(self.one, self.base, slopes), points)
 
 
 def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
@@ -142,11 +163,6 @@ def integrated_gradients(trace: Trace, of: str, baseline: Baseline = "zero-input
     Raises OptionError where the baseline has other parameters or padding: a path leads through inputs and states.
     """
     return Pair.of_traces(trace, *baseline_of(trace, baseline, of), of).integrated_gradients(points)
-
-
-def affordable(trace: Trace) -> int:
-    """The points of a path where none are asked for: fewer than `POINTS` where a run, and the way back, take long."""
-    return min(POINTS, max(int(cost.EXTRA_SECONDS / (2 * run_seconds(trace))), 1))
 
 
 def check_points(points: int) -> None:

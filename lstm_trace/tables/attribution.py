@@ -173,8 +173,10 @@ def _without(trace: Trace, baseline: Baseline, options: Mapping[str, Any]) -> st
 def _gaps(found: Account, automatic: bool) -> Iterator[str]:
     for name, other in found.others.items():
         text = f"for comparison: {MEASURES[name]} {other.gap:.3g} of the difference unexplained"
-        if automatic and found.points < POINTS and name == "integrated_gradients":
-            text += f" ({counted(found.points, 'point')} of the path instead of {POINTS}, for a trace of this size)"
+        if other.points:
+            why = f" instead of {POINTS}, for a trace of this size" if automatic and other.points < POINTS else ""
+            more = "; more may leave less, --points" if other.incomplete else ""
+            text += f" ({counted(other.points, 'point')} of the path{why}{more})"
         yield text
 
 

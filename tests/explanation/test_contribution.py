@@ -9,9 +9,10 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import cost
-from lstm_trace.engine.rerun import rerun
+from lstm_trace.engine.rerun import rerun, run_seconds
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution, gradient_times_input, integrated_gradients
+from lstm_trace.tables.explanations import explanation
 
 from ..support.walk_cases import CELLS, case
 
@@ -82,6 +83,43 @@ def test_integrated_gradients_by_hand() -> None:
     found = integrated_gradients(trace, "h_t[0]", points=40)
     assert found.parts["x"].item() == pytest.approx(np.tanh(1.5), rel=1e-13)
     assert gradient_times_input(trace, "h_t[0]").parts["x"].item() == pytest.approx(1.5 * (1 - np.tanh(1.5) ** 2))
+
+
+@pytest.mark.parametrize(("w", "points"), [(1, 50), (20, 100), (60, 200), (100, 400), (3000, 400)])
+def test_points_are_doubled_until_the_parts_add_up(w: float, points: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tanh(w x) from x = -1 to 1.2 is steep within 1/w of 0. The limit of the points: tanh(1.2 w) - tanh(-w)."""
+    cell = {"equations": "h_t = tanh(w * x_t)"}
+    trace, base = (lt.run({"w": [w]}, [[x]], cell=cell) for x in (1.2, -1.0))
+    difference = np.tanh(1.2 * w) + np.tanh(w)
+
+    def told(**options: Any) -> tuple[float, str]:
+        found = explanation(trace, "h_t[0]", "contribution", baseline=base, **options)
+        return found.to_frame()["integrated_gradients"].item(), found.markdown()
+
+    value, text = told()
+    gap = difference - value
+    hint = "; more may leave less, --points" if w == 3000 else ""
+    sentence = "integrated gradients leave {:.3g} of the difference unexplained ({} points of the path{})"
+    assert f"({points} points of the path{hint})" in text
+    assert (abs(gap) < 0.01 * difference) == (w != 3000)
+    if w == 3000:
+        assert sentence.format(gap, points, hint) in text
+    assert told(points=points)[0] == value
+    value, text = told(points=30)
+    more = "" if w == 1 else "; more may leave less, --points"
+    assert f"(30 points of the path{more})" in text, "a number that is asked for is obeyed"
+    seconds = 2 * run_seconds(trace)
+    monkeypatch.setattr(cost, "EXTRA_SECONDS", 150.5 * seconds)  # for 50 and 100
+    assert f"({min(points, 100)} points of the path" in told()[1]
+
+
+def test_where_nothing_differs_rounding_asks_for_no_more_points() -> None:
+    """x_0 - x_1 of equal inputs: the difference is 0, and the parts are not."""
+    cell = {"equations": "c_t = tanh(w * x_t) - 1.5 * c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
+    t = np.tanh(0.7)
+    trace = lt.run({"w": [1.0]}, [[0.7], [np.arctanh(1.5 * t)]], cell=cell)
+    found = explanation(trace, "1/c_t[0]", "contribution").markdown()
+    assert " (50 points of the path)" in found
 
 
 def test_integrated_gradients_without_an_input() -> None:

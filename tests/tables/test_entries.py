@@ -272,7 +272,8 @@ def test_a_large_trace_has_fewer_points_of_a_path_and_says_so(monkeypatch: pytes
     assert "(3 points of the path instead of 50, for a trace of this size)" in text
     few = lt.explain(trace, OF, "contribution")
     assert few.equals(lt.explain(trace, OF, "contribution", points=3))
-    assert "of the path" not in explanation(trace, OF, "contribution", points=3).markdown()
+    assert " (3 points of the path" in explanation(trace, OF, "contribution", points=3).markdown()
+    assert "instead of" not in explanation(trace, OF, "contribution", points=3).markdown()
     monkeypatch.undo()
     assert lt.explain(trace, OF, "contribution").equals(lt.explain(trace, OF, "contribution", points=50))
     assert not few.equals(lt.explain(trace, OF, "contribution"))

@@ -41,7 +41,9 @@ PROBLEMS = {".yaml": "problem", ".yml": "problem"}
     help="Output format, if the suffix does not determine it.",
 )
 @click.option(
-    "--points", type=click.IntRange(1, 10_000), help="contribution: points of the path (50, fewer for a large trace)."
+    "--points",
+    type=click.IntRange(1, 10_000),
+    help="contribution: points of the path (50 to 400, fewer for a large trace).",
 )
 @baseline_options
 @click.option(
