@@ -59,7 +59,8 @@ class Account:
     others: gradient x input and integrated gradients, by column. steps: in the order of time. states: the initial
     states that differ from the baseline's. occlusion: None where it was not asked for, or nothing can be replaced.
     faithfulness: None where there is little to put in order, or where it takes too long: so many runs, `wanted`.
-    unmeasured: why a measure is missing. padding: the steps of padding, which brought nothing.
+    unmeasured: why a measure is missing. padding, unreached: the steps of padding, and others that the value does not
+    depend on, such as those after it; they brought nothing.
     """
 
     split: Split
@@ -71,14 +72,16 @@ class Account:
     wanted: int = 0
     unmeasured: tuple[str, ...] = ()
     padding: frozenset[int] = frozenset()
+    unreached: frozenset[int] = frozenset()
 
     @property
     def ranked(self) -> tuple[Step | State, ...]:
         """The steps and states in the order that is more faithful; in that of time where this was not measured.
 
-        Without padding.
+        Without padding, and what the value does not depend on.
         """
-        every: list[Step | State] = [*(step for step in self.steps if step.t not in self.padding), *self.states]
+        gone = self.padding | self.unreached
+        every: list[Step | State] = [*(step for step in self.steps if step.t not in gone), *self.states]
         faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
@@ -122,10 +125,10 @@ def account(
     pair = Pair.of_traces(trace, base, row, of)
     del base  # all its lines
     others, unmeasured = _others(pair, points) if compared else ({}, ())
-    variants = None if runs == "none" else Variants.of(pair)
+    variants = Variants.of(pair)
     without = faith = None
     wanted = 0
-    if variants is not None:
+    if variants is not None and runs != "none":
         shares = shares_of(variants, found)
         without = occlusion(variants, shares, runs)
         if compared and len(variants) >= LEAST:
@@ -136,7 +139,9 @@ def account(
     over = tuple(steps(found, without, step_labels(trace, found.of.b)))
     brought = tuple(states(found, without))
     padding = padding_of(trace, found, over)
-    return Account(found, others, over, brought, without, faith, wanted, unmeasured, padding)
+    nothing = {step.t for step in over if not (step.t in padding or step.parameters or step.inputs)}
+    unreached = frozenset() if variants is None else nothing.difference(variants.reached)
+    return Account(found, others, over, brought, without, faith, wanted, unmeasured, padding, frozenset(unreached))
 
 
 def _others(pair: Pair, points: int | Literal["auto"]) -> tuple[dict[str, Shares], tuple[str, ...]]:

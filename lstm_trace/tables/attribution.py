@@ -155,7 +155,7 @@ def value(
 
 
 def _parts(found: Account) -> tuple[Explanation, ...]:
-    by_step = _by_step(found.ranked, len(found.padding), timed=found.faithfulness is None)
+    by_step = _by_step(found.ranked, len(found.padding), found.faithfulness is None, sorted(found.unreached))
     return _by_block(found.split), *faithfulness.scores(found), by_step
 
 
@@ -239,10 +239,11 @@ def _by_block(found: Split) -> Explanation:
     )
 
 
-def _by_step(rows: Sequence[Step | State], padding: int, timed: bool) -> Explanation:
+def _by_step(rows: Sequence[Step | State], padding: int, timed: bool, unreached: Sequence[int] = ()) -> Explanation:
     """The steps, and the states: their address is their token. Columns without anything are left out.
 
-    padding: so many steps were left out as padding. timed: whether time is the order.
+    padding: so many steps were left out as padding. timed: whether time is the order. unreached: steps that follow each
+    other and were left out since the value does not depend on them.
     """
     cells = [
         row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
@@ -251,8 +252,14 @@ def _by_step(rows: Sequence[Step | State], padding: int, timed: bool) -> Explana
     columns = tuple(Step._fields[k] for k in there)
     table = [tuple(row[k] for k in there) for row in cells]
     ranked = ("together", "parameters", "inputs")
-    notes = (f"{counted(padding, 'step')} of padding {'is' if padding == 1 else 'are'} left out.",) if padding else ()
-    return Explanation("By step", (), columns, table, notes=notes, ranked=ranked, timed=timed)
+    notes = []
+    if padding:
+        notes.append(f"{counted(padding, 'step')} of padding {'is' if padding == 1 else 'are'} left out.")
+    if len(unreached) == 1:
+        notes.append(f"Step {unreached[0]} is left out: the value does not depend on it.")
+    elif unreached:
+        notes.append(f"Steps {unreached[0]} to {unreached[-1]} are left out: the value does not depend on them.")
+    return Explanation("By step", (), columns, table, notes=tuple(notes), ranked=ranked, timed=timed)
 
 
 def _columns(trace: Trace, *others: str) -> tuple[str, ...]:

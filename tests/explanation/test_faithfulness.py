@@ -82,6 +82,37 @@ def test_against_a_plain_loop(seed: int) -> None:
     assert ranked == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
 
 
+@pytest.mark.parametrize(
+    ("direction", "t", "there", "said"),
+    [
+        ("forward", 4, range(5), "Steps 5 to 11 are left out: the value does not depend on them."),
+        ("forward", 10, range(11), "Step 11 is left out: the value does not depend on it."),
+        ("forward", 11, range(12), None),
+        ("reverse", 4, range(4, 12), "Steps 0 to 3 are left out: the value does not depend on them."),
+        ("both", 4, range(12), None),
+    ],
+)
+@pytest.mark.parametrize("runs", ["auto", "none"])
+def test_steps_on_which_the_value_does_not_depend_are_left_out(
+    direction: str, t: int, there: range, said: str | None, runs: Any
+) -> None:
+    """They stood in the middle of the sorted table, as rows of 0. A step of the baseline's input is not one of them."""
+    _, trace = case("plain", 61, steps=12, batch=1, layers=1, both=True)
+    x = trace.x.copy()  # type: ignore[union-attr]
+    x[there[0]] = 0
+    trace = rerun(trace, x=x)
+    of = f"0/{direction}/{t}/0/h_t[1]" if direction != "both" else f"0/joined/{t}/0/y_t[1]"
+    of = f"{of} + 0/reverse/{t}/0/h_t[1] + 0/forward/{t}/0/h_t[1]" if direction == "both" else of
+    found = explanation(trace, of, "contribution", occlusion=runs)
+    by_step = next(part for part in found.more if part.title == "By step")
+    assert sorted(row[by_step.columns.index("t")] for row in by_step.rows if isinstance(row[0], int)) == list(there)
+    assert by_step.notes == ((said,) if said else ())
+    assert found.data()["more"][-1]["notes"] == by_step.notes
+    text = found.render("text")
+    told = "Steps on which the value does not depend are left out." in " ".join(text.split())
+    assert told == (said is not None and runs == "auto")
+
+
 @pytest.mark.parametrize("lengths", [[12, 9], [12, 11], [12, 12], [12, 3]])
 def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
     _, trace = case("plain", 61, steps=12, lengths=lengths)

@@ -39,7 +39,8 @@ class Variants:
     trials: of the trace, by the compiled plan with the stages, lines and steps alone that the value depends on; base:
     with the same steps. steps: indices of the valid steps whose input differs, x or what is supplied. states: the
     initial states that differ, by scope and name. What can be replaced is counted in that order. valid: of the whole
-    trace the steps that are no padding; first: which of them is the first here.
+    trace the steps that are no padding; first: which of them is the first here. reached: the steps on which the value
+    depends.
     """
 
     trials: Trials
@@ -48,6 +49,7 @@ class Variants:
     states: tuple[tuple[str, str], ...]
     valid: Array
     first: int
+    reached: range
 
     @classmethod
     def of(cls, pair: Pair) -> Variants | None:
@@ -76,7 +78,7 @@ class Variants:
         there = np.isin(trace.span, span)
         steps = np.flatnonzero(differs & there & valid[first:][: trace.steps])
         trials = Trials(trace, tuple(replace(part, steps=part.steps - first) for part in reads))
-        found = cls(trials, base, steps, states, valid, first)
+        found = cls(trials, base, steps, states, valid, first, span)
         return found if len(found) else None
 
     def __len__(self) -> int:

@@ -24,6 +24,8 @@ def experiments(shown: View) -> Iterator[Block]:
     yield _steps(shown, told)
     if told.padding:
         yield Para(shown.said("answers.padding"))
+    if told.unreached:
+        yield Para(shown.said("experiments.unreached"))
     opposed, largest = told.opposed
     if largest:
         yield Para((shown.words.word("experiments.opposed", opposed=opposed, largest=largest),))

@@ -61,7 +61,10 @@ def test_the_rows_are_those_of_the_explanation() -> None:
     from lstm_trace.tables.attribution import value
 
     table = next(part for part in value(trace, "6/h_t[2]").more if part.title == "By step")
-    assert figure.data.equals(table.to_frame().sort_values("t", ignore_index=True))
+    assert figure.data[figure.data["t"] <= 6].equals(table.to_frame().sort_values("t", ignore_index=True))
+    late = figure.data[figure.data["t"] > 6]
+    assert late[["inputs", "occlusion"]].to_numpy().tolist() == [[0, 0]], "the picture has all of the time"
+    assert table.notes == ("Step 7 is left out: the value does not depend on it.",)
     assert figure.data["occlusion"].tolist() == pytest.approx(occluded(trace, 6, 0, 2), rel=1e-9, abs=1e-15)
     assert "occlusion" not in trace.plot.contribution("6/h_t[2]", occlusion="none").data
     assert len(panels(trace.plot.contribution("6/h_t[2]", occlusion="none"))) == 1
