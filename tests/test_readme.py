@@ -50,6 +50,12 @@ def test_every_path_runs(title: str, folder: Path) -> None:
             assert not ran.stderr, f"{line}\n{ran.stderr}"
 
 
+def test_the_unit_that_is_found_is_the_one_that_is_shown() -> None:
+    text = SECTIONS["You have many sequences"]
+    (found,) = re.findall(r"# (c_t\[\d\]) moves at", text)
+    assert re.findall(r"--unit '(.*?)'", text) == [found]
+
+
 def test_there_is_a_path_for_each_kind_of_user() -> None:
     shown = README.partition("It is for you if you")[2].partition("\n## ")[0]
     anchors = re.findall(r"\]\(#([\w-]+)\)", shown)
