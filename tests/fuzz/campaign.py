@@ -35,6 +35,7 @@ PARTS = {
     "commands": 1_000,
     "service": 1_000,
     "plans": 2_000,
+    "corpus": 400,
     "kills": 40,
 }
 #: Seconds for one input, and bytes that a process of the campaign may ask for.

@@ -22,6 +22,7 @@ _SOME = {
     "plans": 60,
     "commands": 60,
     "service": 60,
+    "corpus": 30,
 }
 
 
