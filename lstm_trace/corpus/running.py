@@ -280,7 +280,7 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
 def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None = None) -> list[Span]:
     """Those of some parts that are still to be computed. A file that is damaged, or of another part, is removed.
 
-    All its bytes are read: 2 GB take a second. Raises FileError for a part of another run, before any is removed.
+    All bytes are read: 1.5 GB take a second. Raises FileError for a part of another run, before any is removed.
     """
     faults = {
         span.number: [

@@ -188,8 +188,9 @@ class States:
             inputs: where the file is now from which they were computed.
 
         Returns:
-            A verdict (`verified`, `failed`, `inconclusive`), the largest deviation, each value that is wrong; and
-            whether ids, steps, tokens and targets of the parts are those of the input, each sequence once.
+            A verdict (`verified`, `failed`, `inconclusive`), the largest deviation, each value that is wrong; whether
+            every byte of all parts is as it was written, and they have each sequence of the input once; and of the
+            sample whether steps, tokens and targets are those of the input.
 
         Raises:
             FileError: where the input cannot be read.

@@ -38,8 +38,8 @@ def command(
 ) -> None:
     """Verify a sample of STATES: compute it again, line by line, and compare.
 
-    Each stored value must be within what rounding explains. Also compared: that the parts are whole, and have each
-    sequence of the input once, with its steps, tokens and targets.
+    Each stored value must be within what rounding explains, and steps, tokens and targets those of the input. Of all
+    parts, every byte is read: each must be as it was written, and have each sequence of the input once.
 
     Exit codes: 0 verified, 1 a value or a part is wrong, or the comparison is inconclusive, 2 error.
     """
