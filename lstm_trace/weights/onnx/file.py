@@ -157,7 +157,7 @@ def _texts(model: Any) -> Iterator[Any]:
     pending = [model.graph]
     while pending:
         here = pending.pop()
-        for tensor in here.initializer:
+        for tensor in (*here.initializer, *(sparse.values for sparse in here.sparse_initializer)):
             yield from (tensor.name, *(text for e in tensor.external_data for text in (e.key, e.value)))
         for value in (*here.input, *here.output, *here.value_info):
             yield from (value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim))

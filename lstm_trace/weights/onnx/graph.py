@@ -1,54 +1,17 @@
-"""The graphs of an ONNX model: nodes with the names that they can see, constants folded, where a value comes from."""
+"""The graphs of an ONNX model: nodes with the names that they can see, and constants folded."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..guards import afford
 from .file import Tensors
 from .fold import FOLDS, MOVES, ZERO, Fill, NotConstant, claimed, fill_of
-
-#: The sizes of a value's axes, None for those that are not known; None where nothing is.
-Shape = tuple[int | None, ...] | None
-#: Longest chain of operators between stored numbers and a value that is folded.
-DEEPEST = 100
-
-
-@dataclass(eq=False)
-class Scope:
-    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it."""
-
-    path: str
-    parent: Scope | None
-    tensors: dict[str, Any] = field(default_factory=dict)
-    producers: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, Any] = field(default_factory=dict)
-    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)  # of values, as the file notes them
-
-    def home(self, name: str) -> Scope | None:
-        """The innermost scope that has `name`."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.producers or name in scope.tensors or name in scope.inputs:
-                return scope
-            scope = scope.parent
-        return None
-
-
-class Origin(NamedTuple):
-    """Where a value comes from: the operators that only move its numbers, last first, then what made them.
-
-    node: the node that made it, None for an input of a graph. name: the value's name there.
-    """
-
-    moves: tuple[Any, ...]
-    scope: Scope
-    node: Any
-    name: str
+from .origin import DEEPEST, Origin, described
+from .scope import Scope, Shape, scope_of, standard
 
 
 class Graphs:
@@ -64,7 +27,7 @@ class Graphs:
         pending: list[tuple[Any, str, Scope | None]] = [(self._model.graph, "", None)]
         while pending:
             graph, path, parent = pending.pop(0)
-            scope = _scope(graph, path, parent)
+            scope = scope_of(graph, path, parent)
             inner: list[tuple[Any, str, Scope | None]] = []
             for node in graph.node:
                 yield scope, node
@@ -199,31 +162,6 @@ class Graphs:
                 return np.array(value, np.int64)
         raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
 
-    def origin(self, scope: Scope, name: str) -> Origin:
-        """Where a value comes from, past the operators that only move its numbers."""
-        moves: list[Any] = []
-        home = scope.home(name) or scope
-        while name in home.producers and len(moves) < DEEPEST:
-            node = home.producers[name]
-            passes = node.op_type in MOVES or (node.op_type == "Dropout" and len(node.input) < 3)  # not in training
-            if not standard(node) or not passes:
-                return Origin(tuple(moves), home, node, name)
-            moves.append(node)
-            name = node.input[0] if node.input else ""
-            home = home.home(name) or home
-        return Origin(tuple(moves), home, home.producers.get(name), name)
-
-
-def _scope(graph: Any, path: str, parent: Scope | None) -> Scope:
-    scope = Scope(path, parent)
-    scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
-    # up to IR version 3 stored tensors stand among the inputs too: they are default values
-    scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
-    noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
-    scope.shapes = {v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted}
-    scope.producers = {output: node for node in graph.node for output in node.output if output}
-    return scope
-
 
 def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     """The Fill that a node gives, if it does. Raises NotConstant where a size is needed and not known."""
@@ -278,32 +216,3 @@ def data_type(number: int) -> str:
         return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name)
     except (KeyError, TypeError, ValueError):
         return ""
-
-
-def standard(node: Any) -> bool:
-    """Whether a node's operator is one of ONNX's own."""
-    return node.domain in ("", "ai.onnx")
-
-
-def described(origin: Origin) -> str:
-    """Where a value comes from, in words: 'the model's input x (B, T, 40), through Transpose'."""
-    through = ", ".join(dict.fromkeys(node.op_type for node in reversed(origin.moves)))
-    through = f", through {through}" if through else ""
-    if origin.node is not None:
-        kind = origin.node.op_type if standard(origin.node) else f"{origin.node.domain}.{origin.node.op_type}"
-        called = origin.node.name or repr(origin.name)
-        return f"the output of {called} ({kind}){through}"
-    value = origin.scope.inputs.get(origin.name)
-    if value is None:
-        return f"{origin.name!r}, which is nowhere in the file{through}"
-    owner = "the model's input" if origin.scope.parent is None else f"the input of {origin.scope.path.rstrip('/')},"
-    return f"{owner} {origin.name}{_shape(value)}{through}"
-
-
-def _shape(value: Any) -> str:
-    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
-        return ""
-    sizes = [
-        d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in value.type.tensor_type.shape.dim
-    ]
-    return f" ({', '.join(sizes)})"

@@ -11,8 +11,9 @@ from ..layouts import LAYOUTS
 from ..names import Array
 from ..unpack import unpack
 from .fold import Fill, NotConstant
-from .graph import Shape, described
 from .node import INPUTS, Reading, Refused
+from .origin import described, origin
+from .scope import Shape
 
 #: The axes of each input: D directions, T steps, B rows, I inputs, H units.
 AXES: dict[str, tuple[str, ...]] = {
@@ -176,7 +177,7 @@ def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
         try:
             array = reading.graphs.constant(reading.scope, value)
         except NotConstant:
-            facts[short] = f"{described(reading.graphs.origin(reading.scope, value))}; zeros where it is not given"
+            facts[short] = f"{described(origin(reading.scope, value))}; zeros where it is not given"
             continue
         if isinstance(array, Fill):
             if array.value:
@@ -197,7 +198,7 @@ def lengths(reading: Reading, facts: dict[str, str]) -> Any:
     try:
         array = reading.graphs.constant(reading.scope, value)
     except NotConstant:
-        facts["lengths"] = f"{described(reading.graphs.origin(reading.scope, value))}; all of T where not given"
+        facts["lengths"] = f"{described(origin(reading.scope, value))}; all of T where not given"
         return None
     if isinstance(array, Fill) or array.dtype != np.int32:
         kind = "a vector of unknown size" if isinstance(array, Fill) else array.dtype.name

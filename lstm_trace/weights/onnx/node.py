@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import nearest
-from .graph import Graphs, Scope, attributes
+from .graph import Graphs, attributes
+from .scope import Scope
 
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
 _COMMON = {

@@ -17,10 +17,12 @@ from ..found import Defaults, Found
 from ..layouts import LAYOUTS
 from .file import load, opset
 from .fold import NotConstant
-from .graph import Graphs, Origin, Scope, attributes, described, standard
+from .graph import Graphs, attributes
 from .inputs import initial, lengths, read_arrays, weights
 from .node import ATTRIBUTES, INPUTS, Reading, Refused, facts_of
 from .options import options
+from .origin import Origin, described, origin
+from .scope import Scope, standard
 from .stack import Node, stacked
 
 _OTHERS = {"GRU": "a GRU", "RNN": "a plain RNN"}
@@ -109,9 +111,9 @@ def _read(name: str, reading: Reading) -> Node:
     if len(reading.directions) == 2:
         chosen["merge"] = "concat"
         reading.said.append("Y keeps the directions apart, (T, D, B, H); the output here joins them, (T, B, D·H)")
-    origin = reading.graphs.origin(reading.scope, reading.input("X"))
-    major = _major(reading, origin)
-    facts = {"layout": "onnx", "input": described(origin)}
+    source = origin(reading.scope, reading.input("X"))
+    major = _major(reading, source)
+    facts = {"layout": "onnx", "input": described(source)}
     if reading.scope.parent is not None:
         facts["inside"] = reading.scope.path.rstrip("/")
     defaults = Defaults(initial=initial(reading, facts), lengths=lengths(reading, facts), batch_first=major)
@@ -121,16 +123,16 @@ def _read(name: str, reading: Reading) -> Node:
         facts["returns"] = "the last step only (Y is not used); the trace has every step"
     said, layout = tuple(reading.said), LAYOUTS["onnx"]
     found = Found(name, "ONNX LSTM", stored, chosen, defaults, said, facts=facts, stored=layout)
-    return Node(found, reading.scope, reading.node, reading.directions, reading.facts.get("layout", 0), origin)
+    return Node(found, reading.scope, reading.node, reading.directions, reading.facts.get("layout", 0), source)
 
 
-def _major(reading: Reading, origin: Origin) -> bool:
+def _major(reading: Reading, source: Origin) -> bool:
     """Whether x is batch first: by the attribute layout, or since the model turns its own input so before the LSTM."""
     if reading.facts.get("layout"):
         reading.said.append("layout 1: x is (B, T, I)")
         return True
-    turns = [move for move in origin.moves if move.op_type not in ("Identity", "Cast", "Dropout")]
-    outer = origin.node is None and origin.scope.parent is None and origin.name in origin.scope.inputs
+    turns = [move for move in source.moves if move.op_type not in ("Identity", "Cast", "Dropout")]
+    outer = source.node is None and source.scope.parent is None and source.name in source.scope.inputs
     if outer and len(turns) == 1 and turns[0].op_type == "Transpose" and attributes(turns[0]).get("perm") == [1, 0, 2]:
         reading.said.append("x is (B, T, I), as the model takes it: it turns its input before the LSTM")
         return True

@@ -10,7 +10,9 @@ import numpy as np
 
 from ..found import Defaults, Found
 from .fold import NotConstant
-from .graph import Graphs, Origin, Scope
+from .graph import Graphs
+from .origin import Origin
+from .scope import Scope
 
 
 @dataclass(frozen=True)
