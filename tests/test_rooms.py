@@ -15,7 +15,7 @@ PACKAGE = ROOT / "lstm_trace"
 #: From low to high. A name with a dot is a room within a room, or a file that stands above its room.
 ROOMS = (
     "printable", "errors", "base", "examples", "cell", "cell.kinds", "cell.variants", "cell.network", "trace",
-    "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.formats", "weights.onnx",
+    "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.onnx", "weights.formats",
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
     "languages", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
     "report.sections", "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export",

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from lstm_trace.cli import main
 from lstm_trace.weights.read import read_model
 
 onnx = pytest.importorskip("onnx")
@@ -178,3 +180,15 @@ def test_exported_token_models(tmp_path: Path, batch_first: bool) -> None:
     shape = "(1, 40)" if batch_first else "(40, 1)"
     found = read_model(path)[0].facts["input"]
     assert found == f"the model's input tokens {shape}, through Gather of embedding.weight (5, 8){turned}"
+
+
+def test_diff_of_two_exported_models_says_that_their_embeddings_differ(tmp_path: Path) -> None:
+    for name, table in (("a", TABLE), ("b", TABLE + np.float32(0.5))):
+        made = model([op("Gather", ["emb.weight", "tokens"]), LSTM], {**STORED, "emb.weight": table}, [TOKENS])
+        saved(made, tmp_path / f"{name}.onnx")
+    np.save(tmp_path / "x.npy", TABLE[IDS[:, 0]])
+    found = CliRunner().invoke(
+        main, ["diff", f"{tmp_path}/a.onnx", f"{tmp_path}/b.onnx", "--input", f"{tmp_path}/x.npy"]
+    )
+    assert found.stdout.startswith("# Difference\n\n- same: all ")
+    assert "different embeddings (emb.weight: up to 0.5 apart)" in found.stdout

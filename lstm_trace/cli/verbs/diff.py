@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,8 @@ def command(
     from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
+    from ...weights.formats.tables import told_apart
+    from ...weights.read import is_model
     from ..model_options import of_side, opened_two, opened_with
 
     if bound and (rtol, atol, ulps) != (None, None, None):
@@ -79,6 +82,7 @@ def command(
     suffixes = pages if attribute is None else SUFFIXES | WORKED
     chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
+    notes: list[str] = []
     if is_external(b):
         if given["hold"]:
             raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
@@ -87,11 +91,15 @@ def command(
         other, remarks = read_external(b, reference)
     else:
         reference, other = opened_two(a, b, given)
+        if is_model(a) and is_model(b):  # over one x
+            notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
     if attribute is not None:
         verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
         made: Iterator[Any] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
+        remarks += notes
     else:
         found = compared(reference, other, tolerance)
+        found = replace(found, notes=(*notes, *found.notes))
         lines = list(dict.fromkeys(unit.line for unit in found.units))
         figures = _pictured(reference, other, lines) if chosen == "html" and lines else []
         title = f"Difference of {_named((a, b), (reference, other), given)}"

@@ -11,6 +11,7 @@ import numpy as np
 
 from ...errors import FileError, MissingError, nearest
 from ..guards import archive, told
+from ..onnx import file
 from . import hdf5, keras, npz, safetensors, torch
 
 Arrays = Mapping[str, Any]
@@ -23,16 +24,23 @@ def array_in(path: Path, name: str) -> Any:
     """
     if path.suffix.lower() == ".npy" and not name:
         return npz.load_npy(path)
+    with arrays_of(path) as arrays:
+        if name not in arrays:
+            said = f"no array {name!r}" if name else f"name an array, as in {path.name}:NAME"
+            raise MissingError(f"{path}: {said}{nearest(name, arrays, 'there are')}")
+        return np.asarray(arrays[name])
+
+
+@contextmanager
+def arrays_of(path: Path) -> Iterator[Arrays]:
+    """Every array of a file by its name, to be read while it is open. Raises FileError, MissingError."""
     opened = _OPENED.get(path.suffix.lower())
     if opened is None:
         raise FileError(f"{path}: arrays are read by name from {', '.join(_OPENED)}")
     if not path.is_file():
         raise FileError(f"{path}: no such file")
     with opened(path) as arrays:
-        if name not in arrays:
-            said = f"no array {name!r}" if name else f"name an array, as in {path.name}:NAME"
-            raise MissingError(f"{path}: {said}{nearest(name, arrays, 'there are')}")
-        return np.asarray(arrays[name])
+        yield arrays
 
 
 @contextmanager
@@ -66,9 +74,16 @@ def _hdf5(path: Path) -> Iterator[Arrays]:
             yield inside.arrays
 
 
+@contextmanager
+def _onnx(path: Path) -> Iterator[Arrays]:
+    model, stored = file.load(path)
+    yield {tensor.name: file.Tensor(tensor, stored) for tensor in model.graph.initializer}
+
+
 _OPENED: dict[str, Callable[[Path], Any]] = {
     ".npz": _npz,
     ".safetensors": _safetensors,
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), _torch),
+    ".onnx": _onnx,
     **dict.fromkeys((".keras", ".h5", ".hdf5"), _hdf5),
 }

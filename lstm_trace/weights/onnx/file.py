@@ -14,6 +14,7 @@ from ...base.extras import missing
 from ...base.os_errors import reason
 from ...errors import FileError, MissingError
 from ..guards import afford, checked_shape, entries, told
+from ..lazy import Lazy
 from .fold import NotConstant
 
 
@@ -99,6 +100,21 @@ class Tensors:
                 f"{what}: its external data {location!r} is a link that leaves the model's folder; it is not opened"
             )
         return place
+
+
+class Tensor(Lazy):
+    """A tensor whose numbers are read when they are asked for."""
+
+    def __init__(self, tensor: Any, tensors: Tensors) -> None:
+        self._tensor, self._tensors = tensor, tensors
+        self.shape = tuple(tensor.dims)
+
+    def read(self) -> Any:
+        """The numbers. Raises FileError for what is no array of numbers."""
+        try:
+            return self._tensors.array(self._tensor)
+        except NotConstant as reason:
+            raise FileError(f"{self._tensors.path}: {reason}") from None
 
 
 def _at_once(path: str, flags: int) -> int:
