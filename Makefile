@@ -43,7 +43,7 @@ test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and 
 
 test-notebook: .venv/notebook ## the notebook of the documentation in Jupyter, and frames drawn by matplotlib
 	$(BIN)/python -m pytest -rs tests/test_notebook.py tests/report/test_rendered.py \
-	  tests/report/test_math_dialects.py tests/tables/test_frames.py
+	  tests/report/test_math_dialects.py tests/frames/test_frames.py
 
 fuzz: .venv/test ## random and damaged inputs, some minutes; PART=cells COUNT=1000000 SEED=2 for one part of it
 	$(BIN)/python -m tests.fuzz.campaign $(if $(PART),--part $(PART)) $(if $(COUNT),--count $(COUNT)) --seed $(or $(SEED),1)

@@ -6,12 +6,10 @@ What a cell shows is what Jupyter would show: `tests/test_notebook.py` compares 
 from __future__ import annotations
 
 import ast
-import base64
 import io
 import json
 from collections.abc import Iterator
 from contextlib import redirect_stdout
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,27 +24,22 @@ def read(path: Path) -> dict[str, Any]:
     return found
 
 
-def skipped(cell: dict[str, Any]) -> bool:
-    """Whether a cell needs a package that is not here; its tags name what it needs."""
-    return any(find_spec(package) is None for package in cell["metadata"].get("tags", ()))
-
-
 def run(notebook: dict[str, Any]) -> dict[str, Any]:
-    """The notebook with the outputs of its cells, run one after the other; cells that cannot run keep theirs."""
+    """The notebook with the outputs of its cells, run one after the other."""
     names: dict[str, Any] = {"__name__": "__main__"}
     count = 0
     cells = []
     for cell in notebook["cells"]:
         if cell["cell_type"] == "code":
             count += 1
-            outputs = cell["outputs"] if skipped(cell) else list(_outputs("".join(cell["source"]), names, count))
+            outputs = list(_outputs("".join(cell["source"]), names, count))
             cell = {**cell, "execution_count": count, "outputs": outputs}
         cells.append(cell)
     return {**notebook, "cells": cells}
 
 
 def _outputs(source: str, names: dict[str, Any], count: int) -> Iterator[dict[str, Any]]:
-    """Run a cell; what it prints, draws with matplotlib, and the value of its last expression."""
+    """Run a cell; what it prints, and the value of its last expression."""
     tree = ast.parse(source)
     last = tree.body.pop() if isinstance(tree.body[-1], ast.Expr) else None
     printed, value = io.StringIO(), None
@@ -58,7 +51,6 @@ def _outputs(source: str, names: dict[str, Any], count: int) -> Iterator[dict[st
         yield {"name": "stdout", "output_type": "stream", "text": _lines(printed.getvalue())}
     if value is not None and not source.rstrip().endswith(";"):
         yield {"data": shown(value), "execution_count": count, "metadata": {}, "output_type": "execute_result"}
-    yield from _drawn()
 
 
 def shown(value: Any) -> dict[str, list[str]]:
@@ -80,23 +72,6 @@ class _Plain:
     def text(self, text: str) -> None:
         """Take a text."""
         self.written += text
-
-
-def _drawn() -> Iterator[dict[str, Any]]:
-    """The figures that matplotlib has open."""
-    if find_spec("matplotlib") is None:
-        return
-    from matplotlib import pyplot
-
-    for number in pyplot.get_fignums():
-        picture = io.BytesIO()
-        figure = pyplot.figure(number)
-        figure.savefig(picture, format="png", bbox_inches="tight", metadata={"Software": None})
-        wide, tall = figure.get_size_inches() * figure.dpi
-        data = {"image/png": base64.b64encode(picture.getvalue()).decode() + "\n"}
-        data["text/plain"] = [f"<Figure size {wide:.0f}x{tall:.0f} with {len(figure.axes)} Axes>"]
-        yield {"data": data, "metadata": {}, "output_type": "display_data"}
-    pyplot.close("all")
 
 
 def _lines(text: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,23 @@ def test_every_target_of_make_is_there(file: str | Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M)
     assert set(called) <= set(targets)
     assert called or file in PAGES
+
+
+def test_what_make_tests_is_there() -> None:
+    text = (ROOT / "Makefile").read_text("utf-8")
+    quick = re.findall(r"QUICK := \$\(addprefix tests/,(.*?)\)", text, re.S)[0].replace("\\", "").split()
+    named = {f"tests/{path}" for path in quick} | set(re.findall(r"\btests/[\w/.]+", text)) - {"tests/,"}
+    assert len(named) > 20
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_the_readme_has_every_extra_of_users() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"]
+    developers = {"frameworks", "test", "browser", "load", "docs", "lint"}
+    listed = (ROOT / "README.md").read_text("utf-8").partition("Some formats need an optional")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z]+)`|\.\[([a-z]+)\]", listed)) == {
+        (name, "") if name != "pdf" else ("", name) for name in {*extras} - developers
+    }
 
 
 def test_the_version_is_the_same_everywhere() -> None:

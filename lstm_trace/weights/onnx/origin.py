@@ -47,7 +47,8 @@ def origin(scope: Scope, name: str) -> Origin:
 
 def _stored(scope: Scope, names: Sequence[str]) -> bool:
     """Whether the numbers of values are stored in the file, moved, joined or scaled at most."""
-    pending, seen = [(scope, name) for name in names], set()
+    pending = [(scope, name) for name in names]
+    seen: set[tuple[Scope, str]] = set()
     while pending:
         scope, name = pending.pop()
         home = scope.home(name)
