@@ -1,5 +1,7 @@
 # Everything runs in .venv, made from any Python 3.11 or newer: make PYTHON=python3.13 test
 PYTHON ?= python3
+# the Python of test-oldest
+OLDEST ?= $(or $(shell command -v python3.11 || command -v python3.12),$(PYTHON))
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
@@ -7,7 +9,7 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
 	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
-.PHONY: demo serve test test-quick test-frameworks test-notebook test-office test-browser test-database test-corpus test-load fuzz \
+.PHONY: demo serve test test-quick test-oldest test-frameworks test-notebook test-office test-browser test-database test-corpus test-load fuzz \
 	lint format golden schemas traces images docs bench clean
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
@@ -23,6 +25,9 @@ test: .venv/test ## the tests; no deep-learning framework needed
 test-quick: .venv/test ## the fast tests, in less than half a minute
 	$(BIN)/python -m pytest -n auto $(QUICK)
 
+test-oldest: .venv-oldest/test ## the fast tests on the oldest versions that pyproject.toml names; with Python 3.11 or 3.12
+	.venv-oldest/bin/python -m pytest -n auto $(QUICK)
+
 test-browser: .venv/browser ## the web pages in headless Chromium; skipped with a message where there is none
 	$(BIN)/python -m pytest -rs tests/browser
 
@@ -30,7 +35,7 @@ test-database: .venv/test ## the store on SQLite and on a PostgreSQL of its own;
 	$(BIN)/python -m pytest -rs tests/store
 
 test-corpus: .venv/corpus ## the corpus with its cluster and probe: processes that are killed, workers joined by address
-	$(BIN)/python -m pytest -rs tests/corpus tests/tracking
+	$(BIN)/python -m pytest -rs tests/corpus tests/tracking tests/cli/test_corpus_samples.py
 
 test-load: .venv/load ## the service under load for some minutes, and random requests from its OpenAPI description
 	$(BIN)/python -m pytest -rs tests/load
@@ -89,6 +94,16 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 	@$(PIP) install -e '.[test]'
 	@touch $@
 
+# numpy 1.26 has wheels up to Python 3.12 only
+.venv-oldest/test: pyproject.toml tests/oldest.py
+	@$(OLDEST) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
+	  { echo 'test-oldest needs Python 3.11 or 3.12, for which numpy 1.26 has wheels: make OLDEST=python3.11 test-oldest' >&2; exit 1; }
+	@echo 'Installing the oldest versions into .venv-oldest: about a minute …' >&2
+	@rm -rf .venv-oldest && $(OLDEST) -m venv .venv-oldest
+	@$(OLDEST) tests/oldest.py | .venv-oldest/bin/python -m pip --quiet --disable-pip-version-check --no-input install \
+	  -e . -r /dev/stdin
+	@touch $@
+
 .venv/serve: .venv/core
 	@echo 'Installing FastAPI, uvicorn and SQLAlchemy into .venv: less than a minute …' >&2
 	@$(PIP) install -e '.[serve,xlsx,pdf,parquet]'
@@ -130,4 +145,4 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-oldest build dist *.egg-info

@@ -27,7 +27,7 @@ REQUIREMENTS = {
     "uvicorn": "uvicorn>=0.30",
     "SQLAlchemy": "SQLAlchemy>=2.0.30",
     "alembic": "alembic>=1.13",
-    "psycopg": "psycopg[binary]>=3.2",
+    "psycopg": "psycopg[binary]>=3.2.1",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,7 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("probe", "states", "--target", "insid"), "error: the states have no column 'insid'; did you mean 'inside'?"),
+        (("probe", "states", "--target", "inside"), "error: a probe needs the package scikit-learn"),
         (
             ("probe", "states", "--target", "inside", "-o", "w.txt"),
             "tables are written as .csv, .parquet, not .txt",
@@ -136,9 +137,16 @@ def test_what_cannot_be_done_is_one_message(
     folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], said: str
 ) -> None:
     monkeypatch.chdir(folder)
+    monkeypatch.setitem(sys.modules, "sklearn", None)  # whether it is there or not
     found = refused(arguments, said)
     assert found.stderr.count("\n") == 1
     assert sorted(path.name for path in folder.iterdir()) == ["q.parquet", "quotes.yaml", "states"]
+
+
+def test_a_column_to_decode_that_is_not_there(folder: Path) -> None:
+    pytest.importorskip("sklearn")
+    said = "error: the states have no column 'insid'; did you mean 'inside'?"
+    refused(("probe", str(folder / "states"), "--target", "insid"), said)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ def test_the_driver_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(StoreError) as caught:
         Database("postgresql://me:s3cret@127.0.0.1/traces")
     assert str(caught.value).startswith("a store in PostgreSQL needs the package psycopg, which is not installed: ")
-    assert str(caught.value).endswith("'psycopg[binary]>=3.2', or keep it in SQLite")
+    assert str(caught.value).endswith("'psycopg[binary]>=3.2.1', or keep it in SQLite")
 
 
 def test_a_lock_is_waited_for_and_then_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -209,7 +209,7 @@ def test_what_a_lower_layer_gives_out_can_be_supplied(plan: str) -> None:
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_a_comparison_that_says_otherwise_is_found_however_close_the_two_are(dtype: str) -> None:
-    x = np.array([[1.0, np.nextafter(np.dtype(dtype).type(1), 2)], [2.0, -1.0]], dtype)
+    x = np.array([[1.0, np.nextafter(*np.array([1, 2], dtype))], [2.0, -1.0]], dtype)
     trace = lt.run({}, x, cell={"equations": "m_t = x_t > 1\nh_t = m_t * x_t"}, dtype=dtype)
     assert trace["m_t"][:, 0].tolist() == [[0, 1], [1, 0]]
     assert lt.verify(trace).status == "verified"
