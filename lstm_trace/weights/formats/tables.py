@@ -46,7 +46,7 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
     one, two = tables(a, width), tables(b, width)
     pairs = [(name, name) for name in one if name in two]
     if not pairs and len(one) == len(two) == 1:
-        pairs = [(*one, *two)]
+        pairs = list(zip(one, two, strict=True))
     said = [text for mine, yours in pairs if (text := _apart(mine, yours, one[mine], two[yours]))]
     if not said:
         return []
