@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import runpy
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+from pydantic import TypeAdapter
 
 from docs.images import make as images
 from lstm_trace.examples import examples
@@ -49,7 +50,21 @@ def test_traces_are_current(made: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["problem", "trace"])
 def test_schemas_are_current(name: str) -> None:
     kept = json.loads((ROOT / "schemas" / f"{name}.json").read_text(encoding="utf-8"))
-    assert json_schema(name) == kept, "`make schemas` writes it anew"
+    found = json_schema(name)
+    if "propertyNames" not in TypeAdapter(dict[Literal["x"], int]).json_schema():  # an old pydantic
+        found, kept = told_by_old(found), told_by_old(kept)
+    assert found == kept, "`make schemas` writes it anew"
+
+
+def told_by_old(schema: Any) -> Any:
+    """Without what old versions of pydantic do not write: names of keys, a default, a list of one beside a constant."""
+    if isinstance(schema, list):
+        return list(map(told_by_old, schema))
+    if not isinstance(schema, dict):
+        return schema
+    left = {"propertyNames"} | ({"enum"} if "const" in schema else set())
+    left |= {"additionalProperties"} if schema.get("additionalProperties") is True else set()
+    return {key: told_by_old(value) for key, value in schema.items() if key not in left}
 
 
 def test_goldens_are_what_make_golden_writes(tmp_path: Path) -> None:
