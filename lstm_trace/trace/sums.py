@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
 from ..cell.lines import Line, Sum
 
@@ -34,8 +35,8 @@ class Gathered(NamedTuple):
 def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gathered]:
     """Sums of a stage from the recorded values; all that they read is recorded (see `held_throughout`).
 
-    The limit is n eps (|a| |b|) for each of two orders of a sum of n products, plus n smallest subnormal numbers; a
-    trace of another arithmetic has no other order, and the limit is 0.
+    The limit is that of a sum of so many products, or of so many terms (`base.rounding`); a trace of another arithmetic
+    has no other order, and the limit is 0.
     """
     if not sums:
         return {}
@@ -60,9 +61,8 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gat
             values = at(slice(begin, min(begin + count, trace.steps)))
             add(found, gather(sums, values))
             add(mass, gather(sums, lambda name: np.abs(values(name)).astype(np.float64)))  # noqa: B023 - called here
-        info = np.finfo(trace.header.dtype)
-        terms = {one.name: trace.steps * trace.batch * len(one.terms) for one in sums}
-        limits = {n: 2 * terms[n] * (float(info.eps) * m + float(info.smallest_subnormal)) for n, m in mass.items()}
+        rounded = {s.name: trace.steps * trace.batch * len(s.terms) - all(len(t) == 1 for t in s.terms) for s in sums}
+        limits = {name: of_sum(size, rounded[name], trace.header.dtype) for name, size in mass.items()}
         return {name: Gathered(value, limits[name]) for name, value in found.items()}
 
 

@@ -8,10 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.rounding import of_sum
 from ..cell.lines import Line
 from ..cell.ops import OPS
 from ..engine.plan.kernels import KERNELS
 from .rounding import FEW, beyond, bound
+
+#: Values up to which a line is derived by its definition. More are by the calls of numpy's plan, which save memory: a
+#: fault of those, which would then be no fault of a plan alone, is found in a few steps.
+SMALL = 1 << 15
 
 
 class Departures(NamedTuple):
@@ -65,12 +70,13 @@ def _of_product(
     """Of a product, its bounds worked out for the few values alone that need them; None where many do, or where a
     bound may overflow.
 
-    Most are within n eps |derived|, which is less than a bound: |W x| is at most |W| |x|, and the bound is twice that.
+    Most are within n eps |derived|, which is less than a bound: |W x| is at most |W| |x| (see `of_sum`).
     """
     matrix, vector = (operands[line.operands.index(name)] for name in line.product or ())
     info, terms = np.finfo(derived.dtype), vector.shape[-1]
     most = max(float(vector.max(initial=0.0)), -float(vector.min(initial=0.0)))
-    if not 2 * terms * terms * float(np.abs(matrix).max(initial=0.0)) * most < info.max:
+    largest = 2 * terms * terms * float(np.abs(matrix).max(initial=0.0)) * most
+    if not (largest < info.max and math.isfinite(of_sum(largest, terms, info.dtype))):
         return None
     near = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))
     near *= terms * info.eps
@@ -83,7 +89,7 @@ def _of_product(
     places = np.nonzero(off)
     weights = np.abs((matrix if line.op == "matvec" else matrix.T)[places[-1]])
     rows = np.abs(np.broadcast_to(vector, (*off.shape[:-1], terms))[places[:-1]])
-    limit = 2 * terms * (info.eps * np.einsum("kn,kn->k", weights, rows) + info.smallest_subnormal)
+    limit = of_sum(np.einsum("kn,kn->k", weights, rows), terms, info.dtype)
     wrong = ~(np.abs(recorded[places] - derived[places]) <= limit)
     if not wrong.any():
         return Departures()
@@ -130,6 +136,9 @@ class Scratch:
                     np.copyto(rows.reshape(vector.shape), vector)
                 np.matmul(rows, matrix.T if line.op == "matvec" else matrix, out=out.reshape(lead, shape[-1]))
                 return out
+        if out.size <= SMALL:
+            out[...] = OPS[line.op].array(operands, line.constants)
+            return out
         for function, arguments in KERNELS[line.op](_Bench(self, out), out, operands, line.constants):
             function(*arguments)
         return out

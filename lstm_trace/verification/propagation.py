@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.rounding import of_sum
 from ..cell.lines import Line
 from ..cell.ops import OPS
 from .rounding import Product, Sizes, bound, reach
@@ -128,8 +129,7 @@ class Derived(Known):
         """What rounding of this line alone explains."""
         if not self.terms:
             return bound(self.line, self._read, np.asarray(mass))
-        info = np.finfo(self.rounded)
-        return mass * (2 * self.terms * float(info.eps)) + 2 * self.terms * float(info.smallest_subnormal)
+        return of_sum(mass, self.terms, self.rounded)
 
     @cached_property
     def carried(self) -> Array | float:  # type: ignore[override]
@@ -152,7 +152,7 @@ class Derived(Known):
 
     @property
     def least(self) -> Array | float:
-        """Of a product n eps |value|, half of the limit where all terms have one sign."""
+        """Of a product n eps |value|, nearly the limit where all terms have one sign."""
         return self.size.values * (self.terms * float(np.finfo(self.rounded).eps)) if self.estimated else 0.0
 
     @property

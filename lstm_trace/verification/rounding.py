@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.rounding import of_sum
 from ..cell.arithmetic import find
 from ..cell.lines import Line, Sum
 from ..cell.network import Stage
@@ -27,8 +28,8 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
     """How far two correct computations of `line` from equal operands may differ (see ARCHITECTURE.md).
 
     operands: arrays that broadcast over steps and rows; derived: the line's value. Nothing for operations that IEEE
-    754 rounds correctly; n eps (|W| @ |x|) for each of two legitimate orders of a sum of n terms; a few ulp for
-    functions, plus the smallest normal number: exp overflows at different places in different libraries.
+    754 rounds correctly; for sums and products what `of_sum` says; a few ulp for functions, plus the smallest normal
+    number: exp overflows at different places in different libraries.
     """
     op = OPS[line.op]
     info = np.finfo(derived.dtype)
@@ -36,8 +37,9 @@ def bound(line: Line, operands: Sequence[Array], derived: Array) -> Array | floa
         return 0.0
     if op.ulp is None:
         terms = operands[line.summed].shape[-1]
-        sizes: list[Array] = [np.abs(o) for o in operands]
-        return 2 * terms * (info.eps * op.array(sizes, line.constants) + info.smallest_subnormal)
+        sizes = op.array([np.abs(o) for o in operands], line.constants)
+        bounds: Array = of_sum(sizes, terms - (line.op == "sum"), derived.dtype)
+        return bounds
     return op.ulp * info.eps * np.abs(derived) + info.tiny
 
 

@@ -101,14 +101,14 @@ def test_a_premise_that_one_side_lacks_is_taken_from_the_other() -> None:
 
 
 def test_the_bound_counts_the_terms_of_a_sum() -> None:
-    """Twice n eps times the sum of the terms' sizes: a product that is added counts with its own terms."""
+    """n eps times the sum of the terms' sizes: a product that is added counts with its own terms."""
     cell = {"equations": "v = x_t + b\nw = x_t + b + c\nm = W @ x_t\nq = W @ x_t + b"}
     a, b = (lt.run({"b": [0.3], "c": [-0.7], "W": [[1.5]]}, [[0.625]], cell=cell) for _ in range(2))
     found = {line.line: line.bound / np.finfo(float).eps for line in lt.diff(a, b).lines}
-    assert found["v"] == pytest.approx(2 * 2 * (0.625 + 0.3))
-    assert found["w"] == pytest.approx(2 * 3 * (0.625 + 0.3 + 0.7))
-    assert found["m"] == pytest.approx(2 * 1.5 * 0.625)
-    assert found["q"] == pytest.approx(2 * 2 * (1.5 * 0.625 + 0.3))
+    assert found["v"] == pytest.approx(2 * (0.625 + 0.3))
+    assert found["w"] == pytest.approx(3 * (0.625 + 0.3 + 0.7))
+    assert found["m"] == pytest.approx(1.5 * 0.625)
+    assert found["q"] == pytest.approx(2 * (1.5 * 0.625 + 0.3))
 
 
 def test_an_input_that_differs_in_one_row_leaves_the_others_to_rounding() -> None:
