@@ -120,9 +120,10 @@ def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
     """The run of what `prepared` gives, with a bar where it takes long."""
     from .progress import Bar
+    from .self_check import proven
 
     with Bar() as bar:
-        return model.run(**found, **arguments, progress=bar)
+        return model.run(**found, **arguments, progress=bar, check=proven)
 
 
 def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> tuple[Model, dict[str, Any]]:

@@ -306,7 +306,9 @@ def opened(
     """
     from ..model.sources import open_source
     from ..model.tokens.read import read_tokens
+    from .self_check import proven
 
     if source == tokens == "-":
         raise click.UsageError("standard input, -, can be read once only")
-    return open_source(source, allow_nonfinite, before, None if tokens is None else read_tokens(tokens), hold)
+    told = None if tokens is None else read_tokens(tokens)
+    return open_source(source, allow_nonfinite, before, told, hold, check=proven)

@@ -25,6 +25,8 @@ from .storing import InMemory, Storage, check_memory, empty_lines, taken_lines
 from .work import Lines, Weights, Work
 
 Progress = Callable[[int, int], None]
+#: Looks at a trace before it is handed over, and raises where something is wrong with it.
+Check = Callable[[Trace], None]
 
 
 #: The traces that are being written into: by the identity of their lines, the run that does so.

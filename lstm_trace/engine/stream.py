@@ -10,6 +10,7 @@ import mmap
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from io import FileIO
 from pathlib import Path
 from queue import SimpleQueue
@@ -26,7 +27,7 @@ from ..trace.files.trace_safetensors import BUFFER, LARGE_STEP, Places, begun, l
 from ..trace.trace import Trace
 from .jit.runner import Rows
 from .plan.slab import Slab
-from .run import Job, Progress, by_plan
+from .run import Check, Job, Progress, by_plan
 from .storing import Window
 from .work import Work, products
 
@@ -34,15 +35,19 @@ from .work import Work, products
 MOST_PRODUCTS = 100
 
 
-def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) -> Trace:
+def run_to_file(job: Job, path: str | Path, progress: Progress | None = None, check: Check | None = None) -> Trace:
     """Compute a trace into a file, which is then read where it lies. Memory: two buffers, and what layers pass on.
 
-    Raises FileError where it cannot be written or the disk is too small, and what reading raises.
+    Raises FileError where it cannot be written or the disk is too small, and what reading and `check` raise: it is
+    shown the trace before the file has its name.
     """
     if not is_tensors(path):
         raise FileError(f"{path}: a run is streamed to .safetensors; another file is written with trace.save")
     if job.header.plan == "lines":
-        save_tensors(job.trace(None, progress), path)
+        whole = job.trace(None, progress)
+        if check is not None:
+            check(whole)
+        save_tensors(whole, path)
         return load_mapped(path)
     work = job.work
     trace = job.premises({})
@@ -61,9 +66,12 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None) ->
             storage.finish()
         finally:
             storage.close()
-        for scope, states in window.cut(trace, {}).initial.items():  # known only now, where not all steps are stored
+        stored = window.cut(trace, {})
+        for scope, states in stored.initial.items():  # known only now, where not all steps are stored
             for state, values in states.items():
                 write_rows(file, places[f"initial/{scope}/{state}"], values, 0)
+        if check is not None:
+            check(replace(stored, lines=storage.stored()))
     written = load_mapped(path)
     if not os.path.samestat(ours, os.stat(path)):
         raise FileError(f"{path}: another run has written it meanwhile; give each run a file of its own")
@@ -215,9 +223,21 @@ class ToFile:
         if (scope, name) in self._passed:
             return self._passed[scope, name]
         self.finish()
+        return self._mapped(scope, name, self._map())
+
+    def stored(self) -> dict[str, dict[str, Array]]:
+        """All recorded lines, where they lie in the file."""
+        self.finish()
+        content = self._map()
+        recorded = self._work.recorded.items()
+        return {scope: {name: self._mapped(scope, name, content) for name in names} for scope, names in recorded}
+
+    def _map(self) -> Array:
+        return np.frombuffer(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ), np.uint8)
+
+    def _mapped(self, scope: str, name: str, content: Array) -> Array:
         place = self._places[f"lines/{scope}/{name}"]
-        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
-        return np.frombuffer(mapped, np.uint8)[place.first : place.last].view(place.dtype).reshape(place.shape)
+        return content[place.first : place.last].view(place.dtype).reshape(place.shape)
 
     def finish(self) -> None:
         """Until all that was taken is in the file."""

@@ -23,7 +23,7 @@ from ..engine.recording import EVERYTHING, Record, read_record
 from ..engine.request import ModelSpec, Request, lay_out, requested
 from ..engine.required import require_padded
 from ..engine.reuse import MOST_KEPT, Pool
-from ..engine.run import Job, Progress, Writing, by_plan
+from ..engine.run import Check, Job, Progress, Writing, by_plan
 from ..engine.storing import InMemory
 from ..engine.stream import run_to_file
 from ..engine.work import Work
@@ -108,6 +108,7 @@ class Model:
         plan: Choice = "auto",
         arithmetic: str | None = None,
         progress: Progress | None = None,
+        check: Check | None = None,
     ) -> Trace:
         """Trace every line over the input. Values are dimensionless; time is counted in steps.
 
@@ -140,6 +141,8 @@ class Model:
             arithmetic: other than that of the weights' dtype, line by line (docs/arithmetic.md): `by-hand-4`,
                 `float16`, `q4.12`, …; its values are stored as float64. None: that of the problem; `float64`: none.
             progress: called with (steps done, steps in all).
+            check: called with the trace before it is returned, and before its file gets its name, to raise where it is
+                not as it should be; `out` is then not to be used.
 
         Returns:
             The trace; its arrays are (T, B, width), indexed by the position in the input.
@@ -153,12 +156,12 @@ class Model:
             model, plan = self._in(other, plan, out)
             arguments = {"initial": initial, "given": given, "hold": hold, "lengths": lengths, "mask": mask}
             arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "tokens": tokens}
-            return model.run(x, h0, c0, **arguments, plan=plan, progress=progress)
+            return model.run(x, h0, c0, **arguments, plan=plan, progress=progress, check=check)
         call = None
         others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
-        if plain and plan != "lines" and self._alone:
+        if plain and plan != "lines" and check is None and self._alone:
             call = x.shape, batch_first, plan
             memory = out.memory if isinstance(out, Trace) else None
             same = memory is not None and memory.call == call and memory.holds(out, self.weights)
@@ -172,8 +175,13 @@ class Model:
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else Writing(out):
-                    return job.trace(out, progress)
-        return run_to_file(job, out, progress)  # what is wrong with it is no fault of the source
+                    found = job.trace(out, progress)
+        # what is wrong with a file, or with what was computed, is no fault of the source
+        if isinstance(out, str | Path):
+            return run_to_file(job, out, progress, check)
+        if check is not None:
+            check(found)
+        return found
 
     def _holding(self, fed: RunInputs, ask: Sequence[str] | str | None, hold: Mapping[str, Any] | None) -> RunInputs:
         """The arrays of a run, with those that hold lines at other values."""

@@ -11,6 +11,7 @@ from ..base.arrays import describe
 from ..base.files import read_bytes
 from ..engine.input_arrays import common_dtype
 from ..engine.rerun import with_holds
+from ..engine.run import Check
 from ..errors import FileError, OptionError, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file, trace_json
@@ -125,6 +126,7 @@ def open_source(
     before: Callable[[Model], None] | None = None,
     tokens: Any = None,
     hold: Mapping[str, Any] | None = None,
+    check: Check | None = None,
 ) -> Trace:
     """The trace in a file, or the trace of the problem in it: the content says which.
 
@@ -135,6 +137,7 @@ def open_source(
         tokens: what the steps are called, as for `Model.run`; None leaves the labels that the file has.
         hold: lines held at other values, by address, as `Model.run` has it; a text may be the path of a trace. A
             trace is run again with them.
+        check: as for `Model.run`, of a trace that is computed here.
 
     Returns:
         The trace.
@@ -148,17 +151,17 @@ def open_source(
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     held = read_holds(hold or {})
     if is_tensors(path):
-        return _labelled(_held(trace_file.load(path), held, path), tokens)
+        return _labelled(_held(trace_file.load(path), held, path, check), tokens)
     content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     if trace_json.looks_like_one(content):
-        return _labelled(_held(trace_file.load(path, content), held, path), tokens)
+        return _labelled(_held(trace_file.load(path, content), held, path, check), tokens)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)
     if before is not None:
         before(model)
-    return model.run(hold=held, tokens=tokens)
+    return model.run(hold=held, tokens=tokens, check=check)
 
 
 def _with_holds(model: Model, path: str | Path) -> Model:
@@ -173,9 +176,14 @@ def _with_holds(model: Model, path: str | Path) -> Model:
     return replace(model, defaults=replace(model.defaults, hold=(held,)), sources=sources)
 
 
-def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path) -> Trace:
+def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path, check: Check | None) -> Trace:
+    if not hold:
+        return trace
     with within(str(path)):
-        return with_holds(trace, hold) if hold else trace
+        found = with_holds(trace, hold)
+    if check is not None:
+        check(found)
+    return found
 
 
 def _labelled(trace: Trace, tokens: Any) -> Trace:

@@ -44,6 +44,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Sequence[float]": ((Iterable,), "a list of numbers"),
     "Callable[[Model], None] | None": ((Callable, NoneType), "a function"),
     "Progress | None": ((Callable, NoneType), "a function"),
+    "Check | None": ((Callable, NoneType), "a function"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,31 @@ def rows(trace: Trace, which: slice | Array) -> Trace:
         lines=part(trace.lines, every),
         sums=trace.sums if np.array_equal(kept, np.arange(trace.batch)) else {},
         memory=None,
+    )
+
+
+def beside(parts: Sequence[Trace]) -> Trace:
+    """Steps of one trace as rows of one step, so that each matrix is read once."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+
+    def joined(kind: str, axis: int) -> dict[str, dict[str, Array]]:
+        every = [getattr(part, kind) for part in parts]
+        return {
+            s: {n: np.concatenate([one[s][n] for one in every], axis) for n in here} for s, here in every[0].items()
+        }
+
+    return replace(
+        first,
+        header=replace(first.header, step_labels=()),
+        batch=sum(part.batch for part in parts),
+        x=None if first.x is None else np.concatenate([part.x for part in parts if part.x is not None], 1),
+        lengths=None,
+        mask=np.concatenate([part.valid[:, :, 0] != 0 for part in parts], 1) if first.padded else None,
+        initial=joined("initial", 0),
+        given=joined("given", 1),
+        lines=joined("lines", 1),
     )
 
 

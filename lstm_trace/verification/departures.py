@@ -12,7 +12,7 @@ from ..base.rounding import of_sum
 from ..cell.lines import Line
 from ..cell.ops import OPS
 from ..engine.plan.kernels import KERNELS
-from .rounding import FEW, beyond, bound
+from .rounding import FEW, beyond, bound, reach
 
 #: Values up to which a line is derived by its definition. More are by the calls of numpy's plan, which save memory: a
 #: fault of those, which would then be no fault of a plan alone, is found in a few steps.
@@ -74,8 +74,7 @@ def _of_product(
     """
     matrix, vector = (operands[line.operands.index(name)] for name in line.product or ())
     info, terms = np.finfo(derived.dtype), vector.shape[-1]
-    most = max(float(vector.max(initial=0.0)), -float(vector.min(initial=0.0)))
-    largest = 2 * terms * terms * float(np.abs(matrix).max(initial=0.0)) * most
+    largest = 2 * terms * terms * float(reach(matrix)) * float(reach(vector))
     if not (largest < info.max and math.isfinite(of_sum(largest, terms, info.dtype))):
         return None
     near = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))

@@ -6,8 +6,9 @@ shown by oracles that share no code.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from random import SystemRandom
 from typing import NamedTuple
 
 import numpy as np
@@ -22,10 +23,15 @@ from ..trace.argument_types import checked
 from ..trace.operands import on_one_thread
 from ..trace.sums import held_throughout
 from ..trace.trace import Trace
-from .adjoints import unlike_adjoint
+from ..trace.window import beside, between, rows
 from .culprits import Failing, Failure, culprits, hint, recorded_sums
 from .departures import Departures, Scratch, beyond_limit, departures
 from .rounding import check_sums, chunks, derive
+
+#: Steps that are looked at; of a shorter trace than `LONG` so many rows too.
+MOST = 4
+#: Steps from which on all rows are looked at: those of four steps are then at most 2 % of the trace.
+LONG = 200
 
 
 class Unknown(NamedTuple):
@@ -108,6 +114,39 @@ def verify(trace: Trace) -> Verification:
     return Verification(verified, failed, failures, unknown, tuple(premises(trace)), hint(trace, failures))
 
 
+def first_failure(trace: Trace) -> Failure | None:
+    """The first value that its operands do not explain, of every line and unit at some steps.
+
+    At the first, the last and two random steps; at all, and of the sums over them, where there are four at most. None
+    where all are verified, or could not be.
+    """
+    whole = range(trace.batch)
+    which = whole if trace.steps >= LONG else _some(trace.batch)
+    steps = _some(trace.steps)
+    few = [between(trace, trace.span[t : t + 1]) for t in steps] if len(steps) < trace.steps else [trace]
+    if len(which) < len(whole):
+        few = [rows(part, np.array(which)) for part in few]
+    if not verify(beside(few)).failed:
+        return None
+    found = [failure for part in few for failure in verify(part).failures]  # and now, at leisure, which was first
+
+    def computed(failure: Failure) -> tuple[int, int]:
+        stage, t = trace.stage(failure.address.scope), failure.address.t
+        when = trace.span.stop if t is None else t  # a sum is over all steps
+        return trace.scopes.index(stage.scope), -when if stage.backwards and t is not None else when
+
+    first = min(found, key=computed)
+    b = first.address.b
+    return first if b is None else first._replace(address=first.address._replace(b=which[b]))
+
+
+def _some(count: int) -> Sequence[int]:
+    """The first, the last and two random places."""
+    if count <= MOST:
+        return range(count)
+    return [0, *sorted(SystemRandom().sample(range(1, count - 1), MOST - 2)), count - 1]
+
+
 @dataclass
 class _Judged:
     """Values of lines, or of sums, that were derived again."""
@@ -186,8 +225,13 @@ def premises(trace: Trace) -> Iterator[str]:
 
 def _other_equations(trace: Trace) -> Iterator[Unknown]:
     """Adjoint stages whose equations are not the adjoint of their forward stage: no proof of a gradient."""
-    for stage in trace.stages:
-        if stage.is_adjoint and stage.owner in trace.scopes and (reason := unlike_adjoint(trace, stage)):
+    back = [stage for stage in trace.stages if stage.is_adjoint and stage.owner in trace.scopes]
+    if not back:
+        return
+    from .adjoints import unlike_adjoint  # a command that runs a model verifies a little, and has no adjoints
+
+    for stage in back:
+        if reason := unlike_adjoint(trace, stage):
             yield Unknown(stage.scope, reason, 0)
 
 

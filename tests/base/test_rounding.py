@@ -76,7 +76,7 @@ def test_two_orders_come_near_to_the_bound(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_bound_is_that_of_the_theory(dtype: str) -> None:
-    """2 n u / (1 - n u) of the exact sizes at least, and no more than the sizes' own rounding and a few ulp above it."""
+    """2 n u / (1 - n u) of the exact sizes at least, and little above it: the sizes' own rounding and a few ulp."""
     u = Fraction(float(np.finfo(dtype).eps)) / 2
     for n in (1, 2, 10, 1000, 100_000):
         theory = 2 * n * u / (1 - n * u)
