@@ -216,6 +216,11 @@ def premises(a: Trace, b: Trace) -> list[str]:
     return told + [_only(scope, side, names) for (scope, side), names in alone.items()]
 
 
+def one_sided(premise: str) -> bool:
+    """Whether a sentence of `premises` is of what one side has and the other has not."""
+    return " only in " in premise
+
+
 def _only(scope: str, side: str, names: Sequence[str]) -> str:
     """What one side alone has, in one sentence: of a layer or a cell that the other has not, it is every weight."""
     place = f"{scope}/" if scope else ""

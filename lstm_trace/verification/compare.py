@@ -70,7 +70,7 @@ class Comparison:
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
-    side holds it, in words. rows: how many sequences were compared.
+    side holds it, in words. rows: how many sequences were compared. only_padding: whether no step is valid in either.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
     `lstm-trace diff` find them where a value differs. every_unit: how many units were compared.
     """
@@ -89,15 +89,17 @@ class Comparison:
     first_padding: str = ""
     first_held: tuple[tuple[str, str], ...] = ()
     rows: int = 1
+    only_padding: bool = False
 
     @property
     def verdict(self) -> Verdict:
         """Whether every value that both have agrees; inconclusive where they agree but for rounding, and the bound of
-        that is not finite. What else differs is reported beside it.
+        that is not finite, or where all of them stand at padding. What else differs is reported beside it.
         """
         if self.first is not None:
             return "different"
-        return "inconclusive" if any(d.verdict == "inconclusive" for d in self.lines) else "same"
+        unsure = self.only_padding or any(d.verdict == "inconclusive" for d in self.lines)
+        return "inconclusive" if unsure else "same"
 
     @property
     def same(self) -> bool:
@@ -173,6 +175,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         first_padding=_padded(a, b, first),
         first_held=() if first is None else tuple(_held(a, b, first)),
         rows=a.batch,
+        only_padding=outside is not None and bool(outside.all()),
     )
 
 
@@ -184,7 +187,8 @@ def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
     Raises ShapeError where they have no value in common.
     """
     a, b = side_by_side(a, b)
-    sure = True
+    outside = padding(a, b)
+    sure = outside is None or not outside.all()
     for *_, gap, mask in _judged(a, b, tolerance, bool(premises(a, b))):
         if mask is not None and mask.any():
             return "different"

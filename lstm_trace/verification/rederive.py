@@ -15,6 +15,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
+from ..cell.shapes.widths import fitted
 from ..trace.trace import Trace
 from .propagation import Derived, Joined, Known, derived
 
@@ -79,7 +80,8 @@ class Derivation:
     def lines(
         self, stage: Stage, steps: slice, block: Block | None = None, only: Collection[str] | None = None
     ) -> dict[str, Known]:
-        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out.
+        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out, and those of which
+        the operands do not fit each other (the weights of one trace, the input of the other).
 
         block: of these steps. only: some lines, and all that those read which are not common.
         """
@@ -107,11 +109,19 @@ class Derivation:
                 read |= {n: self._operand(stage, n, steps, found, block) for n in line.operands if n not in read}
                 operands = [read[name] for name in line.operands]
                 known = [operand for operand in operands if operand is not None]
-                if len(known) < len(operands):
+                if len(known) < len(operands) or not self._fit(stage, line, known):
                     continue
                 found[line.name] = block.derive(line, known, self.dtype, self.rounded)
                 if f"{stage.scope}/{line.name}" in self._read_later and self._read(stage, line.name) is None:
                     self._keep(stage.scope, line.name, steps, found[line.name])
+
+    def _fit(self, stage: Stage, line: Line, operands: Sequence[Known]) -> bool:
+        """Whether operands, of which some may be one trace's and some the other's, give a value of the line's width."""
+        shapes = [known.value.shape for known in operands]
+        matrix = {line.product[0]: shapes[line.operands.index(line.product[0])]} if line.product else {}
+        width, fit = fitted(line, [shape[-1] if shape else 1 for shape in shapes], matrix)
+        recorded = self._read(stage, line.name)
+        return fit and (recorded is None or width in (None, recorded.value.shape[-1]))
 
     def _ordered(self, stage: Stage, only: Collection[str] | None) -> tuple[list[Line], list[Line], list[Line]]:
         """Lines that are derived at all steps at once, then those at one step after the other, then more at once.

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
+from lstm_trace.cell.kinds import KINDS
 from lstm_trace.cli import main
 from lstm_trace.tables.comparison import diff as shown
 from lstm_trace.trace.trace import Trace
@@ -167,11 +168,25 @@ def test_a_gradient_does_not_tell_what_the_forward_pass_has_at_padding() -> None
 
 def test_where_nothing_is_left_to_compare(tmp_path: Path) -> None:
     a = lt.run(weights(False), np.ones((T, 1, I)), mask=np.zeros((T, 1), bool))
-    assert compare(a, a).same
+    assert compare(a, a).verdict == judge(a, a) == "inconclusive", "zeros alone"
     gates = replace(a, lines={"0/forward": {"f_t": a.lines["0/forward"]["f_t"]}})
     for judged in (compare, judge):
         with pytest.raises(lt.LstmTraceError, match="nothing to compare: every step is padding in both traces"):
             judged(a, gates)
+
+
+def test_nothing_but_padding_says_nothing_of_two_cells(tmp_path: Path) -> None:
+    """A GRU and an LSTM over no step: their outputs are zeros, and were once called the same."""
+    rng = np.random.default_rng(1)
+    for kind, gates in ((kind, KINDS[kind].gates) for kind in ("gru", "lstm")):
+        w = {f"W_{s}{g}": rng.normal(size=(2, 2)) for s in "xh" for g in gates}
+        lt.run(w, np.ones((3, 1, 2)), cell={"kind": kind}, lengths=[0]).save(tmp_path / f"{kind}.json")
+    a, b = (lt.load(tmp_path / f"{kind}.json") for kind in ("gru", "lstm"))
+    assert lt.diff(a, b).verdict == judge(a, b) == "inconclusive"
+    done = CliRunner().invoke(main, ["diff", str(tmp_path / "gru.json"), str(tmp_path / "lstm.json")])
+    assert done.exit_code == 1
+    assert done.stdout.startswith("inconclusive: all ")
+    assert "nothing but padding is compared" in " ".join(done.stdout.split())
 
 
 def test_what_stands_at_padding_widens_no_bound() -> None:

@@ -15,6 +15,7 @@ from ...printable import json_text, printable
 from ...report.formats.markdown import code, legible
 from ...trace.labels import label_at
 from ...trace.sums import GATHERED
+from ...verification.alignment import one_sided
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference
 from ..explanation import shortest
@@ -66,10 +67,16 @@ def verdict(comparison: Comparison) -> list[str]:
     count = sum(d.values for d in comparison.lines)
     first = comparison.first
     if first is None or first.first is None or first.first_values is None:
-        though = ", although inputs or weights differ" if comparison.premises else ""
+        though = ""
+        if comparison.premises:
+            more = all(map(one_sided, comparison.premises))
+            though = f", although inputs or weights {'are in one of the two only' if more else 'differ'}"
         those = f"all {count:,} common values agree" if count != 1 else "the one common value agrees"
         unsure = [d for d in comparison.lines if d.verdict == "inconclusive"]
-        told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
+        if comparison.only_padding:
+            told = [f"inconclusive: {those}, but nothing but padding is compared: no step is valid in either"]
+        else:
+            told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
     else:
         a, b = first.first_values
         t, row = first.first.t, first.first.b
