@@ -42,12 +42,18 @@ def sources_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
 
 
 def shape_faults(trace: Trace) -> Iterator[str]:
-    """Sums and gradients whose shape is not that of what they are made of, or the gradient of."""
+    """Sums that are missing beside others of their stage; sums and gradients whose shape is not that of what they are
+    made of, or the gradient of.
+
+    All sums of a stage may be missing: those over all steps and rows are no part of a trace of some of them.
+    """
     for scope, sums in trace.sums.items():
         if scope not in trace.scopes:
             yield f"sums: there is no stage {scope!r}"
             continue
         known = {gathered.name: gathered for gathered in trace.stage(scope).cell.sums}
+        if sums and (lacking := [name for name in known if name not in sums]):
+            yield f"sums {scope}: {', '.join(lacking)} missing; expected all that its equations gather, or none"
         for name, value in sums.items():
             if name not in known:
                 yield f"sums {scope}/{name}: the cell gathers nothing of that name"

@@ -80,8 +80,8 @@ class Derivation:
     def lines(
         self, stage: Stage, steps: slice, block: Block | None = None, only: Collection[str] | None = None
     ) -> dict[str, Known]:
-        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out, and those of which
-        the operands do not fit each other (the weights of one trace, the input of the other).
+        """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out, and those
+        of which the operands do not fit each other (the weights of one trace, the input of the other).
 
         block: of these steps. only: some lines, and all that those read which are not common.
         """

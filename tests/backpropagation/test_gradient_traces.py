@@ -502,3 +502,30 @@ def test_no_weights_at_all_are_refused() -> None:
 def test_what_stands_in_an_input_that_is_an_expression_is_not_read(equations: str) -> None:
     trace = lt.run({"U": [[0.5, -1.0], [2.0, 0.25]]}, [[1.0, 2.0], [3.0, -4.0]], cell={"equations": equations})
     assert lt.verify(lt.backward(trace, of="1/h_t[0]")).status == "verified"
+
+
+def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:
+    """It was called the same as the whole one, and its report fell over."""
+    _, g = one_layer()
+    for suffix in ("json", "safetensors"):
+        g.save(tmp_path / f"whole.{suffix}")
+    content = json.loads((tmp_path / "whole.json").read_text())
+    del content["sums"][BACK]["d_W_hf"]
+    (tmp_path / "less.json").write_text(json.dumps(content))
+    wanted = rf"less\.json: sums {BACK}: d_W_hf missing; expected all that its equations gather, or none"
+    with pytest.raises(FileError, match=wanted):
+        lt.load(tmp_path / "less.json")
+    del g.sums[BACK]["d_W_hf"]
+    with pytest.raises(FileError, match="d_W_hf missing"):
+        g.save(tmp_path / "less.safetensors")
+    assert "d_W_xi" in g.report("text")
+
+
+def test_a_gradient_without_any_sum_is_reported(tmp_path: Path) -> None:
+    """That of some rows or steps, which has none."""
+    _, g = one_layer()
+    content = g.report("text")
+    g.sums.clear()
+    g.save(tmp_path / "none.json")
+    less = lt.load(tmp_path / "none.json").report("text")
+    assert 0 < len(less) < len(content)

@@ -34,13 +34,15 @@ def gradients(shown: View) -> Iterator[Block]:
         return
     yield Heading(2, back.said(back.key("sums")))
     for stage in back.stages:
-        found = {s.name: [t for t in s.terms if _places(back, stage, t)] for s in stage.cell.sums}
+        there = back.trace.sums.get(stage.scope, {})  # none of some steps or rows alone
+        sums = [s for s in stage.cell.sums if s.name in there]
+        found = {s.name: [t for t in s.terms if _places(back, stage, t)] for s in sums}
         found = {name: terms for name, terms in found.items() if terms}
         if not found:
             continue
         if place := back.place(stage):
             yield Heading(3, capital((place,)))
-        shapes = [back.trace.sums[stage.scope][name].shape for name in found]
+        shapes = [there[name].shape for name in found]
         if sum(n if back.everything else min(n, UNITS) for n, *_ in shapes) > MATRIX_ROWS and not back.everything:
             yield Para(back.said("back.many"))
             continue
