@@ -56,9 +56,15 @@ def verification(found: Verification) -> str:
     ]
     said += [f"inconclusive: {u.place}: {u.reason}" for u in found.unknown[:ROWS]]
     said += [f"inconclusive: {len(found.unknown) - ROWS} more"] if len(found.unknown) > ROWS else []
-    rows = [(str(f.address), f.op, repr(f.recorded), repr(f.derived), _short(f.bound)) for f in found.failures]
+    rows = []
+    for f in found.failures:
+        more = f" and {f.values - 1} more of this line and step" if f.values > 1 else ""
+        rows.append((f"{f.address}{more}", f.op, repr(f.recorded), repr(f.derived), _short(f.bound)))
+        rows += [(place, "fails only because it reads this value", "", "", "") for place in f.consequences]
+    told = sum(failure.values + len(failure.consequences) for failure in found.failures)
+    left = "more values fail; the earliest in computing order are shown" if found.failed > told else ""
     head = ("address", "operation", "recorded", "derived", "rounding explains")
-    return _told(f"Verification: {found.status}", said, head, rows)
+    return _told(f"Verification: {found.status}", said, head, rows, left)
 
 
 def explanation(found: Explanation) -> str:
@@ -86,7 +92,7 @@ def _told(title: str, said: Iterable[str], head: Sequence[str], rows: Sequence[S
         body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows[:ROWS])
         text += f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
     if len(rows) > ROWS:
-        left = counted(len(rows) - ROWS, "more row")
+        left = "; ".join([counted(len(rows) - ROWS, "more row"), *([left] if left else [])])
     if left:
         text += f"<p>{escape(left)}</p>"
     return text + "</div>"

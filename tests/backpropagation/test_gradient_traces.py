@@ -515,17 +515,18 @@ def test_a_file_without_one_of_its_sums_is_refused(tmp_path: Path) -> None:
     wanted = rf"less\.json: sums {BACK}: d_W_hf missing; expected all that its equations gather, or none"
     with pytest.raises(FileError, match=wanted):
         lt.load(tmp_path / "less.json")
+    whole = str(g.report("text"))
     del g.sums[BACK]["d_W_hf"]
     with pytest.raises(FileError, match="d_W_hf missing"):
         g.save(tmp_path / "less.safetensors")
-    assert "d_W_xi" in g.report("text")
+    assert 0 < len(str(g.report("text"))) < len(whole)
 
 
 def test_a_gradient_without_any_sum_is_reported(tmp_path: Path) -> None:
     """That of some rows or steps, which has none."""
     _, g = one_layer()
-    content = g.report("text")
+    content = str(g.report("text"))
     g.sums.clear()
     g.save(tmp_path / "none.json")
-    less = lt.load(tmp_path / "none.json").report("text")
+    less = str(lt.load(tmp_path / "none.json").report("text"))
     assert 0 < len(less) < len(content)

@@ -27,6 +27,8 @@ def model(c: Cells) -> Iterator[Block]:
     yield Para(text)
     yield from interventions(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
+    if trace.header.agreement:
+        yield Para(words.text("profile.agreement"))
     if found.not_finite is not None:
         bad = found.not_finite
         yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))

@@ -373,3 +373,15 @@ def test_several_in_one_document() -> None:
     report = lt.sheet([planted(60), small]).report("text")
     assert report.count("Look closer") == 1
     assert small.report("text").partition("Solution")[2].splitlines()[4] in report
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr", "es", "zh"])
+def test_what_a_file_claims_is_not_shown_as_if_it_were_verified(language: str) -> None:
+    """Anybody can write a sentence into a header; one that stands there is followed by who did not check it."""
+    trace = CASES["stack"]()
+    claim = "agrees with what the PyTorch module returned, to 0.0e+00"
+    forged = replace(trace, header=replace(trace.header, agreement=(claim,)))
+    assert lt.verify(forged).status == "verified"
+    said = " ".join(str(forged.report("text", language=language)).split())
+    _, _, after = said.partition("Agrees with what the PyTorch module returned, to 0.0e+00.")
+    assert "verify" in after.strip()[:90], after[:200]
