@@ -76,3 +76,5 @@ def shown() -> Iterator[str]:
     """Profiles in which every string of theirs is shown."""
     yield from (case().report("md", detail="profile", batch=0) for case in CASES.values())
     yield from (CASES[case]().report("md") for case in ("deep", "stack"))
+    trace = CASES["stack"]()
+    yield replace(trace, header=replace(trace.header, agreement=("agrees with what a file says",))).report("md")
