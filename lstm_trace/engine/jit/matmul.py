@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from .llvm import Code, Vector
 
@@ -68,6 +68,17 @@ def shares(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
     return found
 
 
+class Strides(NamedTuple):
+    """terms: of each sum. x, out: numbers between rows of the vectors and of the results; of several steps at once they
+    are those between steps. row: numbers of a row of results, of which all that is between two results is a multiple.
+    """
+
+    terms: int
+    x: int
+    out: int
+    row: int
+
+
 class Tiles:
     """Writes the functions that compute tiles, each shape once."""
 
@@ -75,13 +86,12 @@ class Tiles:
         self.code, self.lanes = code, lanes
         self._names: dict[tuple[object, ...], str] = {}
 
-    def function(self, widths: tuple[int, ...], rows: int, terms: int, stride: int, out_stride: int) -> str:
+    def function(self, widths: tuple[int, ...], rows: int, strides: Strides) -> str:
         """The name of a function (weights, x, out).
 
-        widths: lanes of each vector of weights; rows: of the batch; terms: of each sum; strides between rows of the
-        batch, in numbers.
+        widths: lanes of each vector of weights; rows: of the batch.
         """
-        key = widths, rows, terms, stride, out_stride
+        key = widths, rows, strides
         if key not in self._names:
             self._names[key] = f"@tile{len(self._names)}"
             with self.code.function():
@@ -90,16 +100,14 @@ class Tiles:
 
 
 class _Tile:
-    def __init__(
-        self, code: Code, lanes: int, widths: tuple[int, ...], rows: int, terms: int, stride: int, out_stride: int
-    ) -> None:
-        self.code, self.widths, self.rows = code, widths, rows
-        self.terms, self.stride, self.out_stride = terms, stride, out_stride
+    def __init__(self, code: Code, lanes: int, widths: tuple[int, ...], rows: int, strides: Strides) -> None:
+        self.code, self.widths, self.rows, self.terms, self.strides = code, widths, rows, strides.terms, strides
         self.vectors = {w: Vector(code, w) for w in widths}
         self.total = sum(widths)
         self.even = all(w == widths[0] for w in widths)
         self.align = widths[0] * code.size if self.even else code.size
-        self.out_align = self.align if out_stride % lanes == 0 else code.size
+        # not by `out`: of two sequences over several steps that is two rows of 140, and the second begins amid a vector
+        self.out_align = self.align if strides.row % lanes == 0 else code.size
 
     def write(self, name: str) -> None:
         code, many = self.code, len(self.widths) * self.rows
@@ -113,7 +121,7 @@ class _Tile:
         for b in range(self.rows):
             at = 0
             for k, width in enumerate(self.widths):
-                self.vectors[width].store(sums[b][k], code.address("%o", b * self.out_stride + at), self.out_align)
+                self.vectors[width].store(sums[b][k], code.address("%o", b * self.strides.out + at), self.out_align)
                 at += width
         code.emit("  ret void\n}")
 
@@ -151,7 +159,7 @@ class _Tile:
         found = []
         for b in range(self.rows):
             scalar = next(iter(self.vectors.values())).scalar
-            one = code.value(f"load {scalar}, ptr {code.address(x, b * self.stride)}, align {code.size}")
+            one = code.value(f"load {scalar}, ptr {code.address(x, b * self.strides.x)}, align {code.size}")
             spread = {w: v.every(one) for w, v in self.vectors.items()}
             row = []
             for k, width in enumerate(self.widths):

@@ -14,7 +14,7 @@ from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
 from .llvm import Vector
 from .loops import AGAIN, Parts, module_text
-from .matmul import Call, Tiling, shares, tiles_of
+from .matmul import Call, Strides, Tiling, shares, tiles_of
 from .placement import Placement, Program
 from .schedule import Segment, Task
 
@@ -70,16 +70,17 @@ class Writer(Placement):
         many = min(self.tiling.rows, self.part)
         for k, segment in enumerate(self.schedule.before):
             total, terms = self.program.runs[k] // self.batch, self.widths[segment.vector]
-            x, strides = self._begun(f"%block_{self.spots[segment.vector].base}", 0, terms), (terms, terms, total)
+            x = self._begun(f"%block_{self.spots[segment.vector].base}", 0, terms)
+            strides = Strides(terms, terms, total, total)
 
             def columns(
                 widths: tuple[int, ...], weights: str, out: str,
-                x: str = x, strides: tuple[int, int, int] = strides,
+                x: str = x, strides: Strides = strides,
             ) -> None:  # fmt: skip
-                out = self._begun(out, 0, strides[2])
+                out = self._begun(out, 0, strides.out)
 
                 def step(t: str) -> None:
-                    by = self.batch * strides[1], self.batch * strides[2]
+                    by = self.batch * strides.x, self.batch * strides.out
                     at = code.address(x, 0, (t, by[0])), code.address(out, 0, (t, by[1]))
                     self._rows(widths, weights, *at, many, strides)
 
@@ -98,56 +99,52 @@ class Writer(Placement):
             spot, terms = self.spots[segment.vector], self.widths[segment.vector]
             x, by = self._begun(self._block_of(spot), spot.start, spot.stride), self._between_steps(spot)
             each = self.program.runs[k]
+            strides = Strides(terms, by, each, each // self.batch)
 
             def columns(
                 widths: tuple[int, ...], weights: str, out: str,
-                x: str = x, rows: tuple[int, int] = (spot.stride, each // self.batch),
-                strides: tuple[int, int, int] = (terms, by, each),
+                x: str = x, between: int = spot.stride, strides: Strides = strides,
             ) -> None:  # fmt: skip
-                out = self._begun(out, 0, rows[1])
+                out = self._begun(out, 0, strides.row)
 
                 def row(b: str) -> None:
-                    at = code.address(x, 0, (b, rows[0])), code.address(out, 0, (b, rows[1]))
+                    at = code.address(x, 0, (b, between)), code.address(out, 0, (b, strides.row))
                     self._many(widths, weights, *at, "%n", strides)
 
                 code.loop(self.part, 1, row)
 
             self._tiled(segment, self.tiling.wide(self.tiling.rows), f"%block_run{k}", columns)
 
-    def _many(
-        self, widths: tuple[int, ...], weights: str, x: str, out: str, count: str, strides: tuple[int, int, int]
-    ) -> None:
+    def _many(self, widths: tuple[int, ...], weights: str, x: str, out: str, count: str, strides: Strides) -> None:
         """The products of one tile of weights with `count` rows: as many tiles as there are, then one row each."""
         code, most = self.code, self.tiling.rows
         tiles = code.value(f"udiv i64 {count}, {most}")
         tiled = code.value(f"mul i64 {tiles}, {most}")
         rest = code.value(f"sub i64 {count}, {tiled}")
         for rows, number, first in ((most, tiles, "0"), (1, rest, tiled)):
-            at = code.address(x, 0, (first, strides[1])), code.address(out, 0, (first, strides[2]))
+            at = code.address(x, 0, (first, strides.x)), code.address(out, 0, (first, strides.out))
             self._calls(widths, weights, *at, rows, number, strides)
 
-    def _rows(
-        self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: tuple[int, int, int]
-    ) -> None:
+    def _rows(self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: Strides) -> None:
         """The products of one tile of weights with all rows that this call computes, at most so many at a time."""
         runs: dict[int, list[int]] = {}
         for share in shares(range(self.part), most):
             runs.setdefault(len(share), []).append(share[0])
         for rows, firsts in runs.items():
-            xs = self.code.address(x, firsts[0] * strides[1])
-            outs = self.code.address(out, firsts[0] * strides[2])
+            xs = self.code.address(x, firsts[0] * strides.x)
+            outs = self.code.address(out, firsts[0] * strides.out)
             self._calls(widths, weights, xs, outs, rows, len(firsts), strides)
 
     def _calls(
         self, widths: tuple[int, ...], weights: str, x: str, out: str, rows: int, count: int | str,
-        strides: tuple[int, int, int],
+        strides: Strides,
     ) -> None:  # fmt: skip
-        """`count` calls for `rows` rows each. strides: terms of a sum; numbers between rows of x, and of the result."""
+        """`count` calls for `rows` rows each."""
         code = self.code
-        name = self.tiles.function(widths, rows, *strides)
+        name = self.tiles.function(widths, rows, strides)
 
         def call(j: str) -> None:
-            at = code.address(x, 0, (j, rows * strides[1])), code.address(out, 0, (j, rows * strides[2]))
+            at = code.address(x, 0, (j, rows * strides.x)), code.address(out, 0, (j, rows * strides.out))
             code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
 
         code.loop(count, 1, call)
@@ -161,7 +158,7 @@ class Writer(Placement):
         most = min(self.part, self.tiling.rows)
 
         def columns(widths: tuple[int, ...], weights: str, results: str) -> None:
-            self._rows(widths, weights, x, results, most, (terms, stride, total))
+            self._rows(widths, weights, x, results, most, Strides(terms, stride, total, total))
 
         self._tiled(segment, self.tiling.wide(most), self._at(segment.lines[0].name), columns)
 

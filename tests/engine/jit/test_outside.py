@@ -40,6 +40,18 @@ def test_many_blocks_of_steps(direction: str, B: int, H: int) -> None:
     agree(case, compiled(case))
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("I", [12, 140, 152, 264])
+@pytest.mark.parametrize("B", [2, 4, 6])
+def test_the_results_of_a_sequence_may_begin_amid_a_vector(B: int, I: int, dtype: str) -> None:  # noqa: E741
+    """264 float64 numbers are whole vectors, 140 are not, though those of two sequences together are.
+
+    The results of the second were once stored as if they began with a vector: the process died.
+    """
+    case = adjoint(B, dtype, "reverse", H=3, I=I, T=19)
+    agree(case, compiled(case))
+
+
 # -- what leaves the loop ----------------------------------------------------------------------------------------------
 
 
