@@ -1,4 +1,4 @@
-"""Random cells of few units by every plan: each line is what its operation gives on the recorded operands.
+"""Random cells, most of few units, by every plan: each line is what its operation gives on the recorded operands.
 
 Values of one unit, products of products, concatenations and reductions of numbers, states that nothing reads: what
 cells seldom have, and a plan may have forgotten. Every fortieth input is a width at all strides instead.
@@ -68,7 +68,7 @@ def cell(rng: random.Random) -> tuple[str, dict[str, tuple[int, ...]], int]:
     """The text of a cell, the shapes of its parameters, the width of its input."""
     grown = _Cell(rng)
     width = grown.names["x_t"]
-    states = {name: rng.choice((1, 1, 2, 5)) for name in ("h_prev", "c_prev")[: rng.randint(0, 2)]}
+    states = {name: _width(rng) for name in ("h_prev", "c_prev")[: rng.randint(0, 2)]}
     unread = [name for name in states if rng.random() < 0.2]
     grown.names |= {name: wide for name, wide in states.items() if name not in unread}
     rows = []
@@ -88,12 +88,17 @@ def cell(rng: random.Random) -> tuple[str, dict[str, tuple[int, ...]], int]:
     return "\n".join([*rows, f"output: {rng.choice(lines)}"]), shapes, width
 
 
+def _width(rng: random.Random) -> int:
+    """Few units; sometimes many, which the compiled plan computes in vectors of 4 to 16."""
+    return rng.choice((1, 1, 2, 3, 5) if rng.random() < 0.93 else (12, 36, 140))
+
+
 class _Cell:
     """The names that an equation may read, with their widths, and the shapes of the parameters that it has read."""
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
-        self.names = {"x_t": rng.choice((1, 2, 3, 5))}
+        self.names = {"x_t": _width(rng)}
         self.shapes: dict[str, tuple[int, ...]] = {}
 
     def parameter(self, *shape: int) -> str:
