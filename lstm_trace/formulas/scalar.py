@@ -27,7 +27,7 @@ class Terms:
         most: int | None = None,
     ) -> None:
         self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
-        self.widths = [values.shape[-1] if values.ndim else 1 for values in arrays]
+        self.widths = [values.shape[-1] for values in arrays]
 
     def leaf(self, i: int, index: tuple[int, ...]) -> Node:
         """One number of operand i."""

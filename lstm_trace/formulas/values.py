@@ -55,7 +55,7 @@ class Values:
         return ExactWalk(self.trace, self.array)
 
     def array(self, scope: str, name: Operand) -> Array | None:
-        """All recorded values of an operand: (T, B, width), a parameter's own shape, or a number."""
+        """All recorded values of an operand: (T, B, width), a parameter's own shape, or (1,) of a number."""
         if (scope, name) not in self._arrays:
             self._arrays[scope, name] = self.trace.operand(scope, name)
         return self._arrays[scope, name]

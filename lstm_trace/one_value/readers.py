@@ -82,7 +82,7 @@ def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, 
         at, found = 0, []
         for operand in line.operands:
             values = trace.operand(stage.scope, operand, slice(0, 1))
-            size = 1 if values is None or not values.ndim else values.shape[-1]
+            size = 1 if values is None else values.shape[-1]
             if operand == name:
                 found.append(at + unit)
             at += size

@@ -95,7 +95,7 @@ def operand(trace: Trace, scope: str, name: Operand, steps: slice) -> Array | No
         if not isinstance(name, Real):
             raise misfit("name", "the name of a line, or a number", name)
         with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
-            return np.asarray(name, trace.header.dtype)
+            return np.array([name], trace.header.dtype)
     stage = trace.stage(scope)
     recorded = trace.lines.get(scope, {})
     if name in recorded:

@@ -120,7 +120,8 @@ class Trace(Offers):
             steps: indices of the arrays (see `index`).
 
         Returns:
-            (steps, B, width) for lines, inputs and states, parameters in their own shape, numbers themselves.
+            (steps, B, width) for lines, inputs and states, parameters in their own shape, (1,) for a number: it is a
+            vector of one unit.
         """
         return reads.operand(self, scope, name, steps)
 

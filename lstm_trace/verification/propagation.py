@@ -205,7 +205,7 @@ class Joined(Known):
 
     def __init__(self, parts: Sequence[Known | None], rows: int) -> None:
         some = next(part for part in parts if part is not None)
-        self._shape = 1, rows, some.value.shape[-1] if some.value.ndim else 1
+        self._shape = 1, rows, some.value.shape[-1]
         unknown = Known(np.full(self._shape, np.nan, some.value.dtype), np.inf)
         self._parts = [unknown if part is None else part for part in parts]
         self.value, self.terms = self._whole(part.value for part in self._parts), some.terms

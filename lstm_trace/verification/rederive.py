@@ -154,7 +154,7 @@ class Derivation:
         """Keep a line for what later steps or stages read."""
         kept = self._pool.setdefault(scope, {})
         if name not in kept:
-            shape = self.values.steps, self.values.batch, _width(known)
+            shape = self.values.steps, self.values.batch, known.value.shape[-1]
             kept[name] = Known(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
         kept[name].value[steps] = known.value
         np.asarray(kept[name].limit)[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)
@@ -208,7 +208,7 @@ class Derivation:
         """What a line reads as `name`; `step`: the lines derived so far at these steps."""
         if not isinstance(name, str):
             with np.errstate(over="ignore"):
-                return Known(np.asarray(name, self.dtype))
+                return Known(np.array([name], self.dtype))
         recorded = self._read(stage, name)
         if recorded is not None:
             return self._wide(recorded.at(steps), block)
@@ -268,10 +268,6 @@ class Derivation:
         if not any(isinstance(part.limit, np.ndarray) for part in parts):  # nothing is off
             return Known(value)
         return Known(value, np.concatenate([np.broadcast_to(part.limit, part.value.shape) for part in parts]))
-
-
-def _width(known: Known) -> int:
-    return int(known.value.shape[-1]) if np.ndim(known.value) else 1
 
 
 def coarse(a: Trace, b: Trace) -> type[np.float32] | type[np.float64]:

@@ -74,7 +74,7 @@ def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int
         matrix = None if elementwise else int(line.op == "vecmat")
         for at, value in enumerate(known):
             if matrix is None:
-                known[at] = value[..., part] if value.ndim and value.shape[-1] > 1 else value
+                known[at] = value[..., part] if value.shape[-1] > 1 else value
             elif at == matrix:
                 known[at] = value[part] if line.op == "matvec" else value[:, part]
         unit = 0
