@@ -91,7 +91,7 @@ class Writer:
     def written(self) -> Cell:
         """The adjoint. Raises CellError where a width is needed that is not known."""
         cell, flows = self.cell, _flows(self.cell, self.seeds, self.table)
-        self.narrow = _narrow(cell)
+        self.narrow = narrow(cell)
         self.taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters, *chain(*self.seeds.values())}
         states = [state for state in cell.states if state in flows]
         named = (n for n in (*cell.by_name, *cell.inputs, *cell.states, *cell.parameters) if n.isidentifier())
@@ -237,18 +237,18 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
             return found
 
 
-def _narrow(cell: Cell) -> set[str]:
+def narrow(cell: Cell) -> set[str]:
     """The lines and states that are one number whatever the arrays are."""
-    narrow = set(cell.states)
+    found = set(cell.states)
     while True:
         for line in cell.lines:
             op = OPS[line.op]
             one = op.reduces or (op.width == "slice" and line.constants[1] - line.constants[0] == 1)
-            if one or (op.width == "same" and narrow.issuperset(line.reads)):
-                narrow.add(line.name)
+            if one or (op.width == "same" and found.issuperset(line.reads)):
+                found.add(line.name)
             else:
-                narrow.discard(line.name)
-        wide = {state for state, line in cell.carry if state in narrow and line not in narrow}
+                found.discard(line.name)
+        wide = {state for state, line in cell.carry if state in found and line not in found}
         if not wide:
-            return narrow
-        narrow -= wide
+            return found
+        found -= wide

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 from ..base.text.visible import MOST, visible
+from ..cell.adjoint import narrow
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
 from ..cell.ops import OPS
@@ -98,6 +99,23 @@ def axis(trace: Trace, stage: Stage, name: str) -> Axis:
     if owner.sources.get(of) == X:
         return "x"
     return "y" if of in readout(owner.cell) else "h"
+
+
+def units(trace: Trace, stage: Stage) -> int:
+    """How many units the cell of a stage has: as many as its output; 0 where that cannot be seen.
+
+    Where that is a projection, belongs to a readout, or is one number as a loss is, as many as the widest state. A
+    state that no line reads is as wide as the line that it carries.
+    """
+    cell = stage.cell.plain or stage.cell
+    line = cell.by_name[stage.unpadded(cell.output)]
+    other = line.product is not None or line.name in narrow(cell) or axis(trace, stage, line.name) == "y"
+    found = [] if other else [trace.lines.get(stage.scope, {}).get(line.name)]
+    for state, carried in cell.carry:
+        if other or stage.unpadded(carried) == line.name:
+            first = trace.initial.get(stage.scope, {}).get(state)
+            found.append(trace.operand(stage.scope, carried) if first is None else first)
+    return max((values.shape[-1] for values in found if values is not None), default=0)
 
 
 @lru_cache(256)

@@ -11,6 +11,7 @@ from ..base.arrays import Array
 from ..cell.arithmetic import decimals as rounded_to
 from ..cell.network import forward_stages
 from ..formulas.numbers import DIGITS, Style
+from ..trace.labels import units
 from ..trace.reads import derived
 from ..trace.rows import Selection
 from ..trace.trace import Trace
@@ -46,9 +47,8 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
 
 def trained(trace: Trace) -> bool:
     """Whether a trace is that of a trained model: of cells with more than 16 units, or over more than 16 steps."""
-    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry]
-    widths = (values.shape[-1] for stage in stages for values in trace.initial.get(stage.scope, {}).values())
-    return bool(stages) and max(trace.steps, *widths) > TRAINED
+    widths = [units(trace, stage) for stage in forward_stages(trace.stages) if stage.cell.carry]
+    return bool(widths) and max(trace.steps, *widths) > TRAINED
 
 
 def matrices_fit(trace: Trace) -> bool:

@@ -12,7 +12,7 @@ from ...formulas.blocks import Block, Heading, Para, Premises, Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ...languages.strings import capital
-from ...trace.labels import axis, labels
+from ...trace.labels import axis, labels, units
 from ...view.interventions import interventions
 from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
@@ -50,10 +50,11 @@ def _intro(shown: View) -> Text:
     kind = trace.header.kind if words.has(f"cell.{trace.header.kind}") else "equations"
     layers, directions = extent(stage.scope for stage in forward_stages(trace.stages))
     both = len(directions) > 1
+    wide = next(filter(None, (units(trace, stage) for stage in forward_stages(trace.stages))), 0)
     several = "layers.directions" if both and layers > 1 else "directions" if both else "layers" if layers > 1 else ""
     fields = {
         "cell": words.word(f"cell.{kind}"),
-        "units": words.count("units", units) if (units := _width(shown)) else "",
+        "units": words.count("units", wide) if wide else "",
         "steps": words.count("steps", trace.steps),
         "rows": words.word("rows", n=trace.batch) if trace.batch > 1 else "",
         "layers": words.word(several, n=layers) if several else "",
@@ -67,16 +68,6 @@ def _intro(shown: View) -> Text:
         return (*shown.said("intro.noinput", **fields), *window)
     key = "intro.1" if trace.steps == 1 else "intro"
     return (*shown.said(key, inputs=words.count("inputs", trace.x.shape[-1]), **fields), *window)
-
-
-def _width(shown: View) -> int:
-    """H: the width of the last state that a cell carries (c where there is one); 0 where it is not to be seen."""
-    for stage in shown.trace.stages:
-        for state in reversed(stage.cell.states):
-            values = shown.values.array(stage.scope, state)
-            if values is not None:
-                return int(values.shape[-1])
-    return 0
 
 
 # -- weights ---------------------------------------------------------------------------------------------------------
