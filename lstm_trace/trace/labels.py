@@ -108,11 +108,12 @@ def units(trace: Trace, stage: Stage) -> int:
     state that no line reads is as wide as the line that it carries.
     """
     cell = stage.cell.plain or stage.cell
-    line = cell.by_name[stage.unpadded(cell.output)]
-    other = line.product is not None or line.name in narrow(cell) or axis(trace, stage, line.name) == "y"
-    found = [] if other else [trace.lines.get(stage.scope, {}).get(line.name)]
+    output = stage.unpadded(cell.output)
+    line = cell.by_name.get(output)  # None: it is given
+    other = output in narrow(cell) or (line is not None and line.product) or axis(trace, stage, output) == "y"
+    found = [] if other else [trace.operand(stage.scope, output)]
     for state, carried in cell.carry:
-        if other or stage.unpadded(carried) == line.name:
+        if other or stage.unpadded(carried) == output:
             first = trace.initial.get(stage.scope, {}).get(state)
             found.append(trace.operand(stage.scope, carried) if first is None else first)
     return max((values.shape[-1] for values in found if values is not None), default=0)

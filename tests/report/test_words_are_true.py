@@ -155,14 +155,15 @@ def test_every_number_that_is_told_is_so(run: tuple[dict[str, Any], Any, Any, An
             expected = [oracle.old[t][unit], oracle.c[t][unit], oracle.f[t][unit] * oracle.old[t][unit],
                         oracle.i[t][unit] * oracle.new[t][unit]]  # fmt: skip
             assert np.allclose([float(n) for n in (old, new, kept, written)], expected, atol=NEAR, rtol=1e-4), sentence
-        if "the hidden state shows" in sentence:
+        if re.search("[Tt]he hidden state is ", sentence):
             met.add("shows")
-            for part, whole, those in re.findall(
-                rf"({_NUMBER}) of ({_NUMBER})((?: in (?:every unit|.*?\d+))?)", sentence
-            ):
-                for j in [int(n) for n in re.findall(r"unit (\d+)", those)] or [0]:
+            text = rf"({_NUMBER})((?: in (?:every unit|[^(]*\d))?) \((.*?) of tanh\(({_NUMBER})\)\)"
+            for shown, those, share, state in (found := re.findall(text, sentence)):
+                for j in [int(n) for n in re.findall(r"\d+", those)] or range(units):
                     expected = [oracle.h[-1][j], oracle.c[-1][j]]
-                    assert np.allclose([float(part), float(whole)], expected, atol=NEAR, rtol=1e-4), sentence
+                    assert np.allclose([float(shown), float(state)], expected, atol=NEAR, rtol=1e-4), sentence
+                    assert fits(share, float(oracle.o[-1][j])), sentence
+            assert found, sentence
         if "holds only what was written" in sentence:
             met.add("new")
     assert {"Of the candidate, the input gat"[:30]} & met or not any(map(np.any, oracle.new))

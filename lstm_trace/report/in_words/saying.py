@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ...formulas import numbers
-from ...formulas.blocks import Text
-from ...formulas.tree import Num
+from ...formulas.blocks import Code, Text
+from ...formulas.plain import Plain
 from ...languages.strings import Words, capital
 from .cases import STEPS, Case, Course, Told
 
@@ -113,4 +113,5 @@ def percent(words: Words, value: Any) -> str:
 
 def _printed(*texts: Text) -> tuple[str, ...]:
     """Texts as they are read: numbers that are shown alike are alike."""
-    return tuple(str(part.shown) if isinstance(part, Num) else str(part) for text in texts for part in text)
+    plain = Plain()
+    return tuple(str(part) if isinstance(part, str | Code) else plain(part) for text in texts for part in text)

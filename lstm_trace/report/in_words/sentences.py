@@ -130,11 +130,12 @@ def _left(say: Saying, fact: Left) -> Sentences:
 
 
 def _shows(say: Saying, fact: Shows) -> Sentences:
-    texts = [(p.case, say.words.text("part", part=p.part, whole=p.whole), ()) for p in fact.parts]
-    steps = {part.step for part in fact.parts}
-    fields: dict[str, Any] = {name: say.told.symbol(getattr(fact, name), steps) for name in ("line", "state")}
-    parts = say.cases(fact.line, texts)
-    return (say.sentence(say.own("shows", fact.line), say.when(steps), parts=parts, **fields),)
+    texts, steps = [], {part.step for part in fact.parts}
+    for part in fact.parts:
+        of = say.aside("of", share=say.share(part.share, fact.line), whole=part.whole)
+        texts.append((part.case, (part.part,), of))
+    subject, values = say.subject(fact.line, steps), say.cases(fact.line, texts)
+    return (say.sentence("value", say.when(steps), subject=subject, values=values),)
 
 
 def _made(say: Saying, fact: Made) -> Sentences:

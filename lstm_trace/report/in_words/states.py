@@ -11,7 +11,7 @@ from ...cell.ops import OPS
 from ...errors import MissingError, OptionError
 from ...explanation.memory import flow
 from ...explanation.recurrence import Recurrence, recurrence, terms
-from ...formulas.tree import Fn, Num
+from ...formulas.tree import Call, Fn, Node, Num, call, number
 from .cases import Case, Told
 
 #: How far an account may be off, in shares of its largest part, and be described; more where each result is rounded.
@@ -53,19 +53,19 @@ class Left(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Of one value another one."""
+    """A value that is a share of another: of a state, or of a function of one."""
 
     case: Case
     step: int
     part: Num
-    whole: Num
+    share: float
+    whole: Node
 
 
 class Shows(NamedTuple):
     """What of a state its output shows at the last step."""
 
     line: str
-    state: str
     parts: tuple[Part, ...]
 
 
@@ -110,8 +110,8 @@ def facts(told: Told, lines: Sequence[str]) -> Iterator[StateFact]:
             found = [*_remembered(told, name, cases)]
             rest = [case for case in cases if not any(case == left.case for left in found)]  # type: ignore[union-attr]
             found += _went(told, name, update, rest)
-        elif (state := _shown_state(cell, name, states)) is not None:
-            found = [*_shows(told, name, state, cases)]
+        elif (way := _shown_state(cell, name, states)) is not None:
+            found = [*_shows(told, name, way, cases)]
         elif (sources := _sources(cell, name)) is not None:
             found = [*_made(told, name, sources, cases)]
         yield from found or [last(told, name, cases)]
@@ -227,15 +227,22 @@ def _left(told: Told, rule: Recurrence, case: Case) -> Left | None:
 # -- what shows of a state ---------------------------------------------------------------------------------------------
 
 
-def _shown_state(cell: Cell, name: str, states: Sequence[str]) -> str | None:
+class _Way(NamedTuple):
+    """From a state to the product that shows it: the factor that is the state or a function of it, and the other."""
+
+    state: str
+    factor: str
+    gate: str
+
+
+def _shown_state(cell: Cell, name: str, states: Sequence[str]) -> _Way | None:
     """The state of which `name` is a gate times a function, unit by unit."""
     line = cell.by_name[name]
-    for factor in line.reads if line.op == "mul" else ():
-        inner: str | None = factor
-        while inner is not None and inner not in states:
-            inner = _argument(cell.by_name.get(inner))
-        if inner is not None:
-            return inner
+    if line.op == "mul" and len(line.reads) == 2:
+        for factor, gate in (line.reads, line.reads[::-1]):
+            state = factor if factor in states else _argument(cell.by_name.get(factor))
+            if state in states:
+                return _Way(str(state), factor, gate)
     return None
 
 
@@ -247,15 +254,25 @@ def _argument(line: Line | None) -> str | None:
     return arguments[0] if len(arguments) == 1 and (line.call or OPS[line.op].width == "same") else None
 
 
-def _shows(told: Told, name: str, state: str, cases: Sequence[Case]) -> Iterator[Shows]:
-    parts = []
+def _shows(told: Told, name: str, way: _Way, cases: Sequence[Case]) -> Iterator[Shows]:
+    if told.values(way.gate) is None:
+        return
+    line, parts = told.stage.cell.by_name.get(way.factor), []
     for case in cases:
         t = told.steps(case.row)[-1]
-        part, whole = told.num(name, case, t), told.num(state, case, t)
-        if not 0 <= part.value * math.copysign(1, whole.value) <= abs(whole.value):  # it is no part of it
+        share, state = told.value(way.gate, case, t), told.num(way.state, case, t)
+        if not 0 <= share <= 1:  # it is no part of it
             return
-        parts.append(Part(case, t, part, whole))
-    yield Shows(name, state, tuple(parts))
+        whole = state if line is None or way.factor == way.state else _applied(line, state)
+        parts.append(Part(case, t, told.num(name, case, t), share, whole))
+    yield Shows(name, tuple(parts))
+
+
+def _applied(line: Line, value: Num) -> Node:
+    """The function of a line with a value in place of its argument."""
+    if not line.call:
+        return call(line, (value,))
+    return Call(str(line.call[0]), tuple(value if isinstance(a, str) else number(a) for a in line.call[1:]))
 
 
 # -- what a line without gates is made of ------------------------------------------------------------------------------
