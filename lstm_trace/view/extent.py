@@ -42,7 +42,8 @@ def view(
     stages = tuple(s for s in plain if chosen.places(s) and lines_of(trace, s, chosen))
     steps, batch = trace.span[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     shown = View(
-        trace, Values(trace, digits), words(language, trace.header.count_from), chosen, detail or "scalar", everything,
+        trace, Values(trace, digits, noise=everything), words(language, trace.header.count_from), chosen,
+        detail or "scalar", everything,
         stages, tuple(steps), tuple(batch), paper=paper,
     )  # fmt: skip
     if detail is None:

@@ -219,3 +219,70 @@ def test_tables_cover_the_operations_and_the_nodes() -> None:
     assert set(NODES) == set(BINDING) == nodes
     kinds = {Heading, Para, Items, Table, Listing, Derivation, Premises, Chains, Boxed, Picture}
     assert set(MARKDOWN) == set(TEXT) == set(LATEX) == set(BLOCKS) == set(HTML) == set(Block.__args__) == kinds
+
+
+# -- what rounding left of a zero --------------------------------------------------------------------------------------
+
+SCORED = """
+s_t = W @ x_t
+e_t = exp(s_t - max(s_t))
+p_t = e_t / sum(e_t)
+loss = -log(sum(p_t))
+kept = h_prev * 3
+output: p_t
+carry: h_prev <- s_t
+"""
+
+
+def scored(noise: float) -> Trace:
+    """Two scores that are zero, or what rounding may leave of that: other versions of numpy leave something else."""
+    trace = own(SCORED, {"W": [[-3.0, -3.0], [3.0, 3.0]]}, [[0.1, -0.1], [0.7, -0.7]])
+    lines = trace.lines["0/forward"]
+    s = np.array([noise, -noise])
+    rest = s - s.max()
+    for t in range(2):
+        made = {"s_t": s, "max(s_t)": s.max(), "s_t - max(s_t)": rest, "e_t": np.exp(rest)}
+        made |= {"sum(e_t)": made["e_t"].sum(), "p_t": np.array([0.5, 0.5]), "sum(p_t)": 1 + noise}
+        made |= {"log(sum(p_t))": np.log(1 + noise), "loss": -np.log(1 + noise), "kept": 3 * (s if t else np.zeros(2))}
+        for name, value in made.items():
+            lines[name][t, 0] = value
+    return trace
+
+
+@pytest.mark.parametrize("form", ["text", "md", "tex"])
+@pytest.mark.parametrize("detail", ["scalar", "vector", "compact"])
+def test_what_rounding_left_of_a_zero_is_zero_in_a_solution(form: str, detail: str) -> None:
+    """Also a value that is computed from nothing else: a maximum, a difference, a logarithm, a state."""
+    noisy = str(scored(2**-52).report(form, detail=detail))
+    assert noisy == str(scored(0.0).report(form, detail=detail))
+    assert "e-1" not in noisy
+    assert "10^" not in noisy
+
+
+def test_the_trace_and_a_report_of_everything_have_what_rounding_left() -> None:
+    trace = scored(2**-52)
+    assert trace["max(s_t)"][0, 0, 0] == 2**-52
+    assert "2.22" in (text := str(trace.report("text", everything=True)))
+    assert "10⁻¹⁶" in text or "e-16" in text
+    assert "2.220446049250313e-16" in printed(trace, "max(s_t)", digits=None)
+
+
+def test_a_small_value_that_is_given_or_comes_of_one_is_shown() -> None:
+    trace = own(
+        "y_t = W @ x_t\nz_t = tanh(3 * y_t) * c\nm = max(z_t)\noutput: m", {"W": [[2.0]], "c": [2.0]}, [[1e-17]]
+    )
+    assert "2.0e-17" in printed(trace, "y_t")
+    assert "1.2e-16" in printed(trace, "m")
+    near = own("y_t = 1 - x_t\nz_t = 5 * y_t\noutput: z_t", {}, [[0.9999999]])
+    assert "5.0e-7" in printed(near, "z_t")
+    saturated = own("y_t = sigmoid(x_t)\nz_t = 2 * y_t\noutput: z_t", {}, [[-40.0]])
+    assert "e-18" in printed(saturated, "z_t")
+
+
+def test_long_chains_of_small_values_are_followed_a_part_of_the_way() -> None:
+    """Of a cell with more lines in a row than Python calls functions within each other, and over as many steps."""
+    rows = "".join(f"v{n + 1} = 0.5 * v{n}\n" for n in range(400))
+    trace = own(
+        f"v0 = W @ x_t + 1e-9 * h_prev\n{rows}output: v400\ncarry: h_prev <- v400", {"W": [[1e-9]]}, np.ones((3, 1))
+    )
+    assert "e-1" in printed(trace, "v400", t=2)

@@ -10,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-import numpy as np
-
 from ...base.arrays import Array
 from ...cell.lines import Line, Operand
 from ...cell.network import VALID
@@ -197,9 +195,7 @@ class Stages:
                 return self._scalar(cut, inner, k, index[0], within)
             return values.num(stage.scope, operand, t, b, index)
 
-        arrays = [
-            self._values(operand) if isinstance(operand, str) else np.asarray(operand) for operand in line.operands
-        ]
+        arrays = [values.array(stage.scope, operand) for operand in line.operands]
         if any(array is None for array in arrays):
             raise LookupError(line.name)
         terms: Callable[..., Node] = SCALAR[line.op]

@@ -63,8 +63,11 @@ class Zeros:
         values = self.shown.values.array(self.place.stage.scope, name)
         if values is None:
             return False
-        here = values if values.ndim < 3 else values[self.shown.trace.index(self.place.t), self.place.b]
-        return not np.any(here)
+        if values.ndim < 3:
+            return not np.any(values)
+        scope, t, b = self.place.stage.scope, self.place.t, self.place.b
+        shown = (self.shown.values.num(scope, name, t, b, (j,)).shown for j in range(values.shape[-1]))
+        return all(one.fraction == 0 for one in shown)  # as it is printed: but for rounding
 
 
 def _weights_first(line: Line) -> tuple[Operand, ...]:
