@@ -387,6 +387,7 @@ def test_a_run_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest
         ("h_t = -0.1 + x_t", lambda x: -np.float32(0.1) + x),
         ("h_t = 0.1 + 0.2 + x_t", lambda x: np.float32(0.1) + np.float32(0.2) + x),
         ("h_t = 0.1 * 0.3 * x_t", lambda x: np.float32(0.1) * np.float32(0.3) * x),
+        ("h_t = sum(0.1) - x_t", lambda x: np.float32(0.1) - x),
     ],
 )
 @pytest.mark.parametrize("plan", PLANS)

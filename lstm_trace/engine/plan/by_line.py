@@ -29,11 +29,13 @@ def run_lines(
     if arithmetic is not None:
         read = arithmetic.read
         parameters, inputs, initial = ({n: read(a) for n, a in here.items()} for here in (parameters, inputs, initial))
-    steps = next(iter(out.values())).shape[0] if out else 0
-    dtype = next(iter(out.values())).dtype if out else None
+    some = next(iter(out.values()), np.empty(0))
+    steps = len(some)
     order = range(steps) if not stage.backwards else range(steps - 1, -1, -1)
     state = dict(initial)
     with np.errstate(all="ignore"):  # a saturated gate is no fault: exp may overflow to inf, 0 is the right answer
+        # in the dtype of the run: the negative of a Python float is a float64, and so would be a float32 sum with it
+        numbers = {o: np.array([o], some.dtype) for line in stage.lines for o in line.operands if isinstance(o, float)}
         for t in order:
             values: dict[str, Array] = {**parameters, **state}
             values.update({name: array[t] for name, array in inputs.items()})
@@ -43,8 +45,7 @@ def run_lines(
                     out[line.name][t] = arithmetic.compute(line, operands)
                     values[line.name] = arithmetic.read(out[line.name][t])
                     continue
-                # a number is one of the run's dtype, as the plans have it: `0.1 + 0.2 + x_t` is no sum in float64
-                operands = [values[o] if isinstance(o, str) else np.array([o], dtype) for o in line.operands]
+                operands = [values[o] if isinstance(o, str) else numbers[o] for o in line.operands]
                 out[line.name][t] = OPS[line.op].array(operands, line.constants)
                 values[line.name] = out[line.name][t]
             state = {s: values[stage.cell.states[s]] for s in state if stage.cell.states[s] in values}
