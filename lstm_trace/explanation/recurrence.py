@@ -108,7 +108,10 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
 def _chosen(cell: Cell, state: str, name: str) -> str | None:
     """Of a line that chooses between another and the state before, that other: where(valid, c_t, c_prev) at padding."""
     line = cell.by_name.get(name)
-    return str(line.operands[1]) if line is not None and line.op == "where" and line.operands[2] == state else None
+    if line is None or line.op != "where" or line.operands[2] != state:
+        return None
+    other = str(line.operands[1])  # a number, a weight or another state is made by no line
+    return other if other in cell.by_name or other in cell.inputs else None
 
 
 def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:

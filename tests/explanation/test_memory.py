@@ -284,3 +284,14 @@ def test_the_ledger_adds_up_whatever_is_held(seed: int, options: dict[str, Any])
             account = ledger(trace, f"{t}/0/{name}[1]")
             parts = [abs(row.part) for row in account.rows]
             assert abs(account.residual) <= 20 * np.finfo(float).eps * sum(parts), (hold, t, name)
+
+
+@pytest.mark.parametrize("other", ["0", "b", "s_prev"])
+def test_a_choice_between_a_state_and_what_no_line_makes_is_no_sum(other: str) -> None:
+    text = f"n_t = where(c, {other}, h_prev)\nm_t = 2 * s_prev\ncarry: h_prev <- n_t, s_prev <- m_t\noutput: n_t"
+    weights = {"c": [1.0, 0.0], "b": [2.0, 3.0]} if other == "b" else {"c": [1.0, 0.0]}
+    trace = lt.run(weights, [[1.0], [2.0]], cell={"equations": text}, h0=[5.0, 6.0], initial={"s_prev": [7.0, 8.0]})
+    with pytest.raises(OptionError, match=r"n_t = where\(.*\) is not a sum of"):
+        lt.explain(trace, "1/n_t[1]", "memory")
+    assert lt.derivation(trace, "1/n_t[1]").value == 6.0
+    assert "6" in trace.report("text")
