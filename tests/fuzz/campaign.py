@@ -27,17 +27,9 @@ from typing import Any
 #: Each part with the inputs of an ordinary run. Its module's `check(random, folder)` makes one input and gives the
 #: outcome in a word or two, or raises.
 PARTS = {
-    "cells": 20_000,
-    "problems": 2_000,
-    "traces": 2_000,
-    "models": 1_000,
-    "values": 1_000,
-    "commands": 1_000,
-    "service": 1_000,
-    "plans": 2_000,
-    "corpus": 400,
-    "kills": 40,
-}
+    "cells": 20_000, "equations": 10_000, "documents": 300, "files": 30, "plans": 2_000, "problems": 2_000,
+    "traces": 2_000, "models": 1_000, "values": 1_000, "commands": 1_000, "service": 1_000, "corpus": 400, "kills": 40,
+}  # fmt: skip
 #: Seconds for one input, and bytes that a process of the campaign may ask for.
 SECONDS, MEMORY = 60, 6 << 30
 _CHUNK = 50

@@ -15,6 +15,9 @@ from .damage import ODD, changed
 
 _SOME = {
     "cells": 400,
+    "equations": 150,
+    "documents": 12,
+    "files": 3,
     "problems": 40,
     "traces": 40,
     "models": 40,
