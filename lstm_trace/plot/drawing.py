@@ -163,7 +163,7 @@ class _Picture:
         shown = self.chart.shown(curve.values[k]).replace("-", "−")
         said = f"{curve.told}, {name}, t = {self.chart.words.nth(self.chart.steps[k])}: {shown}"
         return (
-            f'<circle class="p{self.stroke[curve.line]}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
+            f'<circle class="c{self.stroke[curve.line]}" cx="{x:.1f}" cy="{y:.1f}" r="2.6">'
             f"<title>{escape(said)}</title></circle>"
         )
 

@@ -11,6 +11,7 @@ from lstm_trace.tables.comparison.diff import render
 from lstm_trace.tables.comparison.divergence import compared
 from lstm_trace.tables.explanations import explanation
 
+from ..support.every_cell import CELLS, ran
 from ..support.pictures import lstm
 from .chromium import Browser
 
@@ -119,3 +120,41 @@ def test_the_text_can_be_selected(driver: Browser, folder: Path) -> None:
     driver.open(folder / "text.html", 1280)
     text = driver.run("document.querySelector('.tokens').textContent")
     assert text.replace("↵", "") == "".join(LABELS)
+
+
+#: Of each colour class the colours of its curves and of its points, and all that is painted black.
+PAINTED = """(() => {
+  const found = {}, black = [];
+  for (const one of document.querySelectorAll(".lstm-plot :is(path, circle, rect)")) {
+    const { fill, stroke } = getComputedStyle(one), kind = one.getAttribute("class");
+    const own = one.matches("path") ? stroke : fill;
+    if ([fill, stroke].includes("rgb(0, 0, 0)")) black.push(kind);
+    if (/^c\\d/.test(kind)) ((found[kind] ??= {})[one.tagName] ??= new Set()).add(own);
+  }
+  const listed = (by) => Object.entries(by).map(([tag, all]) => [tag, [...all]]);
+  return [Object.entries(found).map(([kind, by]) => [kind, listed(by)]), black];
+})()"""
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_each_point_has_the_colour_of_its_line(driver: Browser, tmp_path: Path, dark: bool) -> None:
+    """Of every line of every named cell with each of its options; nothing has the default, black."""
+    page, pictures = tmp_path / "page.html", []
+    for name in CELLS:
+        trace = ran(name)
+        lines = [line.name for line in trace.stages[0].lines if line.assigned]
+        pictures += [
+            trace.plot.unit(0).svg(),
+            *(trace.plot.unit(0, lines=lines[k : k + 8]).svg() for k in range(0, len(lines), 8)),
+        ]
+    pictures.append(ran("lstm").plot.memory("2/c_t[0]").svg())
+    page.write_text("<!doctype html><meta charset=utf-8>" + "".join(pictures), encoding="utf-8")
+    driver.open(page, dark=dark)
+    found, black = driver.run(PAINTED)
+    assert black == []
+    colours = dict(found)
+    assert {f"c{k}" for k in range(8)} <= set(colours)
+    for kind, by in colours.items():
+        assert len({colour for _, all_ in by for colour in all_}) == 1, (kind, by)
+    assert all({"path", "circle"} <= {tag for tag, _ in colours[f"c{k}"]} for k in range(8))
+    assert len({by[0][1][0] for kind, by in colours.items() if kind in {f"c{k}" for k in range(8)}}) == 8

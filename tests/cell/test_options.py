@@ -20,18 +20,8 @@ from lstm_trace.model.model import NETWORK
 
 from .. import ROOT
 from ..engine.test_family import H, drawn, weights
+from ..support.every_cell import NEEDED, OTHER_VALUES
 from ..support.family_oracle import Reading, sequence
-
-OTHER_VALUES: dict[str, Any] = {
-    "bias": "two", "clip": 2.0, "output_clip": 2.0, "cell_clip": 2.0, "projection_clip": 2.0, "forget_bias": 1.0,
-    "gate_activation": "hard_sigmoid", "candidate_activation": "relu", "output_activation": "linear",
-    "layer_norm_epsilon": 1e-3, "forget_activation": "exp", "stabilised": False, "update": "write",
-    "activation": "relu",
-}  # fmt: skip
-NEEDED = {
-    "projection_bias": {"projection": True}, "projection_clip": {"projection": True},
-    "layer_norm_epsilon": {"layer_norm": True}, "layer_norm_carried": {"layer_norm_cell": True},
-}  # fmt: skip
 
 
 @pytest.mark.parametrize(("kind", "option"), [(kind, f.name) for kind, spec in KINDS.items() for f in fields(spec)])

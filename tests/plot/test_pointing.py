@@ -73,11 +73,11 @@ def test_bars_stand_at_their_steps(way: str) -> None:
 @pytest.mark.parametrize("behind", [False, True])
 def test_bars_that_steps_share_stand_at_one_of_them(behind: bool) -> None:
     steps = range(4, 14)
-    bars = tuple(Bar(column, 1.0, "p0", "x") for column in range(4))
+    bars = tuple(Bar(column, 1.0, "c0", "x") for column in range(4))
     chart = BarChart("title", "", words("en"), steps, (), (BarPanel("", bars),), size=3, before="c0", behind=behind)
     tree = fromstring(drawn(chart))  # noqa: S314 - our own
     panel = tree.find(f".//{SVG}rect[@data-first]")
-    there = [bar for bar in tree.iter(f"{SVG}rect") if bar.get("class") == "p0"]
+    there = [bar for bar in tree.iter(f"{SVG}rect") if bar.get("class") == "c0"]
     assert panel is not None
     assert [(step_at(panel, middle(bar)) - 4) // 3 for bar in there] == [0, 1, 2, 3]
 

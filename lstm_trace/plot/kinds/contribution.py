@@ -26,7 +26,7 @@ NAMED = 3
 #: Of two sizes with opposite signs those are marked that are at least this part of the largest.
 NOTABLE = 0.05
 #: The class of the bars of each measure.
-_KINDS = {"split": "p0", "occlusion": "p2"}
+_KINDS = {"split": "c0", "occlusion": "c2"}
 
 
 @checked

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 #: So many of the largest parts are named.
 NAMED = 3
 #: Classes of what the sources wrote, and of what was there before.
-_KINDS, _BEFORE = ("p0", "p1", "p2", "p4", "p5", "p6"), "p7"
+_KINDS, _BEFORE = ("c0", "c1", "c2", "c4", "c5", "c6"), "c7"
 #: What is drawn of an entry, from back to front, and the class of its shade.
 _SHADES = {"written": " faint", "part": ""}
 

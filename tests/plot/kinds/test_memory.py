@@ -93,8 +93,8 @@ def test_several_sources_are_stacked() -> None:
     (panel,) = panels(figure)
     full = [bar for bar in panel.bars if not bar.kind.endswith(" faint")]
     ends = [(bar.kind, round(bar.low, 2), round(bar.high, 2)) for bar in full]
-    assert sorted(ends) == [("p0", -2.0, 0.0), ("p0", 0.0, 0.5), ("p1", -6.0, -2.0), ("p1", 0.5, 1.5)]
-    assert [bar.said for bar in full if bar.kind == "p1"] == [
+    assert sorted(ends) == [("c0", -2.0, 0.0), ("c0", 0.0, 0.5), ("c1", -6.0, -2.0), ("c1", 0.5, 1.5)]
+    assert [bar.said for bar in full if bar.kind == "c1"] == [
         "step 0, left of it, y_t: 1",
         "step 1, left of it, y_t: −4",
     ]
@@ -119,7 +119,7 @@ def test_columns_of_several_steps_hide_nothing_that_cancels_out() -> None:
     figure = lt.run({}, x, cell=cell).plot.memory("999/c_t[0]")
     assert "A column has 3 steps: above 0 the sum of all that is positive there" in caption(figure)
     (panel,) = panels(figure)
-    full = [bar for bar in panel.bars if bar.kind == "p0"]
+    full = [bar for bar in panel.bars if bar.kind == "c0"]
     parts = [x[at : at + 3, 0] for at in range(0, 1000, 3)]
     above = [part[part > 0].sum() for part in parts if part[part > 0].sum() > 2 * panel.pixel]
     below = [part[part < 0].sum() for part in parts if part[part < 0].sum() < -2 * panel.pixel]
@@ -160,7 +160,7 @@ def test_a_value_that_nothing_is_written_to() -> None:
     trace = lt.run({}, [[1.0], [-2.0]], cell=cell, initial={"c_prev": [[3.0]]})
     figure = trace.plot.memory("1/c_t[0]")
     full = [bar for bar in panels(figure)[0].bars if not bar.kind.endswith(" faint")]
-    assert [bar.kind for bar in full] == ["p7"]
+    assert [bar.kind for bar in full] == ["c7"]
     assert figure.data["part"].tolist() == pytest.approx([3 / (1 + np.exp(-1.0)) / (1 + np.exp(2.0))])
 
 

@@ -73,7 +73,7 @@ def read(figure: Figure) -> tuple[list[Panel], dict[float, int], dict[str, str]]
                     runs = [re.findall(r"(\S+) (\S+)", run) for run in str(path.get("d")).split("M")[1:]]
                     panel.runs[stroke] = [[(float(x), float(y)) for x, y in run] for run in runs]
             for circle in group.findall(f"{SVG}circle"):
-                stroke = str(circle.get("class")).replace("p", "c")
+                stroke = str(circle.get("class"))
                 panel.points.setdefault(stroke, []).append((float(circle.get("cx", "")), float(circle.get("cy", ""))))
             panels.append(panel)
         elif texts and texts[0].get("class") == "kind":
