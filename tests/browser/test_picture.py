@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.tables.comparison.diff import render
 from lstm_trace.tables.comparison.divergence import compared
 from lstm_trace.tables.explanations import explanation
 
+from ..report.test_diagram import PICTURES, pictured
 from ..support.every_cell import CELLS, ran
 from ..support.pictures import lstm
 from .chromium import Browser
@@ -158,3 +160,25 @@ def test_each_point_has_the_colour_of_its_line(driver: Browser, tmp_path: Path, 
         assert len({colour for _, all_ in by for colour in all_}) == 1, (kind, by)
     assert all({"path", "circle"} <= {tag for tag, _ in colours[f"c{k}"]} for k in range(8))
     assert len({by[0][1][0] for kind, by in colours.items() if kind in {f"c{k}" for k in range(8)}}) == 8
+
+
+#: What stands within the boxes of pictures of cells: the texts that leave theirs, and by how many pixels.
+OUTSIDE = """[...document.querySelectorAll(".cell :is(.box, .circle, .source, .sink) > rect")].flatMap((rect) => {
+  const box = rect.getBBox(), { spot } = rect.parentNode.dataset, svg = rect.closest("svg");
+  const values = [...svg.querySelectorAll("g.tip")].filter((one) => one.dataset.spot === spot);
+  return [...rect.parentNode.querySelectorAll("text"), ...values.flatMap((one) => [...one.querySelectorAll("text")])]
+    .filter((text) => text.textContent && !text.matches(".circle .label, .out")) // what stands above it or below
+    .map((text) => [text, text.getBBox()])
+    .map(([text, at]) => [text.textContent, Math.min(at.x - box.x, box.x + box.width - at.x - at.width)])
+    .filter(([, free]) => free < 2);
+})"""
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_no_text_leaves_its_box(driver: Browser, tmp_path: Path, name: str) -> None:
+    trace, page = pictured(name), tmp_path / "page.html"
+    drawn = "".join(diagram(trace, t=trace.steps - 1, language=language) for language in ("en", "de", "zh"))
+    page.write_text(f"<!doctype html><meta charset=utf-8>{drawn}", encoding="utf-8")
+    driver.open(page)
+    assert driver.run("document.querySelectorAll('.cell text').length") > 20
+    assert driver.run(OUTSIDE) == []

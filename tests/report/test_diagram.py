@@ -9,13 +9,18 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import yaml
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
+from lstm_trace.examples import examples
+from lstm_trace.examples import text as example
 from lstm_trace.report.diagram import placement
 from lstm_trace.report.diagram.diagram import Diagram, diagram
 from lstm_trace.report.diagram.graph import Flow, flow
 from lstm_trace.trace.trace import Trace
+
+from ..support.every_cell import CELLS, ran
 
 SVG = "{http://www.w3.org/2000/svg}"
 H, I = 3, 2  # noqa: E741
@@ -62,6 +67,16 @@ def traced(kind: str) -> Trace:
         case "plain":
             return lt.run({}, x, cell={"equations": "h_t = 0.5 * h_prev + (1 - 0.25) * x_t\ncarry: h_prev <- h_t"})
     raise AssertionError(kind)
+
+
+#: Every example, and every named cell with a softmax and cross entropy behind it.
+PICTURES = [f"example {name}" for name in examples()] + list(CELLS)
+
+
+def pictured(name: str) -> Trace:
+    """One of `PICTURES`."""
+    first, _, rest = name.partition(" ")
+    return lt.run(yaml.safe_load(example(rest))) if first == "example" else ran(name, loss="cross entropy")
 
 
 KINDS = ("lstm", "peephole", "norm", "slstm", "gru", "lengths", "peephole, lengths", "readout", "joined", "plain")
@@ -187,6 +202,38 @@ def test_edges_bend_beside_the_nodes(kind: str) -> None:
                 inside = (curve > (left + 1, top + 1)) & (curve < (right - 1, low - 1))
                 assert not inside.all(axis=-1).any(), (group.get("data-from"), group.get("data-to"))
             x, y = np.reshape(curve, (-1, 2))[-1]
+
+
+def bends(d: str) -> list[tuple[float, float]]:
+    """The heights at which each curve of an edge begins and ends."""
+    found, y = [], 0.0
+    for mark, text in re.findall(r"([MCH])([^MCH]+)", d):
+        if mark == "C":
+            found.append((y, float(text.split()[-1])))
+        y = float(text.split()[-1]) if mark != "H" else y
+    return found
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_long_edge_runs_level_between_its_ends(name: str) -> None:
+    """However many columns it passes it bends where it leaves and where it arrives, and not by a few pixels between."""
+    root = drawn(diagram(pictured(name)))
+    for group in root.iter(f"{SVG}g"):
+        way = group.find(f"{SVG}path")
+        if group.get("class") == "edge" and way is not None:
+            inner = bends(way.get("d", ""))[1:-1]
+            assert all(begin == end for begin, end in inner), (group.attrib, way.get("d"))
+
+
+def test_edges_that_cross_bend_where_they_have_to() -> None:
+    """Two lanes that change places cannot both be level: the gaps are kept, and the rest stays level."""
+    first: list[placement.Place] = ["a", *(("a", "z", k) for k in range(1, 5)), "z"]
+    second: list[placement.Place] = ["b", *(("b", "y", k) for k in range(1, 5)), "y"]
+    below = [(*((first[k], second[k]) if k < 3 else (second[k], first[k])), 14.0) for k in range(6)]
+    wanted = {place: height for upper, lower, _ in below for place, height in ((upper, 10.0), (lower, 20.0))}
+    found = placement.levelled(wanted, below, [first, second])
+    assert all(found[lower] - found[upper] >= 14 - 1e-9 for upper, lower, _ in below)
+    assert sum(abs(found[p] - found[q]) > 1e-9 for way in (first, second) for p, q in pairwise(way)) <= 2
 
 
 def test_values_of_a_step() -> None:

@@ -27,6 +27,7 @@ from .spot_values import DIGITS, shown, widths
 _BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
 _RADIUS = 17.0
 _BETWEEN, _EDGE = 40.0, 12.0  # between columns, around the picture
+_MARGIN, _APART = 16.0, 12.0  # in a box, left and right of its texts together, and between its sign and its name
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,20 @@ class Diagram:
         label = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
         value = 6.4 * self.widths.get(spot.line, 0)
         if spot.kind == "box":
-            return max(96.0, text_width(cut_to_room(self._inner(spot)), 12) + 24, value + 18)
+            inner = text_width(cut_to_room(self._inner(spot)), 12)
+            return _MARGIN + max(80.0, sum(self._head(spot)), inner, value)
         if spot.kind == "circle":
             return max(48.0, 2 * self._radius(spot), label, value)
         if spot.kind == "sink":
             note = self.said.word(f"diagram.{spot.sign}")
-            return 24 + max(5.4 * len(note), text_width(note, 10), label)
+            return 24 + max(text_width(note, 11), label)
         return max(64.0, label + 24, value + 20)
+
+    def _head(self, spot: Spot) -> tuple[float, float, float]:
+        """How wide the sign and the name of a box are, and what is free between them."""
+        sign = text_width(spot.sign, 15)
+        name = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
+        return sign, name, _APART if sign and name else 0.0
 
     def _radius(self, spot: Spot) -> float:
         return max(_RADIUS, 6 + text_width(self._sign(spot), 15) / 2)
@@ -186,12 +194,12 @@ class Diagram:
             inner = f'{name}<text class="sign" x="{x:.1f}" y="{y + 5:.1f}">{spans(self._sign(spot))}</text>'
         elif spot.kind == "box":
             box = f'<rect x="{x - half:.1f}" y="{y - 33:.1f}" width="{2 * half:.1f}" height="66" rx="8"/>'
-            shift = 11 + text_width(self._print(spot.label), 17) / 2 if spot.label is not None and spot.sign else 0
-            badge = f'<text class="sign" x="{x - shift:.1f}" y="{y - 12:.1f}">{escape(spot.sign)}</text>'
-            at = x + (4 + text_width(spot.sign, 15) / 2 if spot.sign else 0)
-            name = f'<text class="label" x="{at:.1f}" y="{y - 12:.1f}">{label}</text>'
+            sign, named, free = self._head(spot)
+            left, right = x - (named + free) / 2, x + (sign + free) / 2
+            badge = f'<text class="sign" x="{left:.1f}" y="{y - 12:.1f}">{escape(spot.sign)}</text>'
+            name = f'<text class="label" x="{right:.1f}" y="{y - 12:.1f}">{label}</text>'
             text = f'<text class="formula" x="{x:.1f}" y="{y + 7:.1f}">{spans(cut_to_room(self._inner(spot)))}</text>'
-            inner = (badge if spot.sign else "") + name + text
+            inner = (badge if spot.sign else "") + (name if label else "") + text
         else:
             box = f'<rect x="{x - half:.1f}" y="{y - 20:.1f}" width="{2 * half:.1f}" height="40" rx="20"/>'
             inner = f'<text class="label" x="{x:.1f}" y="{y - 2:.1f}">{label}</text>'

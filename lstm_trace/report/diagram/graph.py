@@ -142,7 +142,7 @@ def _spot(lines: tuple[Line, ...], cell: Cell) -> Spot:
         return Spot(line.name, "box", line.name, label, function_sign(str(line.call[0]))[1], lines)
     if len(lines) > 1 or line.product or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
         sign = SIGNS[line.op](line) if OPS[line.op].function else ""
-        return Spot(line.name, "box", line.name, label or heading(line, cell), sign, lines)
+        return Spot(line.name, "box", line.name, label, sign, lines)
     sign, operand = _sign(line, cell)
     return Spot(line.name, "circle", line.name, label, sign, lines, operand)
 

@@ -6,7 +6,9 @@ order by barycentres, then heights that lie near the mean of the neighbours. Sma
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from itertools import pairwise
 
 Pair = tuple[str, str]
@@ -15,6 +17,8 @@ Place = str | Lane
 
 #: Between two nodes of a column, and between two lanes.
 GAP, LANE = 18.0, 14.0
+#: Below this an edge between two neighbours is drawn level.
+NEARLY = 10.0
 
 
 def columns(nodes: Sequence[str], edges: Sequence[Pair], last: Sequence[str]) -> dict[str, int]:
@@ -134,8 +138,57 @@ def heights(
             weights = [sum(w for _, w in near[place]) or 1.0 for place in row]
             gaps = [gap(a, b) for a, b in pairwise(row)]
             y.update(zip(row, apart(wanted, weights, gaps), strict=True))
+    y = levelled(y, [(a, b, gap(a, b)) for row in rows for a, b in pairwise(row)], list(paths.values()))
     top = min((y[place] - half(place) for place in y), default=0.0)
     return {place: value - top for place, value in y.items()}
+
+
+def levelled(
+    y: Mapping[Place, float], below: Sequence[tuple[Place, Place, float]], paths: Sequence[Sequence[Place]]
+) -> dict[Place, float]:
+    """Heights near `y` at which long edges run level from lane to lane.
+
+    They also run level out of a place, or into one, where no other edge does; so does a short edge that nearly would.
+    below: of neighbours in a column the upper, the lower, and how far apart they are at least.
+
+    >>> a, b = ("a", "z", 1), ("a", "z", 2)
+    >>> levelled({"a": 0.0, a: 3.0, b: 6.0, "z": 9.0, "y": -5.0}, [("y", b, 14.0)], [["a", a, b, "z"]])
+    {'a': 6.75, ('a', 'z', 1): 6.75, ('a', 'z', 2): 6.75, 'z': 6.75, 'y': -7.25}
+    """
+    leaves, enters = Counter(path[0] for path in paths), Counter(path[-1] for path in paths)
+    found = {place: place for place in y}
+    for path in sorted(paths, key=len, reverse=True):  # the longest first: its bends would be seen most
+        for a, b in pairwise(path):
+            lanes = not isinstance(a, str) or not isinstance(b, str)
+            alone = (not isinstance(a, str) or leaves[a] == 1) and (not isinstance(b, str) or enters[b] == 1)
+            if alone if lanes else enters[b] == 1 and abs(y[a] - y[b]) < NEARLY:
+                trial = {place: found[a] if one == found[b] else one for place, one in found.items()}
+                found = trial if _order(trial, below) else found  # two edges that cross have to bend
+    members: dict[Place, list[float]] = {}
+    for place, one in found.items():
+        members.setdefault(one, []).append(y[place])
+    wanted = {one: sum(all_) / len(all_) for one, all_ in members.items()}
+    low, high, chain = dict(wanted), dict(wanted), _order(found, below)
+    for one in chain:
+        for a, b, gap in below:
+            if found[a] == one:
+                low[found[b]] = max(low[found[b]], low[one] + gap)
+    for one in reversed(chain):
+        for a, b, gap in below:
+            if found[b] == one:
+                high[found[a]] = min(high[found[a]], high[one] - gap)
+    return {place: (low[one] + high[one]) / 2 for place, one in found.items()}  # both keep the gaps, so the mean does
+
+
+def _order(found: Mapping[Place, Place], below: Sequence[tuple[Place, Place, float]]) -> list[Place]:
+    """What runs level together, from the top down; empty where that cannot be."""
+    above: dict[Place, set[Place]] = {one: set() for one in found.values()}
+    for a, b, _ in below:
+        above[found[b]].add(found[a])
+    try:
+        return list(TopologicalSorter(above).static_order())
+    except CycleError:
+        return []
 
 
 def _mean(y: Mapping[Place, float], near: list[tuple[Place, float]], otherwise: float) -> float:
