@@ -308,9 +308,10 @@ def _drawn(found: _Drawn) -> diagram.Diagram:
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
     """Characters for the values of each name: room for any number below 100, so that an edit leaves the picture."""
     found = {}
-    for name, taken in spot_values.widths(stage, values).items():
+    for name, taken in spot_values.widths(stage, values, alone=True).items():
         array = values.array(stage.scope, name)
-        count = min(array.shape[-1], spot_values.UNITS) if array is not None else 1
+        wide = array.shape[-1] if array is not None else 1
+        count = spot_values.count(values.trace, stage, name, wide, alone=True)
         usual = count * (_ROOM + digits) + 2 * (count - 1)
         found[name] = max(taken + count * max(digits - spot_values.DIGITS, 0), usual)
     return found

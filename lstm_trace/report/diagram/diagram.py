@@ -26,7 +26,8 @@ from .spot_values import DIGITS, shown, widths
 
 _BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
 _RADIUS = 17.0
-_BETWEEN, _EDGE = 40.0, 12.0  # between columns, around the picture
+_BETWEEN, _EDGE = 32.0, 12.0  # between columns, around the picture
+_LETTER = 6.9  # of a value: 6.3 as the style sheet has it, with room for the page, which has larger ones
 _MARGIN, _APART = 16.0, 12.0  # in a box, left and right of its texts together, and between its sign and its name
 
 
@@ -82,7 +83,7 @@ class Diagram:
 
     def _wide(self, spot: Spot) -> float:
         label = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
-        value = 6.4 * self.widths.get(spot.line, 0)
+        value = _LETTER * self.widths.get(spot.line, 0)
         if spot.kind == "box":
             inner = text_width(cut_to_room(self._inner(spot)), 12)
             return _MARGIN + max(80.0, sum(self._head(spot)), inner, value)

@@ -46,8 +46,13 @@ def _of_units(trace: Trace, stage: Stage, name: str) -> bool:
     return axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
 
 
-def widths(stage: Stage, values: Values) -> dict[str, int]:
-    """About how many characters the values of each name of a stage take, at any step."""
+def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
+    """For how many values of a name, which has `wide`, there is to be room. alone: one of many hidden units is shown."""
+    return 1 if alone and wide > UNITS and _of_units(trace, stage, name) else min(wide, UNITS)
+
+
+def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
+    """About how many characters the values of each name of a stage take, at any step; alone: as for `count`."""
     found: dict[str, int] = {}
     for name in (*stage.cell.states, *stage.cell.inputs, *(line.name for line in stage.lines)):
         array = values.array(stage.scope, name)
@@ -55,6 +60,6 @@ def widths(stage: Stage, values: Values) -> dict[str, int]:
             continue
         size = np.abs(array[np.isfinite(array)])
         whole = len(str(int(min(float(size.max(initial=0.0)), 1e6))))
-        count = min(array.shape[-1], UNITS)
-        found[name] = count * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (count - 1)
+        n = count(values.trace, stage, name, array.shape[-1], alone)
+        found[name] = n * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (n - 1)
     return found

@@ -64,6 +64,7 @@ function Summary({ run, said }) {
 export function Bench({ params, go, settings, choices, said, active = true, tell }) {
   const [session, state] = useSession({ params, settings, go, active });
   const [large, setLarge] = useState(false);
+  const [wide, setWide] = useState(false); // whether the picture has a row of its own
   useMenus();
   useUndo(session, active);
   const { run, before, pinned, scope, fault } = state;
@@ -101,18 +102,18 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
     ${toolbar}
     <div class="title"><h1>${item_title || run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
     <${FirstVisit} run=${run} pick=${pick} said=${said} />
-    <div class="bench">
+    <div class=${`bench${wide ? " wide" : ""}`}>
       <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises }} count=${count} /></section>
+      <section class="panel cell-panel" aria-labelledby="picture-title">
+        <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
+          <span class="row-of"><${Changed} run=${run} before=${before} pick=${pick} said=${said} />
+          <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
+        <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} padding=${view.data?.inputs?.valid?.[0] === 0} said=${said} />
+        <${Fault} error=${view.error} retry=${view.retry} said=${said} />
+        <${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} set_wide=${setWide} />
+        <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
+      </section>
       <div class=${`middle${widest <= NARROW ? " narrow" : ""}`}>
-        <section class="panel cell-panel" aria-labelledby="picture-title">
-          <div class="head"><h2 id="picture-title">${said("bench.picture")}</h2>
-            <span class="row-of"><${Changed} run=${run} before=${before} pick=${pick} said=${said} />
-            <button type="button" class="quiet" id="full-size" aria-pressed=${large} onClick=${() => setLarge(!large)}>${said("bench.full_size")}</button></span></div>
-          <${Steps} session=${session} state=${state} stage=${stage} count=${count} active=${active} padding=${view.data?.inputs?.valid?.[0] === 0} said=${said} />
-          <${Fault} error=${view.error} retry=${view.retry} said=${said} />
-          <${MemoPicture} session=${session} state=${pictured} settings=${settings} said=${said} at=${at} stage=${seen} step=${view.data} ...${marks} pick=${pick} large=${large} count=${count} />
-          <p class="quiet-text hint">${said(by_touch() ? "bench.hint.touch" : "bench.hint")}</p>
-        </section>
         ${view.data?.in_words?.length > 0 && html`<section class="panel words" aria-labelledby="words-title" aria-live="polite" lang=${settings.language}>
           <h2 id="words-title">${said("bench.in_words")}</h2>
           <ul>${view.data.in_words.map((sentence, k) => html`<li key=${k}><${Prose} text=${sentence} /></li>`)}</ul></section>`}

@@ -11,7 +11,7 @@ import { differs, history_of } from "./table.js";
 
 // The picture of the cell with the values of a step; every spot of it leads to the number behind it.
 
-const LEAST = 0.62; // of its size: smaller, a picture could not be read
+const LEAST = 0.59; // of its size: smaller, a picture could not be read (its letters have 13 to 17 px, here 7 to 10)
 
 /** Puts the texts and marks of a step into the picture that is there. */
 function written(svg, { spots, texts, held, values, before, pinned, state, at, stage, count, said }) {
@@ -66,11 +66,18 @@ function sized(svg, width) {
   svg.style.minWidth = `${Math.round(LEAST * width)}px`;
 }
 
+/** Whether a picture needs more than the middle column to be read; what it has is asked of the grid, not of where it is. */
+function too_wide(frame, width) {
+  const tracks = getComputedStyle(frame.closest(".bench")).gridTemplateColumns.split(" ").map(parseFloat);
+  const beside = frame.closest(".panel").offsetWidth - frame.clientWidth;
+  return tracks.length > 1 && LEAST * width > tracks[tracks.length - 2] - beside;
+}
+
 const widest = (stage) => Math.max(...stage.lines.filter((line) => axis_of(stage, line.name) === "h").map((line) => line.width));
 
 const same_line = (one, two) => one.replace(/\[[\d,]*\]$/, "") === (two ?? "").replace(/\[[\d,]*\]$/, "");
 
-export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large, count }) {
+export function Picture({ session, state, at, stage, step, values, before, pinned, pick, said, large, count, set_wide }) {
   const [wider, setWider] = useState(false);
   const place = useRef(null);
   const { data, error, retry } = useView(session, state.drawn, "picture", session.picture_params());
@@ -81,7 +88,10 @@ export function Picture({ session, state, at, stage, step, values, before, pinne
   useLayoutEffect(() => {
     const frame = place.current;
     if (!frame) return undefined;
-    const watch = new ResizeObserver(() => setWider(frame.scrollWidth > frame.clientWidth + 1));
+    const watch = new ResizeObserver(() => {
+      if (data) set_wide(too_wide(frame, data.width));
+      setWider(frame.scrollWidth > frame.clientWidth + 1);
+    });
     watch.observe(frame);
     return () => watch.disconnect();
   }, [data, large, Boolean(error)]);
