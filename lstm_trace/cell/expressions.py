@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
 from .lines import Function, Line, Operand, expression
+from .on_paper import TYPED
 from .ops import FUNCTIONS, OPS
-from .syntax import DEEP, FOREIGN, GRAMMAR, TYPED, Fault, Place, operator_offset, signed, syntax
+from .syntax import DEEP, FOREIGN, GRAMMAR, Fault, Place, on_paper, operator_offset, signed, syntax
 
 #: Operations within each other, a sum being one; see `MAX_LEVELS`.
 MAX_DEPTH = 100
@@ -147,6 +148,11 @@ class Builder:
                 )
             case ast.Name(id=name):
                 if name in self.later and name not in self.lines:
+                    back = f"{name.removesuffix('_t')}_prev"
+                    rest = text.encode()[node.end_col_offset :].decode()
+                    if back in self.states and re.match(r"\s*-\s*1(?!\w)", rest):
+                        what = f"{name} - 1 is one less than {name}"
+                        raise Fault(f"{what}; the previous step's state is written {back}", column)
                     place = "in its own equation" if name == self.name else f"equation {self.later[name]} gives it one"
                     raise Fault(f"{name} is read before it has a value ({place})", column)
                 if name in FUNCTIONS:
@@ -245,6 +251,8 @@ class Builder:
             case ast.Constant(value=int(begin)):
                 end = begin + 1
         if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
+            if fault := on_paper(text, self.start, column - self.start):
+                raise fault
             raise Fault("a part of a vector is written z[2:5], with the first unit and the one after the last", column)
         if end > MAX_UNITS:
             raise Fault(f"a vector of an equation has at most {MAX_UNITS} units", column)
@@ -257,6 +265,8 @@ class Builder:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         function = None if name in FUNCTIONS else self.functions.find(name)
         if function is None and name not in FUNCTIONS:
+            if name not in TYPED and (fault := on_paper(text, self.start, column - self.start)):
+                raise fault
             known = (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions}))
             said = f"; it is typed {TYPED[name]}" if name in TYPED else nearest(name, known, "there are")
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it

@@ -38,8 +38,9 @@ from .composites import Functions, is_name
 from .expressions import Builder
 from .holds import HOLDS, with_holds
 from .lines import Cell, Line, Sum
+from .on_paper import as_typed, told
 from .ops import FUNCTIONS
-from .syntax import DEEP, Fault, Place
+from .syntax import DEEP, Fault, Place, on_paper
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
@@ -183,8 +184,11 @@ def _sorted(
         name, mark, right = row.partition("=")
         name = unicodedata.normalize("NFKC", name.strip())  # as Python reads the names on the right
         if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-            fault = Fault("expected `name = expression`, or input:, carry: or output:", column)
-            problems.append(_point(count, row, fault))
+            unknown = Fault("expected `name = expression`, or input:, carry: or output:", column)
+            problems.append(_point(count, row, (on_paper(name, column) if mark else None) or unknown))
+            if as_typed(name).isidentifier():  # what is meant is known, and is not missed elsewhere
+                start = row.index("=") + 1 + len(right) - len(right.lstrip())
+                equations.append((count, row, as_typed(name), as_typed(right.strip()) or right.strip(), start))
         else:
             start = row.index("=") + 1 + len(right) - len(right.lstrip())
             equations.append((count, row, name, right.strip(), start))
@@ -255,7 +259,8 @@ def _pairs(
         elif left in seen:
             fault = f"{left} is {'carried' if what == 'carry' else 'gathered'} twice"
         if not mark or not is_name(left) or not right:
-            fault = fault or f"expected `{' <- '.join(_SIDES[what])}`"
+            slip = told(left)
+            fault = fault or f"expected `{' <- '.join(_SIDES[what])}`" + (f" ({slip.said})" if slip else "")
         if fault:
             problems.append(_point(count, row, Fault(fault, offset + column)))
         else:

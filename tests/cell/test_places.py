@@ -52,10 +52,13 @@ def test_the_caret_points_at_what_does_not_fit(equations: str, weights: dict[str
     assert below == f"    {caret}"
 
 
+STAR = "* multiplies unit by unit; a matrix times a vector is written"
+
+
 def test_a_matrix_that_is_multiplied_like_a_vector_is_shown_where_it_stands() -> None:
     assert shown("a = 1\nz = W_xi * x_t\nh = tanh(z)", {"W_xi": np.ones((2, 3))}) == [
         [
-            "equation 2: W_xi has shape (2, 3); line `z` needs a vector",
+            f"equation 2: W_xi has shape (2, 3): {STAR} `W_xi @ x_t`",
             "    z = W_xi * x_t",
             "        ^",
         ]
@@ -91,12 +94,12 @@ def test_the_rows_of_an_author_are_shown_in_what_is_derived_from_them() -> None:
     """Padding writes the cell anew, and `extra` adds equations of their own numbers."""
     equations = "s = tanh(V*x_t) + s_prev\ncarry: s_prev <- s"
     padded = shown(equations, {"V": np.ones((3, 3))}, lengths=[1])
-    assert padded == [["equation 1: V has shape (3, 3); line `V * x_t` needs a vector", "    s = tanh(V*x_t) + s_prev",
+    assert padded == [[f"equation 1: V has shape (3, 3): {STAR} `V @ x_t`", "    s = tanh(V*x_t) + s_prev",
                        "             ^"]]  # fmt: skip
     weights = {"W_xh": np.eye(3), "W_hh": np.eye(3), "w": np.ones((3, 3))}
     with pytest.raises(ShapeError) as error:
         lt.run(weights, np.ones((2, 1, 3)), cell={"kind": "rnn", "extra": "q = 2\ny = w*h_t"})
-    assert str(error.value) == "equation 2: w has shape (3, 3); line `y` needs a vector\n    y = w*h_t\n        ^"
+    assert str(error.value) == f"equation 2: w has shape (3, 3): {STAR} `w @ h_t`\n    y = w*h_t\n        ^"
 
 
 @pytest.mark.parametrize("extra", ["", "y = 2 * h_t"])

@@ -19,11 +19,28 @@ def reader(cell: Cell, name: str, computed: set[str]) -> str:
 def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[str]) -> Iterator[str]:
     """What is said of matrices that are read as vectors, and of vectors that are read as matrices."""
     matrices = {line.product[0] for line in cell.lines if line.product}
+    products: dict[int, list[tuple[str, str]]] = {}  # by equation: matrices that are multiplied without @
     for name, shape in parameters.items():
-        if len(shape) != (2 if name in matrices else 1):
-            kind = "a matrix (rows, columns)" if name in matrices else "a vector"
-            line = reader(cell, name, computed)
-            yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
+        if len(shape) == (2 if name in matrices else 1):
+            continue
+        line = reader(cell, name, computed)
+        found = cell.by_name.get(line)
+        if len(shape) == 2 and found and found.op == "mul" and line in cell.places:
+            products.setdefault(cell.places[line].number, []).append((name, line))
+            continue
+        kind = "a matrix (rows, columns)" if name in matrices else "a vector"
+        yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
+    for group in products.values():
+        written = [f"`{name} @ {_other(cell.by_name[line], name)}`" for name, line in group]
+        named = ", ".join(f"{name} has shape {parameters[name]}" for name, _ in group)
+        told = f"{named}: * multiplies unit by unit; a matrix times a vector is written {', '.join(written)}"
+        yield pointed(told, cell.places, group[0][1], group[0][0])
+
+
+def _other(line: Line, name: str) -> str:
+    """The factor of a product beside `name`."""
+    other = next((str(one) for one in line.operands if one != name), name)
+    return other if other.isidentifier() else f"({other})"
 
 
 def beyond_the_end(line: Line, width: int) -> str:
