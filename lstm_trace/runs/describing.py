@@ -167,7 +167,7 @@ def _gate(stage: Stage, name: str) -> str:
     """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
     for line in stage.cell.lines:
         if line.assigned and name in stage.through(line):
-            return line.name.removeprefix("z_").removesuffix("_t")
+            return line.name.removesuffix("_t") if line.name.endswith("_t") else line.name.removeprefix("z_")
     return ""
 
 
