@@ -17,6 +17,7 @@ from pydantic_core import to_json
 
 from ..base.arrays import Array
 from ..base.files import written
+from ..base.text.spreadsheet import guarded
 from ..formulas.numbers import EXACT, Style
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
@@ -26,8 +27,6 @@ from .writers import DIALECTS, Dialect, Job
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
 PIECE = 1 << 12
 WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
-#: How a spreadsheet's formula may begin (OWASP, "CSV injection").
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write(job: Job, path: str | Path) -> None:
@@ -139,14 +138,9 @@ def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _guarded(text: str, dialect: Dialect) -> str:
-    """A printable text, with ' before it where a spreadsheet would run it as a formula."""
-    return f"'{printable(text)}" if dialect.guard and text.startswith(FORMULA) else printable(text)
-
-
 def _text(cell: str, dialect: Dialect) -> str:
-    """A text cell, quoted where it must be (RFC 4180)."""
-    text = _guarded(cell, dialect)
+    """A text cell, never a formula, quoted where it must be (RFC 4180)."""
+    text = printable(guarded(cell))
     if any(mark in text for mark in (dialect.separator, '"', "\n", "\r")):
         return '"' + text.replace('"', '""') + '"'
     return text

@@ -20,23 +20,21 @@ from .suffixes import WRITERS, Writer
 class Dialect:
     """How a table is written as text.
 
-    bom: begin with a byte order mark, by which Excel knows UTF-8. guard: put ' before texts that a spreadsheet
-    would take for a formula.
+    bom: begin with a byte order mark, by which Excel knows UTF-8.
     """
 
     separator: str = ","
     decimal: str = "."
     newline: str = "\n"
     bom: bool = False
-    guard: bool = False
 
 
 #: `plain` is exact in every reader; the others are what Excel opens by a double click, in an English and in most
 #: continental European settings.
 DIALECTS = {
     "plain": Dialect(),
-    "excel": Dialect(newline="\r\n", bom=True, guard=True),
-    "excel-eu": Dialect(separator=";", decimal=",", newline="\r\n", bom=True, guard=True),
+    "excel": Dialect(newline="\r\n", bom=True),
+    "excel-eu": Dialect(separator=";", decimal=",", newline="\r\n", bom=True),
 }
 
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.text.spreadsheet import guarded
 from ..errors import OptionError
+from ..printable import printable
 from ..trace.rows import Part
 from ..trace.trace import Trace
 from .columns import Coded, Column, joined
@@ -74,3 +76,13 @@ def _series(pd: Any, name: str, column: Column) -> Any:
     if name == VALID:
         return pd.arrays.BooleanArray(column > 0, empty) if empty.any() else column > 0
     return pd.arrays.IntegerArray(column, empty) if empty.any() else column
+
+
+def csv(frame: pd.DataFrame) -> str:
+    """A frame as CSV, without its index; no text of it is a formula for a spreadsheet."""
+    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(_cell))
+    return printable(texts.rename(columns=guarded).to_csv(index=False, lineterminator="\n"))
+
+
+def _cell(value: Any) -> Any:
+    return guarded(value) if isinstance(value, str) else value

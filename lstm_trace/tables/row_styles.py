@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, word
+from ..base.text.spreadsheet import guarded
 from ..printable import json_text, printable
 
 
@@ -28,6 +29,8 @@ class RowStyle(NamedTuple):
 
 def _csv_cell(value: Any) -> str:
     """Floats with the digits that read back equal; nothing for None."""
+    if isinstance(value, str):
+        return guarded(value)
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
@@ -53,7 +56,7 @@ def _json_floats(values: Array) -> list[Any]:
 
 
 def _csv_text(value: str) -> str:
-    return _csv_row((), [value, ""]).removesuffix(",\n")  # an empty text alone would be quoted
+    return _csv_row((), [guarded(value), ""]).removesuffix(",\n")  # an empty text alone would be quoted
 
 
 CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)

@@ -17,6 +17,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
 from lstm_trace.export.suffixes import WRITERS
 from lstm_trace.export.writers import Job, export
+from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 
 from ..frames.test_types import TOKENS, named
@@ -46,7 +47,11 @@ def written(folder: Path, suffix: str, trace: Trace, **options: Any) -> list[dic
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
     export(Job(trace, **options), folder / f"x{suffix}")
-    return read(folder / f"x{suffix}")
+    found = read(folder / f"x{suffix}")
+    if suffix in (".csv", ".tsv"):  # where no text may be a formula
+        assert "=cat" not in {row["token"] for row in found}
+        return [{key: "=cat" if cell == "'=cat" else cell for key, cell in row.items()} for row in found]
+    return found
 
 
 def cli(*arguments: Any) -> Result:
@@ -103,6 +108,31 @@ def test_without_them_the_columns_are_as_ever(tmp_path: Path) -> None:
     export(Job(stacked()), tmp_path / "x.csv")
     head = (tmp_path / "x.csv").read_text("utf-8").split("\n")[0]
     assert head == "layer,direction,t,batch,line,op,unit,value"
+
+
+def test_no_spreadsheet_runs_a_token(tmp_path: Path) -> None:
+    """In every text format, shape and dialect; numbers, also negative ones, are numbers."""
+    trace = named(stacked(layers=1))
+    for suffix, separator in ((".csv", ","), (".tsv", "\t")):
+        for shape in ("long", "wide", "worked"):
+            path = tmp_path / f"x{suffix}"
+            export(Job(trace, shape, title="@SUM(1)"), path)
+            with path.open(encoding="utf-8", newline="") as file:
+                rows = list(csv.reader(file, delimiter=separator))
+            cells = [cell for row in rows for cell in row]
+            assert {"'=cat", "'@SUM(1)"} <= set(cells)
+            for cell in cells:
+                assert not cell.startswith(("=", "+", "-", "@", "\t", "\r")) or float(cell) < 0
+
+
+def test_a_guarded_line_is_read_back(tmp_path: Path) -> None:
+    cell = {"equations": "h_t = tanh(-x_t)"}
+    trace = lt.run({}, [[1.0], [2.0]], cell=cell)
+    export(Job(trace), tmp_path / "x.csv")
+    assert ",'-x_t," in (tmp_path / "x.csv").read_text("utf-8")
+    read_back, remarks = read_external(tmp_path / "x.csv", trace)
+    assert remarks == []
+    assert (read_back["-x_t"] == trace["-x_t"]).all()
 
 
 def test_excel_runs_no_label(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from ...base.arrays import word
 from ...cell.network import layer_and_direction
 from ...formulas.blocks import Code
+from ...frames.frame import csv
 from ...printable import json_text, printable
 from ...report.formats.markdown import code, legible
 from ...trace.labels import label_at
@@ -233,5 +234,5 @@ def render(comparison: Comparison, form: str, title: str = "Difference", figures
 
         return page(verdict(comparison), sections(comparison), title, figures)
     if form == "csv":
-        return printable(frame(comparison).to_csv(index=False, lineterminator="\n"))
+        return csv(frame(comparison))
     return as_json(comparison) if form == "json" else markdown(comparison)

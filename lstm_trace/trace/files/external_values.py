@@ -20,6 +20,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.files import plain, read_bytes
+from ...base.text.spreadsheet import unguarded
 from ...errors import FileError, nearest, within
 from ..trace import Trace
 
@@ -92,7 +93,7 @@ def _told(like: Trace, scope: str, name: str, index: tuple[int, ...], unit: int 
 
 def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ...], int | None, Array]:
     """(scope, line, (t, b), unit, value) of one row; of a sum its column in place of (t, b). Raises FileError."""
-    name = str(entry.get("line", "")).strip()
+    name = unguarded(str(entry.get("line", "")).strip())
     column = _COLUMN.search(name)
     if name not in {n for values in like.lines.values() for n in values} and column:
         name = name[: column.start()]

@@ -129,10 +129,10 @@ def note(states: States) -> None:
 def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
     """Write a frame, as CSV or Parquet."""
     from ....base.files import written
-    from ....printable import printable
+    from ....frames.frame import csv
 
     with written(output, "wb") as file:
         if form == "parquet":
             frame.to_parquet(file, index=False)
         else:
-            file.write(printable(frame.to_csv(index=False, lineterminator="\n")).encode())
+            file.write(csv(frame).encode())
