@@ -47,7 +47,7 @@ def _of_units(trace: Trace, stage: Stage, name: str) -> bool:
 
 
 def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
-    """For how many values of a name, which has `wide`, there is to be room. alone: one of many hidden units is shown."""
+    """For how many of the `wide` values of a name there is to be room. alone: one of many hidden units is shown."""
     return 1 if alone and wide > UNITS and _of_units(trace, stage, name) else min(wide, UNITS)
 
 
