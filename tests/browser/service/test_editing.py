@@ -106,7 +106,8 @@ def test_equations_that_cannot_be_run_stay_to_be_put_right(page: Page) -> None:
     assert field.input_value() == wrong
     said = page.locator("#equations-failed").inner_text().splitlines()
     assert said == [
-        "the problem: equation 1: W_xi has shape (2, 2); line `W_xi * x_t` needs a vector",
+        "the problem: equation 1: W_xi has shape (2, 2): * multiplies unit by unit; a matrix times a vector is written "
+        "`W_xi @ x_t`",
         "    z_i = W_xi*x_t + W_hi @ h_prev + b_i",
         "          ^",
     ]
@@ -118,6 +119,39 @@ def test_equations_that_cannot_be_run_stay_to_be_put_right(page: Page) -> None:
     page.click("#undo")
     page.locator("#first-equations").wait_for(state="detached")
     assert field.input_value() == text
+
+
+PAPER_GRU = """z_t = sigmoid(W_z @ x_t + U_z @ h_prev + b_z)
+r_t = sigmoid(W_r @ x_t + U_r @ h_prev + b_r)
+n_t = tanh(W_n @ x_t + U_n @ (r_t * h_prev) + b_n)
+h_t = (1 - z_t) * n_t + z_t * h_prev
+carry: h_prev <- h_t
+output: h_t"""
+
+
+def test_equations_of_a_paper_are_told_how_they_are_typed_and_their_weights_stand_by_gate(opened: Opening) -> None:
+    page = opened("#bench?source=example:gru")
+    page.watched.expected.append("422")  # type: ignore[attr-defined]
+    assert page.locator("h1 .tag").count() == 0
+    page.locator("#equations summary").click()
+    field = page.locator("#equations-text")
+    field.fill(PAPER_GRU.replace("W_z @ x_t + U_z @ h_prev", "W_z x_t + U_z h_{t-1}"))
+    fault = page.locator("#equations-fault")
+    fault.wait_for()
+    said = fault.inner_text()
+    assert "W_z @ x_t" in said
+    assert "h_prev" in said
+    assert "invalid syntax" not in said
+    field.fill(PAPER_GRU)
+    page.locator("#shape-b_n").wait_for()
+    page.click("#apply")
+    page.locator("h1 .tag").wait_for()
+    settled(page)
+    assert page.locator("h1").inner_text().endswith("Equations of the cell: changed")  # its title may not be true of it any more
+    gates = [" ".join(name.split()) for name in page.locator(".gate-name").all_inner_texts()]
+    assert gates[:3] == ["Update gate", "Reset gate", "Weights of"]
+    page.click("#undo")
+    page.locator("h1 .tag").wait_for(state="detached")
 
 
 def test_a_new_name_is_a_weight_with_a_shape_or_a_slip(page: Page) -> None:

@@ -47,8 +47,7 @@ function useUndo(session, active) {
 function Summary({ run, said }) {
   const input = run.premises.find((one) => one.kind === "input");
   const [first] = run.stages;
-  const carried = Object.values(first.states)[0] ?? first.output;
-  const units = first.lines.find((line) => line.name === carried)?.width;
+  const units = first.lines.find((line) => line.name === first.output)?.width;
   const facts = [
     cellName(said, run.cell.kind, run.cell.title),
     said("bench.steps_n", { n: run.steps }),
@@ -100,7 +99,7 @@ export function Bench({ params, go, settings, choices, said, active = true, tell
   const marks = { values, before: values_before, pinned: values_pinned };
   return html`
     ${toolbar}
-    <div class="title"><h1>${item_title || run.title || said("bench.untitled")}</h1><${Summary} run=${run} said=${said} /></div>
+    <div class="title"><h1>${item_title || run.title || said("bench.untitled")}${state.entries[state.index].equations && html` <span class="tag">${said("bench.equations")}: ${said("bench.changed_equations")}</span>`}</h1><${Summary} run=${run} said=${said} /></div>
     <${FirstVisit} run=${run} pick=${pick} said=${said} />
     <div class=${`bench${wide ? " wide" : ""}`}>
       <section class="panel givens" aria-labelledby="givens-title"><${Givens} ...${shared} state=${{ ...state, premises }} count=${count} /></section>
