@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import secrets
 import time
 import urllib.error
 import urllib.parse
@@ -19,11 +21,13 @@ from ..errors import LstmTraceError
 #: Seconds to wait for an answer, or for more of one. What takes longer than a second is a job, which is asked about
 #: again and again; only an upload waits for as long as the server may take to read the file (10 s, or its `--seconds`).
 PATIENCE = 60.0
-#: How often a request that the server was too busy for is sent again.
-TRIES = 20
+#: Seconds in which a request that the server is too busy for is sent again, as often as the server wants it to be.
+STUBBORN = 120.0
 #: Bytes of a file that are read at once.
 PART = 1 << 20
 _BASE = "/api/v1"
+#: By which a server tells this program from others of the same address, so that they take turns.
+_NAME = secrets.token_urlsafe(9)
 
 
 class ServiceError(LstmTraceError):
@@ -69,7 +73,7 @@ class Connection:
             found = self._json("GET", f"/jobs/{quoted(job)}")
             if found["state"] == "done":
                 return found["result"]
-            if found["state"] != "running":
+            if found["state"] not in ("queued", "running"):
                 problem = found.get("problem") or {"detail": f"the job was {found['state']}"}
                 raise _refused(problem.get("status", 0), problem)
             time.sleep(pause)
@@ -79,7 +83,7 @@ class Connection:
     def _answer(
         self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
     ) -> Iterator[Any]:
-        headers = {"Accept": "application/json", "Prefer": "respond-async"}
+        headers = {"Accept": "application/json", "Prefer": "respond-async", "X-Client": _NAME}
         if isinstance(body, bytes):
             headers["Content-Type"] = "application/octet-stream"
         elif body is not None:
@@ -91,7 +95,8 @@ class Connection:
         url = f"{self.url.rstrip('/')}{_BASE}{path}{'?' if asked else ''}{asked}"
         if not url.startswith(("http://", "https://")):
             raise ServiceError(0, f"{self.url!r} is no address of a server; expected http://… or https://…")
-        for n in range(TRIES):
+        end = time.monotonic() + STUBBORN
+        while True:
             request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
             try:
                 with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
@@ -99,8 +104,9 @@ class Connection:
                     return
             except urllib.error.HTTPError as error:
                 with error:
-                    if error.code == 429 and n < TRIES - 1:
-                        time.sleep(min(float(error.headers.get("Retry-After") or 1), 10.0))
+                    if error.code == 429 and time.monotonic() < end:
+                        pause = min(float(error.headers.get("Retry-After") or 1), 10.0)
+                        time.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - so that not all come at once
                         continue
                     raise _refused(error.code, _document(error.read())) from None
             except (OSError, HTTPException) as error:

@@ -14,6 +14,7 @@ from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Workers
 from . import problems
+from .asking import Asking
 from .description import described
 from .disconnects import Disconnects
 from .jobs import Jobs
@@ -69,13 +70,22 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
         lifespan=lifespan,
-        responses={"4XX": {"model": problems.ProblemDocument, "description": "what is wrong"}},
+        responses={
+            429: {
+                "model": problems.ProblemDocument,
+                "description": "too much waits; send the request again after Retry-After",
+                "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
+            },
+            503: {"model": problems.ProblemDocument, "description": "the library or the runs cannot be used now"},
+            "4XX": {"model": problems.ProblemDocument, "description": "what is wrong"},
+        },
     )
     app.state.settings = settings
     problems.add_handlers(app)
     for router in (*ROUTERS, page.page_router()):
         app.include_router(router)
     app.add_middleware(Disconnects)
+    app.add_middleware(Asking)
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app

@@ -40,7 +40,7 @@ def described(app: FastAPI) -> dict[str, Any]:
 def _type_errors(replies: dict[str, Any]) -> None:
     """Errors are problem documents, which FastAPI does not know of."""
     for status, reply in replies.items():
-        if status.startswith("4") and "application/json" in reply.get("content", {}):
+        if status[0] in "45" and "application/json" in reply.get("content", {}):
             reply["content"][MEDIA] = reply["content"].pop("application/json")
 
 

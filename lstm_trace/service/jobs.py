@@ -15,23 +15,32 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from ..errors import LstmTraceError
-from ..workers import Progress
-from . import problems
+from ..workers import Asked, Progress, asked
+from . import log, problems
 from .json_body import JSON
 from .settings import Limits
 
-State = Literal["running", "done", "failed", "cancelled"]
+State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+def _patient() -> Asked:
+    """The request that is answered now; it waits for its turns without end."""
+    found = asked.get(None) or Asked()
+    found.patient = True
+    return found
 
 
 @dataclass(eq=False)
 class Job:
     """A computation that somebody waits for.
 
+    request: that it is for, which waits for its turn as long as that takes. ended_as: its state at the end.
     progress: between 0 and 1, None before the first report. reply: of a job that is done. error: of one that failed.
     """
 
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    state: State = "running"
+    request: Asked = field(default_factory=_patient)
+    ended_as: Literal["done", "failed", "cancelled"] | None = None
     progress: float | None = None
     reply: Response | None = None
     error: Exception | None = None
@@ -39,6 +48,11 @@ class Job:
     finished: anyio.Event = field(default_factory=anyio.Event)
     started: float = field(default_factory=time.monotonic)
     ended: float | None = None
+
+    @property
+    def state(self) -> State:
+        """What it does: where it has not ended, whether it waits for its turn."""
+        return self.ended_as or ("queued" if self.request.waiting else "running")
 
     @property
     def href(self) -> str:
@@ -126,7 +140,8 @@ class Jobs:
             The reply.
 
         Raises:
-            Exception: what `work` raises within the first second.
+            Exception: what `work` raises within the first second; BusyError then at the latest, since whoever has a
+                place in the queue keeps it.
         """
         job = Job()
         self._tasks.start_soon(self._carry_out, job, work)
@@ -169,26 +184,26 @@ class Jobs:
     def cancel(self, id: str) -> None:
         """Stop the job of that id, or drop the reply of one that is done. Raises HTTPException."""
         job = self.find(id)
-        if job.state == "running":
+        if job.ended_as is None:
             job.scope.cancel()
         else:
             del self._kept[id]
 
     async def _carry_out(self, job: Job, work: Callable[[Progress], Awaitable[Response]]) -> None:
+        asked.set(job.request)
         try:
             with job.scope:
                 job.reply = await work(job.report)
-                job.state, job.progress = "done", 1.0
+                job.ended_as, job.progress = "done", 1.0
         except Exception as error:
-            job.state = "failed"
+            job.ended_as = "failed"
             expected = isinstance(error, LstmTraceError)
             if job.id in self._kept and not expected:
-                problems.log(error)
+                log.unexpected(error)
             if job.id in self._kept or expected:  # frames hold the body and the call: 120 MB of a request of 64 MB
                 error.__traceback__ = error.__context__ = error.__cause__ = None
             job.error = error
-        if job.state == "running":
-            job.state = "cancelled"
+        job.ended_as = job.ended_as or "cancelled"
         job.ended = time.monotonic()
         job.finished.set()
         self._forget()

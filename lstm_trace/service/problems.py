@@ -6,10 +6,13 @@ answer is 500 and a traceback.
 
 from __future__ import annotations
 
+import os
+import re
 import sys
-import traceback
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -24,7 +27,9 @@ from ..printable import json_text, message
 from ..runs.errors import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
 from ..store.errors import LostFileError, StoreError, UnknownItemError
 from ..workers.errors import BusyError, DiedError, TooLongError
+from . import log
 
+PACKAGE = Path(__file__).parent.parent
 MEDIA = "application/problem+json"
 _READING = ("GET", "HEAD")
 _METHODS = (*_READING, "POST", "PUT", "PATCH", "DELETE")
@@ -58,6 +63,17 @@ ANSWERS: dict[type[BaseException] | int, Answer] = {
 }
 
 
+def _below(places: Iterable[str]) -> re.Pattern[str]:
+    """Paths below some folders, whatever stands behind them up to a space, a quote or a colon."""
+    known = {path for place in places for path in (place, os.path.realpath(place)) if path.strip("/")}
+    either = "|".join(re.escape(path.rstrip("/")) for path in sorted(known, key=len, reverse=True))
+    return re.compile(rf"(?:{either})(?:/[^\s'\":;,()]*)?(?![\w-])")
+
+
+#: Paths that a reply never shows: where Python, this package, its user and what it keeps for a moment are.
+_OURS = _below((sys.prefix, sys.base_prefix, str(PACKAGE), tempfile.gettempdir(), os.getcwd(), os.path.expanduser("~")))
+
+
 class ProblemDocument(BaseModel):
     """What went wrong, as the command line says it."""
 
@@ -73,7 +89,8 @@ class ProblemDocument(BaseModel):
 def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
     """The problem document of an error. method: of the request, since what is read and not there is 404."""
     status, slug, title = _answer(error, method)
-    told = [message(_said(problem)) for problem in shortened(_found(error))]  # before there are sentences of all
+    shown = shortened(_found(error))  # before there are sentences of all
+    told = [message(hidden(_said(problem))) for problem in shown]
     return {
         "type": f"/problems/{slug}",
         "title": title,
@@ -81,6 +98,11 @@ def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
         "detail": "\n".join(told),
         "problems": told,
     }
+
+
+def hidden(text: str) -> str:
+    """A text without the places of this machine: of a path below one of them only the name is left."""
+    return _OURS.sub(lambda found: found[0].rpartition("/")[2] or "…", text)
 
 
 def response(error: BaseException, method: str = "POST", headers: Mapping[str, str] | None = None) -> Response:
@@ -101,7 +123,7 @@ def add_handlers(app: FastAPI) -> None:
         return response(error, request.method, headers)
 
     async def unexpected(request: Request, error: Exception) -> Response:
-        log(error)
+        log.unexpected(error)
         return response(error)
 
     for kind in (LstmTraceError, RequestValidationError, HTTPException, ClientDisconnect):
@@ -118,12 +140,6 @@ def _allowed(request: Request) -> list[str]:
         for method in _METHODS
         if any(route.matches(scope | {"method": method})[0] is Match.FULL for route in routes)
     ]
-
-
-def log(error: BaseException) -> None:
-    """Print an unexpected error on stderr, with the traceback of the worker where it comes from one."""
-    notes = getattr(error, "__notes__", ())
-    print("".join(notes) or "".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
 
 
 def _answer(error: BaseException, method: str) -> Answer:

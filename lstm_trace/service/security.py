@@ -51,7 +51,7 @@ class Guard:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
         self.token = settings.token
-        self.most = settings.limits.body_bytes
+        self.limits, self.most = settings.limits, settings.limits.body_bytes
         self.cookie = f"lstm-trace-{settings.port}"  # a browser sends cookies to every port of a host
         host = f"[{settings.host}]" if ":" in settings.host else settings.host.lower()
         # with a token a foreign name is harmless: a browser that was led here by it has no cookie for it
@@ -71,6 +71,7 @@ class Guard:
             await send(message)
 
         try:
+            self._check_head(scope)
             self._check_host(headers)
             if (cookie := self._check_token(scope, headers)) is not None:
                 await _redirected(scope, cookie)(scope, receive, guarded)
@@ -83,6 +84,20 @@ class Guard:
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
         await self.app(scope, bounded(receive, self.most), guarded)
+
+    def _check_head(self, scope: Scope) -> None:
+        """Refuse an address or headers that are too large: they may arrive at once, and are whole then.
+
+        Raises HTTPException.
+        """
+        most, count = self.limits.head_bytes, self.limits.headers
+        address = len(scope.get("raw_path") or b"") + len(scope["query_string"])
+        if address > most:
+            raise HTTPException(414, f"the address has {address:,} bytes; up to {most:,} are read")
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        if address + size > most or len(scope["headers"]) > count:
+            said = f"{len(scope['headers']):,} headers of {size:,} bytes; up to {count} of {most:,} bytes are read"
+            raise HTTPException(431, f"the request has {said}")
 
     def _check_host(self, headers: Headers) -> None:
         """Refuse a request for another name than ours. Raises HTTPException."""

@@ -10,7 +10,8 @@ from urllib.parse import quote
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-_CHUNK = 1 << 20
+#: Bytes that are in memory for each client that reads slowly.
+_CHUNK = 1 << 18
 
 
 def attachment(name: str) -> dict[str, str]:

@@ -11,9 +11,10 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, cast
 from urllib.parse import quote
 
 import uvicorn
@@ -21,12 +22,20 @@ import uvicorn
 from ..base.os_errors import reason
 from ..errors import OptionError
 from ..workers import Workers
+from . import log
+from .connections import Connection, Connections
 from .settings import Limits, Settings
 
 #: Seconds that running requests have to end after the signal; then they are cancelled.
 GRACE = 3
 #: How many ports after one that is in use are tried, to name a free one.
 _NEIGHBOURS = 20
+#: Connections that the system holds until they are accepted, and how many are accepted before others are looked at.
+_BACKLOG, _AT_A_TIME = 1024, 64
+#: Tenths of a second between two looks at the connections.
+_LOOK = 5
+#: Descriptors that are of use: what the system allows beyond that is no reason for more.
+_DESCRIPTORS = 65_536
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -49,8 +58,13 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         from .app import create_app
 
         app = create_app(settings, workers)
+        connections = Connections(settings.limits, _descriptors())
         config = uvicorn.Config(
             app,
+            http=cast(Any, partial(Connection, all=connections)),  # called as a class is
+            h11_max_incomplete_event_size=settings.limits.head_bytes,
+            timeout_keep_alive=settings.limits.idle_seconds,
+            backlog=_AT_A_TIME,
             lifespan="off",  # below: uvicorn would print the traceback of what the start raises
             ws="none",
             log_config=None,  # setting it would close the handlers of every package of this process, and their streams
@@ -59,9 +73,10 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             server_header=False,
             timeout_graceful_shutdown=GRACE,
         )
-        server = _Server(config, lambda: ready(address(settings)))
+        server = _Server(config, connections, lambda: ready(address(settings)))
 
         async def run() -> None:
+            asyncio.get_running_loop().set_exception_handler(log.of_loop)
             async with app.router.lifespan_context(app):
                 await server.serve([listener])
 
@@ -87,7 +102,9 @@ def _workers(limits: Limits) -> Workers:
     return Workers(
         "lstm_trace.runs.warming:warm",
         at_once=limits.at_once,
+        of_one=max(limits.at_once - 1, 1),
         waiting=limits.waiting,
+        waiting_of_one=limits.waiting_of_one,
         wait_seconds=limits.wait_seconds,
         seconds=limits.seconds,
         way="start the server with a larger --seconds",
@@ -96,16 +113,40 @@ def _workers(limits: Limits) -> Workers:
     )
 
 
-class _Server(uvicorn.Server):
-    """A server that says when it answers, and leaves signals to us."""
+def _descriptors() -> int | None:
+    """How many files and connections this process may have open; as many as the system lets it allow itself."""
+    if sys.platform == "win32":
+        return None
+    import resource
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    wanted = _DESCRIPTORS if hard == unlimited else min(hard, _DESCRIPTORS)
+    if soft != unlimited and soft < wanted:
+        with suppress(OSError, ValueError):  # macOS allows less than it says
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return None if soft == unlimited else soft
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it answers, looks after its connections, and leaves signals to us."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections, ready: Callable[[], None]) -> None:
         super().__init__(config)
-        self._answers = ready
+        self._connections, self._answers = connections, ready
+
+    async def on_tick(self, counter: int) -> bool:
+        """Do what is done ten times a second."""
+        if counter % _LOOK == 0:
+            self._connections.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to listen."""
         await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(_BACKLOG)
         if self.started:
             self._answers()
 

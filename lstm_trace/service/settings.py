@@ -34,12 +34,15 @@ class Limits(BaseModel):
         default=20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
     )
     seconds: float = Field(default=10.0, gt=0, description="of a computation, after which it is stopped")
-    at_once: int = Field(default=2, gt=0, description="computations that run at the same time")
-    waiting: int = Field(
-        default=16, ge=0, description="computations that wait for their turn; beyond that the reply is 429"
+    at_once: int = Field(
+        default=3, gt=0, description="computations that run at the same time; of one client one less, but one at least"
     )
+    waiting: int = Field(
+        default=64, ge=0, description="computations that wait for their turn; beyond that the reply is 429"
+    )
+    waiting_of_one: int = Field(default=16, ge=0, description="of them those of one client")
     wait_seconds: float = Field(
-        default=5.0, ge=0, description="that a computation waits for its turn before the reply is 429"
+        default=30.0, ge=0, description="that a request waits for its turn where its reply is no job, before it is 429"
     )
     worker_bytes: int = Field(default=4_000 * _MB, gt=0, description="of memory that one computation may take")
     reply_within: float = Field(
@@ -62,6 +65,22 @@ class Limits(BaseModel):
     retry_after: int = Field(
         default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"
     )
+    connections: int = Field(
+        default=4_000,
+        gt=0,
+        description="that are open, or fewer where the system allows fewer files; beyond that an idle one is closed",
+    )
+    connections_of_one: int = Field(
+        default=1_000, gt=0, description="of one address, which may be a school's, or of 64 bits of IPv6"
+    )
+    head_bytes: int = Field(default=32_768, gt=0, description="of the address and the headers of a request")
+    headers: int = Field(default=100, gt=0, description="of a request")
+    head_seconds: float = Field(default=10.0, gt=0, description="in which the headers of a request must be there")
+    stalled_seconds: float = Field(
+        default=20.0, gt=0, description="that a body may stand still on its way, or a reply; bytes extend it"
+    )
+    least_rate: int = Field(default=2_000, gt=0, description="bytes a second of a body or reply that is slow")
+    idle_seconds: int = Field(default=5, gt=0, description="that a connection stays open without a request")
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from .resources import Resources
 
 OCTETS = "application/octet-stream"
 #: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
-_GATHERED = 1 << 20
+_GATHERED = 1 << 18
 
 
 @asynccontextmanager
@@ -31,19 +31,26 @@ async def received(request: Request, resources: Resources) -> AsyncIterator[Part
     Raises HTTPException for another type than OCTETS, TooLargeError, StoreError.
     """
     check_media(request, OCTETS)
-    new = await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
+    new: Part | None = None
     try:
         gathered = bytearray()
         async for content in request.stream():
             gathered += content
             if len(gathered) >= _GATHERED:
+                new = new or await _part(resources)  # not before: many bodies never come, and each would hold a file
                 await to_thread.run_sync(new.write, bytes(gathered))
                 gathered.clear()
+        new = new or await _part(resources)
         await to_thread.run_sync(new.write, bytes(gathered))
         yield new
     finally:
-        with CancelScope(shield=True):
-            await to_thread.run_sync(new.close)
+        if new is not None:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(new.close)
+
+
+async def _part(resources: Resources) -> Part:
+    return await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
 
 
 async def inspected(resources: Resources, path: Path, label: str) -> inspecting.Facts:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .pool import Workers
+from .pool import Asked, Workers, asked
 from .telling import Progress, tell
+from .turns import Client
 
-__all__ = ["Progress", "Workers", "tell"]
+__all__ = ["Asked", "Client", "Progress", "Workers", "asked", "tell"]

@@ -6,7 +6,7 @@ from ..errors import LstmTraceError
 
 
 class BusyError(LstmTraceError):
-    """All workers compute, and those who wait are too many, or waited too long."""
+    """All workers compute, and those who wait are too many, or this one waited too long and was no job."""
 
 
 class TooLongError(LstmTraceError):

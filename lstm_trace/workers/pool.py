@@ -1,4 +1,4 @@
-"""Workers: a few processes that compute, a short waiting room before them, and a time limit that kills.
+"""Workers: a few processes that compute, a fair queue before them, and a time limit that kills.
 
 The processes are our own rather than those of anyio's `to_process`: those are started within the first call (0.7 s for
 our imports) and dropped after five idle minutes, answer Ctrl-C in the terminal out of turn, throw away what is printed
@@ -7,8 +7,11 @@ on stderr, run the server's main module once more, and go on computing when the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import anyio
@@ -18,10 +21,30 @@ from .errors import BusyError, DiedError, TooLongError
 from .frames import pickled
 from .process import Process
 from .telling import Progress
+from .turns import Client, Place, Turns
 
 R = TypeVar("R")
 #: A worker that occupies more bytes after a call is replaced: memory that was freed in pieces does not come back.
 MOST_IDLE_BYTES = 600_000_000
+
+
+@dataclass(eq=False)
+class Asked:
+    """A request, which may lead to several calls, one after the other.
+
+    client: whose it is. patient: whether it waits for its turns without end, rather than `wait_seconds`. admitted:
+    whether one of its calls was let into the queue; the next ones have their place then. waiting: whether it waits
+    for a turn now.
+    """
+
+    client: Client = field(default_factory=Client)
+    patient: bool = False
+    admitted: bool = False
+    waiting: bool = False
+
+
+#: The request that a task works for.
+asked: ContextVar[Asked] = ContextVar("asked")
 
 
 class Workers:
@@ -30,9 +53,9 @@ class Workers:
     Args:
         warm: a function, `module:function`, which every process calls before its first call. It is named, since whoever
             starts processes need not import what they do.
-        at_once: how many compute at the same time.
-        waiting: how many more may wait for their turn.
-        wait_seconds: how long one waits for its turn.
+        at_once: how many compute at the same time. of_one: how many of one client; all of them if None.
+        waiting, waiting_of_one: how many more may wait for their turn, in all and of one client.
+        wait_seconds: how long one that is not patient waits for its turn.
         seconds: how long a computation may take. way: how to allow more, for the message where it takes longer.
         memory: bytes that a process may allocate.
         smaller: what makes a computation smaller, for the messages where it needs too much time or memory.
@@ -43,19 +66,21 @@ class Workers:
         warm: str = "",
         *,
         at_once: int = 2,
+        of_one: int | None = None,
         waiting: int = 16,
+        waiting_of_one: int = 16,
         wait_seconds: float = 5.0,
         seconds: float = 10.0,
         way: str = "",
         memory: int = 4_000_000_000,
         smaller: str = "",
     ) -> None:
-        self.warm, self.at_once, self.most_waiting = warm, at_once, waiting
+        self.warm, self.at_once = warm, at_once
         self.wait_seconds, self.seconds, self.way = wait_seconds, seconds, way
         self.memory, self.smaller = memory, smaller
-        self.waiting = 0
+        self.turns = Turns(at_once, of_one or at_once, waiting, waiting_of_one)
+        self._begins: dict[Place, anyio.Event] = {}
         self._stopped = False
-        self._turns = anyio.Semaphore(at_once, fast_acquire=True)
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         # a thread waits for each call; some more, for those that still notice that their process was killed
@@ -68,8 +93,8 @@ class Workers:
             self._idle.append(process)
 
     async def until_warm(self) -> None:
-        """Wait until the processes that nobody uses are warm. Raises DiedError."""
-        for process in list(self._idle):
+        """Wait until as many processes as one client may use are warm. Raises DiedError."""
+        for process in self._idle[: self.turns.of_one]:
             await to_thread.run_sync(process.wait_ready, limiter=self._threads)
 
     async def stop(self) -> None:
@@ -116,21 +141,33 @@ class Workers:
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """A turn to compute, in the order of asking. Raises BusyError."""
-        if self._turns.value == 0 and self.waiting >= self.most_waiting:
-            raise BusyError(f"{self.at_once} computations run and {self.waiting} wait; try again in a moment")
-        self.waiting += 1
+        """A turn to compute. Raises BusyError."""
+        given, turns = asked.get(None) or Asked(), self.turns
+        if not given.admitted and not turns.has_room(given.client):
+            raise BusyError(
+                f"{len(turns.running)} computations run and {len(turns.waiting)} wait; try again in a moment"
+            )
+        given.admitted = given.waiting = True
+        place = turns.ask(given.client)
         try:
-            with anyio.move_on_after(self.wait_seconds) as patience:
-                await self._turns.acquire()
-        finally:
-            self.waiting -= 1
-        if patience.cancelled_caught:
-            raise BusyError(f"waited {self.wait_seconds:g} s for other computations; try again in a moment")
-        try:
+            begins = self._begins[place] = anyio.Event()
+            self._begin()
+            with anyio.move_on_after(math.inf if given.patient else self.wait_seconds):
+                await begins.wait()
+            if not place.begun:
+                raise BusyError(f"waited {self.wait_seconds:g} s for other computations; try again in a moment")
+            given.waiting = False
             yield
         finally:
-            self._turns.release()
+            given.waiting = False
+            self._begins.pop(place, None)
+            turns.leave(place)
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin every turn that can."""
+        while (place := self.turns.begin()) is not None:
+            self._begins[place].set()
 
     @asynccontextmanager
     async def _process(self) -> AsyncIterator[Process]:

@@ -29,13 +29,17 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, *arguments: str) -> Iterator[Server]:
-    """A server whose store is in `folder`; it is ended as by Ctrl-C, and must then end well."""
+def serving(folder: Path, *arguments: str, descriptors: int | None = None) -> Iterator[Server]:
+    """A server whose store is in `folder`; it is ended as by Ctrl-C, and must then end well.
+
+    descriptors: how many it may have, files and connections.
+    """
+    bound = () if descriptors is None else ("sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh")
     environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", "OPENBLAS_NUM_THREADS": "1"}
     given = () if "--store" in arguments else ("--store", f"sqlite:///{folder}/store.db")
     with (folder / "serve.log").open("w") as log:
         process = subprocess.Popen(  # noqa: S603
-            [sys.executable, "-m", "lstm_trace", "serve", "--no-open", "--port", "0", *given, *arguments],
+            [*bound, sys.executable, "-m", "lstm_trace", "serve", "--no-open", "--port", "0", *given, *arguments],
             stdout=subprocess.PIPE, stderr=log, text=True, env=environment, cwd=folder, start_new_session=True,
         )  # fmt: skip
         assert process.stdout is not None

@@ -175,7 +175,7 @@ def test_two_at_once_then_a_waiting_room_then_busy() -> None:
             for k in range(6):
                 tasks.start_soon(one, workers, k)
                 await anyio.sleep(0.01)
-        assert workers.waiting == 0
+        assert not workers.turns.waiting
 
     began = time.monotonic()
     with_workers(test, at_once=2, waiting=2, wait_seconds=5)

@@ -32,7 +32,7 @@ _PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlche
 )
 @click.option("--token", envvar="LSTM_TRACE_TOKEN", help="What requests must show [$LSTM_TRACE_TOKEN].")
 @click.option("--seconds", type=click.FloatRange(0, min_open=True), help="Time of a computation at most (10).")
-@click.option("--at-once", type=click.IntRange(1), help="Computations at the same time (2).")
+@click.option("--at-once", type=click.IntRange(1), help="Computations at the same time (3); of one client one less.")
 @click.option("--open/--no-open", "browser", default=True, help="Open the browser, where there is a screen.")
 def command(
     sources: tuple[str, ...],

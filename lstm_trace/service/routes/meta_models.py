@@ -70,6 +70,7 @@ class Choices(BaseModel):
     notations: list[str]
     arithmetics: list[str] = Field(description="common ones; docs/arithmetic.md has all")
     formats: list[FileKind]
+    models: list[str] = Field(description="suffixes of the model files that this server can read")
     plots: Plots
 
 
@@ -103,7 +104,9 @@ class Accepted(BaseModel):
 
     id: str
     href: str
-    state: Literal["running", "done", "failed", "cancelled"]
+    state: Literal["queued", "running", "done", "failed", "cancelled"] = Field(
+        description="queued: it waits for its turn, as long as that takes"
+    )
 
 
 class JobRecord(Accepted):

@@ -2,7 +2,8 @@
 // asked again; anything else that is not well becomes an ApiError with the message that the command line gives.
 
 export const BASE = "/api/v1";
-const RETRIES = 6; // with the pauses below about five seconds, as long as a request may wait in the server's own queue
+const STUBBORN = 120_000; // milliseconds in which a busy server is asked again
+const NAME = Math.random().toString(36).slice(2); // by which the server tells pages of one address apart: they take turns
 const FIRST_POLL = 120, LAST_POLL = 1000; // milliseconds between two looks at a job
 
 /** What the server refused, as its problem document says it; status 0 where no answer came at all. */
@@ -53,17 +54,17 @@ async function read(reply) {
 }
 
 async function asked(method, url, { signal, ...rest }) {
-  for (let left = RETRIES; ; left -= 1) {
+  for (const end = performance.now() + STUBBORN; ;) {
     let reply;
     try {
-      reply = await fetch(url, { method, signal, headers: { accept: "application/json", ...rest.headers }, body: rest.body });
+      reply = await fetch(url, { method, signal, headers: { accept: "application/json", "x-client": NAME, ...rest.headers }, body: rest.body });
     } catch (error) {
       if (signal?.aborted) throw error;
       seen(false);
       throw new ApiError({ title: "The server does not answer." });
     }
     seen(true);
-    if (reply.status !== 429 || left === 0) return reply;
+    if (reply.status !== 429 || performance.now() > end) return reply;
     await pause(1000 * (Number(reply.headers.get("retry-after")) || 1) * (0.7 + 0.6 * Math.random()), signal);
   }
 }
