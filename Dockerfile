@@ -5,7 +5,7 @@ FROM docker.io/library/python:3.13-slim
 WORKDIR /source
 COPY pyproject.toml README.md LICENSE ./
 COPY lstm_trace lstm_trace
-RUN pip install --no-cache-dir '.[serve,postgres,xlsx,pdf,parquet,jit]' \
+RUN pip install --no-cache-dir '.[serve,models,postgres,xlsx,pdf,parquet,jit]' \
  && useradd --create-home --uid 10001 service \
  && install -d -o service /data
 USER service

@@ -106,7 +106,7 @@ bench: .venv/frameworks ## speed against the peers, as ratios
 
 .venv/serve: .venv/core
 	@echo 'Installing FastAPI, uvicorn and SQLAlchemy into .venv: less than a minute …' >&2
-	@$(PIP) install -e '.[serve,xlsx,pdf,parquet]'
+	@$(PIP) install -e '.[serve,models,xlsx,pdf,parquet]'
 	@touch $@
 
 .venv/browser: .venv/test

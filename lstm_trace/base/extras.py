@@ -31,6 +31,15 @@ REQUIREMENTS = {
 }
 
 
+#: Who reads the messages: whoever installs packages here, or somebody elsewhere, whom a server answers.
+_audience = {"elsewhere": False}
+
+
+def speak_to_others() -> None:
+    """Let messages say what somebody elsewhere can do, and nothing of this machine: this process works for a server."""
+    _audience["elsewhere"] = True
+
+
 def missing(what: str, package: str, instead: str = "", others: Sequence[str] = ()) -> str:
     """The message that `what` needs a package which is not installed. instead: what to do without it. others: as it.
 
@@ -42,6 +51,8 @@ def missing(what: str, package: str, instead: str = "", others: Sequence[str] = 
     named = (
         f"the packages {', '.join(others)} and {package}, which are" if others else f"the package {package}, which is"
     )
+    if _audience["elsewhere"]:
+        return f"{what} needs {named} not installed on this server: ask whoever runs it to install that{way}"
     return f"{what} needs {named} not installed: {_install([REQUIREMENTS[name] for name in packages])}{way}"
 
 

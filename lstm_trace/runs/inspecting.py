@@ -38,6 +38,9 @@ from .holding import check_values
 
 Facts = dict[str, Any]
 ROOMS = ".rooms"
+YAML = (".yaml", ".yml")
+#: Bytes of a problem in YAML: numbers of 20 MB took longer to read than any computation may.
+MOST_YAML = 4_000_000
 
 
 def inspect(path: str, label: str) -> Facts:
@@ -92,6 +95,11 @@ def _facts(name: str) -> Facts:
     content = read_bytes(name)
     if not content.strip():
         raise FileError(f"{name}: the file is empty")
+    if Path(name).suffix.lower() in YAML and len(content) > MOST_YAML:
+        raise FileError(
+            f"{name}: {len(content):,} bytes of YAML; a server reads up to {MOST_YAML:,}, since each million takes "
+            "half a second: save it as .json, or the weights as .npz or .safetensors"
+        )
     if trace_json.looks_like_one(content):
         return _trace(name, trace_file.load(name, content))
     return _problem(name, content)

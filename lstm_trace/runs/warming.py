@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from tempfile import TemporaryDirectory
 
+from ..base.extras import speak_to_others
 from . import comparing, inspecting, printing, reading, running
 from .kept import Bounds
 
@@ -14,6 +15,7 @@ _OTHERS = (comparing, inspecting, printing)
 
 def warm() -> None:
     """Make the run of an example, and look at it as the page does: the first of each takes 50 to 200 ms."""
+    speak_to_others()
     look = reading.Look()
     bounds = Bounds(values=1_000_000, live=64, runs=1, bytes=1_000_000)
     with TemporaryDirectory() as folder:

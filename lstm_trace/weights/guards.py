@@ -20,6 +20,8 @@ RATIO = 100
 SMALL = 1 << 24
 #: Bytes of an entry that are held at a time where only its checksum is wanted.
 PIECE = 1 << 20
+#: What can be done with a file whose reader is not there.
+ARRAYS = "save its arrays as .safetensors or .npz"
 #: The record at the end of a zip file; the fifth field is the number of entries.
 _END = struct.Struct("<4s4H2LH")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ READERS: dict[str, str] = {
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
 }
+#: The package that a reader needs; those of no row need none.
+NEEDS = {"formats.torch": "torch", "formats.keras": "h5py", "onnx.reader": "onnx"}
 #: Files that are known and not read, with what to do instead.
 REFUSED = {
     ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
@@ -31,6 +34,11 @@ REFUSED = {
     ".pickle": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
     ".joblib": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
 }
+
+
+def readable() -> list[str]:
+    """The suffixes of the model files that can be read here, with the packages that are installed."""
+    return [suffix for suffix, reader in READERS.items() if reader not in NEEDS or find_spec(NEEDS[reader])]
 
 
 def is_model(path: str | Path) -> bool:
@@ -72,4 +80,6 @@ def _layout(given: str | Mapping[str, Any] | Layout | None) -> Layout | None:
     return None if given is None else layout(given)
 
 
-__all__ = ["READERS", "Found", "Layout", "as_asked", "check_any", "choose", "is_model", "layout", "read_model"]
+__all__ = [
+    "READERS", "Found", "Layout", "as_asked", "check_any", "choose", "is_model", "layout", "read_model", "readable",
+]  # fmt: skip

@@ -18,6 +18,7 @@ USERS = (
     "torch",
     "keras",
     "onnx",
+    "models",
     "parquet",
     "corpus",
     "probe",
@@ -63,3 +64,14 @@ def test_without_pip_the_command_is_uv(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda p: p.name)
 def test_no_page_installs_from_an_index_that_does_not_have_us(page: Path) -> None:
     assert not re.search(r"(install|inject|uvx?|add) '?lstm-trace", page.read_text("utf-8"))
+
+
+def test_whom_a_server_answers_is_told_what_they_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(extras._audience, "elsewhere", False)
+    extras.speak_to_others()
+    said = extras.missing("m.pt", "torch", "save its arrays as .npz")
+    assert said == (
+        "m.pt needs the package torch, which is not installed on this server: ask whoever runs it to install that, or "
+        "save its arrays as .npz"
+    )
+    assert "/" not in said

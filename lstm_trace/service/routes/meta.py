@@ -19,6 +19,7 @@ from ...report.content.notations import NOTATIONS
 from ...runs import describing, plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
+from ...weights.read import readable
 from ..json_body import JsonRoute
 from ..resources import Service
 from ..settings import Limits
@@ -112,6 +113,7 @@ def _choices() -> dict[str, Any]:
         "notations": list(NOTATIONS),
         "arithmetics": list(ARITHMETICS),
         "formats": [{"file": name, "options": list(file.options)} for name, file in FILES.items()],
+        "models": readable(),
         "plots": {"kinds": plotting.kinds(), "common": list(plotting.COMMON), "formats": list(plotting.FORMATS)},
     }
 

@@ -38,7 +38,7 @@ function Ticked({ ticks, names, compare, clear, said }) {
 }
 
 /** Stored problems, traces and models, and the examples. The address holds search, kind, tag and offset. */
-export function Library({ params, go, settings, said, active = true }) {
+export function Library({ params, go, settings, choices, said, active = true }) {
   const { kind = "", tag = "" } = params;
   const offset = Math.max(0, Number(params.offset) || 0);
   const [typed, setTyped] = useState(params.search ?? "");
@@ -99,7 +99,7 @@ export function Library({ params, go, settings, said, active = true }) {
     </div>
     <${Ticked} ticks=${ticks} names=${names} compare=${compare} clear=${() => setTicks([])} said=${said} />
     <${Fault} error=${listed.error ?? examples.error} retry=${() => setVersion(version + 1)} said=${said} />
-    ${empty && html`<div class="panel empty">${filtered ? html`<p>${said("library.no_match")}</p>` : html`<h2>${said("library.empty")}</h2><p>${said("library.empty_about")}</p>`}</div>`}
+    ${empty && html`<div class="panel empty">${filtered ? html`<p>${said("library.no_match")}</p>` : html`<h2>${said("library.empty")}</h2><p>${said("library.empty_about", { models: choices.models.join(", ") })}</p>`}</div>`}
     <table class="items" role="table" aria-busy=${listed.loading && kind !== "example"} aria-label=${said("library.heading")}>
       <thead role="rowgroup"><tr role="row">
         <th role="columnheader" scope="col" class="tick"><span class="unseen">${said("library.choose")}</span></th><th role="columnheader" scope="col" class="left">${said("library.title")}</th>

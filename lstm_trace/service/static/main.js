@@ -46,7 +46,7 @@ function useRoute() {
 }
 
 function useChoices() {
-  const [choices, setChoices] = useState({ languages: [], notations: [], arithmetics: [], formats: [] });
+  const [choices, setChoices] = useState({ languages: [], notations: [], arithmetics: [], formats: [], models: [] });
   const [error, setError] = useState(null);
   const load = useCallback(() => { setError(null); get("/choices").then(setChoices, setError); }, []);
   useEffect(load, []);

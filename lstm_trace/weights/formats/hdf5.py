@@ -23,7 +23,7 @@ import numpy as np
 
 from ...base.extras import missing
 from ...errors import FileError, MissingError
-from ..guards import afford, checked_shape, entries
+from ..guards import ARRAYS, afford, checked_shape, entries
 from ..lazy import Lazy, widened
 from .hdf5_reader import FAULTS, RefusedError, Stored
 
@@ -106,7 +106,7 @@ def opened(path: str | Path, where: str, entry: str = "", size: int = 0) -> Iter
     except ValueError:  # something else by that name
         there = False
     if not there:
-        raise MissingError(missing(where, "h5py"))
+        raise MissingError(missing(where, "h5py", ARRAYS))
     size = size or os.stat(path).st_size
     with _child(path, entry, size, where) if interpreter() else _here(path, entry, where) as answers:
         table = answers.table()

@@ -13,7 +13,7 @@ from ...base.extras import missing
 from ...errors import FileError, MissingError
 from ..find import find
 from ..found import Found
-from ..guards import archive, check_intact, entries
+from ..guards import ARRAYS, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
 from ..lazy import Lazy
 
@@ -76,7 +76,7 @@ def load(path: Path) -> Any:
     try:
         import torch
     except ImportError:
-        raise MissingError(missing(str(path), "torch")) from None
+        raise MissingError(missing(str(path), "torch", ARRAYS)) from None
     if mapped:
         with archive(path) as opened:  # torch maps the file and never looks at a checksum
             check_intact(opened, path)

@@ -13,7 +13,7 @@ import numpy as np
 from ...base.extras import missing
 from ...base.os_errors import reason
 from ...errors import FileError, MissingError
-from ..guards import afford, checked_shape, entries, told
+from ..guards import ARRAYS, afford, checked_shape, entries, told
 from ..lazy import Lazy
 from .fold import NotConstant
 
@@ -130,7 +130,7 @@ def load(path: Path) -> tuple[Any, Tensors]:
     try:
         import onnx
     except ImportError:
-        raise MissingError(missing(str(path), "onnx")) from None
+        raise MissingError(missing(str(path), "onnx", ARRAYS)) from None
     from google.protobuf.message import DecodeError  # what onnx is written with
 
     stored = path.stat().st_size
