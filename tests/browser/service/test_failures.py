@@ -92,3 +92,45 @@ def test_that_a_run_was_saved_is_not_said_beside_another(opened: Opening, empty:
         const { items } = await (await fetch("/api/v1/library")).json();
         for (const { id } of items) await fetch(`/api/v1/library/${id}`, { method: "DELETE" });
     }""")
+
+
+def test_a_busy_server_is_asked_again_and_the_value_stays(page: Page) -> None:
+    page.watched.expected.append("status of 429")  # type: ignore[attr-defined]
+    left = [4]
+
+    def busy(route: Route) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            route.continue_()
+            return
+        problem = '{"title": "Busy", "detail": "3 computations run and 64 wait; try again in a moment"}'
+        route.fulfill(status=429, content_type="application/problem+json", headers={"retry-after": "1"}, body=problem)
+
+    page.route("**/edits", busy)
+    typed(page, XI, "0.77")
+    page.wait_for_timeout(1500)
+    assert cell(page, XI).inner_text() == "0.77"  # while it waits
+    page.wait_for_function("() => !document.querySelector('[aria-busy=true], .fault')")
+    settled(page)
+    assert left[0] < 0
+    assert cell(page, XI).inner_text() == "0.77"
+    assert page.locator(".fault").count() == 0
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_message_in_a_narrow_column_can_be_read(opened: Opening, width: int) -> None:
+    page = opened("#bench?source=example:q22", width=width)
+    page.watched.expected.append("status of 503")  # type: ignore[attr-defined]
+    text = "waited for other computations, of which there are many now; try again in a moment"
+    problem = f'{{"title": "Busy", "detail": "{text}"}}'
+    page.route(
+        "**/edits", lambda route: route.fulfill(status=503, content_type="application/problem+json", body=problem)
+    )
+    typed(page, XI, "0.77")
+    box = page.locator(".givens .fault")
+    box.get_by_text(text).wait_for()
+    size, said = box.bounding_box(), box.locator("> :first-child").bounding_box()
+    assert size is not None
+    assert said is not None
+    assert said["width"] > 0.7 * size["width"]
+    assert size["height"] < 220
