@@ -25,7 +25,7 @@ import lstm_trace as lt  # noqa: E402
 
 from .. import ROOT  # noqa: E402
 from ..support.postgres import new_database  # noqa: E402
-from ..support.serving import Server, serving  # noqa: E402
+from ..support.serving import Server, following, serving  # noqa: E402
 
 EXAMPLES = ROOT / "lstm_trace" / "examples"
 Q22 = (EXAMPLES / "q22.yaml").read_bytes()
@@ -38,7 +38,7 @@ def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A client of a server, and the folder of the server's files."""
     folder = tmp_path_factory.mktemp("library")
     url = new_database(request.param, request, folder)
-    with serving(folder, "--store", url) as server, httpx.Client(base_url=server.api, timeout=30) as client:
+    with serving(folder, "--store", url) as server, following(server) as client:
         name = "store.files" if request.param == "sqlite" else "lstm-trace.files"
         yield client, folder / name
 
@@ -385,7 +385,7 @@ def test_a_server_that_is_killed_within_uploads(request: pytest.FixtureRequest, 
             for thread in threads:
                 thread.join()
     assert 20 < len(told) < 200
-    with serving(tmp_path) as server, httpx.Client(base_url=server.api) as client:
+    with serving(tmp_path) as server, following(server) as client:
         items = client.get("/library", params={"limit": 1000}).json()["items"]
         assert told.keys() <= {item["id"] for item in items}
         for item in items:
@@ -398,7 +398,7 @@ def test_a_server_that_is_killed_within_uploads(request: pytest.FixtureRequest, 
 
 
 def _upload(server: Server, kill: int, thread: int, told: dict[str, bytes]) -> None:
-    with httpx.Client(base_url=server.api, timeout=30) as client:
+    with following(server) as client:
         for n in range(25):
             content = Q22 + b"#" + bytes(str(n), "ascii") * 40_000 + b"\n# whole\n"
             try:

@@ -7,10 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .. import ROOT
 
@@ -58,3 +60,24 @@ def serving(folder: Path, *arguments: str, descriptors: int | None = None) -> It
                 raise
             process.stdout.close()
     assert code in (0, -signal.SIGKILL), (folder / "serve.log").read_text()
+
+
+def following(server: Server, under: str = "", timeout: float = 30) -> Any:
+    """An `httpx.Client` of a server's API, or what is `under` an address of it, that follows jobs.
+
+    What takes longer than a second is answered with 202 and a job, so on a busy machine anything may be. As users'
+    clients do, it waits then, and gives the reply that there would have been.
+    """
+    import httpx
+
+    class Client(httpx.Client):
+        def request(self, *args: Any, **given: Any) -> httpx.Response:
+            reply = super().request(*args, **given)
+            if reply.status_code != 202:
+                return reply
+            job = server.url + reply.headers["location"]
+            while super().request("GET", job).json()["state"] in ("queued", "running"):
+                time.sleep(0.05)
+            return super().request("GET", f"{job}/result")
+
+    return Client(base_url=server.api + under, timeout=timeout)

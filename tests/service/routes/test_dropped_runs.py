@@ -73,7 +73,7 @@ async def served(folder: Path, workers: Any, **limits: Any) -> AsyncIterator[tup
 async def ended(client: AsyncClient, href: str) -> Any:
     """The record of a job once it does not run."""
     with anyio.fail_after(10):
-        while (record := (await client.get(f"http://here{href}")).json())["state"] == "running":
+        while (record := (await client.get(f"http://here{href}")).json())["state"] in ("queued", "running"):
             await anyio.sleep(0.02)
     return record
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 
-from ...support.serving import serving
+from ...support.serving import following, serving
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -21,9 +20,9 @@ httpx = pytest.importorskip("httpx")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with (
         serving(tmp_path_factory.mktemp("served")) as server,
-        httpx.Client(base_url=f"{server.url}/api/v1", timeout=30) as client,
+        following(server) as found,
     ):
-        yield client
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -104,24 +103,9 @@ def test_who_prefers_it_gets_a_job(api: Any) -> None:
         for of, wide in widths.items()
         for gate in "ifco"
     }
-    run = api.post("/runs", json={"problem": {"weights": weights, "x": x}})
-    while run.status_code == 202:
-        time.sleep(0.1)
-        found = api.get(run.json()["href"].removeprefix("/api/v1"))
-        run = (
-            found
-            if found.json()["state"] == "running"
-            else api.get(f"{run.json()['href'].removeprefix('/api/v1')}/result")
-        )
-    place = f"/runs/{run.json()['id']}/plot/contribution"
+    run = api.post("/runs", json={"problem": {"weights": weights, "x": x}}).json()["id"]
     options = {"of": f"{steps - 1}/h_t[3]", "occlusion": "all"}
-    reply = api.get(place, params=options, headers={"Prefer": "respond-async"})
-    if reply.status_code == 202:
-        job = reply.json()["href"].removeprefix("/api/v1")
-        while api.get(job).json()["state"] == "running":
-            time.sleep(0.05)
-        assert api.get(job).json()["result"] == {"href": f"/api/v1{job}/result"}
-        reply = api.get(f"{job}/result")
+    reply = api.get(f"/runs/{run}/plot/contribution", params=options, headers={"Prefer": "respond-async"})
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/svg+xml")
 
 

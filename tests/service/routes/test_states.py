@@ -25,7 +25,7 @@ from lstm_trace.runs.states.opening import named  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 
 from ...support import corpora  # noqa: E402
-from ...support.serving import serving  # noqa: E402
+from ...support.serving import following, serving  # noqa: E402
 from ...tracking import planted  # noqa: E402
 
 COUNTER = f"c_t[{planted.COUNTER}]"
@@ -50,7 +50,7 @@ def client(folder: Path) -> Iterator[Any]:
     names = ("quotes", STRANGE, "other/quotes", "damaged")
     with (
         serving(folder, *(part for name in names for part in ("--states", str(folder / name)))) as server,
-        httpx.Client(base_url=f"{server.api}/states", timeout=30) as found,
+        following(server, "/states") as found,
     ):
         yield found
     log = (folder / "serve.log").read_text()
