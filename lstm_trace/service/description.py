@@ -31,7 +31,7 @@ def described(app: FastAPI) -> dict[str, Any]:
         for (method, path), (named, parameter) in NAMES.items():
             links = _links(found["paths"], _PREFIX + named, parameter)
             for status, reply in found["paths"].get(_PREFIX + path, {}).get(method, {}).get("responses", {}).items():
-                if status.startswith("2"):
+                if status in ("200", "201"):  # what 202 names is a job
                     reply["links"] = links
         app.openapi_schema = found
     return app.openapi_schema

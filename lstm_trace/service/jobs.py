@@ -160,8 +160,7 @@ class Jobs:
         if job.reply is not None:
             return job.reply
         self._kept[job.id] = job
-        record = json.dumps({"id": job.id, "href": job.href, "state": job.state})
-        return Response(record, 202, {"Location": job.href}, JSON)
+        return Response(job.text(), 202, {"Location": job.href}, JSON)
 
     def find(self, id: str) -> Job:
         """The job of that id. Raises HTTPException."""

@@ -47,7 +47,7 @@ def read(jobs: Jobs, id: str) -> dict[str, Any]:
 async def ended(jobs: Jobs, id: str) -> dict[str, Any]:
     """The record of a job once it does not run."""
     with anyio.fail_after(10):
-        while (found := read(jobs, id))["state"] == "running":
+        while (found := read(jobs, id))["state"] in ("queued", "running"):
             await anyio.sleep(0.02)
     return found
 
@@ -125,7 +125,7 @@ def test_progress_is_shown() -> None:
         reply = await jobs.follow(work)
         id = json.loads(bytes(reply.body))["id"]
         seen = []
-        while (found := read(jobs, id))["state"] == "running":
+        while (found := read(jobs, id))["state"] in ("queued", "running"):
             seen.append(found["progress"])
             await anyio.sleep(0.05)
         shown = [progress for progress in seen if progress is not None]

@@ -12,9 +12,10 @@ from ...runs.runs import RunId
 from ..json_body import JsonRoute
 from ..resources import Service
 from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
+from .meta_models import LATER
 from .views import Batch, Direction, Layer
 
-router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
 Run = Annotated[str, Query(max_length=100, description="id of a run")]
 
 

@@ -16,8 +16,9 @@ from ..json_body import JsonRoute
 from ..resources import Resources, Service
 from ..sent_file import LaterFile, attachment
 from .comparisons import Run, two
+from .meta_models import LATER
 
-router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 _PREFER = "`respond-async` (RFC 7240): what takes longer than a second is answered with 202 and a job"
 Prefer = Annotated[str, Header(description=_PREFER)]
 

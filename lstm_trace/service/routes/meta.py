@@ -23,7 +23,7 @@ from ...weights.read import readable
 from ..json_body import JsonRoute
 from ..resources import Service
 from ..settings import Limits
-from .meta_models import CellKind, CellText, Choices, Equations, Example, Health, JobRecord
+from .meta_models import LATER, CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 
 # What reads files is a plain function, which FastAPI calls in another thread: other requests do not wait for it.
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
@@ -68,7 +68,7 @@ def choices() -> Any:
     return _choices()
 
 
-@router.post("/equations", response_model=CellText)
+@router.post("/equations", response_model=CellText, responses=LATER)
 async def read_equations(service: Service, body: Equations) -> Response:
     """Read equations, and say what they need; a fault is answered with the row and a caret under the place."""
     return await service.jobs.reply(describing.equations, body.equations)

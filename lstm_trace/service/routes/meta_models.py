@@ -99,20 +99,25 @@ class CellText(BaseModel):
     output: str
 
 
-class Accepted(BaseModel):
-    """A computation that takes longer; follow it at `href`."""
+class JobRecord(BaseModel):
+    """A computation that takes longer than a second; follow it at `href`."""
 
     id: str
     href: str
     state: Literal["queued", "running", "done", "failed", "cancelled"] = Field(
         description="queued: it waits for its turn, as long as that takes"
     )
-
-
-class JobRecord(Accepted):
-    """A computation that took longer than a second."""
-
     progress: float | None = Field(description="between 0 and 1, where the computation says it")
     seconds: float = Field(description="since it was asked for, or until it ended")
     result: Any = Field(default=None, description="the reply of a job that is done; {href} where it is not JSON")
     problem: dict[str, Any] | None = Field(default=None, description="the problem document of a job that failed")
+
+
+#: Of a route whose reply is a job where it takes longer than a second.
+LATER: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": JobRecord,
+        "description": "it takes longer: follow the job, whose `result` is the reply",
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "the address of the job"}},
+    }
+}

@@ -14,9 +14,10 @@ from ...workers import Progress
 from ..description import documented
 from ..json_body import JSON, JsonRoute, check_media
 from ..resources import Resources, Service
+from .meta_models import LATER
 from .run_models import Run
 
-router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,

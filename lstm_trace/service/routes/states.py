@@ -13,9 +13,10 @@ from ...runs.states.opening import nowhere
 from ...workers import Progress
 from ..json_body import JSON, JsonRoute
 from ..resources import Resources, Service
+from .meta_models import LATER
 from .states_models import Active, Contexts, Sequences, StatesInfo, Text, UnitsTable
 
-router = APIRouter(prefix="/api/v1/states", tags=["states"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1/states", tags=["states"], route_class=JsonRoute, responses=LATER)
 
 Sequence = Annotated[str, Query(max_length=4000, description="the id of a sequence")]
 Unit = Annotated[str, Query(max_length=400, description="a unit of a line: c_t[35], 1/reverse/c_t[35]")]

@@ -11,9 +11,10 @@ from ...runs.reading import Look, Part
 from ...runs.runs import RunId
 from ..json_body import JsonRoute
 from ..resources import Service
+from .meta_models import LATER
 from .run_models import At, Picture, Premises, Step, Symbols, Values
 
-router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute)
+router = APIRouter(prefix="/api/v1/runs/{id}", tags=["runs"], route_class=JsonRoute, responses=LATER)
 ARROW = "application/vnd.apache.arrow.stream"
 
 Layer = Annotated[int | None, Query(description="from 0; may be left out where there is one")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -78,6 +79,16 @@ async def ended(client: AsyncClient, href: str) -> Any:
     return record
 
 
+async def described(client: AsyncClient, path: str) -> Any:
+    """What the description says of the reply 202 of a GET, as a schema that can stand alone."""
+    found = (await client.get("http://here/openapi.json")).json()
+    places = {re.sub("{address}", ".+", re.sub("{(id|file|kind)}", "[^/]+", place)): place for place in found["paths"]}
+    [place] = [given for form, given in places.items() if re.fullmatch(form, f"/api/v1{path.partition('?')[0]}")]
+    said = found["paths"][place]["get"]["responses"]["202"]
+    assert "Location" in said["headers"]
+    return said["content"]["application/json"]["schema"] | {"components": found["components"]}
+
+
 @pytest.mark.parametrize("path", [*(f"/runs/RUN{part}" for part in PARTS), "/diffs/map?a=RUN&b=RUN&line=h_t"])
 async def test_a_run_that_is_made_again_is_a_job(tmp_path: Path, path: str) -> None:
     """The reply is 202 while the dropped run is still made."""
@@ -86,6 +97,7 @@ async def test_a_run_that_is_made_again_is_a_job(tmp_path: Path, path: str) -> N
         kept.path(made.id).unlink()
         reply = await client.get(path.replace("RUN", made.id))
         assert reply.status_code == 202
+        pytest.importorskip("jsonschema").validate(reply.json(), await described(client, path))
         record = (await client.get(f"http://here{reply.json()['href']}")).json()
         assert (record["state"], record["progress"]) == ("running", 0.25)
         record = await ended(client, reply.json()["href"])
@@ -101,6 +113,7 @@ async def test_a_file_that_takes_long_is_a_job_for_those_who_prefer_it(tmp_path:
         assert (direct.status_code, len(direct.content) > 200) == (200, True)
         reply = await client.get(path, headers={"Prefer": "respond-async"})
         assert (reply.status_code, reply.headers["location"]) == (202, reply.json()["href"])
+        assert await described(client, path)
         record = await ended(client, reply.json()["href"])
         assert record["state"] == "done"
         for _ in range(2):  # as often as it is asked for, and even if the run is dropped
