@@ -8,6 +8,10 @@ does), and where there are too many the one goes first that has given the least 
 from __future__ import annotations
 
 import ipaddress
+import socket
+import struct
+import sys
+from itertools import islice
 from typing import Any
 
 import h11
@@ -19,6 +23,8 @@ from .settings import Limits
 RESERVED = 160
 #: Seconds in which a client that is in earnest goes on; what had progress within them is closed last.
 YOUNG = 1.0
+#: The value of SO_LINGER with which what was not sent is thrown away: on, for no seconds.
+_AT_ONCE = struct.pack("HH" if sys.platform == "win32" else "ii", 1, 0)
 #: Bytes of a body that are progress.
 _PROGRESS = 1 << 16
 _REFUSAL = (
@@ -61,7 +67,10 @@ class Connections:
         self._count = 0
 
     def made(self, new: Connection) -> None:
-        """Count one more; where these are too many, one ends: of that address, or of the one that has most."""
+        """Count one more; where these are too many, some end: of that address, or of the one that has most.
+
+        A sixteenth of them at once, as nginx ends 32: to look for one at each arrival took a third of all time.
+        """
         here = self._of.setdefault(new.address, set())
         here.add(new)
         self._count += 1
@@ -70,8 +79,10 @@ class Connections:
         elif len(here) <= self.most_of_one:
             return
         late = new.loop.time() - YOUNG
-        waiting = (one for one in here if not one.served)
-        min(waiting, key=lambda one: (one.since > late, one.answered, one.since), default=new).give_up(FULL)
+        order = sorted(here, key=lambda one: (one.since > late, one.answered, one.since))
+        waiting = (one for one in order if not one.served)
+        for one in list(islice(waiting, 1 + len(here) // 16)) or [new]:
+            one.give_up(FULL)
 
     def lost(self, one: Connection) -> None:
         """Hear that one is closed, or will be at once."""
@@ -172,7 +183,8 @@ class Connection(H11Protocol):
         """Close it, with a reply where one can still be read."""
         self._all.lost(self)
         what = self.waits_for
-        if what == "reply":
+        if what == "reply":  # without the option the system keeps for minutes what was not read
+            self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
             self.transport.abort()
             return
         begun = self.conn.trailing_data[0] if what == "head" else what and not self.cycle.response_started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -23,19 +23,25 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
-def sent_file(file: BinaryIO, media: str, name: str) -> StreamingResponse:
-    """The reply with an open file, which it closes.
+class SentFile(StreamingResponse):
+    """The reply with an open file, which it closes, even where the client goes before the first byte.
 
     Args:
         file: at its beginning.
         media: its type.
         name: under which it is saved.
-
-    Returns:
-        The reply.
     """
-    length = str(os.fstat(file.fileno()).st_size)
-    return StreamingResponse(_chunks(file), media_type=media, headers={**attachment(name), "Content-Length": length})
+
+    def __init__(self, file: BinaryIO, media: str, name: str) -> None:
+        length = str(os.fstat(file.fileno()).st_size)
+        chunks = iter(lambda: file.read(_CHUNK), b"")
+        super().__init__(chunks, media_type=media, headers={**attachment(name), "Content-Length": length})
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._file:
+            await super().__call__(scope, receive, send)
 
 
 class LaterFile(Response):
@@ -53,10 +59,4 @@ class LaterFile(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. Raises what opening it raises, before anything is sent."""
-        await sent_file(await self._opened(), self._media, self._name)(scope, receive, send)
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    with file:
-        while chunk := file.read(_CHUNK):
-            yield chunk
+        await SentFile(await self._opened(), self._media, self._name)(scope, receive, send)

@@ -23,7 +23,8 @@ import uvicorn
 from lstm_trace.service import log
 from lstm_trace.service.connections import Connection, Connections
 from lstm_trace.service.security import Guard
-from lstm_trace.service.server import _Server
+from lstm_trace.service.sent_file import SentFile
+from lstm_trace.service.server import _bound, _Server
 from lstm_trace.service.settings import Limits, Settings
 
 from ..support.asgi import ask
@@ -127,6 +128,41 @@ def test_a_reply_that_nobody_reads_is_dropped() -> None:
         while connections._of or time.monotonic() < end - 7:
             time.sleep(0.05)
             assert time.monotonic() < end, "it is still held"
+        with pytest.raises(ConnectionResetError):  # nor does the system hold what is left
+            list(iter(lambda: one.recv(65_536), b""))
+
+
+def test_a_file_is_closed_whose_client_goes_before_its_first_byte(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"x")
+    opened = (tmp_path / "file").open("rb")
+
+    async def waits(*_: Any) -> Any:
+        await asyncio.sleep(60)
+
+    async def run() -> None:
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(SentFile(opened, "text/plain", "file")(scope, waits, waits), 0.1)
+
+    asyncio.run(run())
+    assert opened.closed
+
+
+def test_a_slow_reader_takes_little_of_the_system() -> None:
+    """By itself it takes 4 MB of a reply that nobody reads."""
+    with _bound(socket.AF_INET, ("127.0.0.1", 0)) as listener, socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        one.connect(listener.getsockname())
+        served, _ = listener.accept()
+        taken, again = 0, time.monotonic() + 1  # until nothing more is taken for a while
+        with served:
+            served.setblocking(False)
+            while time.monotonic() < again:
+                try:
+                    taken += served.send(b"x" * 65_536)
+                except BlockingIOError:
+                    time.sleep(0.01)
+        assert taken < 1_500_000
 
 
 def test_what_is_slow_and_steady_is_served() -> None:

@@ -15,7 +15,7 @@ from ...runs.runs import RunId
 from ...store.labels import as_label, checked_tags, checked_title
 from ..json_body import JsonRoute
 from ..resources import Resources, Service
-from ..sent_file import sent_file
+from ..sent_file import SentFile
 from ..uploads import OCTETS, add_copy, inspected, received
 from .library_models import Change, Inspection, KeptItem, KeptRun, LibraryItem, LibraryPage, RunToKeep
 
@@ -118,7 +118,7 @@ def delete(service: Service, item: str) -> Response:
 def file(service: Service, item: str) -> StreamingResponse:
     """The file of an item, as it was uploaded."""
     found, content = service.store.item(item), service.store.open(item)
-    return sent_file(content, OCTETS, found["label"])
+    return SentFile(content, OCTETS, found["label"])
 
 
 async def _kept(
