@@ -1,10 +1,14 @@
-"""The size of a request's body, held against a limit before and while it is read."""
+"""The size of a request's body, held against a limit before and while it is read, and that of all in memory."""
 
 from __future__ import annotations
+
+from collections.abc import AsyncIterator
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
+
+from ..workers.errors import BusyError
 
 
 def check_length(headers: Headers, most: int, of: str = "body") -> None:
@@ -27,6 +31,57 @@ def bounded(receive: Receive, most: int, of: str = "body") -> Receive:
         return message
 
     return counted
+
+
+class Bodies:
+    """The bodies that are in memory while they arrive, and while their requests wait for a turn.
+
+    Sixteen requests of one client may wait, with 64 MB each. Small bodies are not counted, so that whoever sends many
+    large ones shuts nobody out who changes a number; of those there are no more than connections.
+
+    Args:
+        most: bytes of the large ones, all together.
+        small: bytes up to which a body is small.
+    """
+
+    def __init__(self, most: int, small: int) -> None:
+        self.most, self.small = most, small
+        self.held = 0
+
+    async def read(self, stream: AsyncIterator[bytes]) -> bytes:
+        """A whole body, which is held until it is dropped.
+
+        Args:
+            stream: its pieces, of a request whose body has a limit.
+
+        Returns:
+            The body.
+
+        Raises:
+            BusyError: where there are too many bytes.
+            Exception: what the stream raises.
+        """
+        body, counted = bytearray(), 0
+        try:
+            async for part in stream:
+                body += part
+                more = self._counted(body) - counted
+                others = self.held - counted  # without them it is bounded already
+                if more and others and self.held + more > self.most:
+                    raise BusyError(f"bodies of {self.held:,} bytes wait; try again in a moment")
+                counted += more
+                self.held += more
+            return bytes(body)
+        except BaseException:
+            self.held -= counted
+            raise
+
+    def drop(self, body: bytes) -> None:
+        """Hold a body no longer."""
+        self.held -= self._counted(body)
+
+    def _counted(self, body: bytes | bytearray) -> int:
+        return len(body) if len(body) > self.small else 0
 
 
 def _too_large(most: int, of: str) -> HTTPException:

@@ -17,6 +17,7 @@ from starlette.responses import Response
 from ..errors import LstmTraceError
 from ..workers import Asked, Progress, asked
 from . import log, problems
+from .bounded import Bodies
 from .json_body import JSON
 from .settings import Limits
 
@@ -95,6 +96,7 @@ class Jobs:
 
     def __init__(self, call: Callable[..., Awaitable[Any]], limits: Limits) -> None:
         self.call, self.limits = call, limits
+        self.bodies = Bodies(limits.waiting_bytes, limits.small_body_bytes)
         self._kept: dict[str, Job] = {}
         self._tasks: TaskGroup = anyio.create_task_group()
 

@@ -41,6 +41,9 @@ class Limits(BaseModel):
         default=64, ge=0, description="computations that wait for their turn; beyond that the reply is 429"
     )
     waiting_of_one: int = Field(default=16, ge=0, description="of them those of one client")
+    waiting_bytes: int = Field(
+        default=256 * _MB, gt=0, description="of bodies in memory, small ones left out; beyond that the reply is 429"
+    )
     wait_seconds: float = Field(
         default=30.0, ge=0, description="that a request waits for its turn where its reply is no job, before it is 429"
     )

@@ -7,7 +7,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ anyio = pytest.importorskip("anyio")
 pytest.importorskip("fastapi")
 
 from lstm_trace.service.asking import client  # noqa: E402
+from lstm_trace.service.bounded import Bodies  # noqa: E402
 from lstm_trace.service.jobs import Jobs  # noqa: E402
 from lstm_trace.service.problems import document  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
@@ -108,6 +109,31 @@ def test_another_client_is_served_beside_one_that_asks_for_much() -> None:
         assert time.monotonic() - began < 1.0
 
     with_jobs(test, at_once=2, of_one=1)
+
+
+async def sent(*sizes: int) -> AsyncIterator[bytes]:
+    for size in sizes:
+        yield bytes(size)
+
+
+def test_the_bodies_that_wait_have_a_limit_together() -> None:
+    async def test() -> None:
+        bodies = Bodies(1000, 100)
+        alone = await bodies.read(sent(600, 600))  # one alone is bounded elsewhere
+        for _ in range(50):
+            await bodies.read(sent(50, 50))  # a small one finds room
+        with pytest.raises(BusyError):
+            await bodies.read(sent(50, 51))
+        bodies.drop(alone)
+        first = await bodies.read(sent(200, 200))
+        with pytest.raises(BusyError):
+            await bodies.read(sent(90, 90, 90, 90, 90, 90, 90))
+        await bodies.read(sent(599))
+        bodies.drop(first)
+        bodies.drop(bytes(599))
+        assert bodies.held == 0
+
+    anyio.run(test)
 
 
 def test_who_asks() -> None:

@@ -56,10 +56,14 @@ async def _made(
 ) -> Response:
     """The reply with a run that a body describes; a worker reads the body, which may have millions of numbers."""
     check_media(request, JSON)
-    body = await request.body()
+    bodies = service.jobs.bodies
+    body = await bodies.read(request.stream())
 
     async def work(progress: Progress) -> Response:
-        made = await make(body, progress)
+        try:
+            made = await make(body, progress)
+        finally:
+            bodies.drop(body)
         return Response(made.reply, 201 if made.new else 200, {"Location": f"/api/v1/runs/{made.id}"}, JSON)
 
     return await service.jobs.follow(work)

@@ -138,3 +138,14 @@ async def test_a_trace_that_is_dropped_before_it_is_sent(tmp_path: Path) -> None
         reply = await client.get(f"/runs/{made.id}/download/trace.safetensors")
         assert (reply.status_code, reply.headers["content-length"]) == (200, str(len(content)))
         assert reply.content == content
+
+
+async def test_a_body_is_held_as_long_as_its_run_is_made(tmp_path: Path) -> None:
+    async with served(tmp_path, Slow(), reply_within=0.1, small_body_bytes=10, waiting_bytes=50) as (kept, client):
+        bodies = client._transport.app.state.resources.jobs.bodies  # type: ignore[attr-defined]
+        seen = []
+        kept._workers.call = lambda *args, progress=None: seen.append(bodies.held) or Slow.call(Slow(), *args)
+        for body, status in ((b'{"example": "q22"}', 201), (b'{"example": "none"}', 422), (b'{"example": 1}', 422)):
+            reply = await client.post("/runs", content=body, headers={"content-type": "application/json"})
+            assert (reply.status_code, seen.pop(0), bodies.held) == (status, len(body), 0)
+            seen.clear()
