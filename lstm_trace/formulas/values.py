@@ -261,7 +261,7 @@ class Values:
     def _near(self, leaf: Num) -> Exact:
         """A number as it is shown, where that is off by no more than rounding; the number itself otherwise."""
         shown, value = leaf.shown.fraction, fraction(leaf.value)
-        if leaf.key is None or shown is None or value is None or shown == value:
+        if not leaf.key or shown is None or value is None or shown == value:
             return value
         scope, name, *_ = leaf.key
         line = self.trace.stage(scope).cell.by_name.get(name)

@@ -71,7 +71,7 @@ class Writing(Naming):
 
     def _mn(self, printer: Any, node: Num) -> str:
         text = printer.number(node.shown)
-        if node.key is None:
+        if not node.key:  # of an equation, or what a condition comes to
             return f"<mn>{text}</mn>"
         return f'<mn data-address="{escape(place_of(self.trace, node.key).address(self.trace))}">{text}</mn>'
 

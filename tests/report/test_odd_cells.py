@@ -81,3 +81,18 @@ def test_a_readout_and_a_projection_are_no_units() -> None:
     assert "with 3 units reads" in trace.report("text")
     loss = readout.replace("output: y_t", "L = squared_error(y_t, 1)\noutput: L")
     assert "with 3 units reads" in traced(loss, W=np.ones((3, 2)), V=np.ones((1, 3))).report("text")
+
+
+@pytest.mark.parametrize("form", ["text", "md", "html", "tex", "typ"])
+def test_a_profile_without_a_finite_unit_has_no_table_of_units(form: str) -> None:
+    trace = traced("h_t = sqrt(-1 - h_prev * h_prev - x_t * x_t)\ncarry: h_prev <- h_t\noutput: h_t")
+    text = str(trace.report(form, detail="profile"))
+    assert "The largest values" not in text
+    assert "nan" in text
+
+
+def test_a_number_that_a_condition_comes_to_is_printed_without_an_address() -> None:
+    """`where(b, a, 0)` times a value is that value times what the condition comes to, which is no recorded number."""
+    trace = traced("z = W @ x_t\nh_t = (z * where(b, a, 0)) * x_t\noutput: h_t", W=np.eye(2), b=[0.5], a=[2.0])
+    assert lt.derivation(trace, "0/h_t[1]").value == 8.0
+    assert "8" in lt.derivation(trace, "0/h_t[1]").record()["shown"]

@@ -27,13 +27,13 @@ def units(c: Cells) -> Iterator[Block]:
     words = c.shown.words
     states = [(part, state) for part in c.found.parts for state in part.states]
     rows = [*_lists(c)]
-    if not states and not rows:
+    remembered = [*_some(c, long_memories(c.found))]
+    known = {_key(unit) for unit in remembered}
+    large = [unit for unit in _some(c, large_values(c.found)) if _key(unit) not in known]
+    if not (remembered or large or rows):
         return
     yield Heading(2, c.shown.said("profile.units"))
-    if states:
-        remembered = [*_some(c, long_memories(c.found))]
-        known = {_key(unit) for unit in remembered}
-        large = [unit for unit in _some(c, large_values(c.found)) if _key(unit) not in known]
+    if remembered or large:  # none where no unit has finite values alone
         names: list[Text] = [(Code(name),) for name in dict.fromkeys(state.name for _, state in states)]
         key = "profile.memory" if remembered else "profile.largest"
         yield Para(words.text(key, lines=words.listed(names), n=str(c.found.foreseen)), leads=True)

@@ -147,7 +147,7 @@ def test_equations_of_a_paper_are_told_how_they_are_typed_and_their_weights_stan
     page.click("#apply")
     page.locator("h1 .tag").wait_for()
     settled(page)
-    assert page.locator("h1").inner_text().endswith("Equations of the cell: changed")  # its title may not be true of it any more
+    assert page.locator("h1").inner_text().endswith("Equations of the cell: changed")  # so its title may be untrue
     gates = [" ".join(name.split()) for name in page.locator(".gate-name").all_inner_texts()]
     assert gates[:3] == ["Update gate", "Reset gate", "Weights of"]
     page.click("#undo")
