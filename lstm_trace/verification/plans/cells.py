@@ -105,7 +105,7 @@ def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fa
         for line in stage.lines:
             found = trace.lines[stage.scope][line.name]
             recorded = (trace.operand(stage.scope, o) for o in line.operands)  # all are: the whole run is
-            operands = [np.atleast_1d(operand) for operand in recorded if operand is not None]
+            operands = [operand for operand in recorded if operand is not None]
             with np.errstate(all="ignore"):
                 expected = np.asarray(OPS[line.op].array(operands, line.constants), found.dtype)
             expected = np.broadcast_to(expected, found.shape)
