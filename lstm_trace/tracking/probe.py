@@ -18,6 +18,7 @@ from ..base.arrays import Array
 from ..base.blas import at_most
 from ..base.extras import missing
 from ..cell.network import layer_and_direction
+from ..corpus.rows import checked_seed
 from ..corpus.told import Told
 from ..errors import OptionError
 from ..tables.explanation import Explanation
@@ -108,6 +109,7 @@ def probe(
     states: States, target: str, line: str | None, labels: str | Path | None, test: float, seed: int, max_steps: int
 ) -> Probe:
     """See `States.probe`."""
+    checked_seed(seed)
     needs_sklearn()
     layout = states.layout
     blocks = layout.chosen(line)

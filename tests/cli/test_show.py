@@ -66,7 +66,7 @@ def test_fits_the_screen(
     trace = stacked(
         **case, name="A title that is longer than anyone would give to an exercise, or to a model, on a good day"
     )
-    monkeypatch.setattr("lstm_trace.model.sources.open_source", lambda *_: trace)
+    monkeypatch.setattr("lstm_trace.model.sources.open_source", lambda *_, **__: trace)
     result = cli("trace")
     lines = result.output.splitlines()
     assert result.exit_code == 0
