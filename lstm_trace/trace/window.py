@@ -112,15 +112,23 @@ def rows(trace: Trace, which: slice | Array) -> Trace:
 
 
 def beside(parts: Sequence[Trace]) -> Trace:
-    """Steps of one trace as rows of one step, so that each matrix is read once."""
+    """Steps of one trace as rows of one step, so that each matrix is read once.
+
+    What one of them lacks is left out: a state whose line was not recorded is known before the first step alone.
+    """
     if len(parts) == 1:
         return parts[0]
     first = parts[0]
 
     def joined(kind: str, axis: int) -> dict[str, dict[str, Array]]:
-        every = [getattr(part, kind) for part in parts]
+        every: list[Premises] = [getattr(part, kind) for part in parts]
         return {
-            s: {n: np.concatenate([one[s][n] for one in every], axis) for n in here} for s, here in every[0].items()
+            scope: {
+                name: np.concatenate([one[scope][name] for one in every], axis)
+                for name in here
+                if all(name in one.get(scope, {}) for one in every)
+            }
+            for scope, here in every[0].items()
         }
 
     return replace(

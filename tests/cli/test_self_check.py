@@ -115,11 +115,11 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
-def longer(trace: lt.Trace, steps: int, rows: int) -> lt.Trace:
+def longer(trace: lt.Trace, steps: int, rows: int, **run: Any) -> lt.Trace:
     """Another input of that many steps and rows, through the same two layers in both directions."""
     x = np.random.default_rng(2).normal(size=(steps, rows, 3))
     weights = {f"{scope}/{n}": a for scope, here in trace.parameters.items() for n, a in here.items()}
-    return lt.run(weights, x, lengths=np.arange(rows) % steps + 1)
+    return lt.run(weights, x, lengths=np.arange(rows) % steps + 1, **run)
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -127,6 +127,17 @@ def test_what_is_right_is_never_refused(case: dict[str, Any]) -> None:
     assert first_failure(traced({}, **case)) is None
     assert first_failure(traced({"kind": "slstm"}, **case)) is None
     assert first_failure(lt.backward(traced({}, layers=1), output=np.ones((4, 2, 10)))) is None
+
+
+@pytest.mark.parametrize("steps", [5, LONG])
+@pytest.mark.parametrize(
+    "record",
+    [{"lines": ["h_t"]}, {"lines": ["f_t"]}, {"lines": ["h_t", "c_t"]}, {"layers": [0]}, {"layers": [1]},
+     {"steps": slice(3, None)}, {"lines": ["z_i"], "layers": [1], "steps": slice(1, 4)}],
+)  # fmt: skip
+def test_a_trace_of_a_part_is_not_refused(steps: int, record: dict[str, Any]) -> None:
+    """The state before the first step is known; before others it is where its line is recorded."""
+    assert first_failure(longer(traced({}), steps, 2, record=record)) is None
 
 
 @pytest.mark.parametrize(("steps", "rows"), [(1, 1), (1, 9), (4, 2), (5, 1), (6, 9), (LONG, 9)])
