@@ -20,6 +20,8 @@ _PUT = (
     "let put(x, y, anchor, turn, ..how, body) = place(top + left, dx: x * 1pt, dy: y * 1pt, rotate(turn * 1deg, "
     "origin: top + left, box(width: 0pt, align(anchor, box(text(..how, body))))))"
 )
+#: After an f, which begins the ligatures of Typst's font (ff, fi, ft), and before another letter of the same text.
+_JOINING = re.compile(r"(?<=f)(?=(?:<[^>]*>)*[a-z])(?![^<]*>)")
 _NO_BREAK = "\u00a0"
 _BASELINE = 'top-edge: "baseline", bottom-edge: "baseline"'
 
@@ -45,7 +47,7 @@ def expression(svg: str, width: str = "100%") -> str:
         return ""
 
     rest = _TEXT.sub(placed, svg)
-    image = f'image(bytes({_literal(rest)}), format: "svg", width: '
+    image = f'image(bytes({_literal(_unjoined(rest))}), format: "svg", width: '
     if not put:
         return f"{image}{width})"
     named = ", ".join(map(string, ("New Computer Modern", *fonts.families("".join(_TEXT.sub(r"\3", svg))))))
@@ -56,6 +58,18 @@ def expression(svg: str, width: str = "100%") -> str:
         f"let k = (k.ratio * size.width + k.length) / {wide:.0f}pt; "
         f"scale(k * 100%, origin: top + left, reflow: true, {whole}) }}) }}"
     )
+
+
+def _unjoined(svg: str) -> str:
+    """A picture without ligatures, by joiners of zero width: its style sheet cannot turn them off for this renderer.
+
+    A ligature takes the index of f into the letter, so that it is not lowered; and a text that has one gets no glyph of
+    another font for a sign that its own has not (⊙), as the letters of the two are then not counted alike.
+
+    >>> _unjoined("<text>left <tspan>f</tspan><tspan>t</tspan></text>").encode("ascii", "xmlcharrefreplace")
+    b'<text>lef&#8204;t <tspan>f&#8204;</tspan><tspan>t</tspan></text>'
+    """
+    return re.sub("<text.*?</text>", lambda found: _JOINING.sub("\u200c", found[0]), svg, flags=re.S)
 
 
 def _put(style: dict[str, str], x: float, y: float, turned: bool, letters: str) -> str:

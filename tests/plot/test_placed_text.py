@@ -112,3 +112,31 @@ def test_the_fields_of_a_png_have_one_colour_each() -> None:
             top, left = int(j * tall / 3), int(t * wide / 4)
             field = fields[top + 2 : top + int(tall / 3) - 2, left + 2 : left + int(wide / 4) - 2]
             assert (field == colours[t, j]).all()
+
+
+def _drawn(text: str) -> np.ndarray:
+    """A text of one line, as PNG has it: whether each pixel is dark."""
+    typst, image = pytest.importorskip("typst"), pytest.importorskip("PIL.Image")
+    svg = (
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 200 40" width="200" height="40"><style></style>'
+        f'<text class="label" x="5" y="20" font-size="16">{text}</text></svg>'
+    )
+    page = f"#set page(width: 200pt, height: 40pt, margin: 0pt)\n#{expression(svg)}"
+    return np.asarray(image.open(BytesIO(typst.compile(page.encode(), format="png"))).convert("L")) < 128
+
+
+@pytest.mark.parametrize("letter", ["f", "i"])
+def test_an_index_is_lowered_after_any_letter(letter: str) -> None:
+    """f and t are one glyph in Typst's font, which would stand on the line as a whole."""
+    rows = np.flatnonzero(_drawn(f'{letter}<tspan dy="8">t</tspan>').any(axis=1))
+    assert rows.max() >= 2 * (20 + 8) - 3  # two pixels for each of its picture
+
+
+@pytest.mark.parametrize("letters", ["seven", "left", "coffee", "fit", "attach", "The", "Quick"])
+def test_a_sign_of_another_font_is_drawn_beside_any_letters(letters: str) -> None:
+    """The circle is round at its right end; the box that stands for what has no glyph is as high there as anywhere."""
+    drawn = _drawn(f"{letters} ⊙")
+    columns = np.flatnonzero(drawn.any(axis=0))
+    sign = drawn[:, columns[np.flatnonzero(np.diff(columns) > 4)[-1] + 1] :]
+    (right,) = np.flatnonzero(sign.any(axis=0))[-1:]
+    assert sign[:, right].sum() < 0.7 * np.ptp(np.flatnonzero(sign.any(axis=1)))
