@@ -214,6 +214,8 @@ def test_status_says_which_parts_are_missing(folder: Path, tmp_path: Path) -> No
     lines = found.stdout.splitlines()[2:]
     assert sum(line.startswith("lines ") for line in lines) == 1
     assert max(len(line) for line in lines if not line.startswith("inputs")) <= 80
+    title = "A unit that counts quotation marks"
+    assert " ".join(found.stdout.split()).count(f"model {title}, lstm, ") == 1
 
 
 def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path) -> None:
@@ -229,10 +231,12 @@ def test_a_damaged_part_is_not_done_and_made_again(folder: Path, tmp_path: Path)
     assert ": 3 of 4 parts, " in found.stdout.splitlines()[0]
     assert found.stdout.splitlines()[1] == f"damaged   {damaged}"
     part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
+    assert "bytes of the parts are not read here: lstm-trace corpus verify reads" in invoke("status", states).stdout
     for arguments in (("--sample", 1), ("--sample", "all")):
         found = invoke("verify", states, *arguments)
         assert found.exit_code == 1
         assert f"- failed: {damaged}\n" in found.stdout
+        assert "No value of the sample is wrong" not in found.stdout
     found = invoke(*again)
     assert (found.exit_code, found.stderr) == (0, f"{part.name} is damaged, and is made again\n")
     assert ": 4 of 4 parts, " in found.stdout

@@ -344,3 +344,23 @@ def test_an_index_that_is_wrong_is_found(copied: Any) -> None:
     assert found.faults == ["_index.parquet does not say where the sequences of the input are"]
     with pytest.raises(FileError, match=r"has rows that part [0-9]+ has not"):
         copied.rows_of(int(table["seq_id"][0].as_py()))
+
+
+def test_a_sample_of_which_nothing_can_be_read_is_said_so(copied: Any) -> None:
+    for part in copied.folder.glob("part-*.parquet"):
+        whole = part.read_bytes()
+        part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
+    said = str(copied.verify(1))
+    assert "nothing of the sample could be compared; the run has 30 sequences" in said
+    assert "No value was compared." in said
+    assert "largest deviation" not in said
+    assert "is wrong" not in said
+
+
+def test_of_a_damaged_corpus_only_what_was_compared_is_right(copied: Any) -> None:
+    part = next(copied.folder.glob("part-*.parquet"))
+    whole = part.read_bytes()
+    part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
+    said = str(copied.verify(None))
+    assert "No value that was compared is wrong." in said
+    assert "of the sample" not in said

@@ -17,7 +17,8 @@ COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
 
 def explanation(found: CorpusVerification, most: int | None) -> Explanation:
     """The verdict, and the values that are wrong. most: None for numbers instead of texts with all their digits."""
-    notes = () if found.damages else ("No value of the sample is wrong." if found.values else "No value was compared.",)
+    right = "No value that was compared is wrong." if found.faults else "No value of the sample is wrong."
+    notes = () if found.damages else (right if found.values else "No value was compared.",)
     rows: list[tuple[Any, ...]] = [tuple(one) for one in found.damages]
     if most is not None:
         rows = [(*place, shortest(stored), shortest(wanted), bound) for *place, stored, wanted, bound in rows]
@@ -31,6 +32,9 @@ def _said(found: CorpusVerification) -> Iterator[str]:
         yield f"{len(found.faults) - FIRST:,} more such faults"
     listed = f"; the first {len(found.damages)} are listed" if found.wrong > len(found.damages) else ""
     verdict = "" if found.faults else f"{found.status}: "
+    if not found.steps:
+        yield f"{verdict}nothing of the sample could be compared; the run has {counted(found.every, 'sequence')}"
+        return
     differ = "differs" if found.wrong == 1 else "differ"
     yield (
         f"{verdict}{counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "

@@ -32,7 +32,7 @@ def command(states: str) -> None:
     lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
     done = {span.number for span in there}
     lost = [span.number for span in manifest.spans if span.number not in done]
-    names = " ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
+    names = ", ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
     echo(summary(found, damaged))
     for said in damaged.values():
         echo("\n".join(f"damaged   {one}" for one in said))
@@ -43,6 +43,7 @@ def command(states: str) -> None:
     echo(_entry("inputs", manifest.source.path))
     for number, error in found.failed.items():
         echo(f"failed    part {number}: {error}")
+    echo("The bytes of the parts are not read here: lstm-trace corpus verify reads them.")
 
 
 def _entry(name: str, text: str) -> str:
