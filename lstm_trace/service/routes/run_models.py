@@ -53,7 +53,7 @@ class Premise(BaseModel):
     scope: str
     kind: Literal["parameter", "input", "initial", "given"]
     shape: list[int]
-    gate: str = Field(description="of a parameter, the first named value that reads it: i of z_i or i_t")
+    gate: str = Field(description="of a parameter, the first named value that reads it: i of z_i or i_t, z of z_t")
     symbol: str
 
 
