@@ -96,7 +96,7 @@ def nearest(name: str, known: Iterable[str], otherwise: str = "") -> str:
     '; there are q22, three-steps'
     """
     names = list(dict.fromkeys(known))
-    close = closest(str(name), names)
+    close = next((one for one in names if one.lower() == str(name).lower()), None) or closest(str(name), names)
     if close is not None:
         return f"; did you mean {close!r}?"
     told = [name for name in names if not set(name) & set(" ()")] or names

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
 from .lines import Function, Line, Operand, expression
-from .on_paper import TYPED
+from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS, OPS
-from .syntax import DEEP, FOREIGN, GRAMMAR, Fault, Place, on_paper, operator_offset, signed, syntax
+from .syntax import DEEP, FOREIGN, GRAMMAR, UNREADABLE, Fault, Place, Unreadable, operator_offset, signed, syntax
 
 #: Operations within each other, a sum being one; see `MAX_LEVELS`.
 MAX_DEPTH = 100
@@ -51,7 +51,7 @@ class Builder:
         """Add the lines of `name = text`, which stands at a column of a row."""
         self.name = name
         self._begin(start, row)
-        node = syntax(text, start)
+        node = self._syntax(text, start)
         line = self._line(node, text, top=True)
         same = self._same(line) if isinstance(line, Line) else line
         if isinstance(line, Line) and same is None:
@@ -62,15 +62,50 @@ class Builder:
     def _begin(self, start: int, row: tuple[int, str]) -> None:
         self.row, self.start, self.depth, self.read = row, start, 0, {}
 
+    def _syntax(self, text: str, start: int) -> ast.expr:
+        """Python's tree of what is being read; what is written as on paper is told how it is typed."""
+        if LETTERS.search(text) and (fault := self.on_paper(text)):
+            raise fault
+        try:
+            return syntax(text, start)
+        except Unreadable as fault:
+            raise self.on_paper(text) or fault from None
+
+    def on_paper(self, text: str, at: int | None = None, left: str = "") -> Fault | None:
+        """What is said of an expression that is written as on paper (`told`); what to type, where that can be read.
+
+        left: the left side of an equation, where that is written as on paper, too; the text begins with it.
+        """
+        slip = told(left + text, at)
+        if slip is None:
+            return None
+        typed = as_typed(text) or (text if left else "")
+        name = f"{as_typed(left.rstrip('= '))} = " if left else ""
+        advice = f"; type `{name}{typed}`" if typed and self._reads(typed) else ""
+        return Fault(f"{UNREADABLE} ({slip.said}){advice}", self.start + slip.at)
+
+    def _reads(self, text: str) -> bool:
+        """Whether an expression can be read, whatever has a value by then but for states that are not carried."""
+        named = (name for name in (*self.lines, *self.later) if name.isidentifier())
+        states = self.states or set(re.findall(r"\w+_prev\b", text))
+        trial = Builder({}, (*self.inputs, *named), states, Functions(self.functions))
+        trial.open, trial.arguments = self.open, self.arguments
+        trial._begin(0, (0, text))
+        try:
+            trial._line(syntax(text, 0), text, top=True)
+        except (Fault, RecursionError):
+            return False
+        return True
+
     def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
         """The operand that stands for an expression, its lines added where they are new."""
         self._begin(start, row)
-        return self._operand(syntax(text, start), text)
+        return self._operand(self._syntax(text, start), text)
 
     def gathered(self, text: str, start: int, row: tuple[int, str]) -> tuple[tuple[str, ...], ...]:
         """The terms of what is gathered over all steps, their lines added where they are new."""
         self._begin(start, row)
-        node, nodes = syntax(text, start), []
+        node, nodes = self._syntax(text, start), []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             nodes.append(node.right)
             node = node.left
@@ -184,6 +219,8 @@ class Builder:
                 raise Fault("a comparison is written a > b or a < b; its value is 1 or 0", column)
             case ast.Subscript():
                 return self._slice(node, text, column)
+        if fault := self.on_paper(text):
+            raise fault
         kind = type(getattr(node, "op", node)).__name__
         message = f"{FOREIGN.get(kind, kind)} is not in the grammar ({GRAMMAR})"
         raise Fault(message, self._at(operator_offset(node, text), text))
@@ -251,7 +288,7 @@ class Builder:
             case ast.Constant(value=int(begin)):
                 end = begin + 1
         if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
-            if fault := on_paper(text, self.start, column - self.start):
+            if fault := self.on_paper(text):
                 raise fault
             raise Fault("a part of a vector is written z[2:5], with the first unit and the one after the last", column)
         if end > MAX_UNITS:
@@ -265,10 +302,10 @@ class Builder:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         function = None if name in FUNCTIONS else self.functions.find(name)
         if function is None and name not in FUNCTIONS:
-            if name not in TYPED and (fault := on_paper(text, self.start, column - self.start)):
+            if fault := self.on_paper(text, column - self.start if name else None):
                 raise fault
             known = (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions}))
-            said = f"; it is typed {TYPED[name]}" if name in TYPED else nearest(name, known, "there are")
+            said = nearest(name, known, "there are")
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
             raise Fault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
@@ -300,7 +337,7 @@ class Builder:
         self.open = [function.name]
         free = function.arguments[: len(function.arguments) - len(function.defaults)]
         self.arguments = _bound(function, free)
-        self._line(syntax(function.body, start), function.body, top=True)
+        self._line(self._syntax(function.body, start), function.body, top=True)
 
     def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:
         """The value of a call: the function's body, read with what is given in place of its arguments."""

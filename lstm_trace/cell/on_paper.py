@@ -7,22 +7,44 @@ way to write each, and who types another is told which.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .composites import BUILT_IN, PRINTED
+from .ops import FUNCTIONS
+
 #: Signs that are printed, and how they are typed.
-TYPED = {"⊙": "*", "∘": "*", "·": "*", "⋅": "*", "×": "* or @", "÷": "/", "−": "-", "–": "-", "σ": "sigmoid"}
+TYPED = {"⊙": "*", "∘": "*", "·": "*", "\u0387": "*", "⋅": "*", "∙": "*", "×": "*", "÷": "/", "−": "-", "–": "-"}
+#: Signs of a product that a matrix has, too.
+_DOTS = ("·", "\u0387", "⋅", "∙", "×", "\\cdot", "\\times")
+#: Functions by what they are called elsewhere: as they are printed, in other letters, without their lines.
+CALLED = {
+    **{name.replace("_", ""): name for name in (*sorted(FUNCTIONS), *BUILT_IN)},
+    **{printed.lower(): name for name, printed in PRINTED.items()},
+    "σ": "sigmoid", "sigma": "sigmoid", "logistic": "sigmoid", "Σ": "sum", "∑": "sum",
+}  # fmt: skip
 #: Sentences of a message, and characters of the equation in it.
 MOST, LONGEST = 3, 200
-_COMMANDS = {"odot": "*", "circ": "*", "cdot": "*", "times": "*", "sigma": "sigmoid", "left": "", "right": ""}
+#: What Python takes for letters of a name: W·x is one, and xₜ is xt.
+LETTERS = re.compile(r"[\u00b7\u0387]|(?<!_)ₜ")
+_COMMANDS = {"odot": "*", "circ": "*", "cdot": "*", "times": "*", "left": "", "right": ""}
+_STEP = r"\s*t\s*(?:[-−–]\s*1\s*)?"
+_SMALL = "[₀-₎ₐ-ₜᵢᵣᵤᵥⱼ]"
 _TOKEN = re.compile(
-    r"""(?P<space>\s+)
+    rf"""(?P<space>\s+)
       | (?P<number>\d[\d.]*(?:[eE][+-]?\d+)?)
       | \\(?P<command>[A-Za-z]+)
-      | (?P<base>[^\W\d]\w*?)(?:_?\{(?P<below>[^{}]*)\}|\s?[(\[](?P<at>\s*t\s*(?:[-−–]\s*1\s*)?)[)\]])
+      | (?P<turned>[^\W\d]\w*?)\s?(?:\^\s?(?:T|\\top|⊤|\{{\s*(?:T|\\top)\s*\}})|ᵀ)(?!\w)
+        \s*(?:[@*·⋅∙]\s*)?(?P<vector>[^\W\d]\w*(?:\{{[^{{}}]*\}}|{_SMALL}+)?)
+      | (?P<base>[^\W\d]\w*?)
+        (?:_?\{{(?P<below>[^{{}}]*)\}} | _?\s?[(\[](?P<at>{_STEP})[)\]] | (?P<small>{_SMALL}+)(?!\w))
       | (?P<tight>[^\W\d]\w*?)_t[-−–]1(?!\w)
+      | \[(?=[^\]]*[^\W\d])(?P<joined>[^\[\]]*[,;][^\[\]]*)\]
+      | (?<!\|)\|(?P<size>[^|]+)\|(?!\|)
       | (?P<name>[^\W\d]\w*)
       | (?P<sign>.)""",
     re.X | re.S,
@@ -39,7 +61,13 @@ class Slip(NamedTuple):
 class _Part(NamedTuple):
     at: int
     typed: str
-    kind: str  # operand, open, close, sign, space
+    kind: str  # operand, function, open, close, sign, dot, space
+
+    @property
+    def matrix(self) -> bool:
+        """Whether it has the name of a matrix: W, W_xi, Wx; not X_t, which has a value at each step."""
+        capital = self.kind == "operand" and self.typed[0].isupper() and self.typed.isidentifier()
+        return capital and not self.typed.endswith(("_t", "_prev")) and (len(self.typed) < 3 or "_" in self.typed)
 
 
 def slips(text: str) -> tuple[list[Slip], str]:
@@ -55,54 +83,174 @@ def slips(text: str) -> tuple[list[Slip], str]:
     parts: list[_Part] = []
     before: _Part | None = None
     for part in _parts(text, found):
-        if part.kind != "space" and before and _beside(before, part):
-            sign = "@" if before.typed[0].isupper() else "*"
-            left, right = ("(…)" if one.kind in ("open", "close") else one.typed for one in (before, part))
-            what = "a matrix times a vector" if sign == "@" else "a product"
+        if before and part.kind == "dot":
+            sign = "@" if before.matrix else "*"
+            what = " between a matrix and a vector" if before.matrix else ""
+            found.append(Slip(part.at, f"{_written(text, part.at)} is typed {sign}{what}"))
+            part = _Part(part.at, sign, "sign")
+        elif before and part.kind != "space" and _beside(before, part):
+            sign = "@" if before.matrix or (part.matrix and not before.typed[0].isdigit()) else "*"
+            left, right = (
+                "(…)" if one.kind in ("open", "close") else one.typed + "(…)" * (one.kind == "function")
+                for one in (before, part)
+            )
+            what = (
+                "a matrix times a vector"
+                if before.matrix
+                else "a product"
+                if sign == "*"
+                else "a vector times a matrix"
+            )
             found.append(Slip(before.at, f"{what} is written `{left} {sign} {right}`"))
             while parts[-1].kind == "space":
                 parts.pop()
-            parts.append(_Part(part.at, f" {sign} ", "sign"))
+            parts += [_Part(part.at, " ", "space"), _Part(part.at, sign, "sign"), _Part(part.at, " ", "space")]
         parts.append(part)
         before = before if part.kind == "space" else part
+    for k in reversed(range(len(parts))):
+        if parts[k].kind == "function":
+            _called(parts, k, found)
+    for k in reversed(range(len(parts))):
+        _apart(parts, k)
     return sorted(found), "".join(part.typed for part in parts)
+
+
+def _written(text: str, at: int) -> str:
+    """The sign or command at a character."""
+    return (re.match(r"\\[A-Za-z]+|.", text[at:], re.S) or [""])[0]
 
 
 def _beside(one: _Part, other: _Part) -> bool:
     """Whether two parts stand beside each other as factors do; before a parenthesis a name may be a function."""
-    value = (
-        one.kind == "close" or one.typed[0].isupper() or one.typed[0].isdigit() or one.typed.endswith(("_t", "_prev"))
+    value = one.kind == "close" or one.matrix or one.typed[:1].isdigit() or one.typed.endswith(("_t", "_prev"))
+    return one.kind in ("operand", "close") and (
+        other.kind in ("operand", "function") or (other.kind == "open" and value)
     )
-    return one.kind in ("operand", "close") and (other.kind == "operand" or (other.kind == "open" and value))
+
+
+def _ahead(parts: list[_Part], k: int) -> int:
+    """The next part from k on that is no space; the number of parts where there is none."""
+    return next((n for n in range(k, len(parts)) if parts[n].kind != "space"), len(parts))
+
+
+def _called(parts: list[_Part], k: int, found: list[Slip]) -> None:
+    """Put what a function without parentheses is of into some, up to a product; before a sum nobody can tell."""
+    first = _ahead(parts, k + 1)
+    if first == len(parts) or parts[first].kind not in ("operand", "function"):
+        return
+    found.append(Slip(parts[k].at, f"a function is written with parentheses: `{parts[k].typed}(…)`"))
+    depth, last, sums = 0, 0, parts[first].typed.startswith("_")  # an index, as of a sum
+    for n in range(first, len(parts)):
+        depth += (parts[n].kind == "open") - (parts[n].kind == "close")
+        if depth < 0 or (not depth and parts[n].typed in (",", "=")):
+            break
+        sums |= not depth and parts[n].typed in ("+", "-")
+        if not depth and parts[n].typed in ("*", "/") and not last:
+            last = n
+    else:
+        n = len(parts)
+    if sums:
+        parts[k] = parts[k]._replace(typed=f"{parts[k].typed} ")  # no expression, so that it is not advised
+    else:
+        last = last or n
+        while parts[last - 1].kind == "space":
+            last -= 1
+        inner = "".join(part.typed for part in parts[first:last])
+        parts[k:last] = [_Part(parts[k].at, f"{parts[k].typed}({inner})", "operand")]
+
+
+def _apart(parts: list[_Part], k: int) -> None:
+    """Put a matrix times a vector behind * or / into parentheses, as @ does not bind more tightly than they do."""
+    if not parts[k].matrix:
+        return
+    before = next((parts[n] for n in range(k - 1, -1, -1) if parts[n].kind != "space"), None)
+    at = _ahead(parts, k + 1)
+    if not (before and before.typed in ("*", "/") and at < len(parts) and parts[at].typed == "@"):
+        return
+    last, depth = _ahead(parts, at + 1), 0
+    for n in range(last, len(parts)):
+        depth += (parts[n].kind == "open") - (parts[n].kind == "close")
+        if not depth and parts[n].kind != "function":
+            inner = "".join(part.typed for part in parts[k : n + 1])
+            parts[k : n + 1] = [_Part(parts[k].at, f"({inner})", "operand")]
+            return
 
 
 def _parts(text: str, found: list[Slip]) -> Iterator[_Part]:
     """The text in pieces as they are typed; what is typed otherwise than it is written is added to `found`."""
+    calls: list[bool] = []  # of the parentheses that are open, which are those of a function
+    before = ""
     for token in _TOKEN.finditer(text):
-        written, kind, typed = token[0], "operand", token[0]
+        written, kind, typed, at = token[0], "operand", token[0], token.start()
         if token["space"]:
             kind = "space"
-        elif token["command"]:
-            typed = _COMMANDS.get(token["command"], token["command"])
-            kind = "operand" if typed.isidentifier() else "sign"
-            found.append(Slip(token.start(), f"{written} is typed {typed}" if typed else f"{written} is left out"))
+        elif keyword.iskeyword(written):
+            kind = "sign"
+        elif token["command"] or token["name"]:
+            name = token["command"] or written
+            function = name if name in FUNCTIONS or name in BUILT_IN else CALLED.get(name) or CALLED.get(name.lower())
+            called = re.match(r"\s*\(|\s+[^\W\d]|\s*\\[A-Za-z]", text[token.end() :])
+            if function and (called or token["command"] or name in ("σ", "Σ")):
+                typed, kind = function, "function"
+                why = ": functions are written in lower case" if name.lower() == function != name else ""
+                if typed != written:
+                    found.append(Slip(at, f"{written} is typed {typed}{why}"))
+            elif token["command"] and text[token.end() :].startswith("{"):
+                found.append(Slip(at, f"{written}{{…}} is LaTeX, which is not read here"))
+            elif token["command"]:
+                typed = _COMMANDS.get(name, name)
+                kind = "dot" if written in _DOTS else "operand" if typed.isidentifier() else "sign"
+                if kind != "dot":
+                    found.append(Slip(at, f"{written} is typed {typed}" if typed else f"{written} is left out"))
+        elif token["turned"]:
+            vector = slips(token["vector"])[1]
+            typed = f"{vector} @ {token['turned']}"
+            typed = f"({typed})" if before in ("*", "/") else typed
+            found.append(Slip(at, f"the product with the transpose is written `{vector} @ {token['turned']}`"))
+        elif token["joined"]:
+            typed = f"concat({', '.join(slips(one.strip())[1] for one in re.split('[,;]', token['joined']))})"
+            found.append(Slip(at, f"vectors one after the other are written `{typed}`"))
+        elif token["size"]:
+            inner = slips(token["size"].strip())[1]
+            typed = f"max({inner}, -{inner if inner.isidentifier() else f'({inner})'})"
+            found.append(Slip(at, f"an absolute value is written `{typed}`"))
         elif token["sign"]:
-            kind = "open" if written == "(" else "close" if written in ")]" else "sign"
-            if written in TYPED:
-                typed = TYPED[written].split()[0]
-                found.append(Slip(token.start(), f"{written} is typed {TYPED[written]}"))
-        elif token["tight"] or token["base"]:
-            base, below = token["tight"] or token["base"], re.sub(r"[\s,]", "", token["below"] or token["at"] or "t-1")
-            back = re.fullmatch("t[-−–]1", below)
-            typed = (
-                base.removesuffix("_t") + "_prev" if back else f"{base}_{''.join(re.findall('[0-9A-Za-z]+', below))}"
-            )
-            said = f"the previous step's state is written {typed}" if back else f"{written} is typed {typed}"
-            found.append(Slip(token.start(), said))
-        elif written in TYPED:
-            typed = TYPED[written]
-            found.append(Slip(token.start(), f"{written} is typed {typed}"))
-        yield _Part(token.start(), typed, kind)
+            kind = "open" if written == "(" else "close" if written in ")]" else "dot" if written in _DOTS else "sign"
+            if written == "(":
+                calls.append(before.isidentifier())
+            elif written == ")" and calls:
+                calls.pop()
+            if written == "∑":
+                typed, kind = "sum", "function"
+                found.append(Slip(at, "∑ is typed sum"))
+            elif written in TYPED and kind != "dot":
+                typed = TYPED[written]
+                found.append(Slip(at, f"{written} is typed {typed}"))
+            elif written == "," and re.search(r"\d$", text[:at]) and re.match(r"\d", text[at + 1 :]) and not any(calls):
+                typed, kind = ".", "sign"
+                found.append(Slip(at, "a decimal comma is typed ."))
+        elif not token["number"]:
+            yield from _indexed(token, found)
+            before = "x"
+            continue
+        before = before if kind == "space" else typed
+        yield _Part(at, typed, kind)
+
+
+def _indexed(token: re.Match[str], found: list[Slip]) -> Iterator[_Part]:
+    """A name with an index in braces, in parentheses or in small letters."""
+    base, at = token["tight"] or token["base"], token.start()
+    below = token["below"] or token["at"] or unicodedata.normalize("NFKC", token["small"] or "") or "t-1"
+    below = re.sub(r"[\s,]", "", below)
+    back = re.fullmatch("t[-−–]1", below)
+    if (back or below == "t") and (both := re.fullmatch("([A-Z](?:_[a-z]+)?)([a-z])", base)):  # W_hh_{t-1}
+        yield _Part(at, both[1], "operand")
+        at, base = at + len(both[1]), both[2]
+    index = "".join(re.findall("[0-9A-Za-z]+", below))
+    typed = base.removesuffix("_t") + "_prev" if back else base + "_" * (not token["small"] or "_" not in base) + index
+    written = token[0][at - token.start() :]
+    found.append(Slip(at, f"the previous step's state is written {typed}" if back else f"{written} is typed {typed}"))
+    yield _Part(at, typed, "operand")
 
 
 def told(text: str, at: int | None = None) -> Slip | None:

@@ -27,6 +27,7 @@ stands in an equation its value is supplied (`input: x_t, W_xi @ x_t`).
 from __future__ import annotations
 
 import keyword
+import re
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator
@@ -38,9 +39,9 @@ from .composites import Functions, is_name
 from .expressions import Builder
 from .holds import HOLDS, with_holds
 from .lines import Cell, Line, Sum
-from .on_paper import as_typed, told
+from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
-from .syntax import DEEP, Fault, Place, on_paper
+from .syntax import DEEP, Fault, Place
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
@@ -110,6 +111,9 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
                 raise Fault(f"{name} is {kind}; an equation cannot assign it", column)
             if name.endswith("_prev"):
                 raise Fault(f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column)
+            if name != unicodedata.normalize("NFKC", row.partition("=")[0].strip()):
+                builder.start = column
+                raise builder.on_paper(right, left=row[column:start]) or Fault("", column)
             builder.assign(name, right, start, (count, row))
         except RecursionError:
             problems.append(_point(count, row, Fault(DEEP, start)))
@@ -182,13 +186,10 @@ def _sorted(
                 wrong.append(_point(count, row, Fault(str(error), column)))
             continue
         name, mark, right = row.partition("=")
-        name = unicodedata.normalize("NFKC", name.strip())  # as Python reads the names on the right
+        name = _left(name)
         if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
             unknown = Fault("expected `name = expression`, or input:, carry: or output:", column)
-            problems.append(_point(count, row, (on_paper(name, column) if mark else None) or unknown))
-            if as_typed(name).isidentifier():  # what is meant is known, and is not missed elsewhere
-                start = row.index("=") + 1 + len(right) - len(right.lstrip())
-                equations.append((count, row, as_typed(name), as_typed(right.strip()) or right.strip(), start))
+            problems.append(_point(count, row, unknown))
         else:
             start = row.index("=") + 1 + len(right) - len(right.lstrip())
             equations.append((count, row, name, right.strip(), start))
@@ -198,10 +199,18 @@ def _sorted(
         except RecursionError:
             wrong.append(_point(count, row, Fault(DEEP, start)))
         except Fault as fault:
-            wrong.append(_point(count, row, fault))
+            meant = f"; if its value at step t is meant, it is written {name}_t"
+            meant = meant if functions[name].arguments == ("t",) else ""
+            wrong.append(_point(count, row, Fault(f"{fault}{meant}", fault.column)))
     if wrong:
         _refuse(problems + wrong)
     return equations, declared
+
+
+def _left(text: str) -> str:
+    """The name on the left of an equation, as Python reads the names on the right; one as on paper as it is typed."""
+    name = unicodedata.normalize("NFKC", text.strip())
+    return as_typed(text.strip()) or name if LETTERS.search(text) or not name.isidentifier() else name
 
 
 def _inputs(declared: _Declared, functions: Functions, problems: _Problems, before: tuple[str, ...]) -> tuple[str, ...]:
@@ -232,6 +241,8 @@ def _input(text: str, states: set[str], functions: Functions) -> str | None:
     return value if isinstance(value, str) and not value.isidentifier() else None
 
 
+#: What stands for the arrow of a pair elsewhere.
+_ARROW = re.compile(r"\s*(?:[←⟵⇐=]|:=|<[−–])\s*")
 #: What the left and the right side of a pair are called.
 _SIDES = {"carry": ("state", "line"), "sum": ("name", "outer(a, b)"), "gradient": ("name", "value")}
 
@@ -258,6 +269,13 @@ def _pairs(
             fault = f"{left} is an input; it cannot be {'carried' if what == 'carry' else 'gathered'}"
         elif left in seen:
             fault = f"{left} is {'carried' if what == 'carry' else 'gathered'} twice"
+        arrow = None if mark else _ARROW.search(part)
+        typed = _left(part[: arrow.start()]) if arrow else ""
+        if arrow and is_name(typed) and part[arrow.end() :]:  # what is meant is known, and is not missed elsewhere
+            problems.append(_point(count, row, Fault("the arrow is typed `<-`", offset + column + arrow.start())))
+            yield typed, part[arrow.end() :].strip(), offset + column + arrow.end()
+            seen.add(typed)
+            continue
         if not mark or not is_name(left) or not right:
             slip = told(left)
             fault = fault or f"expected `{' <- '.join(_SIDES[what])}`" + (f" ({slip.said})" if slip else "")

@@ -8,8 +8,6 @@ import warnings
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from .on_paper import as_typed, told
-
 GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions"
 #: How the parts of Python's grammar that are not in ours are written.
 FOREIGN = {
@@ -22,7 +20,7 @@ DEEP = "the expression is nested too deeply, or holds a character that cannot be
 #: Levels of Python's own tree, which has one for each term of a sum. Fewer than its stack has room for: what is read
 #: once is read again, wherever that is.
 MAX_LEVELS = 1000
-_UNREADABLE = "this cannot be read as an equation"
+UNREADABLE = "this cannot be read as an equation"
 _WIDE = 100  # columns of an equation that a message shows
 
 
@@ -72,13 +70,8 @@ class Fault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a
         self.inner = inner  # whether it names the definition in which it was found
 
 
-def on_paper(text: str, start: int, at: int | None = None) -> Fault | None:
-    """What is said of an expression at column `start` that is written as on paper (`told`)."""
-    slip = told(text, at)
-    if slip is None:
-        return None
-    typed = as_typed(text)
-    return Fault(f"{_UNREADABLE} ({slip.said})" + (f"; type `{typed}`" if typed else ""), start + slip.at)
+class Unreadable(Fault):
+    """A text that is none of Python's grammar."""
 
 
 def syntax(text: str, start: int) -> ast.expr:
@@ -91,7 +84,7 @@ def syntax(text: str, start: int) -> ast.expr:
             tree = ast.parse(text, mode="eval").body
     except SyntaxError as error:
         at = min(max((error.offset or 1) - 1, 0), len(text))
-        raise on_paper(text, start) or Fault(f"{_UNREADABLE} ({error.msg.split(';')[0]})", start + at) from None
+        raise Unreadable(f"{UNREADABLE} ({error.msg.split(';')[0]})", start + at) from None
     except (RecursionError, MemoryError, ValueError):
         raise Fault(DEEP, start) from None
     level: list[ast.AST] = [tree]

@@ -46,6 +46,138 @@ WRITTEN = {
 }
 
 
+#: What else is written: the right side of h_t, and what is to be typed.
+ADVICE = {
+    "Tanh(W_x @ x_t)": "tanh(W_x @ x_t)",
+    "ReLU(x_t)": "relu(x_t)",
+    "Softmax(x_t)": "softmax(x_t)",
+    "Sigmoid(x_t)": "sigmoid(x_t)",
+    "SIGMOID(W_x x_t)": "sigmoid(W_x @ x_t)",
+    "SquaredError(x_t, h_prev)": "squared_error(x_t, h_prev)",
+    "LeakyReLU(x_t)": "leaky_relu(x_t)",
+    "logistic(x_t)": "sigmoid(x_t)",
+    "tanh W @ x_t": "tanh(W @ x_t)",
+    "tanh x_t": "tanh(x_t)",
+    "tanh W x_t": "tanh(W @ x_t)",
+    "σ x_t": "sigmoid(x_t)",
+    "σ x_t ⊙ tanh h_prev": "sigmoid(x_t) * tanh(h_prev)",
+    r"\tanh x_t": "tanh(x_t)",
+    "tanh W x_t + b": "",  # of the product, or of the sum
+    "W^T x_t": "x_t @ W",
+    "W^{T} @ x_t": "x_t @ W",
+    "Wᵀ h_{t-1} + b": "h_prev @ W + b",
+    "x_t ⊙ W^T x_t": "x_t * (x_t @ W)",
+    "Σ x_t": "sum(x_t)",
+    "∑ x_t": "sum(x_t)",
+    r"\sum x_t": "sum(x_t)",
+    "tanh(W\u00b7x_t)": "tanh(W@x_t)",
+    "tanh(W\u0387x_t)": "tanh(W@x_t)",
+    "tanh(W\u22c5x_t)": "tanh(W@x_t)",
+    "tanh(W \u2219 x_t)": "tanh(W @ x_t)",
+    "U·h_prev": "U@h_prev",
+    "U × h_prev": "U @ h_prev",
+    r"U \cdot h_{t-1}": "U @ h_prev",
+    "x_t·h_prev": "x_t*h_prev",
+    "W_x · x_t + U · h_{t-1}": "W_x @ x_t + U @ h_prev",
+    "W h_(t-1)": "W @ h_prev",
+    "Uh_{t−1}": "U @ h_prev",
+    "W_hh_{t-1} + W_xx_t": "W_h @ h_prev + W_xx_t",
+    "Wx_{t}": "W @ x_t",
+    "W @ hₜ₋₁": "W @ h_prev",
+    "W @ xₜ": "W @ x_t",
+    "W_xᵢ x_t": "W_xi @ x_t",
+    "x_t W": "x_t @ W",
+    "(1 - x_t) W": "(1 - x_t) @ W",
+    r"x_t \odot W x_t": "x_t * (W @ x_t)",
+    "x_t * W (x_t + h_prev)": "x_t * (W @ (x_t + h_prev))",
+    "2 W x_t": "2 * (W @ x_t)",
+    "W U x_t": "",  # two products that need a name
+    "W @ [h_{t-1}, x_t]": "W @ concat(h_prev, x_t)",
+    "W · [h_{t-1}, x_t]": "W @ concat(h_prev, x_t)",
+    "W [h_prev; x_t]": "W @ concat(h_prev, x_t)",
+    "[h_prev; x_t]": "concat(h_prev, x_t)",
+    "(1 - x_t)(W @ x_t)": "(1 - x_t) * (W @ x_t)",
+    "|x_t|": "max(x_t, -x_t)",
+    "|x_t - h_{t-1}|": "max(x_t - h_prev, -(x_t - h_prev))",
+    "0,5 * x_t": "0.5 * x_t",
+    "h_prev * (0,5 + x_t)": "h_prev * (0.5 + x_t)",
+    "X_t x_t": "X_t * x_t",
+    r"\frac{1}{2} x_t": "",
+    r"\sum_i x_t": "",
+    "∑_i x_t": "",
+    "||x_t||": "",
+}
+
+
+@pytest.mark.parametrize("right", ADVICE)
+def test_what_is_advised_can_be_read(right: str) -> None:
+    with pytest.raises(CellError) as refused:
+        parse(f"h_t = {right}\ncarry: h_prev <- h_t\noutput: h_t")
+    (message,) = refused.value.problems
+    _, mark, typed = message.splitlines()[0].partition("; type `")
+    assert typed.rstrip("`") == ADVICE[right], message
+    assert not mark or parse(f"h_t = {typed[:-1]}\ncarry: h_prev <- h_t\noutput: h_t").output == "h_t"
+
+
+@pytest.mark.parametrize(
+    ("right", "said"),
+    [
+        ("Tanh(W @ x_t)", "Tanh is typed tanh: functions are written in lower case"),
+        ("tanh W @ x_t", "a function is written with parentheses: `tanh(…)`"),
+        ("W^T x_t", "the product with the transpose is written `x_t @ W`"),
+        ("W·x_t", "· is typed @ between a matrix and a vector"),
+        ("x_t W", "a vector times a matrix is written `x_t @ W`"),
+        ("[h_prev; x_t]", "vectors one after the other are written `concat(h_prev, x_t)`"),
+        ("0,5 * x_t", "a decimal comma is typed ."),
+        ("|x_t|", "an absolute value is written `max(x_t, -x_t)`"),
+        ("(1 - x_t)(W @ x_t)", "a product is written `(…) * (…)`"),
+        ("f(x_t)", "unknown function 'f'"),
+        ("φ(x_t)", "unknown function 'φ'"),
+        ("Foo(x_t)", "unknown function 'Foo'"),
+        ("z_t Foo", "a product is written"),
+    ],
+)
+def test_what_is_said(right: str, said: str) -> None:
+    with pytest.raises(CellError) as refused:
+        parse(f"h_t = {right}\ncarry: h_prev <- h_t\noutput: h_t")
+    assert said in refused.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("row", "typed"),
+    [
+        ("h_{t} = W @ x_{t}", "h_t = W @ x_t"),
+        ("hₜ = tanh(W·xₜ)", "h_t = tanh(W@x_t)"),
+        ("h_{t} = tanh(W @ x_t)", "h_t = tanh(W @ x_t)"),
+    ],
+)
+def test_the_whole_equation_is_advised(row: str, typed: str) -> None:
+    with pytest.raises(CellError) as refused:
+        parse(f"{row}\ncarry: h_prev <- h_t\noutput: h_t")
+    (message,) = refused.value.problems
+    assert message.splitlines()[0].endswith(f"; type `{typed}`")
+    assert message.splitlines()[2] == "    ^"
+
+
+def test_a_value_at_a_step_that_reads_as_a_definition() -> None:
+    with pytest.raises(CellError, match="if its value at step t is meant, it is written h_t"):
+        parse("h(t) = W @ x_t\noutput: h_t")
+
+
+@pytest.mark.parametrize("arrow", ["←", "=", ":=", "⟵"])
+def test_another_arrow_in_carry(arrow: str) -> None:
+    with pytest.raises(CellError) as refused:
+        parse(f"c_t = c_prev + x_t\nh_t = tanh(c_t + h_prev)\ncarry: h_prev {arrow} h_t, c_prev <- c_t\noutput: h_t")
+    (message,) = refused.value.problems
+    assert "the arrow is typed `<-`" in message
+    assert message.splitlines()[2].index("^") - 4 == len("carry: h_prev")
+
+
+def test_a_name_in_other_letters_is_the_nearest() -> None:
+    with pytest.raises(lt.LstmTraceError, match="did you mean 'x_t'"):
+        lt.run({"W": np.eye(2)}, [[1.0, 2.0]], cell={"equations": "h_t = W @ X_t"})
+
+
 @pytest.mark.parametrize("right", WRITTEN)
 def test_what_to_type_is_said_once(right: str) -> None:
     said, typed, place = WRITTEN[right]
@@ -75,7 +207,7 @@ def test_an_index_on_the_left_is_no_second_fault(left: str) -> None:
     with pytest.raises(CellError) as refused:
         parse(f"{left} = tanh(x_t)\ncarry: h_prev <- h_t\noutput: h_t")
     (message,) = refused.value.problems
-    assert f"({left} is typed h_t); type `h_t`" in message
+    assert f"({left} is typed h_t); type `h_t = tanh(x_t)`" in message
 
 
 def test_a_state_as_on_paper_in_carry() -> None:
