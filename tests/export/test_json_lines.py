@@ -54,12 +54,17 @@ def as_csv(folder: Path, trace: Trace, **job: Any) -> list[dict[str, str]]:
 
 
 def equal(cell: Any, written: str) -> bool:
-    """Whether a cell is what the CSV has there: the type of each is that of its column."""
+    """Whether a cell is what the CSV has there: the type of each is that of its column.
+
+    A worked text that begins with a sign has a ' before it in the CSV, for a spreadsheet would compute it.
+    """
     if cell is None:
         return written == ""
     if isinstance(cell, float) or cell in WORDS:
         number = float(WORDS.get(cell, cell))
         return same(np.array(number), np.array(float(written)))
+    if isinstance(cell, str) and cell[0] in "-+=@":
+        return written == f"'{cell}"
     return type(cell) in (int, str) and str(cell) == written
 
 
