@@ -89,7 +89,7 @@ def _of_product(
     weights = np.abs((matrix if line.op == "matvec" else matrix.T)[places[-1]])
     rows = np.abs(np.broadcast_to(vector, (*off.shape[:-1], terms))[places[:-1]])
     limit = of_sum(np.einsum("kn,kn->k", weights, rows), terms, info.dtype)
-    wrong = ~(np.abs(recorded[places] - derived[places]) <= limit)
+    wrong, _ = beyond(recorded[places], derived[places], limit)
     if not wrong.any():
         return Departures()
     found = np.zeros(off.shape, bool)

@@ -48,3 +48,27 @@ def test_verdicts_are_those_of_every_bound(
             np.testing.assert_array_equal(mine, whole)
     assert right.wrong is not None, "the NaN"
     assert (scale < 1) == (np.count_nonzero(right.wrong) == 1) or special is not None or line.op == "mul"
+
+
+@pytest.mark.parametrize(("dtype", "small"), [(np.float64, 1e-155), (np.float32, 1e-20)])
+@pytest.mark.parametrize("units", [1, 7])
+def test_zero_passes_for_a_number_below_the_normal_range_however_many_are(
+    units: int, dtype: type, small: float
+) -> None:
+    """As processors flush them: one value of many, which is looked at by itself, and all of a step."""
+    rng = np.random.default_rng(0)
+    matrix, x = rng.normal(size=(7, 32)).astype(dtype), rng.normal(size=(40, 3, 32)).astype(dtype)
+    matrix[:units] *= dtype(small)
+    steps = 1 if units == 1 else 40
+    x[:steps, 0] *= dtype(small)
+    line, operands = Line("p", "matvec", ("W", "x")), [matrix, x]
+    recorded = np.array(OPS["matvec"].array(operands, {}), dtype)
+    few = recorded[:steps, 0, :units]
+    assert np.all((few != 0) & (np.abs(few) < np.finfo(dtype).tiny))
+    normal = recorded.copy()
+    few[...] = 0
+    assert departures(line, operands, recorded, Scratch()).wrong is None
+    normal[0, 1, units - 1] = 0
+    wrong = departures(line, operands, normal, Scratch()).wrong
+    assert wrong is not None
+    assert np.argwhere(wrong).tolist() == [[0, 1, units - 1]], "a normal number is none"
