@@ -56,6 +56,26 @@ def padding(a: Trace, b: Trace) -> Array | None:
     return outside if outside.any() else None
 
 
+def undecided(a: Trace, b: Trace) -> str:
+    """Why nothing follows from it that no value differs: what is valid in the two; empty where it does follow.
+
+    Both have the same steps and rows.
+    """
+    if not (a.padded or b.padded):
+        return ""
+    one, two = (trace.valid[:, :, 0] != 0 for trace in (a, b))
+    if not (one | two).any():
+        return "nothing but padding is compared: no step is valid in either"
+    places = np.argwhere(one != two)
+    if not places.size:
+        return ""
+    t, row = places[0]
+    valid, other = ("a", "b") if one[t, row] else ("b", "a")
+    where = f" of row {row}" if a.batch > 1 else ""
+    more = f" (the first of {len(places):,} such steps)" if len(places) > 1 else ""
+    return f"step {a.first + t}{where} counts in {valid} and is padding in {other}{more}, where another output is given"
+
+
 def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
     """The operands of a line, as a reads it, that have another shape in b, with both: `W_xi (2, 3) and (2, 2)`."""
     found = []

@@ -24,7 +24,7 @@ from ..trace.holds.held import said_at
 from ..trace.operands import on_one_thread
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
-from .alignment import in_both, notes, padding, premises, reshaped, side_by_side
+from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps
 from .gaps import spacing
 from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
@@ -70,7 +70,8 @@ class Comparison:
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
-    side holds it, in words. rows: how many sequences were compared. only_padding: whether no step is valid in either.
+    side holds it, in words. rows: how many sequences were compared. undecided: why nothing follows from
+    it that no value differs, where steps are padding: see `alignment.undecided`.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
     `lstm-trace diff` find them where a value differs. every_unit: how many units were compared.
     """
@@ -89,16 +90,17 @@ class Comparison:
     first_padding: str = ""
     first_held: tuple[tuple[str, str], ...] = ()
     rows: int = 1
-    only_padding: bool = False
+    undecided: str = ""
 
     @property
     def verdict(self) -> Verdict:
         """Whether every value that both have agrees; inconclusive where they agree but for rounding, and the bound of
-        that is not finite, or where all of them stand at padding. What else differs is reported beside it.
+        that is not finite, or where no step is valid in either, or one in only one of the two. What else differs is
+        reported beside it.
         """
         if self.first is not None:
             return "different"
-        unsure = self.only_padding or any(d.verdict == "inconclusive" for d in self.lines)
+        unsure = self.undecided or any(d.verdict == "inconclusive" for d in self.lines)
         return "inconclusive" if unsure else "same"
 
     @property
@@ -175,7 +177,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         first_padding=_padded(a, b, first),
         first_held=() if first is None else tuple(_held(a, b, first)),
         rows=a.batch,
-        only_padding=outside is not None and bool(outside.all()),
+        undecided=undecided(a, b),
     )
 
 
@@ -187,8 +189,7 @@ def judge(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Verdict:
     Raises ShapeError where they have no value in common.
     """
     a, b = side_by_side(a, b)
-    outside = padding(a, b)
-    sure = outside is None or not outside.all()
+    sure = not undecided(a, b)
     for *_, gap, mask in _judged(a, b, tolerance, bool(premises(a, b))):
         if mask is not None and mask.any():
             return "different"

@@ -189,6 +189,36 @@ def test_nothing_but_padding_says_nothing_of_two_cells(tmp_path: Path) -> None:
     assert "nothing but padding is compared" in " ".join(done.stdout.split())
 
 
+@pytest.mark.parametrize(
+    ("one", "two", "said"),
+    [
+        ((1, 1, [None]), (5, 1, [0]), "step 0 counts in a and is padding in b, where"),
+        ((4, 1, [None]), (5, 1, [3]), "step 3 counts in a and is padding in b, where"),
+        ((5, 2, [4, 4]), (5, 2, [None]), "step 4 of row 0 counts in b and is padding in a (the first of 2 such steps)"),
+        ((5, 2, [None, None]), (5, 2, [5, 4]), "step 4 of row 1 counts in a and is padding in b, where"),
+        ((3, 1, [None]), (5, 1, [3]), ""),
+        ((5, 1, [None]), (5, 1, [5]), ""),
+    ],
+)
+def test_a_step_that_is_padding_in_one_is_not_the_same(
+    tmp_path: Path, one: tuple[int, int, list[Any]], two: tuple[int, int, list[Any]], said: str
+) -> None:
+    """Whatever is computed there: one gives its output, and the other what the padding rule gives."""
+    x = np.random.default_rng(4).normal(size=(5, 2, I))
+    given = {"a": one, "b": two}
+    one_layer = {name: array for name, array in weights(False).items() if name[0] == "0"}
+    for side, (steps, rows, lengths) in given.items():
+        named = {} if None in lengths else {"lengths": lengths}
+        lt.run(one_layer, x[:steps, :rows], **named).save(tmp_path / f"{side}.json")
+    a, b = (lt.load(tmp_path / f"{side}.json") for side in given)
+    common = min(a.steps, b.steps)
+    assert np.array_equal(a.output[:common], b.output[:common]) == (not said), "the outputs themselves"
+    assert compare(a, b).verdict == judge(a, b) == ("inconclusive" if said else "same")
+    done = CliRunner().invoke(main, ["diff", str(tmp_path / "a.json"), str(tmp_path / "b.json")])
+    assert done.exit_code == (1 if said else 0)
+    assert (f"common values agree, but {said}" if said else "- same: all ") in " ".join(done.stdout.split())
+
+
 def test_what_stands_at_padding_widens_no_bound() -> None:
     a, b = (changed(traced(), "0/forward", "i_t * c_tilde", (0, 0, 1), 1e9) for _ in range(2))
     bounds = [{(d.scope, d.line): d.bound for d in compare(*pair).lines} for pair in ((a, b), (traced(), traced()))]

@@ -74,8 +74,8 @@ def verdict(comparison: Comparison) -> list[str]:
             though = f", although inputs or weights {'are in one of the two only' if more else 'differ'}"
         those = f"all {count:,} common values agree" if count != 1 else "the one common value agrees"
         unsure = [d for d in comparison.lines if d.verdict == "inconclusive"]
-        if comparison.only_padding:
-            told = [f"inconclusive: {those}, but nothing but padding is compared: no step is valid in either"]
+        if comparison.undecided:
+            told = [f"inconclusive: {those}, but {comparison.undecided}"]
         else:
             told = [f"inconclusive: {_unsure(those, unsure)}" if unsure else f"same: {those} within {rule}{though}"]
     else:
