@@ -74,20 +74,32 @@ class Job:
             "inputs": self.inputs,
             "plan": self.way.plan,
             "batch": self.way.batch,
-            "record": [f"{block.scope}/{block.line}" for block in self.layout.blocks],
-            "dtype": self.dtype,
-            "format": self.format,
-            "parts": hashlib.sha256(json.dumps(self.spans).encode()).hexdigest(),
+            **said_again(self.layout, self.dtype, self.format, self.spans),
         }
 
     @cached_property
     def key(self) -> str:
         """SHA-256 of the premises."""
-        return hashlib.sha256(json.dumps(self.premises, sort_keys=True).encode()).hexdigest()
+        return key_of(self.premises)
 
     def paths(self, number: int) -> list[Path]:
         """The files of a part; when the last one is there it is whole."""
         return [self.folder / name for name in files_of(number, self.format)]
+
+
+def key_of(premises: Mapping[str, Any]) -> str:
+    """SHA-256 of the premises of a job."""
+    return hashlib.sha256(json.dumps(premises, sort_keys=True).encode()).hexdigest()
+
+
+def said_again(layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:
+    """The premises that a manifest says at another place as well."""
+    return {
+        "record": layout.record,
+        "dtype": dtype,
+        "format": format,
+        "parts": hashlib.sha256(json.dumps(spans).encode()).hexdigest(),
+    }
 
 
 def versions(plan: str) -> dict[str, str]:

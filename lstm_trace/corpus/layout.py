@@ -48,6 +48,11 @@ class Layout(NamedTuple):
         """The layers and directions."""
         return tuple(dict.fromkeys(block.scope for block in self.blocks))
 
+    @property
+    def record(self) -> list[str]:
+        """The addresses of the lines, `0/forward/c_t`."""
+        return [f"{block.scope}/{block.line}" for block in self.blocks]
+
     def check_apart(self, names: Iterable[str]) -> None:
         """Raise OptionError where one of the columns of the inputs is called as a unit is."""
         if taken := {name for block in self.blocks for name in block.columns}.intersection(names):

@@ -14,7 +14,7 @@ from ..base.spared import spare
 from ..errors import FileError
 from ..trace.files.schema import validate
 from .inputs.columns import X
-from .job import Files, Stored
+from .job import Files, Stored, key_of, said_again
 from .layout import Block, Layout, Range, files_of
 from .rows import SEQUENCE, Span
 
@@ -103,6 +103,16 @@ class Manifest(_Strict):
         """See `layout.files_of`."""
         return files_of(number, self.files)
 
+    @property
+    def contradiction(self) -> str:
+        """The first of its entries that another one contradicts, with that; empty where there is none."""
+        said = said_again(self.layout, self.dtype, self.files, self.spans)
+        called = {"record": "blocks", "format": "files"}
+        for name, value in said.items():
+            if self.premises.get(name) != value:
+                return f"{called.get(name, name)} and premises.{name}"
+        return "" if self.key == key_of(self.premises) else "key and premises"
+
 
 def read_manifest(folder: str | Path) -> Manifest | None:
     """The manifest of a folder; None where it has none. Raises FileError."""
@@ -116,7 +126,13 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         raise FileError(f"{path}: written in version {found} of the format, and this lstm-trace reads 1: update it")
     if said is None:
         raise FileError(f"{path}: no manifest of a corpus; give a folder that lstm-trace corpus run has made")
-    return validate(Manifest, content, str(path))
+    found = validate(Manifest, content, str(path))
+    if found.contradiction:
+        raise FileError(
+            f"{path}: {found.contradiction} do not fit together: the manifest was edited. Undo that, or run the corpus "
+            "again into another folder"
+        )
+    return found
 
 
 def failed_lists(folder: Path) -> list[Path]:

@@ -197,7 +197,7 @@ def _imports_undone(folder: Path) -> Iterator[None]:
 def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Callable[[str], None] | None = None) -> None:
     """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
     there = read_manifest(job.folder)
-    if there is not None and there.key != job.key and not fresh:
+    if there is not None and (there.key, there.layout) != (job.key, job.layout) and not fresh:
         raise FileError(
             f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
             "folder, or use --fresh (fresh=True), which removes those states"
@@ -251,7 +251,7 @@ def differences(job: Job, there: Manifest) -> str:
         mine, theirs = job.premises[name], there.premises.get(name)
         if mine != theirs and not (name == "parts" and found):  # other inputs have other parts
             found.append(called.format(*(", ".join(v) if isinstance(v, list) else v for v in (theirs, mine))))
-    return " and ".join(found) or "only the key: the manifest was edited"
+    return " and ".join(found) or "only blocks: the manifest was edited"
 
 
 def manifest(job: Job, model: Model) -> Manifest:

@@ -216,7 +216,8 @@ def test_manifests(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
             said | {"format": "lstm-trace-corpus/2"},
             "in version 2 of the format, and this lstm-trace reads 1: update it",
         ),
-        (said | {"key": "0" * 64}, "only the key: the manifest was edited"),
+        (said | {"key": "0" * 64}, "key and premises do not fit together: the manifest was edited"),
+        (said | {"blocks": [said["blocks"][0] | {"width": 3}, *said["blocks"][1:]]}, "only blocks: the manifest was"),
         ({"format": said["format"]}, "key"),
     ):
         manifest.write_text(json.dumps(changed))

@@ -6,15 +6,17 @@ import importlib
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.base.seal import OPEN, seal
+from lstm_trace.cli import main
 from lstm_trace.corpus.arrow import pa, parquet
 from lstm_trace.errors import FileError, OptionError
 
@@ -325,6 +327,119 @@ def test_an_input_that_was_moved_is_read_where_it_is_now(
     from lstm_trace.corpus import open as open_states
 
     assert open_states(copied.folder).verify(5, model=model, inputs=moved).status == "verified"
+
+
+def places(data: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], Any]]:
+    """Where each text and number of some JSON stands."""
+    inner = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else None
+    if inner is None:
+        yield at, data
+    else:
+        for key, value in inner:
+            yield from places(value, (*at, key))
+
+
+def read_back(states: Any) -> list[str]:
+    """What a reader of every unit, and of what is told of a line, is given."""
+    frames = [states.unit(states.layout.address(b, j)) for b in states.layout.blocks for j in range(b.width)]
+    return [*(f"{[*frame]} {frame.to_numpy().tolist()}" for frame in frames), *map(str, states.layout.blocks)]
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """One part, of one layer."""
+    rng = np.random.default_rng(3)
+    folder = tmp_path_factory.mktemp("small")
+    for k in range(2):
+        sequence = {"x": rng.normal(size=(3, 2)), "tokens": list("abc"), "depth": np.arange(3.0)}
+        write_sequences({k: sequence, k + 5: sequence}, folder / "x.parquet")
+    weights = {f"W_{s}{g}": rng.normal(size=(4, 2 if s == "x" else 4)) for s in "xh" for g in "ifco"}
+    from lstm_trace.corpus import run
+
+    return run(lt.prepare(weights), folder / "x.parquet", folder / "states", record=["c_t", "h_t", "i_t"])
+
+
+def test_no_edit_of_the_manifest_is_verified_with_other_values_or_names(small: Any, tmp_path: Path) -> None:
+    """Each entry by itself: refused when it is opened or read, or not verified, or it changes nothing that is read."""
+    from lstm_trace.corpus import open as open_states
+
+    folder = tmp_path / "copy"
+    shutil.copytree(small.folder, folder)
+    right, said = read_back(small), json.loads((folder / "_manifest.json").read_text())
+    verified = set()
+    for at, value in places(said):
+        edits = [value + 1, value - 1, 2] if isinstance(value, int) else ["h_t", "c_t_0", "float16", "gate", "", None]
+        for edit in edits:
+            if edit == value:
+                continue
+            edited = json.loads(json.dumps(said))
+            inner = edited
+            for key in at[:-1]:
+                inner = inner[key]
+            inner[at[-1]] = edit
+            (folder / "_manifest.json").write_text(json.dumps(edited))
+            try:
+                states = open_states(folder)
+                if states.verify(2).status == "verified":
+                    assert read_back(states) == right, (at, edit)
+                    verified.add(at[0])
+            except lt.LstmTraceError:
+                continue
+    assert verified <= {"source", "sources", "imported", "versions"}, "what docs/corpus.md says is not compared"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda m: m["blocks"].pop(1), "blocks and premises.record"),
+        (lambda m: m["blocks"].reverse(), "blocks and premises.record"),
+        (lambda m: m["premises"]["record"].pop(), "blocks and premises.record"),
+        (lambda m: m["premises"].update(dtype="float16"), "dtype and premises.dtype"),
+        (lambda m: m.update(files="safetensors"), "files and premises.format"),
+        (lambda m: m["parts"][0].__setitem__(4, 7), "parts and premises.parts"),
+        (lambda m: m["premises"].update(batch=3), "key and premises"),
+        (lambda m: m["premises"].pop("plan"), "key and premises"),
+    ],
+)
+def test_a_manifest_that_contradicts_itself_is_refused(
+    copied: Any, edit: Callable[[dict[str, Any]], object], said: str
+) -> None:
+    path = copied.folder / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    edit(manifest)
+    path.write_text(json.dumps(manifest))
+    done = CliRunner().invoke(main, ["corpus", "verify", str(copied.folder)])
+    assert done.exit_code == 2
+    assert f"_manifest.json: {said} do not fit together: the manifest was edited" in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["given", "of the folder"])
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("width", 3), ("width", 1), ("width", 5), ("stem", "0r_c_t"), ("range", "gate"), ("keeps", "i_t")],
+)
+def test_a_block_that_is_not_of_the_model_is_a_fault(
+    copied: Any, weights: dict[str, np.ndarray], entry: str, value: Any, given: bool
+) -> None:
+    path = copied.folder / "_manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["blocks"][0][entry] = value
+    path.write_text(json.dumps(manifest))
+    from lstm_trace.corpus import open as open_states
+
+    found = open_states(copied.folder).verify(3, model=weights if given else None)
+    assert found.status == "failed"
+    assert found.faults == [f"_manifest.json: blocks.0.{entry} is not that of the model: the manifest was edited"]
+
+
+@pytest.mark.parametrize("entry", ["title", "cell"])
+def test_the_name_of_another_model_is_a_fault(copied: Any, entry: str) -> None:
+    path = copied.folder / "_manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {entry: "gru"}))
+    from lstm_trace.corpus import open as open_states
+
+    found = open_states(copied.folder).verify(3)
+    assert found.faults == [f"_manifest.json: {entry} is not that of the model: the manifest was edited"]
 
 
 def test_arguments_of_another_kind_are_refused(copied: Any, model: lt.Model) -> None:

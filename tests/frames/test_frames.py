@@ -42,7 +42,8 @@ def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:
         assert frame[name].dtype == dtype
         assert same(frame[name].to_numpy(), read[name].to_numpy(np.float64).astype(dtype))
     if shape == "worked":  # in the CSV a text that begins with a sign has a ' before it: a spreadsheet would compute it
-        assert (signed := frame["substituted"].str.startswith("-")).any()
+        signed = frame["substituted"].str.startswith("-")
+        assert signed.any()
         read["substituted"] = read["substituted"].mask(signed, read["substituted"].str.removeprefix("'"))
     small = {n: "int64" if kind.kind in "iu" else "str" for n, kind in frame.drop(columns=numbers).dtypes.items()}
     pd.testing.assert_frame_equal(frame.drop(columns=numbers).astype(small), read.drop(columns=numbers))

@@ -26,15 +26,16 @@ from .. import inputs as readers
 from ..arrow import pa
 from ..beside import is_index
 from ..computing import batches
-from ..job import corpus_model, digest
+from ..job import corpus_model, digest, recorded
 from ..layout import Block, Layout, foreign_parts
-from ..manifest import INDEX
+from ..manifest import INDEX, MANIFEST
 from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
 from ..told import FIRST, Told
 from . import text as words
 from .whole import faults
 
 if TYPE_CHECKING:
+    from ..manifest import Manifest
     from ..part import Part
     from ..states import States
 
@@ -104,6 +105,9 @@ def verify(
             found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
     if lost := _lost(prepared, source.width, there.layout) if found.faults else "":
         found.faults.append(f"the model has no {lost}, so that nothing can be compared")
+    if not found.faults and (edited := _edited(there, prepared, source.width, model is None)):
+        found.faults.append(f"{MANIFEST}: {edited} is not that of the model: the manifest was edited")
+        return found  # its columns are not to be read so
     try:
         if not found.faults and not is_index(states.folder, index, there.spans):
             found.faults.append(f"{INDEX} does not say where the sequences of the input are")
@@ -131,6 +135,21 @@ def verify(
                 here = {block: [values[b] for b in batch] for block, values in stored.items()}
                 _compare(rows.picked(batch), here, models, there.layout, found)
     return found
+
+
+def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
+    """The first entry of a manifest that does not follow from the model; empty where all do.
+
+    width: I. own: whether it is the model of the folder, of the same name.
+    """
+    wanted = recorded(model, there.layout.record, None, width)[1]
+    for k, (block, right) in enumerate(zip(there.layout.blocks, wanted.blocks, strict=True)):
+        for name, said, is_ in zip(Block._fields, block, right, strict=True):
+            if said != is_:
+                return f"blocks.{k}.{name}"
+    header = model.header
+    named = {"title": (there.title, header.title), "cell": (there.cell, header.kind)} if own else {}
+    return next((name for name, (said, is_) in named.items() if said != is_), "")
 
 
 def _lost(model: Model, width: int, layout: Layout) -> str:
