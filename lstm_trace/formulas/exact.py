@@ -248,7 +248,8 @@ class ExactWalk:
                         key = (stage.scope, line.name, t, b, (unit,))
                         self._found[key] = self._line(stage, line, t, b, unit)
 
-    def _line(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> Exact:
+    def tree(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> Node | None:
+        """One unit of a line with the recorded numbers, which are not shown; None without its operands."""
         arrays = [self.array(stage.scope, operand) for operand in line.operands]
         if any(values is None for values in arrays):
             return None
@@ -259,7 +260,11 @@ class ExactWalk:
             key = (stage.scope, operand, *at)
             return Num(_NOT_SHOWN, self._recorded(key), key)
 
-        found = evaluate(SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num)), self._leaf)
+        return SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num))
+
+    def _line(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> Exact:
+        tree = self.tree(stage, line, t, b, unit)
+        found = None if tree is None else evaluate(tree, self._leaf)
         if found is not None and max(found.numerator.bit_length(), found.denominator.bit_length()) > BITS:
             return None
         return found

@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
 from ..cell.network import VALID, Stage, X, scope_and_name
-from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .exact import Exact, ExactWalk, evaluate
+from .noise import Noise, small
 from .numbers import DIGITS, Style, fraction
 from .scalar import SCALAR, Terms
 from .symbols import SLOPES
 from .tree import HELD, Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
 from .whole import on_paper
 
-#: So many values that are zero but for rounding are followed back to one from which they are computed.
-DEEP = 30
 #: Operations that compute nothing.
 COPIES = frozenset({"copy", "slice", "concat"})
 
@@ -50,12 +46,15 @@ class Values:
     _arrays: dict[tuple[str, Operand], Array | None] = field(default_factory=dict)
     _nums: dict[Key, Num] = field(default_factory=dict)
     _short: dict[int, bool] = field(default_factory=dict)
-    _deep: int = 0
 
     @cached_property
     def style(self) -> Style:
         """How numbers are shown."""
         return self.digits if isinstance(self.digits, Style) else Style(self.digits)
+
+    @cached_property
+    def _zeros(self) -> Noise:
+        return Noise(self.trace, self.array, self.exact, self.style)
 
     @cached_property
     def exact(self) -> ExactWalk:
@@ -212,78 +211,10 @@ class Values:
         return not self.exact.rounded(scope, carried) and fraction(result.value) == result.shown.fraction
 
     def _noise(self, key: Key, value: Any) -> float:
-        """How large a value may be and still be zero but for rounding; 0 for a premise.
-
-        That is so of a value no larger than the rounding of its terms, and of one that is exactly zero where what it is
-        computed from is taken as it is shown: of the maximum of two values that are zero but for rounding, say.
-        """
-        if self.noise or self.style.whole or self.trace.header.arithmetic is not None or value == 0:
+        """How large a value may be and still be shown as 0: what rounding left of a zero, and no premise."""
+        if self.noise or self.style.whole or self.trace.header.arithmetic is not None:
             return 0.0
-        if not abs(value) < _small(value) or self._deep == DEEP:
-            return 0.0
-        scope, name, t, b, index = key
-        stage = self.trace.stage(scope)
-        if name in stage.cell.states:
-            t, name = t + (1 if stage.backwards else -1), stage.cell.states[name]
-        elif source := scope_and_name(stage.sources.get(name, ""))[0]:
-            scope, name = source, scope_and_name(stage.sources[name])[1]
-        stage = self.trace.stage(scope)
-        line = stage.cell.by_name.get(name)
-        if line is None or t not in self.trace.span or name not in self.trace.lines.get(scope, {}):
-            return 0.0
-        key = scope, name, t, b, index
-        if self.exact.of(key) == 0:
-            return 2 * float(abs(value))
-        rounding, most = self._rounding(key, line, value)
-        if abs(value) <= rounding or most >= _small(value):
-            return rounding
-        self._deep += 1
-        tree = self.tree(stage, line, t, b, index[0])
-        gone = tree is not None and not _has_dots(tree) and evaluate(tree, self._near) == 0
-        self._deep -= 1
-        return 2 * float(abs(value)) if gone else 0.0
-
-    def _rounding(self, key: Key, line: Line, value: Any) -> tuple[float, float]:
-        """How far rounding may have set a value off: n eps times the sizes of the terms of a sum; and these sizes."""
-        scope, _, t, b, index = key
-        eps = float(np.finfo(value.dtype).eps)
-        if line.op not in ("matvec", "vecmat", "add", "sum", "mean"):
-            return (OPS[line.op].ulp or 1) * eps * float(abs(value)), 0.0
-        arrays = [self.array(scope, operand) for operand in line.operands]
-        terms = [a if a is None or a.ndim < 3 else a[self.trace.index(t), b] for a in arrays]
-        if any(term is None for term in terms):
-            return 0.0, 0.0
-        with np.errstate(over="ignore", invalid="ignore"):  # 0 times an infinite input; such terms explain no value
-            sizes = _sizes(line, [np.abs(np.asarray(term)) for term in terms], index[0])
-            total = float(np.sum(sizes))
-        return (len(sizes) * eps * total, total) if np.isfinite(total) else (0.0, np.inf)
-
-    def _near(self, leaf: Num) -> Exact:
-        """A number as it is shown, where that is off by no more than rounding; the number itself otherwise."""
-        shown, value = leaf.shown.fraction, fraction(leaf.value)
-        if not leaf.key or shown is None or value is None or shown == value:
-            return value
-        scope, name, *_ = leaf.key
-        line = self.trace.stage(scope).cell.by_name.get(name)
-        if shown == 0 or (line is not None and abs(shown - value) <= self._rounding(leaf.key, line, leaf.value)[0]):
-            return shown
-        return value
-
-
-def _small(value: Any) -> float:
-    """Below it a number may be what rounding left of a zero."""
-    return float(np.sqrt(np.finfo(value.dtype).eps))
-
-
-def _sizes(line: Line, terms: Sequence[Array], unit: int) -> Array:
-    """The sizes of the terms that one unit of a sum or product adds up."""
-    if line.op == "matvec":
-        return terms[0][unit] * terms[1]
-    if line.op == "vecmat":
-        return terms[0] * terms[1][:, unit]
-    if line.op == "add":
-        return np.array([term.flat[0] if term.size == 1 else term[unit] for term in terms])
-    return terms[0] / (len(terms[0]) if line.op == "mean" else 1)
+        return 2 * float(abs(value)) if 0 < abs(value) < small(value) and self._zeros.hides(key) else 0.0
 
 
 def _printed(leaf: Num) -> Exact:

@@ -286,3 +286,90 @@ def test_long_chains_of_small_values_are_followed_a_part_of_the_way() -> None:
         f"v0 = W @ x_t + 1e-9 * h_prev\n{rows}output: v400\ncarry: h_prev <- v400", {"W": [[1e-9]]}, np.ones((3, 1))
     )
     assert "e-1" in printed(trace, "v400", t=2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("first", "weights", "x"),
+    [
+        # given numbers, of which a large part cancels: what remains is exact on paper
+        ("s_t = W @ x_t", {"W": [[128.0, -128.0, 1.0]]}, [1.0, 1.0, 2.0**-17]),
+        ("s_t = x_t @ W", {"W": [[128.0], [-128.0], [1.0]]}, [1.0, 1.0, 2.0**-17]),
+        ("s_t = a + x_t - b", {"a": [1024.0], "b": [1024.0]}, [2.0**-13]),
+        ("s_t = sum(x_t)", {}, [1024.0, -1024.0, 2.0**-13]),
+        ("s_t = x_t - a", {"a": [1 - 2.0**-24]}, [1.0]),
+        # a small term beside large ones that cancel before it is added, and a function that is almost 1
+        ("s_t = cross_entropy(x_t, a)", {"a": [1.0, 0.0]}, [20.0, 8.0]),
+        ("s_t = 1 - sigmoid(x_t)", {}, [14.0]),
+    ],
+)
+def test_a_value_that_is_not_zero_is_not_shown_as_zero(
+    dtype: type[np.floating[Any]], first: str, weights: dict[str, Any], x: list[float]
+) -> None:
+    given = {n: np.array(w, dtype) for n, w in weights.items()}
+    trace = own(f"{first}\ny_t = 1000 * s_t\noutput: y_t", given, np.array([x], dtype))
+    found = printed(trace, "s_t").rsplit(" ", 1)[1]
+    assert 0 != float(found) == pytest.approx(float(trace["s_t"][0, 0, 0]), rel=1e-2)
+    assert f"({found})" in printed(trace, "y_t")
+
+
+def test_a_difference_of_the_last_digit_of_given_numbers_is_one() -> None:
+    assert printed(own("y_t = W @ x_t\noutput: y_t", {"W": [[1.0, -1.0]]}, [1.0, 1 - 2**-52]), "y_t").endswith("e-16")
+    assert printed(own("y_t = a - x_t\noutput: y_t", {"a": [0.3]}, [0.1 + 0.2]), "y_t").endswith("≈ -5.55111512e-17")
+    assert printed(own("y_t = 1 - tanh(x_t)\noutput: y_t", {}, [18.0]), "y_t").endswith("≈ 4.4408921e-16")
+
+
+@pytest.mark.parametrize("between", ["max(s_t)", "2 * s_t - s_t", "3 * s_t"])
+@pytest.mark.parametrize("read", ["s_t", "m_t"])
+def test_what_rounding_left_is_shown_where_something_else_is_not_right_without_it(between: str, read: str) -> None:
+    """Also where that reads it in the next step, or through another value; and all that are computed of it alike."""
+    text = f"s_t = 0.1 + x_t - 0.3\nm_t = {between}\ny_t = {{}} * h_prev + 1\noutput: y_t\ncarry: h_prev <- {read}"
+    for factor, hidden in ((2, True), (1e12, False)):
+        trace = own(text.format(factor), {}, [[0.2], [0.2]])
+        assert [printed(trace, name).endswith(" 0.0") for name in ("s_t", "m_t")] == [hidden, hidden], factor
+
+
+#: How a line is written, and what it is of two numbers and a factor: in floats, or of fractions.
+MADE: list[tuple[str, Any]] = [
+    ("{c} * {a}", lambda a, b, c: c * a),
+    ("{a} - {b}", lambda a, b, c: a - b),
+    ("{a} + {b}", lambda a, b, c: a + b),
+    ("{a} * {b}", lambda a, b, c: a * b),
+    ("max({a}, {b})", lambda a, b, c: max(a, b)),
+]
+FACTORS = ["0.1", "0.2", "0.3", "3", "-1", "1000", "10000000", "1000000000000"]
+GIVEN = ["0.1", "0.2", "0.3", "0.7", "1", "1000000", "0.0000000001", "0.30000000000000004"]
+
+
+@given(st.data(), st.booleans())
+def test_a_page_does_not_contradict_itself_about_what_is_zero(data: st.DataObject, rational: bool) -> None:
+    """Of cells of a few lines: a value that reads another which is shown as 0 is printed as it is with that 0."""
+    x = data.draw(st.lists(st.sampled_from(GIVEN), min_size=3, max_size=3))
+    names, rules, text = ["p", "q", "r"], {}, "all = concat(p, q, r)\n"
+    if not rational:
+        names, text = ["p", "q", "r", "u", "v"], f"{text}u = sigmoid(p)\nv = 1 - sigmoid(-p)\n"
+    for n in range(data.draw(st.integers(2, 7))):
+        form, rule = data.draw(st.sampled_from(MADE))
+        a, b, c = (data.draw(st.sampled_from(some)) for some in (names, names[::-1], FACTORS))
+        names.append(name := f"w{n}")
+        text += f"{name} = {form.format(a=a, b=b, c=c)}\n"
+        rules[name] = rule, a, b, c
+    trace = own(f"{text}output: {names[-1]}", dict(zip("pqr", ([float(v)] for v in x), strict=True)), [[1.0]])
+    values, stage = Values(trace, 8), trace.stages[0]
+    floats = {n: np.float64(v) for n, v in zip("pqr", x, strict=True)}
+    exact = {n: Fraction(v) for n, v in zip("pqr", x, strict=True)}
+    seen = dict(floats)
+    for line in stage.lines:
+        floats[line.name] = trace[line.name][0, 0, 0]
+        shown = values.num(stage.scope, line.name, 0, 0, (0,)).shown
+        seen[line.name] = np.float64(0) if shown.fraction == 0 else floats[line.name]
+        if line.name not in rules:
+            continue
+        rule, a, b, c = rules[line.name]
+        if rational:
+            exact[line.name] = rule(exact[a], exact[b], Fraction(c))
+            assert shown.fraction != 0 or exact[line.name] == 0, (text, x, line.name)
+        if (seen[a], seen[b]) != (floats[a], floats[b]):
+            again = rule(seen[a], seen[b], np.float64(c))
+            rounding = 4 * np.finfo(float).eps * max(abs(seen[a]), abs(seen[b]))
+            assert values.style.show(again) == shown or (shown.fraction == 0 and abs(again) <= rounding), (text, x)
