@@ -29,6 +29,7 @@ from typing import Any
 PARTS = {
     "cells": 20_000, "equations": 10_000, "documents": 300, "files": 30, "plans": 2_000, "problems": 2_000,
     "traces": 2_000, "models": 1_000, "values": 1_000, "commands": 1_000, "service": 1_000, "corpus": 400, "kills": 40,
+    "experiments": 2_000,
 }  # fmt: skip
 #: Seconds for one input, and bytes that a process of the campaign may ask for.
 SECONDS, MEMORY = 60, 6 << 30

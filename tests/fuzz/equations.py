@@ -7,7 +7,7 @@ import random
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,15 +55,28 @@ class Made(NamedTuple):
 
 def traced(rng: random.Random) -> lt.Trace | None:
     """The trace of a random cell; None where it is refused."""
+    found = runs(rng)
+    return None if found is None else found[0]()
+
+
+def runs(rng: random.Random) -> tuple[Callable[..., lt.Trace], np.ndarray] | None:
+    """Runs of a random cell, over its x or over another, with holds or without, and its x; None where it is refused."""
     made = cell(rng)
     shape = (rng.randint(1, 4), made.inputs) if rng.random() < 0.7 else (rng.randint(1, 3), 2, made.inputs)
     try:
         model = lt.prepare(
             made.weights, cell={"equations": made.text}, dtype=rng.choice(("float64", "float64", "float32"))
         )
-        return model.run(_array(rng, *shape), plan=rng.choice(("planned", "planned", "lines", "auto")))
+        x = _array(rng, *shape)
+        plan = rng.choice(("planned", "planned", "lines", "auto"))
+        model.run(x, plan=plan)
     except LstmTraceError:
         return None
+
+    def run(x: np.ndarray = x, **how: Any) -> lt.Trace:
+        return model.run(x, plan=plan, **how)
+
+    return run, x
 
 
 def number(rng: random.Random, trace: lt.Trace) -> tuple[str, float]:

@@ -26,6 +26,7 @@ _SOME = {
     "commands": 60,
     "service": 60,
     "corpus": 30,
+    "experiments": 100,
 }
 
 

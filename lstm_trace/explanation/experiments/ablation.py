@@ -80,8 +80,9 @@ def ablation(
 
     of: the address of one value of a line, or a sum of such (see `target`). lines: addresses of what is held, as `hold`
     has them without rows (steps and units that they name are the only ones); None is the cell state of every layer and
-    direction (over lines: every line with a name). to: what it is held at: a number, `'*0.5'`, or a trace of the same
-    size. What the trace holds already stays held, but for the values that a variant holds itself.
+    direction, the last carried line that the value depends on; where there is none, the output, or the line itself
+    (over lines: every line with a name). to: what it is held at: a number, `'*0.5'`, or a trace of the same size. What
+    the trace holds already stays held, but for the values that a variant holds itself.
     Raises OptionError, MissingError, ShapeError; TooLargeError where it would take too long.
     """
     if over not in get_args(Over):
@@ -90,12 +91,15 @@ def ablation(
     found = target(whole, of)
     value = read_value("to", to)
     one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
-    parts = tuple(made(one, part) for part in found.parts)
+    named = None if lines is None else listed("lines", lines)
+    held = {(place.scope, place.line) for place in _places(one, named or ())}
+    parts = tuple(made(one, part, held) for part in found.parts)
     for part in parts:
         if not computed(one, part):
             raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
     every, one = one, _reached(one, parts)
-    named = _lines(one, over) if lines is None else listed("lines", lines)
+    if named is None:
+        named = _lines(one, over, parts)
     if not named:
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
     meant = _places(one, named)
@@ -145,13 +149,26 @@ def _reached(one: Trace, parts: Sequence[Part]) -> Trace:
     return replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
 
 
-def _lines(one: Trace, over: Over) -> list[str]:
+def _lines(one: Trace, over: Over, parts: Sequence[Part]) -> list[str]:
     """The lines that are held where none are named."""
     stages = plain(one).stages
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
-    found = [f"{stage.scope}/{stage.carried[-1]}" for stage in stages if stage.carried]
-    return found or [f"{stages[-1].scope}/{stages[-1].cell.output}"]
+    needed = restrict(stages, [(part.scope, part.line) for part in parts], carried=True)
+    found = [f"{stage.scope}/{read[-1]}" for stage in needed if (read := _remembered(stage))]
+    last = needed[-1]
+    lines = [x.name for x in last.lines]
+    return found or [f"{last.scope}/{last.cell.output if last.cell.output in lines else lines[-1]}"]
+
+
+def _remembered(stage: Stage) -> list[str]:
+    """What is carried of a stage, and read by a line that is computed: keeping a state at padding is no reading."""
+    return [
+        stage.unpadded(line)
+        for state, line in stage.cell.carry
+        if line in stage.cell.by_name
+        and any(state in x.reads and (x.name != line or stage.unpadded(line) == line) for x in stage.lines)
+    ]
 
 
 def _places(one: Trace, texts: Sequence[str]) -> list[Place]:

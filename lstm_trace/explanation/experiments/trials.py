@@ -7,7 +7,7 @@ by the other plans each is run alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ import numpy as np
 
 from ...backpropagation.target import Part
 from ...base.arrays import Array
+from ...cell.network import MEET
 from ...engine.cost import at_once
 from ...engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
 from ...trace.addresses import origin
@@ -125,22 +126,27 @@ class Trials:
         )
 
 
-def made(trace: Trace, part: Part) -> Part:
-    """Where a single value was made: in the step before, in a layer below, in one of the directions that are joined."""
+def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Part:
+    """Where a single value was made: in the step before, in a layer below, in one of the directions that are joined.
+
+    held: lines (scope, name) that are to be held, so that their values are their own.
+    """
     if len(part.steps) > 1 or len(part.units) > 1:
         return part
     t = trace.first + int(part.steps[0])
     scope, line, t, _, (unit,) = origin(trace, (part.scope, part.line, t, 0, (int(part.units[0]),)))
     found = replace(part, scope=scope, line=line, steps=np.array([trace.index(t)]), units=np.array([unit]))
-    by = trace.stage(scope).cell.by_name.get(line) if scope else None
+    if not scope or (scope, line) in held or (stage := trace.stage(scope)).direction != MEET:
+        return found
+    by = stage.cell.by_name.get(line)
     if by is None or by.op != "concat":
         return found
     widths = sizes(trace)[scope]
-    for name in by.reads:
+    for name in by.reads:  # of all its operands: a place where directions meet reads no number
         if unit < widths[name]:
             break
         unit -= widths[name]
-    return made(trace, replace(found, line=name, units=np.array([unit])))
+    return made(trace, replace(found, line=name, units=np.array([unit])), held)
 
 
 def computed(trace: Trace, part: Part) -> bool:

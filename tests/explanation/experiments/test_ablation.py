@@ -12,6 +12,7 @@ import lstm_trace as lt
 from lstm_trace.engine import cost
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
+from lstm_trace.explanation.account import account
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
@@ -248,3 +249,59 @@ def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:
     gates = lt.explain(trace, how="gates")
     assert "f_t" in set(gates["line"])
     assert not {name for name in gates["line"] if "free" in name}
+
+
+JOINED = {"W": [[0.5, -0.25], [1.0, 0.75]]}
+H = np.tanh(np.array(JOINED["W"]) @ [0.0, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("joined", "values"),
+    [
+        ("concat(0, h_t)", [0.0, *H]),
+        ("concat(1, h_t, 0)", [1.0, *H, 0.0]),
+        ("concat(1, 2)", [1.0, 2.0]),
+        ("concat(h_t, 0, h_t)", [*H, 0.0, *H]),
+        ("concat(sum(x_t), h_t[1:2], h_t)", [1.0, H[1], *H]),
+    ],
+)
+def test_vectors_and_numbers_one_after_the_other(joined: str, values: list[float]) -> None:
+    """Each unit of them has its own value and effects; held itself, it is what it is held at."""
+    equations = f"h_t = tanh(W @ x_t)\ns_t = {joined}\np_t = softmax(s_t)\ncarry: q_prev <- s_t\noutput: h_t"
+    trace = lt.run(JOINED, [[1.0, 2.0], [0.0, 1.0]], cell={"equations": equations})
+    for unit, value in enumerate(values):
+        of = f"1/s_t[{unit}]"
+        assert ablation(trace, of).value == pytest.approx(value, abs=1e-12)
+        itself = ablation(trace, of, lines="s_t")
+        assert {e.unit: e.effect for e in itself.effects if e.effect} == ({unit: -itself.value} if value else {})
+        occluded = account(trace, of, compared=False).occlusion
+        lost = 0.0 if occluded is None else float(occluded.steps[1])
+        changes = "h_t" in joined and value not in (0.0, 1.0) or "sum(x_t)" in joined and not unit
+        assert lost == pytest.approx(value if changes else 0.0, abs=1e-12)
+
+
+def test_where_directions_meet_what_is_named_is_held_there() -> None:
+    trace = lt.run(WEIGHTS, X)
+    found = ablation(trace, "1/joined/2/1/y_t[1]", lines="1/joined/y_t")
+    assert [(e.unit, e.value) for e in found.effects if e.effect] == [(1, 0.0)]
+
+
+@pytest.mark.parametrize(
+    ("carry", "held"),
+    [("h_prev <- h_t, m_prev <- m_t", "h_t"), ("m_prev <- m_t, h_prev <- h_t", "h_t"), ("m_prev <- m_t", "y_t")],
+)
+@pytest.mark.parametrize("lengths", [None, [2]])
+def test_by_default_what_is_held_is_read_for_the_value(carry: str, held: str, lengths: Any) -> None:
+    """m_t is carried, and no value of another line depends on it."""
+    read = " + h_prev" if "h_prev" in carry else ""
+    equations = f"h_t = tanh(W @ x_t{read})\nm_t = m_prev + h_t\ny_t = sum(h_t)\ncarry: {carry}\noutput: y_t"
+    trace = lt.run(JOINED, [[1.0, 2.0], [0.0, 1.0]], cell={"equations": equations}, lengths=lengths)
+    found = ablation(trace, "1/y_t[0]")
+    assert {e.line for e in found.effects} == {held}
+    assert found.effects[0].effect
+    assert {e.line for e in ablation(trace, "1/m_t[0]").effects} == {carry.rpartition("<- ")[2]}
+
+
+def test_an_output_that_is_the_input_is_not_held() -> None:
+    trace = lt.run(JOINED, [[1.0, 2.0]], cell={"equations": "h_t = tanh(W @ x_t)\noutput: x_t"})
+    assert {e.line for e in ablation(trace, "0/h_t[0]").effects} == {"h_t"}
