@@ -22,7 +22,7 @@ def check(rng: random.Random, folder: Path | None = None) -> str:
         return "refused"
     run, x = made
     trace = run()
-    address, value = number(rng, trace)
+    address, _ = number(rng, trace)
     place = trace.locate(address)
     alone = x if x.ndim == 2 else x[:, [place.b]]  # a row by itself, as the experiments run it
     here = run(alone)

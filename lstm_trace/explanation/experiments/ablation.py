@@ -91,15 +91,14 @@ def ablation(
     found = target(whole, of)
     value = read_value("to", to)
     one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
-    named = None if lines is None else listed("lines", lines)
-    held = {(place.scope, place.line) for place in _places(one, named or ())}
-    parts = tuple(made(one, part, held) for part in found.parts)
+    named: Sequence[str] = () if lines is None else listed("lines", lines)
+    itself = {(place.scope, place.line) for place in _places(one, named)}
+    parts = tuple(made(one, part, itself) for part in found.parts)
     for part in parts:
         if not computed(one, part):
             raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
     every, one = one, _reached(one, parts)
-    if named is None:
-        named = _lines(one, over, parts)
+    named = _lines(one, over, parts) if lines is None else named
     if not named:
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
     meant = _places(one, named)
