@@ -26,16 +26,27 @@ class Naming:
     def label(self, stage: Stage, name: str, j: int, width: int) -> str:
         """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
 
-        Of vectors one after the other it is the unit of its own vector.
+        Of vectors one after the other it is the unit of its own vector, where no two units are then called the same.
         """
+        parts = self._joined(stage, name, width)
+        at = j
+        for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
+            if at < size:
+                return self.unit(at, size, of)
+            at -= size
+        return self.unit(j, width, axis(self.trace, stage, name))  # also where an operand was not recorded
+
+    def _joined(self, stage: Stage, name: str, width: int) -> list[tuple[Axis, int]]:
+        """What the vectors are of which a value is made one after the other, with their widths; a number is a unit."""
         line = stage.cell.by_name.get(name)
-        for operand in line.operands if line is not None and line.op == "concat" else ():
-            values = self.trace.operand(stage.scope, operand)
+        if line is None or line.op != "concat":
+            return [(axis(self.trace, stage, name), width)]
+        found: list[tuple[Axis, int]] = []
+        for operand in line.operands:
+            values = self.trace.operand(stage.scope, operand, slice(0, 1))
             size = 1 if values is None else values.shape[-1]
-            if j < size:
-                return self.label(stage, str(operand), j, size)
-            j -= size
-        return self.unit(j, width, axis(self.trace, stage, name))
+            found += self._joined(stage, operand, size) if isinstance(operand, str) else [("h", 1)]
+        return found
 
     def step(self, t: int, short: bool = False, b: int | None = None) -> str:
         """A step in words, with its label where there is one. b: the row whose label it is; None for all rows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -96,3 +97,36 @@ def test_a_number_that_a_condition_comes_to_is_printed_without_an_address() -> N
     trace = traced("z = W @ x_t\nh_t = (z * where(b, a, 0)) * x_t\noutput: h_t", W=np.eye(2), b=[0.5], a=[2.0])
     assert lt.derivation(trace, "0/h_t[1]").value == 8.0
     assert "8" in lt.derivation(trace, "0/h_t[1]").record()["shown"]
+
+
+@pytest.mark.parametrize("form", ["text", "md"])
+@pytest.mark.parametrize(
+    ("joined", "names"),
+    [
+        ("concat(1, 2)", ["unit 0", "unit 1"]),
+        ("concat(1, h_t)", ["unit 0", "unit 1", "unit 2"]),
+        ("concat(h_t, 0, h_t)", ["unit 0", "unit 1", "unit 2", "unit 3", "unit 4"]),
+        ("concat(g_t, h_t)", ["unit 0", "unit 1", "unit 2", "unit 3"]),
+        ("concat(x_t, g_t)", ["input 0", "input 1", "unit 0", "unit 1"]),
+        ("concat(0, x_t)", ["unit 0", "input 0", "input 1"]),
+        ("concat(concat(x_t, g_t), g_t)", ["unit 0", "unit 1", "unit 2", "unit 3", "unit 4", "unit 5"]),
+    ],
+)
+def test_no_two_units_of_a_concatenation_have_one_name(joined: str, names: list[str], form: str) -> None:
+    trace = traced(f"g_t = 2 * x_t\nh_t = g_t + 1\nz_t = {joined}\noutput: z_t")
+    told = trace.report(form, steps=0)
+    rows = re.findall(r"(?:unit|input|output) \d", told[told.index("z_t =", told.index("Solution")) :])
+    assert [row.replace("output", "unit") for row in rows[: len(names)]] == names
+    assert len(rows) == len(names)
+
+
+def test_answers_name_the_units_of_a_concatenation_as_the_solution_does() -> None:
+    told = lt.run({}, X, cell={"equations": "h_t = tanh(x_t)\nz_t = concat(x_t, h_t)\noutput: z_t"}, ask="z_t")
+    head = next(row for row in told.report("text").partition("Answers")[2].splitlines() if "input" in row)
+    assert re.findall(r"(?:unit|input|output) \d", head) == ["input 0", "input 1", "unit 0", "unit 1"]
+
+
+def test_a_unit_of_a_concatenation_has_a_name_where_its_operands_were_not_recorded() -> None:
+    equations = "h_t = tanh(x_t)\nz_t = concat(x_t, h_t)\noutput: z_t"
+    trace = lt.run({}, X, cell={"equations": equations}, record=["z_t"])
+    assert "unit 3" in lt.derivation(trace, "1/z_t[3]").where

@@ -67,7 +67,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         elif name in stage.cell.inputs:
             head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
-            head.append((shown.unit(k, width, of),) if width > 1 else (value(name, stage.cell),))
+            head.append((shown.label(stage, name, k, width),) if width > 1 else (value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     dots, before = tuple((Dots("down"),) for _ in head), None
