@@ -133,6 +133,43 @@ def way(cell: Cell, name: str, common: Collection[str]) -> Iterator[str]:
     yield from found
 
 
+def lacking(a: Trace, b: Trace, scope: str, name: str, common: Collection[str]) -> tuple[str, ...]:
+    """What a's equation of `name` reads by a name and b has not: lines that do not follow from what b has either, with
+    a's equations, and states. A weight is no such: where equations differ, a's are put in.
+    """
+    stage, other = a.stage(scope), b.stage(scope)
+    cell = stage.cell
+
+    def there(line: str) -> bool:
+        """Whether b has all that a line of a follows from."""
+        reads = {operand for place in way(cell, line, common) for operand in _reads(cell, place)}
+        mine, yours = (trace.parameters.get(stage.owner, {}) for trace in (a, b))
+        weights = reads.intersection(cell.parameters)
+        states = reads.intersection(cell.states) | {operand for operand in reads if operand in stage.sources}
+        fit = all(n in yours and n in mine and yours[n].shape == mine[n].shape for n in weights)
+        return fit and states <= {*other.cell.states, *other.sources}
+
+    def read(line: str) -> Iterator[str]:
+        for operand in _reads(cell, line):
+            if operand in cell.states:
+                if operand not in other.cell.states and cell.states[operand] not in common:
+                    yield operand
+            elif operand in cell.by_name and operand not in common:
+                one, two = (values_of(trace, scope, operand) for trace in (a, b))
+                if not cell.by_name[operand].assigned:
+                    yield from read(operand)
+                elif one is not None and two is not None:  # both have it, and one is wider
+                    yield f"{operand} of width {one.shape[2]}"
+                elif operand not in other.cell.by_name and not there(operand):
+                    yield operand
+
+    return tuple(dict.fromkeys(read(name)))
+
+
+def _reads(cell: Cell, name: str) -> tuple[str, ...]:
+    return cell.by_name[name].reads if name in cell.by_name else ()
+
+
 def _compared(n: int) -> str:
     return "the first is compared" if n == 1 else f"the first {n} are compared"
 

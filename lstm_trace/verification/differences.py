@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import GIVEN, VALID, Stage, X, counted_at_padding, scope_and_name
 from ..trace.trace import Trace
-from .alignment import padding, unlike, way
+from .alignment import lacking, padding, unlike, way
 from .gaps import Apart, apart, beyond, either
 from .propagation import Known
 from .rederive import Block, Derivation, values_of
@@ -33,8 +33,9 @@ class Gap(NamedTuple):
     inherited: the most that a's is. of_a: the line derived from a's operands. None where an operand is missing. wrong:
     where b's value is off from by_a, or a's from of_a, by more than rounding. moved: where the two differ and a premise
     that differs is why, by more than rounding of the premises; each None if nowhere. equations: a's and b's, where they
-    differ. through: the named lines that are not in both and that b's was derived through. outside: where values are
-    not compared, those of padding, (steps, B, 1); they are 0 here, and nothing of them is wrong.
+    differ. through: the named lines that are not in both and that b's was derived through. lacking: what b has not of
+    what a's equation reads, so that b's value is held against a's function whole, and no error is its own. outside:
+    where values are not compared, those of padding, (steps, B, 1); they are 0 here, and nothing of them is wrong.
     """
 
     line: Line
@@ -51,6 +52,7 @@ class Gap(NamedTuple):
     equations: tuple[str, str] | None
     through: tuple[str, ...]
     outside: Array | None = None
+    lacking: tuple[str, ...] = ()
 
     @property
     def values(self) -> int:
@@ -126,6 +128,8 @@ def find_gaps(
                 gap = _gap(a, b, stage, name, steps, block, checked, left_out)
                 if equations is None and moved.get(name) is not None and gap.size.most:
                     gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
+                if equations is not None and (lacks := lacking(a, b, scope, name, names)):
+                    gap = gap._replace(local=None, inherited=None, lacking=lacks)
                 gaps.append(gap._replace(equations=equations, through=through))
             alone = {
                 name: beyond(

@@ -79,7 +79,7 @@ class LineDifference:
     where it first differs, with the value of each side, the local error there, how far a's value is from its own
     derivation, whether a premise that differs is why, and what rounding explains there. equations: a's and b's of this
     line, or of a line that it was derived through, where they differ. through: the named lines that are not in both, by
-    which b's was derived.
+    which b's was derived. lacking: what b has not of what a's equation reads, so that no error is b's own.
     bound: the most that rounding explains of any value of the line; by_bound: whether that decides what differs.
     atol, rtol: the smallest of each, alone, with which the line would have passed. by_step: largest |b - a| of each.
     """
@@ -105,6 +105,7 @@ class LineDifference:
     first_bound: float | None
     equations: tuple[str, str] | None
     through: tuple[str, ...]
+    lacking: tuple[str, ...]
     bound: float
     by_bound: bool
     by_step: tuple[float, ...]
@@ -171,7 +172,7 @@ class Measure:
                 place = steps.start + at[0], at[1], at[2]
                 values = float(gap.a.value[at]), float(gap.b.value[at])
                 moved = gap.moved is not None and bool(gap.moved[at])
-                off = _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at)
+                off = None if gap.lacking else _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at)
                 self._first = _First(place, values, *off, moved, gap.bound_at(at))
 
     def _sum(self, gap: Gap) -> None:
@@ -242,6 +243,7 @@ class Measure:
             first_bound=first and first.bound,
             equations=gap.equations,
             through=gap.through,
+            lacking=gap.lacking,
             bound=self._most["limit"] or 0.0,
             by_bound=by_bound,
             by_step=tuple(self._by_step.tolist()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import permutations
 from pathlib import Path
 
@@ -62,3 +63,29 @@ def test_a_side_that_merely_has_more_is_no_difference_of_weights(traces: dict[st
     said = view.verdict(lt.diff(traces["q21"], traces["q22"]))[0]
     assert said.startswith("same: all ")
     assert said.endswith(", although inputs or weights are in one of the two only")
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "lacks"), [("gru", "three-steps", "u_t, h_tilde"), ("three-steps", "gru", "o_t, c_t")]
+)
+def test_an_equation_whose_operands_are_in_a_alone_is_not_evaluated_for_b(
+    traces: dict[str, lt.Trace], one: str, two: str, lacks: str
+) -> None:
+    found = lt.diff(traces[one], traces[two])
+    gap = abs(float(traces[one]["h_t"][0, 0, 0]) - float(traces[two]["h_t"][0, 0, 0]))
+    said = view.verdict(found)[1]
+    assert said.endswith(
+        f"; b has no {lacks}, so a's equation cannot be evaluated for b; the values are {gap:.3g} apart"
+    )
+    (line,) = (part for part in json.loads(view.as_json(found))["lines"] if part["line"] == "h_t")
+    assert (line["local"], line["inherited"]) == (None, None)
+    assert "| `0/forward/h_t` | 4/4 | " in view.markdown(found)
+    assert " | ? | ? | " in view.markdown(found)
+
+
+def test_a_helper_of_a_alone_that_follows_from_what_b_has_is_evaluated() -> None:
+    weights, x = {"W": [[0.5, -0.25], [1.0, 0.75]]}, [[1.0, 2.0]]
+    a = lt.run(weights, x, cell={"equations": "z = W @ x_t\nh_t = tanh(z)\noutput: h_t"}, ask="h_t")
+    b = lt.run(weights, x, cell={"equations": "h_t = sigmoid(W @ x_t)\noutput: h_t"})
+    said = view.verdict(lt.diff(a, b))[1]
+    assert said.endswith("; b's value is 0.5 off what a's equation gives for b's operands")

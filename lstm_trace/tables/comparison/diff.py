@@ -113,16 +113,21 @@ def _fault(first: LineDifference, whole: float, comparison: Comparison) -> str:
         what = "sum", "addition over all steps and rows"
     if comparison.shapes:
         return f"its operands have other shapes in b ({', '.join(comparison.shapes)}): these are not runs of one model"
-    if own is None:
+    of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
+    if first.lacking and first.equations is not None and not of_a:
+        a, b = first.equations
+        why = f"b has no {', '.join(first.lacking)}, so a's equation cannot be evaluated for b"
+        return f"its equation differs: a has {a}, b has {b}; {why}; the values are {whole:.3g} apart"
+    if own is None and not of_a:
         return f"an operand of this {what[0]} was not recorded, so local and inherited error cannot be separated"
-    if own > 0.5 * whole and not first.first_moved:
+    if own is not None and own > 0.5 * whole and not first.first_moved:
         if first.equations is None:
             derived = f"the {what[0]} itself is off by {own:.3g} when recomputed from b's own operands"
             return f"{derived}: check its {what[1]}{_through(first.through)}"
         a, b = first.equations
         off = f"b's value is {own:.3g} off what a's equation gives for b's operands"
         return f"its equation differs: a has {a}, b has {b}; {off}"
-    if first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved:
+    if of_a:
         off = f"{first.first_of_a:.3g} when recomputed from a's own operands"
         return f"a's value is off by {off}: check the reference"
     source = " (inputs or weights differ)" if comparison.premises else ""
