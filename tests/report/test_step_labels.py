@@ -131,9 +131,8 @@ def test_a_table_of_entries_has_a_column_with_them(how: str) -> None:
         assert len({*expected} - {None}) == T
         assert [row[at] for row in found.rows] == expected
         assert [row["token"] for row in json.loads(found.json())["rows"]] == expected
-        assert [row["token"] or None for row in csv.DictReader(io.StringIO(found.csv()))] == [
-            word or None for word in expected
-        ]
+        in_csv = [row["token"] or None for row in csv.DictReader(io.StringIO(found.csv()))]
+        assert in_csv == [f"'{word}" if word == "=1+1 %d" else word or None for word in expected]  # no formula
         frame = found.to_frame()
         assert [None if word != word else word for word in frame["token"]] == expected
     assert "token" not in explanation(PLAIN, "2/c_t[0]", how).columns

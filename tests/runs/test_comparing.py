@@ -60,7 +60,7 @@ def test_the_first_difference_is_held_against_its_own_bound(kept: Kept) -> None:
     found = compared((kept.path(run), kept.path(kept.edit(other, {"2/x[1]": 100.0}))))
     first, line = found["first"], next(line for line in found["lines"] if line["line"] == "W_xf @ x_t")
     assert first["address"] == "0/forward/1/0/W_xf @ x_t[0]"
-    of_terms = 2 * 2 * np.finfo(float).eps  # of the sum of their sizes, two orders of two terms
+    of_terms = 2 * 2 * np.finfo(float).eps / 2  # of the sum of their sizes, two orders of two terms
     assert first["bound"] == pytest.approx(of_terms * abs(-1.0 * 2.0), rel=1e-6, abs=0)
     assert line["bound"] == pytest.approx(of_terms * abs(-1.0 * 100.0), rel=1e-6, abs=0)
 
