@@ -17,7 +17,7 @@ from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
 from ..trace.holds.held import plain_stage
-from ..trace.labels import axis, step_labels
+from ..trace.labels import axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.held_lines import held_symbols
 from . import holding
@@ -105,6 +105,7 @@ def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
         "direction": stage.direction,
         "equations": cell.text,
         "output": cell.output,
+        "units": units(trace, stage),
         "states": dict(cell.states),
         "inputs": {name: stage.sources[name] for name in plain_stage(stage).inputs},
         "lines": _lines(trace, stage),

@@ -39,6 +39,7 @@ class StageOf(BaseModel):
     direction: str
     equations: str
     output: str
+    units: int = Field(description="of the cell; 0 where that cannot be seen")
     states: dict[str, str] = Field(description="each state with the line that it carries")
     inputs: dict[str, str] = Field(description="each input with where it comes from")
     lines: list[LineOf]

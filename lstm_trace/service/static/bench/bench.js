@@ -47,12 +47,11 @@ function useUndo(session, active) {
 function Summary({ run, said }) {
   const input = run.premises.find((one) => one.kind === "input");
   const [first] = run.stages;
-  const units = first.lines.find((line) => line.name === first.output)?.width;
   const facts = [
     cellName(said, run.cell.kind, run.cell.title),
     said("bench.steps_n", { n: run.steps }),
     input && said("bench.inputs_n", { n: input.shape.at(-1) }),
-    units && said("bench.units_n", { n: units }),
+    first.units > 0 && said("bench.units_n", { n: first.units }),
     run.batch > 1 && said("bench.rows_n", { n: run.batch }),
     run.arithmetic && arithmeticName(said, run.arithmetic),
   ];
