@@ -11,11 +11,13 @@ import re
 from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
+from itertools import combinations
 from typing import Any, TypeVar, cast
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
 from ..cell.parse import parse
+from ..errors import CellError
 from .numbers import Shown, show
 
 N = TypeVar("N")
@@ -251,12 +253,26 @@ def value(name: str, cell: Cell) -> Node:
 
 @lru_cache(4096)
 def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Node:
-    """What a value is by its name alone; of a product with unknown matrices the left side is one."""
+    """What a value is by its name alone.
+
+    Of a product with unknown matrices the left side is one, or else whatever makes `name` an equation: of
+    `x_t @ W + mean(x_t)` it is the right side, `W @ x_t @ V` has two.
+    """
     left = {a for a, b in re.findall(r"(\w+) @ (\w*)", name) if b not in matrices}
-    names = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in left | matrices]
-    fed = [f"input: {', '.join(names)}"] if names else []
-    cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
-    return formula(cell.by_name["v"], cell)
+    beside = [n for n in dict.fromkeys(re.findall(r"\w+(?= @)|(?<=@ )\w+", name)) if n not in matrices]
+    others = (set(some) for count in range(len(beside) + 1) for some in combinations(beside, count))
+    refused: CellError | None = None
+    for unknown in (left, *others):
+        names = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in unknown | matrices]
+        fed = [f"input: {', '.join(names)}"] if names else []
+        try:
+            cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
+        except CellError as error:
+            refused = refused or error
+        else:
+            return formula(cell.by_name["v"], cell)
+    assert refused is not None
+    raise refused
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:

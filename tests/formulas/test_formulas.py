@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.cell.parse import parse
 from lstm_trace.formulas.plain import Plain
-from lstm_trace.formulas.tree import Prod, Sum, Sym, broken, number
+from lstm_trace.formulas.tree import Prod, Sum, Sym, broken, number, value
 from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.trace.trace import Trace
 
@@ -120,3 +121,12 @@ def test_nothing_stands_in_typewriter() -> None:
     assert r"\mathtt" not in trace.report()
     assert "mono(" not in trace.report("typ")
     assert "<mi>score</mi>" in trace.report("html")
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("W @ a", "W a"), ("W @ a @ V", "Vᵀ (W a)"), ("a @ V + mean(a)", "Vᵀ a + mean(a)"), ("W @ (U @ a)", "W (U a)")],
+)
+def test_a_value_that_another_stage_has_is_shown_by_its_name(name: str, shown: str) -> None:
+    """An adjoint reads lines of its forward stage, whose matrices it does not know."""
+    assert Plain()(value(name, parse("h_t = tanh(x_t)"))) == shown
