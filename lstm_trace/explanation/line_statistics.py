@@ -76,8 +76,9 @@ def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Re
         here = np.asarray(values[steps, rows], np.float64)[t, b]
         if not len(here):
             continue
-        total += here.sum(axis=0)
-        size += np.abs(here).sum(axis=0)
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, of a line that overflowed
+            total += here.sum(axis=0)
+            size += np.abs(here).sum(axis=0)
         least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
         where = np.argmax(np.abs(here), axis=0)
         value = here[where, np.arange(width)]

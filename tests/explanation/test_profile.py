@@ -363,3 +363,10 @@ def test_nothing_valid() -> None:
     found = profile(stacked(3, 1, 1, 2, ("forward",), lengths=[0]))
     assert (found.counted, found.foreseen, len(found.steps)) == (0, 0, 0)
     assert found.units["mean"].isna().all()
+
+
+def test_a_line_that_overflowed_both_ways_is_no_warning() -> None:
+    """Its sum is that of inf and -inf."""
+    cell = {"equations": "c_t = x_t * 1e308 * 1e308 + c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
+    found = profile(lt.run({}, [[[1.0], [-1.0]]], cell=cell, initial={"c_prev": [[0.0], [0.0]]}), batch=None)
+    assert np.isnan(found.parts[0].states[0].mean).all()
