@@ -37,8 +37,8 @@ from .words import ablation as words
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Steps of the input that are read at once.
-READ = 50_000
+#: Steps of the input that are read at once, and random groups at most.
+READ, CONTROLS = 50_000, 1000
 
 
 @dataclass(frozen=True, repr=False)
@@ -93,7 +93,7 @@ def ablate(
         to: the value to hold them at, or a factor, `"*0.5"`.
         readout: the line whose largest unit is the predicted class. Where `metric` is a column and there is none, a
             probe predicts it, which has learned from the output of other sequences, without a hold.
-        controls: so many random groups of other units.
+        controls: so many random groups of other units, at most 1,000.
         max_steps: whole sequences are drawn with at most so many steps together.
         batch: sequences that are computed at once.
         seed: random seed.
@@ -157,6 +157,8 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
     others = [(b, j) for b in dict.fromkeys(b for b, _ in chosen) for j in range(b.width) if (b, j) not in chosen]
     names = [lines.address(*unit) for unit in chosen]
     groups = ({name: [name] for name in names} if len(names) > 1 else {}) | {"all": names}
+    if controls > CONTROLS:
+        raise OptionError(f"controls: at most {CONTROLS:,} random groups, each of which is a run; found {controls:,}")
     rng = generator(seed)
     random = {tuple(sorted(rng.permutation(len(others))[: len(names)].tolist())): None for _ in range(controls)}
     for k, at in enumerate(random if len(others) >= len(names) else (), 1):

@@ -262,6 +262,7 @@ def test_of_many_units_some_are_named(model: lt.Model, inputs: Path) -> None:
         ({"units": "0/forward/c_t[4]"}, MissingError, "c_t has the units 0 to 3"),
         ({"units": "0/forward/C_t[1]"}, MissingError, "the states have no '0/forward/C_t'"),
         ({"units": []}, OptionError, "units: expected at least one, as in c_t[35]"),
+        ({"units": "0/forward/c_t[1]", "controls": 1 << 70}, OptionError, "controls: at most 1,000 random groups"),
         ({"units": "0/forward/c_t[1]", "metric": "outptu"}, MissingError, "metric: there is no 'outptu'; did you mean"),
         ({"units": "0/forward/c_t[1]", "to": float("nan")}, OptionError, "finite"),
         ({"units": "0/forward/c_t[1]", "readout": "p_t", "metric": "depth"}, MissingError, "the states have no"),
