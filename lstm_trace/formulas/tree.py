@@ -261,9 +261,10 @@ def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Nod
     left = {a for a, b in re.findall(r"(\w+) @ (\w*)", name) if b not in matrices}
     beside = [n for n in dict.fromkeys(re.findall(r"\w+(?= @)|(?<=@ )\w+", name)) if n not in matrices]
     others = (set(some) for count in range(len(beside) + 1) for some in combinations(beside, count))
+    words = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in matrices]
     refused: CellError | None = None
     for unknown in (left, *others):
-        names = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in unknown | matrices]
+        names = [n for n in words if n not in unknown]
         fed = [f"input: {', '.join(names)}"] if names else []
         try:
             cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
