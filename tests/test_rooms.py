@@ -15,12 +15,12 @@ PACKAGE = ROOT / "lstm_trace"
 #: From low to high. A name with a dot is a room within a room, or a file that stands above its room.
 ROOMS = (
     "printable", "errors", "base", "examples", "cell", "cell.kinds", "cell.variants", "cell.network", "trace",
-    "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.onnx", "weights.formats",
-    "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
-    "languages", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
-    "report.sections", "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export",
-    "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app",
-    "service.server", "remote", "api", "cli", "cli.verbs",
+    "trace.files", "formulas", "languages", "documents", "engine.plan", "engine.jit", "engine", "weights",
+    "weights.onnx", "weights.formats", "weights.live", "model", "verification", "backpropagation", "explanation",
+    "mistakes", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
+    "report.sections", "report.diagram", "report.page", "report", "one_value", "tables", "export", "export.excel",
+    "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app", "service.server",
+    "remote", "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.
 PAGE, VENDORED = PACKAGE / "service" / "static", PACKAGE / "service" / "static" / "vendor"

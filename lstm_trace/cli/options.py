@@ -77,7 +77,7 @@ def narrow(pieces: Iterable[str], chosen: str, output: str, form: str | None) ->
         return pieces
     import shutil
 
-    from ..report.formats.text import narrowed
+    from ..documents.terminal import narrowed
 
     return [narrowed("".join(pieces), min(shutil.get_terminal_size().columns, 100))]
 

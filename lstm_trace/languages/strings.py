@@ -7,10 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
 
 from ..errors import OptionError, nearest
-from ..formulas.blocks import Inline, Text
 from . import languages
+
+if TYPE_CHECKING:
+    from ..documents.blocks import Inline, Text
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..cell.lines import Line
 from ..cell.network import VALID, Stage
-from ..formulas.blocks import Text
+from ..documents.blocks import Text
 from ..formulas.tree import Sym, value
 from ..formulas.whole import on_paper
 from ..languages.strings import capital

@@ -13,8 +13,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, forward_stages
+from ..documents.blocks import Code
 from ..errors import MissingError, OptionError
-from ..formulas.blocks import Code
 from ..formulas.plain import Plain
 from ..formulas.tree import heading
 from ..languages.strings import Words

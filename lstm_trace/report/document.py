@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..documents.blocks import Body, Heading
+from ..documents.layout import lowered
 from ..errors import OptionError
-from ..formulas.blocks import Body, Heading
 from ..view.view import View
-from .formats.levels import lowered
 from .options import Options
 from .sections.sections import blocks
 

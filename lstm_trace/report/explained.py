@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from ..documents import latex, markdown, typst
+from ..documents import terminal as text
+from ..documents.blocks import Block, Body, Heading, Para, Picture, Table
 from ..errors import MissingError, TooLargeError
-from ..formulas.blocks import Block, Body, Heading, Para, Picture, Table
 from ..languages.strings import words
 from ..plot.figure import Figure
-from .formats import latex, markdown, text, typst
 
 #: The formats of a document of blocks alone.
 FORMATS = ("text", "html", "tex", "typ")

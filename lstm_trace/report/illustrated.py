@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..cell.network import forward_stages
+from ..documents.blocks import Picture
 from ..errors import MissingError
-from ..formulas.blocks import Picture
 from ..languages.strings import words
 from ..plot.kinds.saturation import saturation
 from ..trace.trace import Trace

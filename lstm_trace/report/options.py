@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ..base.arrays import describe
+from ..documents.layout import Level, level_of
+from ..documents.markdown import MATH
 from ..errors import OptionError, nearest
 from ..formulas.numbers import Style
 from ..trace.argument_types import checked
@@ -14,8 +16,6 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view import hand_size
 from ..view.view import Detail
-from .formats.levels import Level, level_of
-from .formats.markdown import MATH
 
 #: Option of a report to the field of the style that it sets.
 STYLE = {"significant": "significant", "digits_of": "lines", "decimal_comma": "comma"}

@@ -7,6 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from ..backpropagation.training import Training
+from ..documents import latex, markdown, typst
+from ..documents import terminal as text
+from ..documents.layout import FULL
+from ..documents.rendered import Report
 from ..errors import Faults, OptionError, within
 from ..explanation.account import Account
 from ..trace.trace import Trace
@@ -15,12 +19,9 @@ from ..view.view import UNNAMED, Source, View
 from .content import notations
 from .content.way_back import on_paper, way_back
 from .document import bodies, check_part, title, titled
-from .formats import latex, markdown, text, typst
-from .formats.line_breaking import FULL
 from .illustrated import of_cell
 from .options import Options, check, options_of
 from .profiled import is_profile, profiled
-from .rendered import Report
 from .sections.training import symbols
 
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from ..base.arrays import to_list
 from ..cell.network import Stage, forward_stages
+from ..documents import terminal as text
+from ..documents.blocks import Items
 from ..errors import MissingError, OptionError
-from ..formulas.blocks import Items
 from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
 from ..formulas.values import Values
@@ -22,7 +23,6 @@ from ..languages.strings import words
 from ..one_value.derivation import derivation
 from ..report.content import notations
 from ..report.diagram import diagram, spot_values
-from ..report.formats import text
 from ..report.in_words.section import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions

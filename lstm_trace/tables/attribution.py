@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
+from ..documents.rows import STEP_LABEL, Entries, largest_first
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, padding_of, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
@@ -23,7 +24,6 @@ from ..trace.trace import Trace
 from ..view.hand_size import trained
 from . import faithfulness
 from .attribution_frame import COLUMNS, grids
-from .entries import STEP_LABEL, Entries, largest_first
 from .explanation import Explanation, step_named
 
 #: What is said of the measures in common use, before what they leave of a difference.

@@ -10,7 +10,7 @@ import numpy as np
 from ..backpropagation.attribution import Split
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction, scope_and_name
-from .entries import Entries, Grid, Run, every
+from ..documents.rows import Entries, Grid, Run, every
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,15 +12,14 @@ from ..base import conveniences
 from ..base.arrays import Array, word
 from ..base.text.columns import cells as columns
 from ..base.text.visible import visible
+from ..documents import typst
+from ..documents.blocks import Block, Heading, Items, Para
+from ..documents.excerpt import excerpt
+from ..documents.markdown import legible
+from ..documents.rows import CSV, JSON, STEP_LABEL, UNIT_LABEL, Entries, RowStyle
 from ..errors import OptionError
-from ..formulas.blocks import Block, Heading, Items, Para
 from ..printable import json_text, printable
 from ..report import explained
-from ..report.formats import typst
-from ..report.formats.markdown import legible
-from ..view.excerpt import excerpt
-from .entries import STEP_LABEL, UNIT_LABEL, Entries
-from .row_styles import CSV, JSON, RowStyle
 
 if TYPE_CHECKING:
     import pandas as pd

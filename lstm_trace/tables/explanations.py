@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..cell.network import layer_and_direction
+from ..documents.rows import STEP_LABEL, UNIT_LABEL
 from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.experiments.ablation import Ablation, Over
 from ..explanation.experiments.ablation import ablation as ablated
@@ -25,7 +26,6 @@ from ..trace.operands import sizes
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training
-from .entries import STEP_LABEL, UNIT_LABEL
 from .explanation import Explanation, step_named
 from .gates import in_steps
 

@@ -15,6 +15,7 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..cell.network import Stage
+from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
 from ..engine.cost import pieces
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
@@ -22,7 +23,6 @@ from ..plot.kinds.gradient import figure as gradient_picture
 from ..report import explained
 from ..report.report import PRINTERS, report
 from ..trace.trace import Trace
-from .entries import STEP_LABEL, Entries, Grid, Run, every
 from .explanation import Explanation
 
 _COLUMNS = ("address", "kind", "gradient")

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..backpropagation.training import Training, train
+from ..documents.rows import Entries, Grid, every
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError, counted
 from ..model.problem import with_weights
 from ..report.report import PRINTERS, course
 from ..trace.trace import Trace
-from .entries import Entries, Grid, every
 from .explanation import Explanation
 
 _COLUMNS = ("address", "before", "after")

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
+    from ..documents.rendered import Report
     from ..plot.plots import Plots
-    from ..report.rendered import Report
 
 
 @checked

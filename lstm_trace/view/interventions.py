@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from ..formulas.blocks import Block, Para, Text
+from ..documents.blocks import Block, Para, Text
 from ..formulas.tree import Index, Node, number, value
 from ..trace.holds.held import Entry, entries
 from ..trace.holds.values import Scale

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..formulas.blocks import Heading
+from ..documents.blocks import Heading
 from ..formulas.tree import heading
 from ..trace.labels import axis
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..cell.network import ADJOINT, Stage, forward_stages, layer_and_direction
-from ..formulas.blocks import Text
+from ..documents.blocks import Text
 from ..formulas.tree import Node, Sym, at_step
 from ..languages.strings import Words
 from ..trace.labels import Axis, axis, labels, step_label

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import VALID, Stage, forward_stages
+from ..documents.blocks import Block, Picture
 from ..errors import MissingError
-from ..formulas.blocks import Block, Picture
 from ..formulas.tree import Node, formula, kept, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import OPS
-from lstm_trace.formulas.blocks import (
+from lstm_trace.documents.blocks import (
     Block,
     Boxed,
     Chains,
@@ -26,6 +26,11 @@ from lstm_trace.formulas.blocks import (
     Premises,
     Table,
 )
+from lstm_trace.documents.html import HTML
+from lstm_trace.documents.latex import LATEX
+from lstm_trace.documents.markdown import MARKDOWN
+from lstm_trace.documents.terminal import TEXT
+from lstm_trace.documents.typst import BLOCKS
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
 from lstm_trace.formulas.printer import BINDING, NODES
@@ -33,11 +38,6 @@ from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
 from lstm_trace.formulas.tree import SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
-from lstm_trace.report.formats.latex import LATEX
-from lstm_trace.report.formats.markdown import MARKDOWN
-from lstm_trace.report.formats.text import TEXT
-from lstm_trace.report.formats.typst import BLOCKS
-from lstm_trace.report.page.html_blocks import HTML
 from lstm_trace.report.sections.definitions import DEFINED
 from lstm_trace.trace.trace import Trace
 

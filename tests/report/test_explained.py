@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.formulas.blocks import Body, Table
-from lstm_trace.report.formats import typst
+from lstm_trace.documents import typst
+from lstm_trace.documents.blocks import Body, Table
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.trace import Trace
 

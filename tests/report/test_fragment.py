@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.documents.layout import level_of
 from lstm_trace.errors import OptionError
 from lstm_trace.examples import examples, text
-from lstm_trace.report.formats.levels import level_of
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT

@@ -19,14 +19,14 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
+from lstm_trace.documents.blocks import Para
+from lstm_trace.documents.html import HTML, Printer
+from lstm_trace.documents.markdown import MARKDOWN
 from lstm_trace.examples import text as example
-from lstm_trace.formulas.blocks import Para
 from lstm_trace.formulas.mathml import MathML
 from lstm_trace.formulas.tree import Sym
 from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report.diagram.graph import SIGNS
-from lstm_trace.report.formats.markdown import MARKDOWN
-from lstm_trace.report.page.html_blocks import HTML, Printer
 from lstm_trace.trace.trace import Trace
 
 from ..support.page_reader import Page, numbers

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
+from lstm_trace.documents.markdown import legible, literal
 from lstm_trace.examples import text
-from lstm_trace.report.formats.markdown import legible, literal
 from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.tables.comparison.divergence import compared
 from lstm_trace.tables.explanations import explanation

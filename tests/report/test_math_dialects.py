@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.documents import markdown
+from lstm_trace.documents.blocks import Body, Heading, Para, Table
 from lstm_trace.errors import LstmTraceError, OptionError
-from lstm_trace.formulas.blocks import Body, Heading, Para, Table
 from lstm_trace.formulas.tree import Gradient, Sym
-from lstm_trace.report.formats import markdown
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT

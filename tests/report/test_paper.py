@@ -14,13 +14,13 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.base import fonts
 from lstm_trace.cli import main
+from lstm_trace.documents import latex, typst
+from lstm_trace.documents.blocks import Body, Items, Para
 from lstm_trace.errors import OptionError
-from lstm_trace.formulas.blocks import Body, Items, Para
 from lstm_trace.formulas.tex import TEX
 from lstm_trace.formulas.tree import Quot, Sym, Transposed
 from lstm_trace.formulas.user_tex import translated
 from lstm_trace.languages.strings import words
-from lstm_trace.report.formats import latex, typst
 
 from ..formulas.test_symbols import NAMES, OWN
 from .test_report import GOLDEN, QUESTION_22, lstm, q22

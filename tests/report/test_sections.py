@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lstm_trace.formulas.blocks import Block, Derivation, Heading, Para, Row
+from lstm_trace.documents.blocks import Block, Derivation, Heading, Para, Row
 from lstm_trace.formulas.tree import Sym, number
 from lstm_trace.report.report import PRINTERS
 from lstm_trace.report.sections import sections

@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_trace as lt
+from lstm_trace.documents.excerpt import excerpt, left_out
 from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.gradient import gradient
 from lstm_trace.trace.trace import Trace
-from lstm_trace.view.excerpt import excerpt, left_out
 
 PLANTED, LAST = 1234, 1999
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterator
 
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
+from ...documents.layout import widths
 from ...formulas.plain import Plain
 from ...formulas.tree import SYMBOLIC, Call, Node, Sum, number, value
 from ...view.line_groups import Group
 from ...view.view import View
 from .cuts import Cut, cuts, operands
 from .stages import Parts, Stages
-from .width import widths
 
 Plan = list[tuple[Group, list[Cut | Line]]]
 Form = tuple[object, ...]  # which operations a chain is made of

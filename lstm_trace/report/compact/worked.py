@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ...cell.lines import Line
-from ...formulas.blocks import Block, Chain, Chains, Para, Row, Text
+from ...documents.blocks import Block, Chain, Chains, Para, Row, Text
 from ...formulas.tree import Sym
 from ...view.line_groups import Group, titled
 from ...view.view import Place, View

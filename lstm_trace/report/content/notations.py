@@ -15,8 +15,8 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import Stage
+from ...documents.blocks import Block, Derivation, Para, Row
 from ...errors import OptionError, nearest
-from ...formulas.blocks import Block, Derivation, Para, Row
 from ...formulas.plain import Plain
 from ...formulas.symbols import GATES, Symbol, distinct
 from ...formulas.tree import Mat, Sym

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...cell.network import Stage
-from ...formulas.blocks import Text
+from ...documents.blocks import Text
 from ...formulas.plain import Plain
 from ...formulas.tree import Sym, heading
 from ...trace.address import Address

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
-from ...formulas.blocks import Premises, Row, Table, Text
+from ...documents.blocks import Premises, Row, Table, Text
 from ...formulas.tree import HELD, SYMBOLIC, Call, Dots, Node, Num, Sym, Vec, heading, kept, value
 from ...formulas.whole import whole
 from ...trace.labels import axis, labels

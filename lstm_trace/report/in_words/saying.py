@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from ...documents.blocks import Code, Text
 from ...formulas import numbers
-from ...formulas.blocks import Code, Text
 from ...formulas.plain import Plain
 from ...languages.strings import Words, capital
 from .cases import STEPS, Case, Course, Told

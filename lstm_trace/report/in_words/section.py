@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ...formulas.blocks import Block, Heading, Items, Para, Text
+from ...documents.blocks import Block, Heading, Items, Para, Text
 from ...languages.strings import capital
 from ...trace.labels import axis, readout
 from ...view.view import View

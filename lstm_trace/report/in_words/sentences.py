@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ...formulas.blocks import Text
+from ...documents.blocks import Text
 from .cases import STEPS, Case, Course
 from .gates import Gate, GateFact
 from .readouts import Guess, Predicts

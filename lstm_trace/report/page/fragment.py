@@ -13,12 +13,12 @@ from dataclasses import replace
 
 from ...base.page import asset
 from ...base.text.markup import escape
+from ...documents.html import Printer
 from ...formulas.values import Values
 from ...view.view import View
 from ..diagram import spot_values
 from ..sections.sections import Part, parts
 from .html import folded, stepped
-from .html_blocks import Printer
 from .pictures import Page, pictures, still
 
 #: A notebook keeps what it shows: so many characters at most, unless everything was asked for.
@@ -28,7 +28,7 @@ _DEEPER = 2
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 STYLES = (
-    "report/page/blocks.css",
+    "documents/blocks.css",
     "report/diagram/diagram.css",
     "plot/plot.css",
     "plot/framed.css",

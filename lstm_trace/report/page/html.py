@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 from ...base.page import whole
 from ...base.text.markup import escape
+from ...documents.blocks import Block, Heading, Para
+from ...documents.html import Printer
 from ...errors import MissingError
-from ...formulas.blocks import Block, Heading, Para
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...languages.strings import words as strings
@@ -24,7 +25,6 @@ from ...plot.subject import Subject
 from ...view.view import View
 from ..diagram import spot_values
 from ..sections.sections import Part, parts
-from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
 
 #: A page may be so many times as long as paper, since it folds; the longest that stays within LARGEST characters.
@@ -32,7 +32,7 @@ FOLDED = (5, 3, 2, 1)
 LARGEST = 1_800_000
 #: So many maps are drawn, of so many pixels in all: their part of the page weighs 0.5 MB at most.
 MAPS, PIXELS = 24, 350_000
-STYLES = (*PICTURES, "report/page/blocks.css", "report/page/report.css", "report/diagram/diagram.css")
+STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", "report/diagram/diagram.css")
 
 
 def page(views: Sequence[View], title: str) -> str:

@@ -8,13 +8,13 @@ from functools import cached_property
 
 from ...base.text.markup import escape
 from ...cell.network import Stage
+from ...documents.html import Printer
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...printable import json_text
 from ...trace.labels import step_label
 from ...view.view import Place, View
 from ..diagram import diagram, spot_values
-from .html_blocks import Printer
 
 #: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).
 STILLS = 24

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import isnan
 
 from ...base.text.visible import visible
+from ...documents.blocks import Code, Table, Text
 from ...explanation.profile.profile import Profile, StageProfile
-from ...formulas.blocks import Code, Table, Text
 from ...formulas.numbers import percent
 from ...formulas.tree import Num
 from ...trace.address import Address

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ...formulas.blocks import Block, Heading, Listing
+from ...documents.blocks import Block, Heading, Listing
 from ...trace.labels import step_labels
 from ...view.view import UNNAMED
 from .cells import Cells

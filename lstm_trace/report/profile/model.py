@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from ...documents.blocks import Block, Code, Heading, Para, Text
 from ...explanation.saturation import HIGH, LOW
-from ...formulas.blocks import Block, Code, Heading, Para, Text
 from ...view.interventions import interventions
 from ...view.view import TABLE
 from .cells import EMPTY, Cells

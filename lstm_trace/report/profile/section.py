@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...formulas.blocks import Block
+from ...documents.blocks import Block
 from ...view.view import View
 from .cells import Cells
 from .closer import closer

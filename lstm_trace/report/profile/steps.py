@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...documents.blocks import Block, Code, Heading, Para, Text
+from ...documents.excerpt import largest
 from ...explanation.profile.profile import Profile, StageProfile
-from ...formulas.blocks import Block, Code, Heading, Para, Text
-from ...view.excerpt import largest
 from .cells import Cells
 
 #: So many steps stand in the table; in one without bounds.

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...base.arrays import Array
+from ...documents.blocks import Block, Code, Heading, Items, Para, Text
+from ...documents.excerpt import largest
 from ...explanation.line_statistics import LineStatistics
 from ...explanation.profile.profile import DEAD, Profile, StageProfile
 from ...explanation.profile.tokens import SPARE
-from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
 from ...trace.labels import step_labels
-from ...view.excerpt import largest
 from .cells import EMPTY, Cells
 
 #: So many units stand in a table.

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ...cell.network import Stage
+from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
 from ...engine.rerun import in_arithmetic
-from ...formulas.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
 from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Num, Vec
 from ...formulas.values import Values

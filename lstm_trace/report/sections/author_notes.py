@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...formulas.blocks import Block, Items, Para
+from ...documents.blocks import Block, Items, Para
 
 _BULLETS = ("- ", "* ")
 

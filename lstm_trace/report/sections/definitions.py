@@ -8,7 +8,7 @@ from typing import NamedTuple
 from ...cell.lines import Cell, Line
 from ...cell.ops import OPS
 from ...cell.variants import definition
-from ...formulas.blocks import Block, Derivation, Para, Row, Text
+from ...documents.blocks import Block, Derivation, Para, Row, Text
 from ...formulas.tree import HELD, Call, Fn, Holds, Index, Neg, Node, Prod, Quot, Sum, Sym, formula, number, written_out
 from ...languages.strings import Words
 

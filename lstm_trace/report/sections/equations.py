@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...cell.lines import Cell, Line
 from ...cell.network import Stage
-from ...formulas.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row
+from ...documents.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row
 from ...formulas.tree import HELD, Node, Sym, formula
 from ...view.view import View
 from ..compact.cuts import Cut

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...base.text.visible import visible
+from ...documents.blocks import Block, Heading, Para, Table, Text
+from ...documents.excerpt import excerpt
 from ...explanation.account import Account, Step, share_of
 from ...explanation.faithfulness import BINS, Faithfulness, Score
-from ...formulas.blocks import Block, Heading, Para, Table, Text
 from ...formulas.numbers import show
 from ...formulas.tree import Dots, Num, Sym
-from ...view.excerpt import excerpt
 from ...view.view import TABLE, View
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from ...base.runs import runs
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
-from ...formulas.blocks import Block, Heading, Para, Premises, Text
+from ...documents.blocks import Block, Heading, Para, Premises, Text
+from ...documents.layout import widths
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ...languages.strings import capital
@@ -16,7 +17,6 @@ from ...trace.labels import axis, labels, units
 from ...view.interventions import interventions
 from ...view.view import TABLE, UNITS, View
 from ..compact.plan import written
-from ..compact.width import widths
 from ..content.requested import name_of, wanted
 from ..content.value_blocks import beside, by_step, read, vectors
 

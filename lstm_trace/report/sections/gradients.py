@@ -9,12 +9,12 @@ import numpy as np
 from ...backpropagation.mapping import by_address
 from ...base.arrays import Array
 from ...cell.network import Stage, X
-from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...documents.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...documents.excerpt import excerpt, left_out
 from ...formulas.tree import Dots, Mat, MatVec, Node, Num, Prod, Sym, Transposed, Vec, kept, value
 from ...formulas.whole import total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
-from ...view.excerpt import excerpt, left_out
 from ...view.view import TABLE, UNITS, Place, View
 from ..content.objective import made_for
 from ..content.way_back import Back

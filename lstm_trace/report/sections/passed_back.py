@@ -10,7 +10,7 @@ from ...cell.adjoint import adjoint
 from ...cell.lines import Cell, Line, Operand
 from ...cell.ops import OPS
 from ...cell.secant import secants
-from ...formulas.blocks import Block, Derivation, Para, Row
+from ...documents.blocks import Block, Derivation, Para, Row
 from ...formulas.symbols import SLOPES
 from ...formulas.tree import (
     SYMBOLIC,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...formulas.blocks import Block, Heading
+from ...documents.blocks import Block, Heading
 from ...view.decimal_comma import with_comma
 from ...view.interventions import interventions
 from ...view.view import View

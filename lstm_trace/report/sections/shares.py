@@ -9,11 +9,11 @@ import numpy as np
 
 from ...backpropagation.premises import Premise, in_baseline, premises
 from ...base.arrays import Array
-from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Text
+from ...documents.blocks import Block, Derivation, Heading, Para, Row, Text
+from ...documents.excerpt import excerpt
 from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sum, Sym
 from ...formulas.whole import times, total
 from ...trace.address import INITIAL
-from ...view.excerpt import excerpt
 from ...view.view import TABLE, UNITS, View
 from ..content.way_back import Back
 from .gradients import left

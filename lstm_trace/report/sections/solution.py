@@ -8,7 +8,7 @@ from dataclasses import replace
 from ...cell.arithmetic import find
 from ...cell.lines import Line
 from ...cell.network import scope_and_name
-from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
+from ...documents.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Dots, Node, Num, Sym
 from ...formulas.whole import on_paper
 from ...languages.strings import capital

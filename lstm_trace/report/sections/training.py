@@ -10,7 +10,7 @@ from ...backpropagation.training import Training, loss
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line
 from ...cell.network import layer_and_direction
-from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Table, Text
+from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.tex import Tex
 from ...formulas.tree import Dots, Gradient, Mat, MatVec, Node, Num, Prod, Sym, Vec, formula, kept
 from ...formulas.values import Values

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...cell.lines import Line
 from ...cell.network import Stage
-from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
+from ...documents.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Baseline, Holds, Index, Node, Num, Sum, Sym, value
 from ...languages.strings import capital
 from ...view.line_groups import Group, titled

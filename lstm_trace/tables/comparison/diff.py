@@ -10,10 +10,10 @@ import numpy as np
 
 from ...base.arrays import word
 from ...cell.network import layer_and_direction
-from ...formulas.blocks import Code
+from ...documents.blocks import Code
+from ...documents.markdown import code, legible
 from ...frames.frame import csv
 from ...printable import json_text, printable
-from ...report.formats.markdown import code, legible
 from ...trace.labels import label_at
 from ...trace.sums import GATHERED
 from ...verification.alignment import one_sided

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ...base.arrays import word
 from ...base.text.visible import visible
 from ...cell.network import layer_and_direction
+from ...documents.blocks import Code
 from ...errors import counted
-from ...formulas.blocks import Code
 from ...trace.labels import label_at
 from ...verification.compare import Comparison
 from ...verification.measures import OutputDifference, UnitDifference, UnitShare

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.documents import typst
 from lstm_trace.examples import examples, text
-from lstm_trace.report.formats import typst
 from lstm_trace.report.report import PAPER
 from lstm_trace.trace.trace import Trace
 

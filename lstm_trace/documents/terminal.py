@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from ...base.text.columns import cells
-from ...formulas import blocks
-from ...formulas.plain import COLUMNS, PLAIN, Plain
-from ...formulas.tree import Dots, Mat, Node, Vec, broken
-from ...printable import printable
-from .line_breaking import fitting
+from ..base.text.columns import cells
+from ..formulas.plain import COLUMNS, PLAIN, Plain
+from ..formulas.tree import Dots, Mat, Node, Vec, broken
+from ..printable import printable
+from . import blocks
+from .layout import fitting
 
 _LINES = {1: "═", 2: "─"}
 _INDENT = "  "

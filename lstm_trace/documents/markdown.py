@@ -13,16 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ...formulas import blocks
-from ...formulas.plain import Plain
-from ...formulas.tex import Tex, escaped
-from ...formulas.tree import Dots, Node, Num
-from ...printable import printable
-from ..compact.width import widths
-from .levels import DEEPEST
-from .line_breaking import FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches
-from .text import TEXT
-from .text import Printer as TextPrinter
+from ..formulas.plain import Plain
+from ..formulas.tex import Tex, escaped
+from ..formulas.tree import Dots, Node, Num
+from ..printable import printable
+from . import blocks
+from .layout import DEEPEST, FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches, widths
+from .terminal import TEXT
+from .terminal import Printer as TextPrinter
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .tree import Node
+from ..formulas.tree import Node
 
 
 @dataclass(frozen=True)

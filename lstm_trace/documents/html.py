@@ -9,16 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...base.text.markup import escape
-from ...formulas import blocks
-from ...formulas.mathml import MATHML, MathML, math
-from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
-from ...plot.furniture import unstyled
-from ...trace.addresses import address, origin
-from ...trace.trace import Trace
-from ..compact.width import widths
-from ..formats.line_breaking import FULL, laid_out, sizes, with_names
+from ..base.text.markup import escape
+from ..formulas.mathml import MATHML, MathML, math
+from ..formulas.plain import Plain
+from ..formulas.tree import Dots, Key, Node, Num, Vec, broken
+from ..plot.furniture import unstyled
+from ..trace.addresses import address, origin
+from ..trace.trace import Trace
+from . import blocks
+from .layout import FULL, laid_out, sizes, widths, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26

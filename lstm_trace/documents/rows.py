@@ -1,11 +1,13 @@
-"""The entries of arrays as the rows of a table, one row for each.
+"""The rows of a long table: entries of arrays, and how rows are written as CSV and JSON.
 
 Which rows there are, and their order, is decided on the arrays. An entry gets its address only where it is shown or
-written: from a template, one for each array, and a piece at a time. Two million weights have no two million tuples.
+written: from a template, one for each array, and a piece at a time. Two million weights make no two million tuples.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,11 +15,62 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 
-from ..base.arrays import Array
-from .row_styles import RowStyle
+from ..base.arrays import Array, word
+from ..base.text.spreadsheet import guarded
+from ..printable import json_text, printable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class RowStyle(NamedTuple):
+    """cell: the text of one value; row: that of a row, from its columns and its cells; between: what parts two rows.
+
+    floats: float64 values as what `%s` prints as the text that `cell` gives; text: any text as it stands within a row.
+    """
+
+    cell: Callable[[Any], str]
+    row: Callable[[Sequence[str], Sequence[str]], str]
+    between: str
+    floats: Callable[[Array], list[Any]]
+    text: Callable[[str], str]
+
+
+def _csv_cell(value: Any) -> str:
+    """Floats with the digits that read back equal; nothing for None."""
+    if isinstance(value, str):
+        return guarded(value)
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _csv_row(columns: Sequence[str], cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return printable(text.getvalue())
+
+
+def _json_cell(value: Any) -> str:
+    """NaN and infinities as words."""
+    return json_text(word(value))
+
+
+def _json_row(columns: Sequence[str], cells: Sequence[str]) -> str:
+    """A row as `json_text(…, indent=1)` has it in a list within an object."""
+    pairs = (f"   {json_text(name)}: {cell}" for name, cell in zip(columns, cells, strict=True))
+    return "  {\n" + ",\n".join(pairs) + "\n  }"
+
+
+def _json_floats(values: Array) -> list[Any]:
+    return values.tolist() if np.isfinite(values).all() else [_json_cell(value) for value in values.tolist()]
+
+
+def _csv_text(value: str) -> str:
+    return _csv_row((), [guarded(value), ""]).removesuffix(",\n")  # an empty text alone would be quoted
+
+
+CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)
+JSON = RowStyle(_json_cell, _json_row, ",\n", _json_floats, json_text)
+
 
 #: Rows that are written at once: some megabytes of text.
 PIECE = 1 << 15

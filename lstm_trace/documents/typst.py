@@ -9,20 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...base import fonts
-from ...base.extras import missing
-from ...errors import OptionError
-from ...formulas import blocks
-from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Node
-from ...formulas.typst import TypstMath, string
-from ...plot.furniture import bare, size_of
-from ...plot.placed_text import expression
-from ...plot.raster import light
-from ...printable import printable
-from ..compact.width import widths
-from .levels import DEEPEST, Level
-from .line_breaking import CLOSE, FULL, GAP, columns, laid_out, packed, sizes, stretches, with_names
+from ..base import fonts
+from ..base.extras import missing
+from ..errors import OptionError
+from ..formulas.plain import Plain
+from ..formulas.tree import Dots, Node
+from ..formulas.typst import TypstMath, string
+from ..plot.furniture import bare, size_of
+from ..plot.placed_text import expression
+from ..plot.raster import light
+from ..printable import printable
+from . import blocks
+from .layout import CLOSE, DEEPEST, FULL, GAP, Level, columns, laid_out, packed, sizes, stretches, widths, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 84

@@ -1,1 +1,0 @@
-"""A report as Markdown, plain text, LaTeX, Typst and PDF."""
