@@ -29,8 +29,6 @@ conveniences.AT |= {
     "trace.to_xarray": "lstm_trace.frames.dataset:dataset",
     "trace.gradients": "lstm_trace.backpropagation.mapping:gradients_of",
     "trace.html": "lstm_trace.tables.notebook:trace",
-    "verification.html": "lstm_trace.tables.notebook:verification",
-    "verification.text": "lstm_trace.tables.verification:text",
     "comparison.text": "lstm_trace.tables.comparison.diff:markdown",
     "identification.text": "lstm_trace.tables.identification:text",
     "comparison.html": "lstm_trace.tables.notebook:comparison",
@@ -45,6 +43,7 @@ conveniences.AT |= {
     "states.probe": "lstm_trace.tracking.probe:probe",
     "corpus.ablate": "lstm_trace.tracking.ablate:ablate",
 }
+conveniences.READINGS |= {"Verification": "lstm_trace.results.verification"}
 
 
 def _api() -> Any:

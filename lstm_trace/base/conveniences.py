@@ -11,6 +11,8 @@ from typing import Any
 
 #: `module:function` by the name of the convenience.
 AT: dict[str, str] = {}
+#: The module that has the readings (blocks, frame, panels, facts) of a record of a lower room, by the record's class.
+READINGS: dict[str, str] = {}
 
 
 def call(name: str, *values: Any, **options: Any) -> Any:

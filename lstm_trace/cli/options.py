@@ -35,8 +35,8 @@ class OutputPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-def spare_inputs(command: click.Command, callback: Command | None, /, **given: Any) -> Any:
-    """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
+def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The files that a command reads and those that it writes, from the values of its parameters."""
     inputs: list[str] = []
     outputs: list[str] = []
     for parameter in command.params:
@@ -44,6 +44,12 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
             files = outputs if isinstance(parameter.type, OutputPath) else inputs
             files += [value] if isinstance(value, str) else value
     inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # which may be traces
+    return inputs, outputs
+
+
+def spare_inputs(command: click.Command, callback: Command | None, /, **given: Any) -> Any:
+    """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
+    inputs, outputs = inputs_and_outputs(command, given)
     if callback is None:
         return None
     if not outputs:

@@ -1,4 +1,4 @@
-"""What a report is made of, neutral to the format: a printer is a table from these kinds to text."""
+"""What a document is made of, neutral to the format: a printer is a table from these kinds to text."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ class Code:
 
 Inline = str | Node | Code
 Text = tuple[Inline, ...]
+
+
+def marked(text: str) -> Text:
+    """Words in which what stands between backquotes is code.
+
+    >>> marked("`value`: what it is")
+    (Code(text='value'), ': what it is')
+    """
+    pieces = text.split("`")
+    return tuple(Code(piece) if at % 2 else piece for at, piece in enumerate(pieces) if piece)
 
 
 @dataclass(frozen=True)
@@ -45,11 +55,15 @@ class Items:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: numbers and words by rows, the first `places` columns say which row it is."""
+    """A table of numbers and words. The first `places` columns say which row it is.
+
+    texts: the columns of words, which are aligned at the left; numbers are aligned at the right. head: may be empty.
+    """
 
     head: tuple[Text, ...]
     rows: tuple[tuple[Text, ...], ...]
     places: int = 1
+    texts: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -76,6 +90,18 @@ class Derivation:
     """Lines of a calculation, each a few rows that belong together."""
 
     lines: tuple[tuple[Row, ...], ...]
+
+
+@dataclass(frozen=True)
+class Stacked:
+    """Equations one under the other, each after what it is: `a has c_t = …` over `b has c_t = …`."""
+
+    rows: tuple[tuple[Text, Text], ...]
+
+    @property
+    def table(self) -> Table:
+        """As a table of two columns without a head."""
+        return Table((), self.rows, texts=frozenset({0, 1}))
 
 
 @dataclass(frozen=True)
@@ -127,7 +153,7 @@ class Picture:
         return self.beside or Para((self.caption,))
 
 
-Block = Heading | Para | Items | Table | Listing | Derivation | Premises | Chains | Boxed | Picture
+Block = Heading | Para | Items | Table | Listing | Derivation | Stacked | Premises | Chains | Boxed | Picture
 
 
 @dataclass(frozen=True)
@@ -135,7 +161,8 @@ class Body:
     """The blocks of one report, or one of several in a document, with the symbols that its author gave to names.
 
     compact: whether vectors stand as columns in a line of text. tight: whether paper is to be saved. small: whether it
-    is set small, so that a page holds it.
+    is set small, so that a page holds it. legible: whether its Markdown is also read as it stands, in a terminal:
+    columns of tables are padded, and only what would act as markup at its place is escaped.
     """
 
     blocks: tuple[Block, ...]
@@ -143,3 +170,4 @@ class Body:
     compact: bool = False
     tight: bool = False
     small: bool = False
+    legible: bool = False

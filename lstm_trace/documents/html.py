@@ -10,9 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..base.text.markup import escape
-from ..formulas.mathml import MATHML, MathML, math
+from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
-from ..formulas.tree import Dots, Key, Node, Num, Vec, broken
+from ..formulas.tree import Dots, Field, Key, Node, Num, Vec, broken
 from ..plot.furniture import unstyled
 from ..trace.addresses import address, origin
 from ..trace.trace import Trace
@@ -94,7 +94,9 @@ class Printer:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | blocks.Code, tall: bool = False) -> str:
+    def _inline(self, part: blocks.Inline, tall: bool = False) -> str:
+        if isinstance(part, Field):
+            return input_field(part)
         if isinstance(part, str):
             return escape(part)
         if isinstance(part, blocks.Code):
@@ -119,23 +121,29 @@ def _heading(p: Printer, block: blocks.Heading) -> str:
 
 
 def _table(p: Printer, block: blocks.Table) -> str:
-    head = "".join(f'<th scope="col">{p.text(cell)}</th>' for cell in block.head)
+    head = "".join(f'<th scope="col"{_kind(block, k)}>{p.text(cell)}</th>' for k, cell in enumerate(block.head))
+    head = f"<thead><tr>{head}</tr></thead>\n" if head else ""
     rows = []
     p.making = True
     for row in block.rows:
         cells = [f'<th scope="row">{p.text(cell)}</th>' for cell in row[: block.places]]
-        rows.append("".join([*cells, *(_cell(p, cell) for cell in row[block.places :])]))
+        rest = enumerate(row[block.places :], block.places)
+        rows.append("".join([*cells, *(_cell(p, cell, _kind(block, k)) for k, cell in rest)]))
     p.making = False
     body = "".join(f"<tr>{row}</tr>\n" for row in rows)
-    return scrolled(f"<table><thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>")
+    return scrolled(f"<table>{head}<tbody>\n{body}</tbody></table>")
 
 
-def _cell(p: Printer, cell: blocks.Text) -> str:
+def _kind(block: blocks.Table, column: int) -> str:
+    return ' class="text"' if column in block.texts else ""
+
+
+def _cell(p: Printer, cell: blocks.Text, kind: str = "") -> str:
     if len(cell) == 1 and isinstance(cell[0], Num):
         attributes, link = p.named(cell[0])
         text = p.math.number(cell[0].shown)
         return f'<td><a href="#{link}">{text}</a></td>' if link else f"<td{attributes}>{text}</td>"
-    return f"<td>{p.text(cell)}</td>"
+    return f"<td{kind}>{p.text(cell)}</td>"
 
 
 def scrolled(body: str) -> str:
@@ -226,6 +234,7 @@ HTML: dict[type, Callable[[Printer, Any], str]] = {
     blocks.Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
     blocks.Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
     blocks.Table: _table,
+    blocks.Stacked: lambda p, block: _table(p, block.table),
     blocks.Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
     blocks.Derivation: _derivation,
     blocks.Premises: _premises,

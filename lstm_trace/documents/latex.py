@@ -3,8 +3,8 @@
 Every text of a problem is escaped. Characters that pdfTeX has no glyph for are written as their code in brackets, so
 that the file compiles; Chinese needs the ctex package, which the preamble then names.
 
-A fragment is what an author's own document takes by \\input: comments at its top list what it needs in the preamble, and
-what it sets is set within a group.
+A fragment is what an author's own document takes by \\input: comments at its top list what it needs in the
+preamble, and what it sets is set within a group.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ class _Printer:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | blocks.Code) -> str:
+    def _inline(self, part: blocks.Inline) -> str:
         if isinstance(part, str):
             return literal(part)
         if isinstance(part, blocks.Code):
@@ -248,13 +248,15 @@ def _items(p: _Printer, block: blocks.Items) -> str:
 
 def _table(p: _Printer, block: blocks.Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
-    cells = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
+    cells = [[p.text(cell) for cell in row] for row in (*([block.head] if block.head else []), *block.rows)]
     tables = []
     for shown in columns(block, p.size, WIDE * p.room // ROOM):
-        head, *rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
+        rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
+        head = [rows.pop(0), r"\hline"] if block.head else []
+        align = "".join("l" if k in block.texts else "r" for k in shown)
         for at in range(0, len(rows), LONG):
-            inner = "\n".join([head, r"\hline", *rows[at : at + LONG]])
-            tables.append(f"\\begin{{tabular}}{{{'r' * len(shown)}}}\n{inner}\n\\end{{tabular}}")
+            inner = "\n".join([*head, *rows[at : at + LONG]])
+            tables.append(f"\\begin{{tabular}}{{{align}}}\n{inner}\n\\end{{tabular}}")
     return "\n\n".join(tables)
 
 
@@ -362,6 +364,7 @@ LATEX: dict[type, Callable[[_Printer, Any], str]] = {
     blocks.Para: lambda p, block: p.text(block.text),
     blocks.Items: _items,
     blocks.Table: _table,
+    blocks.Stacked: lambda p, block: _table(p, block.table),
     blocks.Listing: _listing,
     blocks.Derivation: _derivation,
     blocks.Premises: _premises,

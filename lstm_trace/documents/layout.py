@@ -1,4 +1,4 @@
-"""About how wide a formula is on paper."""
+"""How wide formulas are, where long ones continue on the next row, and the levels of headings: for every format."""
 
 from __future__ import annotations
 
@@ -8,10 +8,26 @@ from typing import Any, NamedTuple
 
 from ..errors import OptionError, nearest
 from ..formulas.plain import Plain
-from ..formulas.symbols import sign
+from ..formulas.symbols import sign as sign_of
 from ..formulas.tex import Tex
-from ..formulas.tree import Call, Factors, Mat, MatVec, Neg, Node, Num, Prod, Quot, Square, Sum, Vec, broken
-from .blocks import Block, Body, Boxed, Chain, Chains, Code, Heading, Premises, Row, Table
+from ..formulas.tree import (
+    Blank,
+    Call,
+    Factors,
+    Field,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Vec,
+    broken,
+)
+from .blocks import Block, Body, Boxed, Chain, Chains, Code, Heading, Inline, Premises, Row, Table
 
 #: A sign between two terms or formulas with the space around it, parentheses that grow, and brackets of a matrix.
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
@@ -51,7 +67,9 @@ def widths(plain: Plain) -> Callable[[Node], float]:
             parts = width(node.over), width(node.under)
             return 3 + sum(parts) if isinstance(node.over, Vec) else 1 + max(parts)
         if isinstance(node, Call):
-            return len(sign(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
+            return len(sign_of(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
+        if isinstance(node, Blank | Field):
+            return node.width
         text = plain(node)
         if isinstance(node, Num):  # a power of ten is written out: 1.5 × 10⁻⁹ for 1.5e-9
             return len(text) + (_POWER if node.shown.exponent is not None else 0)
@@ -170,11 +188,12 @@ def with_names(block: Boxed) -> list[tuple[Block, ...]]:
 
 def columns(block: Table, size: Width, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`."""
-    widths = [
-        max(sum(len(part) if isinstance(part, str) else size(part) for part in cell if not isinstance(part, Code))
-            for cell in column)
-        for column in zip(block.head, *block.rows, strict=True)
-    ]  # fmt: skip
+
+    def width(part: Inline) -> float:
+        return len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
+
+    rows = zip(*([block.head] if block.head else []), *block.rows, strict=True)
+    widths = [max(sum(map(width, cell)) for cell in column) for column in rows]
     return fitting(widths, block.places, room)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
+from ..base.text.columns import cells as columns
 from ..formulas.plain import Plain
 from ..formulas.tex import Tex, escaped
 from ..formulas.tree import Dots, Node, Num
@@ -64,6 +65,7 @@ class _Printer:
     plain: Plain
     size: Callable[[Node], int]
     dialect: Dialect
+    legible: bool = False
 
     def text(self, text: blocks.Text, table: bool = False) -> str:
         """Words and formulas in running text."""
@@ -72,9 +74,9 @@ class _Printer:
             whole += (self.dialect.apart if _MONEY.match(whole[-1:] + piece[:1]) else "") + piece
         return whole
 
-    def _inline(self, part: str | Node | blocks.Code, table: bool) -> str:
+    def _inline(self, part: blocks.Inline, table: bool) -> str:
         if isinstance(part, str):
-            return literal(part, self.dialect)
+            return legible(part) if self.legible else literal(part, self.dialect)
         if isinstance(part, blocks.Code):
             return code(part.text)
         if table and isinstance(part, Num):
@@ -129,7 +131,7 @@ def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:
 
 def _body(body: blocks.Body, dialect: Dialect) -> str:
     plain = Plain(body.own)
-    printer = _Printer(Tex(body.own), plain, sizes(plain), dialect)
+    printer = _Printer(Tex(body.own), plain, sizes(plain), dialect, body.legible)
     kinds = MARKDOWN if dialect.display else _WITHOUT_MATH
     return "\n\n".join(kinds[type(block)](printer, block) for block in body.blocks)
 
@@ -140,9 +142,21 @@ def heading(level: int, text: str) -> str:
 
 
 def _table(p: _Printer, block: blocks.Table) -> str:
-    rows = [[p.text(cell, table=True) for cell in row] for row in (block.head, *block.rows)]
-    rows.insert(1, ["---:"] * len(block.head))
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    many = len(block.rows[0]) if block.rows else len(block.head)
+    rows = [[p.text(cell, table=True) for cell in row] for row in (block.head or ((),) * many, *block.rows)]
+    if not p.legible:
+        rows.insert(1, [":---" if k in block.texts else "---:" for k in range(many)])
+        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    widths = [max(3, *map(columns, column)) for column in zip(*rows, strict=True)]
+    rule = ["-" * (wide + 2) if k in block.texts else f"{'-' * (wide + 1)}:" for k, wide in enumerate(widths)]
+    padded = [
+        (cell + room if k in block.texts else room + cell)
+        for row in rows
+        for k, (cell, wide) in enumerate(zip(row, widths, strict=True))
+        for room in [" " * (wide - columns(cell))]
+    ]
+    lines = [f"| {' | '.join(padded[at : at + many])} |" for at in range(0, len(padded), many)]
+    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
 
 
 def _label(text: str) -> str:
@@ -235,11 +249,12 @@ MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
     blocks.Table: _table,
     blocks.Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
     blocks.Derivation: _derivation,
+    blocks.Stacked: lambda p, block: _table(p, block.table),
     blocks.Premises: _premises,
     blocks.Chains: _chains,
     blocks.Boxed: _boxed,
     blocks.Picture: _picture,
 }
 #: The same where there is no math: what is made of formulas stands in blocks of code.
-_WORDS = (blocks.Heading, blocks.Para, blocks.Items, blocks.Table, blocks.Listing, blocks.Picture)
+_WORDS = (blocks.Heading, blocks.Para, blocks.Items, blocks.Table, blocks.Stacked, blocks.Listing, blocks.Picture)
 _WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

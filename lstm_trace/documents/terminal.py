@@ -30,12 +30,12 @@ class Printer:
 
     def text(self, text: blocks.Text) -> str:
         """Words and formulas on one line."""
-        return "".join(
-            printable(part if isinstance(part, str) else part.text)
-            if isinstance(part, str | blocks.Code)
-            else self.node(part)
-            for part in text
-        )
+        return "".join(map(self._inline, text))
+
+    def _inline(self, part: blocks.Inline) -> str:
+        if isinstance(part, str | blocks.Code):
+            return printable(part if isinstance(part, str) else part.text)
+        return self.node(part)
 
     def node(self, node: Node) -> str:
         """A formula on one line."""
@@ -192,12 +192,20 @@ def _right(text: str, width: int) -> str:
 
 def _table(p: Printer, block: blocks.Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
-    rows = [[p.text(cell) for cell in row] for row in (block.head, *block.rows)]
-    columns = [[rows[0][k], *_aligned([row[k] for row in rows[1:]])] for k in range(len(block.head))]
-    rows = [list(row) for row in zip(*columns, strict=True)]
+    heads = [[p.text(cell)] for cell in block.head] or [[] for _ in block.rows[0]]
+    texts = [[p.text(row[k]) for row in block.rows] for k in range(len(heads))]
+    columns = [
+        [*head, *(column if k in block.texts else _aligned(column))]
+        for k, (head, column) in enumerate(zip(heads, texts, strict=True))
+    ]
     widths = [max(map(cells, column)) for column in columns]
+    columns = [
+        [cell + " " * (wide - cells(cell)) if k in block.texts else _right(cell, wide) for cell in column]
+        for k, (column, wide) in enumerate(zip(columns, widths, strict=True))
+    ]
+    rows = [*zip(*columns, strict=True)]
     return "\n\n".join(
-        "\n".join((_INDENT + "  ".join(_right(row[k], widths[k]) for k in table)).rstrip() for row in rows)
+        "\n".join((_INDENT + "  ".join(row[k] for k in table)).rstrip() for row in rows)
         for table in fitting(widths, block.places, p.width - len(_INDENT))
     )
 
@@ -269,6 +277,7 @@ TEXT: dict[type, Callable[[Printer, Any], str]] = {
     blocks.Table: _table,
     blocks.Listing: lambda p, block: "\n".join(_INDENT + printable(row) for row in block.rows),
     blocks.Derivation: _derivation,
+    blocks.Stacked: lambda p, block: _table(p, block.table),
     blocks.Premises: _premises,
     blocks.Chains: _chains,
     blocks.Boxed: _boxed,

@@ -118,7 +118,7 @@ class _Printer:
         """Words and formulas in running text."""
         return "".join(map(self._inline, text))
 
-    def _inline(self, part: str | Node | blocks.Code) -> str:
+    def _inline(self, part: blocks.Inline) -> str:
         if isinstance(part, str):
             return f"#{string(part)};"
         if isinstance(part, blocks.Code):
@@ -183,12 +183,14 @@ def plain_text(text: blocks.Text, plain: Plain) -> str:
 
 def _table(p: _Printer, block: blocks.Table) -> str:
     """Columns next to each other, in several tables where they do not fit."""
-    cells = [[f"[{p.text(cell)}]" for cell in row] for row in (block.head, *block.rows)]
+    cells = [[f"[{p.text(cell)}]" for cell in row] for row in (*([block.head] if block.head else []), *block.rows)]
     tables = []
     for shown in columns(block, p.size, WIDE):
-        head, *rows = [", ".join(row[k] for k in shown) for row in cells]
-        inner = ",\n  ".join([f"table.header({head})", "table.hline(stroke: 0.5pt)", *rows])
-        tables.append(f"#table(columns: {len(shown)}, align: right, stroke: none, inset: {p.inset},\n  {inner},\n)")
+        rows = [", ".join(row[k] for k in shown) for row in cells]
+        head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
+        inner, texts = ",\n  ".join([*head, *rows]), block.texts.intersection(shown)
+        align = f"({', '.join('left' if k in texts else 'right' for k in shown)},)" if texts else "right"
+        tables.append(f"#table(columns: {len(shown)}, align: {align}, stroke: none, inset: {p.inset},\n  {inner},\n)")
     return "\n\n".join(tables)
 
 
@@ -292,6 +294,7 @@ BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
     blocks.Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
     blocks.Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
     blocks.Table: _table,
+    blocks.Stacked: lambda p, block: _table(p, block.table),
     blocks.Listing: _listing,
     blocks.Derivation: _derivation,
     blocks.Premises: _premises,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from ..base.text.markup import escape
 from .printer import Format, Printer
 from .symbols import FUNCTIONS, SLOPES, sign
+from .tree import Field
 from .user_tex import NAMED, SIGNS, WORDS, script
 
 _ACCENTS = {"tilde": "~", "hat": "^", "bar": "¯", "dot": "˙", "vec": "→", "overleftarrow": "←"}
@@ -87,6 +88,12 @@ def _gradient(of: str, through: str, d: str) -> str:
     return f"<msub>{_row([text, '<mo>|</mo>'])}<mtext>{escape(through)}</mtext></msub>" if through else text
 
 
+def input_field(node: Field) -> str:
+    """What a reader types into."""
+    name = escape(node.name)
+    return f'<input name="{name}" aria-label="{name}" size="{node.width}" value="{escape(node.value)}">'
+
+
 MATHML = Format(
     negative="−",
     scaled=_scaled,
@@ -119,6 +126,8 @@ MATHML = Format(
     tanh_squared="<msup><mi>tanh</mi><mn>2</mn></msup><mo>\u2061</mo>",
     root="<msqrt>{}</msqrt>".format,
     matrix=_matrix,
+    blank=lambda width: f'<mtext class="blank">{"&#160;" * 2 * width}</mtext>',
+    field=lambda node: f"<mtext>{input_field(node)}</mtext>",
 )
 
 

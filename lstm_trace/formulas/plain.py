@@ -55,6 +55,7 @@ PLAIN = Format(
     squared="{}²".format,
     root="√({})".format,
     matrix=_matrix,
+    blank=lambda width: "_" * width,
     vector=_vector,
     concatenated=lambda vectors: f"[{'; '.join(vectors)}]",
 )

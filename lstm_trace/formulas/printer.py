@@ -20,9 +20,11 @@ from .numbers import Shown
 from .symbols import Symbol, at, symbol
 from .tree import (
     Baseline,
+    Blank,
     Call,
     Dots,
     Factors,
+    Field,
     Fn,
     Gradient,
     Holds,
@@ -49,7 +51,7 @@ from .user_tex import translated
 BINDING: dict[type, int] = {
     Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
     Transposed: 4, Baseline: 4, Holds: 5, Gradient: 5,
-    Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5,
+    Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5, Blank: 5, Field: 5,
 }  # fmt: skip
 #: How tightly a right factor and what stands under a slash have to bind.
 RIGHT = 4
@@ -158,6 +160,10 @@ class Format:
     matrix: Callable[[list[list[str]]], str]
     vector: Callable[[list[str]], str] | None = None
     concatenated: Callable[[list[str]], str] | None = None
+
+    # an answer box with room for so many digits; an input field, which most formats show as its value or as a blank
+    blank: Callable[[int], str]
+    field: Callable[[Field], str] | None = None
 
 
 class Printer:
@@ -291,6 +297,11 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
     return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
 
 
+def _still(f: Format, node: Field) -> str:
+    """An input field where nobody can type."""
+    return f.upright(node.value) if node.value else f.blank(node.width)
+
+
 #: Kind of node to how it is printed, of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Sym: lambda p, f, node: p.symbol(p.found(node)),
@@ -312,4 +323,8 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Vec: lambda p, f, node: _vector(f, list(map(p, node.entries))),
     Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
     Dots: lambda p, f, node: f.dots[node.way],
+    Blank: lambda p, f, node: f.blank(node.width),
+    Field: lambda p, f, node: (
+        f.field(node) if f.field else f.upright(node.value) if node.value else f.blank(node.width)
+    ),
 }

@@ -71,6 +71,7 @@ TEX = Format(
     squared="{}^2".format,
     tanh_squared=r"\tanh^2",
     root=lambda text: rf"\sqrt{{{text}}}",
+    blank=lambda width: rf"\boxed{{\rule{{0em}}{{1em}}\hspace{{{0.6 * width:g}em}}}}",
     matrix=lambda rows: rf"\begin{{bmatrix}} {_NEXT.join(map(' & '.join, rows))} \end{{bmatrix}}",
 )
 

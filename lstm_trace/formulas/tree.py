@@ -175,9 +175,26 @@ class Dots:
     way: str = "across"
 
 
+@dataclass(frozen=True)
+class Blank:
+    """An answer box. name: the address of what belongs in it; width: digits that it has room for."""
+
+    name: str
+    width: int = 8
+
+
+@dataclass(frozen=True)
+class Field:
+    """An input field: a page lets the reader type; other formats show its value, or a blank where there is none."""
+
+    name: str
+    value: str = ""
+    width: int = 8
+
+
 Node = (
     Sym | Index | Num | Sum | Prod | Factors | Square | MatVec | Transposed | Baseline | Holds
-    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots
+    | Gradient | Quot | Neg | Call | Fn | Vec | Mat | Dots | Blank | Field
 )  # fmt: skip
 
 

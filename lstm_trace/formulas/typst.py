@@ -77,6 +77,7 @@ TYPST = Format(
     squared="{}^2".format,
     tanh_squared="tanh^2 ",
     root="sqrt({})".format,
+    blank=lambda width: f"#box(width: {0.6 * width:g}em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
     matrix=lambda rows: f'display(mat(delim: "[", {"; ".join(map(", ".join, rows))}))',
 )
 

@@ -14,7 +14,6 @@ from ..formulas.plain import number
 from ..mistakes.identify import Identification
 from ..trace.trace import Trace
 from ..verification.compare import Comparison
-from ..verification.verify import Verification
 from .explanation import Explanation
 
 #: Rows of a table, and numbers of a value.
@@ -46,25 +45,6 @@ def comparison(found: Comparison) -> str:
         for d in differing
     ]
     return _told("Difference", verdict(found), ("line", "differ", "max abs", "local error", "first"), rows)
-
-
-def verification(found: Verification) -> str:
-    """Whether every value is verified, and those that are not."""
-    said = [
-        f"{counted(found.verified, 'value')} verified, {found.failed:,} failed",
-        *([found.hint] if found.hint else []),
-    ]
-    said += [f"inconclusive: {u.place}: {u.reason}" for u in found.unknown[:ROWS]]
-    said += [f"inconclusive: {len(found.unknown) - ROWS} more"] if len(found.unknown) > ROWS else []
-    rows = []
-    for f in found.failures:
-        more = f" and {f.values - 1} more of this line and step" if f.values > 1 else ""
-        rows.append((f"{f.address}{more}", f.op, repr(f.recorded), repr(f.derived), _short(f.bound)))
-        rows += [(place, "fails only because it reads this value", "", "", "") for place in f.consequences]
-    told = sum(failure.values + len(failure.consequences) for failure in found.failures)
-    left = "more values fail; the earliest in computing order are shown" if found.failed > told else ""
-    head = ("address", "operation", "recorded", "derived", "rounding explains")
-    return _told(f"Verification: {found.status}", said, head, rows, left)
 
 
 def explanation(found: Explanation) -> str:

@@ -13,10 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import Stage
+from ..documents.result import Result
 from ..errors import counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
@@ -43,7 +43,7 @@ class Unknown(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Verification:
+class Verification(Result):
     """What `verify` found. verified, failed: numbers of values; premises are listed, not verified."""
 
     verified: int
@@ -66,16 +66,6 @@ class Verification:
             return f"<Verification verified: {values}>"
         first = f", first {self.failures[0].address}" if self.failures else ""
         return f"<Verification {self.status}: {values} verified, {self.failed:,} failed{first}; print(…) has all>"
-
-    def __str__(self) -> str:
-        """What `lstm-trace verify` prints."""
-        text: str = conveniences.call("verification.text", self)
-        return text
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        html: str = conveniences.call("verification.html", self)
-        return html
 
 
 @checked

@@ -1,0 +1,253 @@
+"""What every result has in common: a frozen record of facts with three readings, which everything else passes on.
+
+A result is a class that has `Result` among its bases and says, in one file, what it is:
+
+- `blocks`: the document, with words from `languages/`; five printers print it, a page and a client get it as a tree;
+- `frame`: the rows, for pandas and files of tables;
+- `panels`: the picture, where there is one;
+- `facts`: what programs read, as plain data.
+
+A record of a low room leaves these four to a module above it, which `conveniences.READINGS` names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base import conveniences
+from ..errors import MissingError, OptionError, TooLargeError, nearest
+from ..languages.strings import Words
+from ..languages.strings import words as strings
+from .blocks import Block, Heading, Items, Picture, Text
+from .rendered import Report
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..plot.figure import Figure
+    from .tables import LongTable
+
+#: The formats of a document, by suffix.
+DOCUMENTS = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
+DOCUMENTS |= {".typ": "typ", ".pdf": "pdf"}
+#: The formats of everything that is not a document: the facts, the rows and the picture.
+VALUES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".svg": "svg", ".png": "png"}
+SUFFIXES = DOCUMENTS | VALUES
+FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
+#: Formats that are bytes.
+BINARY = frozenset({"pdf", "png", "parquet"})
+#: Formats of a document that hold its picture themselves.
+HOLDING = frozenset({"html", "typ", "pdf"})
+
+
+@dataclass(frozen=True)
+class Show:
+    """How much of a result a document shows, and where it is printed.
+
+    format: of the document. digits: significant digits of a number in a table. rows: of a long table. file: what the
+    document calls the file of its picture, beside it; empty where there is none.
+    """
+
+    format: str = "md"
+    digits: int = 6
+    rows: int = 40
+    file: str = ""
+
+    @property
+    def pictured(self) -> bool:
+        """Whether the document has room for a picture."""
+        return self.format in HOLDING or bool(self.file)
+
+
+class Result:
+    """What is found, with its report, files, frame, picture and JSON, and a view in a notebook."""
+
+    def blocks(self, words: Words, show: Show) -> Iterator[Block]:
+        """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""
+        return _reading(self, "blocks")(self, words, show)  # type: ignore[no-any-return]
+
+    def frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        return _reading(self, "frame")(self)  # type: ignore[no-any-return]
+
+    def panels(self) -> Figure | None:
+        """The picture; None where there is none."""
+        return _reading(self, "panels", missing=lambda _: None)(self)  # type: ignore[no-any-return]
+
+    def facts(self) -> Mapping[str, Any]:
+        """What programs read, as plain data that JSON can hold."""
+        return _reading(self, "facts")(self)  # type: ignore[no-any-return]
+
+    # -- from here on the same for all --
+
+    def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
+        """What was found as a document.
+
+        Args:
+            format: `md` (Markdown), `text` (for a terminal), `html`, `tex` or `typ`.
+            language: of its sentences: `en`, `de`, `fr`, `es`, `zh`.
+            width: columns of `text` (80).
+
+        Returns:
+            The text, which a notebook shows rendered.
+
+        Raises:
+            OptionError: for a format or language that there is not.
+        """
+        if format == "pdf":
+            raise OptionError("a PDF is not text: save('x.pdf') writes it")
+        text = "".join(self.pieces(format, language=language, width=width))
+        return Report(text, lambda kind: self._rendered(kind, language))
+
+    def save(self, path: str | Path, format: str | None = None, *, language: str = "en") -> None:
+        """Write the result to a file, whole or not at all.
+
+        Args:
+            path: its suffix says the format: a document (`.md`, `.txt`, `.html`, `.tex`, `.typ`, `.pdf`), the facts
+                (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). Beside `x.md` the picture
+                is `x.svg`.
+            format: where the suffix does not say it.
+            language: of a document.
+
+        Raises:
+            FileError: for another suffix, or where the file cannot be written.
+            OptionError: for a format or language that there is not, or without the extra that the format needs.
+            MissingError: for a picture where there is none.
+        """
+        from .saving import save
+
+        save(self, path, format, language=language)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows as a pandas frame."""
+        return self.frame()
+
+    def plot(self) -> Figure:
+        """The picture. Raises MissingError where there is none."""
+        figure = self.panels()
+        if figure is None:
+            raise MissingError(f"there is no picture of this {type(self).__name__}: to_frame() has its numbers")
+        return figure
+
+    def as_json(self) -> str:
+        """The facts as JSON: what `--format json` writes, with the schema in docs/results.md."""
+        return "".join(self.pieces("json"))
+
+    def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
+        """The text of a format, a piece at a time: of millions of rows no more than some thousand are held.
+
+        Args:
+            format: one that is text.
+            language, width: as of `report`.
+            file: see `Show`.
+
+        Raises:
+            OptionError: at once, for a format or language that there is not.
+        """
+        from .saving import json_pieces, rows_as_csv
+
+        words = strings(language)
+        if format == "json":
+            return json_pieces(self)
+        if format == "csv":
+            return rows_as_csv(self)
+        if format not in DOCUMENTS.values() or format in BINARY:
+            known = [one for one in FORMATS if one not in BINARY]
+            raise OptionError(f"there is no format {format!r}{nearest(format, known, 'expected')}")
+        return iter([self.printed(words, Show(format, file=file), width or 80)])
+
+    def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
+        """The document in a format that is text.
+
+        Args:
+            words, show: as of `blocks`.
+            width: columns of `text`.
+            math: how Markdown marks formulas (`markdown.MATH`).
+        """
+        from .saving import printed
+
+        return printed(self, words, show, width, math)
+
+    def picture(self) -> Figure | None:
+        """The picture; None where there is none, or nothing to draw."""
+        try:
+            return self.panels()
+        except (MissingError, TooLargeError):
+            return None
+
+    def __str__(self) -> str:
+        return str(self.report("text")).rstrip("\n")
+
+    def _rendered(self, kind: str, language: str = "en") -> str:
+        """What a notebook asks for: `html`, `markdown` or `plain`."""
+        from .saving import fragment
+
+        words = strings(language)
+        if kind == "html":
+            return fragment(self, words)
+        return self.printed(words, Show("md" if kind == "markdown" else "text", rows=12), 80, math="dollars")
+
+    def _repr_html_(self) -> str:
+        return self._rendered("html")
+
+    def _repr_markdown_(self) -> str:
+        return self._rendered("markdown")
+
+
+def _reading(result: Result, name: str, missing: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """A reading of a record that another module has. missing: where that has none of this name."""
+    module = import_module(conveniences.READINGS[type(result).__name__])
+    reading: Callable[..., Any] = getattr(module, name) if missing is None else getattr(module, name, missing)
+    return reading
+
+
+class Finding(Result):
+    """A result that is a title, sentences, a picture and tables, of which the last has the rows."""
+
+    def title(self, words: Words) -> str:
+        """What was done, and to what."""
+        raise NotImplementedError
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """What was found, the most important first."""
+        raise NotImplementedError
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The tables; the last one has the rows of `frame` and of CSV."""
+        raise NotImplementedError
+
+    def blocks(self, words: Words, show: Show) -> Iterator[Block]:
+        """Title, sentences, picture and tables, of which long ones are shortened."""
+        yield Heading(1, (self.title(words),))
+        if said := tuple(_text(sentence) for sentence in self.sentences(words)):
+            yield Items(said)
+        if show.pictured and (figure := self.picture()) is not None:
+            yield Picture(figure.svg, figure.title, figure.caption, show.file)
+        tables = self.tables(words)
+        for table in tables:
+            if len(tables) > 1:
+                yield Heading(2, (table.heading,))
+            yield from table.blocks(words, show.digits, show.rows)
+
+    def frame(self) -> pd.DataFrame:
+        """The rows of the last table."""
+        return self.rows.to_frame()
+
+    def facts(self) -> dict[str, Any]:
+        """Title, sentences and all rows."""
+        from .saving import facts_of
+
+        return facts_of(self)
+
+    @property
+    def rows(self) -> LongTable:
+        """The table with the rows."""
+        return self.tables(strings())[-1]
+
+
+def _text(sentence: str | Text) -> Text:
+    return (sentence,) if isinstance(sentence, str) else sentence

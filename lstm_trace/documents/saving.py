@@ -1,0 +1,192 @@
+"""How a result is written: as a document in each format, as JSON, CSV and Parquet, with its picture beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..base.arrays import word
+from ..base.files import format_of, is_device, written
+from ..base.page import asset, whole
+from ..base.spared import spare
+from ..base.text.markup import escape
+from ..errors import OptionError, nearest
+from ..languages.strings import Words
+from ..languages.strings import words as strings
+from ..printable import json_text
+from .blocks import Body, Heading
+from .result import BINARY, FORMATS, SUFFIXES, Finding, Result, Show
+from .rows import CSV, JSON
+
+if TYPE_CHECKING:
+    from ..plot.figure import Figure
+    from .tables import LongTable
+
+#: The style of a page, beside that of its pictures; and what a notebook shows.
+STYLES = ("documents/blocks.css", "documents/page.css")
+#: MathJax leaves these alone: a dollar in a title is no formula.
+_CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
+
+
+def printed(result: Result, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
+    """The document in a format that is text. math: how Markdown marks formulas (`markdown.MATH`)."""
+    body = Body(tuple(result.blocks(words, show)), legible=True)
+    if show.format == "md":
+        from . import markdown
+
+        return markdown.render([body], math)
+    if show.format == "text":
+        from . import terminal
+
+        return terminal.render([body], width)
+    if show.format == "html":
+        return page(body, words)
+    if show.format == "tex":
+        from . import latex
+
+        return latex.render([body])
+    from . import typst
+
+    return typst.render([body], words.language)
+
+
+def page(body: Body, words: Words) -> str:
+    """A document as a page of its own: one file that loads nothing."""
+    from ..plot.page import PICTURES, WIDER, wider
+    from .html import Printer
+
+    printer = Printer(None, body.own, linked=False)
+    title = next(("".join(map(str, b.text)) for b in body.blocks if isinstance(b, Heading)), "")
+    main = "".join(map(printer, body.blocks))
+    footer = f"<footer><p>{escape(words.word('made'))}</p></footer>"
+    content = f"<main>\n{main}</main>\n{footer}\n{wider(words.language)}"
+    return whole(words.language, title, content, (*PICTURES, *STYLES), [WIDER])
+
+
+def fragment(result: Result, words: Words, rows: int = 12) -> str:
+    """A document as part of a page that is not ours, with short tables: what a notebook shows."""
+    from .html import Printer
+
+    printer = Printer(None, linked=False, lower=2)
+    body = "".join(map(printer, result.blocks(words, Show("md", rows=rows))))
+    style = asset("documents/blocks.css")
+    return (
+        f'<div class="{_CLASSES}" lang="{escape(words.language)}">\n<style>.lstm-trace{{{style}}}</style>\n{body}</div>'
+    )
+
+
+def json_pieces(result: Result) -> Iterator[str]:
+    """The facts as JSON; the rows of a `Finding` some at a time."""
+    if not isinstance(result, Finding):
+        yield json_text(result.facts(), indent=1) + "\n"
+        return
+    table = result.rows
+    before, rows, after = json_text(facts_of(result, written=False), indent=1).partition('\n "rows": [')
+    yield before + rows
+    for at, text in enumerate(table.texts(JSON)):
+        yield (JSON.between if at else "\n") + text
+    yield ("\n " if table.rows else "") + after + "\n"
+
+
+def facts_of(result: Finding, written: bool = True) -> dict[str, Any]:
+    """Title, sentences and rows, in English. written: whether the rows of the last table are there."""
+    words = strings()
+    *others, last = result.tables(words)
+    told = {"title": result.title(words), "sentences": [*map(_plain, result.sentences(words))]}
+    facts = {**told, **_table(last, written)}
+    more = [{"title": table.heading, "sentences": [], **_table(table)} for table in others]
+    return facts | ({"more": more} if more else {})
+
+
+def _plain(sentence: Any) -> str:
+    return sentence if isinstance(sentence, str) else "".join(map(str, sentence))
+
+
+def _table(table: LongTable, written: bool = True) -> dict[str, Any]:
+    rows = table.rows if written else ()
+    return {
+        "notes": table.notes,
+        "rows": [{k: word(v) for k, v in zip(table.columns, row, strict=True)} for row in rows],
+    }
+
+
+def rows_as_csv(result: Result) -> Iterator[str]:
+    """The rows as CSV, with the digits that read back equal."""
+    if isinstance(result, Finding):
+        table = result.rows
+        yield CSV.row(table.columns, table.columns)
+        yield from table.texts(CSV)
+        return
+    from ..frames.frame import csv
+
+    yield csv(result.to_frame())
+
+
+def save(
+    result: Result,
+    path: str | Path,
+    format: str | None = None,
+    *,
+    language: str = "en",
+    picture: bool = True,
+    spared: Iterable[str | Path] = (),
+) -> None:
+    """Write a result; see `Result.save`. picture: whether one is written beside Markdown. spared: files not to lose."""
+    chosen = format or format_of(path, SUFFIXES, "results", "md")
+    if chosen not in FORMATS:
+        raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
+    if chosen in ("svg", "png"):
+        result.plot().save(path, chosen)
+    elif chosen in BINARY:
+        content = content_of(result, chosen, language)
+        with written(path, "wb") as file:
+            file.write(content)
+    else:
+        beside = picture_beside(result, str(path), chosen, spared) if picture else None
+        name = "" if beside is None else os.path.basename(beside[0])
+        pieces = result.pieces(chosen, language=language, file=name)
+        with written(path) as file:
+            file.writelines(pieces)
+            if beside is not None:  # while the text has not appeared: where one cannot be written, neither appears
+                beside[1].save(beside[0])
+
+
+def picture_beside(
+    result: Result, output: str, format: str, spared: Iterable[str | Path] = ()
+) -> tuple[str, Figure] | None:
+    """The file of the picture beside a Markdown file, and the picture; None where there is none.
+
+    Raises FileError where that file would be one of `spared`.
+    """
+    if format != "md" or output == "-" or is_device(output) or (figure := result.picture()) is None:
+        return None
+    file = os.path.splitext(output)[0] + ".svg"
+    spare(file, [*spared, output])
+    return file, figure
+
+
+def content_of(result: Result, format: str, language: str = "en") -> bytes:
+    """A result in a format that is bytes, or any other as UTF-8.
+
+    Raises OptionError without the extra that the format needs.
+    """
+    if format == "pdf":
+        from . import typst
+
+        return typst.pdf("".join(result.pieces("typ", language=language)))
+    if format == "png":
+        return result.plot().content("png")
+    if format == "parquet":
+        import io
+
+        from ..base.extras import missing
+
+        stream = io.BytesIO()
+        try:
+            result.to_frame().to_parquet(stream, index=False)
+        except ImportError:
+            raise OptionError(missing("Parquet", "pyarrow", "write .csv")) from None
+        return stream.getvalue()
+    return "".join(result.pieces(format, language=language)).encode()

@@ -1,0 +1,175 @@
+"""A long table, of which a document shows the rows that matter and a file has all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.text.visible import visible
+from ..languages.strings import Words
+from .blocks import Block, Para, Table, Text, marked
+from .excerpt import excerpt
+from .rows import STEP_LABEL, UNIT_LABEL, Entries, RowStyle
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Rows of a long table that a document shows.
+SHOWN = 40
+#: Columns whose cells are clear without the column's name.
+SPEAKING = ("address", "block", "source", "direction")
+#: The first cell of a line that stands for rows which are left out.
+DOTS = "⋮"
+
+
+@dataclass(frozen=True)
+class LongTable:
+    """A table with as many rows as there are, which are tuples of numbers, text or None, or read from arrays.
+
+    columns: their names. shown: the columns that a document shows; all if empty. notes: what is said below it, where
+    names in backquotes are columns. heading: where it is one of several.
+
+    Which rows are shown where there are many: ranked: the columns whose sizes decide; the first is named in what is
+    said of the others. timed: whether the rows run over time. adds: whether the values of `ranked` can be added up.
+    bounds: by column the largest number that is shown as it is; beyond it stands `> 430`.
+    """
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[Any, ...]]
+    heading: str = ""
+    shown: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    ranked: tuple[str, ...] = ()
+    timed: bool = False
+    adds: bool = True
+    bounds: Mapping[str, float] = field(default_factory=dict)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All rows as a pandas frame."""
+        import pandas as pd
+
+        if isinstance(self.rows, Entries):
+            return self.rows.frame()
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+
+    def blocks(self, words: Words, digits: int = 6, most: int = SHOWN) -> Iterator[Block]:
+        """At most `most` rows, and what was left out; the notes alone where there are none.
+
+        digits: significant ones of its numbers.
+        """
+        if not self.rows:
+            yield from (Para(marked(note)) for note in self.notes)
+            return
+        names, lines, left = self.excerpt(words, most)
+        whole = [line for line in lines if line[0] != DOTS]
+        numeric = {
+            k
+            for k, name in enumerate(names)
+            if name in self.bounds or all(isinstance(line[k], int | float | None) for line in whole)
+        }
+        rows = tuple(tuple(_text(value, digits) for value in line) for line in lines)
+        yield Table(
+            tuple((heading(name, words),) for name in names), rows, 1, frozenset({*range(len(names))} - numeric)
+        )
+        if left:
+            yield Para((f"{left}. {words.word('rows.all')}",))
+        yield from (Para(marked(note)) for note in self.notes)
+
+    def excerpt(self, words: Words, most: int) -> tuple[list[str], list[list[Any]], str]:
+        """The columns that are shown, rows of their values in at most `most` lines, and what was left out in words.
+
+        Where values can be added up a gap has a line, with their sums.
+        """
+        names = self.shown or self.columns
+        ranked = {name: self._column(name) for name in self.ranked}
+        sizes = np.max([np.abs(column) for column in ranked.values()], axis=0) if ranked else np.zeros(len(self.rows))
+        entries = excerpt(sizes, most, self.timed, self.adds)
+        places = [self.columns.index(name) for name in names]
+        rows = iter(self._take([entry for entry in entries if isinstance(entry, int)]))
+        lines: list[list[Any]] = []
+        for entry in entries:
+            if isinstance(entry, int):
+                row = next(rows)
+                lines.append([self._seen(name, row[k]) for name, k in zip(names, places, strict=True)])
+            elif self.adds:
+                sums = {name: float(column[entry.start : entry.stop].sum()) for name, column in ranked.items()}
+                lines.append([sums.get(name) if at else DOTS for at, name in enumerate(names)])
+        return list(names), lines, self._left(words, ranked, [one for one in entries if isinstance(one, range)])
+
+    def texts(self, style: RowStyle) -> Iterator[str]:
+        """All rows as text, some at a time."""
+        if isinstance(self.rows, Entries):
+            yield from self.rows.texts(style)
+        else:
+            for row in self.rows:
+                yield style.row(self.columns, [style.cell(value) for value in row])
+
+    def _seen(self, name: str, value: Any) -> Any:
+        """A value as a table has it: a label as it can be seen, a number beyond its bound as being beyond it."""
+        if name in self.bounds and value is not None and value > self.bounds[name]:
+            return f"> {self.bounds[name]:g}"
+        return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
+
+    def _take(self, places: Sequence[int]) -> list[tuple[Any, ...]]:
+        """The rows at some places, which rise."""
+        return self.rows.take(places) if isinstance(self.rows, Entries) else [self.rows[at] for at in places]
+
+    def _column(self, name: str) -> Array:
+        if isinstance(self.rows, Entries):
+            return self.rows.numbers(name)
+        place = self.columns.index(name)
+        return np.array([row[place] or 0.0 for row in self.rows], np.float64)
+
+    def _left(self, words: Words, ranked: dict[str, Array], gaps: Sequence[range]) -> str:
+        """What is said of the rows in the gaps: how many, how large, and where the largest is."""
+        if not gaps or not ranked:
+            return ""
+        gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}
+        count = f"{sum(map(len, gaps)):,}"
+        name, column = next(iter(gone.items()))
+        if not self.adds:
+            sizes = np.max([np.abs(column) for column in gone.values()], axis=0)
+            most, where = f"{sizes.max():.3g}", self._where(gaps, sizes)
+            return words.word("rows.left", n=count, names=words.word("or").join(ranked), most=most) + where
+        size = np.abs(column)
+        total = f"{float(column.sum()) + 0.0:.3g}"
+        told = words.word("rows.left.sum", n=count, name=name, total=total, most=f"{size.max():.3g}")
+        return told + self._where(gaps, size)
+
+    def _where(self, gaps: Sequence[range], sizes: Array) -> str:
+        """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; nothing where all are 0."""
+        at = int(np.argmax(sizes))
+        if sizes[at] == 0:
+            return ""
+        for gap in gaps:
+            if at < len(gap):
+                break
+            at -= len(gap)
+        row = self._take([gap[at]])[0]
+        names = self.shown or self.columns
+        names = names[: names.index(self.ranked[0])]
+        cells = [(name, self._seen(name, row[self.columns.index(name)])) for name in names]
+        texts = [str(v) if name in SPEAKING else f"{name} {v}" for name, v in cells if isinstance(v, int | str)]
+        return f" ({', '.join(texts)})"
+
+
+def heading(column: str, words: Words) -> str:
+    """A column's name as a table shows it: in the words of the language, or with spaces.
+
+    >>> from lstm_trace.languages.strings import words
+    >>> heading("integrated_gradients", words()), heading("gradient_x_input", words()), heading("c_t[3]", words())
+    ('integrated gradients', 'gradient × input', 'c_t[3]')
+    """
+    if words.has(f"column.{column}"):
+        return words.word(f"column.{column}")
+    return column if column.endswith("]") else column.replace("_", " ")
+
+
+def _text(value: Any, digits: int) -> Text:
+    if value is None:
+        return ()
+    return (f"{value + 0.0:.{digits}g}" if isinstance(value, float) else str(value),)  # -0.0 is 0 to a reader

@@ -1,0 +1,95 @@
+"""What `verify` found: the verdict, the values that fail, and what the check started from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..base.arrays import word
+from ..cell.network import scope_and_name
+from ..documents.blocks import Block, Heading, Items
+from ..documents.result import Show
+from ..documents.tables import LongTable
+from ..languages.strings import Words
+from ..verification.verify import Verification
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Entries of a list that are printed; the others are counted.
+LISTED = 12
+COLUMNS = ("address", "op", "recorded", "derived", "off_by", "bound", "values")
+
+
+def blocks(result: Verification, words: Words, show: Show) -> Iterator[Block]:
+    """The verdict, each failure with its consequences, and the inputs and weights by layer and direction."""
+    yield Heading(1, (words.word("verification.title"),))
+    yield Items(tuple((sentence,) for sentence in _sentences(result, words)))
+    if result.failures:
+        yield from _failures(result).blocks(words, 17, show.rows)  # the last digit may be what differs
+
+
+def frame(result: Verification) -> pd.DataFrame:
+    """One row for each failing value that is listed."""
+    return _failures(result).to_frame()
+
+
+def facts(result: Verification) -> dict[str, Any]:
+    """The verdict, the counts, each failure, what is inconclusive, and the premises."""
+    failures = [
+        {**dict(zip(COLUMNS, map(word, row), strict=True)), "consequences": list(failure.consequences)}
+        for row, failure in zip(_rows(result), result.failures, strict=True)
+    ]
+    return {
+        "status": result.status,
+        "verified": result.verified,
+        "failed": result.failed,
+        "failures": failures,
+        "inconclusive": [one._asdict() for one in result.unknown],
+        "hint": result.hint,
+        "premises": list(result.premises),
+    }
+
+
+def _failures(result: Verification) -> LongTable:
+    return LongTable(COLUMNS, list(_rows(result)))
+
+
+def _rows(result: Verification) -> Iterator[tuple[Any, ...]]:
+    for failure in result.failures:
+        off = abs(failure.recorded - failure.derived)
+        yield str(failure.address), failure.op, failure.recorded, failure.derived, off, failure.bound, failure.values
+
+
+def _sentences(result: Verification, words: Words) -> Iterator[str]:
+    values = words.count("counted.values", result.verified)
+    if result.status == "verified":
+        yield words.word("verification.verified", values=values)
+    else:
+        yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
+    for failure in result.failures:
+        if failure.consequences:
+            names = _some([str(name) for name in failure.consequences], words)
+            yield words.word("verification.consequences", address=failure.address, names=names)
+    listed = sum(failure.values + len(failure.consequences) for failure in result.failures)
+    if result.failed > listed:
+        yield words.word("verification.more")
+    if result.hint:
+        yield words.word("verification.hint", hint=result.hint)
+    yield from (
+        words.word("verification.unknown", place=one.place, reason=one.reason) for one in result.unknown[:LISTED]
+    )
+    if len(result.unknown) > LISTED:
+        yield words.word("verification.unknown.more", n=len(result.unknown) - LISTED)
+    scopes: dict[str, list[str]] = {}
+    for premise in result.premises:
+        scope, name = scope_and_name(premise)
+        scopes.setdefault(scope, []).append(name)
+    names = "; ".join(f"{scope}: {', '.join(some)}" if scope else ", ".join(some) for scope, some in scopes.items())
+    yield words.word("verification.premises", names=names or words.word("none"))
+
+
+def _some(names: Sequence[str], words: Words) -> str:
+    """The first of some names, and how many more there are."""
+    more = words.word("some.more", n=len(names) - LISTED) if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + more
