@@ -24,7 +24,7 @@ COLUMNS = ("address", "op", "recorded", "derived", "off_by", "bound", "values")
 def blocks(result: Verification, words: Words, show: Show) -> Iterator[Block]:
     """The verdict, each failure with its consequences, and the inputs and weights by layer and direction."""
     yield Heading(1, (words.word("verification.title"),))
-    yield Items(tuple((sentence,) for sentence in _sentences(result, words)))
+    yield Items(tuple((sentence,) for sentence in sentences(result, words)))
     if result.failures:
         yield from _failures(result).blocks(words, 17, show.rows)  # the last digit may be what differs
 
@@ -61,7 +61,8 @@ def _rows(result: Verification) -> Iterator[tuple[Any, ...]]:
         yield str(failure.address), failure.op, failure.recorded, failure.derived, off, failure.bound, failure.values
 
 
-def _sentences(result: Verification, words: Words) -> Iterator[str]:
+def sentences(result: Verification, words: Words) -> Iterator[str]:
+    """The verdict and what follows from it, and what the check started from."""
     values = words.count("counted.values", result.verified)
     if result.status == "verified":
         yield words.word("verification.verified", values=values)

@@ -8,12 +8,13 @@ import numpy as np
 
 from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
+from ..languages.strings import words
 from ..printable import printable
+from ..results.verification import sentences
 from ..tables.attribution import difference
 from ..tables.comparison import diff, divergence, units
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
-from ..tables.verification import messages
 from ..trace.trace import Trace
 from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
@@ -166,5 +167,5 @@ def verified(path: str) -> bytes:
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     return as_json(
-        {"verdict": found.status, "text": "\n".join(messages(found)), "checked": checked, "failures": failures}
+        {"verdict": found.status, "text": "\n".join(sentences(found, words())), "checked": checked, "failures": failures}
     )
