@@ -29,13 +29,8 @@ conveniences.AT |= {
     "trace.to_xarray": "lstm_trace.frames.dataset:dataset",
     "trace.gradients": "lstm_trace.backpropagation.mapping:gradients_of",
     "trace.html": "lstm_trace.tables.notebook:trace",
-    "comparison.text": "lstm_trace.tables.comparison.diff:markdown",
-    "identification.text": "lstm_trace.tables.identification:text",
-    "comparison.html": "lstm_trace.tables.notebook:comparison",
-    "comparison.units_frame": "lstm_trace.tables.comparison.units:frame",
-    "comparison.to_frame": "lstm_trace.tables.comparison.diff:frame",
+    "comparison.units_frame": "lstm_trace.results.comparison:units_frame",
     "explanation.html": "lstm_trace.tables.notebook:explanation",
-    "identification.html": "lstm_trace.tables.notebook:identification",
     "states.units": "lstm_trace.tracking.units:units",
     "states.top": "lstm_trace.tracking.search:top",
     "states.match": "lstm_trace.tracking.search:match",
@@ -43,7 +38,11 @@ conveniences.AT |= {
     "states.probe": "lstm_trace.tracking.probe:probe",
     "corpus.ablate": "lstm_trace.tracking.ablate:ablate",
 }
-conveniences.READINGS |= {"Verification": "lstm_trace.results.verification"}
+conveniences.READINGS |= {
+    "Comparison": "lstm_trace.results.comparison",
+    "Identification": "lstm_trace.results.identification",
+    "Verification": "lstm_trace.results.verification",
+}
 
 
 def _api() -> Any:

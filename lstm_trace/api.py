@@ -31,7 +31,7 @@ from .model.model import Model
 from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens.rows import with_tokens
-from .tables.comparison.divergence import compared
+from .results.divergence import compared
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace

@@ -18,8 +18,8 @@ ROOMS = (
     "trace.files", "formulas", "languages", "documents", "engine.plan", "engine.jit", "engine", "weights",
     "weights.onnx", "weights.formats", "weights.live", "model", "verification", "backpropagation", "explanation",
     "mistakes", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
-    "report.sections", "report.diagram", "report.page", "report", "one_value", "results", "tables", "export", "export.excel",
-    "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app", "service.server",
+    "report.sections", "report.diagram", "report.page", "report", "one_value", "results", "tables", "export",
+    "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app", "service.server",
     "remote", "api", "cli", "cli.verbs",
 )  # fmt: skip
 #: The page of the service; what others wrote keeps the size that it was published in.

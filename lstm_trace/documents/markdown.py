@@ -76,7 +76,9 @@ class _Printer:
 
     def _inline(self, part: blocks.Inline, table: bool) -> str:
         if isinstance(part, str):
-            return legible(part) if self.legible else literal(part, self.dialect)
+            if self.legible:
+                return legible(part) if table else legible(part).replace(r"\|", "|")
+            return literal(part, self.dialect)
         if isinstance(part, blocks.Code):
             return code(part.text)
         if table and isinstance(part, Num):

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.options import is_number
+from ..documents.result import Result
 from ..engine.input_arrays import numbers
 from ..errors import OptionError, ShapeError, counted
 from ..weights.found import Found
@@ -42,7 +42,7 @@ class Match(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Identification:
+class Identification(Result):
     """What the search found. as_read: the reading that the file's names or layout mean, with its own error.
 
     matches: the readings that explain the outputs within the tolerance, plainest first; nearest: the best of the
@@ -59,16 +59,6 @@ class Identification:
     def __repr__(self) -> str:
         best = f", the best off by {self.matches[0].error:.2g}" if self.matches else ""
         return f"<Identification: {len(self.matches)} of {self.tried:,} readings fit{best}; print(…) has all>"
-
-    def __str__(self) -> str:
-        """What `lstm-trace identify` prints."""
-        text: str = conveniences.call("identification.text", self)
-        return text
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        html: str = conveniences.call("identification.html", self)
-        return html
 
 
 _Way = tuple[str, bool]  # what the outputs are (h or c), and whether they stand in the order of computing

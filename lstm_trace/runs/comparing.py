@@ -10,9 +10,9 @@ from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
 from ..languages.strings import words
 from ..printable import printable
+from ..results import comparison, divergence
 from ..results.verification import sentences
 from ..tables.attribution import difference
-from ..tables.comparison import diff, divergence, units
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..trace.trace import Trace
@@ -53,8 +53,8 @@ def compared(
         "a": ids[0],
         "b": ids[1],
         "verdict": found.verdict,
-        "text": printable("\n".join(diff.verdict(found))),
-        "units": [printable(sentence) for sentence in units.sentences(found)],
+        "text": printable("\n".join(comparison.sentences(found, words()))),
+        "units": [printable(sentence) for sentence in comparison.unit_sentences(found, words())],
         "first": None if found.first is None else _first(found.first),
         "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
     }
@@ -166,6 +166,5 @@ def verified(path: str) -> bytes:
         for failure in found.failures
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
-    return as_json(
-        {"verdict": found.status, "text": "\n".join(sentences(found, words())), "checked": checked, "failures": failures}
-    )
+    text = "\n".join(sentences(found, words()))
+    return as_json({"verdict": found.status, "text": text, "checked": checked, "failures": failures})

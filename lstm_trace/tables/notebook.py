@@ -11,9 +11,7 @@ from ..base.text.markup import escape
 from ..errors import counted
 from ..formulas.numbers import show
 from ..formulas.plain import number
-from ..mistakes.identify import Identification
 from ..trace.trace import Trace
-from ..verification.compare import Comparison
 from .explanation import Explanation
 
 #: Rows of a table, and numbers of a value.
@@ -35,32 +33,11 @@ def trace(found: Trace) -> str:
     return _told(title, [layers + facts], ("line", "operation", "T × B × width", "last step, row 0"), rows)
 
 
-def comparison(found: Comparison) -> str:
-    """The verdict, and the lines that differ most."""
-    from .comparison.diff import verdict
-
-    differing = sorted((d for d in found.lines if d.max_abs), key=lambda d: -d.max_abs)
-    rows = [
-        (f"{d.scope}/{d.line}", f"{d.differing} of {d.values}", _short(d.max_abs), _short(d.local), str(d.first or ""))
-        for d in differing
-    ]
-    return _told("Difference", verdict(found), ("line", "differ", "max abs", "local error", "first"), rows)
-
-
 def explanation(found: Explanation) -> str:
     """Title, sentences and the rows that matter."""
     names, lines, left = found.excerpt(ROWS)
     left = f"{left}; to_frame() has every row" if left else ""
     return _told(found.title, found.sentences, names, [tuple(map(_cell, line)) for line in lines], left)
-
-
-def identification(found: Identification) -> str:
-    """What the search found, in sentences, and the readings that come nearest."""
-    from .identification import sentences
-
-    rows = [(f"{m.error:.3g}", " ".join(m.reading.order), "explains") for m in found.matches]
-    rows += [(f"{m.error:.3g}", " ".join(m.reading.order), "near") for m in found.nearest]
-    return _told("Identification", list(sentences(found)), ("error", "gate order", ""), rows)
 
 
 def _told(title: str, said: Iterable[str], head: Sequence[str], rows: Sequence[Sequence[str]], left: str = "") -> str:
@@ -81,10 +58,6 @@ def _told(title: str, said: Iterable[str], head: Sequence[str], rows: Sequence[S
 def _values(vector: Any) -> str:
     texts = [number(show(value, 4)) for value in vector[:NUMBERS]]
     return ", ".join([*texts, "…"] if len(vector) > NUMBERS else texts)
-
-
-def _short(value: float | None) -> str:
-    return "?" if value is None else f"{value:.3g}"
 
 
 def _cell(value: Any) -> str:

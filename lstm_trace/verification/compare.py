@@ -8,8 +8,8 @@ writes the same sum in another way has none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from ..base import conveniences
 from ..base.arrays import Array, describe
 from ..cell.network import Stage, counted_at_padding
 from ..cell.options import is_number
+from ..documents.result import Result
 from ..errors import OptionError, ShapeError, counted, raise_all
 from ..trace.holds.held import said_at
 from ..trace.operands import on_one_thread
@@ -33,6 +34,8 @@ from .sums import sum_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..plot.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ BLUNT = 0.01
 
 
 @dataclass(frozen=True, repr=False)
-class Comparison:
+class Comparison(Result):
     """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
     that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
@@ -73,7 +76,8 @@ class Comparison:
     side holds it, in words. rows: how many sequences were compared. undecided: why nothing follows from
     it that no value differs, where steps are padding: see `alignment.undecided`.
     units, output: which units differ, the furthest first, and what becomes of the output; `lt.diff` and
-    `lstm-trace diff` find them where a value differs. every_unit: how many units were compared.
+    `lstm-trace diff` find them where a value differs. every_unit: how many units were compared. names: what the two
+    are called. drawing: makes its picture.
     """
 
     lines: tuple[LineDifference, ...]
@@ -91,6 +95,8 @@ class Comparison:
     first_held: tuple[tuple[str, str], ...] = ()
     rows: int = 1
     undecided: str = ""
+    names: str = ""
+    drawing: Callable[[], Figure] | None = field(default=None, compare=False)
 
     @property
     def verdict(self) -> Verdict:
@@ -115,23 +121,8 @@ class Comparison:
         differing = sum(line.differing > 0 for line in self.lines)
         return f"<Comparison different: {differing} of {lines} differ, first at {self.first.first}; print(…) has all>"
 
-    def __str__(self) -> str:
-        """What `lstm-trace diff` prints."""
-        text: str = conveniences.call("comparison.text", self)
-        return text
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        html: str = conveniences.call("comparison.html", self)
-        return html
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row for each line: see `tables.comparison.diff.COLUMNS`."""
-        frame: pd.DataFrame = conveniences.call("comparison.to_frame", self)
-        return frame
-
     def units_frame(self) -> pd.DataFrame:
-        """One row for each unit that differs, the furthest first: see `tables.comparison.units.COLUMNS`."""
+        """One row for each unit that differs, the furthest first: see `results.comparison.UNIT_COLUMNS`."""
         frame: pd.DataFrame = conveniences.call("comparison.units_frame", self)
         return frame
 

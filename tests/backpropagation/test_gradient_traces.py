@@ -23,8 +23,8 @@ from lstm_trace.cli import main
 from lstm_trace.cli import options as cli_options
 from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.tables.comparison.diff import verdict
 
+from ..support.results import verdict
 from ..support.walk_cases import CELLS, case
 
 BACK = "0/adjoint-forward"

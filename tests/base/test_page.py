@@ -11,10 +11,10 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.base.page import whole
-from lstm_trace.tables.comparison.page import page
 
 DRAW = np.random.default_rng(3)
 TRACE = lt.run({f"W_{s}{g}": DRAW.normal(size=(3, 3 if s == "h" else 2)) for s in "xh" for g in "ifco"}, np.eye(2))
+OTHER = lt.run(TRACE.parameters["0/forward"], np.eye(2) + 0.5)
 
 
 def policy_of(text: str) -> dict[str, str]:
@@ -54,7 +54,7 @@ PAGES = {
     "profile": lambda: TRACE.report("html", detail="profile"),
     "picture": lambda: TRACE.plot.states().html(),
     "text": lambda: TRACE.plot.text().html(),
-    "comparison": lambda: page(["a"], [], "b", [TRACE.plot.unit()]),
+    "comparison": lambda: lt.diff(TRACE, OTHER).report("html"),
 }
 
 

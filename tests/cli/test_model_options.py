@@ -11,7 +11,8 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.tables.comparison import diff as view
+
+from ..support.results import verdict
 
 I, H = 2, 3  # noqa: E741
 
@@ -76,7 +77,7 @@ def test_facts_of_a_layout_beside_names_that_are_a_layout_s(folder: Path) -> Non
 def test_a_layer_of_one_side_is_told_in_two_lines() -> None:
     one, two = (lt.run(torch_arrays(layers=n), np.ones((4, I))) for n in (1, 2))
     for a, b, side in ((one, two, "b"), (two, one, "a")):
-        told = [row for row in view.verdict(lt.diff(a, b)) if "1/forward" in row]
+        told = [row for row in verdict(lt.diff(a, b)) if "1/forward" in row]
         assert told == [
             f"input or weight: 1/forward: only in {side}: W_xi, W_hi, b_xi, b_hi, W_xf and 13 more",
             f"note: 1/forward is only in {side}",

@@ -16,7 +16,8 @@ import lstm_trace as lt
 from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, ShapeError
-from lstm_trace.tables.identification import sentences
+from lstm_trace.languages.strings import words
+from lstm_trace.results.identification import sentences
 
 from .. import ROOT
 from ..engine.test_family import weights as family
@@ -182,7 +183,7 @@ def test_constant_weights_cannot_tell() -> None:
     x, y = outputs(weights, {})
     found = lt.identify(stored(weights), x, y)
     assert len(found.undecided["order"]) == 24
-    text = "\n".join(sentences(found))
+    text = "\n".join(sentences(found, words()))
     assert "inconclusive, these numbers fit each: gates in the order i, f, c, o" in text
     assert "To decide, use random weights" in text
 
@@ -201,7 +202,7 @@ def test_nothing_explains_noise() -> None:
     noise = np.random.default_rng(9).normal(size=y.shape)
     found = lt.identify(stored(weights), x, noise)
     assert not found.matches
-    assert next(sentences(found)).startswith("no layout reproduces these outputs within ")
+    assert next(sentences(found, words())).startswith("no layout reproduces these outputs within ")
 
 
 def test_faults() -> None:
@@ -258,7 +259,7 @@ def test_the_options_of_the_model_are_part_of_how_it_is_read(options: dict[str, 
     found = lt.identify(weights, x, y, options=options)
     assert found.as_read.error < 1e-14
     assert found.matches[0].reading == found.as_read.reading
-    assert next(sentences(found)).startswith("the weights were read correctly: gates in the order i, ")
+    assert next(sentences(found, words())).startswith("the weights were read correctly: gates in the order i, ")
     kept = {name: value for name, value in options.items() if name in ("coupled", "peephole")}
     port = lt.identify(weights, x, outputs(weights, kept)[1], options=options)
     assert port.as_read.error > 1e-3

@@ -153,9 +153,8 @@ def test_a_comparison_names_the_first_step_that_differs() -> None:
 
 
 def _markdown(found: Any) -> str:
-    from lstm_trace.tables.comparison.diff import render
 
-    return render(found, "md")
+    return found.report()
 
 
 def test_one_number_and_its_picture() -> None:

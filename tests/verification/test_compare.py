@@ -13,10 +13,11 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError, ShapeError
-from lstm_trace.tables.comparison import diff as view
+from lstm_trace.results.comparison import COLUMNS
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import Tolerance, compare
 
+from ..support.results import unpadded, verdict
 from .test_verify import traced
 
 
@@ -31,7 +32,7 @@ def test_the_same_run_is_the_same() -> None:
     found = compare(traced({}), traced({}))
     assert found.same
     assert all(d.max_abs == 0 and d.cosine == pytest.approx(1) and d.snr == np.inf for d in found.lines)
-    assert view.verdict(found)[0].startswith("same: all ")
+    assert verdict(found)[0].startswith("same: all ")
     assert all(not d.inherited for d in found.lines), "of what is equal nothing is inherited"
 
 
@@ -63,7 +64,7 @@ def test_one_wrong_value_is_named_and_its_own_fault() -> None:
     assert found.first.local == pytest.approx(1e-6)
     assert found.first.inherited == 0
     assert [d.line for d in found.lines if d.differing] == ["i_t"]
-    assert "the line itself is off by 1e-06" in view.verdict(found)[1]
+    assert "the line itself is off by 1e-06" in verdict(found)[1]
 
 
 def test_a_changed_weight_is_a_premise_and_all_else_inherits() -> None:
@@ -83,7 +84,7 @@ def test_a_changed_weight_is_a_premise_and_all_else_inherits() -> None:
     assert found.first.first is not None
     assert found.first.first.t == 3  # the reverse direction begins at the last step
     assert max(d.local or 0 for d in found.lines) < 1e-14
-    assert "is inherited from its operands (inputs or weights differ)" in view.verdict(found)[1]
+    assert "is inherited from its operands (inputs or weights differ)" in verdict(found)[1]
 
 
 @pytest.mark.parametrize(
@@ -104,7 +105,7 @@ def test_what_cannot_be_aligned_is_a_note() -> None:
     assert any("1/forward is only in a" in note for note in notes)
     assert any("the cells differ in z_i" in note for note in notes)
     assert any("only in b: w_ci * c_prev" in note for note in notes)
-    assert "- note: " in view.markdown(compare(a, b))
+    assert "- note: " in compare(a, b).report()
 
 
 def test_nan_on_one_side_differs() -> None:
@@ -117,13 +118,13 @@ def test_nan_on_one_side_differs() -> None:
 def test_views_agree() -> None:
     a = traced({})
     found = compare(a, changed(a, "1/reverse", "o_t", 1e-3))
-    frame = view.frame(found)
-    assert list(frame.columns) == list(view.COLUMNS)
+    frame = found.to_frame()
+    assert list(frame.columns) == list(COLUMNS)
     assert frame.loc[frame.differing > 0, "line"].tolist() == ["o_t"]
-    data = json.loads(view.as_json(found))
+    data = json.loads(found.as_json())
     assert data["same"] is False
     assert [row["line"] for row in data["lines"] if row["differing"]] == ["o_t"]
-    assert "| `1/reverse/o_t` | 1/40 | 0.001 |" in view.markdown(found)
+    assert "| `1/reverse/o_t` | 1/40 | 0.001 |" in unpadded(found.report())
 
 
 @pytest.mark.parametrize("option", ["--rtol", "--atol", "--ulps"])
@@ -150,7 +151,7 @@ def test_models_of_other_sizes_are_said_to_be_that() -> None:
         weights |= {f"W_h{g}": rng.normal(size=(units, units)) for g in "ifco"}
         return lt.run(weights, np.ones((3, wide)))
 
-    said = view.verdict(compare(sized(2, 3), sized(2, 4)))
+    said = verdict(compare(sized(2, 3), sized(2, 4)))
     assert "its operands have other shapes in b (W_xi (2, 3) and (2, 4), x_t (3,) and (4,))" in said[1]
     with pytest.raises(ShapeError, match=r"no value in common: 0/forward/W_xi @ x_t: a has width 2, b has width 5, "):
         compare(sized(2, 3), sized(5, 3))

@@ -10,11 +10,11 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.tables.comparison import diff as view
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import Tolerance, compare
 
 from ..engine.test_family import weights
+from ..support.results import verdict
 
 T, B, I, H = 5, 2, 3, 4  # noqa: E741
 BOTH = {"directions": 2}
@@ -79,18 +79,18 @@ def test_the_line_whose_equation_differs_is_named(
     if two.get("coupled") and not turned:  # of a's f_t = sigmoid(z_f) the cell b has neither z_f nor its weights
         assert found.first.first_local is found.first.local is None
         why = "b has no z_f, so a's equation cannot be evaluated for b"
-        assert view.verdict(found)[1] == f"{sides}{why}; the values are {abs(y - x):.3g} apart"
+        assert verdict(found)[1] == f"{sides}{why}; the values are {abs(y - x):.3g} apart"
         return
     assert found.first.first_local is not None
     assert found.first.first_local == pytest.approx(abs(y - x), rel=1e-3)
-    assert view.verdict(found)[1].startswith(f"{sides}b's value is ")
+    assert verdict(found)[1].startswith(f"{sides}b's value is ")
 
 
 def test_one_of_two_biases_lost_is_a_premise() -> None:
     found = compare(traced({"bias": "two"}), traced({"bias": "two-lost"}))
     assert found.first is not None
     assert str(found.first.first) == "0/forward/0/0/z_i[0]"
-    assert "is inherited from its operands (inputs or weights differ)" in view.verdict(found)[1]
+    assert "is inherited from its operands (inputs or weights differ)" in verdict(found)[1]
 
 
 @pytest.mark.parametrize("dtypes", [("float64",) * 2, ("float32",) * 2, ("float32", "float64"), ("float64", "float32")])
@@ -110,11 +110,11 @@ def test_one_bias_for_two_is_the_same(dtypes: tuple[str, str], size: float) -> N
         assert a.stages != b.stages
         found = compare(a, b)
         assert any(d.max_abs > 0 for d in found.lines)
-        assert found.same, view.verdict(found)
-        assert view.verdict(found)[0].endswith(" in one line), although inputs or weights are in one of the two only")
+        assert found.same, verdict(found)
+        assert verdict(found)[0].endswith(" in one line), although inputs or weights are in one of the two only")
         side = "a" if weights_of[0] is two else "b"
-        assert f"input or weight: 0/forward: only in {side}: b_xi, b_hi, b_x" in " ".join(view.verdict(found))
-        assert "the cells differ in z_i" in " ".join(view.verdict(found))
+        assert f"input or weight: 0/forward: only in {side}: b_xi, b_hi, b_x" in " ".join(verdict(found))
+        assert "the cells differ in z_i" in " ".join(verdict(found))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -136,12 +136,12 @@ def test_a_sum_in_another_order_is_the_same(gate: str, dtype: str) -> None:
     for a, b in ((plain, other), (other, plain)):
         found = compare(a, b)
         assert any(d.max_abs > 0 for d in found.lines)
-        assert found.same, view.verdict(found)
+        assert found.same, verdict(found)
     wrong = traced({}, dtype, cell={"equations": text.replace("c_prev <- c_t", "c_prev <- h_t")})
     found = compare(plain, wrong)
     assert found.first is not None
     assert str(found.first.first) == "0/forward/1/0/f_t * c_prev[0]"
-    assert "its equation differs: a has c_prev <- c_t, b has c_prev <- h_t" in view.verdict(found)[1]
+    assert "its equation differs: a has c_prev <- c_t, b has c_prev <- h_t" in verdict(found)[1]
 
 
 def stacked(**run: Any) -> Trace:
@@ -160,19 +160,19 @@ def test_merge_and_padding_are_named_where_they_differ() -> None:
     found = compare(stacked(options={"merge": "sum"}), stacked(options={"merge": "mean"}))
     assert found.first is not None
     assert str(found.first.first) == "0/joined/0/0/y_t[0]"
-    assert "a has y_t = y_forward + y_reverse, b has y_t = 0.5 * (y_forward + y_reverse)" in view.verdict(found)[1]
+    assert "a has y_t = y_forward + y_reverse, b has y_t = 0.5 * (y_forward + y_reverse)" in verdict(found)[1]
     zero, repeat = (traced({"padding": p}, lengths=[T, 3]) for p in ("zero", "repeat"))
     found = compare(zero, repeat)
     assert found.first is not None
     assert str(found.first.first) == "0/forward/3/1/y_t[0]"
-    assert "b has y_t = where(valid, h_t, y_prev)" in view.verdict(found)[1]
+    assert "b has y_t = where(valid, h_t, y_prev)" in verdict(found)[1]
 
 
 def test_lengths_in_one_alone_differ_past_the_end() -> None:
     found = compare(traced({}), traced({}, lengths=[T, 3]))
     assert found.first is not None
     assert str(found.first.first) == "0/forward/4/1/W_hi @ h_prev[0]"
-    assert "a has h_prev <- h_t, b has h_prev <- where(valid, h_t, h_prev)" in view.verdict(found)[1]
+    assert "a has h_prev <- h_t, b has h_prev <- where(valid, h_t, h_prev)" in verdict(found)[1]
     part = compare(traced({"padding": "carry"}, lengths=[T, T]), traced({"padding": "carry"}, lengths=[T, 3]))
     assert part.first is not None
     assert part.first.first is not None
@@ -185,7 +185,7 @@ def test_an_error_in_the_reference_is_the_reference_s() -> None:
     found = compare(a, b)
     assert found.first is not None
     assert str(found.first.first) == "0/forward/2/1/o_t[3]"
-    assert view.verdict(found)[1].startswith("a's value is off by 1e-06")
+    assert verdict(found)[1].startswith("a's value is off by 1e-06")
 
 
 def test_what_only_one_has_is_no_difference() -> None:
@@ -202,7 +202,7 @@ def test_what_only_one_has_is_no_difference() -> None:
         found = compare(a, b)
         assert found.first is not None
         assert str(found.first.first) == "0/forward/0/0/c_t[0]"
-        assert "z_f = W_xf @ x_t + W_hf @ h_prev + b_f + 1" in view.verdict(found)[1]
+        assert "z_f = W_xf @ x_t + W_hf @ h_prev + b_f + 1" in verdict(found)[1]
 
 
 def test_a_wrong_line_that_only_the_reference_has_shows_in_what_follows_from_it() -> None:
@@ -228,8 +228,8 @@ def test_premises_that_differ_without_effect_are_told() -> None:
     other = lt.run({**a.parameters["0/forward"], "W_hi": a.parameters["0/forward"]["W_hi"] + 1}, x[:1], ask="i_t")
     found = compare(lt.run(a.parameters["0/forward"], x[:1], ask="i_t"), other)  # one step from zero states: W_h h is 0
     assert found.same
-    assert view.verdict(found)[0].endswith("although inputs or weights differ")
-    assert view.verdict(found)[1].startswith("input or weight: 0/forward/W_hi: 16 of 16 differ")
+    assert verdict(found)[0].endswith("although inputs or weights differ")
+    assert verdict(found)[1].startswith("input or weight: 0/forward/W_hi: 16 of 16 differ")
 
 
 def test_nothing_in_common_is_trouble(tmp_path: Any) -> None:

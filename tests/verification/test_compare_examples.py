@@ -11,7 +11,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.examples import examples, text
-from lstm_trace.tables.comparison import diff as view
+
+from ..support.results import unpadded, verdict
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def test_every_ordered_pair_of_examples(traces: dict[str, lt.Trace]) -> None:
             verdicts[one, two] = "refused" if "in common" in str(error) else str(error)
         else:
             verdicts[one, two] = found.verdict
-            assert view.verdict(found)[0].startswith(found.verdict)
+            assert verdict(found)[0].startswith(found.verdict)
     assert set(verdicts.values()) <= {"refused", "same", "different"}
     for one, two in pairs:
         assert verdicts[one, two] == verdicts[two, one], "which is the reference does not matter"
@@ -60,7 +61,7 @@ def test_operands_that_do_not_fit_each_other_leave_a_line_underived() -> None:
 
 
 def test_a_side_that_merely_has_more_is_no_difference_of_weights(traces: dict[str, lt.Trace]) -> None:
-    said = view.verdict(lt.diff(traces["q21"], traces["q22"]))[0]
+    said = verdict(lt.diff(traces["q21"], traces["q22"]))[0]
     assert said.startswith("same: all ")
     assert said.endswith(", although inputs or weights are in one of the two only")
 
@@ -73,19 +74,19 @@ def test_an_equation_whose_operands_are_in_a_alone_is_not_evaluated_for_b(
 ) -> None:
     found = lt.diff(traces[one], traces[two])
     gap = abs(float(traces[one]["h_t"][0, 0, 0]) - float(traces[two]["h_t"][0, 0, 0]))
-    said = view.verdict(found)[1]
+    said = verdict(found)[1]
     assert said.endswith(
         f"; b has no {lacks}, so a's equation cannot be evaluated for b; the values are {gap:.3g} apart"
     )
-    (line,) = (part for part in json.loads(view.as_json(found))["lines"] if part["line"] == "h_t")
+    (line,) = (part for part in json.loads(found.as_json())["lines"] if part["line"] == "h_t")
     assert (line["local"], line["inherited"]) == (None, None)
-    assert "| `0/forward/h_t` | 4/4 | " in view.markdown(found)
-    assert " | ? | ? | " in view.markdown(found)
+    assert "| `0/forward/h_t` | 4/4 | " in unpadded(found.report())
+    assert " | ? | ? | " in unpadded(found.report())
 
 
 def test_a_helper_of_a_alone_that_follows_from_what_b_has_is_evaluated() -> None:
     weights, x = {"W": [[0.5, -0.25], [1.0, 0.75]]}, [[1.0, 2.0]]
     a = lt.run(weights, x, cell={"equations": "z = W @ x_t\nh_t = tanh(z)\noutput: h_t"}, ask="h_t")
     b = lt.run(weights, x, cell={"equations": "h_t = sigmoid(W @ x_t)\noutput: h_t"})
-    said = view.verdict(lt.diff(a, b))[1]
+    said = verdict(lt.diff(a, b))[1]
     assert said.endswith("; b's value is 0.5 off what a's equation gives for b's operands")

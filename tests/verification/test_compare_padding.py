@@ -14,9 +14,10 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cell.kinds import KINDS
 from lstm_trace.cli import main
-from lstm_trace.tables.comparison import diff as shown
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import Tolerance, compare, judge
+
+from ..support.results import verdict
 
 T, B, I, H = 6, 3, 3, 4  # noqa: E741
 #: Padding in front and a gap; padding behind; none.
@@ -79,7 +80,7 @@ def test_at_padding_only_what_is_kept_or_given_out_counts(padding: str, toleranc
         if used:
             counted.add((scope, name))
             assert str(found.first and found.first.first) == f"{scope}/{at[0]}/{at[1]}/{name}[{at[2]}]"
-            assert "a step of padding in both)" in shown.verdict(found)[0]
+            assert "a step of padding in both)" in verdict(found)[0]
     of_layer = 2 * (2 if padding == "carry" else 3) + 1  # carry: y_t is the state that is kept
     assert len(counted) == 2 * of_layer + 2
 
@@ -89,7 +90,7 @@ def test_the_same_value_at_a_valid_step_counts() -> None:
     for scope, name, (_, b, j) in places(a):
         found = compare(a, changed(a, scope, name, (2, 0, j)))
         assert str(found.first and found.first.first) == f"{scope}/2/0/{name}[{j}]", b
-        assert "padding" not in shown.verdict(found)[0]
+        assert "padding" not in verdict(found)[0]
 
 
 def test_measures_are_of_what_is_compared() -> None:
@@ -145,7 +146,7 @@ def test_what_a_port_is_told(tmp_path: Path, value: float, code: int) -> None:
 def test_whose_padding_it_is() -> None:
     a, b = (lt.run(weights(False), np.ones((T, 2, I)), lengths=lengths) for lengths in ([6, 6], [6, 4]))
     for one, two, side in ((a, b, "b"), (b, a, "a")):
-        assert f"; a step of padding in {side}): " in shown.verdict(compare(one, two))[0]
+        assert f"; a step of padding in {side}): " in verdict(compare(one, two))[0]
 
 
 def test_in_float32_and_float64_the_same_and_of_gradients_too() -> None:

@@ -14,9 +14,10 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine.jit.machine import installed
-from lstm_trace.tables.comparison import diff as view
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
+
+from ..support.results import verdict
 
 Weights = dict[str, np.ndarray]
 GATES = "ifco"
@@ -91,7 +92,7 @@ def first_bits(a: Trace, b: Trace) -> str:
 
 def place(found: lt.Comparison, trace: Trace) -> str:
     """The address of the first difference, in full."""
-    assert found.first is not None, view.verdict(found)
+    assert found.first is not None, verdict(found)
     at = found.first.first
     assert at is not None
     return f"{at.layer}/{at.direction}/{at.t}/{at.b}/{at.line}[{at.unit[0]}]"
@@ -100,7 +101,7 @@ def place(found: lt.Comparison, trace: Trace) -> str:
 def is_same(a: Trace, b: Trace) -> None:
     for one, two in ((a, b), (b, a)):
         found = compare(one, two)
-        assert found.same, view.verdict(found)
+        assert found.same, verdict(found)
         assert found.premises
 
 
@@ -146,7 +147,7 @@ def test_states_carried_into_a_window_may_differ_by_rounding(seed: int) -> None:
     net = Net(seed)
     part = {"steps": slice(net.steps // 2, net.steps)}
     a, b = (net.run(plan=plan, record=part) for plan in ("planned", "lines"))
-    assert compare(a, b).same, view.verdict(compare(a, b))
+    assert compare(a, b).same, verdict(compare(a, b))
     wrong = net.run(record=part, c0=net.states["c0"] + net.dtype(1))
     found = compare(a, wrong)
     assert found.first is not None
@@ -175,7 +176,7 @@ def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed
     expected = first_bits(a, b)
     found = compare(a, b)
     assert place(found, a) == expected
-    assert "(inputs or weights differ)" in view.verdict(found)[1]
+    assert "(inputs or weights differ)" in verdict(found)[1]
     assert place(compare(b, a), b) == expected
 
 
@@ -216,7 +217,7 @@ def test_the_plans_give_one_model_s_values_and_each_is_proven(seed: int) -> None
     assert all(lt.verify(trace).status == "verified" for trace in traces)
     for a, b in permutations(traces, 2):
         found = compare(a, b)
-        assert found.same, view.verdict(found)
+        assert found.same, verdict(found)
         assert not found.premises
 
 

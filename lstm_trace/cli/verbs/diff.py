@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -11,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..model_options import input_options, layout_options_of_two
-from ..options import FORMAT, conclude, echo, narrow, output_option
+from ..options import conclude, echo
+from ..results import result_options
 
 if TYPE_CHECKING:
-    from ...plot.figure import Figure
+    from ...documents.result import Result
     from ...trace.trace import Trace
 
 
@@ -25,15 +25,7 @@ HELD = 3
 @click.command("diff")
 @click.argument("a", type=click.Path(allow_dash=True))
 @click.argument("b", type=click.Path(allow_dash=True))
-@output_option(
-    "Write here: .md, .html, .csv or .json (--attribute: as a report too); Markdown to standard output if not given."
-)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["md", "csv", "json", "text", "html", "tex", "typ", "pdf"]),
-    help="Output format, if the suffix does not determine it; beyond md, html, csv and json with --attribute.",
-)
+@result_options()
 @click.option("--rtol", type=float, help="Relative tolerance.")
 @click.option("--atol", type=float, help="Absolute tolerance.")
 @click.option("--ulps", type=float, help="Tolerance in units in the last place.")
@@ -44,15 +36,13 @@ HELD = 3
 def command(
     a: str,
     b: str,
-    output: str,
-    form: str | None,
     rtol: float | None,
     atol: float | None,
     ulps: float | None,
     attribute: str | None,
     bound: bool,
     **given: Any,
-) -> None:
+) -> Result:
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
@@ -61,12 +51,8 @@ def command(
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
     """
-    from ...base.files import format_of, written
-    from ...report.report import SUFFIXES as WORKED
+    from ...results.divergence import compared
     from ...tables.attribution import difference
-    from ...tables.comparison import diff as view
-    from ...tables.comparison.divergence import compared
-    from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
     from ...weights.formats.tables import told_apart
@@ -76,11 +62,6 @@ def command(
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
-    pages = SUFFIXES | {".html": "html", ".htm": "html"}
-    if attribute is None and form not in (None, *pages.values()):
-        raise click.UsageError(f"--format {form} writes the worked solution of a split; it needs --attribute ADDRESS")
-    suffixes = pages if attribute is None else SUFFIXES | WORKED
-    chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     notes: list[str] = []
     if is_external(b):
@@ -93,22 +74,19 @@ def command(
         reference, other = opened_two(a, b, given)
         if is_model(a) and is_model(b):  # over one x
             notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
+    result: Result
     if attribute is not None:
-        verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
-        made: Iterator[Any] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
+        verdict, result = judge(reference, other, tolerance), difference(reference, other, attribute)
         remarks += notes
     else:
-        found = compared(reference, other, tolerance)
-        found = replace(found, notes=(*notes, *found.notes))
-        lines = list(dict.fromkeys(unit.line for unit in found.units))
-        figures = _pictured(reference, other, lines) if chosen == "html" and lines else []
-        title = f"Difference of {_named((a, b), (reference, other), given)}"
-        verdict, made = found.verdict, iter([view.render(found, chosen, title, figures)])
+        comparison = compared(reference, other, tolerance)
+        names = _named((a, b), (reference, other), given)
+        result = replace(comparison, notes=(*notes, *comparison.notes), names=names)
+        verdict = comparison.verdict
     conclude(0 if verdict == "same" else 1)
-    with written(output, "wb" if chosen == "pdf" else "w") as file:
-        file.writelines(made if chosen == "pdf" else narrow(made, chosen, output, form))
     for remark in remarks:
         echo(f"note: {remark}", err=True)
+    return result
 
 
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> str:
@@ -130,14 +108,3 @@ def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str,
         return " and ".join(names)
     told = [", ".join(one[:HELD]) + (", …" if len(one) > HELD else "") for one in held]
     return ", and ".join(f"{name} with {text}" if text else name for name, text in zip(names, told, strict=True))
-
-
-def _pictured(a: Trace, b: Trace, lines: list[str]) -> list[Figure]:
-    """Where these lines differ, unit by step; nothing where they have no units in common."""
-    from ...errors import LstmTraceError
-    from ...plot.kinds.diff import diff
-
-    try:
-        return [diff(a, b, lines=lines)]
-    except LstmTraceError:  # other steps, rows or lines: the tables say what is compared
-        return []

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..model_options import asked_options, layout_options, stored_layout
-from ..options import conclude, echo
+from ..options import conclude
+from ..results import result_options
+
+if TYPE_CHECKING:
+    from ...mistakes.identify import Identification
 
 _FILE = click.Path(allow_dash=True)
 
@@ -15,7 +19,7 @@ _FILE = click.Path(allow_dash=True)
 @click.command("identify")
 @click.option("--weights", required=True, type=_FILE, help="The weights: a model file or arrays (.npz).")
 @click.option("--input", "x", required=True, type=_FILE, help="The input x: .npy, .npz, .csv, .json, …")
-@click.option("--output", "y", required=True, type=_FILE, help="The other program's h (or c): every step, or the last.")
+@click.option("--expected", "y", type=_FILE, help="The other program's h (or c): every step, or the last.")
 @click.option("--h0", type=_FILE, help="Initial hidden state (B, H).")
 @click.option("--c0", type=_FILE, help="Initial cell state (B, H).")
 @click.option(
@@ -28,20 +32,21 @@ _FILE = click.Path(allow_dash=True)
     type=click.FloatRange(min=0, min_open=True),
     help="Clipping bound to try in addition to the usual ones.",
 )
-@click.option("--json", "as_json", is_flag=True, help="The whole result as JSON.")
+@click.option("--json", "as_json", is_flag=True, hidden=True)
+@result_options("text")
 @layout_options
 def command(
     weights: str,
     x: str,
-    y: str,
+    y: str | None,
     h0: str | None,
     c0: str | None,
     atol: float | None,
     clips: tuple[float, ...],
     as_json: bool,
     **stored: Any,
-) -> None:
-    """Infer the layout of WEIGHTS from another program's OUTPUT for INPUT.
+) -> Identification:
+    """Infer the layout of WEIGHTS from the outputs that another program computed (--expected) for --input.
 
     Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
     and clips.
@@ -50,11 +55,13 @@ def command(
     """
     from ...api import identify
     from ...model.input_files import read_input
-    from ...printable import json_text
-    from ...tables.identification import as_data, sentences
 
+    if y is None:
+        raise click.UsageError("--expected FILE has the other program's outputs (--output says where to write)")
+    if as_json:
+        raise click.UsageError("--json is now --format json")
     arrays = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
-    found = identify(
+    result = identify(
         weights,
         read_input(x).values,
         read_input(y).values,
@@ -65,11 +72,6 @@ def command(
         layout=stored_layout(stored),
         options=asked_options(stored),
     )
-    right = bool(found.matches) and not set(found.matches[0].reading.differences(found.as_read.reading)) - {
-        "batch_first"
-    }
-    conclude(0 if right else 1)
-    if as_json:
-        echo(json_text(as_data(found), indent=1))
-    else:
-        echo("\n".join(sentences(found)))
+    matches, read = result.matches, result.as_read.reading
+    conclude(0 if matches and not set(matches[0].reading.differences(read)) - {"batch_first"} else 1)
+    return result

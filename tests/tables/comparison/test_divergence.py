@@ -17,7 +17,6 @@ from lstm_trace.base.page import asset
 from lstm_trace.cli import main
 from lstm_trace.engine import cost
 from lstm_trace.plot.page import WIDER
-from lstm_trace.tables.comparison import diff as shown
 
 T, B, WIDTH, H = 14, 2, 3, 6
 #: Before this step input 2 is zero, so that its weights do nothing.
@@ -69,7 +68,7 @@ def test_the_unit_that_was_changed_is_found_by_name() -> None:
     one, two = found.output.values
     assert (share.scope, share.unit) == ("0/forward", UNIT)
     assert share.share == pytest.approx(two - one, abs=1e-14)
-    text = shown.markdown(found)
+    text = found.report()
     assert f"of its range, at t = {first.t} ‘w{first.t}’, more" in text
     assert f"most of all unit 4 (u4) of 0/forward: {first.line} by {first.most:.3g}" in text
     assert "more than 1% from t = 7 ‘w7’ on" in text
@@ -158,12 +157,12 @@ def test_what_has_no_split_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.output is not None
     assert found.output.shares == ()
     assert found.units[0].since == 3
-    assert "exact split" not in shown.markdown(found)
+    assert "exact split" not in found.report()
     monkeypatch.setattr(cost, "SPLIT_BYTES", 10)
     large = lt.diff(lt.run(weights(), X), lt.run(planted(weights()), X))
     assert large.output is not None
     assert large.output.shares is None
-    assert f"over weights and inputs: --attribute '{large.output.address}'" in shown.markdown(large)
+    assert f"over weights and inputs: --attribute '{large.output.address}'" in large.report()
 
 
 def test_the_same_stays_short() -> None:
@@ -233,7 +232,7 @@ def test_units_as_a_frame_and_as_json() -> None:
     frame = found.units_frame()
     assert list(frame["unit"]) == [one.unit for one in found.units]
     assert frame["since"].iloc[0] == FROM
-    data = json.loads(shown.as_json(found))
+    data = json.loads(found.as_json())
     assert data["units"][0]["unit"] == UNIT
     assert data["output"]["shares"][0]["unit"] == UNIT
     assert found.output is not None

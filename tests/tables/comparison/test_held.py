@@ -12,7 +12,8 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.tables.comparison import diff as shown
+
+from ...support.results import verdict
 
 T, B, I, H = 6, 2, 3, 4  # noqa: E741
 
@@ -37,7 +38,7 @@ def pair(hold: dict[str, Any], both: bool = False, extra: str = "", **run: Any) 
 
 
 def sentences(a: lt.Trace, b: lt.Trace) -> list[str]:
-    return shown.verdict(lt.diff(a, b))
+    return verdict(lt.diff(a, b))
 
 
 @pytest.mark.parametrize("lengths", [{}, {"lengths": [T, 4]}])
@@ -126,14 +127,14 @@ def test_a_page_is_called_what_sets_the_two_apart(tmp_path: Path) -> None:
 
 def test_a_sequence_is_named_where_there_are_several() -> None:
     a, b = pair({"3/1/c_t[2]": 5.0})
-    text = "\n".join([*sentences(a, b), shown.markdown(lt.diff(a, b))])
+    text = "\n".join([*sentences(a, b), lt.diff(a, b).report()])
     named = "most of all, but for what is held, unit 3 of 0/forward: "
     assert re.search(re.escape(named) + r".* at t = 5 \(sequence 1\), more than 1% from t = 5 \(sequence 1\) on", text)
     assert "| t = 3 (sequence 1) | t = 3 (sequence 1) |" in text
     weights, cell = model()
     x = np.random.default_rng(2).normal(size=(T, I))
     one, two = (lt.run(weights, x, cell=cell, **more) for more in ({}, {"hold": {"c_t[2]": 5.0}}))
-    assert "sequence" not in shown.markdown(lt.diff(one, two))
+    assert "sequence" not in lt.diff(one, two).report()
 
 
 @pytest.mark.parametrize("line", ["c_t", "h_t"])

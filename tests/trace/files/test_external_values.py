@@ -15,11 +15,11 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError
-from lstm_trace.tables.comparison import diff as view
 from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
 
+from ...support.results import verdict
 from ...verification.test_verify import traced
 
 
@@ -207,7 +207,7 @@ def test_a_right_port_is_the_same(names: tuple[str, ...], dtype: str, seed: int,
     assert remarks == []
     found = compare(a, b)
     assert any(d.max_abs > 0 for d in found.lines)  # it did round in another way
-    assert found.same, view.verdict(found)
+    assert found.same, verdict(found)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -224,7 +224,7 @@ def test_a_wrong_port_is_named(names: tuple[str, ...], fault: str, dtype: str, t
     assert found.first.first is not None
     at = found.first.first
     assert (at.t, at.line) == (step, line)
-    reason = view.verdict(found)[1]
+    reason = verdict(found)[1]
     assert reason.startswith("the line itself is off by ")
     if fault == "no b_o" and line == "o_t":
         assert "check its sigmoid, and at z_o" in reason
@@ -265,7 +265,7 @@ def test_values_of_a_stack_follow_from_the_layers_below(tmp_path: Path) -> None:
     path.write_text("\n".join(map(json.dumps, rows)))
     found = compare(a, read_external(path, a)[0])
     assert found.lines[0].max_abs > 0
-    assert found.same, view.verdict(found)
+    assert found.same, verdict(found)
     rows[3]["value"][7] += 1e-3
     path.write_text("\n".join(map(json.dumps, rows)))
     found = compare(a, read_external(path, a)[0])

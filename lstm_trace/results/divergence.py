@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import reduce
+from functools import cache, partial, reduce
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...backpropagation.attribution import Split, split
-from ...base.arrays import Array
-from ...cell.network import Stage, forward_stages, scope_and_name
-from ...engine import cost
-from ...engine.cost import pieces
-from ...errors import LstmTraceError
-from ...trace.address import Address
-from ...trace.holds.held import held_through, plain_stage
-from ...trace.labels import axis, labels
-from ...trace.trace import Trace
-from ...verification.alignment import in_both, side_by_side
-from ...verification.compare import ROUNDING, Comparison, Tolerance, compare
-from ...verification.gaps import sizes_apart
-from ...verification.measures import OutputDifference, UnitDifference, UnitShare
+from ..backpropagation.attribution import Split, split
+from ..base.arrays import Array
+from ..cell.network import Stage, forward_stages, scope_and_name
+from ..engine import cost
+from ..engine.cost import pieces
+from ..errors import LstmTraceError
+from ..trace.address import Address
+from ..trace.holds.held import held_through, plain_stage
+from ..trace.labels import axis, labels
+from ..trace.trace import Trace
+from ..verification.alignment import in_both, side_by_side
+from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
+from ..verification.gaps import sizes_apart
+from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+
+if TYPE_CHECKING:
+    from ..plot.figure import Figure
 
 #: Smaller differences, by this share of the unit's range, are not counted.
 FROM = 0.01
@@ -33,7 +37,15 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if found.first is None:
         return found
     a, b = side_by_side(a, b)
-    return replace(found, units=tuple(units(a, b)), output=output(a, b), every_unit=_every_unit(a, b))
+    apart = tuple(units(a, b))
+    drawing = cache(partial(_drawn, a, b, list(dict.fromkeys(unit.line for unit in apart)))) if apart else None
+    return replace(found, units=apart, output=output(a, b), every_unit=_every_unit(a, b), drawing=drawing)
+
+
+def _drawn(a: Trace, b: Trace, lines: list[str]) -> Figure:
+    from ..plot.kinds.diff import diff  # only where a picture is asked for
+
+    return diff(a, b, lines=lines)
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:

@@ -1,0 +1,134 @@
+"""What `identify` found: the layout that reproduces the numbers, and what the numbers cannot decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..documents.blocks import Block, Heading, Items
+from ..documents.result import Show
+from ..documents.tables import LongTable
+from ..languages.strings import Words
+from ..languages.strings import words as strings
+from ..mistakes.identify import Identification, Match
+from ..mistakes.interpretations import Reading
+from ..weights.layouts import LAYOUTS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: The facts of a layout, as sentences name them.
+FACTS = (
+    "order", "input", "recurrent", "joined", "bias", "forget_bias", "gate_activation", "activation", "peephole",
+    "output_peephole", "clip", "direction", "batch_first", "backwards", "states", "output",
+)  # fmt: skip
+COLUMNS = ("error", "order", "fits")
+
+
+def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
+    """The answer, and the layouts that come nearest."""
+    yield Heading(1, (words.word("identify.title"),))
+    yield Items(tuple((sentence,) for sentence in sentences(result, words)))
+    yield from _table(result, words).blocks(words, 3, show.rows)
+
+
+def frame(result: Identification) -> pd.DataFrame:
+    """One row for each layout that fits, then those of the nearest that do not, with a column for each fact."""
+    import pandas as pd
+
+    rows = [{"fits": k == 0, **_row(match)} for k, some in enumerate(_all(result)) for match in some]
+    return pd.DataFrame(rows, columns=["fits", "error", *FACTS])
+
+
+def facts(result: Identification) -> dict[str, Any]:
+    """Every match with its facts and its error."""
+    return {
+        "explained": bool(result.matches),
+        "sentences": list(sentences(result, strings())),
+        "tolerance": result.tolerance,
+        "as_read": _row(result.as_read),
+        "matches": [_row(match) for match in result.matches],
+        "nearest": [_row(match) for match in result.nearest],
+        "undecided": {name: list(values) for name, values in result.undecided.items()},
+    }
+
+
+def _row(match: Match) -> dict[str, Any]:
+    return {"error": match.error, **{name: getattr(match.reading, name) for name in FACTS}}
+
+
+def _all(result: Identification) -> tuple[tuple[Match, ...], ...]:
+    return result.matches, result.nearest
+
+
+def _table(result: Identification, words: Words) -> LongTable:
+    names = words.word("identify.fits"), words.word("identify.near")
+    rows = [
+        (match.error, " ".join(match.reading.order), name)
+        for name, some in zip(names, _all(result), strict=True)
+        for match in some
+    ]
+    return LongTable(COLUMNS, rows)
+
+
+def sentences(result: Identification, words: Words) -> Iterator[str]:
+    """The answer first, then its error, then what cannot be decided."""
+    read, tolerance = result.as_read, f"{result.tolerance:.2g}"
+    if not result.matches:
+        yield words.word("identify.none", tolerance=tolerance, n=f"{result.tried:,}")
+        for match in result.nearest[:3]:
+            said = _described(match.reading, read.reading, words)
+            yield words.word("identify.nearest", error=f"{match.error:.2g}", said=said)
+        return
+    best = result.matches[0]
+    error = f"{best.error:.2g}"
+    differences = [name for name in best.reading.differences(read.reading) if name != "batch_first"]
+    if not differences:
+        yield words.word("identify.right", order=fact("order", best.reading.order, words), error=error)
+    for name in differences:
+        there, here = (fact(name, getattr(reading, name), words) for reading in (best.reading, read.reading))
+        kind = "weights" if name in ("order", "input", "recurrent", "joined") else "other"
+        yield words.word(f"identify.{'numbers' if name == 'output' else kind}", there=there, here=here)
+    if differences:
+        yield words.word("identify.reproduced", error=error, off=f"{read.error:.2g}")
+    if best.reading.batch_first:
+        yield fact("batch_first", True, words)
+    for name, values in result.undecided.items():
+        shown = "; ".join(fact(name, value, words) for value in values[:4])
+        more = words.word("some.more", n=len(values) - 4) if len(values) > 4 else ""
+        yield words.word("identify.undecided", shown=shown + more, advice=words.word(f"identify.advice.{name}"))
+    if result.undecided and not differences:
+        yield words.word("identify.simplest")
+
+
+def fact(name: str, value: Any, words: Words) -> str:
+    """One fact of a layout in words."""
+    key = f"identify.{name}"
+    if name == "clip":
+        return words.word(f"{key}.none" if value is None else f"{key}.{value[0]}", bound=value and f"{value[1]:g}")
+    if name == "activation":
+        both = isinstance(value, str)
+        return words.word(key if both else f"{key}.two", value=value if both else value[0], output=value[1])
+    if name in ("order", "states", "joined"):
+        listed = ", ".join(value) if name != "joined" else "; ".join(value)
+        return words.word(key, value=listed) + (_used_by(value) if name == "order" else "")
+    if name == "forget_bias":
+        return words.word(key if value else f"{key}.none", value=f"{value:g}")
+    if name == "peephole" and value != "dropped":
+        return words.word(key, value=", ".join(value or "ifo"))
+    if name == "gate_activation":
+        value = words.word(f"{key}.{value}") if words.has(f"{key}.{value}") else value
+    own = f"{key}.{value}".lower()
+    return words.word(own if words.has(own) else key, value=value)
+
+
+def _used_by(order: str) -> str:
+    titles = [
+        layout.title.split(",")[0] for layout in LAYOUTS.values() if layout.order == order and not layout.separate
+    ]
+    return f" ({'; '.join(titles[:3])})" if titles else ""
+
+
+def _described(reading: Reading, plain: Reading, words: Words) -> str:
+    names = reading.differences(plain)
+    return "; ".join(fact(name, getattr(reading, name), words) for name in names) or words.word("identify.as.read")

@@ -1,1 +1,0 @@
-"""Two traces compared, as Markdown, frames, JSON and a page."""
