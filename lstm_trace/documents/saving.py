@@ -32,7 +32,7 @@ _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 
 def printed(result: Result, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
     """The document in a format that is text. math: how Markdown marks formulas (`markdown.MATH`)."""
-    body = Body(tuple(result.blocks(words, show)), legible=True)
+    body = Body(tuple(result.blocks(words, show)), result.own, legible=True)
     if show.format == "md":
         from . import markdown
 
@@ -69,7 +69,7 @@ def fragment(result: Result, words: Words, rows: int = 12) -> str:
     """A document as part of a page that is not ours, with short tables: what a notebook shows."""
     from .html import Printer
 
-    printer = Printer(None, linked=False, lower=2)
+    printer = Printer(None, result.own, linked=False, lower=2)
     body = "".join(map(printer, result.blocks(words, Show("md", rows=rows))))
     style = asset("documents/blocks.css")
     return (

@@ -2,28 +2,132 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
 
-from ..base.arrays import word
+import numpy as np
+
+from ..backpropagation.gradients import forward, walked, weighting
+from ..backpropagation.target import loss_of
+from ..backpropagation.target import target as read
+from ..base.arrays import Array, word
+from ..documents.blocks import Block, Heading, Items, Para, Row, Table
+from ..documents.blocks import Derivation as Lines
+from ..documents.result import Result, Show
 from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Node, Num
 from ..formulas.values import Values
-from ..languages.strings import words
+from ..languages.strings import Words, words
 from ..report.content import notations
 from ..report.options import STYLE, options_of
+from ..trace.operands import one_row
 from ..trace.trace import Trace
-from .about import about, where
-from .equation import equation
-from .places import Kind, Place, located, place_of
-from .printing import Formula, Writing
-from .readers import readers
-from .slope import Slope, slope
-from .verified import Verified, verified
+from ..verification.rounding import beyond, check_sums, derive_one
+from .description import about, where
+from .equation import Equation, Formula, Writing, equation
+from .location import Kind, Location, consumers, located, location_of, readers_of_x
 
-#: So many readers are listed.
-READERS = 64
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Slope:
+    """How fast the number at the address `of` changes with another one."""
+
+    of: str
+    value: float
+    shown: str
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        return {"of": self.of, "value": word(self.value), "shown": self.shown}
+
+
+def slope(writing: Writing, place: Location, of: str) -> Slope:
+    """The gradient of the value `of` with respect to a number; 0 where it does not depend on it. Raises as `backward`.
+
+    Only the row of that value is walked back: no other one matters.
+    """
+    trace = forward(writing.trace)
+    weights = weighting(trace, of=of)
+    target, row = of, place.b  # a loss depends on every row
+    if loss_of(trace, of) is None:
+        value = read(trace, of)
+        target, row = str(value), value.b
+        trace = one_row(trace, row)
+        weights = {s: {n: v[:, row : row + 1] for n, v in here.items()} for s, here in weights.items()}
+    back = walked(trace, weights, record=True)
+    found = 0.0
+    if place.b in (None, row):
+        b = place.b if place.b is None or trace.batch > 1 else 0
+        found = sum(_parts(back, place._replace(b=b)))
+    dtype = np.dtype(trace.header.dtype).type
+    shown = Num(writing.values.style.show(dtype(found)), dtype(found))
+    return Slope(target, float(found), writing.shown(shown))
+
+
+def _parts(back: Trace, place: Location) -> Iterable[float]:
+    """What the adjoint stages found for a number; for an x what each stage that reads it found."""
+    read: dict[str, set[str]] = {place.scope: {place.name}} if place.scope else {}
+    for stage, name in () if place.scope else readers_of_x(back):
+        read.setdefault(stage.scope, set()).add(name)
+    for stage in back.stages:
+        if not stage.is_adjoint:
+            continue
+        made = [new for new, name in stage.cell.gradient if name in read.get(stage.owner, ())]
+        if place.t is None:
+            yield from (float(back.sums[stage.scope][new][place.unit]) for new in made)
+            continue
+        at = back.index(place.t)
+        for new in [new for new in made if new in stage.cell.by_name][:1]:  # a state has but what the next step brings
+            yield float(back.lines[stage.scope][new][at, place.b, place.unit[0]])
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A number derived again from its recorded operands.
+
+    verdict: `verified`, `failed`, `inconclusive` (an operand was not recorded, or a value overflowed) or `premise`.
+    bound: how far rounding may set the two apart (docs/verify.md).
+    """
+
+    verdict: Literal["verified", "failed", "inconclusive", "premise"]
+    found: float
+    rederived: float | None = None
+    bound: float | None = None
+
+    def record(self) -> dict[str, Any]:
+        """As plain values."""
+        return {name: word(found) for name, found in asdict(self).items()}
+
+
+def verified(trace: Trace, place: Location) -> Verified:
+    """The number derived again from its recorded operands, and whether rounding explains how far the two are apart."""
+    stage, line = place.stage(trace), place.line(trace)
+    recorded: Array = place.array(trace)[place.unit]
+    found = float(recorded)
+    if stage is not None and place.kind(trace) == "sum":
+        sums = [gathered for gathered in stage.cell.sums if gathered.name == place.name]
+        try:
+            gathered = check_sums(trace, stage, sums)[place.name][2]
+        except (KeyError, TypeError):  # a term was not recorded
+            return Verified("inconclusive", found)
+        again: tuple[Array, Array] | None = gathered.value[place.unit], np.asarray(gathered.limit)[place.unit]
+    elif line is None or stage is None or place.t is None or place.b is None:
+        return Verified("premise", found)
+    else:
+        again = derive_one(trace, stage, line, place.t, place.b, place.unit[0])
+    if again is None:
+        return Verified("inconclusive", found)
+    wrong, unsure = beyond(np.asarray(recorded), *map(np.asarray, again))
+    verdict: Any = "failed" if wrong else "inconclusive" if unsure else "verified"
+    return Verified(verdict, found, float(again[0]), float(again[1]))
+
+
+#: So many consumers are listed; and what a number may be to another one.
+READERS, ROLES = 64, ("operands", "readers")
 
 
 @dataclass(frozen=True)
@@ -42,14 +146,15 @@ class Reference:
 
 
 @dataclass(frozen=True, repr=False)
-class Derivation:
+class Derivation(Result):
     """One number of a trace.
 
     kind: `line`, or of what is given `parameter`, `input`, `initial`, `given`; `sum` for what an adjoint gathers over
     all steps. where, about: in words. equation: in symbols; substituted: the same with the numbers that this unit
     reads, which `relation` (= or ≈) ties to the value; None for a premise, and where an operand was not recorded.
     written_out: of a line with a name that reads values without one, the numbers that those are computed from in their
-    places, which `written_out_relation` ties to the value; None otherwise.
+    places, which `written_out_relation` ties to the value; None otherwise. chain: the equation
+    with its numbers and the value, each part with the sign before it. own: symbols that are not those of our table.
     """
 
     address: str
@@ -70,6 +175,8 @@ class Derivation:
     readers_left_out: int
     verified: Verified
     gradient: Slope | None
+    chain: tuple[tuple[str, Node], ...] = field(default=(), compare=False)
+    own: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
@@ -80,11 +187,45 @@ class Derivation:
         formulas = [(self.relation, part.text) for part in (self.equation, self.substituted) if part is not None]
         return " ".join([self.address, *(f"= {text}" for _, text in formulas), self.relation, self.shown])
 
-    def record(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, Any]:
         """As plain values, which JSON can hold: NaN and infinities are words."""
-        found = {name: part.record() if hasattr(part, "record") else part for name, part in vars(self).items()}
-        found |= {name: [one.record() for one in getattr(self, name)] for name in ("operands", "readers")}
-        return {**found, "value": word(self.value)}
+        values = {name: part.record() if hasattr(part, "record") else part for name, part in vars(self).items()}
+        del values["own"], values["chain"]
+        values |= {name: [one.record() for one in getattr(self, name)] for name in ("operands", "readers")}
+        return {**values, "value": word(self.value)}
+
+    def frame(self) -> pd.DataFrame:
+        """One row for each operand, then for each consumer."""
+        import pandas as pd
+
+        columns = ("address", "value", "where")
+        rows = [(role, *(getattr(one, name) for name in columns)) for role in ROLES for one in getattr(self, role)]
+        return pd.DataFrame(rows, columns=["role", *columns])
+
+    def panels(self) -> None:
+        """There is no picture of one number."""
+
+    def blocks(self, words: Words, show: Show) -> Iterator[Block]:
+        """The number in words, its equation with numbers, its operands and consumers, the verdict and the gradient."""
+        yield Heading(1, (self.address,))
+        yield Items(tuple((sentence,) for sentence in self._sentences(words)))
+        (_, symbol), *rest = self.chain
+        yield Lines(((Row((symbol,), tuple(rest)),),))
+        for role in ROLES:
+            there, left_out = getattr(self, role), getattr(self, f"{role}_left_out")
+            if there:
+                yield Heading(2, (words.word(f"derivation.{role}"),))
+                head = tuple((words.word(f"column.{name}"),) for name in ("symbol", "address", "value", "where"))
+                rows = tuple(((one.symbol.text,), (one.address,), (one.shown,), (one.where,)) for one in there)
+                yield Table(head, rows, 1, frozenset({0, 1, 3}))
+            if left_out:
+                yield Para((words.word("derivation.more", n=f"{left_out:,}"),))
+
+    def _sentences(self, words: Words) -> Iterator[str]:
+        yield from filter(None, (self.where, self.about))
+        yield words.word(f"derivation.{self.verified.verdict}")
+        if self.gradient is not None:
+            yield words.word("derivation.gradient", of=self.gradient.of, value=self.gradient.shown)
 
 
 def derivation(trace: Trace, address: str, *, of: str | None = None, **options: Any) -> Derivation:
@@ -108,7 +249,7 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
     trace = writing.trace
     result = writing.number(place)
     made = equation(writing, place, result)
-    read, more = readers(trace, place, READERS)
+    read, more = consumers(trace, place, READERS)
     return Derivation(
         address=place.address(trace),
         kind=place.kind(trace),
@@ -128,7 +269,18 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
         readers_left_out=more,
         verified=verified(trace, place),
         gradient=None if of is None else slope(writing, place, of),
+        chain=tuple(_chain(made, writing.symbol_of(place), result)),
+        own=writing.own,
     )
+
+
+def _chain(made: Equation, symbol: Node, result: Num) -> Iterator[tuple[str, Node]]:
+    """The equation, with its numbers, written out, and the value that they come to."""
+    yield from made.equation.parts if made.equation is not None else (("", symbol),)
+    for numbers in (made.substituted, made.written_out):
+        if numbers is not None:
+            yield "=", numbers.parts[0][1]
+    yield made.written_out_relation or made.relation or "=", result
 
 
 def _writing(
@@ -152,13 +304,13 @@ def _writing(
     return Writing(trace, words(language, trace.header.count_from), Values(trace, chosen.numbers([trace])))
 
 
-def _operands(writing: Writing, reader: Place, numbers: Iterable[Num]) -> Iterator[Reference]:
+def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:
     """The numbers that a unit reads, each once, by the symbols in its equation."""
     stage = reader.stage(writing.trace)
     seen = set()
     for number in numbers:
         assert number.key is not None
-        place = place_of(writing.trace, number.key)
+        place = location_of(writing.trace, number.key)
         if place not in seen:
             seen.add(place)
             _, name, t, _, index = number.key
@@ -166,7 +318,7 @@ def _operands(writing: Writing, reader: Place, numbers: Iterable[Num]) -> Iterat
             yield _reference(writing, place, number, symbol)
 
 
-def _reference(writing: Writing, place: Place, number: Num, symbol: Node) -> Reference:
+def _reference(writing: Writing, place: Location, number: Num, symbol: Node) -> Reference:
     return Reference(
         place.address(writing.trace),
         writing.formula(("", symbol)),

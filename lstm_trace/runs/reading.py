@@ -261,7 +261,7 @@ def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    return as_json({**found.record(), "held": holding.of(trace, found.address) if found.kind == "line" else None})
+    return as_json({**found.facts(), "held": holding.of(trace, found.address) if found.kind == "line" else None})
 
 
 def symbols(path: str, look: Look) -> bytes:

@@ -40,7 +40,7 @@ def check(rng: random.Random, folder: Path | None = None) -> str:
     address, value = number(rng, trace)
     found = lt.derivation(trace, address)
     assert np.array_equal(found.value, value, equal_nan=True), address
-    json.dumps(found.record(), allow_nan=False)
+    json.dumps(found.facts(), allow_nan=False)
     assert str(found)
     return status
 

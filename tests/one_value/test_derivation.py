@@ -123,7 +123,7 @@ def test_every_formula_is_xml_whose_numbers_bear_their_addresses(name: str) -> N
     addresses = [*every_line(trace), *every_premise(trace)]
     for address in addresses[:: max(len(addresses) // 60, 1)]:
         one = lt.derivation(trace, address)
-        assert json.loads(json.dumps(one.record(), allow_nan=False)) == one.record()
+        assert json.loads(json.dumps(one.facts(), allow_nan=False)) == one.facts()
         shown = {operand.address: operand.shown for operand in one.operands}
         for formula in (one.symbol, one.equation, one.substituted, one.written_out):
             if formula is None:
@@ -155,7 +155,7 @@ def test_values_without_a_name_are_written_out() -> None:
     product = lt.derivation(trace, "2/f_t * c_prev[0]")  # what has no name is not written out itself
     for one in (gate, product, lt.derivation(trace, "W_xi[0,0]")):
         assert (one.written_out, one.written_out_relation) == (None, "")
-        assert one.record()["written_out"] is None
+        assert one.facts()["written_out"] is None
     exact = lt.derivation(lt.run(yaml.safe_load(text("q22"))), "z_i[0]")
     assert exact.written_out is not None
     assert exact.written_out.text == "(-1)(1) + (0)(2) + (0.2)(3) + (0)(0) + (1)(0)"
@@ -291,8 +291,8 @@ def test_numbers_that_are_not_finite() -> None:
     for t, shown in ((0, "nan"), (1, "nan"), (2, "inf")):
         one = lt.derivation(trace, f"{t}/W @ x_t[0]")
         assert one.shown.lower().replace("∞", "inf") == shown
-        assert one.record()["value"] in ("NaN", "Infinity")
-        json.dumps(one.record(), allow_nan=False)
+        assert one.facts()["value"] in ("NaN", "Infinity")
+        json.dumps(one.facts(), allow_nan=False)
         ET.fromstring(one.substituted.mathml if one.substituted else "")  # noqa: S314
     assert lt.derivation(trace, "2/h_t[0]").verified.verdict == "verified"
 

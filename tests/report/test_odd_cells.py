@@ -96,7 +96,7 @@ def test_a_number_that_a_condition_comes_to_is_printed_without_an_address() -> N
     """`where(b, a, 0)` times a value is that value times what the condition comes to, which is no recorded number."""
     trace = traced("z = W @ x_t\nh_t = (z * where(b, a, 0)) * x_t\noutput: h_t", W=np.eye(2), b=[0.5], a=[2.0])
     assert lt.derivation(trace, "0/h_t[1]").value == 8.0
-    assert "8" in lt.derivation(trace, "0/h_t[1]").record()["shown"]
+    assert "8" in lt.derivation(trace, "0/h_t[1]").facts()["shown"]
 
 
 @pytest.mark.parametrize("form", ["text", "md"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Literal, NamedTuple, cast
 
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import VALID, Stage, X
+from ..cell.ops import OPS
 from ..errors import MissingError
 from ..trace.address import STATE, line_name
 from ..trace.addresses import Key, origin
@@ -17,7 +19,7 @@ from ..trace.trace import Trace
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """Where one number was made; step and row are None for a parameter, and for what is gathered over all steps.
 
     scope: empty for x. t: the position in the input; of an initial state the step that reads it.
@@ -86,18 +88,18 @@ def readers_of_x(trace: Trace) -> Iterator[tuple[Stage, str]]:
     return ((stage, name) for stage in trace.stages for name, source in stage.sources.items() if source == X)
 
 
-def place_of(trace: Trace, key: Key) -> Place:
+def location_of(trace: Trace, key: Key) -> Location:
     """The place where a number was made that a line reads by the name and step in `key`; see `addresses.origin`.
 
     An adjoint reads the parameters of its forward stage.
     """
     scope, name, t, _, index = key
     if scope and t is None:
-        return Place(trace.stage(scope).owner, name, None, None, tuple(index))
-    return Place(*origin(trace, key))
+        return Location(trace.stage(scope).owner, name, None, None, tuple(index))
+    return Location(*origin(trace, key))
 
 
-def located(trace: Trace, text: str) -> Place:
+def located(trace: Trace, text: str) -> Location:
     """The number that an address names; the unit may be left out where there is one.
 
     A state is the line of the step before, and the initial state at the first step. Raises MissingError.
@@ -111,9 +113,9 @@ def located(trace: Trace, text: str) -> Place:
         address = trace.locate(text)
         scope = "" if address.layer is None else address.scope
         single = "x_t" if not scope else name
-        place = Place(scope, single, address.t, address.b, address.unit or ())
+        place = Location(scope, single, address.t, address.b, address.unit or ())
         if scope and address.t is not None:
-            place = place_of(trace, place)
+            place = location_of(trace, place)
     values = place.array(trace)
     index = place.unit or (0,) * values.ndim
     if not place.unit and values.size > 1:
@@ -126,7 +128,7 @@ def located(trace: Trace, text: str) -> Place:
     return place._replace(unit=index)
 
 
-def _state(trace: Trace, text: str, name: str, state: str, line: str) -> Place:
+def _state(trace: Trace, text: str, name: str, state: str, line: str) -> Location:
     """An initial state by its short name or its own, or a state at a step."""
     try:
         address = trace.locate(text)
@@ -135,8 +137,90 @@ def _state(trace: Trace, text: str, name: str, state: str, line: str) -> Place:
             raise
         at = text.rindex(name)  # a state has the steps of the line that it carries
         address = trace.locate(text[:at] + line + text[at + len(name) :])
-        return place_of(trace, (address.scope, state, address.t, address.b, address.unit or ()))
+        return location_of(trace, (address.scope, state, address.t, address.b, address.unit or ()))
     if state not in trace.initial.get(address.scope, {}):
         raise MissingError(f"{text!r}: nothing that was computed reads that initial state")
     first = trace.span[-1] if trace.stage(address.scope).backwards else trace.span[0]
-    return Place(address.scope, state, first, address.b, address.unit or ())
+    return Location(address.scope, state, first, address.b, address.unit or ())
+
+
+#: A value under a name that a stage reads it by, at a step; None for a parameter, which every step reads.
+_Known = tuple[Stage, str, int | None]
+
+
+def consumers(trace: Trace, place: Location, most: int) -> tuple[list[Location], int]:
+    """The first `most` recorded numbers that read one, in computing order, and how many more there are."""
+    found: list[Location] = []
+    count = 0
+    seen: set[tuple[str, str, int | None]] = set()
+    for stage, name, t in _known(trace, place):
+        recorded = trace.lines.get(stage.scope, {})
+        for line in stage.cell.readers.get(name, ()):
+            if line.name not in recorded or (stage.scope, line.name, t) in seen:
+                continue
+            units = _units(trace, stage, line, name, place.unit, recorded[line.name].shape[-1])
+            every = place.t is None
+            steps = trace.span if every else (t,)
+            rows = range(trace.batch) if every else (place.b,)
+            seen.add((stage.scope, line.name, t))
+            count += len(steps) * len(rows) * len(units)
+            places = (Location(stage.scope, line.name, s, b, (j,)) for s in steps for b in rows for j in units)
+            found += islice(places, max(most - len(found), 0))
+    return found, count - len(found)
+
+
+def _known(trace: Trace, place: Location) -> Iterator[_Known]:
+    """The names and steps at which a number can be read: its own, a state's in the next step, other stages' inputs."""
+    if place.t is None:
+        yield from ((stage, place.name, None) for stage in trace.stages if stage.owner == place.scope)
+        return
+    if not place.scope:
+        for stage, name in readers_of_x(trace):
+            yield from _passed(trace, stage, name, place.t)
+        return
+    yield from _passed(trace, trace.stage(place.scope), place.name, place.t)
+
+
+def _passed(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[_Known]:
+    """A value of a stage, and where it is handed on to: to the next step, to other stages."""
+    yield stage, name, t
+    after = t + (-1 if stage.backwards else 1)
+    if after in trace.span:
+        for state, line in stage.cell.carry:
+            if line == name:
+                yield from _passed(trace, stage, state, after)
+    source = f"{stage.scope}/{name}"
+    for other in trace.stages:
+        for fed, of in other.sources.items():
+            if of == source:
+                yield from _passed(trace, other, fed, t)
+
+
+def _units(trace: Trace, stage: Stage, line: Line, name: str, index: tuple[int, ...], width: int) -> Sequence[int]:
+    """The units of a line that read an entry of the operand `name`."""
+    if line.product is not None:
+        matrix, _ = line.product
+        if name == matrix:
+            row = index[0] if line.op == "matvec" else index[1]
+            return range(row, row + 1)
+        return range(width)
+    op = OPS[line.op]
+    (unit,) = index
+    if op.reduces:
+        return range(1)
+    if op.width == "slice":
+        begin, end = map(int, line.constants)
+        return range(unit - begin, unit - begin + 1) if begin <= unit < end else range(0)
+    if op.width == "concat":
+        at, found = 0, []
+        for operand in line.operands:
+            values = trace.operand(stage.scope, operand, slice(0, 1))
+            size = 1 if values is None else values.shape[-1]
+            if operand == name:
+                found.append(at + unit)
+            at += size
+        return found
+    values = trace.operand(stage.scope, name, slice(0, 1))
+    if values is not None and values.shape[-1] == 1:  # a value of width 1 serves every unit
+        return range(width)
+    return range(unit, unit + 1)

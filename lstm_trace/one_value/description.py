@@ -13,11 +13,11 @@ from ..languages.strings import capital
 from ..report.in_words.gates import gates
 from ..report.in_words.saying import percent
 from ..trace.labels import readout
-from .places import Place
-from .printing import Writing
+from .equation import Writing
+from .location import Location
 
 
-def about(writing: Writing, place: Place) -> str:
+def about(writing: Writing, place: Location) -> str:
     """What such a number is there for; of a gate also how far it is open here."""
     trace, stage = writing.trace, place.stage(writing.trace)
     line = place.line(trace)
@@ -34,7 +34,7 @@ def about(writing: Writing, place: Place) -> str:
     return told
 
 
-def where(writing: Writing, place: Place) -> str:
+def where(writing: Writing, place: Location) -> str:
     """Layer, direction, step, sequence and unit in words; of a weight the units that it goes from and to."""
     trace, stage = writing.trace, place.stage(writing.trace)
     t = None if place.kind(trace) == "initial" else place.t
@@ -49,7 +49,7 @@ def where(writing: Writing, place: Place) -> str:
     return writing.words.word("list").join(part for part in found if part)
 
 
-def _ends(writing: Writing, stage: Stage, place: Place) -> Iterator[str]:
+def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
     """The unit that a weight goes to, and the one that it comes from where it is in a matrix."""
     shape = place.array(writing.trace).shape
     reader = next(iter(stage.cell.readers.get(place.name, ())), None)
@@ -144,7 +144,7 @@ def _target(writing: Writing, stage: Stage, line: Line) -> str:
     return _symbol(writing, stage, name)
 
 
-def _gradient(writing: Writing, stage: Stage, place: Place) -> str:
+def _gradient(writing: Writing, stage: Stage, place: Location) -> str:
     """The sentence on a number of the way back."""
     of = dict(reversed(stage.cell.gradient)).get(place.name)
     if of is None:
@@ -153,7 +153,7 @@ def _gradient(writing: Writing, stage: Stage, place: Place) -> str:
     return _said(writing, "about.gradient", of=_symbol(writing, owner, of))
 
 
-def _premise(writing: Writing, stage: Stage | None, place: Place) -> str:
+def _premise(writing: Writing, stage: Stage | None, place: Location) -> str:
     """The sentence on a number that is given."""
     kind = place.kind(writing.trace)
     if kind == "input":
