@@ -1,0 +1,1 @@
+"""Tests of the tree of documents, its printers and its wire form."""

@@ -1,0 +1,82 @@
+"""Blanks, input fields and equations one under the other: in every format, and on the wire."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from lstm_trace.documents import latex, markdown, terminal, typst, wire
+from lstm_trace.documents.blocks import Body, Heading, Para, Row, Stacked, Table
+from lstm_trace.documents.blocks import Derivation as Lines
+from lstm_trace.documents.html import Printer
+from lstm_trace.errors import FileError
+from lstm_trace.formulas.tree import Blank, Call, Field, Prod, Sym, number
+
+FORGET = Call("sigmoid", (Sym("z_f"),))
+BODY = Body(
+    (
+        Heading(1, ("Sheet",)),
+        Lines(((Row((Sym("f_t"),), (("=", FORGET), ("=", Blank("0/f_t[0]", 6)))),),)),
+        Para(("c is ", Field("0/c_t[0]", "0.25"), " or ", Field("0/c_t[1]", width=4), ".")),
+        Stacked(((("a has ",), (Sym("h_t"), " = ", Prod(Sym("o_t"), Sym("c_t")))), (("b has ",), (Sym("h_t"),)))),
+        Table(((), ("value",)), ((("first",), (number(1.5),)),), 1, frozenset({0})),
+    ),
+    legible=True,
+)
+
+
+def test_a_terminal_shows_a_line_to_write_on_and_equations_below_each_other() -> None:
+    text = terminal.render([BODY])
+    assert "f_t = σ(z_f) = ______\n" in text
+    assert "c is 0.25 or ____." in text
+    assert "  a has   h_t = o_t ⊙ c_t\n  b has   h_t\n" in text
+
+
+def test_a_page_has_boxes_and_fields_by_name() -> None:
+    html = "".join(map(Printer(None, linked=False), BODY.blocks))
+    assert '<input name="0/c_t[0]" aria-label="0/c_t[0]" size="8" value="0.25">' in html
+    assert '<mtext class="blank">' in html
+    assert '<td class="text"><math' in html
+    assert "<thead></thead>" not in html
+
+
+@pytest.mark.parametrize(
+    ("text", "box"),
+    [
+        (markdown.render([BODY]), r"\boxed{\rule{0em}{1em}\hspace{3.6em}}"),
+        (latex.render([BODY]), r"\boxed{\rule{0em}{1em}\hspace{3.6em}}"),
+        (typst.render([BODY]), "#box(width: 3.6em,"),
+    ],
+)
+def test_paper_has_boxes(text: str, box: str) -> None:
+    assert box in text
+
+
+def test_columns_of_words_are_aligned_at_the_left() -> None:
+    assert r"\begin{tabular}{lr}" in latex.render([BODY])
+    assert "align: (left, right,)" in typst.render([BODY])
+    assert "|-------|------:|" in markdown.render([BODY])
+
+
+def test_what_went_over_the_wire_prints_as_before() -> None:
+    data = json.loads(json.dumps(wire.encoded(BODY), allow_nan=False))
+    again = wire.decoded(data)
+    assert terminal.render([again]) == terminal.render([BODY])
+    assert markdown.render([again]) == markdown.render([BODY])
+    assert data[1]["lines"][0][0]["parts"][0][1]["text"] == "σ(z_f)"
+    assert data[1]["lines"][0][0]["parts"][0][1]["mathml"].startswith("<math")
+
+
+@pytest.mark.parametrize("data", [[{"kind": "Secret"}], [{"kind": "Para", "words": []}], [{}], [{"kind": "Para"}]])
+def test_what_is_no_document_is_refused(data: list[object]) -> None:
+    with pytest.raises(FileError, match="this is no document of lstm-trace"):
+        wire.decoded(data)
+
+
+def test_a_tree_that_is_too_deep_is_refused() -> None:
+    node: object = "x"
+    for _ in range(100):
+        node = [node]
+    with pytest.raises(FileError, match="more than 60 levels deep"):
+        wire.decoded([{"kind": "Para", "text": node}])

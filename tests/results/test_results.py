@@ -1,0 +1,105 @@
+"""Every result has every format, all languages, a frame, JSON, a notebook's view: from the one mixin."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import lstm_trace as lt
+from lstm_trace.documents import terminal, wire
+from lstm_trace.documents.blocks import Body
+from lstm_trace.documents.result import Result, Show
+from lstm_trace.errors import FileError, MissingError, OptionError
+from lstm_trace.languages import languages
+from lstm_trace.languages.strings import words
+
+DRAW = np.random.default_rng(8)
+WEIGHTS = {f"W_{s}{g}": DRAW.normal(size=(3, 3 if s == "h" else 2)) for s in "xh" for g in "ifco"}
+X = DRAW.normal(size=(4, 2))
+
+
+def traced(scale: float = 1.0) -> lt.Trace:
+    return lt.run({**WEIGHTS, "W_xf": WEIGHTS["W_xf"] * scale}, X)
+
+
+def damaged() -> lt.Trace:
+    trace = traced()
+    trace["i_t"][1, 0, 2] += 0.25
+    return trace
+
+
+#: A result, and what the title of its document is in English and in German.
+RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
+    "verify": (lambda: lt.verify(traced()), "Verification", "Verifikation"),
+    "failed": (lambda: lt.verify(damaged()), "Verification", "Verifikation"),
+    "diff": (lambda: lt.diff(traced(), traced(1.5)), "Difference", "Unterschied"),
+    "same": (lambda: lt.diff(traced(), traced()), "Difference", "Unterschied"),
+    "identify": (lambda: lt.identify(WEIGHTS, X, traced().output), "Identification", "Identifikation"),
+    "number": (
+        lambda: lt.derivation(traced(), "2/c_t[1]", of="3/h_t[0]"),
+        "0/forward/2/0/c_t[1]",
+        "0/forward/2/0/c_t[1]",
+    ),
+}
+FORMATS = {"md": "# {}\n", "text": "{}\n═", "html": "<h1>{}</h1>", "tex": "{}", "typ": "{}"}
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_has_every_format(name: str, format: str) -> None:
+    make, title, _ = RESULTS[name]
+    text = str(make().report(format)).replace(r"\_", "_")
+    assert FORMATS[format].format(title) in text
+    assert not re.search(r"None|<lstm_trace|_t \{|\{names\}", text)
+
+
+@pytest.mark.parametrize("language", languages())
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_speaks_every_language(name: str, language: str) -> None:
+    make, english, german = RESULTS[name]
+    text = str(make().report("md", language=language))
+    if language in ("en", "de"):
+        assert text.startswith(f"# {german if language == 'de' else english}\n")
+    elif english in ("Verification", "Difference"):
+        assert not text.startswith(f"# {english}\n")
+
+
+@pytest.mark.parametrize("name", RESULTS)
+def test_every_result_is_data_a_view_and_a_tree(name: str) -> None:
+    result = RESULTS[name][0]()
+    assert json.loads(result.as_json())
+    assert result.to_frame().shape[1] > 2
+    assert RESULTS[name][1] in result._repr_html_()
+    assert result._repr_markdown_().startswith("# ")
+    body = Body(tuple(result.blocks(words("de"), Show())), result.own, legible=True)
+    again = wire.decoded(json.loads(json.dumps(wire.encoded(body), allow_nan=False)))
+    assert terminal.render([again]) == terminal.render([body])
+
+
+def test_a_result_is_saved_by_its_suffix(tmp_path: Path) -> None:
+    result = lt.diff(traced(), traced(1.5))
+    for suffix in ("md", "txt", "html", "tex", "typ", "json", "csv", "svg"):
+        result.save(tmp_path / f"d.{suffix}", language="de")
+    assert (tmp_path / "d.md").read_text().startswith("# Unterschied\n")
+    assert "](d.svg)" in (tmp_path / "d.md").read_text()
+    assert (tmp_path / "d.svg").read_text().startswith("<svg")
+    assert (tmp_path / "d.csv").read_text().startswith("layer,direction,line,op,")
+    with pytest.raises(FileError, match=r"results are written as \.md, .*, and this name has no suffix"):
+        result.save(tmp_path / "d")
+
+
+def test_what_there_is_not_is_said() -> None:
+    result = lt.verify(traced())
+    with pytest.raises(OptionError, match="there is no format 'doc'; expected md, "):
+        result.report("doc")
+    with pytest.raises(OptionError, match="there is no language 'it'"):
+        result.report(language="it")
+    with pytest.raises(OptionError, match=r"a PDF is not text: save\('x.pdf'\) writes it"):
+        result.report("pdf")
+    with pytest.raises(MissingError, match="there is no picture of this Verification"):
+        result.plot()
