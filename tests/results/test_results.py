@@ -33,6 +33,7 @@ def damaged() -> lt.Trace:
     return trace
 
 
+NUMBER = "0/forward/2/0/c_t[1]"
 #: A result, and what the title of its document is in English and in German.
 RESULTS: dict[str, tuple[Callable[[], Result], str, str]] = {
     "verify": (lambda: lt.verify(traced()), "Verification", "Verifikation"),
