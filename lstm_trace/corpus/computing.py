@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.blas import at_most
+from ..base.resources import at_most
 from ..engine.plan_choice import Choice
 from ..engine.recording import Record
 from ..model.model import Model

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.free_memory import affordable
+from ..base.resources import affordable
 from ..cell.network import Stage
 from ..errors import ShapeError, raise_all
 from ..trace.trace import Trace

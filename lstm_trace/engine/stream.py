@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.blas import at_most
+from ..base.resources import at_most
 from ..errors import FileError
 from ..trace.files.tensor_header import is_tensors
 from ..trace.files.trace_safetensors import BUFFER, LARGE_STEP, Places, begun, load_mapped, save_tensors, write_rows

@@ -16,8 +16,8 @@ import numpy as np
 from pydantic_core import to_json
 
 from ..base.arrays import Array
-from ..base.files import written
-from ..base.text.spreadsheet import guarded
+from ..base.display import guarded
+from ..base.writing import written
 from ..formulas.numbers import EXACT, Style
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable

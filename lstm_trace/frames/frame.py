@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.text.spreadsheet import guarded
+from ..base.display import guarded
 from ..errors import OptionError
 from ..printable import printable
 from ..trace.rows import Part

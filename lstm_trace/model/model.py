@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.spared import spare
+from ..base.writing import spare
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
 from ..cell.shapes.infer import input_width

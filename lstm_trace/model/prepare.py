@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.text.labels import LONGEST
+from ..base.arrays import LONGEST
 from ..cell.kinds.lstm import LSTM
 from ..cell.network import scope_and_name
 from ..errors import within

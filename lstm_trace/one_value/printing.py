@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..cell.network import Stage
 from ..formulas.mathml import MATHML, MathML
 from ..formulas.plain import Plain, raised

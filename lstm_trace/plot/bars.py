@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..languages.strings import Words
 from ..trace.operands import total
 from . import vega

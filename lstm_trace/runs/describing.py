@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ..base.arrays import Array
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..cell.network import Stage, forward_stages
 from ..cell.parse import parse
 from ..formulas.plain import Plain

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from ..base import leftovers
 from ..base.arrays import as_plain
 from ..base.files import read_bytes
+from ..base.writing import folder as temporary_folder
 from ..cell.network import forward_stages
 from ..cell.variants import named
 from ..errors import FileError, counted, within
@@ -76,7 +76,7 @@ def alone(path: str, name: str) -> Iterator[str]:
     source = os.path.realpath(path)
     rooms = Path(source).parent / ROOMS
     rooms.mkdir(mode=0o700, exist_ok=True)
-    with leftovers.folder(rooms / "look", ".look") as room:
+    with temporary_folder(rooms / "look", ".look") as room:
         try:
             os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
         except FileNotFoundError:

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, word
-from ..base.text.columns import cells as columns
-from ..base.text.visible import visible
+from ..base.display import cells as columns
+from ..base.display import visible
 from ..errors import OptionError
 from ..formulas.blocks import Block, Heading, Items, Para
 from ..printable import json_text, printable

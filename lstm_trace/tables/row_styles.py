@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, word
-from ..base.text.spreadsheet import guarded
+from ..base.display import guarded
 from ..printable import json_text, printable
 
 

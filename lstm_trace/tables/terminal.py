@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.columns import cells as columns
+from ..base.display import cells as columns
 from ..cell.network import layer_and_direction
 from ..errors import counted
 from ..formulas.numbers import show

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.runs import runs
+from ..base.arrays import runs
 from ..cell.network import MEET
 from ..errors import MissingError, OptionError
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.blas import at_most
+from ..base.resources import at_most
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..cell.shapes.infer import infer

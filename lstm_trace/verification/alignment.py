@@ -8,7 +8,7 @@ from itertools import islice
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted

@@ -20,7 +20,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.base.files import read_data, written
+from lstm_trace.base.files import read_data
+from lstm_trace.base.writing import written
 from lstm_trace.engine.jit import cache
 from lstm_trace.errors import FileError, OptionError
 from lstm_trace.model.problem import read_problem
@@ -64,7 +65,7 @@ def test_a_json_key_that_stands_twice_is_found_at_once() -> None:
 
 
 def test_a_text_that_would_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.base.text.text_limits.available", lambda: 100_000_000)
+    monkeypatch.setattr("lstm_trace.base.files.available", lambda: 100_000_000)
     with pytest.raises(FileError, match=r"a text of 390\.6 KiB may need 133\.5 MiB of memory, and 95\.4 MiB are free"):
         read_data("x.yaml", b"a: [" + b"1," * 199_997 + b"]\n")
     assert len(read_data("x.json", b"[" + b"1," * 199_999 + b"1]")) == 200_000
@@ -293,7 +294,7 @@ def test_a_configuration_of_many_megabytes_is_no_model() -> None:
 WRITER = """
 import sys, time
 from lstm_trace.base.files import written
-from lstm_trace.base.leftovers import folder
+from lstm_trace.base.writing import folder
 from pathlib import Path
 target = Path(sys.argv[1])
 with written(target) as file, folder(target, ".rows") as rows:

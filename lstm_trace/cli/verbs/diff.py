@@ -61,7 +61,7 @@ def command(
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
     """
-    from ...base.files import format_of, written
+    from ...base.writing import format_of, written
     from ...report.report import SUFFIXES as WORKED
     from ...tables.attribution import difference
     from ...tables.comparison import diff as view

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.blas import at_most
+from ...base.resources import at_most
 from ...engine.reuse import Pool
 from ...errors import FileError, OptionError, counted
 from ...model.agreement import measured

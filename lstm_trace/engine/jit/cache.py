@@ -18,7 +18,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from ...base.leftovers import open_own
+from ...base.writing import open_own
 
 #: Names another directory; an empty value turns the cache off.
 VARIABLE = "LSTM_TRACE_CACHE"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...base.blas import threads
+from ...base.resources import threads
 
 #: Rows of the batch that a thread should have at least, and seconds that a run should take.
 LEAST_ROWS = 4

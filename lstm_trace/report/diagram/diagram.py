@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from ...base.display import escape
 from ...base.page import asset
-from ...base.text.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain
 from ...formulas.printer import RIGHT

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ...base.text.markup import escape
+from ...base.display import escape
 from ...formulas import blocks
 from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...base.text.visible import visible
+from ...base.display import visible
 from ...explanation.account import Account, Step, share_of
 from ...explanation.faithfulness import BINS, Faithfulness, Score
 from ...formulas.blocks import Block, Heading, Para, Table, Text

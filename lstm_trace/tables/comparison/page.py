@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ...base.display import escape
 from ...base.page import whole
-from ...base.text.markup import escape
 from ...formulas.blocks import Code
 from ...plot.page import PICTURES, WIDER, framed, wider
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ...base.arrays import word
-from ...base.text.visible import visible
+from ...base.display import visible
 from ...cell.network import layer_and_direction
 from ...errors import counted
 from ...formulas.blocks import Code

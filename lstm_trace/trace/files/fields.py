@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from ...base.arrays import WORDS, describe, to_array, to_arrays, to_list, to_truths
-from ...base.text.labels import LONGEST, to_labels
+from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
 from ...cell.arithmetic import KNOWN, named
 from ...errors import OptionError
 

@@ -18,8 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.os_errors import reason
-from ...errors import FileError
+from ...errors import FileError, reason
 from ..trace import Trace
 from .schema import FORMAT, Manifest, validate
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-from ...base.files import format_of
+from ...base.writing import format_of
 from ..argument_types import checked
 from ..trace import Trace
 from .tensor_header import holds_trace, is_tensors

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array, cast, to_list
-from ...base.files import check_size, read_bytes, written
+from ...base.files import check_size, read_bytes
+from ...base.writing import written
 from ...errors import FileError
 from ...printable import json_text
 from ..address import INITIAL, STATE

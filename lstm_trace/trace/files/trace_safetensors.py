@@ -12,11 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from ...base.arrays import Array, to_truths
-from ...base.files import destination, written
-from ...base.free_memory import amount
-from ...base.os_errors import reason
+from ...base.resources import amount
+from ...base.writing import destination, written
 from ...cell.network import scope_and_name
-from ...errors import FileError, raise_all, within
+from ...errors import FileError, raise_all, reason, within
 from ..trace import Trace
 from .manifest import assembled, from_manifest, readable
 from .tensor_header import Shapes, Tensor, layout_of, premise_tensors, read_header

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array, to_list
-from ...base.runs import runs
+from ...base.arrays import Array, runs, to_list
 from ...cell.holds import names_of
 from ...cell.lines import expression
 from ...cell.network import GIVEN, Stage, scope_and_name

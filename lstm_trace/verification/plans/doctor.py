@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from ... import __version__
-from ...base.blas import blas
+from ...base.resources import blas
 from ...engine.jit import cache
 from ...engine.jit.machine import host, installed
 from ...errors import counted

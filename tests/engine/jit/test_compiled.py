@@ -29,7 +29,7 @@ from ..plan.test_plan import FAMILY, Case, cells, check
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
-from lstm_trace.base import blas
+from lstm_trace.base import resources
 from lstm_trace.engine.jit import cache, machine, threads
 from lstm_trace.engine.jit.functions import ELEMENTWISE
 from lstm_trace.engine.jit.runner import Runner
@@ -178,7 +178,7 @@ def test_as_many_threads_as_numpy_has() -> None:
     model, x = lstm(32), inputs(300, 33)
     with threadpoolctl.threadpool_limits(1, "blas"):
         alone = model.run(x, plan="compiled")
-        assert blas.threads() == 1
+        assert resources.threads() == 1
     kept = {name: values.copy() for name, values in alone.lines["0/forward"].items()}
     with threadpoolctl.threadpool_limits(2, "blas"):
         both = model.run(x, plan="compiled", out=alone)
