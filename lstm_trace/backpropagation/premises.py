@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.adjoint import secant_names
 from ..cell.network import GIVEN, VALID, X, forward_stages
-from ..cell.secant import names
 from ..trace.address import INITIAL
 from ..trace.trace import Trace
 
@@ -49,7 +49,7 @@ def in_baseline(trace: Trace, premise: Premise) -> Array | None:
         if not back.is_adjoint or premise.scope not in ("", back.owner):
             continue
         stage = trace.stage(back.owner)
-        called = names(stage.active)
+        called = secant_names(stage.active)
         if premise.kind == "parameter":
             kept = trace.parameters[stage.scope]
             return kept.get(called.get(("base", premise.name), ""), kept[premise.name])
@@ -71,19 +71,21 @@ def premises(trace: Trace) -> Iterator[Premise]:
     valid = np.zeros((trace.steps, trace.batch, 1), dtype)
     for stage in first:
         back = adjoints.get(stage.scope)
-        names = {} if back is None else back.cell.gradient_of
+        secant_names = {} if back is None else back.cell.gradient_of
 
-        def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
+        def at(
+            name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = secant_names
+        ) -> Array:
             """The gradient of an input or state, 0 where nothing flows."""
-            line = trace.operand(back.scope, names[name], steps) if name in names else None
+            line = trace.operand(back.scope, secant_names[name], steps) if name in secant_names else None
             return np.zeros(values.shape, dtype) if line is None else line
 
         for name in stage.parameters:
-            if back is None or name not in names:
+            if back is None or name not in secant_names:
                 zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
                 yield Premise("parameter", stage.scope, name, zero)
-            elif names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
-                yield Premise("parameter", stage.scope, name, sums[names[name]])
+            elif secant_names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
+                yield Premise("parameter", stage.scope, name, sums[secant_names[name]])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
             yield Premise("state", stage.scope, name, at(name, value[None], edge)[0])

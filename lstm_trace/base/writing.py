@@ -2,7 +2,7 @@
 
 A file is written beside its target, `.NAME.lstm-trace-xxxxxxxx.part`, and renamed when it is whole; a workbook keeps
 its rows meanwhile in a folder `….rows`, and the service looks at a file in a folder `….look`. Killed writers leave
-these behind. A writer holds a lock (flock) on what it writes as long as it lives, and the system lifts it however it ends.
+these behind. A writer holds a lock (flock) on what it writes as long as it lives; the system lifts it however it ends.
 So the next writer of the same file can tell leftovers from what is being written, and removes the former. Where a file
 system has no locks nothing is removed. Windows has none of this kind, but lets nobody remove an open file. The names
 say whose they are: a browser, say, keeps a `….part` of its own while it loads NAME.

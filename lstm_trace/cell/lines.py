@@ -3,15 +3,53 @@
 from __future__ import annotations
 
 import ast
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from .ops import OPS
-from .syntax import Place
 
 Operand = str | float
+_WIDE = 100  # columns of an equation that a message shows
+
+
+class Place(NamedTuple):
+    """Where a line was written: its row with the number, the column of its operation, and those of its operands."""
+
+    number: int
+    row: str
+    column: int
+    operands: Mapping[str, int] = {}
+
+    def pointed(self, message: str, operand: str = "") -> str:
+        """The message with the equation, and a caret under the operation, or under an operand of it."""
+        place = f"equation {self.number}" if self.number > 0 else "the cell's own equations"
+        row, column = self.row, self.operands.get(operand, self.column)
+        if len(row) > _WIDE:  # only the part round the caret
+            begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
+            row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
+            column += (1 if begin else 0) - begin
+        return f"{place}: {message}\n    {row}\n    {_as_wide(row[:column])}^"
+
+
+def _as_wide(text: str) -> str:
+    """Blanks that are as wide as a text in letters of one width: tabs for tabs, Chinese blanks for wide characters.
+
+    >>> _as_wide("a\\t変")
+    ' \\t\\u3000'
+    """
+    wide = {"W": "\u3000", "F": "\u3000"}
+    return "".join(
+        c if c == "\t" else "" if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), " ")
+        for c in text
+    )
+
+
+def pointed(message: str, places: Mapping[str, Place], line: str, operand: str = "") -> str:
+    """The message with a caret in the equation of `line` (see `Place`); as it is where nobody wrote that line."""
+    return places[line].pointed(message, operand) if line in places else message
 
 
 class Line(NamedTuple):

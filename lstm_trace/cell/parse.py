@@ -36,12 +36,11 @@ from dataclasses import replace
 from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
-from .expressions import Builder
+from .expressions import DEEP, Builder, Fault
 from .holds import HOLDS, with_holds
-from .lines import Cell, Line, Sum
+from .lines import Cell, Line, Place, Sum
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
-from .syntax import DEEP, Fault, Place
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
-from ..cell.shapes.infer import infer
+from ..cell.shapes import infer
 from ..errors import Faults, MissingError, ShapeError, raise_all, within
 from ..trace.address import STATE, Address
 from ..trace.holds.values import Lines, applied

@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from ..cell.lines import pointed
 from ..cell.network import GIVEN, Stage, X
-from ..cell.syntax import pointed
 from ..errors import MissingError, OptionError, closest, nearest, raise_all
 
 

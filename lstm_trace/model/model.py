@@ -15,7 +15,7 @@ from ..base.arrays import Array
 from ..base.writing import spare
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
-from ..cell.shapes.infer import input_width
+from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts

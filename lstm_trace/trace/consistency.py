@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from ..base.arrays import Array
-from ..cell import secant
+from ..cell.adjoint import secant_names
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
-from ..cell.shapes.faults import beyond_the_end
-from ..cell.shapes.infer import infer
-from ..cell.shapes.widths import fitted
+from ..cell.shapes import beyond_the_end, fitted, infer
 from ..cell.variants import Padding, directed, joined, masked, of_direction, supplied
 from ..errors import LstmTraceError, counted
 from .adjoints import shape_faults, sources_faults
@@ -96,7 +94,7 @@ def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
         known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
         if len(readers) > 1 and scope in stages:  # secants keep what differs in the baseline, read or not
             cell = stages[scope].active
-            known |= {secant.names(cell)["base", name] for name in cell.parameters}
+            known |= {secant_names(cell)["base", name] for name in cell.parameters}
         yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
     for scope, here in trace.initial.items():
         states = stages[scope].cell.states if scope in stages else here

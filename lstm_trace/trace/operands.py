@@ -14,7 +14,7 @@ from ..base.arrays import Array
 from ..base.resources import at_most
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
-from ..cell.shapes.infer import infer
+from ..cell.shapes import infer
 from ..errors import MissingError
 from .trace import Trace
 from .window import rows

@@ -17,8 +17,8 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
+from ..cell.kinds.kind import is_number
 from ..cell.network import Stage, counted_at_padding
-from ..cell.options import is_number
 from ..errors import OptionError, ShapeError, counted, raise_all
 from ..trace.holds.held import said_at
 from ..trace.operands import on_one_thread

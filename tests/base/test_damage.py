@@ -293,7 +293,7 @@ def test_a_configuration_of_many_megabytes_is_no_model() -> None:
 
 WRITER = """
 import sys, time
-from lstm_trace.base.files import written
+from lstm_trace.base.writing import written
 from lstm_trace.base.writing import folder
 from pathlib import Path
 target = Path(sys.argv[1])

@@ -13,7 +13,7 @@ from lstm_trace.cell.lines import Cell
 from lstm_trace.cell.network import Stage
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.shapes.infer import infer
+from lstm_trace.cell.shapes import infer
 from lstm_trace.cell.variants import masked, named
 from lstm_trace.engine.plan import numpy_machine
 from lstm_trace.engine.plan.binding import Outside
