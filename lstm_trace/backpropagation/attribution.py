@@ -21,8 +21,7 @@ from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError, OptionError
 from ..trace.argument_types import checked
-from ..trace.operands import one_row, sizes, total
-from ..trace.sums import Values
+from ..trace.derived import Values, one_row, sizes, total
 from ..trace.trace import Trace
 from ..verification.rounding import bound
 from .comparable import comparable

@@ -18,8 +18,7 @@ from ..engine import cost
 from ..engine.rerun import run_seconds
 from ..errors import MissingError, TooLargeError
 from ..trace.address import Address, line_name
-from ..trace.operands import one_row, sizes
-from ..trace.sums import Values
+from ..trace.derived import Values, one_row, sizes
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .gradients import forward, walked, weighting

@@ -71,21 +71,21 @@ def premises(trace: Trace) -> Iterator[Premise]:
     valid = np.zeros((trace.steps, trace.batch, 1), dtype)
     for stage in first:
         back = adjoints.get(stage.scope)
-        secant_names = {} if back is None else back.cell.gradient_of
+        names = {} if back is None else back.cell.gradient_of
 
         def at(
-            name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = secant_names
+            name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names
         ) -> Array:
             """The gradient of an input or state, 0 where nothing flows."""
-            line = trace.operand(back.scope, secant_names[name], steps) if name in secant_names else None
+            line = trace.operand(back.scope, names[name], steps) if name in names else None
             return np.zeros(values.shape, dtype) if line is None else line
 
         for name in stage.parameters:
-            if back is None or name not in secant_names:
+            if back is None or name not in names:
                 zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
                 yield Premise("parameter", stage.scope, name, zero)
-            elif secant_names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
-                yield Premise("parameter", stage.scope, name, sums[secant_names[name]])
+            elif names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
+                yield Premise("parameter", stage.scope, name, sums[names[name]])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
             yield Premise("state", stage.scope, name, at(name, value[None], edge)[0])

@@ -18,8 +18,7 @@ from ..engine.run import by_definition, by_plan
 from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
-from ..trace.operands import one_thread, sizes
-from ..trace.sums import Values, add, gather, gather_in, term
+from ..trace.derived import Values, add, gather, gather_in, one_thread, sizes, term
 from ..trace.trace import Trace
 
 #: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.

@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..cell.network import Stage, find, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace.address import STATE
-from ..trace.holds.values import NO_HOLDS, Holds
+from ..trace.holding import NO_HOLDS, Holds
 from .input_arrays import checked_lengths, checked_mask, numbers, shortest
 
 #: States by their short names, for messages: {"h_prev": "h0", …}.

@@ -11,7 +11,7 @@ from ..base.extras import missing
 from ..cell.arithmetic import named
 from ..cell.network import Stage
 from ..errors import OptionError, nearest
-from ..trace.header import Header
+from ..trace.trace import Header
 from .jit.machine import installed
 from .work import Weights, Work, products
 

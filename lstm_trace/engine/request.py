@@ -11,7 +11,7 @@ from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, ShapeError, raise_all, within
 from ..trace.address import STATE, Address
-from ..trace.holds.values import Lines, applied
+from ..trace.holding import Lines, applied
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
 from .recording import EVERYTHING, Record, recorded, stored_steps
@@ -23,7 +23,7 @@ from .work import Weights, Work
 class Request(NamedTuple):
     """All that the work of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `RunInputs`).
 
-    holds: the lines that are held or scaled; at: the arrays that say where and at what (see `trace.holds.values`).
+    holds: the lines that are held or scaled; at: the arrays that say where and at what (see `trace.holding`).
     """
 
     steps: int

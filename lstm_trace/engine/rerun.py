@@ -13,10 +13,9 @@ from ..base.arrays import Array
 from ..cell.arithmetic import named
 from ..cell.network import GIVEN, Stage, X, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
-from ..trace.holds.held import as_hold, plain
-from ..trace.holds.values import Hold, Holds, applied, layers, resolved
-from ..trace.operands import sizes
-from ..trace.sums import with_sums
+from ..trace.derived import sizes, with_sums
+from ..trace.held import as_hold, plain
+from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Trace
 from .plan_choice import CHOICES, choose, run_alone
 from .reuse import Pool

@@ -13,9 +13,8 @@ from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.network import Stage, scope_and_name
 from ..errors import OptionError
-from ..trace.header import Header
-from ..trace.sums import with_sums
-from ..trace.trace import Trace
+from ..trace.derived import with_sums
+from ..trace.trace import Header, Trace
 from .inputs import RunInputs
 from .jit.runner import Rows
 from .plan.by_line import run_lines

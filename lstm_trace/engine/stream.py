@@ -22,8 +22,16 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.resources import at_most
 from ..errors import FileError
-from ..trace.files.tensor_header import is_tensors
-from ..trace.files.trace_safetensors import BUFFER, LARGE_STEP, Places, begun, load_mapped, save_tensors, write_rows
+from ..trace.files.safetensors import (
+    BUFFER,
+    LARGE_STEP,
+    Places,
+    begun,
+    is_tensors,
+    load_mapped,
+    save_tensors,
+    write_rows,
+)
 from ..trace.trace import Trace
 from .jit.runner import Rows
 from .plan.slab import Slab

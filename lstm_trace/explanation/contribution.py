@@ -20,7 +20,7 @@ from ..base.arrays import Array, describe
 from ..engine import cost
 from ..engine.rerun import Premises, rerun, run_seconds
 from ..errors import OptionError
-from ..trace.operands import one_row, total
+from ..trace.derived import one_row, total
 from ..trace.trace import Trace
 
 #: A trace; or a change of the traced input: all inputs 0, all initial states 0, or another row of the batch.

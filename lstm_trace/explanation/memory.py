@@ -22,7 +22,7 @@ from ..cell.lines import Operand
 from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
-from ..trace.holds.held import recurrent_stage
+from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, times

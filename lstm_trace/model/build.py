@@ -16,7 +16,7 @@ from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.input_arrays import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
-from ..trace.header import Header
+from ..trace.trace import Header
 from ..weights.found import Defaults
 from .model import NETWORK, Model
 

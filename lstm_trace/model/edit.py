@@ -19,7 +19,7 @@ from ..engine.rerun import rerun
 from ..errors import CellError, MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
-from ..trace.holds.held import held_faults
+from ..trace.held import held_faults
 from ..trace.labels import readout
 from ..trace.trace import Trace
 from .model import NETWORK, Model

@@ -18,7 +18,7 @@ from ..base.files import read_bytes, read_data
 from ..base.writing import read_from
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..trace.files import trace_file
-from ..trace.holds.values import as_number
+from ..trace.holding import as_number
 from ..trace.trace import Trace
 from ..weights.formats.npz import load_npy, members
 from ..weights.guards import afford, archive, told

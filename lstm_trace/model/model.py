@@ -30,9 +30,8 @@ from ..engine.work import Work
 from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
-from ..trace.header import Header
-from ..trace.holds.values import layers, resolved
-from ..trace.trace import Trace
+from ..trace.holding import layers, resolved
+from ..trace.trace import Header, Trace
 from ..weights.found import Defaults
 from .tokens.rows import step_rows
 

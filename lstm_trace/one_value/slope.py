@@ -13,7 +13,7 @@ from ..backpropagation.target import loss_of
 from ..backpropagation.target import target as read
 from ..base.arrays import word
 from ..formulas.tree import Num
-from ..trace.operands import one_row
+from ..trace.derived import one_row
 from ..trace.trace import Trace
 from .places import Place, readers_of_x
 from .printing import Writing

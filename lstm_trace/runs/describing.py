@@ -16,7 +16,7 @@ from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
-from ..trace.holds.held import plain_stage
+from ..trace.held import plain_stage
 from ..trace.labels import axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.held_lines import held_symbols

@@ -11,8 +11,8 @@ from ..base.arrays import describe
 from ..cell.holds import names_of
 from ..cell.network import Stage
 from ..errors import OptionError
-from ..trace.holds.held import Entry, entries, status
-from ..trace.holds.values import Scale, as_number
+from ..trace.held import Entry, entries, status
+from ..trace.holding import Scale, as_number
 from ..trace.trace import Trace
 
 Layers = tuple[Mapping[str, Any], ...]

@@ -16,7 +16,7 @@ from ..errors import counted
 from ..formulas.numbers import show
 from ..printable import printable
 from ..trace.address import line_name
-from ..trace.holds.held import held_in_words
+from ..trace.held import held_in_words
 from ..trace.labels import axis, step_label
 from ..trace.rows import Part, Selection, parts
 from ..trace.trace import Trace

@@ -14,7 +14,7 @@ from ..cell.network import Stage
 from ..errors import MissingError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
-from .sums import GATHERED
+from .derived import GATHERED
 from .trace import Trace
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from ..cell.adjoint import adjoint, read_by, secants
 from ..cell.network import GIVEN, Stage
 from ..errors import LstmTraceError
-from ..trace.operands import sizes
+from ..trace.derived import sizes
 from ..trace.trace import Trace
 
 

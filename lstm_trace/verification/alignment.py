@@ -13,7 +13,7 @@ from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
-from ..trace.holds.held import entries, plain_stage
+from ..trace.held import entries, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows

@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..cell.lines import Line, Sum
 from ..cell.network import GIVEN, Stage, X
 from ..trace.address import Address
-from ..trace.sums import GATHERED, held_throughout
+from ..trace.derived import GATHERED, held_throughout
 from ..trace.trace import Trace
 from .rounding import check, check_sums, derive
 

@@ -14,7 +14,7 @@ from ..cell.arithmetic import find
 from ..cell.lines import Line, Sum
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..trace.sums import Gathered, derived_sums
+from ..trace.derived import Gathered, derived_sums
 from ..trace.trace import Trace
 
 #: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.

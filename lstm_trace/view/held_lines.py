@@ -13,7 +13,7 @@ from ..cell.lines import Line
 from ..cell.network import Stage
 from ..formulas.symbols import Symbol
 from ..formulas.tree import HELD, Baseline, Call, value
-from ..trace.holds.held import plain_stage, status
+from ..trace.held import plain_stage, status
 from ..trace.trace import Trace
 
 

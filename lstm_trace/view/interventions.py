@@ -7,8 +7,8 @@ from itertools import islice
 
 from ..formulas.blocks import Block, Para, Text
 from ..formulas.tree import Index, Node, number, value
-from ..trace.holds.held import Entry, entries
-from ..trace.holds.values import Scale
+from ..trace.held import Entry, entries
+from ..trace.holding import Scale
 from .view import TABLE, View
 
 

@@ -57,7 +57,7 @@ def test_its_equations_are_read_back(name: str) -> None:
 
 
 def _widths() -> dict[str, int]:
-    from lstm_trace.trace.operands import sizes
+    from lstm_trace.trace.derived import sizes
 
     return sizes(case("own", 67)[1])["0/forward"]
 

@@ -25,7 +25,7 @@ from lstm_trace.tables import attribution, attribution_frame, entries, gradient
 from lstm_trace.tables.entries import Entries, Grid, every, largest_first
 from lstm_trace.tables.explanation import SHOWN, Explanation
 from lstm_trace.tables.explanations import explanation
-from lstm_trace.trace.operands import one_row
+from lstm_trace.trace.derived import one_row
 from lstm_trace.view.excerpt import largest
 
 from ..verification.test_verify import traced

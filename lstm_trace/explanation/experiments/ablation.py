@@ -20,11 +20,9 @@ from ...cell.network import Stage, restrict
 from ...engine import cost
 from ...errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ...trace.argument_types import listed
-from ...trace.holds.held import Entry, plain
-from ...trace.holds.places import Place, places
-from ...trace.holds.values import Lines, Scale, applied, in_words, numbers, read_value
-from ...trace.operands import one_row, sizes
-from ...trace.sums import Values
+from ...trace.derived import Values, one_row, sizes
+from ...trace.held import Entry, plain
+from ...trace.holding import Lines, Place, Scale, applied, in_words, numbers, places, read_value
 from ...trace.trace import Trace
 from .trials import Rows, Trials, computed, made
 

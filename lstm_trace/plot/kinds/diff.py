@@ -15,7 +15,7 @@ from ...engine.cost import pieces
 from ...errors import MissingError
 from ...trace.address import positions
 from ...trace.argument_types import checked
-from ...trace.holds.held import held_through
+from ...trace.held import held_through
 from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart

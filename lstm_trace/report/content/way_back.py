@@ -15,7 +15,7 @@ from ...cell.lines import Line, Operand
 from ...cell.network import Scope, Stage
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
-from ...trace.operands import total
+from ...trace.derived import total
 from ...trace.trace import Trace
 from ...view.hand_size import ROWS, SCALARS, VECTORS
 from ...view.line_groups import Group
@@ -125,8 +125,8 @@ class Back(View):
         lines = self.lines(place.stage)
         found = []
         for group in reversed(self.forward.grouped(owner)):
-            secant_names = {line.name for line in group.lines}
-            found.append(Gradients(group, tuple(x for x in lines if of.get(x.name) in secant_names)))
+            names = {line.name for line in group.lines}
+            found.append(Gradients(group, tuple(x for x in lines if of.get(x.name) in names)))
         for key, ends in (("input", owner.cell.inputs), ("state", tuple(owner.cell.states))):
             found.append(Gradients(key, tuple(x for x in lines if of.get(x.name) in ends)))
         return [part for part in found if part.lines]
@@ -157,9 +157,9 @@ class Back(View):
         # `expand` and `count` ask for no more than how wide a value is
         wide = {line.name: line.call[-1] for line in stage.cell.lines if line.call[:1] in (("expand",), ("count",))}
         lines = [line for line in stage.cell.lines if line.name in there]
-        secant_names = {name for line in lines for name in line.reads if name != wide.get(line.name)}
+        names = {name for line in lines for name in line.reads if name != wide.get(line.name)}
         base = between(self.trace, stage)
-        return [n for n in stage.cell.inputs if n in secant_names and (stage.borrows(n) or n in base)]
+        return [n for n in stage.cell.inputs if n in names and (stage.borrows(n) or n in base)]
 
 
 def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
@@ -182,15 +182,15 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
             more = {
                 n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name
             }
-            secant_names = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
-            copies = (Line(name, "copy", (new,)) for name, (_, new) in secant_names.items())
-            pairs = tuple((name, n) for name, (n, _) in secant_names.items())
+            names = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
+            copies = (Line(name, "copy", (new,)) for name, (_, new) in names.items())
+            pairs = tuple((name, n) for name, (n, _) in names.items())
             cell = replace(
                 stage.cell, lines=(*stage.cell.lines, *copies), gradient=(*stage.cell.gradient, *pairs)
             )  # fmt: skip
             stage = replace(stage, cell=cell)
             here = lines[stage.scope]
-            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in secant_names.items()}}
+            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in names.items()}}
         stages.append(stage)
     symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
     own: dict[str, Any] = {**trace.header.symbols, **symbols}

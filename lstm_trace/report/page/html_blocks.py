@@ -15,7 +15,7 @@ from ...formulas.mathml import MATHML, MathML, math
 from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Key, Node, Num, Vec, broken
 from ...plot.furniture import unstyled
-from ...trace.addresses import address, origin
+from ...trace.address import address, origin
 from ...trace.trace import Trace
 from ..compact.width import widths
 from ..formats.line_breaking import FULL, laid_out, sizes, with_names

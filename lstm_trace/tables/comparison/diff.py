@@ -14,8 +14,8 @@ from ...formulas.blocks import Code
 from ...frames.frame import csv
 from ...printable import json_text, printable
 from ...report.formats.markdown import code, legible
+from ...trace.derived import GATHERED
 from ...trace.labels import label_at
-from ...trace.sums import GATHERED
 from ...verification.alignment import one_sided
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference

@@ -15,7 +15,7 @@ from ...engine import cost
 from ...engine.cost import pieces
 from ...errors import LstmTraceError
 from ...trace.address import Address
-from ...trace.holds.held import held_through, plain_stage
+from ...trace.held import held_through, plain_stage
 from ...trace.labels import axis, labels
 from ...trace.trace import Trace
 from ...verification.alignment import in_both, side_by_side

@@ -10,8 +10,7 @@ from ...cell.network import Stage
 from ...cell.parse import parse
 from ...errors import FileError, LstmTraceError, raise_all
 from ..consistency import faults
-from ..header import Header
-from ..trace import Trace
+from ..trace import Header, Trace
 from .schema import CellInfo, Manifest, StageInfo, validate
 
 _HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic", "count_from")

@@ -18,7 +18,7 @@ from lstm_trace.explanation.account import Account, account
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.faithfulness import BINS
 from lstm_trace.tables.explanations import explanation
-from lstm_trace.trace.operands import one_row
+from lstm_trace.trace.derived import one_row
 
 from ...support import plain_lstm
 from ...support.held_lstm import random_network

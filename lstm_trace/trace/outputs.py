@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @checked
-class Offers:
+class TraceOutputs:
     """The conveniences of a trace."""
 
     def save(self, path: str | Path) -> None:

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array, runs, to_list
-from ...cell.holds import names_of
-from ...cell.lines import expression
-from ...cell.network import GIVEN, Stage, scope_and_name
-from ...cell.ops import OPS
-from ..address import ranged
-from ..trace import Trace
-from .values import Scale, in_words
+from ..base.arrays import Array, runs, to_list
+from ..cell.holds import names_of
+from ..cell.lines import expression
+from ..cell.network import GIVEN, Stage, scope_and_name
+from ..cell.ops import OPS
+from .address import ranged
+from .holding import Scale, in_words
+from .trace import Trace
 
 #: So many different values of one line are named, each with its place; of more it is said that they differ.
 FEW = 4
