@@ -39,7 +39,7 @@ from lstm_trace import corpus
 from lstm_trace.corpus.computing import Way, states
 from lstm_trace.corpus.inputs import opened
 from lstm_trace.corpus.rows import cut
-from lstm_trace.engine.recording import Record
+from lstm_trace.engine.request import Record
 
 INPUTS, UNITS, LINES = 64, 128, ("c_t", "h_t")
 #: Steps that are held in memory for (a) and (b).

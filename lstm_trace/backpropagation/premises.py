@@ -73,9 +73,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
         back = adjoints.get(stage.scope)
         names = {} if back is None else back.cell.gradient_of
 
-        def at(
-            name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names
-        ) -> Array:
+        def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
             """The gradient of an input or state, 0 where nothing flows."""
             line = trace.operand(back.scope, names[name], steps) if name in names else None
             return np.zeros(values.shape, dtype) if line is None else line

@@ -12,10 +12,9 @@ from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.network import Stage, scope_and_name
 from ..engine.jit.machine import installed
+from ..engine.memory import Block, InMemory, Pool, check_memory, empty_lines
 from ..engine.plan_choice import CHOICES, choose
-from ..engine.reuse import Pool
 from ..engine.run import by_definition, by_plan
-from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
 from ..trace.derived import Values, add, gather, gather_in, one_thread, sizes, term

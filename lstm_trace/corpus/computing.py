@@ -11,7 +11,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.resources import at_most
 from ..engine.plan_choice import Choice
-from ..engine.recording import Record
+from ..engine.request import Record
 from ..model.model import Model
 from .rows import Rows
 

@@ -19,7 +19,7 @@ from ..cell.lines import Cell, Operand
 from ..cell.network import Scope
 from ..engine.jit.machine import installed
 from ..engine.plan_choice import Choice
-from ..engine.recording import Record
+from ..engine.request import Record
 from ..errors import OptionError
 from ..explanation.recurrence import recurrence
 from ..model.model import Model

@@ -17,10 +17,9 @@ from ..trace.derived import sizes, with_sums
 from ..trace.held import as_hold, plain
 from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Trace
+from .memory import InMemory, Pool, check_memory, empty_lines
 from .plan_choice import CHOICES, choose, run_alone
-from .reuse import Pool
 from .run import by_definition, by_plan
-from .storing import InMemory, check_memory, empty_lines
 from .work import Lines, Weights, Work
 
 Premises = Mapping[str, Mapping[str, Array]]

@@ -34,9 +34,9 @@ from ..trace.files.safetensors import (
 )
 from ..trace.trace import Trace
 from .jit.runner import Rows
-from .plan.slab import Slab
+from .memory import Window
+from .plan.numpy_machine import Slab
 from .run import Check, Job, Progress, by_plan
-from .storing import Window
 from .work import Work, products
 
 #: Multiplications for each number that is stored, up to which the writing is held to be as much work as the computing.

@@ -16,7 +16,7 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.kinds.kind import is_number
-from ..engine.input_arrays import numbers
+from ..engine.inputs import numbers
 from ..errors import OptionError, ShapeError, counted
 from ..weights.found import Found
 from .candidates import (

@@ -18,13 +18,10 @@ from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
+from ..engine.memory import MOST_KEPT, InMemory, Pool
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
-from ..engine.recording import EVERYTHING, Record, read_record
-from ..engine.request import ModelSpec, Request, lay_out, requested
-from ..engine.required import require_padded
-from ..engine.reuse import MOST_KEPT, Pool
+from ..engine.request import EVERYTHING, ModelSpec, Record, Request, lay_out, read_record, requested, require_padded
 from ..engine.run import Check, Job, Progress, Writing, by_plan
-from ..engine.storing import InMemory
 from ..engine.stream import run_to_file
 from ..engine.work import Work
 from ..errors import Faults, within

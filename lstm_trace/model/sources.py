@@ -9,7 +9,7 @@ from typing import Any
 
 from ..base.arrays import describe
 from ..base.files import read_bytes
-from ..engine.input_arrays import common_dtype
+from ..engine.inputs import common_dtype
 from ..engine.rerun import with_holds
 from ..engine.run import Check
 from ..errors import FileError, OptionError, within

@@ -15,7 +15,7 @@ from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..cell.network import Stage
-from ..engine.cost import pieces
+from ..engine.plan_choice import pieces
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
 from ..plot.kinds.gradient import figure as gradient_picture

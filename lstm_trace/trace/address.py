@@ -1,6 +1,7 @@
 """Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it.
 
-Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`.
+Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`. The
+second half has the addresses of a trace: what each part of one may be there, and what was asked for.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a walk over a trace needs to know: the widths of its values, single rows, sums that are rounded once."""
+"""What is derived from a trace: the widths of its values, and what a stage gathers over all steps and rows.
+
+Of an adjoint, what is gathered are the gradients of the parameters.
+"""
 
 from __future__ import annotations
 

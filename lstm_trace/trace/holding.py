@@ -1,4 +1,4 @@
-"""What a line is held at: a number, a multiple of its own value, an array, or the values of another trace."""
+"""What a run is asked to hold: addresses of lines, and a number, a multiple, an array or a trace for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The metadata of a trace: what it says of itself, beside its arrays."""
+"""The record of a run: every line's value at every step, with the premises from which it can be derived again."""
 
 from __future__ import annotations
 

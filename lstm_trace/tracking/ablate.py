@@ -24,7 +24,7 @@ from ..corpus.rows import TOKEN, Rows, Source, cut
 from ..corpus.states import States, opened
 from ..corpus.told import Told
 from ..corpus.verification.verify import source_of
-from ..engine.recording import Record
+from ..engine.request import Record
 from ..errors import MissingError, OptionError, counted, nearest
 from ..model.sources import prepare
 from ..tables.explanation import Explanation

@@ -21,8 +21,7 @@ import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.cli import VERBS, main
 from lstm_trace.errors import LstmTraceError, MissingError
-from lstm_trace.trace.files.trace_file import to_json
-from lstm_trace.trace.files.trace_file import load_json
+from lstm_trace.trace.files.trace_file import load_json, to_json
 
 Q22 = examples.text("q22")
 GATE = "weights:\n  W_xi: [[1.0, 2.0]]\n  W_hi: [[0.5]]\nx: [1.0, 2.0]\nask: [i_t]\n"

@@ -213,9 +213,7 @@ def test_the_disk_of_a_link_is_that_of_what_it_leads_to(path: Path, monkeypatch:
     large.mkdir()
     path.symlink_to(large / "there.safetensors")
     free = {path.parent: 1000, large: 1 << 30}
-    monkeypatch.setattr(
-        safetensors.shutil, "disk_usage", lambda at: type("Usage", (), {"free": free[Path(at)]})()
-    )
+    monkeypatch.setattr(safetensors.shutil, "disk_usage", lambda at: type("Usage", (), {"free": free[Path(at)]})())
     assert MODEL.run(LONG, out=path).steps == len(LONG)
     assert path.is_symlink()
 

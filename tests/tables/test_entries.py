@@ -19,7 +19,7 @@ import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import split
 from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.backpropagation.run import line_gradients
-from lstm_trace.engine import cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.tables import attribution, attribution_frame, entries, gradient
 from lstm_trace.tables.entries import Entries, Grid, every, largest_first
@@ -153,7 +153,7 @@ def test_a_gradient_has_every_line_in_the_order_of_the_walk(monkeypatch: pytest.
         for at, value in np.ndenumerate(array):
             expected.append((f"{name}[{','.join(map(str, at))}]", "premise", float(value)))
     for size in (1, 700, 1 << 20):
-        monkeypatch.setattr(cost, "PIECE_BYTES", 8 * size)
+        monkeypatch.setattr(plan_choice, "PIECE_BYTES", 8 * size)
         assert same(list(gradient.gradient(trace, OF).rows), expected)
 
 
@@ -267,7 +267,7 @@ def test_a_table_of_a_million_weights_is_written_in_little_memory() -> None:
 
 def test_a_large_trace_has_fewer_points_of_a_path_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = traced({})
-    monkeypatch.setattr(cost, "EXTRA_SECONDS", 3.5 * 2 * run_seconds(one_row(trace, 0)))
+    monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 3.5 * 2 * run_seconds(one_row(trace, 0)))
     text = explanation(trace, OF, "contribution").markdown()
     assert "(3 points of the path instead of 50, for a trace of this size)" in text
     few = lt.explain(trace, OF, "contribution")

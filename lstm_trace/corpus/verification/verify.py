@@ -15,7 +15,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.resources import at_most
-from ...engine.reuse import Pool
+from ...engine.memory import Pool
 from ...errors import FileError, OptionError, counted
 from ...model.agreement import measured
 from ...model.model import Model

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array
-from .loops import ARGUMENTS
+from .llvm import ARGUMENTS
 from .machine import Compiled
-from .placement import ALIGN, Program, Spot
+from .program import ALIGN, Program, Spot
 
 #: A block that is copied out, or written to a file, step by step: its bytes (large pieces are written faster, by a
 #: quarter from 2 to 8 MB, and in memory it makes no difference), and its rows (steps times batch) at least, for the

@@ -17,7 +17,7 @@ from ...backpropagation.target import Part, Target, Weightings, target
 from ...base.arrays import Array, describe
 from ...cell.holds import names_of
 from ...cell.network import Stage, restrict
-from ...engine import cost
+from ...engine import plan_choice
 from ...errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ...trace.argument_types import listed
 from ...trace.derived import Values, one_row, sizes
@@ -105,7 +105,7 @@ def ablation(
     possible = len(variants)
     held = _Held(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
     if lines is None:  # what nobody has named may be left out
-        variants = _likeliest(held, variants, max(int(cost.USUAL_SECONDS / trials.seconds), 1))
+        variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
     base, values = trials.value, held.values(variants)
     effects = [
@@ -233,11 +233,11 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
     seconds = variants * trials.seconds
-    if seconds > cost.MOST_SECONDS:
-        most, steps = max(int(cost.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    if seconds > plan_choice.MOST_SECONDS:
+        most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
             f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{cost.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
+            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
             "as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 

@@ -17,7 +17,7 @@ import numpy as np
 from ...backpropagation.target import Part
 from ...base.arrays import Array
 from ...cell.network import MEET
-from ...engine.cost import at_once
+from ...engine.plan_choice import at_once
 from ...engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
 from ...trace.address import origin
 from ...trace.derived import sizes, total

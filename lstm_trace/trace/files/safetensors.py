@@ -1,9 +1,9 @@
-"""The .safetensors format of traces: one tensor for each line, the manifest in the header.
+"""Large traces as .safetensors, one tensor for each line: written piece by piece, and mapped when they are read.
 
 The format is https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header (name:
-dtype, shape, first and last byte), then the numbers, without a gap. Names: `lines/0/forward/i_t`,
-`parameters/0/forward/W_xi`, `inputs/x`, `inputs/lengths`, `inputs/mask`, `inputs/given/0/forward/f_t`,
-`initial/0/forward/c_prev`, `sums/0/adjoint-forward/d_W_xi`.
+dtype, shape, first and last byte), then the numbers, without a gap. The trace's manifest is in the header. Names:
+`lines/0/forward/i_t`, `parameters/0/forward/W_xi`, `inputs/x`, `inputs/lengths`, `inputs/mask`,
+`inputs/given/0/forward/f_t`, `initial/0/forward/c_prev`, `sums/0/adjoint-forward/d_W_xi`.
 """
 
 from __future__ import annotations

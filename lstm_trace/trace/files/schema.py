@@ -1,4 +1,7 @@
-"""The types of the fields of our files: numbers, states, masks and labels, as pydantic reads and writes them."""
+"""Pydantic models of every file that is read or written: pydantic works at the edge, arrays are checked as arrays.
+
+First the types of the fields: numbers, states, masks and labels, as pydantic reads and writes them.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Trace files: the suffix, or what a file begins with, says which kind it is."""
+"""Trace files: the suffix, or what a file begins with, says which kind it is; and small traces as JSON.
+
+The JSON is a text that a person can read and compare, and all that is needed to derive the trace again.
+"""
 
 from __future__ import annotations
 
