@@ -237,8 +237,8 @@ def _afford(trials: Trials, variants: int) -> None:
         most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
             f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
-            "as in 0/forward/c_t[0..31] or 5..9/c_t"
+            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
+            "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 
 
