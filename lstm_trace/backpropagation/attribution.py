@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell import adjoint
 from ..cell.adjoint import Side
-from ..cell.lines import Line, Sum
+from ..cell.lines import GatheredSum, Line
 from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError, OptionError
@@ -266,7 +266,7 @@ class _Shares:
             if line.name in names:
                 self._local(stage, line, steps, values(names[line.name]))
 
-    def _parameter(self, back: Stage, gathered: Sum, steps: slice, values: Values) -> None:
+    def _parameter(self, back: Stage, gathered: GatheredSum, steps: slice, values: Values) -> None:
         name = dict(back.cell.gradient)[gathered.name]
         gap = difference(*(trace.parameters[back.owner][name] for trace in self.traces))
         total = self.by_step.setdefault(f"{back.owner}/{name}", np.zeros(self.traces[0].steps))

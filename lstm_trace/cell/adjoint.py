@@ -72,11 +72,11 @@ def adjoint(
 def _written(
     cell: Cell, seeds: tuple[tuple[str, tuple[str, ...]], ...], widths: tuple[tuple[str, int], ...] | None
 ) -> Cell:
-    return Writer(cell, dict(seeds), None if widths is None else dict(widths)).written()
+    return AdjointWriter(cell, dict(seeds), None if widths is None else dict(widths)).written()
 
 
 @dataclass
-class Writer:
+class AdjointWriter:
     """Writes the rows of one adjoint, by the derivatives.
 
     names: of each value with a name of its own, the name that its gradient has if it is no other's. gradients: of each
@@ -344,7 +344,7 @@ def read_by(cell: Cell, back: Cell) -> dict[str, tuple[Side, str]]:
 
 
 @dataclass
-class SecantWriter(Writer):
+class SecantWriter(AdjointWriter):
     """pairs: of each side and value that the rows read the name that it has there. also: see `secants`."""
 
     pairs: dict[tuple[Side, str], str] = field(default_factory=dict)

@@ -26,7 +26,7 @@ HOLDS = ("hold", "scale")
 MOST_CHARACTERS = 40
 
 
-class Names(NamedTuple):
+class HoldNames(NamedTuple):
     """The inputs that hold and scale a line, and the name of what its equation gives."""
 
     hold: str
@@ -36,7 +36,7 @@ class Names(NamedTuple):
     free: str
 
 
-def names_of(cell: Cell) -> Mapping[str, Names]:
+def names_of(cell: Cell) -> Mapping[str, HoldNames]:
     """Of every line that can be held or scaled its `Names`, which are no other value's.
 
     cell: one with holds, or one without, which has none.
@@ -54,11 +54,11 @@ def names_of(cell: Cell) -> Mapping[str, Names]:
     return found
 
 
-def _new(stem: str, taken: Iterable[str]) -> Names:
-    names, count = Names(*(f"{field}_{stem}" for field in Names._fields)), 1
+def _new(stem: str, taken: Iterable[str]) -> HoldNames:
+    names, count = HoldNames(*(f"{field}_{stem}" for field in HoldNames._fields)), 1
     while not set(names).isdisjoint(taken):
         count += 1
-        names = Names(*(f"{field}_{stem}_{count}" for field in Names._fields))
+        names = HoldNames(*(f"{field}_{stem}_{count}" for field in HoldNames._fields))
     return names
 
 

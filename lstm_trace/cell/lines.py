@@ -15,7 +15,7 @@ Operand = str | float
 _WIDE = 100  # columns of an equation that a message shows
 
 
-class Place(NamedTuple):
+class SourcePlace(NamedTuple):
     """Where a line was written: its row with the number, the column of its operation, and those of its operands."""
 
     number: int
@@ -47,7 +47,7 @@ def _as_wide(text: str) -> str:
     )
 
 
-def pointed(message: str, places: Mapping[str, Place], line: str, operand: str = "") -> str:
+def pointed(message: str, places: Mapping[str, SourcePlace], line: str, operand: str = "") -> str:
     """The message with a caret in the equation of `line` (see `Place`); as it is where nobody wrote that line."""
     return places[line].pointed(message, operand) if line in places else message
 
@@ -114,7 +114,7 @@ class Function(NamedTuple):
         return f"{self.signature} = {self.body}"
 
 
-class Sum(NamedTuple):
+class GatheredSum(NamedTuple):
     """A value gathered over all steps and rows: of each term, a value, or the outer product of two.
 
     `outer(a, b)` is (width of a, width of b); a value is a vector.
@@ -212,9 +212,9 @@ class Cell:
     output: str = "h_t"
     inputs: tuple[str, ...] = ("x_t",)
     functions: tuple[Function, ...] = ()
-    sums: tuple[Sum, ...] = ()
+    sums: tuple[GatheredSum, ...] = ()
     gradient: tuple[tuple[str, str], ...] = ()
-    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    places: Mapping[str, SourcePlace] = field(default_factory=dict, compare=False, repr=False)
     plain: Cell | None = None
     held: tuple[str, ...] = ()
     scaled: tuple[str, ...] = ()
@@ -310,7 +310,9 @@ class Cell:
             names[line.name] = line.name if line.assigned else expression(line)
             lines.append(line._replace(name=names[line.name]))
         carry = tuple((state, names.get(line, line)) for state, line in self.carry)
-        sums = tuple(Sum(s.name, tuple(tuple(names.get(o, o) for o in term) for term in s.terms)) for s in self.sums)
+        sums = tuple(
+            GatheredSum(s.name, tuple(tuple(names.get(o, o) for o in term) for term in s.terms)) for s in self.sums
+        )
         output = names.get(self.output, self.output)
         return replace(self, lines=tuple(lines), carry=carry, output=output, functions=(), sums=sums)
 

@@ -36,9 +36,9 @@ from dataclasses import replace
 from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
-from .expressions import DEEP, Builder, Fault
+from .expressions import DEEP, Builder, SyntaxFault
 from .holds import HOLDS, with_holds
-from .lines import Cell, Line, Place, Sum
+from .lines import Cell, GatheredSum, Line, SourcePlace
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
 
@@ -50,9 +50,9 @@ _DECLARED = ("input", "carry", "sum", "gradient", "output", *HOLDS)
 _Problems = list[tuple[int, str]]  # row number and message
 
 
-def _point(number: int, row: str, fault: Fault) -> tuple[int, str]:
+def _point(number: int, row: str, fault: SyntaxFault) -> tuple[int, str]:
     """The row's number and the message with the equation and a caret under the place."""
-    return number, Place(number, row, fault.column).pointed(str(fault))
+    return number, SourcePlace(number, row, fault.column).pointed(str(fault))
 
 
 def _refuse(problems: _Problems) -> None:
@@ -104,19 +104,21 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
         try:
             if name in builder.lines:
                 before = f"first in equation {given[name]}" if given[name] > 0 else "the cell has it already"
-                raise Fault(f"{name} is assigned twice ({before}); choose another name", column)
+                raise SyntaxFault(f"{name} is assigned twice ({before}); choose another name", column)
             if name in states or name in inputs or name in FUNCTIONS:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
-                raise Fault(f"{name} is {kind}; an equation cannot assign it", column)
+                raise SyntaxFault(f"{name} is {kind}; an equation cannot assign it", column)
             if name.endswith("_prev"):
-                raise Fault(f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column)
+                raise SyntaxFault(
+                    f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column
+                )
             if name != unicodedata.normalize("NFKC", row.partition("=")[0].strip()):
                 builder.start = column
-                raise builder.on_paper(right, left=row[column:start]) or Fault("", column)
+                raise builder.on_paper(right, left=row[column:start]) or SyntaxFault("", column)
             builder.assign(name, right, start, (count, row))
         except RecursionError:
-            problems.append(_point(count, row, Fault(DEEP, start)))
-        except Fault as fault:
+            problems.append(_point(count, row, SyntaxFault(DEEP, start)))
+        except SyntaxFault as fault:
             problems.append(_point(count, row, fault))
             builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is reported once
     targets = []
@@ -125,10 +127,10 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
         try:
             value = builder.value(target, start, (count, row))
             if value not in builder.lines and value not in inputs:
-                raise Fault(f"the carry is open: no equation gives {target} a value", start)
+                raise SyntaxFault(f"the carry is open: no equation gives {target} a value", start)
             targets.append((state, str(value)))
-            builder.places[state] = Place(count, row, start)
-        except Fault as fault:
+            builder.places[state] = SourcePlace(count, row, start)
+        except SyntaxFault as fault:
             problems.append(_point(count, row, fault))
     sums = list(_sums(declared, builder, problems))
     known = {*builder.lines, *states, *(gathered.name for gathered in sums)}
@@ -169,7 +171,7 @@ def _sorted(
         what = head.strip()
         if mark and what in _DECLARED:
             if what in declared:
-                fault = Fault(f"{what} is declared twice; write all of it in one row", column)
+                fault = SyntaxFault(f"{what} is declared twice; write all of it in one row", column)
                 problems.append(_point(count, row, fault))
             declared[what] = count, row, rest, len(head) + 1
             continue
@@ -182,12 +184,12 @@ def _sorted(
                 functions[said.name] = composites.function(said, row[said.start :])
                 defined[said.name] = count, row, said.start
             except ValueError as error:
-                wrong.append(_point(count, row, Fault(str(error), column)))
+                wrong.append(_point(count, row, SyntaxFault(str(error), column)))
             continue
         name, mark, right = row.partition("=")
         name = _left(name)
         if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-            unknown = Fault("expected `name = expression`, or input:, carry: or output:", column)
+            unknown = SyntaxFault("expected `name = expression`, or input:, carry: or output:", column)
             problems.append(_point(count, row, unknown))
         else:
             start = row.index("=") + 1 + len(right) - len(right.lstrip())
@@ -196,11 +198,11 @@ def _sorted(
         try:
             Builder({}, (), set(), functions).checked(functions[name], start, (count, row))
         except RecursionError:
-            wrong.append(_point(count, row, Fault(DEEP, start)))
-        except Fault as fault:
+            wrong.append(_point(count, row, SyntaxFault(DEEP, start)))
+        except SyntaxFault as fault:
             meant = f"; if its value at step t is meant, it is written {name}_t"
             meant = meant if functions[name].arguments == ("t",) else ""
-            wrong.append(_point(count, row, Fault(f"{fault}{meant}", fault.column)))
+            wrong.append(_point(count, row, SyntaxFault(f"{fault}{meant}", fault.column)))
     if wrong:
         _refuse(problems + wrong)
     return equations, declared
@@ -223,7 +225,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
         name = _input(unicodedata.normalize("NFKC", part), states, functions)
         if name is None or name in found:
             what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
-            problems.append(_point(count, row, Fault(what, offset + column)))
+            problems.append(_point(count, row, SyntaxFault(what, offset + column)))
         else:
             found.append(name)
     return tuple(dict.fromkeys((*before, *found)))
@@ -235,7 +237,7 @@ def _input(text: str, states: set[str], functions: Functions) -> str | None:
         return text
     try:
         value = Builder({}, (text,), states, functions).value(text, 0, (0, text))
-    except (Fault, RecursionError):
+    except (SyntaxFault, RecursionError):
         return None
     return value if isinstance(value, str) and not value.isidentifier() else None
 
@@ -271,7 +273,7 @@ def _pairs(
         arrow = None if mark else _ARROW.search(part)
         typed = _left(part[: arrow.start()]) if arrow else ""
         if arrow and is_name(typed) and part[arrow.end() :]:  # what is meant is known, and is not missed elsewhere
-            problems.append(_point(count, row, Fault("the arrow is typed `<-`", offset + column + arrow.start())))
+            problems.append(_point(count, row, SyntaxFault("the arrow is typed `<-`", offset + column + arrow.start())))
             yield typed, part[arrow.end() :].strip(), offset + column + arrow.end()
             seen.add(typed)
             continue
@@ -279,24 +281,24 @@ def _pairs(
             slip = told(left)
             fault = fault or f"expected `{' <- '.join(_SIDES[what])}`" + (f" ({slip.said})" if slip else "")
         if fault:
-            problems.append(_point(count, row, Fault(fault, offset + column)))
+            problems.append(_point(count, row, SyntaxFault(fault, offset + column)))
         else:
             behind = part.partition("<-")[2]
             yield left, right, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
         seen.add(left)
 
 
-def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterator[Sum]:
+def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterator[GatheredSum]:
     """What the cell gathers over all steps; lines that only this needs are added."""
     for name, text, start in _pairs("sum", declared, builder.inputs, problems):
         count, row, *_ = declared["sum"]
         try:
             if name in builder.lines or name in builder.states:
-                raise Fault(f"{name} has a value at each step; give the sum another name", start)
-            yield Sum(name, builder.gathered(text, start, (count, row)))
+                raise SyntaxFault(f"{name} has a value at each step; give the sum another name", start)
+            yield GatheredSum(name, builder.gathered(text, start, (count, row)))
         except RecursionError:
-            problems.append(_point(count, row, Fault(DEEP, start)))
-        except Fault as fault:
+            problems.append(_point(count, row, SyntaxFault(DEEP, start)))
+        except SyntaxFault as fault:
             problems.append(_point(count, row, fault))
 
 
@@ -337,6 +339,6 @@ def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:
         return "h_t" if "h_t" in builder.lines else lines[-1]
     if name not in builder.lines and name not in builder.inputs:
         column = offset + len(rest) - len(rest.lstrip())
-        fault = Fault(f"the output {name} is not a line of the cell{nearest(name, lines)}", column)
+        fault = SyntaxFault(f"the output {name} is not a line of the cell{nearest(name, lines)}", column)
         problems.append(_point(count, row, fault))
     return name

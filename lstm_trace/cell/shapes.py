@@ -317,7 +317,7 @@ def misfit(name: str, shape: tuple[int, ...], needed: tuple[int, ...], symbolic:
 
 
 @dataclass(frozen=True)
-class Sizes:
+class InferredSizes:
     """What inference found: the width of every computed line and state, the shape that each parameter must have."""
 
     widths: dict[str, int]
@@ -331,7 +331,7 @@ def infer(
     widths: Mapping[str, tuple[int, str]],
     bound: str = "",
     advice: str = "",
-) -> Sizes:
+) -> InferredSizes:
     """Infer the width of every line in `computed`.
 
     Lines that are not computed still say which sizes are equal, so that H is one size for an asked gate too.
@@ -386,7 +386,7 @@ def infer(
         raise_all(ShapeError, (pointed(*problem) for problem in problems))
     found = {line: size(line) for line in cell.by_name if line in names} | {state: size(state) for state in cell.states}
     raise_all(ShapeError, contradictions(cell, names, found, shapes, widths))
-    return Sizes(found, shapes)
+    return InferredSizes(found, shapes)
 
 
 def input_width(cell: Cell, weights: Mapping[str, Mapping[str, Array]]) -> int | None:

@@ -20,7 +20,7 @@ from ..errors import ShapeError, raise_all
 from ..trace.trace import Trace
 from ..trace.window import cut
 from .jit.machine import installed, load
-from .jit.runner import Rows, Runner
+from .jit.runner import RowMemory, Runner
 from .jit.schedule import Task
 from .plan.numpy_machine import Machine, Packs, Slab
 from .plan.plan import Plan
@@ -77,10 +77,10 @@ class Storage(Protocol):
     def window(self) -> Window:
         """The steps of them that are stored."""
 
-    def slab(self, scope: str) -> Slab | Rows | None:
+    def slab(self, scope: str) -> Slab | RowMemory | None:
         """The memory of a whole stage, where the run may compute in it."""
 
-    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> bool | None:
+    def take(self, scope: str, block: Slab | RowMemory, first: int, count: int) -> bool | None:
         """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
 
         True where the block (a slab) is not copied yet, but will be when the next one comes.
@@ -90,7 +90,7 @@ class Storage(Protocol):
         """A line of a finished stage, (T, B, width), that another stage reads."""
 
 
-class Block(Protocol):
+class ComputedSteps(Protocol):
     """Steps that are computed."""
 
     def line(self, name: str) -> Array:
@@ -112,7 +112,7 @@ class Window:
             here = self.carried.setdefault(stage.scope, {})
             here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
 
-    def of(self, scope: str, block: Block, first: int, count: int) -> tuple[slice, slice]:
+    def of(self, scope: str, block: ComputedSteps, first: int, count: int) -> tuple[slice, slice]:
         """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
         if self._whole:
             return slice(first, first + count), slice(count)
@@ -145,7 +145,7 @@ class Window:
 class InMemory:
     """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
 
-    def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | Rows]) -> None:
+    def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | RowMemory]) -> None:
         self.slabs, self.lines, self.window = slabs, trace.lines, Window(work)
         self.passed: Lines = {}  # what another stage reads, at every step
         for scope, names in work.passed.items():
@@ -153,11 +153,11 @@ class InMemory:
                 shape = work.steps, work.batch, work.widths[scope][name]
                 self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
 
-    def slab(self, scope: str) -> Slab | Rows | None:
+    def slab(self, scope: str) -> Slab | RowMemory | None:
         """See `Storage`."""
         return self.slabs.get(scope)
 
-    def take(self, scope: str, block: Block, first: int, count: int) -> None:
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
         """See `Storage`."""
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
@@ -183,7 +183,7 @@ class RunMemory:
     """
 
     def __init__(
-        self, work: Work, weights: Weights, slabs: dict[str, Slab | Rows], call: tuple[Any, ...] | None
+        self, work: Work, weights: Weights, slabs: dict[str, Slab | RowMemory], call: tuple[Any, ...] | None
     ) -> None:
         self.work, self.weights, self.slabs, self.call = work, weights, slabs, call
         recorded = work.recorded
@@ -236,9 +236,9 @@ class Pool:
             self.machines.pop(next(iter(self.machines)), None)
         self.machines[(stage.scope, machine.plan, machine.batch)] = machine
 
-    def slabs(self, work: Work, weights: Weights, dtype: Any, compiled: bool) -> dict[str, Slab | Rows]:
+    def slabs(self, work: Work, weights: Weights, dtype: Any, compiled: bool) -> dict[str, Slab | RowMemory]:
         """Memory for every stage of a whole trace."""
-        found: dict[str, Slab | Rows] = {}
+        found: dict[str, Slab | RowMemory] = {}
         for stage in work.stages:
             machine = self.take(stage, work, weights, dtype, compiled)
             found[stage.scope] = machine.slab(work.steps)

@@ -21,7 +21,7 @@ from .work import Weights, Work
 PARTS = ("lines", "layers", "steps")
 
 
-class Record(NamedTuple):
+class RecordChoice(NamedTuple):
     """A choice of lines, by name or as `layer/direction/name`, of layers, and of steps; None is all of them.
 
     steps: begin and end of steps that are next to each other, as in a slice.
@@ -32,10 +32,10 @@ class Record(NamedTuple):
     steps: tuple[int | None, int | None] | None = None
 
 
-EVERYTHING = Record()
+EVERYTHING = RecordChoice()
 
 
-def read_record(record: Any) -> Record:
+def read_record(record: Any) -> RecordChoice:
     """What `record=` means: None, a name, names, or `{"lines": names, "layers": numbers, "steps": a slice}`.
 
     steps: a slice or range of positions in the input, or one of them; negative ones count from the end. Raises
@@ -48,7 +48,7 @@ def read_record(record: Any) -> Record:
     """
     if record is None:
         return EVERYTHING
-    if isinstance(record, Record):
+    if isinstance(record, RecordChoice):
         return record
     parts: Mapping[str, Any] = record if isinstance(record, Mapping) else {"lines": record}
     unknown = (part for part in parts if part not in PARTS)
@@ -60,7 +60,7 @@ def read_record(record: Any) -> Record:
         raise OptionError(f"record: layers are whole numbers; found {record!r}")
     steps = parts.get("steps")
     with within("record"):
-        return Record(lines, layers and tuple(map(int, layers)), None if steps is None else window(steps))
+        return RecordChoice(lines, layers and tuple(map(int, layers)), None if steps is None else window(steps))
 
 
 def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
@@ -70,7 +70,7 @@ def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
 
 
 def recorded(
-    record: Record, stages: Sequence[Stage], asked: Iterable[tuple[str, str]] = ()
+    record: RecordChoice, stages: Sequence[Stage], asked: Iterable[tuple[str, str]] = ()
 ) -> dict[str, tuple[str, ...]]:
     """By scope the lines that are stored, in computing order.
 
@@ -103,7 +103,7 @@ def recorded(
     return found
 
 
-def stored_steps(record: Record, steps: int, asked: Iterable[Address] = ()) -> range | None:
+def stored_steps(record: RecordChoice, steps: int, asked: Iterable[Address] = ()) -> range | None:
     """The steps that are stored of an input of so many; None is all. Raises MissingError where there are none.
 
     asked: what was asked for, which must lie among them.
@@ -131,12 +131,12 @@ class Request(NamedTuple):
     ask: tuple[str, ...]
     given: tuple[tuple[str, str, int], ...]
     initial: tuple[tuple[str, str, int], ...]
-    record: Record = EVERYTHING
+    record: RecordChoice = EVERYTHING
     holds: Lines = ()
     at: tuple[tuple[str, str, int], ...] = ()
 
 
-def requested(fed: RunInputs, ask: tuple[str, ...], record: Record, scopes: Sequence[str]) -> Request:
+def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes: Sequence[str]) -> Request:
     """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
     return Request(
         fed.steps,

@@ -25,7 +25,7 @@ from .work import Lines, Weights, Work
 Premises = Mapping[str, Mapping[str, Array]]
 
 
-class Changes(TypedDict, total=False):
+class PremiseChanges(TypedDict, total=False):
     """Premises that take the place of those of a trace; what is not given, or None, stays as it was.
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
@@ -40,7 +40,7 @@ class Changes(TypedDict, total=False):
     mask: Array | None
 
 
-def rerun(trace: Trace, **changes: Unpack[Changes]) -> Trace:
+def rerun(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     """A new trace of the same stages by the same plan. The given trace is not changed.
 
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
@@ -73,7 +73,7 @@ class Reruns:
     def _pool(self) -> Pool:
         return Pool()
 
-    def lines(self, **changes: Unpack[Changes]) -> Lines:
+    def lines(self, **changes: Unpack[PremiseChanges]) -> Lines:
         """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
         new = _with(self.trace, **changes)
         work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch

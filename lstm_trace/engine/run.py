@@ -17,7 +17,7 @@ from ..errors import OptionError
 from ..trace.derived import with_sums
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
-from .jit.runner import Rows
+from .jit.runner import RowMemory
 from .memory import InMemory, Pool, RunMemory, Storage, check_memory, empty_lines, taken_lines
 from .plan.numpy_machine import Slab
 from .work import Lines, Weights, Work
@@ -31,7 +31,7 @@ Check = Callable[[Trace], None]
 _writers: dict[int, object] = {}
 
 
-class Writing:
+class WriteLock:
     """A run's hold on a trace that was given as `out=`: a second run meanwhile would mix its values with the first's.
 
     Raises OptionError, and never waits: the caller wants two traces, and would get one.
@@ -129,7 +129,7 @@ def _advance(progress: Progress, before: int, total: int, done: int) -> None:
 
 
 @dataclass(frozen=True)
-class Job:
+class RunJob:
     """One run that was checked: what to compute, from which premises, with which weights.
 
     scopes: those of the cells, in the order of the initial states. call: see `Memory`.
@@ -148,7 +148,7 @@ class Job:
         work, dtype = self.work, self.header.dtype
         planned = self.header.plan != "lines"
         compiled = self.header.plan == "compiled"
-        slabs: dict[str, Slab | Rows] = {}
+        slabs: dict[str, Slab | RowMemory] = {}
         reuse = planned and out is not None and out.memory is not None and out.memory.work is work
         reuse = reuse and out is not None and out.header.plan == self.header.plan  # each plan has memory of its own
         if out is None:

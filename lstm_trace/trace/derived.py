@@ -19,7 +19,7 @@ from ..base.arrays import Array
 from ..base.resources import at_most
 from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
-from ..cell.lines import Cell, Line, Sum
+from ..cell.lines import Cell, GatheredSum, Line
 from ..cell.network import scope_and_name
 from ..cell.shapes import infer
 from ..errors import MissingError
@@ -127,7 +127,7 @@ class Gathered(NamedTuple):
     limit: Array
 
 
-def derived_sums(trace: Trace, scope: str, sums: Sequence[Sum]) -> dict[str, Gathered]:
+def derived_sums(trace: Trace, scope: str, sums: Sequence[GatheredSum]) -> dict[str, Gathered]:
     """Sums of a stage from the recorded values; all that they read is recorded (see `held_throughout`).
 
     The limit is that of a sum of so many products, or of so many terms (`base.rounding`); a trace of another arithmetic
@@ -191,7 +191,7 @@ def held_throughout(trace: Trace, scope: str, name: str) -> bool:
     return all(trace.operand(scope, name, end) is not None for end in ends)
 
 
-def gather(sums: Iterable[Sum], values: Values) -> dict[str, Array]:
+def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
     """Each sum over some steps: (width,), or (width of a, width of b) for outer products.
 
     The left sides that meet one right side are stacked, once for all right sides that they meet: one product of (units,
@@ -215,7 +215,7 @@ def gather(sums: Iterable[Sum], values: Values) -> dict[str, Array]:
     return found
 
 
-def gather_in(arithmetic: Arithmetic, sums: Iterable[Sum], values: Values) -> dict[str, Array]:
+def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
     """The same in another arithmetic: a product with each column of the right side, the terms added in their order."""
     found = {}
     for gathered in sums:

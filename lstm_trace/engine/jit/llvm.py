@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Code:
+class LlvmModule:
     """The text of a module: functions, one of which is being written."""
 
     def __init__(self, dtype: np.dtype[Any]) -> None:
@@ -80,7 +80,7 @@ class Code:
 class Vector:
     """Instructions on vectors of `lanes` numbers."""
 
-    def __init__(self, code: Code, lanes: int) -> None:
+    def __init__(self, code: LlvmModule, lanes: int) -> None:
         self.code, self.lanes, self.single = code, lanes, code.size == 4
         self.scalar, self.integer = ("float", "i32") if self.single else ("double", "i64")
         self.type, self.bits_type = f"<{lanes} x {self.scalar}>", f"<{lanes} x {self.integer}>"
@@ -205,7 +205,7 @@ class Parts(NamedTuple):
 
 
 def module_text(
-    code: Code, inputs: Sequence[str], runs: Mapping[str, int], row: int, block: int, reverse: bool, parts: Parts
+    code: LlvmModule, inputs: Sequence[str], runs: Mapping[str, int], row: int, block: int, reverse: bool, parts: Parts
 ) -> str:
     """The text of the module.
 

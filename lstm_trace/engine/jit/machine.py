@@ -36,7 +36,7 @@ LEVEL = 2
 
 
 @dataclass(frozen=True)
-class Target:
+class Cpu:
     """The CPU for which code is made: LLVM's name and features, bytes and number of its vector registers."""
 
     cpu: str
@@ -80,7 +80,7 @@ def _llvm() -> Any:
 
 
 @lru_cache(maxsize=1)
-def host() -> Target:
+def host() -> Cpu:
     """This machine's CPU."""
     llvm = _llvm()
     features = llvm.get_host_cpu_features()
@@ -90,26 +90,26 @@ def host() -> Target:
         vector, registers = 32, 16
     else:
         vector, registers = 16, 16 if "x86" in llvm.get_default_triple() else 32
-    return Target(llvm.get_host_cpu_name(), features.flatten(), vector, registers)
+    return Cpu(llvm.get_host_cpu_name(), features.flatten(), vector, registers)
 
 
-def generic() -> Target:
+def generic() -> Cpu:
     """The least that a CPU of this architecture has: 128-bit vectors, and on x86-64 no fused multiply-add."""
     x86 = "x86" in _llvm().get_default_triple()
-    return Target("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
+    return Cpu("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
 
 
-def narrow(target: Target, vector: int) -> Target:
+def narrow(target: Cpu, vector: int) -> Cpu:
     """The same CPU with vectors of `vector` bytes."""
-    return Target(target.cpu, target.features, vector, 16)
+    return Cpu(target.cpu, target.features, vector, 16)
 
 
-_loaded: dict[tuple[Task, Target], Compiled] = {}
+_loaded: dict[tuple[Task, Cpu], Compiled] = {}
 #: Functions in memory; models keep those that they use.
 MOST_LOADED = 128
 
 
-def load(task: Task, target: Target | None = None) -> Compiled:
+def load(task: Task, target: Cpu | None = None) -> Compiled:
     """The code of a task that is not declined."""
     target = target or host()
     found = _loaded.get((task, target))
@@ -121,7 +121,7 @@ def load(task: Task, target: Target | None = None) -> Compiled:
     return found
 
 
-def _make(task: Task, target: Target) -> Compiled:
+def _make(task: Task, target: Cpu) -> Compiled:
     llvm = _llvm()
     program = make_program(task, target.lanes(task.dtype), target.registers)
     version = ".".join(map(str, llvm.llvm_version_info))
@@ -140,7 +140,7 @@ def _make(task: Task, target: Target) -> Compiled:
     return Compiled(program, call, engine, cached)
 
 
-def _generator(target: Target, jit: bool) -> Any:
+def _generator(target: Cpu, jit: bool) -> Any:
     machine = _llvm().Target.from_default_triple()
     arguments = {} if jit else {"reloc": "pic", "codemodel": "small"}
     return machine.create_target_machine(
@@ -148,7 +148,7 @@ def _generator(target: Target, jit: bool) -> Any:
     )  # fmt: skip
 
 
-def _compile(text: str, target: Target) -> bytes:
+def _compile(text: str, target: Cpu) -> bytes:
     """Text to an object file."""
     llvm, machine = _llvm(), _generator(target, jit=False)
     module = llvm.parse_assembly(text)

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
-from .llvm import AGAIN, Code, Parts, Vector, module_text
+from .llvm import AGAIN, LlvmModule, Parts, Vector, module_text
 from .matmul import Call, Pack, Strides, Tiles, Tiling, shares, tiles_of
 from .schedule import Schedule, Segment, Task, make_schedule
 
@@ -26,7 +26,7 @@ ALIGN = 64
 LONG = 1024
 
 
-class Spot(NamedTuple):
+class Location(NamedTuple):
     """Where a value lies: at `start` numbers after `base`, its rows of the batch `stride` numbers apart.
 
     base: `cur` (this step's row), `prev` (the state's row), `par` (parameters), `run0`… or `in0`….
@@ -52,7 +52,7 @@ class Program:
     row: int = 0
     runs: list[int] = field(default_factory=list)
     whole: list[bool] = field(default_factory=list)
-    spots: dict[str, Spot] = field(default_factory=dict)
+    spots: dict[str, Location] = field(default_factory=dict)
     widths: dict[str, int] = field(default_factory=dict)
     carried: tuple[tuple[str, str], ...] = ()
     packs: list[Pack] = field(default_factory=list)
@@ -71,7 +71,7 @@ class Placement:
     def __init__(self, task: Task, tiling: Tiling) -> None:
         self.task, self.tiling, self.batch = task, tiling, task.batch
         self.part = task.part or task.batch
-        self.code = Code(np.dtype(task.dtype))
+        self.code = LlvmModule(np.dtype(task.dtype))
         self.size = self.code.size
         self.unit = ALIGN // self.size
         self.program = Program(task)
@@ -97,14 +97,14 @@ class Placement:
         total = sum(self.widths[line.name] for line in segment.lines)
         at = start
         for line in segment.lines:
-            self.spots[line.name] = Spot(base, at, total)
+            self.spots[line.name] = Location(base, at, total)
             at += self.widths[line.name]
         return total
 
     def _place(self) -> None:
         vectors = {segment.vector for segment in self.schedule.before}
         for k, (name, width) in enumerate(self.task.inputs):
-            self.spots[name] = Spot(f"in{k}", 0, width)
+            self.spots[name] = Location(f"in{k}", 0, width)
             self.program.whole.append(name in vectors)
         for k, segment in enumerate((*self.schedule.before, *self.schedule.after)):
             self.program.runs.append(self.batch * self._side_by_side(segment, f"run{k}", 0))
@@ -115,17 +115,17 @@ class Placement:
                 continue
             for line in segment.lines:
                 width = self.widths[line.name]
-                self.spots[line.name] = Spot("cur", self._block(self.batch * width), width)
+                self.spots[line.name] = Location("cur", self._block(self.batch * width), width)
         carried = dict(self.schedule.carried)
         for state in self.task.states:
             if state in carried:
                 self.spots[state] = self.spots[carried[state]]._replace(base="prev")
             else:
                 width = self.widths[state]
-                self.spots[state] = Spot("prev", self._block(self.batch * width), width)
+                self.spots[state] = Location("prev", self._block(self.batch * width), width)
         for name, shape in self.task.parameters:
             if len(shape) == 1:
-                self.spots[name] = Spot("par", self._put((name,), shape[0]), 0)
+                self.spots[name] = Location("par", self._put((name,), shape[0]), 0)
 
     def _put(
         self, names: tuple[str, ...], numbers: int,
@@ -143,13 +143,13 @@ class Placement:
         pointer = f"%{spot.base}" + ("" if spot.base == "par" else self.walk)
         return self._begun(pointer, spot.start + ahead, spot.stride, *terms)
 
-    def _block_of(self, spot: Spot) -> str:
+    def _block_of(self, spot: Location) -> str:
         """Where the first step in memory of a block has what `spot.start` counts from."""
         if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
             return "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
         return "%par" if spot.base == "par" else f"%block_{spot.base}"
 
-    def _between_steps(self, spot: Spot) -> int:
+    def _between_steps(self, spot: Location) -> int:
         """Numbers from a value at one step to the same at the next."""
         if spot.base.startswith("run"):
             return self.program.runs[int(spot.base.removeprefix("run"))]
@@ -168,7 +168,7 @@ MOST_BYTES = 512 * 1024
 AFTER_BYTES = 1024 * 1024
 
 
-class Writer(Placement):
+class ProgramWriter(Placement):
     """Writes the program of one task."""
 
     def write(self) -> Program:
@@ -442,7 +442,7 @@ class Writer(Placement):
         self._store(one, total, line.name, b, "0")
 
 
-def _block_steps(writer: Writer) -> int:
+def _block_steps(writer: ProgramWriter) -> int:
     """Steps for which products outside the steps are made at once."""
     bytes_of_row = max(1, sum(writer.program.runs) // writer.batch) * writer.size
     most = max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
@@ -455,4 +455,4 @@ def _block_steps(writer: Writer) -> int:
 
 def make_program(task: Task, lanes: int, registers: int) -> Program:
     """The program of a task that is not declined, for vectors of `lanes` numbers and so many registers."""
-    return Writer(task, Tiling.of(lanes, registers)).write()
+    return ProgramWriter(task, Tiling.of(lanes, registers)).write()

@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 
 @dataclass
-class Chains:
+class NeighbourChains:
     """The neighbours that have been settled so far."""
 
     right: dict[str, str] = field(default_factory=dict)
@@ -120,14 +120,14 @@ class _Pair(NamedTuple):
 
 def fuse(
     lines: Sequence[Line], columns: Mapping[str, Column], parameters: frozenset[str]
-) -> tuple[list[list[Line]], Chains]:
+) -> tuple[list[list[Line]], NeighbourChains]:
     """Groups of lines, each to be computed by one call, in an order in which they can be computed.
 
     lines: in computing order. columns: of every line and state. Lines of different areas are never one group.
     Later lines choose their order first: what they need of their operands decides how those are computed. Lines that
     are equally many steps away from the states find each other before others do.
     """
-    chains = Chains()
+    chains = NeighbourChains()
     groups = Groups()
     kinds: dict[str, tuple[str, ...]] = {}  # of the groups with more than one line, by the name of each of them
     depth: dict[str, int] = {}

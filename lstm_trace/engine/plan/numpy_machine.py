@@ -23,7 +23,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.ops import OPS
 from .kernels import KERNELS, Steps
-from .plan import Call, Operand, Place, Plan
+from .plan import CallOperand, Plan, PlannedCall, Slot
 
 
 class Slab:
@@ -52,7 +52,7 @@ class Slab:
         """Numbers in one step of recorded memory."""
         return batch * (plan.columns["loop"] + plan.columns["before"] + plan.columns["after"])
 
-    def values(self, place: Place, count: int, first: int, last: int) -> Array:
+    def values(self, place: Slot, count: int, first: int, last: int) -> Array:
         """The `count` values from `place` on at the steps from `first` to before `last`: (steps, count, B, width)."""
         batch, width = self.batch, place.width
         shape = last - first, count, batch, width
@@ -66,7 +66,7 @@ class Slab:
             return rows.reshape(shape)
         return self._run(place, count)[:, first:last].transpose(1, 0, 2, 3)
 
-    def _run(self, place: Place, count: int) -> Array:
+    def _run(self, place: Slot, count: int) -> Array:
         """(count, steps, B, width) of values outside the loop."""
         each = self.steps * self.batch
         begin = (self._starts[place.area] - self._starts["before"] + place.start) * each
@@ -89,9 +89,9 @@ class Slab:
             self._run(place, count)[:, at : at + steps] = block._run(place, count)[:, :steps]
 
 
-def _sections(plan: Plan) -> tuple[tuple[Place, int], ...]:
+def _sections(plan: Plan) -> tuple[tuple[Slot, int], ...]:
     """Neighbours of one width among the values outside the loop: the first of them, and how many."""
-    found: list[tuple[Place, int]] = []
+    found: list[tuple[Slot, int]] = []
     for place in sorted({p for p in plan.places.values() if p.area in ("before", "after")}):
         if found and found[-1][0].area == place.area and found[-1][0].width == place.width:
             found[-1] = found[-1][0], found[-1][1] + 1
@@ -168,7 +168,7 @@ class Binder:
         self.slab, self.fed, self.weights, self.packs, self.first, self.last = slab, fed, weights, packs, first, last
         self.places, self.batch = slab.plan.places, slab.batch
 
-    def steps(self, call: Call, bench: Outside) -> Steps:
+    def steps(self, call: PlannedCall, bench: Outside) -> Steps:
         """The calls of numpy that compute `call`."""
         if call.op in _VECTOR and call.operands[_VECTOR[call.op]].kind != "parameter":
             return self._product(call, bench)
@@ -190,7 +190,7 @@ class Binder:
         """(steps, n, B, width)"""
         return self.slab.values(self.places[names[0]], len(names), self.first, self.last)
 
-    def _operand(self, call: Call, operand: Operand) -> Array | None:
+    def _operand(self, call: PlannedCall, operand: CallOperand) -> Array | None:
         """(steps, n or 1, B, width) of values and inputs, (n, B, width) of parameters, None for a number."""
         if operand.kind == "number":
             return None
@@ -202,7 +202,7 @@ class Binder:
             return self.weights[operand.names[0]]
         return self._pack(operand.names, "vectors", operand.width)
 
-    def _product(self, call: Call, bench: Outside) -> Steps:
+    def _product(self, call: PlannedCall, bench: Outside) -> Steps:
         """Products by stacked matrices: of one vector, or each of its own."""
         at = _VECTOR[call.op]
         names, left = call.operands[1 - at].names, at == 0

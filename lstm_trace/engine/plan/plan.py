@@ -23,14 +23,14 @@ from typing import Literal, NamedTuple
 from ...cell.lines import Line, expression
 from ...cell.ops import OPS
 from ...errors import counted
-from .fusion import Chains, Column, fuse
+from .fusion import Column, NeighbourChains, fuse
 
 #: `before`, `loop`, `after`, or `scratch`: hidden sums, which are computed before the loop and never recorded.
 Area = str
 Widths = tuple[tuple[str, int], ...]
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """Where a value lies: from column `start` of its area on, `width` columns (each as wide as the batch).
 
     ahead: it is written one row later than the step it belongs to (a carried line), where the next step finds it.
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     ahead: bool = False
 
 
-class Operand(NamedTuple):
+class CallOperand(NamedTuple):
     """What a call reads at one position: one name for each of its lines, or one for all; or a number."""
 
     kind: Literal["value", "input", "parameter", "number"]
@@ -51,12 +51,12 @@ class Operand(NamedTuple):
     number: float = 0.0
 
 
-class Call(NamedTuple):
+class PlannedCall(NamedTuple):
     """One operation on lines that lie side by side; `constants` as in the lines."""
 
     op: str
     lines: tuple[str, ...]
-    operands: tuple[Operand, ...]
+    operands: tuple[CallOperand, ...]
     constants: tuple[float, ...]
     width: int
 
@@ -69,17 +69,17 @@ class Plan:
     pairs (state, line or hidden copy whose place it shares); a state that is read but never written is not there.
     """
 
-    before: tuple[Call, ...]
-    loop: tuple[Call, ...]
-    after: tuple[Call, ...]
-    places: Mapping[str, Place]
+    before: tuple[PlannedCall, ...]
+    loop: tuple[PlannedCall, ...]
+    after: tuple[PlannedCall, ...]
+    places: Mapping[str, Slot]
     columns: Mapping[Area, int]
     states: tuple[str, ...]
     carried: tuple[tuple[str, str], ...]
     inputs: tuple[str, ...]
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[PlannedCall, ...]:
         """All of them, in the order in which they are made."""
         return (*self.before, *self.loop, *self.after)
 
@@ -117,7 +117,7 @@ def make_plan(
     places, totals = _places([x.name for x in every] + kept, columns, chains)
     calls = [_call(group, columns, dict(inputs), dict(parameters)) for group in groups]
 
-    def of(*areas: Area) -> tuple[Call, ...]:
+    def of(*areas: Area) -> tuple[PlannedCall, ...]:
         return tuple(call for call in calls if area[call.lines[0]] in areas)
 
     names = tuple(name for name, _ in inputs)
@@ -192,8 +192,8 @@ def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) 
 
 
 def _places(
-    names: Iterable[str], columns: Mapping[str, Column], chains: Chains
-) -> tuple[dict[str, Place], dict[Area, int]]:
+    names: Iterable[str], columns: Mapping[str, Column], chains: NeighbourChains
+) -> tuple[dict[str, Slot], dict[Area, int]]:
     """Lay the chains out one after the other, in the order of their first names."""
     totals: dict[Area, int] = {"before": 0, "loop": 0, "after": 0, "scratch": 0}
     own: dict[str, int] = {}
@@ -208,13 +208,13 @@ def _places(
             here = width[member]
             own[member] = totals[here.area]
             totals[here.area] += here.width
-    places = {n: Place(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}
+    places = {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}
     return places, totals
 
 
 def _call(
     group: Sequence[Line], columns: Mapping[str, Column], inputs: Mapping[str, int], parameters: Mapping[str, int]
-) -> Call:
+) -> PlannedCall:
     """The call that computes `group`."""
     first = group[0]
     width = columns[first.name].width
@@ -222,18 +222,18 @@ def _call(
     for position in range(len(first.operands)):
         names = [line.operands[position] for line in group]
         if not isinstance(names[0], str):
-            operands.append(Operand("number", number=names[0]))
+            operands.append(CallOperand("number", number=names[0]))
             continue
         texts = tuple(str(n) for n in names)
         if texts[0] in parameters:
             vector = parameters[texts[0]]
             spread = width if vector and OPS[first.op].width == "same" else vector
-            operands.append(Operand("parameter", texts, spread))
+            operands.append(CallOperand("parameter", texts, spread))
         else:
             shared = texts if len(set(texts)) > 1 else texts[:1]
             kind: Literal["value", "input"] = "value" if texts[0] in columns else "input"
-            operands.append(Operand(kind, shared, columns[texts[0]].width if kind == "value" else inputs[texts[0]]))
-    return Call(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
+            operands.append(CallOperand(kind, shared, columns[texts[0]].width if kind == "value" else inputs[texts[0]]))
+    return PlannedCall(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
 
 
 def describe(plan: Plan, width: int = 80) -> str:

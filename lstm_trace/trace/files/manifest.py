@@ -11,13 +11,13 @@ from ...cell.parse import parse
 from ...errors import FileError, LstmTraceError, raise_all
 from ..consistency import faults
 from ..trace import Header, Trace
-from .schema import CellInfo, Manifest, StageInfo, validate
+from .schema import CellInfo, StageInfo, TraceManifest, validate
 
 _HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic", "count_from")
 _LISTS = ("ask", "imported", "agreement")
 
 
-def manifest(trace: Trace) -> Manifest:
+def manifest(trace: Trace) -> TraceManifest:
     """What the trace says of itself, without the arrays."""
     header = trace.header
     stages = [
@@ -32,7 +32,7 @@ def manifest(trace: Trace) -> Manifest:
     ]
     plain: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
     lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
-    return Manifest(
+    return TraceManifest(
         cell=CellInfo(kind=header.kind, options=dict(header.options)),
         first=trace.first,
         steps=trace.steps,
@@ -51,15 +51,15 @@ def _names(header: Header) -> dict[Any, Any]:
     return {**names, "t": list(map(list, header.step_labels))} if header.step_labels else names
 
 
-def readable(trace: Trace, where: str) -> Manifest:
+def readable(trace: Trace, where: str) -> TraceManifest:
     """The manifest of `trace`, which was read back as it would be from a file. Raises FileError where it cannot be."""
     try:
         said = manifest(trace)
         text = said.model_dump_json()
     except ValueError as error:  # no text, or half of a character
         raise FileError(f"{where}: the trace has a text that cannot be written ({error})") from None
-    again = validate(Manifest, text.encode(), where)
-    other = [name for name in Manifest.model_fields if getattr(again, name) != getattr(said, name)]
+    again = validate(TraceManifest, text.encode(), where)
+    other = [name for name in TraceManifest.model_fields if getattr(again, name) != getattr(said, name)]
     if not other and from_manifest(again, where)[1] != trace.stages:
         other = ["stages"]
     if other:
@@ -67,7 +67,7 @@ def readable(trace: Trace, where: str) -> Manifest:
     return said
 
 
-def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
+def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
     """What a manifest says: the header and the stages of a trace. Raises FileError."""
     try:
         stages = tuple(_stage(info) for info in file.stages)

@@ -27,7 +27,7 @@ from ...cell.network import scope_and_name
 from ...errors import FileError, raise_all, reason, within
 from ..trace import Trace
 from .manifest import assembled, from_manifest, readable
-from .schema import FORMAT, Manifest, validate
+from .schema import FORMAT, TraceManifest, validate
 
 SUFFIX = ".safetensors"
 #: Bytes that a header may have; the format's own limit.
@@ -39,7 +39,7 @@ _NAMES = {kind: name for name, kind in _KINDS.items()}
 Shapes = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
 
 
-class Tensor(NamedTuple):
+class TensorSpan(NamedTuple):
     """Where one tensor lies in a file."""
 
     dtype: np.dtype[Any]
@@ -85,7 +85,7 @@ def premise_tensors(trace: Trace) -> dict[str, Array]:
     return found
 
 
-def layout_of(shapes: Shapes, manifest: Manifest) -> tuple[bytes, dict[str, Tensor]]:
+def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str, TensorSpan]]:
     """The head of a file (length and header), and where each tensor lies, counted from the file's beginning.
 
     Raises FileError for a header that is too long to be read.
@@ -103,7 +103,7 @@ def layout_of(shapes: Shapes, manifest: Manifest) -> tuple[bytes, dict[str, Tens
         raise FileError(f"the header would have {len(content):,} bytes; at most {MOST_HEADER:,} are read")
     head = len(content).to_bytes(8, "little") + content
     places = {
-        name: Tensor(dtype, shape, *(len(head) + n for n in header[name]["data_offsets"]))
+        name: TensorSpan(dtype, shape, *(len(head) + n for n in header[name]["data_offsets"]))
         for name, (dtype, shape) in shapes.items()
     }
     return head, places
@@ -112,7 +112,7 @@ def layout_of(shapes: Shapes, manifest: Manifest) -> tuple[bytes, dict[str, Tens
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_header(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
+def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
     """The manifest of a file and its tensors, checked against the file's size. Raises FileError."""
     try:
         size = os.stat(path).st_size
@@ -134,7 +134,7 @@ def read_header(path: str | Path) -> tuple[Manifest, dict[str, Tensor]]:
         raise FileError(f"{path}: not a trace ({FORMAT} is not in its header); a model is traced with `lstm-trace run`")
     if name != FORMAT:
         raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
-    manifest = validate(Manifest, str(metadata.get("manifest", "")).encode(), str(path))
+    manifest = validate(TraceManifest, str(metadata.get("manifest", "")).encode(), str(path))
     tensors = {name: _tensor(path, name, entry, 8 + length) for name, entry in header.items()}
     _covered(path, tensors, 8 + length, size)
     return manifest, tensors
@@ -148,7 +148,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> Tensor:
+def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> TensorSpan:
     """One entry of the header. Raises FileError."""
     try:
         dtype, shape, offsets = _KINDS[entry["dtype"]], entry["shape"], entry["data_offsets"]
@@ -162,10 +162,10 @@ def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> Tensor:
         raise FileError(f"{path}: {name}: the header's entry cannot be read") from None
     if not fits:
         raise FileError(f"{path}: {name}: its shape {shape} and its place in the file do not agree")
-    return Tensor(dtype, tuple(shape), begin + first, begin + last)
+    return TensorSpan(dtype, tuple(shape), begin + first, begin + last)
 
 
-def _covered(path: str | Path, tensors: Mapping[str, Tensor], begin: int, size: int) -> None:
+def _covered(path: str | Path, tensors: Mapping[str, TensorSpan], begin: int, size: int) -> None:
     """Raise FileError unless the tensors lie one after the other and fill the file."""
     at = begin
     for name, tensor in sorted(tensors.items(), key=lambda item: item[1].first):
@@ -183,7 +183,7 @@ BUFFER = 8 * 1024 * 1024
 LARGE_STEP = 4096
 MOST_VIEWS = 512
 
-Places = Mapping[str, Tensor]
+Places = Mapping[str, TensorSpan]
 
 
 def save_tensors(trace: Trace, path: str | Path) -> None:
@@ -288,7 +288,7 @@ def _reserve(file: FileIO, size: int) -> None:
     file.truncate(size)
 
 
-def write_rows(file: FileIO, place: Tensor, values: Array, first: int) -> None:
+def write_rows(file: FileIO, place: TensorSpan, values: Array, first: int) -> None:
     """Write the rows `values` of a tensor, of which the first is row `first`."""
     if not values.size:
         return

@@ -247,7 +247,7 @@ class CellInfo(_Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Manifest(_Strict):
+class TraceManifest(_Strict):
     """What a trace says of itself: all of a trace file but the arrays."""
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"
@@ -275,7 +275,7 @@ class Manifest(_Strict):
     stages: list[StageInfo]
 
 
-class TraceFile(Manifest):
+class TraceFile(TraceManifest):
     """A trace as JSON."""
 
     parameters: ByScope = Field(default_factory=dict)
