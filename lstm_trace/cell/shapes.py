@@ -100,10 +100,7 @@ def kinds_of(
 
 
 def _pass(
-    cell: Cell,
-    parameters: Mapping[str, tuple[int, ...]],
-    widths: Mapping[str, int],
-    states: Mapping[str, bool | None],
+    cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], states: Mapping[str, bool | None]
 ) -> dict[str, bool | None]:
     kinds: dict[str, bool | None] = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)

@@ -44,10 +44,7 @@ def to_length(value: Any) -> Any:
 
 
 Numbers = Annotated[
-    Any,
-    BeforeValidator(to_array),
-    PlainSerializer(to_list, return_type=Any),
-    WithJsonSchema(_nested(3)),
+    Any, BeforeValidator(to_array), PlainSerializer(to_list, return_type=Any), WithJsonSchema(_nested(3))
 ]
 #: Initial states: layers that differ in width have an array each.
 States = Annotated[
@@ -59,10 +56,7 @@ States = Annotated[
     WithJsonSchema(_nested(3)),
 ]
 Weight = Annotated[
-    Any,
-    BeforeValidator(to_array),
-    PlainSerializer(to_list, return_type=Any),
-    WithJsonSchema(_nested(2)),
+    Any, BeforeValidator(to_array), PlainSerializer(to_list, return_type=Any), WithJsonSchema(_nested(2))
 ]
 _TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
 Mask = Annotated[
@@ -119,9 +113,7 @@ def short(text: str) -> str:
 ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxLength": LONGEST})]
 #: The labels of an axis: of the steps (`t`) a list for each row, where rows differ.
 AxisLabels = Annotated[
-    Any,
-    BeforeValidator(to_labels),
-    WithJsonSchema({"anyOf": [_TEXTS, {"type": "array", "items": _TEXTS}]}),
+    Any, BeforeValidator(to_labels), WithJsonSchema({"anyOf": [_TEXTS, {"type": "array", "items": _TEXTS}]})
 ]
 
 
