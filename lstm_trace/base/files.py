@@ -57,10 +57,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     Raises FileError: not UTF-8, a syntax fault with its line, a duplicate key.
     """
     content = read_bytes(path) if content is None else content
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = _decoded(path, content)
     readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
     suffix = Path(path).suffix.lower()
     check_room(path, suffix, len(content))
@@ -84,12 +81,16 @@ def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
 
     Raises FileError as `read_data` does.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = _decoded(path, content)
     check_room(path, ".json", len(content))
     return _text_only(path, text, _json(path, text, nonfinite))
+
+
+def _decoded(path: str | Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
 
 
 def _text_only(path: str | Path, text: str, data: Any) -> Any:
@@ -166,16 +167,15 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _resolve(tag: str, pattern: str, first: str) -> None:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), [*first] or [""])
-
-
-_resolve("null", r"^(?:null|Null|NULL|~)$", "nN~")
-_resolve("null", r"^$", "")
-_resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
-_resolve("int", r"^[-+]?[0-9]+$", "-+0123456789")
-_resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789")
-_resolve("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+.")
+for _kind, _pattern, _first in (
+    ("null", r"^(?:null|Null|NULL|~)$", "nN~"),
+    ("null", r"^$", ""),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), [*_first] or [""])
 
 
 def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
@@ -192,17 +192,13 @@ def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
     return construct
 
 
-def _float(text: str) -> float:
-    return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))
-
-
 _TAG = "tag:yaml.org,2002:"
 #: What a problem is made of; other tags (timestamps, sets, binary data) are refused with their line.
 _Loader.yaml_constructors = {
     f"{_TAG}null": yaml.SafeLoader.yaml_constructors[f"{_TAG}null"],
     f"{_TAG}bool": _as("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
     f"{_TAG}int": _as("a whole number", int),  # decimal, whatever zeros it begins with
-    f"{_TAG}float": _as("a number", _float),
+    f"{_TAG}float": _as("a number", lambda text: float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))),
     **{f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")},
     None: yaml.SafeLoader.construct_undefined,
 }

@@ -65,11 +65,11 @@ def adjoint(
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
     told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
-    return _written(cell, told, None if widths is None else tuple(widths.items()))
+    return _adjoint(cell, told, None if widths is None else tuple(widths.items()))
 
 
 @lru_cache(maxsize=64)  # it takes 20 ms, as long as a walk of a thousand steps
-def _written(
+def _adjoint(
     cell: Cell, seeds: tuple[tuple[str, tuple[str, ...]], ...], widths: tuple[tuple[str, int], ...] | None
 ) -> Cell:
     return AdjointWriter(cell, dict(seeds), None if widths is None else dict(widths)).written()
@@ -234,10 +234,9 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
         for line in reversed(cell.lines):
             if line.name in found:
                 # a matrix has no rule, and a gradient nevertheless
-                shut = [not rule and not line.product for rule in table.get(line.op, ())] or [False] * len(
-                    line.operands
-                )
-                found |= {o for o, no in zip(line.operands, shut, strict=True) if isinstance(o, str) and not no}
+                rules = table.get(line.op, ("d",) * len(line.operands))
+                pairs = zip(line.operands, rules, strict=True)
+                found |= {o for o, rule in pairs if isinstance(o, str) and (rule or line.product)}
         if len(found) == before:
             return found
 
@@ -326,9 +325,8 @@ def secant_names(cell: Cell) -> Mapping[tuple[Side, str], str]:
     for side, prefix in _PREFIX.items():
         for name in values:
             if (side, name) not in found:
-                stem = prefix + (
-                    name if name.isidentifier() else re.sub(r"\W+", "_", name).strip("_")[:MOST_CHARACTERS]
-                )
+                plain = name if name.isidentifier() else re.sub(r"\W+", "_", name).strip("_")[:MOST_CHARACTERS]
+                stem = prefix + plain
                 new, count = stem, 1
                 while new in taken:
                     new, count = f"{stem}_{count + 1}", count + 1

@@ -240,12 +240,8 @@ class Cell:
     @cached_property
     def parameters(self) -> dict[str, tuple[Line, ...]]:
         """Each parameter (a name that is neither line, input nor state) with the lines that read it."""
-        found: dict[str, list[Line]] = {}
-        for line in self.lines:
-            for name in dict.fromkeys(line.reads):
-                if name not in self.by_name and name not in self.states and name not in self.inputs:
-                    found.setdefault(name, []).append(line)
-        return {name: tuple(lines) for name, lines in found.items()}
+        values = {*self.by_name, *self.states, *self.inputs}
+        return {name: lines for name, lines in self.readers.items() if name not in values}
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:

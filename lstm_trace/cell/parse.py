@@ -31,6 +31,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..errors import CellError, nearest, raise_all
@@ -53,6 +54,17 @@ _Problems = list[tuple[int, str]]  # row number and message
 def _point(number: int, row: str, fault: SyntaxFault) -> tuple[int, str]:
     """The row's number and the message with the equation and a caret under the place."""
     return number, SourcePlace(number, row, fault.column).pointed(str(fault))
+
+
+@contextmanager
+def _noted(problems: _Problems, number: int, row: str, column: int) -> Iterator[None]:
+    """Add a fault that is raised within to the problems; column: where what is too deep for Python's stack begins."""
+    try:
+        yield
+    except RecursionError:
+        problems.append(_point(number, row, SyntaxFault(DEEP, column)))
+    except SyntaxFault as fault:
+        problems.append(_point(number, row, fault))
 
 
 def _refuse(problems: _Problems) -> None:
@@ -101,7 +113,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     builder = Builder(given, inputs, states, functions)
     for count, row, name, right, start in equations:
         column = len(row) - len(row.lstrip())
-        try:
+        with _noted(problems, count, row, start):
             if name in builder.lines:
                 before = f"first in equation {given[name]}" if given[name] > 0 else "the cell has it already"
                 raise SyntaxFault(f"{name} is assigned twice ({before}); choose another name", column)
@@ -116,22 +128,16 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
                 builder.start = column
                 raise builder.on_paper(right, left=row[column:start]) or SyntaxFault("", column)
             builder.assign(name, right, start, (count, row))
-        except RecursionError:
-            problems.append(_point(count, row, SyntaxFault(DEEP, start)))
-        except SyntaxFault as fault:
-            problems.append(_point(count, row, fault))
-            builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is reported once
+        builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is reported once
     targets = []
     for state, target, start in carry:
         count, row, *_ = declared["carry"]
-        try:
+        with _noted(problems, count, row, start):
             value = builder.value(target, start, (count, row))
             if value not in builder.lines and value not in inputs:
                 raise SyntaxFault(f"the carry is open: no equation gives {target} a value", start)
             targets.append((state, str(value)))
             builder.places[state] = SourcePlace(count, row, start)
-        except SyntaxFault as fault:
-            problems.append(_point(count, row, fault))
     sums = list(_sums(declared, builder, problems))
     known = {*builder.lines, *states, *(gathered.name for gathered in sums)}
     gradient = [pair[:2] for pair in _pairs("gradient", declared, inputs, problems, known)]
@@ -292,14 +298,10 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
     """What the cell gathers over all steps; lines that only this needs are added."""
     for name, text, start in _pairs("sum", declared, builder.inputs, problems):
         count, row, *_ = declared["sum"]
-        try:
+        with _noted(problems, count, row, start):
             if name in builder.lines or name in builder.states:
                 raise SyntaxFault(f"{name} has a value at each step; give the sum another name", start)
             yield GatheredSum(name, builder.gathered(text, start, (count, row)))
-        except RecursionError:
-            problems.append(_point(count, row, SyntaxFault(DEEP, start)))
-        except SyntaxFault as fault:
-            problems.append(_point(count, row, fault))
 
 
 def _held(cell: Cell, declared: _Declared) -> Cell:

@@ -263,7 +263,11 @@ def contradictions(
             if not fits or width != found[line.name]:
                 parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
                 fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"
-                yield pointed(fault, cell.places, line.name, _odd(line, wide))
+                several = [
+                    name for name in line.reads if wide[name] != 1 and not line.product
+                ]
+                odd = next((name for name in several if wide[name] != wide[several[0]]), "")
+                yield pointed(fault, cell.places, line.name, odd)
         wide[line.name] = found[line.name]
     for state, target in cell.carry:
         if target in computed and found[target] != found[state]:
@@ -271,12 +275,6 @@ def contradictions(
                 f"line `{target}` has width {found[target]}, and is carried as {state}, which has width {found[state]}"
             )
             yield pointed(fault, cell.places, state)
-
-
-def _odd(line: Line, wide: Mapping[str, int]) -> str:
-    """The first operand of a line that does not fit those before it; none of a product, whose two are as guilty."""
-    found = [name for name in line.reads if wide[name] != 1 and not line.product]
-    return next((name for name in found if wide[name] != wide[found[0]]), "")
 
 
 def symbols_of(cell: Cell, classes: Classes) -> dict[Key, str]:

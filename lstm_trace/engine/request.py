@@ -11,7 +11,7 @@ from ..cell.lines import pointed
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
-from ..trace.address import STATE, Address, is_whole, line_name, positions, read, window
+from ..trace.address import STATE, Address, extents_of, is_whole, line_name, positions, read, window
 from ..trace.holding import Lines, applied
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
@@ -198,7 +198,9 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     with faults.gather():
         _measure(stages, request, ground, widths)
         every = [w for here in widths.values() for w in here.values()]
-        raise_all(ShapeError, misfits(ground.names, request.width, every, _outputs(stages, widths)))
+        readouts = {stage.scope: readout(stage.cell) for stage in stages}
+        ends = {w for scope, here in widths.items() for name, w in here.items() if name in readouts[scope]}
+        raise_all(ShapeError, misfits(ground.names, request.width, every, ends if any(readouts.values()) else None))
     faults.tell()
     raise_all(MissingError, beyond(asked, widths))
     inputs = {
@@ -218,14 +220,6 @@ def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, width
         names = [line.name for line in stage.lines]
         with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
             widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}").widths
-
-
-def _outputs(stages: Sequence[Stage], widths: Mapping[str, Mapping[str, int]]) -> set[int] | None:
-    """The widths of the readout's computed lines; None where no cell has a readout."""
-    found = {stage.scope: readout(stage.cell) for stage in stages}
-    if not any(found.values()):
-        return None
-    return {w for scope, here in widths.items() for name, w in here.items() if name in found[scope]}
 
 
 def _known(
@@ -266,23 +260,18 @@ def wanted(
     steps, batch: how many there are. Raises MissingError for those that do not exist, after all others were found.
     """
     faults = Faults()
-    lines = dict.fromkeys(name for stage in stages for name in (*stage.cell.by_name, *_fed_lines(stage)))
+    lines = {name: None for stage in stages for name in stage.cell.by_name}
+    lines |= {name: None for stage in stages for name, source in stage.sources.items() if source == GIVEN}
     for text in ask:
         with faults.gather(), within("ask"):
             name = line_name(text)
             if name not in lines:
                 raise MissingError(_no_line(name, lines, stages))
-            scopes = [layer_and_direction(scope) for scope in find(stages, name)]
-            extents: dict[str, Sequence[int | str]] = {
-                "layer": list(dict.fromkeys(layer for layer, _ in scopes)),
-                "direction": list(dict.fromkeys(direction for _, direction in scopes)),
-                "t": range(steps),
-                "b": range(batch),
-            }
-            address = read(text, extents, every=True)
-            for layer, direction in scopes:
+            scopes = find(stages, name)
+            address = read(text, extents_of(scopes, range(steps), range(batch)), every=True)
+            for scope, (layer, direction) in zip(scopes, map(layer_and_direction, scopes), strict=True):
                 if address.layer in (None, layer) and address.direction in (None, direction):
-                    found.append((f"{layer}/{direction}", address))
+                    found.append((scope, address))
     faults.tell()
 
 
@@ -294,11 +283,6 @@ def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[st
             at = ",".join(map(str, address.unit))
             there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
             yield f"ask: there is no {address.line}[{at}]; {address.line} has {there}"
-
-
-def _fed_lines(stage: Stage) -> list[str]:
-    """Lines of a stage that are supplied instead of computed."""
-    return [name for name, source in stage.sources.items() if source == GIVEN]
 
 
 def _no_line(name: str, lines: Iterable[str], stages: Sequence[Stage]) -> str:

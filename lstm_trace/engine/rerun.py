@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypedDict, Unpack
 
@@ -59,6 +59,7 @@ class Reruns:
     trace: Trace
     window: range
     record: Mapping[str, Iterable[str]]
+    _pool: Pool = field(default_factory=Pool)
 
     @cached_property
     def _work(self) -> Work:
@@ -68,10 +69,6 @@ class Reruns:
     @cached_property
     def _weights(self) -> Weights:
         return _weights(self.trace)
-
-    @cached_property
-    def _pool(self) -> Pool:
-        return Pool()
 
     def lines(self, **changes: Unpack[PremiseChanges]) -> Lines:
         """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
@@ -107,18 +104,10 @@ def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
     return rerun(replace(trace, header=header), x=trace.x)
 
 
-def _with(
-    trace: Trace,
-    *,
-    x: Array | None = None,
-    initial: Premises | None = None,
-    given: Premises | None = None,
-    parameters: Premises | None = None,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-) -> Trace:
+def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     """The trace with other premises, and its lines as they were. Raises what `rerun` does."""
     dtype = np.dtype(trace.header.dtype)
+    x, lengths, mask = changes.get("x"), changes.get("lengths"), changes.get("mask")
     x = trace.x if x is None else np.array(x, dtype)
     new = replace(
         trace,
@@ -126,9 +115,9 @@ def _with(
         x=x,
         lengths=trace.lengths if lengths is None else np.array(lengths),
         mask=trace.mask if mask is None else np.array(mask),
-        initial=_changed("initial state", trace.initial, initial, dtype),
-        given=_changed("supplied line", trace.given, given, dtype),
-        parameters=_changed("parameter", trace.parameters, parameters, dtype),
+        initial=_changed("initial state", trace.initial, changes.get("initial"), dtype),
+        given=_changed("supplied line", trace.given, changes.get("given"), dtype),
+        parameters=_changed("parameter", trace.parameters, changes.get("parameters"), dtype),
     )
     if x is None:
         values = [(a, 1) for here in new.given.values() for a in here.values()]

@@ -117,15 +117,11 @@ def by_plan(
             first = trace.initial.get(stage.scope, {})
             slab = storage.slab(stage.scope)
             take = None if slab is not None else partial(storage.take, stage.scope)
-            tick = None if progress is None else partial(_advance, progress, done, total)
+            tick = None if progress is None else lambda now, done=done: progress(done + now, total)
             machine = kept.take(stage, work, weights, trace.header.dtype, compiled)
             machine.run(work.steps, inputs, first, slab, take, tick)  # type: ignore[arg-type]  # a slab of its own
             kept.give(stage, machine)
             done += work.steps
-
-
-def _advance(progress: Progress, before: int, total: int, done: int) -> None:
-    progress(before + done, total)
 
 
 @dataclass(frozen=True)

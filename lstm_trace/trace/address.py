@@ -7,7 +7,8 @@ second half has the addresses of a trace: what each part of one may be there, an
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -296,8 +297,7 @@ Key = tuple[Any, ...]
 
 def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
     """See `Trace.extents`."""
-    steps: Sequence[int | str] = trace.span
-    rows: Sequence[int | str] = range(trace.batch)
+    steps, rows = trace.span, range(trace.batch)
     supplied = any(name in here for here in trace.given.values())  # of a part of a trace, what the layer below gave
     if name in ("x", "x_t") and trace.x is not None and not supplied:
         return {"t": steps, "b": rows}
@@ -312,19 +312,20 @@ def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
     }
     for kind, scopes in holders.items():
         if scopes:
-            layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
-            parts: dict[str, Sequence[Any]] = {
-                "layer": list(dict.fromkeys(layers)),
-                "direction": list(dict.fromkeys(directions)),
-            }
-            if kind == "line":
-                parts["t"] = steps
-            if kind in ("line", "initial"):
-                parts["b"] = rows
-            return parts
+            return extents_of(scopes, steps if kind == "line" else None, rows if kind in ("line", "initial") else None)
     held = (trace.lines, trace.parameters, trace.sums)
     known = [name for part in held for here in part.values() for name in here]
     raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
+
+
+def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = None) -> dict[str, Sequence[Any]]:
+    """The values that each part of an address may have: the layers and directions of some scopes, steps and rows.
+
+    t, b: None where the value is the same at all of them.
+    """
+    layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
+    parts = {"layer": [*dict.fromkeys(layers)], "direction": [*dict.fromkeys(directions)], "t": t, "b": b}
+    return {part: values for part, values in parts.items() if values is not None}
 
 
 def locate(trace: Trace, text: str, every: bool = False) -> Address:
@@ -335,12 +336,9 @@ def locate(trace: Trace, text: str, every: bool = False) -> Address:
         return read(text, found, every)
     except MissingError:
         # of padded directions that meet each has a y_t as well: without a direction the one where they meet is meant
-        if MEET not in found.get("direction", ()):
-            raise
-        try:
-            return read(text, {**found, "direction": [MEET]})
-        except MissingError:
-            pass
+        if MEET in found.get("direction", ()):
+            with suppress(MissingError):
+                return read(text, {**found, "direction": [MEET]})
         raise
 
 

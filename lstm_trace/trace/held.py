@@ -192,12 +192,9 @@ def as_hold(trace: Trace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in entries(trace):
         value = entry.value
-        found[entry.address] = str(value) if isinstance(value, Multiple) else to_list(value) if _many(value) else value
+        one = isinstance(value, float | int)
+        found[entry.address] = str(value) if isinstance(value, Multiple) else value if one else to_list(value)
     return found
-
-
-def _many(value: Any) -> bool:
-    return not isinstance(value, float | int)
 
 
 def plain(trace: Trace) -> Trace:

@@ -14,7 +14,7 @@ from ..base.arrays import Array, describe, to_array
 from ..cell.holds import names_of, with_holds
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
-from .address import INITIAL, STATE, line_name, read_several
+from .address import INITIAL, STATE, extents_of, line_name, read_several
 from .trace import Trace
 
 #: What a value may be, for messages.
@@ -331,16 +331,10 @@ def places(
     scopes = [stage.scope for stage in stages if name in _lines(stage)]
     if not scopes:
         raise MissingError(f"{said}: {_no_line(name, stages)}")
-    layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
-    extents: dict[str, Sequence[int | str]] = {
-        "layer": list(dict.fromkeys(layers)),
-        "direction": list(dict.fromkeys(directions)),
-        "t": span,
-        "b": range(batch),
-    }
-    meant = read_several(said, text, extents)
+    meant = read_several(said, text, extents_of(scopes, span, range(batch)))
     found = []
-    for scope, layer, direction in zip(scopes, layers, directions, strict=True):
+    for scope in scopes:
+        layer, direction = layer_and_direction(scope)
         if layer not in meant.layer or direction not in meant.direction:
             continue
         width = widths.get(scope, {}).get(name)

@@ -199,17 +199,17 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
     if chosen.layer is not None or chosen.direction is not None:
         return
     batch = range(trace.batch)[rows]
-    if trace.lengths is not None and chosen.has("lengths") and chosen.unit in (None, 0):
-        values = trace.lengths[rows][None, :, None].astype(trace.header.dtype)
-        yield TracePart(None, None, None, batch, (LineUnits("lengths", "input", range(1)),), (values,))
-    if trace.mask is not None and chosen.has("mask") and chosen.unit in (None, 0):
-        values = trace.mask[window, rows, None].astype(trace.header.dtype)
-        yield TracePart(None, None, trace.span[window], batch, (LineUnits("mask", "input", range(1)),), (values,))
-    if trace.x is not None and (chosen.has("x_t") or chosen.has("x")):
-        units = _units(trace.x.shape[-1], chosen)
-        if units:
-            values = trace.x[window, rows, units.start : units.stop]
-            yield TracePart(None, None, trace.span[window], batch, (LineUnits("x_t", "input", units),), (values,))
+    steps, dtype = trace.span[window], trace.header.dtype
+    kinds = (
+        ("lengths", None, None if trace.lengths is None else trace.lengths[rows][None, :, None].astype(dtype)),
+        ("mask", steps, None if trace.mask is None else trace.mask[window, rows, None].astype(dtype)),
+        ("x_t", steps, None if trace.x is None else trace.x[window, rows]),
+    )
+    for name, at, values in kinds:
+        units = range(0) if values is None else _units(values.shape[-1], chosen)
+        if values is not None and units and (chosen.has(name) or (name == "x_t" and chosen.has("x"))):
+            kept = values[..., units.start : units.stop]
+            yield TracePart(None, None, at, batch, (LineUnits(name, "input", units),), (kept,))
 
 
 def _stage(

@@ -141,11 +141,9 @@ def _make(task: Task, target: Cpu) -> Compiled:
 
 
 def _generator(target: Cpu, jit: bool) -> Any:
+    arguments = {"jit": True} if jit else {"reloc": "pic", "codemodel": "small"}
     machine = _llvm().Target.from_default_triple()
-    arguments = {} if jit else {"reloc": "pic", "codemodel": "small"}
-    return machine.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=LEVEL, jit=jit, **arguments
-    )  # fmt: skip
+    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=LEVEL, **arguments)
 
 
 def _compile(text: str, target: Cpu) -> bytes:
@@ -182,7 +180,8 @@ def cache_directory() -> Path | None:
     try:
         place = Path(chosen) if chosen else _usual()
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return place if _ours(place) else None
+        state = os.lstat(place)
+        return place if stat.S_ISDIR(state.st_mode) and _closed(state) else None
     except (OSError, RuntimeError, ValueError):
         return None
 
@@ -195,12 +194,6 @@ def _usual() -> Path:
         return Path.home() / "Library" / "Caches" / "lstm-trace"
     base = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "lstm-trace"
-
-
-def _ours(place: Path) -> bool:
-    """Whether this user owns the directory and nobody else may write to it."""
-    state = os.lstat(place)
-    return stat.S_ISDIR(state.st_mode) and _closed(state)
 
 
 def _closed(state: os.stat_result) -> bool:

@@ -55,11 +55,7 @@ class RowMemory:
         self._starts = [begin + start for start in self._starts]
         self.address = self.rows.ctypes.data + self._first * self.dtype.itemsize
         self.addresses = [self.runs.ctypes.data + start * self.dtype.itemsize for start in self._starts]
-        self.states = {name: self._row(name) for name in task.states}
-
-    def _row(self, name: str) -> Array:
-        """The (B, width) block of a state at its first row."""
-        return self.state(name, self.steps if self.program.task.reverse else 0)
+        self.states = {name: self.state(name, steps if task.reverse else 0) for name in task.states}
 
     def state(self, name: str, row: int) -> Array:
         """The (B, width) block of a state at a row: 0 is before the first step, `steps` after the last."""
@@ -132,22 +128,13 @@ class Runner:
         tick: Callable[[int], None] | None = None,
     ) -> None:
         """Compute `steps` steps: see `numpy_machine.Machine.run`."""
-        if len(self._threads) == 1:
-            self._run(steps, inputs, initial, slab, take, tick)
+        if self._pool is None and len(self._threads) > 1:
+            try:
+                with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # no thread outlives a run
+                    self.run(steps, inputs, initial, slab, take, tick)
+            finally:
+                self._pool = None
             return
-        with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # none waits longer than a run
-            self._run(steps, inputs, initial, slab, take, tick)
-        self._pool = None
-
-    def _run(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: RowMemory | None,
-        take: Callable[[RowMemory, int, int], bool | None] | None,
-        tick: Callable[[int], None] | None,
-    ) -> None:
         fed = [(inputs[name], width) for name, width in self.task.inputs]
         for array, width in fed:
             _must(array.shape == (steps, self.batch, width), "an input", array.shape)

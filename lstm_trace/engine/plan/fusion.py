@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from operator import or_
+from operator import itemgetter, or_
 from typing import NamedTuple
 
 from ...cell.lines import Line
@@ -142,18 +142,15 @@ def fuse(
             siblings = later.setdefault(key, [])
             pairs = [(a, b) for x in siblings for a, b in ((line, x), (x, line)) if groups.can_follow(a, b)]
             fits = [(a, b, pair) for a, b in pairs if (pair := _pair(a, b, columns, parameters)) is not None]
-            for a, b, pair in sorted(fits, key=lambda fit: (_apart(fit), -chains.settled(fit[2].links))):
+            # products of one vector first, then those that need the fewest new neighbours
+            by = [(bool(a.product) and "each" in pair.kinds, -chains.settled(pair.links)) for a, b, pair in fits]
+            for _, (a, b, pair) in sorted(zip(by, fits, strict=True), key=itemgetter(0)):
                 if any(kinds.get(x.name, pair.kinds) != pair.kinds for x in (a, b)):
                     continue
                 if groups.can_follow(a, b) and chains.join(pair.links):  # some have found others meanwhile
                     kinds.update((x.name, pair.kinds) for x in groups.merge(a, b))
             siblings.append(line)
     return _ordered(lines, {name: group.lines for name, group in groups.of.items()}), chains
-
-
-def _apart(fit: tuple[Line, Line, _Pair]) -> bool:
-    """Whether they are products of different vectors."""
-    return bool(fit[0].product) and "each" in fit[2].kinds
 
 
 def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset[str]) -> _Pair | None:

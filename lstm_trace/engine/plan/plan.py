@@ -15,7 +15,7 @@ plan serves every run of a cell with the same sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -99,7 +99,8 @@ def make_plan(
     widths = dict((*sizes, *inputs))
     known = {line.name for line in lines}
     read = {name for line in lines for name in line.reads}
-    carried, hidden = _carried([(s, x) for s, x in carry if s in read], lines, known | {n for n, _ in inputs})
+    pairs = [(state, line) for state, line in carry if state in read]
+    carried, hidden = shared_memory(pairs, _moving(lines, dict(pairs)), known | {n for n, _ in inputs})
     for copy in hidden:
         widths[copy.name] = widths[str(copy.operands[0])]
     every = (*lines, *hidden)
@@ -121,43 +122,42 @@ def make_plan(
         return tuple(call for call in calls if area[call.lines[0]] in areas)
 
     names = tuple(name for name, _ in inputs)
-    return Plan(of("before", "scratch"), of("loop"), of("after"), places, totals, tuple(kept), tuple(carried), names)
+    return Plan(of("before", "scratch"), of("loop"), of("after"), places, totals, tuple(kept), carried, names)
 
 
-def _carried(
-    carry: Sequence[tuple[str, str]], lines: Sequence[Line], known: set[str]
-) -> tuple[list[tuple[str, str]], list[Line]]:
+def shared_memory(
+    carry: Sequence[tuple[str, str]], inside: Container[str], known: Container[str]
+) -> tuple[tuple[tuple[str, str], ...], tuple[Line, ...]]:
     """Each state with the line whose memory it shares, and hidden copies for those that cannot share it.
 
-    A line serves one state only (their initial values differ), and only a line of the loop.
+    A line serves one state only (their initial values differ), and only a line of the loop. inside: these lines.
+    known: all lines and inputs; in a single step a state may carry what is not there, and nobody reads it.
     """
-    by_name = {line.name: line for line in lines}
-    moving: set[str] = set()  # lines that depend on a state
-    states = {state for state, _ in carry}
+    pairs: dict[str, str] = {}
+    copies: list[Line] = []
+    for state, target in carry:
+        if target in known:
+            if target not in inside or target in pairs.values():
+                copies.append(Line(f"next {state}", "copy", (target,)))
+                target = copies[-1].name
+            pairs[state] = target
+    return tuple(pairs.items()), tuple(copies)
+
+
+def _moving(lines: Sequence[Line], states: Container[str], begin: Iterable[str] = ()) -> set[str]:
+    """The lines that depend on a state, or on those of `begin`."""
+    moving = set(begin)
     for line in lines:
         if any(name in moving or name in states for name in line.reads):
             moving.add(line.name)
-    pairs: list[tuple[str, str]] = []
-    copies: list[Line] = []
-    for state, target in carry:
-        if target not in known:
-            continue  # a single step: nobody reads the next value
-        if target in by_name and target in moving and all(target != line for _, line in pairs):
-            pairs.append((state, target))
-        else:
-            copies.append(Line(f"next {state}", "copy", (target,)))
-            pairs.append((state, copies[-1].name))
-    return pairs, copies
+    return moving
 
 
 def _areas(lines: Sequence[Line], carried: Mapping[str, str], states: set[str]) -> dict[str, Area]:
     """Where each line is computed: before the loop, in it (a carried line needs it), or after it."""
     by_name = {line.name: line for line in lines}
     loop: set[str] = set(carried.values())
-    moving = set(loop)
-    for line in lines:
-        if any(name in moving or name in states for name in line.reads):
-            moving.add(line.name)
+    moving = _moving(lines, states, loop)
     open_names = list(loop)
     while open_names:
         for name in by_name[open_names.pop()].reads:

@@ -26,7 +26,7 @@ from ...base.writing import destination, written
 from ...cell.network import scope_and_name
 from ...errors import FileError, raise_all, reason, within
 from ..trace import Trace
-from .manifest import assembled, from_manifest, readable
+from .manifest import assembled, read_trace, readable
 from .schema import FORMAT, TraceManifest, validate
 
 SUFFIX = ".safetensors"
@@ -227,7 +227,6 @@ def load_mapped(path: str | Path) -> Trace:
         elif part is not None:
             parts[part].setdefault(scope, {})[line] = array(name)
     raise_all(FileError, problems)
-    header, stages = from_manifest(manifest, str(path))
     x = array("inputs/x") if "inputs/x" in tensors else None
     lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None
     mask = None
@@ -236,22 +235,8 @@ def load_mapped(path: str | Path) -> Trace:
             mask = to_truths(array("inputs/mask"))
         except ValueError as error:
             raise FileError(f"{path}: inputs/mask: {error}") from None
-    trace = Trace(
-        header,
-        stages,
-        manifest.steps,
-        manifest.batch,
-        x,
-        lengths,
-        parts["parameters"],
-        parts["initial"],
-        parts["inputs/given"],
-        parts["lines"],
-        manifest.first,
-        mask,
-        parts["sums"],
-    )
-    return assembled(trace, str(path))
+    given = parts.pop("inputs/given")
+    return read_trace(manifest, str(path), x=x, lengths=lengths, mask=mask, given=given, **parts)
 
 
 @contextmanager

@@ -43,21 +43,15 @@ def to_length(value: Any) -> Any:
     return value
 
 
-Numbers = Annotated[
-    Any, BeforeValidator(to_array), PlainSerializer(to_list, return_type=Any), WithJsonSchema(_nested(3))
-]
+def _listed(states: Any) -> Any:
+    return [to_list(a) for a in states] if isinstance(states, list) else to_list(states)
+
+
+_WRITTEN = PlainSerializer(_listed, return_type=Any)
+Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
 #: Initial states: layers that differ in width have an array each.
-States = Annotated[
-    Any,
-    BeforeValidator(to_arrays),
-    PlainSerializer(
-        lambda states: [to_list(a) for a in states] if isinstance(states, list) else to_list(states), return_type=Any
-    ),
-    WithJsonSchema(_nested(3)),
-]
-Weight = Annotated[
-    Any, BeforeValidator(to_array), PlainSerializer(to_list, return_type=Any), WithJsonSchema(_nested(2))
-]
+States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(3))]
+Weight = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(2))]
 _TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
 Mask = Annotated[
     Any,
@@ -297,13 +291,9 @@ def validate(model: type[M], data: Any, where: str) -> M:
 _EXPECTED = {
     "string_type": "text",
     "list_type": "a list, as in [a, b]",
-    "dict_type": "a mapping, as in {name: value}",
-    "model_type": "a mapping, as in {name: value}",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
+    **dict.fromkeys(("dict_type", "model_type"), "a mapping, as in {name: value}"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
 }
 
 

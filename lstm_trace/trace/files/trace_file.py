@@ -22,7 +22,7 @@ from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
 from ..trace import Trace
-from .manifest import assembled, from_manifest, manifest, readable
+from .manifest import assembled, manifest, read_trace, readable
 from .safetensors import holds_trace, is_tensors, load_mapped, save_tensors
 from .schema import FORMAT, TraceFile, validate
 
@@ -152,7 +152,6 @@ def check_format(path: str | Path, content: bytes) -> None:
 
 def from_file(file: TraceFile, where: str) -> Trace:
     """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
-    header, stages = from_manifest(file, where)
 
     def held(array: Array, name: str) -> Array:
         try:
@@ -168,19 +167,13 @@ def from_file(file: TraceFile, where: str) -> Trace:
         for scope, array in values.items():
             initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
 
-    trace = Trace(
-        header,
-        stages,
-        file.steps,
-        file.batch,
-        None if file.inputs.x is None else held(file.inputs.x, "x"),
-        None if file.inputs.lengths is None else np.array(file.inputs.lengths),
-        all_held(file.parameters),
-        initial,
-        all_held(file.inputs.given),
-        all_held(file.lines),
-        file.first,
-        file.inputs.mask,
-        all_held(file.sums),
+    return read_trace(
+        file,
+        where,
+        x=None if file.inputs.x is None else held(file.inputs.x, "x"),
+        lengths=None if file.inputs.lengths is None else np.array(file.inputs.lengths),
+        mask=file.inputs.mask,
+        initial=initial,
+        given=all_held(file.inputs.given),
+        **{part: all_held(getattr(file, part)) for part in ("parameters", "lines", "sums")},
     )
-    return assembled(trace, where)
