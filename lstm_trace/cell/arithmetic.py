@@ -187,6 +187,11 @@ def _mean(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
     return a.rounded(_units(a, o, c) / (Decimal(count) if a.exact else count))
 
 
+def _picked(op: str) -> Rule:
+    """Operations that give back one of their operands: there is nothing to round."""
+    return lambda _, o, c: OPS[op].array(o, c)
+
+
 def _function(op: str) -> Rule:
     """A function, computed in full and rounded once."""
 
@@ -243,7 +248,6 @@ RULES: dict[str, Rule] = {
     "greater": lambda a, o, _: a.rounded(a.read(o[0] > o[1])),
     "sum": _units,
     "mean": _mean,
-    # these give back one of their operands: there is nothing to round
-    **{op: lambda _, o, c, op=op: OPS[op].array(o, c) for op in ("copy", "where", "maximum", "max", "concat", "slice")},
+    **{op: _picked(op) for op in ("copy", "where", "maximum", "max", "concat", "slice")},
     **{op: _function(op) for op in FULL},
 }

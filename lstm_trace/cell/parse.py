@@ -38,8 +38,7 @@ from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
 from .expressions import DEEP, Builder, SyntaxFault
-from .holds import HOLDS, with_holds
-from .lines import Cell, GatheredSum, Line, SourcePlace
+from .lines import HOLDS, Cell, GatheredSum, Line, SourcePlace, with_holds
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
 

@@ -263,9 +263,7 @@ def contradictions(
             if not fits or width != found[line.name]:
                 parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
                 fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"
-                several = [
-                    name for name in line.reads if wide[name] != 1 and not line.product
-                ]
+                several = [name for name in line.reads if wide[name] != 1 and not line.product]
                 odd = next((name for name in several if wide[name] != wide[several[0]]), "")
                 yield pointed(fault, cell.places, line.name, odd)
         wide[line.name] = found[line.name]

@@ -17,8 +17,7 @@ import numpy as np
 from ..backpropagation.combination import is_sum
 from ..backpropagation.target import names_several
 from ..base.arrays import Array
-from ..cell.holds import names_of
-from ..cell.lines import Operand
+from ..cell.lines import Operand, names_of
 from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address

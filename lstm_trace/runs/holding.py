@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import describe
-from ..cell.holds import names_of
+from ..cell.lines import names_of
 from ..cell.network import Stage
 from ..errors import OptionError
 from ..trace.held import HeldBlock, entries, status

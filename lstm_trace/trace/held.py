@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, runs, to_list
-from ..cell.holds import names_of
-from ..cell.lines import expression
+from ..cell.lines import expression, names_of
 from ..cell.network import GIVEN, Stage, scope_and_name
 from ..cell.ops import OPS
 from .address import ranged

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, describe, to_array
-from ..cell.holds import names_of, with_holds
+from ..cell.lines import names_of, with_holds
 from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from .address import INITIAL, STATE, extents_of, line_name, read_several

@@ -15,7 +15,7 @@ import numpy as np
 from ...backpropagation.gradients import forward, walked
 from ...backpropagation.target import Part, Target, Weightings, target
 from ...base.arrays import Array, describe
-from ...cell.holds import names_of
+from ...cell.lines import names_of
 from ...cell.network import Stage, restrict
 from ...engine import plan_choice
 from ...errors import Faults, MissingError, OptionError, TooLargeError, counted
