@@ -39,7 +39,7 @@ from lstm_trace import corpus
 from lstm_trace.corpus.computing import Way, states
 from lstm_trace.corpus.inputs import opened
 from lstm_trace.corpus.rows import cut
-from lstm_trace.engine.recording import Record
+from lstm_trace.engine.request import RecordChoice
 
 INPUTS, UNITS, LINES = 64, 128, ("c_t", "h_t")
 #: Steps that are held in memory for (a) and (b).
@@ -83,7 +83,7 @@ def measure(way: str, folder: Path) -> dict[str, Any]:
                 model.run(part.x[first:stop], record=LINES, plan="compiled")
     elif way == "b":
         for part in rows:
-            states(model, part, Way("compiled", 64, Record(LINES)))
+            states(model, part, Way("compiled", 64, RecordChoice(LINES)))
     else:
         out = folder / f"states-{way}"
         spans = corpus.run(model, folder / "x.parquet", out, record=LINES, workers=2 * (way == "d"), fresh=True).spans

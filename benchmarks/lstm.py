@@ -114,7 +114,7 @@ def case(units: int, inputs: int, rows: int, steps: int, dtype: str) -> tuple[An
 
 def fits(units: int, rows: int, steps: int, dtype: str, traces: int) -> bool:
     """Whether so many traces fit into the memory that is free, with room to spare."""
-    from lstm_trace.base.free_memory import available
+    from lstm_trace.base.resources import available
 
     size = LINES * units * rows * steps * np.dtype(dtype).itemsize
     return traces * size * 1.2 < (available() or 0)

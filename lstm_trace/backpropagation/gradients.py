@@ -12,7 +12,7 @@ from ..base.arrays import Array, describe
 from ..cell.network import find, forward_stages, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.argument_types import checked
-from ..trace.operands import one_row, sizes
+from ..trace.derived import one_row, sizes
 from ..trace.trace import Trace
 from .mapping import by_address
 from .run import Visit, extended

@@ -14,12 +14,11 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
-from ..engine import cost
+from ..engine import plan_choice
 from ..engine.rerun import run_seconds
 from ..errors import MissingError, TooLargeError
 from ..trace.address import Address, line_name
-from ..trace.operands import one_row, sizes
-from ..trace.sums import Values
+from ..trace.derived import Values, one_row, sizes
 from ..trace.trace import Trace
 from ..trace.window import rows
 from .gradients import forward, walked, weighting
@@ -118,13 +117,13 @@ def _identity(trace: Trace, of: Address) -> Iterator[Weightings]:
     """The units of a vector one by one, as rows of a batch, some at once. Raises TooLargeError."""
     widths = sizes(trace)
     width = widths[of.scope][of.line]
-    if 2 * width * run_seconds(trace) > cost.MOST_SECONDS:  # a way back takes up to twice as long as a run
+    if 2 * width * run_seconds(trace) > plan_choice.MOST_SECONDS:  # a way back takes up to twice as long as a run
         raise TooLargeError(
             f"the Jacobian of {of} is {width} gradients over {trace.steps} steps, which takes too long: "
             f"name one of its units, {of}[0] for example"
         )
     values = trace.steps * sum(sum(here.values()) for here in widths.values())
-    size = cost.at_once(values * np.dtype(trace.header.dtype).itemsize)
+    size = plan_choice.at_once(values * np.dtype(trace.header.dtype).itemsize)
     for first in range(0, width, size):
         units = range(first, min(first + size, width))
         whole = np.zeros((trace.steps, len(units), width))

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.adjoint import secant_names
 from ..cell.network import GIVEN, VALID, X, forward_stages
-from ..cell.secant import names
 from ..trace.address import INITIAL
 from ..trace.trace import Trace
 
@@ -49,7 +49,7 @@ def in_baseline(trace: Trace, premise: Premise) -> Array | None:
         if not back.is_adjoint or premise.scope not in ("", back.owner):
             continue
         stage = trace.stage(back.owner)
-        called = names(stage.active)
+        called = secant_names(stage.active)
         if premise.kind == "parameter":
             kept = trace.parameters[stage.scope]
             return kept.get(called.get(("base", premise.name), ""), kept[premise.name])

@@ -12,14 +12,12 @@ from ..base.arrays import Array
 from ..cell.arithmetic import find
 from ..cell.network import Stage, scope_and_name
 from ..engine.jit.machine import installed
+from ..engine.memory import ComputedSteps, InMemory, Pool, check_memory, empty_lines
 from ..engine.plan_choice import CHOICES, choose
-from ..engine.reuse import Pool
 from ..engine.run import by_definition, by_plan
-from ..engine.storing import Block, InMemory, check_memory, empty_lines
 from ..engine.work import Work
 from ..errors import MissingError, raise_all
-from ..trace.operands import one_thread, sizes
-from ..trace.sums import Values, add, gather, gather_in, term
+from ..trace.derived import Values, add, gather, gather_in, one_thread, sizes, term
 from ..trace.trace import Trace
 
 #: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
@@ -115,7 +113,7 @@ def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
     return found
 
 
-def _flush(stage: Stage, block: Block, count: int) -> None:
+def _flush(stage: Stage, block: ComputedSteps, count: int) -> None:
     """What the block hands to the next one is 0 where it is below the normal range.
 
     A gradient that vanishes would stay there for all steps that are left (0.9 times the smallest number is rounded to
@@ -135,7 +133,7 @@ class _Gathering(InMemory):
         self.sums: dict[str, dict[str, Array]] = {}
         self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
-    def take(self, scope: str, block: Block, first: int, count: int) -> None:
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
         """See `Storage`."""
         stage = self.trace.stage(scope)
         _flush(stage, block, count)

@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..cell.network import Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import is_several, line_name, ranged, read_several
-from ..trace.operands import sizes, total
+from ..trace.derived import sizes, total
 from ..trace.trace import Trace
 from .combination import Term, is_sum, terms
 

@@ -1,24 +1,20 @@
-"""Text files in and out: YAML, JSON and TOML as plain data, and writing that leaves nothing half-written."""
+"""Text files as plain data: YAML, JSON and TOML, and how much memory a text may ask for before it is parsed."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import yaml
 
-from ..errors import FileError
-from .leftovers import part
-from .os_errors import reason
-from .text.text_limits import check_room, check_toml
+from ..errors import FileError, reason
+from .resources import amount, available
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
 MAX_TEXT = 1 << 30
@@ -61,10 +57,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     Raises FileError: not UTF-8, a syntax fault with its line, a duplicate key.
     """
     content = read_bytes(path) if content is None else content
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = _decoded(path, content)
     readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
     suffix = Path(path).suffix.lower()
     check_room(path, suffix, len(content))
@@ -88,12 +81,16 @@ def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
 
     Raises FileError as `read_data` does.
     """
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = _decoded(path, content)
     check_room(path, ".json", len(content))
     return _text_only(path, text, _json(path, text, nonfinite))
+
+
+def _decoded(path: str | Path, content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
 
 
 def _text_only(path: str | Path, text: str, data: Any) -> Any:
@@ -170,16 +167,15 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _resolve(tag: str, pattern: str, first: str) -> None:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), [*first] or [""])
-
-
-_resolve("null", r"^(?:null|Null|NULL|~)$", "nN~")
-_resolve("null", r"^$", "")
-_resolve("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF")
-_resolve("int", r"^[-+]?[0-9]+$", "-+0123456789")
-_resolve("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789")
-_resolve("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+.")
+for _kind, _pattern, _first in (
+    ("null", r"^(?:null|Null|NULL|~)$", "nN~"),
+    ("null", r"^$", ""),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", "tTfF"),
+    ("int", r"^[-+]?[0-9]+$", "-+0123456789"),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
+    ("float", r"^(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$", "-+."),
+):
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_kind}", re.compile(_pattern), [*_first] or [""])
 
 
 def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
@@ -196,17 +192,13 @@ def _as(kind: str, read: Callable[[str], Any]) -> Callable[[Any, Any], Any]:
     return construct
 
 
-def _float(text: str) -> float:
-    return float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))
-
-
 _TAG = "tag:yaml.org,2002:"
 #: What a problem is made of; other tags (timestamps, sets, binary data) are refused with their line.
 _Loader.yaml_constructors = {
     f"{_TAG}null": yaml.SafeLoader.yaml_constructors[f"{_TAG}null"],
     f"{_TAG}bool": _as("true or false", lambda text: {"true": True, "false": False}[text.lower()]),
     f"{_TAG}int": _as("a whole number", int),  # decimal, whatever zeros it begins with
-    f"{_TAG}float": _as("a number", _float),
+    f"{_TAG}float": _as("a number", lambda text: float(re.sub(r"^([-+]?)\.(inf|nan)$", r"\1\2", text, flags=re.I))),
     **{f"{_TAG}{kind}": yaml.SafeLoader.yaml_constructors[f"{_TAG}{kind}"] for kind in ("str", "seq", "map")},
     None: yaml.SafeLoader.construct_undefined,
 }
@@ -231,93 +223,30 @@ def _yaml(path: str | Path, text: str) -> Any:
         raise FileError(f"{path}: nested too deeply") from None
 
 
-def format_of(path: str | Path, formats: Mapping[str, str], what: str, otherwise: str, more: str = "") -> str:
-    """The format in which a file is written: that of its suffix.
+#: Parts of a TOML key. Python's parser keeps every beginning of a key: 20,000 parts take 1.6 GB.
+MOST_PARTS = 32
+#: Bytes of memory for a byte of text, at most, as measured: of nested and of short values.
+EXPANSION = {".yaml": 350, ".yml": 350, ".toml": 160, ".json": 30}
+#: Texts up to this size are harmless whatever is in them.
+SMALL = 1 << 18
 
-    formats: suffix to format. what: what is written, in the plural, for the message. otherwise: the format for standard
-    output ('-'), and for a device or pipe, which has no suffix. more: how else to say the format, to end the message.
-
-    Raises FileError for a suffix that is not among `formats`, with the list.
-    """
-    if str(path) == "-" or is_device(path):
-        return otherwise
-    suffix = Path(path).suffix.lower()
-    if suffix not in formats:
-        found = f"not {suffix}" if suffix else "and this name has no suffix"
-        raise FileError(f"{path}: {what} are written as {', '.join(formats)}, {found}{more}")
-    return formats[suffix]
+_PART = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*+{_PART}){{{MOST_PARTS},}}+")
 
 
-def is_device(path: str | Path) -> bool:
-    """Whether something stands there that takes text and is no file: a device, a pipe."""
-    there = Path(path)
-    return there.exists() and not there.is_file() and not there.is_dir()
+def check_room(path: str | Path, suffix: str, size: int) -> None:
+    """Raise FileError where the data of a text of `size` bytes may not fit into the memory that is free."""
+    free, needed = available(), size * EXPANSION.get(suffix, EXPANSION[".yaml"])
+    if size > SMALL and free is not None and needed > free:
+        raise FileError(
+            f"{path}: a text of {amount(size)} may need {amount(needed)} of memory, and {amount(free)} are free; "
+            "give large arrays as .npy, .npz or .safetensors"
+        )
 
 
-def destination(path: str | Path) -> Path:
-    """The file that is written under a name: what a link leads to. Raises FileError for a link to itself."""
-    target = Path(os.path.realpath(path))
-    if target.is_symlink():
-        raise FileError(f"{path}: a link that leads to itself; write to another file")
-    return target
-
-
-@contextmanager
-def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterator[IO[Any]]:
-    """A file to write that appears under its name only when it is whole; '-' is standard output.
-
-    durable: what is there stays there when the machine fails. Without it a renamed file may come back empty, since
-    many file systems write the name before the content.
-    What killed writers of the same file have left beside it is removed (see `leftovers`).
-    Raises FileError where the folder cannot be written, or a device takes no more.
-    """
-    if str(path) == "-":
-        if "b" in mode:
-            yield sys.stdout.buffer
-        else:
-            if isinstance(sys.stdout, io.TextIOWrapper):  # the files are UTF-8, whatever the terminal is
-                sys.stdout.reconfigure(encoding="utf-8")
-            yield sys.stdout
-        return
-    if is_device(path):  # it is not replaced
-        try:
-            with open(path, mode, encoding=None if "b" in mode else "utf-8") as file:
-                yield file
-        except BrokenPipeError:  # its reader has seen enough
-            raise
-        except OSError as error:
-            if error.errno is None or (error.filename and str(error.filename) != str(path)):  # it is not of this file
-                raise
-            raise FileError(f"{path}: {reason(error)}") from None
-        return
-    target = destination(path)  # a link stays, what it leads to is written
-    try:
-        encoding, newline = (None, None) if "b" in mode else ("utf-8", "")
-        with part(target) as (handle, name):
-            # a temporary file is private to its owner; the finished one gets the mode that open() would have given
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(name, 0o666 & ~umask)
-            with os.fdopen(handle, mode, encoding=encoding, newline=newline) as file:
-                yield file
-                if durable:
-                    file.flush()
-                    os.fsync(file.fileno())
-            os.replace(name, target)
-            if durable:
-                _sync_folder(target.parent)
-    except OSError as error:
-        elsewhere = error.filename and Path(error.filename).parent != target.parent
-        if error.errno is None or elsewhere:  # it is not of this file
-            raise
-        raise FileError(f"{path}: {reason(error)}") from None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Wait until the names in a folder are on the disk, where the system can say so (Windows cannot open a folder)."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def check_toml(path: str | Path, text: str) -> None:
+    """Raise FileError for a key of too many parts, with its line."""
+    # words with dots between them may stand in a text as well; after a key comes = or ]
+    for found in (f for f in _LONG_KEY.finditer(text) if text[f.end() : f.end() + 1] in ("=", "]")):
+        line = text.count("\n", 0, found.start()) + 1
+        raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")

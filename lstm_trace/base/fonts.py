@@ -103,6 +103,8 @@ def check(text: str, what: str, instead: str) -> None:
 
 def _without_font(letters: Iterable[str], named: Iterable[str]) -> list[str]:
     """The letters that Typst prints as the box for what has no glyph: they are of the size of that box."""
+    import json
+
     import typst
 
     letters = [*letters, _NONE]
@@ -112,15 +114,8 @@ def _without_font(letters: Iterable[str], named: Iterable[str]) -> list[str]:
         f'#set page(width: auto)\n#set text(font: ({fonts},), top-edge: "bounds", bottom-edge: "bounds")\n'
         f"#context [#metadata(({listed},).map(c => measure(text(c))).map(m => (m.width.pt(), m.height.pt()))) <sizes>]"
     )
-    found = typst.query(source.encode(), "<sizes>", field="value", one=True)
-    sizes = _parsed(found)
+    sizes = json.loads(typst.query(source.encode(), "<sizes>", field="value", one=True))
     return [letter for letter, size in zip(letters[:-1], sizes[:-1], strict=True) if size == sizes[-1]]
-
-
-def _parsed(found: str) -> list[list[float]]:
-    import json
-
-    return [list(map(float, size)) for size in json.loads(found)]
 
 
 @cache

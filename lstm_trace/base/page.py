@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Iterable
 from importlib.resources import files
 
-from .text.markup import escape
+from .display import escape
 
 
 def whole(

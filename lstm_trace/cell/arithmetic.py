@@ -177,18 +177,6 @@ def products(a: Arithmetic, matrix: Array, vector: Array) -> list[Array]:
     return [a.rounded(term) for term in terms] if a.products else terms
 
 
-def _matvec(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
-    return _total(a, products(a, o[0], o[1]))
-
-
-def _vecmat(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
-    return _total(a, products(a, o[1].T, o[0]))
-
-
-def _add(a: Arithmetic, o: Sequence[Array], signs: Sequence[float]) -> Array:
-    return _total(a, [term if sign > 0 else -term for term, sign in zip(o, signs, strict=True)])
-
-
 def _units(a: Arithmetic, o: Sequence[Array], _: Sequence[float]) -> Array:
     values = np.atleast_1d(o[0])
     return _total(a, [values[..., k, None] for k in range(values.shape[-1])])
@@ -201,7 +189,7 @@ def _mean(a: Arithmetic, o: Sequence[Array], c: Sequence[float]) -> Array:
 
 def _picked(op: str) -> Rule:
     """Operations that give back one of their operands: there is nothing to round."""
-    return lambda a, o, c: OPS[op].array(o, c)
+    return lambda _, o, c: OPS[op].array(o, c)
 
 
 def _function(op: str) -> Rule:
@@ -232,40 +220,28 @@ def _odd(value: Decimal) -> float:
     return math.nextafter(near, math.inf if value > Decimal(near) else -math.inf)
 
 
-def _sigmoid(x: Decimal) -> Decimal:
-    return 1 / (1 + (-x).exp())
-
-
-def _tanh(x: Decimal) -> Decimal:
-    return 1 - 2 / (1 + (2 * x).exp())
-
-
-def _softplus(x: Decimal) -> Decimal:
-    return max(x, Decimal(0)) + (1 + (-abs(x)).exp()).ln()
-
-
 def _pool(x: Decimal, low: Decimal, high: Decimal) -> Decimal:
     return x if x.is_nan() else min(max(x, low), high)
 
 
 #: Function of one operand to its value, with the digits of the context.
 FULL: dict[str, Callable[..., Decimal]] = {
-    "sigmoid": _sigmoid,
-    "tanh": _tanh,
+    "sigmoid": lambda x: 1 / (1 + (-x).exp()),
+    "tanh": lambda x: 1 - 2 / (1 + (2 * x).exp()),
     "exp": lambda x: x.exp(),
     "log": lambda x: x.ln(),
     "sqrt": lambda x: x.sqrt(),
     "relu": lambda x: _pool(x, Decimal(0), Decimal("inf")),
     "elu": lambda x, alpha: alpha * (x.exp() - 1) if x < 0 else x,
-    "softplus": _softplus,
+    "softplus": lambda x: max(x, Decimal(0)) + (1 + (-abs(x)).exp()).ln(),
     "clip": _pool,
 }
 
 #: Operation to how it is computed, from numbers of the arithmetic's kind to numbers that it can hold.
 RULES: dict[str, Rule] = {
-    "matvec": _matvec,
-    "vecmat": _vecmat,
-    "add": _add,
+    "matvec": lambda a, o, _: _total(a, products(a, o[0], o[1])),
+    "vecmat": lambda a, o, _: _total(a, products(a, o[1].T, o[0])),
+    "add": lambda a, o, c: _total(a, [term if sign > 0 else -term for term, sign in zip(o, c, strict=True)]),
     "mul": lambda a, o, _: a.rounded(o[0] * o[1]),
     "div": lambda a, o, _: a.rounded(o[0] / o[1]),
     "neg": lambda a, o, _: a.rounded(-o[0]),

@@ -1,18 +1,90 @@
-"""One expression to lines: parsed with a whitelist, never evaluated. See `parse` for the grammar."""
+"""One expression to lines: parsed with a whitelist, never evaluated. See `parse` for the grammar.
+
+Python's own parser makes the tree; what of its grammar is not ours is refused, with a caret under the place.
+"""
 
 from __future__ import annotations
 
 import ast
 import re
 import sys
+import warnings
 from collections.abc import Iterator, Sequence
 
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
-from .lines import Function, Line, Operand, expression
+from .lines import Function, Line, Operand, SourcePlace, expression
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS, OPS
-from .syntax import DEEP, FOREIGN, GRAMMAR, UNREADABLE, Fault, Place, Unreadable, operator_offset, signed, syntax
+
+GRAMMAR = "names, numbers, + - * / @ > <, z[2:5], functions"
+#: How the parts of Python's grammar that are not in ours are written.
+FOREIGN = {
+    "Pow": "**", "Mod": "%", "FloorDiv": "//", "BitAnd": "&", "BitOr": "|", "BitXor": "^", "LShift": "<<",
+    "RShift": ">>", "Invert": "~", "Not": "not", "And": "and", "Or": "or",
+    "IfExp": "if … else", "Attribute": "a dot between names", "Lambda": "lambda",
+    "Tuple": "a comma here", "List": "a list", "Dict": "a mapping", "Set": "a set", "JoinedStr": "text",
+}  # fmt: skip
+DEEP = "the expression is nested too deeply, or holds a character that cannot be read; split it"
+#: Levels of Python's own tree, which has one for each term of a sum. Fewer than its stack has room for: what is read
+#: once is read again, wherever that is.
+MAX_LEVELS = 1000
+UNREADABLE = "this cannot be read as an equation"
+
+
+class SyntaxFault(Exception):  # noqa: N818 - it never leaves the parser: it becomes a sentence of a CellError
+    """One fault at a column of the row being read."""
+
+    def __init__(self, message: str, column: int = 0, inner: bool = False) -> None:
+        super().__init__(message)
+        self.column = column
+        self.inner = inner  # whether it names the definition in which it was found
+
+
+class Unreadable(SyntaxFault):
+    """A text that is none of Python's grammar."""
+
+
+def syntax(text: str, start: int) -> ast.expr:
+    """Python's tree of an expression that begins at column `start`. Raises Fault where it is none, or is too deep."""
+    if not text:
+        raise SyntaxFault("an expression is missing here", start)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's advice on its own syntax ('1or x') is not for us
+            tree = ast.parse(text, mode="eval").body
+    except SyntaxError as error:
+        at = min(max((error.offset or 1) - 1, 0), len(text))
+        raise Unreadable(f"{UNREADABLE} ({error.msg.split(';')[0]})", start + at) from None
+    except (RecursionError, MemoryError, ValueError):
+        raise SyntaxFault(DEEP, start) from None
+    level: list[ast.AST] = [tree]
+    for _ in range(MAX_LEVELS):
+        level = [inner for node in level for inner in ast.iter_child_nodes(node)]
+        if not level:
+            return tree
+    raise SyntaxFault(DEEP, start)
+
+
+def operator_offset(node: ast.expr, text: str) -> int:
+    """Where in the UTF-8 text of an expression its operation is written: the sign, the function, the bracket."""
+    match node:
+        case ast.BinOp(left=left, right=right) | ast.Compare(left=left, comparators=[right]):
+            between = text.encode()[left.end_col_offset : right.col_offset]
+            return right.col_offset - len(between.lstrip(b" \t)"))
+        case ast.Subscript(value=value):
+            rest = text.encode()[value.end_col_offset :]
+            return len(text.encode()) - len(rest.lstrip(b" \t)"))
+    return node.col_offset
+
+
+def signed(node: ast.expr) -> tuple[float, ast.expr]:
+    """A term without the signs before it, and the sign that they make."""
+    sign = 1.0
+    while isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd | ast.USub):
+        sign, node = -sign if isinstance(node.op, ast.USub) else sign, node.operand
+    return sign, node
+
 
 #: Operations within each other, a sum being one; see `MAX_LEVELS`.
 MAX_DEPTH = 100
@@ -36,7 +108,7 @@ class Builder:
         self.states = states
         # names within inputs that are expressions: such an input is fed whole, and may be made of another cell's states
         self.mentioned = {word for text in inputs if not text.isidentifier() for word in re.findall(r"\w+", text)}
-        self.places: dict[str, Place] = {}  # of the lines
+        self.places: dict[str, SourcePlace] = {}  # of the lines
         self.name = ""
         self.row = (0, "")  # the row being read, with its number
         self.start = 0  # column of the expression within the row
@@ -71,7 +143,7 @@ class Builder:
         except Unreadable as fault:
             raise self.on_paper(text) or fault from None
 
-    def on_paper(self, text: str, at: int | None = None, left: str = "") -> Fault | None:
+    def on_paper(self, text: str, at: int | None = None, left: str = "") -> SyntaxFault | None:
         """What is said of an expression that is written as on paper (`told`); what to type, where that can be read.
 
         left: the left side of an equation, where that is written as on paper, too; the text begins with it.
@@ -82,7 +154,7 @@ class Builder:
         typed = as_typed(text) or (text if left else "")
         name = f"{as_typed(left.rstrip('= '))} = " if left else ""
         advice = f"; type `{name}{typed}`" if typed and self._reads(typed) else ""
-        return Fault(f"{UNREADABLE} ({slip.said}){advice}", self.start + slip.at)
+        return SyntaxFault(f"{UNREADABLE} ({slip.said}){advice}", self.start + slip.at)
 
     def _reads(self, text: str) -> bool:
         """Whether an expression can be read, whatever has a value by then but for states that are not carried."""
@@ -93,7 +165,7 @@ class Builder:
         trial._begin(0, (0, text))
         try:
             trial._line(syntax(text, 0), text, top=True)
-        except (Fault, RecursionError):
+        except (SyntaxFault, RecursionError):
             return False
         return True
 
@@ -120,7 +192,9 @@ class Builder:
         values = [self._operand(part, text) for part in parts]
         moving = [value for value in values if isinstance(value, str) and not self._weight(value)]
         if not moving or not all(isinstance(value, str) for value in values):  # a bias may stand in a product
-            raise Fault("only values that the cell computes or is fed are gathered", self._at(node.col_offset, text))
+            raise SyntaxFault(
+                "only values that the cell computes or is fed are gathered", self._at(node.col_offset, text)
+            )
         yield from map(str, values)
 
     @staticmethod
@@ -138,7 +212,7 @@ class Builder:
         self.lines[line.name] = line
         self.known.setdefault(self._key(line), line.name)
         operands = {name: self.read[name] for name in line.reads if name in self.read}
-        self.places[line.name] = Place(*self.row, self._place(operator_offset(node, text), text), operands)
+        self.places[line.name] = SourcePlace(*self.row, self._place(operator_offset(node, text), text), operands)
 
     def _place(self, offset: int, text: str) -> int:
         """The column of an offset in UTF-8; of all within a call, that of the call."""
@@ -150,7 +224,7 @@ class Builder:
     def _operand(self, node: ast.expr, text: str) -> Operand:
         self.depth += 1
         if self.depth > MAX_DEPTH:
-            raise Fault(DEEP, self._at(node.col_offset, text))
+            raise SyntaxFault(DEEP, self._at(node.col_offset, text))
         line = self._line(node, text)
         self.depth -= 1
         operand = self._named(line, node, text) if isinstance(line, Line) else line
@@ -173,12 +247,12 @@ class Builder:
         column = self._at(node.col_offset, text)
         self.functions.operations += bool(self.open)
         if self.functions.operations > MAX_OPERATIONS or self.functions.names > MAX_NAMES:
-            raise Fault(_MANY, column)
+            raise SyntaxFault(_MANY, column)
         match node:
             case ast.Name(id=name) if name in self.arguments:
                 return self.arguments[name]
             case ast.Name(id=name) if self.open and name not in FUNCTIONS:
-                raise Fault(
+                raise SyntaxFault(
                     f"{name} is not an argument of {self.open[-1]}; a definition reads its arguments only", column
                 )
             case ast.Name(id=name):
@@ -187,20 +261,20 @@ class Builder:
                     rest = text.encode()[node.end_col_offset :].decode()
                     if back in self.states and re.match(r"\s*-\s*1(?!\w)", rest):
                         what = f"{name} - 1 is one less than {name}"
-                        raise Fault(f"{what}; the previous step's state is written {back}", column)
+                        raise SyntaxFault(f"{what}; the previous step's state is written {back}", column)
                     place = "in its own equation" if name == self.name else f"equation {self.later[name]} gives it one"
-                    raise Fault(f"{name} is read before it has a value ({place})", column)
+                    raise SyntaxFault(f"{name} is read before it has a value ({place})", column)
                 if name in FUNCTIONS:
-                    raise Fault(f"{name} is a function; write {name}(…)", column)
+                    raise SyntaxFault(f"{name} is a function; write {name}(…)", column)
                 known = (*self.states, *self.inputs, *self.lines, *self.mentioned)
                 if name.endswith("_prev") and name not in known:
-                    raise Fault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
+                    raise SyntaxFault(f"{name} is read but the carry is open: declare `carry: {name} <- …`", column)
                 return name
             case ast.Constant(value=bool() | complex() | str() | bytes() | None):
-                raise Fault("only names and numbers are allowed here", column)
+                raise SyntaxFault("only names and numbers are allowed here", column)
             case ast.Constant(value=int() | float() as value):
                 if not abs(value) <= sys.float_info.max:
-                    raise Fault("this number is too large for a float", column)
+                    raise SyntaxFault("this number is too large for a float", column)
                 return float(value)
             case ast.UnaryOp(op=ast.USub(), operand=inner):
                 operand = self._operand(inner, text)
@@ -216,14 +290,14 @@ class Builder:
                 sides = self._operand(node.left, text), self._operand(right, text)
                 return Line("", "greater", sides if isinstance(operator, ast.Gt) else sides[::-1])
             case ast.Compare():
-                raise Fault("a comparison is written a > b or a < b; its value is 1 or 0", column)
+                raise SyntaxFault("a comparison is written a > b or a < b; its value is 1 or 0", column)
             case ast.Subscript():
                 return self._slice(node, text, column)
         if fault := self.on_paper(text):
             raise fault
         kind = type(getattr(node, "op", node)).__name__
         message = f"{FOREIGN.get(kind, kind)} is not in the grammar ({GRAMMAR})"
-        raise Fault(message, self._at(operator_offset(node, text), text))
+        raise SyntaxFault(message, self._at(operator_offset(node, text), text))
 
     def _sum(self, node: ast.expr, text: str) -> Line:
         terms: list[tuple[float, ast.expr]] = []
@@ -264,14 +338,16 @@ class Builder:
         op = _OPERATORS[type(node.op)]
         if op == "div" and not top:
             if self.open:
-                raise Fault("a quotient within an expression is written quotient(a, b) here", column)
-            raise Fault("give this quotient a name of its own: `q = a / b` in an equation before", column)
+                raise SyntaxFault("a quotient within an expression is written quotient(a, b) here", column)
+            raise SyntaxFault("give this quotient a name of its own: `q = a / b` in an equation before", column)
         left, right = self._operand(node.left, text), self._operand(node.right, text)
         if op == "matvec":
             if isinstance(left, float) or isinstance(right, float):
-                raise Fault("a number has no place beside @: one side is a weight matrix, the other a vector", column)
+                raise SyntaxFault(
+                    "a number has no place beside @: one side is a weight matrix, the other a vector", column
+                )
             if not self._weight(left) and not self._weight(right):
-                raise Fault("one side of @ must be a weight matrix, and both are computed or fed", column)
+                raise SyntaxFault("one side of @ must be a weight matrix, and both are computed or fed", column)
             op = "matvec" if self._weight(left) else "vecmat"
         return Line("", op, (left, right))
 
@@ -290,12 +366,14 @@ class Builder:
         if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
             if fault := self.on_paper(text):
                 raise fault
-            raise Fault("a part of a vector is written z[2:5], with the first unit and the one after the last", column)
+            raise SyntaxFault(
+                "a part of a vector is written z[2:5], with the first unit and the one after the last", column
+            )
         if end > MAX_UNITS:
-            raise Fault(f"a vector of an equation has at most {MAX_UNITS} units", column)
+            raise SyntaxFault(f"a vector of an equation has at most {MAX_UNITS} units", column)
         operand = self._operand(node.value, text)
         if not isinstance(operand, str):
-            raise Fault("a number has no parts", column)
+            raise SyntaxFault("a number has no parts", column)
         return Line("", "slice", (operand,), (float(begin), float(end)))
 
     def _call(self, node: ast.Call, text: str, column: int) -> Line | Operand:
@@ -307,14 +385,16 @@ class Builder:
             known = (*sorted(FUNCTIONS), *sorted({*BUILT_IN, *self.functions}))
             said = nearest(name, known, "there are")
             quoted = name or ast.get_source_segment(text, node.func) or ""  # as it was written, and not all of it
-            raise Fault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
+            raise SyntaxFault(f"unknown function {quoted if len(quoted) <= 40 else quoted[:39] + '…'!r}{said}", column)
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
-            raise Fault(f"{name} takes plain operands only, by position", column)
+            raise SyntaxFault(f"{name} takes plain operands only, by position", column)
         count = len(node.args)
         if function is not None:
             least, most = len(function.arguments) - len(function.defaults), len(function.arguments)
             if not least <= count <= most:
-                raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {function.signature}", column)
+                raise SyntaxFault(
+                    f"{name} has {count} argument{'s' * (count != 1)}; write {function.signature}", column
+                )
             return self._expanded(function, [self._operand(a, text) for a in node.args], column)
         for op in (op for op in OPS.values() if op.function == name):
             least = sum(1 for _, default in op.constants if default is None)
@@ -325,7 +405,7 @@ class Builder:
                 rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
                 return Line("", op.name, operands, given + rest)
         wanted = " or ".join(dict.fromkeys(op.signature for op in OPS.values() if op.function == name))
-        raise Fault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
+        raise SyntaxFault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
     def called(self, name: str, given: tuple[Operand, ...]) -> Line | Operand:
         """The (unnamed) line that a function of the cell gives, the lines within it added."""
@@ -342,17 +422,21 @@ class Builder:
     def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:
         """The value of a call: the function's body, read with what is given in place of its arguments."""
         if function.name in self.open:
-            raise Fault(f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})", column)
+            raise SyntaxFault(
+                f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})", column
+            )
         if len(self.open) == MAX_OPEN:
-            raise Fault(f"more than {MAX_OPEN} functions call each other", column)
+            raise SyntaxFault(f"more than {MAX_OPEN} functions call each other", column)
         before = self.arguments, self.start, self.call
         self.arguments, self.start, self.call = _bound(function, given), 0, column if self.call is None else self.call
         self.open.append(function.name)
         try:
             line = self._line(syntax(function.body, 0), function.body, top=True)
-        except Fault as fault:
+        except SyntaxFault as fault:
             message = str(fault)
-            raise Fault(message if fault.inner else f"{message} (in {function.text})", column, inner=True) from None
+            raise SyntaxFault(
+                message if fault.inner else f"{message} (in {function.text})", column, inner=True
+            ) from None
         finally:
             self.arguments, self.start, self.call = before
             self.open.pop()
@@ -367,7 +451,7 @@ class Builder:
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)
         if not isinstance(value, float):
-            raise Fault("a number is expected here", self._at(node.col_offset, text))
+            raise SyntaxFault("a number is expected here", self._at(node.col_offset, text))
         return value
 
 

@@ -1,17 +1,68 @@
-"""A cell is a list of lines: one line for each operation, in computing order, each with a value of its own."""
+"""A cell is a list of lines: one line for each operation, in computing order, each with a value of its own.
+
+A line can be held at other values than its own, an intervention in a run. It becomes a choice, at every step, row and
+unit, between what its equation gives and another value:
+
+    free_c_t = f_t * c_prev + i_t * c_tilde
+    c_t = where(hold_c_t, to_c_t, free_c_t)
+
+and what reads c_t reads the choice. `hold_c_t` (1 where it is held, 0 elsewhere) and `to_c_t` are inputs, so a run, its
+plans, `verify`, gradients and the spreadsheet need nothing for it. A line that is scaled becomes
+`where(scale_c_t, by_c_t * free_c_t, free_c_t)`. The text of such a cell is that of the cell without holds and a row
+`hold: c_t` or `scale: c_t`, since lines without a name of their own, `tanh(c_t)`, can be held too.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 from .ops import OPS
-from .syntax import Place
 
 Operand = str | float
+_WIDE = 100  # columns of an equation that a message shows
+
+
+class SourcePlace(NamedTuple):
+    """Where a line was written: its row with the number, the column of its operation, and those of its operands."""
+
+    number: int
+    row: str
+    column: int
+    operands: Mapping[str, int] = {}
+
+    def pointed(self, message: str, operand: str = "") -> str:
+        """The message with the equation, and a caret under the operation, or under an operand of it."""
+        place = f"equation {self.number}" if self.number > 0 else "the cell's own equations"
+        row, column = self.row, self.operands.get(operand, self.column)
+        if len(row) > _WIDE:  # only the part round the caret
+            begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
+            row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
+            column += (1 if begin else 0) - begin
+        return f"{place}: {message}\n    {row}\n    {_as_wide(row[:column])}^"
+
+
+def _as_wide(text: str) -> str:
+    """Blanks that are as wide as a text in letters of one width: tabs for tabs, Chinese blanks for wide characters.
+
+    >>> _as_wide("a\\t変")
+    ' \\t\\u3000'
+    """
+    wide = {"W": "\u3000", "F": "\u3000"}
+    return "".join(
+        c if c == "\t" else "" if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), " ")
+        for c in text
+    )
+
+
+def pointed(message: str, places: Mapping[str, SourcePlace], line: str, operand: str = "") -> str:
+    """The message with a caret in the equation of `line` (see `Place`); as it is where nobody wrote that line."""
+    return places[line].pointed(message, operand) if line in places else message
 
 
 class Line(NamedTuple):
@@ -76,7 +127,7 @@ class Function(NamedTuple):
         return f"{self.signature} = {self.body}"
 
 
-class Sum(NamedTuple):
+class GatheredSum(NamedTuple):
     """A value gathered over all steps and rows: of each term, a value, or the outer product of two.
 
     `outer(a, b)` is (width of a, width of b); a value is a vector.
@@ -165,7 +216,7 @@ class Cell:
     functions: the composite functions that its equations define or call.
     sums: what is gathered over all steps. gradient: of an adjoint (see `adjoint`), pairs (line, state or sum of this
     cell, the value of the other that it is the gradient of). places: where an author wrote the lines and states.
-    plain: of a cell some of whose lines can be held at other values (see `holds`), the cell without that; held, scaled:
+    plain: of a cell some of whose lines can be held at other values (see above), the cell without that; held, scaled:
     those lines.
     """
 
@@ -174,9 +225,9 @@ class Cell:
     output: str = "h_t"
     inputs: tuple[str, ...] = ("x_t",)
     functions: tuple[Function, ...] = ()
-    sums: tuple[Sum, ...] = ()
+    sums: tuple[GatheredSum, ...] = ()
     gradient: tuple[tuple[str, str], ...] = ()
-    places: Mapping[str, Place] = field(default_factory=dict, compare=False, repr=False)
+    places: Mapping[str, SourcePlace] = field(default_factory=dict, compare=False, repr=False)
     plain: Cell | None = None
     held: tuple[str, ...] = ()
     scaled: tuple[str, ...] = ()
@@ -202,12 +253,8 @@ class Cell:
     @cached_property
     def parameters(self) -> dict[str, tuple[Line, ...]]:
         """Each parameter (a name that is neither line, input nor state) with the lines that read it."""
-        found: dict[str, list[Line]] = {}
-        for line in self.lines:
-            for name in dict.fromkeys(line.reads):
-                if name not in self.by_name and name not in self.states and name not in self.inputs:
-                    found.setdefault(name, []).append(line)
-        return {name: tuple(lines) for name, lines in found.items()}
+        values = {*self.by_name, *self.states, *self.inputs}
+        return {name: lines for name, lines in self.readers.items() if name not in values}
 
     @cached_property
     def within(self) -> dict[str, tuple[str, ...]]:
@@ -272,7 +319,9 @@ class Cell:
             names[line.name] = line.name if line.assigned else expression(line)
             lines.append(line._replace(name=names[line.name]))
         carry = tuple((state, names.get(line, line)) for state, line in self.carry)
-        sums = tuple(Sum(s.name, tuple(tuple(names.get(o, o) for o in term) for term in s.terms)) for s in self.sums)
+        sums = tuple(
+            GatheredSum(s.name, tuple(tuple(names.get(o, o) for o in term) for term in s.terms)) for s in self.sums
+        )
         output = names.get(self.output, self.output)
         return replace(self, lines=tuple(lines), carry=carry, output=output, functions=(), sums=sums)
 
@@ -327,3 +376,104 @@ class Cell:
     def ends(self) -> tuple[str, ...]:
         """The values that leave a step: what is carried and what is gathered."""
         return (*self.states.values(), *(name for gathered in self.sums for name in gathered.reads))
+
+
+# -- lines that can be held --------------------------------------------------------------------------------------------
+
+#: The rows of the equations that name such lines.
+HOLDS = ("hold", "scale")
+#: Characters of a line without a name that the names made for it have.
+MOST_CHARACTERS = 40
+
+
+class HoldNames(NamedTuple):
+    """The inputs that hold and scale a line, and the name of what its equation gives."""
+
+    hold: str
+    to: str
+    scale: str
+    by: str
+    free: str
+
+
+def names_of(cell: Cell) -> Mapping[str, HoldNames]:
+    """Of every line that can be held or scaled its `Names`, which are no other value's.
+
+    cell: one with holds, or one without, which has none.
+    """
+    if cell.plain is None:
+        return {}
+    plain = cell.plain
+    taken = {*plain.by_name, *plain.inputs, *plain.states, *plain.parameters}
+    found = {}
+    for line in plain.lines:
+        if line.name in cell.held or line.name in cell.scaled:
+            stem = re.sub(r"\W+", "_", line.name).strip("_")[:MOST_CHARACTERS]
+            found[line.name] = _new(stem, taken)
+            taken |= set(found[line.name])
+    return found
+
+
+def _new(stem: str, taken: Iterable[str]) -> HoldNames:
+    names, count = HoldNames(*(f"{field}_{stem}" for field in HoldNames._fields)), 1
+    while not set(names).isdisjoint(taken):
+        count += 1
+        names = HoldNames(*(f"{field}_{stem}_{count}" for field in HoldNames._fields))
+    return names
+
+
+def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> Cell:
+    """The cell with lines that can be held, and lines that can be scaled, in place of those that it has by now.
+
+    >>> from .parse import parse
+    >>> cell = with_holds(parse("c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"), ["c_t"])
+    >>> [line.name for line in cell.lines], cell.by_name["c_t"].operands
+    (['0.5 * c_prev', 'free_c_t', 'c_t'], ('hold_c_t', 'to_c_t', 'free_c_t'))
+    """
+    plain = cell if cell.plain is None else cell.plain
+    names_held, names_scaled = ({*names} for names in (held, scaled))
+    order = [line.name for line in plain.lines]
+    if names_held.isdisjoint(order) and names_scaled.isdisjoint(order):
+        return plain
+    found = replace(
+        plain,
+        plain=plain,
+        held=tuple(name for name in order if name in names_held),
+        scaled=tuple(name for name in order if name in names_scaled),
+    )
+    names = names_of(found)
+    # a call of a composite function is no longer what it says where a line within it is held
+    open_calls = {name for name, inner in plain.within.items() if not names.keys().isdisjoint(inner)}
+    lines: list[Line] = []
+    inputs = list(plain.inputs)
+    for line in plain.lines:
+        own = line._replace(call=()) if line.name in open_calls else line
+        if line.name not in names:
+            lines.append(own)
+            continue
+        new, last = names[line.name], names[line.name].free
+        lines.append(own._replace(name=last))
+        if line.name in found.scaled:
+            inputs += [new.scale, new.by]
+            product = Line("", "mul", (new.by, new.free))
+            choice = Line("", "where", (new.scale, expression(product), new.free))
+            last = expression(choice) if line.name in found.held else line.name
+            lines += [product._replace(name=expression(product)), choice._replace(name=last)]
+        if line.name in found.held:
+            inputs += [new.hold, new.to]
+            lines.append(Line(line.name, "where", (new.hold, new.to, last)))
+    carry = tuple(
+        (state, names[line].free if line in names and _is_choice_of_padding(plain, state) else line)
+        for state, line in plain.carry
+    )
+    return replace(found, lines=tuple(lines), inputs=tuple(inputs), carry=carry)
+
+
+def _is_choice_of_padding(cell: Cell, state: str) -> bool:
+    """Whether what a state carries is also the output of a padded cell (`padding: carry`).
+
+    Holding that output changes what the cell gives out, and not what it carries, as with the other rules of padding.
+    """
+    line = cell.by_name.get(cell.states[state])
+    chosen = line is not None and line.op == "where" and line.operands[::2] == ("valid", state)
+    return chosen and cell.states[state] == cell.output

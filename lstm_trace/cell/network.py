@@ -208,16 +208,15 @@ def stack(
     for scope in supplied:
         if scope not in known:
             raise MissingError(f"given lines name {scope!r}, which is not there; there are {', '.join(sorted(known))}")
-    return tuple(_supply(stage, supplied.get(stage.scope, ())) for stage in stages)
+    for k, stage in enumerate(stages):
+        names = tuple(supplied.get(stage.scope, ()))
+        sources = {**stage.sources, **dict.fromkeys(names, GIVEN)}
+        stages[k] = replace(stage, cell=fed(stage.cell, names), sources=sources)
+    return tuple(stages)
 
 
 def _sources(cell: Cell, sources: Mapping[str, str]) -> dict[str, str]:
     return {name: sources.get(name, GIVEN) for name in cell.inputs}
-
-
-def _supply(stage: Stage, names: Iterable[str]) -> Stage:
-    cell = fed(stage.cell, names)
-    return replace(stage, cell=cell, sources={**stage.sources, **dict.fromkeys(names, GIVEN)})
 
 
 def forward_stages(stages: Iterable[Stage]) -> tuple[Stage, ...]:

@@ -31,17 +31,16 @@ import re
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from ..errors import CellError, nearest, raise_all
 from . import composites
 from .composites import Functions, is_name
-from .expressions import Builder
-from .holds import HOLDS, with_holds
-from .lines import Cell, Line, Sum
+from .expressions import DEEP, Builder, SyntaxFault
+from .lines import HOLDS, Cell, GatheredSum, Line, SourcePlace, with_holds
 from .on_paper import LETTERS, as_typed, told
 from .ops import FUNCTIONS
-from .syntax import DEEP, Fault, Place
 
 #: Longest text of equations that is read; the longest cell that ships has 2 KiB.
 MAX_TEXT = 64 * 1024
@@ -51,9 +50,20 @@ _DECLARED = ("input", "carry", "sum", "gradient", "output", *HOLDS)
 _Problems = list[tuple[int, str]]  # row number and message
 
 
-def _point(number: int, row: str, fault: Fault) -> tuple[int, str]:
+def _point(number: int, row: str, fault: SyntaxFault) -> tuple[int, str]:
     """The row's number and the message with the equation and a caret under the place."""
-    return number, Place(number, row, fault.column).pointed(str(fault))
+    return number, SourcePlace(number, row, fault.column).pointed(str(fault))
+
+
+@contextmanager
+def _noted(problems: _Problems, number: int, row: str, column: int) -> Iterator[None]:
+    """Add a fault that is raised within to the problems; column: where what is too deep for Python's stack begins."""
+    try:
+        yield
+    except RecursionError:
+        problems.append(_point(number, row, SyntaxFault(DEEP, column)))
+    except SyntaxFault as fault:
+        problems.append(_point(number, row, fault))
 
 
 def _refuse(problems: _Problems) -> None:
@@ -102,35 +112,31 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     builder = Builder(given, inputs, states, functions)
     for count, row, name, right, start in equations:
         column = len(row) - len(row.lstrip())
-        try:
+        with _noted(problems, count, row, start):
             if name in builder.lines:
                 before = f"first in equation {given[name]}" if given[name] > 0 else "the cell has it already"
-                raise Fault(f"{name} is assigned twice ({before}); choose another name", column)
+                raise SyntaxFault(f"{name} is assigned twice ({before}); choose another name", column)
             if name in states or name in inputs or name in FUNCTIONS:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
-                raise Fault(f"{name} is {kind}; an equation cannot assign it", column)
+                raise SyntaxFault(f"{name} is {kind}; an equation cannot assign it", column)
             if name.endswith("_prev"):
-                raise Fault(f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column)
+                raise SyntaxFault(
+                    f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column
+                )
             if name != unicodedata.normalize("NFKC", row.partition("=")[0].strip()):
                 builder.start = column
-                raise builder.on_paper(right, left=row[column:start]) or Fault("", column)
+                raise builder.on_paper(right, left=row[column:start]) or SyntaxFault("", column)
             builder.assign(name, right, start, (count, row))
-        except RecursionError:
-            problems.append(_point(count, row, Fault(DEEP, start)))
-        except Fault as fault:
-            problems.append(_point(count, row, fault))
-            builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is reported once
+        builder.lines.setdefault(name, Line(name, "copy", (0.0,)))  # so that one fault is reported once
     targets = []
     for state, target, start in carry:
         count, row, *_ = declared["carry"]
-        try:
+        with _noted(problems, count, row, start):
             value = builder.value(target, start, (count, row))
             if value not in builder.lines and value not in inputs:
-                raise Fault(f"the carry is open: no equation gives {target} a value", start)
+                raise SyntaxFault(f"the carry is open: no equation gives {target} a value", start)
             targets.append((state, str(value)))
-            builder.places[state] = Place(count, row, start)
-        except Fault as fault:
-            problems.append(_point(count, row, fault))
+            builder.places[state] = SourcePlace(count, row, start)
     sums = list(_sums(declared, builder, problems))
     known = {*builder.lines, *states, *(gathered.name for gathered in sums)}
     gradient = [pair[:2] for pair in _pairs("gradient", declared, inputs, problems, known)]
@@ -170,7 +176,7 @@ def _sorted(
         what = head.strip()
         if mark and what in _DECLARED:
             if what in declared:
-                fault = Fault(f"{what} is declared twice; write all of it in one row", column)
+                fault = SyntaxFault(f"{what} is declared twice; write all of it in one row", column)
                 problems.append(_point(count, row, fault))
             declared[what] = count, row, rest, len(head) + 1
             continue
@@ -183,12 +189,12 @@ def _sorted(
                 functions[said.name] = composites.function(said, row[said.start :])
                 defined[said.name] = count, row, said.start
             except ValueError as error:
-                wrong.append(_point(count, row, Fault(str(error), column)))
+                wrong.append(_point(count, row, SyntaxFault(str(error), column)))
             continue
         name, mark, right = row.partition("=")
         name = _left(name)
         if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-            unknown = Fault("expected `name = expression`, or input:, carry: or output:", column)
+            unknown = SyntaxFault("expected `name = expression`, or input:, carry: or output:", column)
             problems.append(_point(count, row, unknown))
         else:
             start = row.index("=") + 1 + len(right) - len(right.lstrip())
@@ -197,11 +203,11 @@ def _sorted(
         try:
             Builder({}, (), set(), functions).checked(functions[name], start, (count, row))
         except RecursionError:
-            wrong.append(_point(count, row, Fault(DEEP, start)))
-        except Fault as fault:
+            wrong.append(_point(count, row, SyntaxFault(DEEP, start)))
+        except SyntaxFault as fault:
             meant = f"; if its value at step t is meant, it is written {name}_t"
             meant = meant if functions[name].arguments == ("t",) else ""
-            wrong.append(_point(count, row, Fault(f"{fault}{meant}", fault.column)))
+            wrong.append(_point(count, row, SyntaxFault(f"{fault}{meant}", fault.column)))
     if wrong:
         _refuse(problems + wrong)
     return equations, declared
@@ -224,7 +230,7 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
         name = _input(unicodedata.normalize("NFKC", part), states, functions)
         if name is None or name in found:
             what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
-            problems.append(_point(count, row, Fault(what, offset + column)))
+            problems.append(_point(count, row, SyntaxFault(what, offset + column)))
         else:
             found.append(name)
     return tuple(dict.fromkeys((*before, *found)))
@@ -236,7 +242,7 @@ def _input(text: str, states: set[str], functions: Functions) -> str | None:
         return text
     try:
         value = Builder({}, (text,), states, functions).value(text, 0, (0, text))
-    except (Fault, RecursionError):
+    except (SyntaxFault, RecursionError):
         return None
     return value if isinstance(value, str) and not value.isidentifier() else None
 
@@ -272,7 +278,7 @@ def _pairs(
         arrow = None if mark else _ARROW.search(part)
         typed = _left(part[: arrow.start()]) if arrow else ""
         if arrow and is_name(typed) and part[arrow.end() :]:  # what is meant is known, and is not missed elsewhere
-            problems.append(_point(count, row, Fault("the arrow is typed `<-`", offset + column + arrow.start())))
+            problems.append(_point(count, row, SyntaxFault("the arrow is typed `<-`", offset + column + arrow.start())))
             yield typed, part[arrow.end() :].strip(), offset + column + arrow.end()
             seen.add(typed)
             continue
@@ -280,25 +286,21 @@ def _pairs(
             slip = told(left)
             fault = fault or f"expected `{' <- '.join(_SIDES[what])}`" + (f" ({slip.said})" if slip else "")
         if fault:
-            problems.append(_point(count, row, Fault(fault, offset + column)))
+            problems.append(_point(count, row, SyntaxFault(fault, offset + column)))
         else:
             behind = part.partition("<-")[2]
             yield left, right, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
         seen.add(left)
 
 
-def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterator[Sum]:
+def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterator[GatheredSum]:
     """What the cell gathers over all steps; lines that only this needs are added."""
     for name, text, start in _pairs("sum", declared, builder.inputs, problems):
         count, row, *_ = declared["sum"]
-        try:
+        with _noted(problems, count, row, start):
             if name in builder.lines or name in builder.states:
-                raise Fault(f"{name} has a value at each step; give the sum another name", start)
-            yield Sum(name, builder.gathered(text, start, (count, row)))
-        except RecursionError:
-            problems.append(_point(count, row, Fault(DEEP, start)))
-        except Fault as fault:
-            problems.append(_point(count, row, fault))
+                raise SyntaxFault(f"{name} has a value at each step; give the sum another name", start)
+            yield GatheredSum(name, builder.gathered(text, start, (count, row)))
 
 
 def _held(cell: Cell, declared: _Declared) -> Cell:
@@ -338,6 +340,6 @@ def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:
         return "h_t" if "h_t" in builder.lines else lines[-1]
     if name not in builder.lines and name not in builder.inputs:
         column = offset + len(rest) - len(rest.lstrip())
-        fault = Fault(f"the output {name} is not a line of the cell{nearest(name, lines)}", column)
+        fault = SyntaxFault(f"the output {name} is not a line of the cell{nearest(name, lines)}", column)
         problems.append(_point(count, row, fault))
     return name

@@ -91,10 +91,7 @@ SECANT: dict[str, Rule] = {
     "vecmat": ("b @ d", ""),
     "mul": ("d * middle(b, b0)", "d * middle(a, a0)"),
     # a product with the reciprocal, whose secant is -1 / (b b0)
-    "div": (
-        "d * middle(quotient(1, b), quotient(1, b0))",
-        "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))",
-    ),
+    "div": ("d * middle(quotient(1, b), quotient(1, b0))", "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))"),
     "neg": ("-d",),
     "copy": ("d",),
     "greater": ("d * greater_slope(gap(a, b), gap(a0, b0))", "-(d * greater_slope(gap(a, b), gap(a0, b0)))"),
@@ -107,10 +104,7 @@ SECANT: dict[str, Rule] = {
         "where(a, where(a0, d, 0.5 * d), where(a0, 0.5 * d, 0))",
         "where(a, where(a0, 0, 0.5 * d), where(a0, 0.5 * d, d))",
     ),
-    "maximum": (
-        "d * larger_slope(gap(a, b), gap(a0, b0))",
-        "d * (1 - larger_slope(gap(a, b), gap(a0, b0)))",
-    ),
+    "maximum": ("d * larger_slope(gap(a, b), gap(a0, b0))", "d * (1 - larger_slope(gap(a, b), gap(a0, b0)))"),
     "sum": DERIVATIVE["sum"],
     "mean": DERIVATIVE["mean"],
 }

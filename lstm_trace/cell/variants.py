@@ -11,9 +11,8 @@ from ..errors import CellError, MissingError, OptionError, nearest, within
 from .composites import Functions
 from .expressions import Builder
 from .kinds import KINDS
-from .kinds.kind import Bias
+from .kinds.kind import Bias, is_number, meant
 from .lines import Cell, Line
-from .options import is_number, meant
 from .parse import parse
 
 Padding = Literal["zero", "repeat", "carry"]

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from .. import __version__
-from ..base.os_errors import reason
-from ..errors import LstmTraceError, shortened
+from ..errors import LstmTraceError, reason, shortened
 from ..printable import message
 from . import streams
 from .group import Verbs

@@ -54,7 +54,7 @@ def spare_inputs(command: click.Command, callback: Command | None, /, **given: A
         return None
     if not outputs:
         return callback(**given)
-    from ..base.spared import spare, sparing
+    from ..base.writing import spare, sparing
 
     for output in outputs:
         spare(output, inputs)

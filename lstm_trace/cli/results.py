@@ -24,7 +24,7 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
     def decorated(command: Command) -> Command:
         @wraps(command)
         def written(*, output: str, form: str | None, language: str, no_picture: bool, **given: Any) -> None:
-            from ..base.files import format_of
+            from ..base.writing import format_of
             from ..documents.result import SUFFIXES
 
             chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
@@ -48,7 +48,7 @@ def deliver(
     result: Any, output: str, chosen: str, language: str = "en", *, picture: bool = True, asked: bool = True
 ) -> None:
     """Write a result in its format. asked: whether the format was asked for by name; if not, a terminal wraps it."""
-    from ..base.files import written
+    from ..base.writing import written
     from ..documents.saving import save
 
     if output == "-" and chosen in ("md", "text"):

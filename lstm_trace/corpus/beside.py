@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.files import written
+from ..base.writing import written
 from ..errors import FileError, MissingError, nearest
 from ..model.model import Model
 from ..model.problem_of import premises

@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any, NamedTuple
 
-from ..base.blas import one_for_good
 from ..base.extras import missing
+from ..base.resources import one_for_good
 from ..engine.jit.machine import installed
 from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.blas import at_most
+from ..base.resources import at_most
 from ..engine.plan_choice import Choice
-from ..engine.recording import Record
+from ..engine.request import RecordChoice
 from ..model.model import Model
 from .rows import Rows
 
@@ -27,7 +27,7 @@ class Way(NamedTuple):
 
     plan: Choice
     batch: int
-    record: Record
+    record: RecordChoice
 
 
 def batches(lengths: Array, most: int, steps: float = math.inf) -> Iterator[Array]:

@@ -19,7 +19,7 @@ from ..cell.lines import Cell, Operand
 from ..cell.network import Scope
 from ..engine.jit.machine import installed
 from ..engine.plan_choice import Choice
-from ..engine.recording import Record
+from ..engine.request import RecordChoice
 from ..errors import OptionError
 from ..explanation.recurrence import recurrence
 from ..model.model import Model
@@ -140,13 +140,13 @@ def plan_of(model: Model) -> Choice:
 
 def recorded(
     model: Model, record: Sequence[str] | None, layers: Sequence[int] | None, width: int
-) -> tuple[Record, Layout]:
+) -> tuple[RecordChoice, Layout]:
     """What is stored. record: names of lines; of the states that the cell carries if None. width: I.
 
     Raises MissingError for a line or layer that there is not.
     """
     names = tuple(record) if record else tuple(dict.fromkeys(_carried(model)))
-    wanted = Record(names, None if layers is None else tuple(layers))
+    wanted = RecordChoice(names, None if layers is None else tuple(layers))
     trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=wanted, plan="lines", batch_first=False)
     widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
     return wanted, layout(widths, {key: _kind(model, *key) for key in widths})

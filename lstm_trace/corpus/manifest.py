@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..base.files import read_bytes, read_json, written
-from ..base.spared import spare
+from ..base.files import read_bytes, read_json
+from ..base.writing import spare, written
 from ..errors import FileError
 from ..trace.files.schema import validate
 from .inputs.columns import X

@@ -16,11 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.files import written
-from ..base.os_errors import reason
-from ..base.seal import OPEN, has_size, is_sealed, seal
+from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
-from ..errors import FileError, LstmTraceError, OptionError
+from ..errors import FileError, LstmTraceError, OptionError, reason
 from .arrow import pa, parquet
 from .job import Job
 from .layout import name_of

@@ -9,9 +9,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from ..base.leftovers import alone, sweep_folder
-from ..base.os_errors import reason
-from ..errors import FileError, OptionError
+from ..base.writing import alone, sweep_folder
+from ..errors import FileError, OptionError, reason
 from ..model.model import Model
 from ..model.sources import prepare
 from ..printable import message

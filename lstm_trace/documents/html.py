@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Field, Key, Node, Num, Vec, broken
 from ..plot.furniture import unstyled
-from ..trace.addresses import address, origin
+from ..trace.address import address, origin
 from ..trace.trace import Trace
 from . import blocks
 from .layout import FULL, laid_out, sizes, widths, with_names

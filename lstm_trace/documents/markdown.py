@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
 
-from ..base.text.columns import cells as columns
+from ..base.display import cells as columns
 from ..formulas.plain import Plain
 from ..formulas.tex import Tex, escaped
 from ..formulas.tree import Dots, Node, Num

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, overload
 import numpy as np
 
 from ..base.arrays import Array, word
-from ..base.text.spreadsheet import guarded
+from ..base.display import guarded
 from ..printable import json_text, printable
 
 if TYPE_CHECKING:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import word
-from ..base.files import format_of, is_device, written
+from ..base.display import escape
 from ..base.page import asset, whole
-from ..base.spared import spare
-from ..base.text.markup import escape
+from ..base.writing import format_of, is_device, spare, written
 from ..errors import OptionError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..languages.strings import Words
 from .blocks import Block, Para, Table, Text, marked
 from .excerpt import excerpt

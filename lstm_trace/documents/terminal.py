@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from ..base.text.columns import cells
+from ..base.display import cells
 from ..formulas.plain import COLUMNS, PLAIN, Plain
 from ..formulas.tree import Dots, Mat, Node, Vec, broken
 from ..printable import printable

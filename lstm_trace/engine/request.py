@@ -1,29 +1,127 @@
-"""What one kind of run computes: the stages with the lines that are needed, every width, and what is stored."""
+"""What one kind of run computes: what is asked for, needed, recorded; the stages with these lines, and every width."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..cell.network import GIVEN, VALID, Stage, X, restrict, scope_and_name
-from ..cell.shapes.infer import infer
-from ..errors import Faults, MissingError, ShapeError, raise_all, within
-from ..trace.address import STATE, Address
-from ..trace.holds.values import Lines, applied
+from ..cell.lines import pointed
+from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
+from ..cell.shapes import infer
+from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
+from ..trace.address import STATE, Address, extents_of, is_whole, line_name, positions, read, window
+from ..trace.holding import Lines, applied
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
-from .recording import EVERYTHING, Record, recorded, stored_steps
-from .required import require
-from .targets import beyond, wanted
 from .work import Weights, Work
+
+#: The parts of `record=` as a mapping.
+PARTS = ("lines", "layers", "steps")
+
+
+class RecordChoice(NamedTuple):
+    """A choice of lines, by name or as `layer/direction/name`, of layers, and of steps; None is all of them.
+
+    steps: begin and end of steps that are next to each other, as in a slice.
+    """
+
+    lines: tuple[str, ...] | None = None
+    layers: tuple[int, ...] | None = None
+    steps: tuple[int | None, int | None] | None = None
+
+
+EVERYTHING = RecordChoice()
+
+
+def read_record(record: Any) -> RecordChoice:
+    """What `record=` means: None, a name, names, or `{"lines": names, "layers": numbers, "steps": a slice}`.
+
+    steps: a slice or range of positions in the input, or one of them; negative ones count from the end. Raises
+    OptionError.
+
+    >>> read_record(["c_t", "h_t"])
+    Record(lines=('c_t', 'h_t'), layers=None, steps=None)
+    >>> read_record({"layers": 1, "steps": slice(-3, None)})
+    Record(lines=None, layers=(1,), steps=(-3, None))
+    """
+    if record is None:
+        return EVERYTHING
+    if isinstance(record, RecordChoice):
+        return record
+    parts: Mapping[str, Any] = record if isinstance(record, Mapping) else {"lines": record}
+    unknown = (part for part in parts if part not in PARTS)
+    raise_all(OptionError, (f"record has no part {p!r}{nearest(str(p), PARTS, 'it has')}" for p in unknown))
+    lines, layers = _listed(parts.get("lines"), str), _listed(parts.get("layers"), int)
+    if lines is not None and not all(isinstance(name, str) for name in lines):
+        raise OptionError(f"record: lines are names; found {record!r}")
+    if layers is not None and not all(map(is_whole, layers)):
+        raise OptionError(f"record: layers are whole numbers; found {record!r}")
+    steps = parts.get("steps")
+    with within("record"):
+        return RecordChoice(lines, layers and tuple(map(int, layers)), None if steps is None else window(steps))
+
+
+def _listed(value: Any, kind: type) -> tuple[Any, ...] | None:
+    if value is None:
+        return None
+    return (value,) if isinstance(value, kind) or not isinstance(value, Iterable) else tuple(value)
+
+
+def recorded(
+    record: RecordChoice, stages: Sequence[Stage], asked: Iterable[tuple[str, str]] = ()
+) -> dict[str, tuple[str, ...]]:
+    """By scope the lines that are stored, in computing order.
+
+    asked: (scope, line) of what was asked for, which is stored in any case. Raises MissingError for what is not
+    computed.
+    """
+    problems, always = [], set(asked)
+    known = {line.name: None for stage in stages for line in stage.lines}
+    scopes = [stage.scope for stage in stages]
+    layers = sorted({stage.layer for stage in stages})
+    for text in record.lines or ():
+        scope, name = scope_and_name(text)
+        if scope and scope not in scopes:
+            problems.append(f"record: there is no {scope!r}{nearest(scope, scopes, 'there are')}")
+        elif name not in known:
+            problems.append(f"record: this run computes no line {name!r}{nearest(name, known, 'it computes')}")
+    there = ", ".join(map(str, layers))
+    problems += [f"record: there is no layer {n}; there are {there}" for n in record.layers or () if n not in layers]
+    raise_all(MissingError, problems)
+
+    def wanted(stage: Stage, name: str) -> bool:
+        if (stage.scope, name) in always:
+            return True
+        in_layer = record.layers is None or stage.layer in record.layers
+        return in_layer and (record.lines is None or name in record.lines or f"{stage.scope}/{name}" in record.lines)
+
+    found = {s.scope: tuple(line.name for line in s.lines if wanted(s, line.name)) for s in stages}
+    if not any(found.values()):
+        raise MissingError("record: none of the chosen lines is in the chosen layers")
+    return found
+
+
+def stored_steps(record: RecordChoice, steps: int, asked: Iterable[Address] = ()) -> range | None:
+    """The steps that are stored of an input of so many; None is all. Raises MissingError where there are none.
+
+    asked: what was asked for, which must lie among them.
+    """
+    if record.steps is None:
+        return None
+    with within("record"):
+        window = positions(slice(*record.steps), range(steps))
+    outside = (address for address in asked if address.t is not None and address.t not in window)
+    there = f"{window.start} to {window.stop - 1}"
+    raise_all(MissingError, (f"ask: {a} is at step {a.t}, but only {there} are recorded" for a in outside))
+    return window
 
 
 class Request(NamedTuple):
     """All that the work of a run depends on, without a value. padded: `lengths`, `mask` or empty (see `RunInputs`).
 
-    holds: the lines that are held or scaled; at: the arrays that say where and at what (see `trace.holds.values`).
+    holds: the lines that are held or scaled; at: the arrays that say where and at what (see `trace.holding`).
     """
 
     steps: int
@@ -33,12 +131,12 @@ class Request(NamedTuple):
     ask: tuple[str, ...]
     given: tuple[tuple[str, str, int], ...]
     initial: tuple[tuple[str, str, int], ...]
-    record: Record = EVERYTHING
+    record: RecordChoice = EVERYTHING
     holds: Lines = ()
     at: tuple[tuple[str, str, int], ...] = ()
 
 
-def requested(fed: RunInputs, ask: tuple[str, ...], record: Record, scopes: Sequence[str]) -> Request:
+def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes: Sequence[str]) -> Request:
     """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
     return Request(
         fed.steps,
@@ -100,7 +198,9 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
     with faults.gather():
         _measure(stages, request, ground, widths)
         every = [w for here in widths.values() for w in here.values()]
-        raise_all(ShapeError, misfits(ground.names, request.width, every, _outputs(stages, widths)))
+        readouts = {stage.scope: readout(stage.cell) for stage in stages}
+        ends = {w for scope, here in widths.items() for name, w in here.items() if name in readouts[scope]}
+        raise_all(ShapeError, misfits(ground.names, request.width, every, ends if any(readouts.values()) else None))
     faults.tell()
     raise_all(MissingError, beyond(asked, widths))
     inputs = {
@@ -120,14 +220,6 @@ def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, width
         names = [line.name for line in stage.lines]
         with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
             widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}").widths
-
-
-def _outputs(stages: Sequence[Stage], widths: Mapping[str, Mapping[str, int]]) -> set[int] | None:
-    """The widths of the readout's computed lines; None where no cell has a readout."""
-    found = {stage.scope: readout(stage.cell) for stage in stages}
-    if not any(found.values()):
-        return None
-    return {w for scope, here in widths.items() for name, w in here.items() if name in found[scope]}
 
 
 def _known(
@@ -158,3 +250,96 @@ def _known(
         if scope == stage.scope and name in stage.cell.states:
             known[name] = width, f"from {short.get(name, name)}"
     return known
+
+
+def wanted(
+    ask: Iterable[str], stages: Sequence[Stage], steps: int, batch: int, found: list[tuple[str, Address]]
+) -> None:
+    """Add scope and address of every asked line to `found`; a bare name means every layer, direction and step.
+
+    steps, batch: how many there are. Raises MissingError for those that do not exist, after all others were found.
+    """
+    faults = Faults()
+    lines = {name: None for stage in stages for name in stage.cell.by_name}
+    lines |= {name: None for stage in stages for name, source in stage.sources.items() if source == GIVEN}
+    for text in ask:
+        with faults.gather(), within("ask"):
+            name = line_name(text)
+            if name not in lines:
+                raise MissingError(_no_line(name, lines, stages))
+            scopes = find(stages, name)
+            address = read(text, extents_of(scopes, range(steps), range(batch)), every=True)
+            for scope, (layer, direction) in zip(scopes, map(layer_and_direction, scopes), strict=True):
+                if address.layer in (None, layer) and address.direction in (None, direction):
+                    found.append((scope, address))
+    faults.tell()
+
+
+def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    """A message for each asked unit that its line does not have. widths: of every line, by scope."""
+    for scope, address in found:
+        width = widths[scope].get(address.line, 0)
+        if address.unit is not None and width and (len(address.unit) > 1 or address.unit[0] >= width):
+            at = ",".join(map(str, address.unit))
+            there = "[0] only" if width == 1 else f"[0] to [{width - 1}]"
+            yield f"ask: there is no {address.line}[{at}]; {address.line} has {there}"
+
+
+def _no_line(name: str, lines: Iterable[str], stages: Sequence[Stage]) -> str:
+    """Why `name` cannot be asked for."""
+    for stage in stages:
+        if name in stage.cell.states:
+            return f"{name} is the state that is carried in, no line; ask for {stage.cell.states[name]}"
+        if name in stage.cell.inputs:
+            return f"{name} is an input, no line"
+    return f"there is no line {name!r}{nearest(name, lines, 'there are')}"
+
+
+def require(
+    stages: Sequence[Stage],
+    weights: Mapping[str, Mapping[str, Any]],
+    has_x: bool,
+    given: Collection[tuple[str, str]],
+    own: bool,
+) -> None:
+    """Raise MissingError with every weight and input that a computed line needs and nobody gives.
+
+    given: (scope, name) of the lines that are supplied. own: whether the equations are the author's, so that a name in
+    them may be wrong.
+    """
+    problems: list[str] = []
+    for stage in stages:
+        here = weights.get(stage.scope, {})
+        place = "" if len(weights) == 1 else f"{stage.scope}/"
+        computed = {line.name for line in stage.lines}
+        for name in stage.parameters:
+            if name not in here:
+                line = next(line.name for line in stage.cell.parameters[name] if line.name in computed)
+                instead = _instead(name, stage, list(here), own)
+                fault = f"line `{line}` needs {place}{name}, which the weights do not have{instead}"
+                problems.append(pointed(fault, stage.cell.places, line, name))
+        for name in stage.inputs:
+            if stage.sources[name] == X and not has_x:
+                line = next((line.name for line in stage.lines if name in line.reads), name)
+                problems.append(f"line `{line}` needs the input {name}, which is not given: add x")
+            elif stage.sources[name] == GIVEN and (stage.scope, name) not in given:
+                problems.append(f"the cell declares the input {name}, which is not given: add it under given")
+    raise_all(MissingError, problems)
+
+
+def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
+    """The nearest name that is there: of a custom cell also a line, which its author may have meant."""
+    if not own:  # every name of a named cell is right
+        close = closest(name, here)
+        return f"; the nearest name there is {close}" if close else ""
+    known = (*here, *stage.cell.by_name, *stage.cell.states, *stage.cell.inputs)
+    return nearest(name, [n for n in known if n.isidentifier()])
+
+
+def require_padded(padding: str, padded: bool) -> None:
+    """Raise OptionError for a rule of padding where nothing says which steps are padding."""
+    if padding != "zero" and not padded:
+        raise OptionError(
+            "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
+            f"found {padding!r}"
+        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TypedDict, Unpack
 
@@ -13,21 +13,19 @@ from ..base.arrays import Array
 from ..cell.arithmetic import named
 from ..cell.network import GIVEN, Stage, X, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
-from ..trace.holds.held import as_hold, plain
-from ..trace.holds.values import Hold, Holds, applied, layers, resolved
-from ..trace.operands import sizes
-from ..trace.sums import with_sums
+from ..trace.derived import sizes, with_sums
+from ..trace.held import as_hold, plain
+from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Trace
+from .memory import InMemory, Pool, check_memory, empty_lines
 from .plan_choice import CHOICES, choose, run_alone
-from .reuse import Pool
 from .run import by_definition, by_plan
-from .storing import InMemory, check_memory, empty_lines
 from .work import Lines, Weights, Work
 
 Premises = Mapping[str, Mapping[str, Array]]
 
 
-class Changes(TypedDict, total=False):
+class PremiseChanges(TypedDict, total=False):
     """Premises that take the place of those of a trace; what is not given, or None, stays as it was.
 
     x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
@@ -42,7 +40,7 @@ class Changes(TypedDict, total=False):
     mask: Array | None
 
 
-def rerun(trace: Trace, **changes: Unpack[Changes]) -> Trace:
+def rerun(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     """A new trace of the same stages by the same plan. The given trace is not changed.
 
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
@@ -61,6 +59,7 @@ class Reruns:
     trace: Trace
     window: range
     record: Mapping[str, Iterable[str]]
+    _pool: Pool = field(default_factory=Pool)
 
     @cached_property
     def _work(self) -> Work:
@@ -71,11 +70,7 @@ class Reruns:
     def _weights(self) -> Weights:
         return _weights(self.trace)
 
-    @cached_property
-    def _pool(self) -> Pool:
-        return Pool()
-
-    def lines(self, **changes: Unpack[Changes]) -> Lines:
+    def lines(self, **changes: Unpack[PremiseChanges]) -> Lines:
         """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
         new = _with(self.trace, **changes)
         work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch
@@ -109,18 +104,10 @@ def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
     return rerun(replace(trace, header=header), x=trace.x)
 
 
-def _with(
-    trace: Trace,
-    *,
-    x: Array | None = None,
-    initial: Premises | None = None,
-    given: Premises | None = None,
-    parameters: Premises | None = None,
-    lengths: Array | None = None,
-    mask: Array | None = None,
-) -> Trace:
+def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     """The trace with other premises, and its lines as they were. Raises what `rerun` does."""
     dtype = np.dtype(trace.header.dtype)
+    x, lengths, mask = changes.get("x"), changes.get("lengths"), changes.get("mask")
     x = trace.x if x is None else np.array(x, dtype)
     new = replace(
         trace,
@@ -128,9 +115,9 @@ def _with(
         x=x,
         lengths=trace.lengths if lengths is None else np.array(lengths),
         mask=trace.mask if mask is None else np.array(mask),
-        initial=_changed("initial state", trace.initial, initial, dtype),
-        given=_changed("supplied line", trace.given, given, dtype),
-        parameters=_changed("parameter", trace.parameters, parameters, dtype),
+        initial=_changed("initial state", trace.initial, changes.get("initial"), dtype),
+        given=_changed("supplied line", trace.given, changes.get("given"), dtype),
+        parameters=_changed("parameter", trace.parameters, changes.get("parameters"), dtype),
     )
     if x is None:
         values = [(a, 1) for here in new.given.values() for a in here.values()]

@@ -10,18 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.arithmetic import find
+from ..cell.arithmetic import Arithmetic, find
 from ..cell.network import Stage, scope_and_name
+from ..cell.ops import OPS
 from ..errors import OptionError
-from ..trace.header import Header
-from ..trace.sums import with_sums
-from ..trace.trace import Trace
+from ..trace.derived import with_sums
+from ..trace.trace import Header, Trace
 from .inputs import RunInputs
-from .jit.runner import Rows
-from .plan.by_line import run_lines
-from .plan.slab import Slab
-from .reuse import Pool, RunMemory
-from .storing import InMemory, Storage, check_memory, empty_lines, taken_lines
+from .jit.runner import RowMemory
+from .memory import InMemory, Pool, RunMemory, Storage, check_memory, empty_lines, taken_lines
+from .plan.numpy_machine import Slab
 from .work import Lines, Weights, Work
 
 Progress = Callable[[int, int], None]
@@ -33,7 +31,7 @@ Check = Callable[[Trace], None]
 _writers: dict[int, object] = {}
 
 
-class Writing:
+class WriteLock:
     """A run's hold on a trace that was given as `out=`: a second run meanwhile would mix its values with the first's.
 
     Raises OptionError, and never waits: the caller wants two traces, and would get one.
@@ -119,19 +117,15 @@ def by_plan(
             first = trace.initial.get(stage.scope, {})
             slab = storage.slab(stage.scope)
             take = None if slab is not None else partial(storage.take, stage.scope)
-            tick = None if progress is None else partial(_advance, progress, done, total)
+            tick = None if progress is None else lambda now, done=done: progress(done + now, total)
             machine = kept.take(stage, work, weights, trace.header.dtype, compiled)
             machine.run(work.steps, inputs, first, slab, take, tick)  # type: ignore[arg-type]  # a slab of its own
             kept.give(stage, machine)
             done += work.steps
 
 
-def _advance(progress: Progress, before: int, total: int, done: int) -> None:
-    progress(before + done, total)
-
-
 @dataclass(frozen=True)
-class Job:
+class RunJob:
     """One run that was checked: what to compute, from which premises, with which weights.
 
     scopes: those of the cells, in the order of the initial states. call: see `Memory`.
@@ -150,7 +144,7 @@ class Job:
         work, dtype = self.work, self.header.dtype
         planned = self.header.plan != "lines"
         compiled = self.header.plan == "compiled"
-        slabs: dict[str, Slab | Rows] = {}
+        slabs: dict[str, Slab | RowMemory] = {}
         reuse = planned and out is not None and out.memory is not None and out.memory.work is work
         reuse = reuse and out is not None and out.header.plan == self.header.plan  # each plan has memory of its own
         if out is None:
@@ -204,3 +198,42 @@ class Job:
             mask=None if fed.mask is None else fed.mask[: work.steps],
             memory=memory,
         )
+
+
+def run_lines(
+    stage: Stage,
+    parameters: Mapping[str, Array],
+    inputs: Mapping[str, Array],
+    initial: Mapping[str, Array],
+    out: Mapping[str, Array],
+    arithmetic: Arithmetic | None = None,
+) -> None:
+    """Run the computed lines of one stage over time and write each into `out`.
+
+    parameters: matrices (M, N) and vectors (M,); inputs: (T, B, width); initial: (B, width) for each state that a
+    line reads; out: (T, B, width) for each computed line, all of one dtype. The reverse direction runs from the last
+    step to the first; t stays the position in the input. arithmetic: another than that of the arrays' dtype.
+    """
+    if arithmetic is not None:
+        read = arithmetic.read
+        parameters, inputs, initial = ({n: read(a) for n, a in here.items()} for here in (parameters, inputs, initial))
+    some = next(iter(out.values()), np.empty(0))
+    steps = len(some)
+    order = range(steps) if not stage.backwards else range(steps - 1, -1, -1)
+    state = dict(initial)
+    with np.errstate(all="ignore"):  # a saturated gate is no fault: exp may overflow to inf, 0 is the right answer
+        # in the dtype of the run: the negative of a Python float is a float64, and so would be a float32 sum with it
+        numbers = {o: np.array([o], some.dtype) for line in stage.lines for o in line.operands if isinstance(o, float)}
+        for t in order:
+            values: dict[str, Array] = {**parameters, **state}
+            values.update({name: array[t] for name, array in inputs.items()})
+            for line in stage.lines:
+                if arithmetic is not None:
+                    operands = [values[o] if isinstance(o, str) else arithmetic.read(o) for o in line.operands]
+                    out[line.name][t] = arithmetic.compute(line, operands)
+                    values[line.name] = arithmetic.read(out[line.name][t])
+                    continue
+                operands = [values[o] if isinstance(o, str) else numbers[o] for o in line.operands]
+                out[line.name][t] = OPS[line.op].array(operands, line.constants)
+                values[line.name] = out[line.name][t]
+            state = {s: values[stage.cell.states[s]] for s in state if stage.cell.states[s] in values}

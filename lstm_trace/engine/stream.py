@@ -20,22 +20,30 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.blas import at_most
+from ..base.resources import at_most
 from ..errors import FileError
-from ..trace.files.tensor_header import is_tensors
-from ..trace.files.trace_safetensors import BUFFER, LARGE_STEP, Places, begun, load_mapped, save_tensors, write_rows
+from ..trace.files.safetensors import (
+    BUFFER,
+    LARGE_STEP,
+    Places,
+    begun,
+    is_tensors,
+    load_mapped,
+    save_tensors,
+    write_rows,
+)
 from ..trace.trace import Trace
-from .jit.runner import Rows
-from .plan.slab import Slab
-from .run import Check, Job, Progress, by_plan
-from .storing import Window
+from .jit.runner import RowMemory
+from .memory import Window
+from .plan.numpy_machine import Slab
+from .run import Check, Progress, RunJob, by_plan
 from .work import Work, products
 
 #: Multiplications for each number that is stored, up to which the writing is held to be as much work as the computing.
 MOST_PRODUCTS = 100
 
 
-def run_to_file(job: Job, path: str | Path, progress: Progress | None = None, check: Check | None = None) -> Trace:
+def run_to_file(job: RunJob, path: str | Path, progress: Progress | None = None, check: Check | None = None) -> Trace:
     """Compute a trace into a file, which is then read where it lies. Memory: two buffers, and what layers pass on.
 
     Raises FileError where it cannot be written or the disk is too small, and what reading and `check` raise: it is
@@ -79,7 +87,7 @@ def run_to_file(job: Job, path: str | Path, progress: Progress | None = None, ch
 
 
 @contextmanager
-def _room_to_write(job: Job) -> Iterator[None]:
+def _room_to_write(job: RunJob) -> Iterator[None]:
     """One core left alone by numpy's products where writing takes as long as computing.
 
     One thread of a product that has lost its core to the writer stops all.
@@ -152,13 +160,13 @@ class ToFile:
         self._buffers: list[dict[str, Array]] = []
         self._room = self._filled = self._first = 0
         self._large = False
-        self._views: dict[int, tuple[Slab | Rows, list[Array]]] = {}
+        self._views: dict[int, tuple[Slab | RowMemory, list[Array]]] = {}
         self._passed: dict[tuple[str, str], Array] = {}
 
     def slab(self, scope: str) -> None:
         """See `storing.Storage`: a run computes in a small slab."""
 
-    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> bool:
+    def take(self, scope: str, block: Slab | RowMemory, first: int, count: int) -> bool:
         """See `storing.Storage`."""
         if scope != self._scope or self._filled + count > self._room:
             self._send()
@@ -185,14 +193,14 @@ class ToFile:
         self._filled += count
         return False
 
-    def _seen(self, block: Slab | Rows) -> list[Array]:
+    def _seen(self, block: Slab | RowMemory) -> list[Array]:
         """The recorded lines of a block; it is one of a few that come again and again."""
         known = self._views.get(id(block))
         if known is None:
             known = self._views[id(block)] = block, [block.line(name) for name in self._work.recorded[self._scope]]
         return known[1]
 
-    def _begin(self, scope: str, block: Slab | Rows) -> None:
+    def _begin(self, scope: str, block: Slab | RowMemory) -> None:
         """Two buffers for the lines of a stage, and memory for lines that are passed on but not recorded."""
         self._writer.wait()
         self._scope = scope

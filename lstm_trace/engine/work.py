@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.resources import threads
 from ..cell.network import Stage, X, scope_and_name
 from .jit.schedule import Task, declined
-from .jit.threads import part
 from .plan.plan import Plan, make_plan
 
 Weights = Mapping[str, Mapping[str, Array]]
@@ -91,7 +91,7 @@ class Work:
     def task(self, stage: Stage, weights: Weights, dtype: Any) -> Task | None:
         """What is to be compiled for a stage; None where it cannot be."""
         took = self.steps * self.batch * self.row_seconds(stage, weights)
-        rows = part(self.batch, took) if self.batch > 1 else 0
+        rows = thread_rows(self.batch, took) if self.batch > 1 else 0
         if (stage.scope, rows) not in self.tasks:
             here = weights.get(stage.scope, {})
             widths = self.widths[stage.scope]
@@ -121,3 +121,16 @@ def products(stage: Stage, weights: Weights) -> int:
     """Multiplications in the products of one row at one step."""
     here = weights.get(stage.scope, {})
     return sum(np.size(here.get(x.product[0], ())) for x in stage.lines if x.product)
+
+
+#: Rows of the batch that a thread should have at least, and seconds that a run should take.
+LEAST_ROWS = 4
+WORTH = 1e-3
+
+
+def thread_rows(batch: int, seconds: float) -> int:
+    """How many rows of a batch one thread computes in a run that takes so long on one; 0 is all of them."""
+    if seconds < WORTH or batch < 2 * LEAST_ROWS:
+        return 0
+    count = min(threads(), batch // LEAST_ROWS)
+    return -(-batch // count) if count > 1 else 0

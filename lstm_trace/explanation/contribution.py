@@ -17,10 +17,10 @@ from ..backpropagation.gradients import forward, walked
 from ..backpropagation.premises import Premise, premises
 from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
-from ..engine import cost
+from ..engine import plan_choice
 from ..engine.rerun import Premises, rerun, run_seconds
 from ..errors import OptionError
-from ..trace.operands import one_row, total
+from ..trace.derived import one_row, total
 from ..trace.trace import Trace
 
 #: A trace; or a change of the traced input: all inputs 0, all initial states 0, or another row of the batch.
@@ -128,7 +128,7 @@ class Pair:
         check_points(points)
         nodes, weights = np.polynomial.legendre.leggauss(points)
         nodes, weights = (nodes + 1) / 2, weights / 2
-        size = cost.at_once(sum(values.nbytes for _, _, values in one.recorded()))
+        size = plan_choice.at_once(sum(values.nbytes for _, _, values in one.recorded()))
         parts: list[Gradients] = []
         for begin in range(0, points, size):
             at, weight = nodes[begin : begin + size], weights[begin : begin + size]
@@ -138,7 +138,7 @@ class Pair:
 
     def integrated_until_complete(self) -> Shares:
         """With as many points as leave less than `COMPLETE` of the difference, within EXTRA_SECONDS for all of them."""
-        afforded = cost.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run, and the way back
+        afforded = plan_choice.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run, and the way back
         points = spent = min(POINTS, max(int(afforded), 1))
         found = self.integrated_gradients(points)
         while found.incomplete and points < MOST_POINTS and spent + 2 * points <= afforded:

@@ -10,7 +10,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Operand
 from ..cell.network import Stage
-from ..engine.cost import pieces
+from ..engine.plan_choice import pieces
 from ..errors import MissingError
 from ..trace.trace import Trace
 from .recurrence import Recurrence

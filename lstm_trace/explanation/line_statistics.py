@@ -8,7 +8,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage
-from ..engine.cost import pieces
+from ..engine.plan_choice import pieces
 from ..trace.trace import Trace
 from .half_life import Kept, kept
 from .recurrence import Recurrence

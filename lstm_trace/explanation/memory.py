@@ -17,12 +17,11 @@ import numpy as np
 from ..backpropagation.combination import is_sum
 from ..backpropagation.target import names_several
 from ..base.arrays import Array
-from ..cell.holds import names_of
-from ..cell.lines import Operand
+from ..cell.lines import Operand, names_of
 from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
-from ..trace.holds.held import recurrent_stage
+from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, times

@@ -11,8 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.holds import names_of
-from ..cell.lines import Cell, Line, Operand
+from ..cell.lines import Cell, Line, Operand, names_of
 from ..cell.network import Stage
 from ..errors import OptionError
 from ..trace.trace import Trace

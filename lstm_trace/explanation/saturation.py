@@ -17,7 +17,7 @@ from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
 from ..errors import OptionError
 from ..trace.address import Address
-from ..trace.holds.held import plain
+from ..trace.held import plain
 from ..trace.trace import Trace
 from .half_life import by_halvings, halvings
 from .recurrence import recurrence

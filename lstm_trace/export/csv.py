@@ -16,12 +16,12 @@ import numpy as np
 from pydantic_core import to_json
 
 from ..base.arrays import Array
-from ..base.files import written
-from ..base.text.spreadsheet import guarded
+from ..base.display import guarded
+from ..base.writing import written
 from ..formulas.numbers import EXACT, Style
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
-from ..trace.rows import Entry, Part
+from ..trace.rows import LineUnits, TracePart
 from .writers import DIALECTS, Dialect, Job
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -89,7 +89,7 @@ def _worked(job: Job, dialect: Dialect, names: Sequence[str]) -> Iterator[tuple[
         lines = columns["line"]
         assert isinstance(lines, Coded)
         value = np.asarray(columns["value"])
-        entries = {text: (Entry(text, "", range(1)),) for text in lines.texts}
+        entries = {text: (LineUnits(text, "", range(1)),) for text in lines.texts}
         numbers = (
             _numbers(value[at : at + 1], dialect, job.digits, entries[lines.texts[code]])[0]
             for at, code in enumerate(lines.codes.tolist())
@@ -99,7 +99,7 @@ def _worked(job: Job, dialect: Dialect, names: Sequence[str]) -> Iterator[tuple[
         yield len(value), "".join(dialect.newline + row for row in rows)
 
 
-def _heads(job: Job, piece: Part, dialect: Dialect) -> list[str]:
+def _heads(job: Job, piece: TracePart, dialect: Dialect) -> list[str]:
     """The beginning of a row, for each place: newline, and the columns that say where it is."""
     cells = [_texts(column, dialect) for column in places(job, piece).values()]
     return [f"{dialect.newline}{dialect.separator.join(row)}{dialect.separator}" for row in zip(*cells, strict=True)]
@@ -115,7 +115,7 @@ def _texts(column: Column, dialect: Dialect) -> list[str]:
     return ["" if number < 0 else str(number) for number in column.tolist()]
 
 
-def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Sequence[Entry] = ()) -> list[str]:
+def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Sequence[LineUnits] = ()) -> list[str]:
     """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
 
     style, lines: the decimals of each line, where they are not all wanted; the last axis has the units of all lines.
@@ -128,7 +128,7 @@ def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Seque
     return text.split(",")
 
 
-def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
+def _rounded(values: Array, style: Style, lines: Sequence[LineUnits]) -> list[str]:
     """Each value as a report shows it; NaN and infinities as in every table."""
     names = [entry.line.partition("[:,")[0] for entry in lines for _ in entry.units]  # of W_xi[:,0]: W_xi
     return [

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from ..base.files import written
+from ..base.writing import written
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
 from .writers import Job

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..base.files import written
+from ..base.writing import written
 from ..frames.arrow import PIECE, WORKED_PIECE, arrow
 from .writers import Job
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 
-from ..base.files import format_of
+from ..base.writing import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
 from ..frames import options

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from ..base.text.markup import escape
+from ..base.display import escape
 from .printer import Format, Printer
 from .symbols import FUNCTIONS, SLOPES, sign
 from .tree import Field

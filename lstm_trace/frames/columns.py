@@ -10,7 +10,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..formulas.numbers import Style
-from ..trace.rows import Part
+from ..trace.rows import TracePart
 from ..view.worked_rows import WorkedRow, worked_rows
 from .table import TITLE, TOKEN, UNORDERED, VALID, Table, code_type
 
@@ -67,7 +67,7 @@ def _joined(columns: Sequence[Column | None], rows: Sequence[int]) -> Column:
     )
 
 
-def places(table: Table, part: Part) -> dict[str, Column]:
+def places(table: Table, part: TracePart) -> dict[str, Column]:
     """The columns that say where each place of a part is."""
     at, row = part.places
     none, count = np.full(1, -1), len(at)
@@ -109,7 +109,7 @@ def _repeated(column: Column, times: int) -> Column:
     return np.repeat(np.asarray(column), times)
 
 
-def _long(table: Table, part: Part) -> dict[str, Column]:
+def _long(table: Table, part: TracePart) -> dict[str, Column]:
     """A row for each value."""
     counts = [len(entry.units) for entry in part.lines]
     lines, ops = (_at(table, name) for name in ("line", "op"))
@@ -133,7 +133,7 @@ def _at(table: Table, name: str) -> dict[str, int]:
     return {text: code for code, text in enumerate(table.texts[name])}
 
 
-def _wide(table: Table, part: Part) -> dict[str, Column]:
+def _wide(table: Table, part: TracePart) -> dict[str, Column]:
     """A row for each place, a column for each line and unit."""
     return places(table, part) | dict(zip(table.of(part), np.array(part.values.T, order="C"), strict=True))
 

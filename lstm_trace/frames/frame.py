@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.text.spreadsheet import guarded
+from ..base.display import guarded
 from ..errors import OptionError
 from ..printable import printable
-from ..trace.rows import Part
+from ..trace.rows import TracePart
 from ..trace.trace import Trace
 from .columns import Coded, Column, joined
 from .table import VALID, Table
@@ -60,7 +60,7 @@ def frame(table: Table, flat: bool = False) -> pd.DataFrame:
     return pd.DataFrame(series, index=keys if len(index) > 1 else keys.get_level_values(0))
 
 
-def _several(name: str, there: Sequence[Part]) -> bool:
+def _several(name: str, there: Sequence[TracePart]) -> bool:
     """Whether the parts have more than one layer, direction or batch row."""
     if name == "batch":
         return any(part.batch is not None and len(part.batch) > 1 for part in there)

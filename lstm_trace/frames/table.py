@@ -16,7 +16,7 @@ from ..errors import OptionError
 from ..printable import printable
 from ..trace.address import line_name
 from ..trace.labels import step_labels
-from ..trace.rows import Part, Selection, parts
+from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
 from .names import columns, safe_names
 from .options import check
@@ -67,7 +67,7 @@ class Table:
         check(**asked)
         return cls(trace, selection=Selection(**options), padding=padding, **asked)
 
-    def parts(self) -> Iterator[Part]:
+    def parts(self) -> Iterator[TracePart]:
         """The rows, as parts of the trace. Raises MissingError for an empty selection."""
         return parts(self.trace, self._chosen, self.with_inputs, self.padding, self.shape != "long")
 
@@ -100,7 +100,7 @@ class Table:
         """The names of all columns. Raises MissingError for an empty selection."""
         return (*self.places, *(BEHIND.get(self.shape) or dict.fromkeys(n for p in self.parts() for n in self.of(p))))
 
-    def of(self, part: Part) -> list[str]:
+    def of(self, part: TracePart) -> list[str]:
         """The columns that the values of a part have in the shape wide."""
         return [name for entry in part.lines for name in columns(entry.line, entry.units, self._safe)]
 

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.options import is_number
+from ..cell.kinds.kind import is_number
 from ..documents.result import Result
-from ..engine.input_arrays import numbers
+from ..engine.inputs import numbers
 from ..errors import OptionError, ShapeError, counted
 from ..weights.found import Found
 from .candidates import (

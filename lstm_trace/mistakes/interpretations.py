@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from ..cell.kinds.kind import apply
 from ..cell.ops import OPS
-from ..cell.options import apply
 from ..cell.parse import parse
 
 Array = Any

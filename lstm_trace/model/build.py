@@ -14,9 +14,9 @@ from ..cell.lines import Cell
 from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
-from ..engine.input_arrays import computing, numbers
+from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
-from ..trace.header import Header
+from ..trace.trace import Header
 from ..weights.found import Defaults
 from .model import NETWORK, Model
 

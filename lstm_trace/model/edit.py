@@ -13,13 +13,12 @@ from ..base.arrays import Array, to_list
 from ..cell.network import VALID, forward_stages, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import masked
-from ..engine.input_arrays import numbers
-from ..engine.inputs import given_lines, initial_states, sequence
+from ..engine.inputs import given_lines, initial_states, numbers, sequence
 from ..engine.rerun import rerun
 from ..errors import CellError, MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit
-from ..trace.holds.held import held_faults
+from ..trace.held import held_faults
 from ..trace.labels import readout
 from ..trace.trace import Trace
 from .model import NETWORK, Model

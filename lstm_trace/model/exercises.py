@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..base.arrays import Array
-from ..engine.input_arrays import numbers
+from ..engine.inputs import numbers
 from ..trace.address import STATE
 from .sources import run
 

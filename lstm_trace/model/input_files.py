@@ -12,14 +12,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import to_array
+from ..base.arrays import as_texts, to_array
 from ..base.extras import missing
 from ..base.files import read_bytes, read_data
-from ..base.spared import read_from
-from ..base.text.labels import written
+from ..base.writing import read_from
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest
 from ..trace.files import trace_file
-from ..trace.holds.values import as_number
+from ..trace.holding import as_number
 from ..trace.trace import Trace
 from ..weights.formats.npz import load_npy, members
 from ..weights.guards import afford, archive, told
@@ -155,7 +154,7 @@ def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> Missing
 def _labels(values: Any, name: str, path: Any) -> list[Any]:
     """Labels of the steps. Raises ShapeError for what is no text, number or date."""
     try:
-        return written(values)
+        return as_texts(values)
     except ValueError as error:
         raise ShapeError(f"{path}: {name}: {error}") from None
 

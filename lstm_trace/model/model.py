@@ -12,27 +12,32 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.spared import spare
+from ..base.writing import spare
 from ..cell.lines import Cell
 from ..cell.network import Stage, extent, stack
-from ..cell.shapes.infer import input_width
+from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
+from ..engine.memory import MOST_KEPT, InMemory, Pool
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
-from ..engine.recording import EVERYTHING, Record, read_record
-from ..engine.request import ModelSpec, Request, lay_out, requested
-from ..engine.required import require_padded
-from ..engine.reuse import MOST_KEPT, Pool
-from ..engine.run import Check, Job, Progress, Writing, by_plan
-from ..engine.storing import InMemory
+from ..engine.request import (
+    EVERYTHING,
+    ModelSpec,
+    RecordChoice,
+    Request,
+    lay_out,
+    read_record,
+    requested,
+    require_padded,
+)
+from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
 from ..engine.stream import run_to_file
 from ..engine.work import Work
 from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
-from ..trace.header import Header
-from ..trace.holds.values import layers, resolved
-from ..trace.trace import Trace
+from ..trace.holding import layers, resolved
+from ..trace.trace import Header, Trace
 from ..weights.found import Defaults
 from .tokens.rows import step_rows
 
@@ -166,7 +171,7 @@ class Model:
             memory = out.memory if isinstance(out, Trace) else None
             same = memory is not None and memory.call == call and memory.holds(out, self.weights)
             if isinstance(out, Trace) and same:
-                with Writing(out):
+                with WriteLock(out):
                     return self._again(x, batch_first, out, progress)
         with within(self.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
@@ -174,7 +179,7 @@ class Model:
             fed = self._holding(fed, ask, hold)
             job = self._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
-                with nullcontext() if out is None else Writing(out):
+                with nullcontext() if out is None else WriteLock(out):
                     found = job.trace(out, progress)
         # what is wrong with a file, or with what was computed, is no fault of the source
         if isinstance(out, str | Path):
@@ -193,9 +198,9 @@ class Model:
         return replace(fed, holds=resolved(asked, self.stages(bool(fed.padded), fed.given), *sizes))
 
     def _job(
-        self, fed: RunInputs, ask: Sequence[str] | str | None, record: Record, batch_first: bool | None, plan: Choice,
-        call: Any,
-    ) -> Job:  # fmt: skip
+        self, fed: RunInputs, ask: Sequence[str] | str | None, record: RecordChoice, batch_first: bool | None,
+        plan: Choice, call: Any,
+    ) -> RunJob:  # fmt: skip
         """A run, checked and laid out."""
         asked = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, asked, record)
@@ -208,7 +213,7 @@ class Model:
             batch_first=self.defaults.batch_first if batch_first is None else batch_first,
             plan=choose(plan, work, self.weights, self.header.dtype),
         )
-        return Job(work, header, self.weights, self._pool, fed, self._scopes(), call)
+        return RunJob(work, header, self.weights, self._pool, fed, self._scopes(), call)
 
     def _in(self, arithmetic: str, plan: Choice, out: Any) -> tuple[Model, Choice]:
         """This model with float64 weights, whose runs use another arithmetic, and its plan."""
@@ -299,7 +304,7 @@ class Model:
         faults.tell()
         return found
 
-    def _work(self, fed: RunInputs, ask: tuple[str, ...], record: Record = EVERYTHING) -> Work:
+    def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice = EVERYTHING) -> Work:
         """What to compute, from the cache where the same was asked before."""
         request = requested(fed, ask, record, self._scopes())
         work = self._works.get(request)

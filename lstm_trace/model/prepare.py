@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..base.text.labels import LONGEST
+from ..base.arrays import LONGEST
 from ..cell.kinds.lstm import LSTM
 from ..cell.network import scope_and_name
 from ..errors import within
-from ..trace.header import Header
+from ..trace.trace import Header
 from ..weights.find import find
 from ..weights.found import Found, as_asked, choose, turned
 from ..weights.layouts import Layout, layout

@@ -16,10 +16,10 @@ from ..cell.network import scope_and_name
 from ..errors import FileError, OptionError, within
 from ..printable import acts, yaml_escaped
 from ..trace.address import STATE
+from ..trace.files.safetensors import holds_trace, is_tensors
 from ..trace.files.schema import TRACED, Problem, validate
-from ..trace.files.tensor_header import holds_trace, is_tensors
-from ..trace.header import Header
-from ..trace.holds.values import layers
+from ..trace.holding import layers
+from ..trace.trace import Header
 from ..weights.found import Defaults
 from .build import build
 from .model import Model

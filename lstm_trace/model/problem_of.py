@@ -18,7 +18,7 @@ from ..cell.variants import directed, named, of_direction
 from ..errors import CellError, LstmTraceError, MissingError, raise_all
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
-from ..trace.holds.held import as_hold, plain, plain_stage
+from ..trace.held import as_hold, plain, plain_stage
 from ..trace.labels import readout, step_labels
 from ..trace.trace import Trace
 

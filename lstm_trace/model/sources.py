@@ -9,16 +9,15 @@ from typing import Any
 
 from ..base.arrays import describe
 from ..base.files import read_bytes
-from ..engine.input_arrays import common_dtype
+from ..engine.inputs import common_dtype
 from ..engine.rerun import with_holds
 from ..engine.run import Check
 from ..errors import FileError, OptionError, within
 from ..trace.argument_types import checked
-from ..trace.files import trace_file, trace_json
+from ..trace.files import trace_file
+from ..trace.files.safetensors import is_tensors
 from ..trace.files.schema import Problem, validate
-from ..trace.files.tensor_header import is_tensors
-from ..trace.header import Header
-from ..trace.trace import Trace
+from ..trace.trace import Header, Trace
 from ..weights.live import as_array, framework, from_live, unpacked
 from ..weights.read import is_model
 from .build import build
@@ -152,10 +151,10 @@ def open_source(
     held = read_holds(hold or {})
     if is_tensors(path):
         return _labelled(_held(trace_file.load(path), held, path, check), tokens)
-    content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
+    content = read_bytes(path, f"{trace_file.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
-    if trace_json.looks_like_one(content):
+    if trace_file.looks_like_one(content):
         return _labelled(_held(trace_file.load(path, content), held, path, check), tokens)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)

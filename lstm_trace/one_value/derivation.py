@@ -21,7 +21,7 @@ from ..formulas.values import Values
 from ..languages.strings import Words, words
 from ..report.content import notations
 from ..report.options import STYLE, options_of
-from ..trace.operands import one_row
+from ..trace.derived import one_row
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
 from .description import about, where

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..cell.lines import Line
 from ..cell.network import Stage
 from ..cell.ops import OPS

@@ -11,9 +11,8 @@ from ..cell.lines import Line
 from ..cell.network import VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError
-from ..trace.address import STATE, line_name
-from ..trace.addresses import Key, origin
-from ..trace.addresses import address as full
+from ..trace.address import STATE, Key, line_name, origin
+from ..trace.address import address as full
 from ..trace.trace import Trace
 
 Kind = Literal["line", "parameter", "input", "initial", "given", "sum"]

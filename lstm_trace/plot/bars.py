@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..languages.strings import Words
-from ..trace.operands import total
+from ..trace.derived import total
 from . import vega
 from .chart import marks
 from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_in_words, step_marks, text

@@ -10,9 +10,7 @@ from unicodedata import category
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.columns import cells
-from ..base.text.markup import escape
-from ..base.text.visible import seen, visible
+from ..base.display import cells, escape, seen, visible
 from .furniture import LABEL
 from .heat.colours import Scale
 

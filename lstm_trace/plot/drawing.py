@@ -11,8 +11,7 @@ from itertools import groupby
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.columns import cells
-from ..base.text.markup import escape
+from ..base.display import cells, escape
 from ..formulas.plain import raised
 from .chart import Chart, Curve, CurvePanel
 from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_marks

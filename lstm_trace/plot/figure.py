@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..base.files import format_of, written
+from ..base.writing import format_of, written
 from ..errors import OptionError
 from . import page, raster, vega
 

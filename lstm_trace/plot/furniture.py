@@ -12,10 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.display import cells, escape, visible
 from ..base.page import asset
-from ..base.text.columns import cells
-from ..base.text.markup import escape
-from ..base.text.visible import visible
 from ..formulas.numbers import show
 from ..formulas.plain import number
 from ..languages.strings import Words

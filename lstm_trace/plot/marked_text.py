@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from unicodedata import category, east_asian_width
 
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..formulas.plain import PLAIN, Plain, raised
 from ..formulas.user_tex import WORDS
 

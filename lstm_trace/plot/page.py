@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base import page
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..languages.strings import words
 from . import furniture
 

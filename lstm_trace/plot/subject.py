@@ -20,7 +20,7 @@ from ..formulas.tree import heading
 from ..languages.strings import Words
 from ..trace.address import Address
 from ..trace.argument_types import misfit
-from ..trace.holds.held import FEW, entries, plain
+from ..trace.held import FEW, entries, plain
 from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace

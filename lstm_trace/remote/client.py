@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array, to_array
-from ..base.files import written
-from ..base.os_errors import reason
-from ..errors import FileError
+from ..base.writing import written
+from ..errors import FileError, reason
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
 from ..trace.trace import Trace

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import word
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..cell.network import layer_and_direction
 from ..documents.blocks import Block, Code, Heading, Items, Para, Picture, Table, Text, marked
 from ..documents.result import Show
@@ -17,8 +17,8 @@ from ..errors import LstmTraceError
 from ..formulas.numbers import shortest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
+from ..trace.derived import GATHERED
 from ..trace.labels import label_at
-from ..trace.sums import GATHERED
 from ..verification.alignment import one_sided
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, OutputDifference, UnitDifference, UnitShare

@@ -12,11 +12,11 @@ import numpy as np
 from ..backpropagation.attribution import Split, split
 from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages, scope_and_name
-from ..engine import cost
-from ..engine.cost import pieces
+from ..engine import plan_choice as cost
+from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError
 from ..trace.address import Address
-from ..trace.holds.held import held_through, plain_stage
+from ..trace.held import held_through, plain_stage
 from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, side_by_side

@@ -8,8 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
 from ..errors import FileError
-from ..trace.files.fields import AxisLabels, Held, Length, Mask, Numbers
-from ..trace.files.schema import LayoutSpec, Problem, validate
+from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, Problem, validate
 from .errors import NotJsonError
 
 B = TypeVar("B", bound=BaseModel)

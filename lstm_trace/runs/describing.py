@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from ..base.arrays import Array
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..cell.network import Stage, forward_stages
 from ..cell.parse import parse
 from ..formulas.plain import Plain
@@ -16,7 +16,7 @@ from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
-from ..trace.holds.held import plain_stage
+from ..trace.held import plain_stage
 from ..trace.labels import axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.held_lines import held_symbols

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import describe
-from ..cell.holds import names_of
+from ..cell.lines import names_of
 from ..cell.network import Stage
 from ..errors import OptionError
-from ..trace.holds.held import Entry, entries, status
-from ..trace.holds.values import Scale, as_number
+from ..trace.held import HeldBlock, entries, status
+from ..trace.holding import Multiple, as_number
 from ..trace.trace import Trace
 
 Layers = tuple[Mapping[str, Any], ...]
@@ -45,9 +45,9 @@ def of(trace: Trace, address: str) -> dict[str, Any] | None:
     return None
 
 
-def _told(entry: Entry, otherwise: float | None = None) -> str | float | None:
+def _told(entry: HeldBlock, otherwise: float | None = None) -> str | float | None:
     """What an entry is held at: a number, or `*0.5`; what is said `otherwise` where its values differ."""
-    if isinstance(entry.value, Scale):
+    if isinstance(entry.value, Multiple):
         return str(entry.value)
     return entry.value if isinstance(entry.value, float) else otherwise
 

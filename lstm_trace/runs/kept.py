@@ -20,9 +20,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .. import __version__
-from ..base.files import written
-from ..base.os_errors import reason
-from ..errors import FileError
+from ..base.writing import written
+from ..errors import FileError, reason
 from ..trace.files import trace_file
 from ..trace.trace import Trace
 from .errors import DroppedRunError, RunFolderError

@@ -26,7 +26,7 @@ from ..report.diagram import diagram, spot_values
 from ..report.in_words.section import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions
-from ..trace.holds.held import plain_stage
+from ..trace.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view

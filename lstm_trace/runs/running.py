@@ -30,7 +30,7 @@ from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
 from ..trace.files.schema import LayoutSpec, validate
 from ..trace.files.trace_file import is_trace
-from ..trace.holds.values import layers
+from ..trace.holding import layers
 from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model

@@ -19,8 +19,7 @@ from urllib.parse import quote
 
 import uvicorn
 
-from ..base.os_errors import reason
-from ..errors import OptionError
+from ..errors import OptionError, reason
 from ..workers import Workers
 from . import log
 from .connections import Connection, Connections

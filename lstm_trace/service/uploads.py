@@ -11,8 +11,7 @@ from typing import BinaryIO
 from anyio import CancelScope, to_thread
 from fastapi import Request
 
-from ..base.os_errors import reason
-from ..errors import FileError
+from ..errors import FileError, reason
 from ..runs import inspecting
 from ..store.files import Part
 from ..store.store import Item

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
-from ..base.os_errors import reason
-from ..errors import TooLargeError
+from ..errors import TooLargeError, reason
 from ..weights.read import READERS
 from .errors import StoreError
 

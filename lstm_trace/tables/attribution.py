@@ -18,8 +18,8 @@ from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
 from ..explanation.experiments.occlusion import Occlusion, Runs
 from ..plot.kinds.contribution import figure as contribution_picture
 from ..report import explained, report
+from ..trace.derived import total
 from ..trace.labels import step_labels
-from ..trace.operands import total
 from ..trace.trace import Trace
 from ..view.hand_size import trained
 from . import faithfulness

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, word
-from ..base.text.columns import cells as columns
-from ..base.text.visible import visible
+from ..base.display import cells as columns
+from ..base.display import visible
 from ..documents import typst
 from ..documents.blocks import Block, Heading, Items, Para
 from ..documents.excerpt import excerpt

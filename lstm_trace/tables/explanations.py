@@ -19,10 +19,10 @@ from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture
 from ..trace.argument_types import checked
-from ..trace.holds.held import held_in_words, recurrent_stage
+from ..trace.derived import sizes
+from ..trace.held import held_in_words, recurrent_stage
 from ..trace.labels import axis, step_labels
 from ..trace.labels import labels as axis_labels
-from ..trace.operands import sizes
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from . import attribution, gates, gradient, training

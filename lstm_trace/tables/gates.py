@@ -7,8 +7,8 @@ from functools import cache, partial
 
 import numpy as np
 
-from ..base.runs import runs
-from ..base.text.visible import visible
+from ..base.arrays import runs
+from ..base.display import visible
 from ..errors import counted
 from ..explanation.half_life import foreseen
 from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour

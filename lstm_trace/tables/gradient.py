@@ -16,7 +16,7 @@ from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
-from ..engine.cost import pieces
+from ..engine.plan_choice import pieces
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
 from ..plot.kinds.gradient import figure as gradient_picture

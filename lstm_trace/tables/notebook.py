@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base.text.markup import escape
+from ..base.display import escape
 from ..errors import counted
 from ..formulas.numbers import show
 from ..formulas.plain import number

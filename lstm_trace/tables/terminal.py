@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.columns import cells as columns
+from ..base.display import cells as columns
 from ..cell.network import layer_and_direction
 from ..errors import counted
 from ..formulas.numbers import show
 from ..printable import printable
 from ..trace.address import line_name
-from ..trace.holds.held import held_in_words
+from ..trace.held import held_in_words
 from ..trace.labels import axis, step_label
-from ..trace.rows import Part, Selection, parts
+from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
 
 #: More units than this are never columns of their own, however wide the terminal.
@@ -125,7 +125,9 @@ def draw(found: Table) -> Iterator[Any]:
 # -- which rows --------------------------------------------------------------------------------------------------------
 
 
-def _lines_that_fit(trace: Trace, there: Sequence[Part], asked: set[str], room: int, may_drop: bool) -> list[Part]:
+def _lines_that_fit(
+    trace: Trace, there: Sequence[TracePart], asked: set[str], room: int, may_drop: bool
+) -> list[TracePart]:
     """The parts with as many of their lines as leave room for the first and the last step of each part."""
     carried = {name for stage in trace.stages for name in (stage.cell.output, *stage.cell.states.values())}
     choices: list[Callable[[str], bool]] = [
@@ -141,7 +143,7 @@ def _lines_that_fit(trace: Trace, there: Sequence[Part], asked: set[str], room: 
     return kept
 
 
-def _by_line(part: Part) -> Part:
+def _by_line(part: TracePart) -> TracePart:
     """The part with an array for each line, also where it has the columns of a matrix in one."""
     if len(part.arrays) == len(part.lines):
         return part
@@ -149,12 +151,12 @@ def _by_line(part: Part) -> Part:
     return replace(part, arrays=tuple(np.split(part.arrays[0], ends[:-1], axis=-1)))
 
 
-def _only(part: Part, choice: Callable[[str], bool]) -> Part:
+def _only(part: TracePart, choice: Callable[[str], bool]) -> TracePart:
     at = [k for k, entry in enumerate(part.lines) if choice(entry.line)]
     return replace(part, lines=tuple(part.lines[k] for k in at), arrays=tuple(part.arrays[k] for k in at))
 
 
-def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
+def _rows(kept: Sequence[TracePart], room: int | None) -> Iterator[Row]:
     """Rows of every part: all places, or the first ones and the last."""
     left = room
     for k, part in enumerate(kept):
@@ -174,7 +176,7 @@ def _rows(kept: Sequence[Part], room: int | None) -> Iterator[Row]:
         yield from rows
 
 
-def _group(part: Part, at: int) -> Iterator[Row]:
+def _group(part: TracePart, at: int) -> Iterator[Row]:
     t, b = (int(axis[at]) for axis in part.places)
     step, row = part.steps[t] if part.steps else None, part.batch[b] if part.batch else None
     place = (part.layer or 0, part.direction or "", step, row)
@@ -182,7 +184,7 @@ def _group(part: Part, at: int) -> Iterator[Row]:
         yield Row(place, entry.line, entry.units, array[t, b])
 
 
-def _numbers(there: Sequence[Part]) -> tuple[set[int | str], ...]:
+def _numbers(there: Sequence[TracePart]) -> tuple[set[int | str], ...]:
     """Which layers, directions, steps and batch rows there are."""
     return (
         {part.layer or 0 for part in there},
@@ -192,7 +194,7 @@ def _numbers(there: Sequence[Part]) -> tuple[set[int | str], ...]:
     )
 
 
-def _left_out(there: Sequence[Part], rows: Sequence[Row]) -> str:
+def _left_out(there: Sequence[TracePart], rows: Sequence[Row]) -> str:
     """What there was no room for, and how to see it; empty when all is there."""
     shown = [row for row in rows if row.place is not None]
     padding = any(part.valid is not None and not part.valid.all() for part in there)

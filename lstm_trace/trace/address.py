@@ -1,21 +1,27 @@
 """Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it.
 
-Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`.
+Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`. The
+second half has the addresses of a trace: what each part of one may be there, and what was asked for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import combinations
 from numbers import Integral
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..base.runs import runs
-from ..cell.network import MEET
-from ..errors import MissingError, OptionError
+from ..base.arrays import runs
+from ..cell.network import MEET, Stage, X, layer_and_direction, scope_and_name
+from ..errors import MissingError, OptionError, nearest
+
+if TYPE_CHECKING:
+    from .trace import Trace
+
 
 #: The states of the plain cell have initial values with names of their own.
 INITIAL = {"h_prev": "h0", "c_prev": "c0"}
@@ -283,3 +289,109 @@ def positions(steps: slice | range | int, there: range) -> range:
         count = f"T = {there.stop}, so " if there.start == 0 else "those that were recorded are "
         raise MissingError(f"steps {text} is not in the trace: {count}{there.start} to {there.stop - 1}")
     return range(begin, end)
+
+
+#: One number: its scope (empty for x), name, step, row and index; step and row are None for a parameter.
+Key = tuple[Any, ...]
+
+
+def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
+    """See `Trace.extents`."""
+    steps, rows = trace.span, range(trace.batch)
+    supplied = any(name in here for here in trace.given.values())  # of a part of a trace, what the layer below gave
+    if name in ("x", "x_t") and trace.x is not None and not supplied:
+        return {"t": steps, "b": rows}
+    stages, state = trace.stages, STATE.get(name, name)
+    holders = {
+        "line": [
+            s.scope for s in stages if name in trace.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
+        ],
+        "initial": [s.scope for s in stages if state in s.cell.states],
+        "parameter": [scope for scope, here in trace.parameters.items() if name in here],
+        "sum": [scope for scope, here in trace.sums.items() if name in here],
+    }
+    for kind, scopes in holders.items():
+        if scopes:
+            return extents_of(scopes, steps if kind == "line" else None, rows if kind in ("line", "initial") else None)
+    held = (trace.lines, trace.parameters, trace.sums)
+    known = [name for part in held for here in part.values() for name in here]
+    raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
+
+
+def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = None) -> dict[str, Sequence[Any]]:
+    """The values that each part of an address may have: the layers and directions of some scopes, steps and rows.
+
+    t, b: None where the value is the same at all of them.
+    """
+    layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
+    parts = {"layer": [*dict.fromkeys(layers)], "direction": [*dict.fromkeys(directions)], "t": t, "b": b}
+    return {part: values for part, values in parts.items() if values is not None}
+
+
+def locate(trace: Trace, text: str, every: bool = False) -> Address:
+    """See `Trace.locate`."""
+    name = line_name(text)
+    found = extents(trace, name)
+    try:
+        return read(text, found, every)
+    except MissingError:
+        # of padded directions that meet each has a y_t as well: without a direction the one where they meet is meant
+        if MEET in found.get("direction", ()):
+            with suppress(MissingError):
+                return read(text, {**found, "direction": [MEET]})
+        raise
+
+
+def asked(trace: Trace) -> list[Address]:
+    """See `Trace.asked`."""
+    found = []
+    for text in trace.header.ask:
+        name = line_name(text)
+        held = any(_has(trace, stage, name) for stage in trace.stages)
+        if not held and any(name in stage.cell.by_name for stage in trace.stages):
+            continue
+        address = locate(trace, text, every=True)
+        for stage in trace.stages:
+            fits = address.layer in (None, stage.layer) and address.direction in (None, stage.direction)
+            if fits and trace.operand(stage.scope, address.line) is not None and _has(trace, stage, address.line):
+                found.append(address._replace(layer=stage.layer, direction=stage.direction))
+    return list(dict.fromkeys(found))
+
+
+def _has(trace: Trace, stage: Stage, name: str) -> bool:
+    return name in trace.lines.get(stage.scope, {}) or name in trace.given.get(stage.scope, {})
+
+
+def origin(trace: Trace, key: Key) -> Key:
+    """Where a number was made: a state in the step before, an input in another layer or in x."""
+    scope, name, t, b, index = key
+    if not scope:
+        return key
+    stage = trace.stage(scope)
+    if name in trace.lines.get(scope, {}):
+        return key
+    if name in stage.cell.states:
+        before = t + (1 if stage.backwards else -1)
+        return origin(trace, (scope, stage.cell.states[name], before, b, index)) if before in trace.span else key
+    source = stage.sources.get(name, "")
+    if source == X:
+        return ("", "x_t", t, b, index)
+    other, line = scope_and_name(source)
+    return origin(trace, (other, line, t, b, index)) if other else key
+
+
+def address(trace: Trace, key: Key) -> str:
+    """The address of a number in its full form; that of a state is the one before the first step.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")
+    >>> address(trace, ("0/forward", "i_t", 0, 0, (0,))), address(trace, ("0/forward", "W_xi", None, None, (0, 0)))
+    ('0/forward/0/0/i_t[0]', '0/forward/W_xi[0,0]')
+    >>> address(trace, ("0/forward", "h_prev", 0, 0, (0,))), address(trace, ("", "x_t", 0, 0, (0,)))
+    ('0/forward/0/h0[0]', '0/0/x_t[0]')
+    """
+    scope, name, t, b, index = key
+    if scope and name in trace.stage(scope).cell.states:
+        name, t = INITIAL.get(name, name), None
+    parts = [part for part in (scope, t, b) if part not in (None, "")]
+    return "/".join([*map(str, parts), f"{name}[{','.join(map(str, index))}]"])

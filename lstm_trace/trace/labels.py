@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
-from ..base.text.visible import MOST, visible
+from ..base.display import MOST, visible
 from ..cell.adjoint import narrow
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage, X
@@ -67,7 +67,7 @@ def step_labels(trace: Trace, b: int = 0) -> Sequence[str]:
 
 
 def step_label(trace: Trace, t: int, b: int | None = None, most: int = MOST) -> str:
-    """What a step is called, as it is shown (see `base.text.visible`); empty where it has no label.
+    """What a step is called, as it is shown (see `base.display.visible`); empty where it has no label.
 
     Args:
         trace: which holds the step.

@@ -14,7 +14,7 @@ from ..cell.network import Stage
 from ..errors import MissingError, nearest
 from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
-from .sums import GATHERED
+from .derived import GATHERED
 from .trace import Trace
 
 
@@ -61,7 +61,7 @@ class Selection:
         return slice(self.batch, self.batch + 1)
 
 
-class Entry(NamedTuple):
+class LineUnits(NamedTuple):
     """One line of a part: name, operation (or which premise), its unit numbers."""
 
     line: str
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Part:
+class TracePart:
     """Rows of one stage: every line at every place, which is a step and a batch row.
 
     layer, direction: None for the input, which no layer owns. steps, batch: the numbers, in the order in which they
@@ -83,7 +83,7 @@ class Part:
     direction: str | None
     steps: range | None
     batch: range | None
-    lines: tuple[Entry, ...]
+    lines: tuple[LineUnits, ...]
     arrays: tuple[Array, ...]
     valid: Array | None = None
     padding: bool = False
@@ -122,7 +122,7 @@ class Part:
         whole = self.arrays[0] if len(self.arrays) == 1 else np.concatenate(self.arrays, axis=-1)
         return whole.reshape(-1, self.width) if self.kept.all() else whole[self.kept]
 
-    def pieces(self, limit: int) -> Iterator[Part]:
+    def pieces(self, limit: int) -> Iterator[TracePart]:
         """The part in pieces of at most `limit` values, or of one place where those are more; none is empty."""
         steps, batch = self.kept.shape
         by, rows = max(limit // (batch * self.width), 1), max(limit // self.width, 1)
@@ -132,7 +132,7 @@ class Part:
                 if piece.count:
                     yield piece
 
-    def _piece(self, steps: slice, batch: slice) -> Part:
+    def _piece(self, steps: slice, batch: slice) -> TracePart:
         return replace(
             self,
             steps=None if self.steps is None else self.steps[steps],
@@ -148,7 +148,7 @@ def parts(
     with_inputs: bool = False,
     padding: bool = False,
     by_step: bool = False,
-) -> Iterator[Part]:
+) -> Iterator[TracePart]:
     """The selection in the order of the long shape: layer, direction, t as visited (the reverse direction from the
     last step down), batch, line in computing order, unit.
 
@@ -194,27 +194,27 @@ def parts(
             yield replace(part, padding=padding)
 
 
-def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[Part]:
+def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> Iterator[TracePart]:
     """The lengths (or the mask) and the input: premises of no layer, so a layer or direction leaves them out."""
     if chosen.layer is not None or chosen.direction is not None:
         return
     batch = range(trace.batch)[rows]
-    if trace.lengths is not None and chosen.has("lengths") and chosen.unit in (None, 0):
-        values = trace.lengths[rows][None, :, None].astype(trace.header.dtype)
-        yield Part(None, None, None, batch, (Entry("lengths", "input", range(1)),), (values,))
-    if trace.mask is not None and chosen.has("mask") and chosen.unit in (None, 0):
-        values = trace.mask[window, rows, None].astype(trace.header.dtype)
-        yield Part(None, None, trace.span[window], batch, (Entry("mask", "input", range(1)),), (values,))
-    if trace.x is not None and (chosen.has("x_t") or chosen.has("x")):
-        units = _units(trace.x.shape[-1], chosen)
-        if units:
-            values = trace.x[window, rows, units.start : units.stop]
-            yield Part(None, None, trace.span[window], batch, (Entry("x_t", "input", units),), (values,))
+    steps, dtype = trace.span[window], trace.header.dtype
+    kinds = (
+        ("lengths", None, None if trace.lengths is None else trace.lengths[rows][None, :, None].astype(dtype)),
+        ("mask", steps, None if trace.mask is None else trace.mask[window, rows, None].astype(dtype)),
+        ("x_t", steps, None if trace.x is None else trace.x[window, rows]),
+    )
+    for name, at, values in kinds:
+        units = range(0) if values is None else _units(values.shape[-1], chosen)
+        if values is not None and units and (chosen.has(name) or (name == "x_t" and chosen.has("x"))):
+            kept = values[..., units.start : units.stop]
+            yield TracePart(None, None, at, batch, (LineUnits(name, "input", units),), (kept,))
 
 
 def _stage(
     trace: Trace, stage: Stage, chosen: Selection, window: slice, rows: slice, with_inputs: bool
-) -> Iterator[Part]:
+) -> Iterator[TracePart]:
     batch = range(trace.batch)[rows]
     recorded = trace.lines.get(stage.scope, {})
     arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
@@ -238,43 +238,43 @@ def _part(
     rows: slice,
     arrays: Sequence[tuple[str, str, Array]],
     chosen: Selection,
-) -> Iterator[Part]:
+) -> Iterator[TracePart]:
     """One part of the lines in `arrays` that are chosen, or none; the reverse direction from the last step down."""
     backward = stage.backwards and steps is not None
     entries, kept = [], []
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)
         if units and (chosen.has(name) or chosen.has(STATE.get(name, name))):
-            entries.append(Entry(name, op, units))
+            entries.append(LineUnits(name, op, units))
             there = values[window, rows, units.start : units.stop]
             kept.append(there[::-1] if backward else there)
     if entries:
         order = steps[::-1] if backward and steps is not None else steps
-        yield Part(stage.layer, stage.direction, order, batch, tuple(entries), tuple(kept))
+        yield TracePart(stage.layer, stage.direction, order, batch, tuple(entries), tuple(kept))
 
 
-def _gathered(trace: Trace, stage: Stage, chosen: Selection) -> Iterator[Part]:
+def _gathered(trace: Trace, stage: Stage, chosen: Selection) -> Iterator[TracePart]:
     """What a stage gathered over all steps and rows."""
     if chosen.steps is None and chosen.batch is None:
         for name, values in trace.sums.get(stage.scope, {}).items():
             yield from _columns(stage, name, GATHERED, values, chosen)
 
 
-def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[Part]:
+def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[TracePart]:
     """A vector as one line, a matrix as a line for each column; unit is the row, that of the result."""
     units = _units(values.shape[0], chosen)
     if not units or not chosen.has(name):
         return
     kept = values[units.start : units.stop]
     if values.ndim == 1:
-        entries, columns = [Entry(name, op, units)], kept[None]
+        entries, columns = [LineUnits(name, op, units)], kept[None]
     else:
-        entries = [Entry(f"{name}[:,{k}]", op, units) for k in range(values.shape[1])]
+        entries = [LineUnits(f"{name}[:,{k}]", op, units) for k in range(values.shape[1])]
         columns = kept.T
     by = max((1 << 16) // len(units), 1)  # a matrix may have millions of entries: some columns at a time
     for at in range(0, len(entries), by):
         some = np.ascontiguousarray(columns[at : at + by]).reshape(1, 1, -1)
-        yield Part(stage.layer, stage.direction, None, None, tuple(entries[at : at + by]), (some,))
+        yield TracePart(stage.layer, stage.direction, None, None, tuple(entries[at : at + by]), (some,))
 
 
 def _units(width: int, chosen: Selection) -> range:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, KeysView, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
@@ -11,22 +12,81 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array
-from ..cell.lines import Operand
-from ..cell.network import Scope, Stage
+from ..cell.lines import Line, Operand
+from ..cell.network import (
+    GIVEN,
+    MEET,
+    VALID,
+    Scope,
+    Stage,
+    X,
+    find,
+    forward_stages,
+    layer_and_direction,
+    scope_and_name,
+)
+from ..cell.ops import OPS
+from ..cell.variants import Merge, Padding
 from ..errors import MissingError, counted
-from . import addresses, reads
-from .address import Address, positions
+from .address import Address, asked, extents, locate, positions
 from .argument_types import KINDS, checked, misfit
-from .header import Header
-from .offers import Offers
+from .outputs import TraceOutputs
 from .window import between, stages_at
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a trace says of itself, beside its arrays.
+
+    kind, options: the cell's name and its options in full (kind `equations` for a custom cell). ask: addresses or
+    names of the lines that were asked for. names: labels of inputs (`x`), hidden units (`h`) and
+    outputs of a readout (`y`). symbols: how an own name
+    is printed, in TeX. imported: what was done to the weights at import. batched, batch_first: the layout in
+    which the input was given. notes: what the author wrote below the title. plan: which plan computed it. arithmetic:
+    other than that of dtype, if any. agreement: what was compared with a framework's own result, and how far it was
+    off. step_labels: of each row of the batch what its steps are called (tokens, characters, dates), by the
+    position in the input; of one row only, where all rows have the same. count_from: 0 or 1, from which a report
+    counts steps, units and layers; addresses count from 0.
+    """
+
+    title: str = ""
+    notes: str = ""
+    kind: str = "lstm"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    dtype: str = "float64"
+    merge: Merge = "concat"
+    padding: Padding | None = None
+    ask: tuple[str, ...] = ()
+    names: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    symbols: Mapping[str, str] = field(default_factory=dict)
+    imported: tuple[str, ...] = ()
+    batched: bool = True
+    batch_first: bool = False
+    plan: str = "lines"
+    arithmetic: str | None = None
+    agreement: tuple[str, ...] = ()
+    count_from: int = 0
+    step_labels: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def called(self) -> str:
+        """Title and cell, as the `repr` of a trace and of a model has them."""
+        title = self.title if len(self.title) <= 60 else f"{self.title[:59]}…"
+        return f"{title!r}, {self.kind}" if title else self.kind
+
+    def until(self, stop: int) -> Header:
+        """The header with labels of the steps before `stop` alone."""
+        if all(len(row) <= stop for row in self.step_labels):
+            return self
+        return replace(self, step_labels=tuple(row[:stop] for row in self.step_labels))
+
 
 Step = int  # a position in the input; it has a name of its own because `index` is called too often to be `checked`
 
 
 @checked
 @dataclass(frozen=True, repr=False)
-class Trace(Offers):
+class Trace(TraceOutputs):
     """Every line of every stage over T steps and B rows.
 
     x: (T, B, I) or None where no line needs it. lengths: (B,), or mask: (T, B), True at the valid steps, where padding
@@ -123,7 +183,52 @@ class Trace(Offers):
             (steps, B, width) for lines, inputs and states, parameters in their own shape, (1,) for a number: it is a
             vector of one unit.
         """
-        return reads.operand(self, scope, name, steps)
+        if not isinstance(steps, slice):
+            raise misfit("steps", "a slice", steps)
+        if not isinstance(name, str):
+            if not isinstance(name, Real):
+                raise misfit("name", "the name of a line, or a number", name)
+            with np.errstate(over="ignore"):  # 1e300 is infinite in float32, here as in a run
+                return np.array([name], self.header.dtype)
+        stage = self.stage(scope)
+        recorded = self.lines.get(scope, {})
+        if name in recorded:
+            return recorded[name][steps]
+        if name in stage.cell.states:
+            return self._before(stage, name, steps)
+        if name in stage.sources:
+            source = stage.sources[name]
+            if source == X:
+                return None if self.x is None else self.x[steps]
+            if source == VALID:
+                return self.valid[steps]
+            if source == GIVEN:
+                values = self.given.get(scope, {}).get(name)
+                return None if values is None else values[steps]
+            return self.operand(*scope_and_name(source), steps)
+        if name in stage.cell.inner and self.header.arithmetic is None:
+            return derived(self, scope, stage.cell.by_name[name], steps)
+        return self.parameters.get(stage.owner, {}).get(name)
+
+    def _before(self, stage: Stage, name: str, steps: slice) -> Array | None:
+        """The carried line one step before (after, for the reverse direction), the initial value at the edge."""
+        begin, end, _ = steps.indices(self.steps)
+        first = self.initial.get(stage.scope, {}).get(name)
+        if stage.backwards:
+            edge, inner = end == self.steps, slice(begin + 1, min(end + 1, self.steps))
+        else:
+            edge, inner = begin == 0, slice(max(begin - 1, 0), max(end - 1, 0))
+        parts = []
+        if inner.stop > inner.start:
+            carried = self.operand(stage.scope, stage.cell.states[name], inner)
+            if carried is None:
+                return None
+            parts.append(carried)
+        if edge and end > begin:
+            if first is None:
+                return None
+            parts.insert(len(parts) if stage.backwards else 0, first[None])
+        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else None
 
     @property
     def padded(self) -> str:
@@ -147,7 +252,22 @@ class Trace(Offers):
         Where directions meet, y_t is the value there, also where padding gives each of them a y_t of its own.
         Raises MissingError that says which have it otherwise; use `at` to choose.
         """
-        return reads.line(self, name)
+        if gathered := [scope for scope, here in self.sums.items() if name in here]:
+            at = f"trace.sums[{gathered[0]!r}][{name!r}]"
+            raise MissingError(f"{name} was gathered over all steps: it is {at}, and in trace.gradients")
+        scope, bare = scope_and_name(name)
+        if scope in self.scopes:
+            raise MissingError(f"a line is read by its name alone; that of {scope} is {_chosen(scope, bare)}")
+        scopes = find(self.stages, name)
+        there = {scope: values for scope in scopes if (values := self.operand(scope, name)) is not None}
+        # of padded directions that meet each has a y_t as well, as in `address.locate`
+        there = {scope: values for scope, values in there.items() if layer_and_direction(scope)[1] == MEET} or there
+        if not there:
+            raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
+        first, *others = there
+        if others:
+            raise MissingError(f"{name} is in {', '.join(there)}: choose one, for example {_chosen(first, name)}")
+        return there[first]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.keys())
@@ -185,7 +305,16 @@ class Trace(Offers):
     @property
     def output(self) -> Array:
         """What the top layer gives out, in the layout in which x was given: (T, B, D·H), (B, T, D·H) or (T, D·H)."""
-        return self.outward(reads.output(self))
+        stages = forward_stages(self.stages)
+        if not stages:
+            raise MissingError(f"this part of the trace has only adjoints ({', '.join(self.scopes)}), and no output")
+        last = stages[-1]
+        if last.direction != MEET and sum(stage.layer == last.layer for stage in stages) > 1:
+            raise MissingError("the directions are not joined; use trace.at(direction=…).output")
+        values = self.operand(last.scope, last.cell.output)
+        if values is None:
+            raise MissingError(f"the output {last.cell.output} of {last.scope} was not recorded")
+        return self.outward(values)
 
     def outward(self, values: Array) -> Array:
         """An array in the layout in which x was given.
@@ -203,12 +332,29 @@ class Trace(Offers):
 
         Of a trace of some steps, the state after the last of those that the direction visits.
         """
-        return reads.last(self, "h_prev")
+        return self._last("h_prev")
 
     @property
     def c_n(self) -> Array:
         """The last c of every layer and direction, (L·D, B, H), as `h_n`."""
-        return reads.last(self, "c_prev")
+        return self._last("c_prev")
+
+    def _last(self, state: str) -> Array:
+        """The last value of `state` in every layer and direction, (L·D, B, H)."""
+        ends = []
+        for stage in self.stages:
+            if state in stage.cell.states:
+                values = self.operand(stage.scope, stage.cell.states[state])
+                if values is None:
+                    raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
+                ends.append(values[0 if stage.backwards else -1])
+        if not ends:
+            raise MissingError(f"no cell of this trace carries {state}")
+        if len({values.shape for values in ends}) > 1:
+            said = "the layers differ in width, so their last states cannot form one array; use trace.at(layer=…)"
+            raise MissingError(said)
+        stacked = np.stack(ends)
+        return stacked if self.header.batched else stacked[:, 0]
 
     @property
     def gradients(self) -> dict[str, Array]:
@@ -230,7 +376,7 @@ class Trace(Offers):
         Raises:
             MissingError: where the trace has no such name, with the nearest one.
         """
-        return addresses.extents(self, name)
+        return extents(self, name)
 
     def locate(self, text: str, every: bool = False) -> Address:
         """Read the address of a line, input, parameter or initial state of this trace.
@@ -242,14 +388,14 @@ class Trace(Offers):
         Raises:
             MissingError: for what the trace does not have.
         """
-        return addresses.locate(self, text, every)
+        return locate(self, text, every)
 
     def asked(self) -> list[Address]:
         """The addresses that were asked for; a bare name stands once for each layer and direction that has it.
 
         Lines that were asked for and not recorded (see `record`) are left out.
         """
-        return addresses.asked(self)
+        return asked(self)
 
     def recorded(self) -> Iterator[tuple[Stage, Any, Array]]:
         """(stage, line, values) of every recorded line, in computing order."""
@@ -258,6 +404,23 @@ class Trace(Offers):
             for line in stage.cell.lines:
                 if line.name in values:
                     yield stage, line, values[line.name]
+
+
+def _chosen(scope: str, name: str) -> str:
+    """How one of several lines of a name is read."""
+    layer, direction = layer_and_direction(scope)
+    return f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
+
+
+def derived(trace: Trace, scope: str, line: Line, steps: slice = slice(None)) -> Array | None:
+    """A line of `scope` from the values that it reads, (steps, B, width); None where one was not recorded."""
+    read = {operand: trace.operand(scope, operand, steps) for operand in dict.fromkeys(line.operands)}
+    known = {operand: values for operand, values in read.items() if values is not None}
+    if len(known) < len(read):
+        return None
+    with np.errstate(all="ignore"):
+        value = OPS[line.op].array([known[operand] for operand in line.operands], line.constants)
+        return np.asarray(value, trace.header.dtype)
 
 
 KINDS["Trace"] = (Trace,), "a trace, as lt.run and lt.load give it"

@@ -24,7 +24,7 @@ from ..corpus.rows import TOKEN, Rows, Source, cut
 from ..corpus.states import States, opened
 from ..corpus.told import Told
 from ..corpus.verification.verify import source_of
-from ..engine.recording import Record
+from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest
 from ..model.sources import prepare
 from ..tables.explanation import Explanation
@@ -118,7 +118,7 @@ def ablate(
         (seen,) = lines.chosen(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)
         rows, every = _read(source, max_steps, max(source.width, seen.width), seed)
-    way = Way(plan_of(prepared), batch, Record((f"{seen.scope}/{seen.line}",)))
+    way = Way(plan_of(prepared), batch, RecordChoice((f"{seen.scope}/{seen.line}",)))
 
     def output(held: Sequence[str] = ()) -> Array:
         return states(prepared, rows, way, dict.fromkeys(held, to) or None)[seen.scope, seen.line]

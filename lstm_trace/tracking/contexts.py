@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.markup import escape
-from ..base.text.visible import visible
+from ..base.display import escape, visible
 from ..corpus.rows import TOKEN
 from ..errors import counted
 from ..plot import coloured_text, page

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.blas import at_most
 from ..base.extras import missing
+from ..base.resources import at_most
 from ..cell.network import layer_and_direction
 from ..corpus.rows import checked_seed
 from ..corpus.told import Told

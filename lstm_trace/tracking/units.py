@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..cell.network import layer_and_direction
 from ..errors import MissingError, OptionError, nearest
 from ..explanation.half_life import by_halvings

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..cell.adjoint import adjoint
+from ..cell.adjoint import adjoint, read_by, secants
 from ..cell.network import GIVEN, Stage
-from ..cell.secant import read_by, secants
 from ..errors import LstmTraceError
-from ..trace.operands import sizes
+from ..trace.derived import sizes
 from ..trace.trace import Trace
 
 

@@ -8,12 +8,12 @@ from itertools import islice
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.text.visible import visible
+from ..base.display import visible
 from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
-from ..trace.holds.held import entries, plain_stage
+from ..trace.held import entries, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows

@@ -17,13 +17,12 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
+from ..cell.kinds.kind import is_number
 from ..cell.network import Stage, counted_at_padding
-from ..cell.options import is_number
 from ..documents.result import Result
 from ..errors import OptionError, ShapeError, counted, raise_all
-from ..trace.holds.held import said_at
-from ..trace.operands import on_one_thread
-from ..trace.sums import GATHERED
+from ..trace.derived import GATHERED, on_one_thread
+from ..trace.held import said_at
 from ..trace.trace import Trace
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps

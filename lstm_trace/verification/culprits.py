@@ -9,10 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line, Sum
+from ..cell.lines import GatheredSum, Line
 from ..cell.network import GIVEN, Stage, X
 from ..trace.address import Address
-from ..trace.sums import GATHERED, held_throughout
+from ..trace.derived import GATHERED, held_throughout
 from ..trace.trace import Trace
 from .rounding import check, check_sums, derive
 
@@ -77,7 +77,7 @@ def _sums_in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, 
             yield index, True, 0, names.index(name)
 
 
-def _sum(work: Trace, stage: Stage, gathered: Sum, mask: Array) -> Failure:
+def _sum(work: Trace, stage: Stage, gathered: GatheredSum, mask: Array) -> Failure:
     """A sum that its terms do not explain; nothing is computed from it."""
     recorded = work.sums[stage.scope][gathered.name]
     derived, limit = check_sums(work, stage, [gathered])[gathered.name][2]
@@ -164,7 +164,7 @@ def _explained(work: Trace, lines: Failing, sums: Failing, places: Sequence[Plac
     return names, True
 
 
-def recorded_sums(trace: Trace, stage: Stage) -> list[Sum]:
+def recorded_sums(trace: Trace, stage: Stage) -> list[GatheredSum]:
     """The recorded sums of a stage of which every term was recorded."""
     there = trace.sums.get(stage.scope, {})
     return [

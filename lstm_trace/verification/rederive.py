@@ -15,7 +15,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
-from ..cell.shapes.widths import fitted
+from ..cell.shapes import fitted
 from ..trace.trace import Trace
 from .propagation import Derived, Joined, Known, derived
 

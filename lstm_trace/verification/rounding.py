@@ -11,10 +11,10 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.rounding import of_sum
 from ..cell.arithmetic import find
-from ..cell.lines import Line, Sum
+from ..cell.lines import GatheredSum, Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
-from ..trace.sums import Gathered, derived_sums
+from ..trace.derived import Gathered, derived_sums
 from ..trace.trace import Trace
 
 #: Values that are derived at once: keeps the working memory at some tens of megabytes, however long the trace.
@@ -100,7 +100,7 @@ def check(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, 
     return beyond(trace.lines[stage.scope][line.name][steps], derived, limit)
 
 
-def check_sums(trace: Trace, stage: Stage, sums: Sequence[Sum]) -> dict[str, tuple[Array, Array, Gathered]]:
+def check_sums(trace: Trace, stage: Stage, sums: Sequence[GatheredSum]) -> dict[str, tuple[Array, Array, Gathered]]:
     """(wrong, cannot tell, what it should be) of each entry of some recorded sums, of which every term is recorded."""
     recorded = trace.sums.get(stage.scope, {})
     found = derived_sums(trace, stage.scope, sums)

@@ -9,7 +9,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import Stage, scope_and_name
-from ..trace.sums import GATHERED, derived_sums, held_throughout
+from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .culprits import recorded_sums
 from .differences import Gap, Spread

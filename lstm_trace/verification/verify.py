@@ -20,8 +20,7 @@ from ..documents.result import Result
 from ..errors import counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
-from ..trace.operands import on_one_thread
-from ..trace.sums import held_throughout
+from ..trace.derived import held_throughout, on_one_thread
 from ..trace.trace import Trace
 from ..trace.window import beside, between, rows
 from .culprits import Failing, Failure, culprits, hint, recorded_sums

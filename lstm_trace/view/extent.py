@@ -10,7 +10,7 @@ from ..cell.ops import OPS
 from ..formulas.numbers import Style
 from ..formulas.values import Values
 from ..languages.strings import words
-from ..trace.holds.held import plain_stage
+from ..trace.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .checks import check_selection, check_style

@@ -12,9 +12,8 @@ from ..cell.arithmetic import decimals as rounded_to
 from ..cell.network import forward_stages
 from ..formulas.numbers import DIGITS, Style
 from ..trace.labels import units
-from ..trace.reads import derived
 from ..trace.rows import Selection
-from ..trace.trace import Trace
+from ..trace.trace import Trace, derived
 
 #: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
 MATRIX, SCALARS = (4, 6), 400

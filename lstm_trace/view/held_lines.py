@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ..cell.holds import names_of
-from ..cell.lines import Line
+from ..cell.lines import Line, names_of
 from ..cell.network import Stage
 from ..formulas.symbols import Symbol
 from ..formulas.tree import HELD, Baseline, Call, value
-from ..trace.holds.held import plain_stage, status
+from ..trace.held import plain_stage, status
 from ..trace.trace import Trace
 
 

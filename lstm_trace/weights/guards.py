@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..base.free_memory import available
+from ..base.resources import available
 from ..errors import FileError, LstmTraceError
 
 #: Compressed weights are hardly smaller than plain ones; text and zeros are, but not beyond this.

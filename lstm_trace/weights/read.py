@@ -45,7 +45,7 @@ def is_model(path: str | Path) -> bool:
     """Whether the name of a file says that it holds a model (a .safetensors file may hold a trace as well)."""
     suffix = Path(path).suffix.lower()
     if suffix == ".safetensors":
-        from ..trace.files.tensor_header import holds_trace  # numpy, for such files only
+        from ..trace.files.safetensors import holds_trace  # numpy, for such files only
 
         return not holds_trace(path)
     return suffix in READERS or suffix in REFUSED

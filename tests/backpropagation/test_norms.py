@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.norms import norms
-from lstm_trace.engine import cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.errors import MissingError, TooLargeError
 from lstm_trace.trace.trace import Trace
 
@@ -101,10 +101,10 @@ def test_the_sizes_are_those_of_automatic_differentiation(of: str | None, b: int
 
 def test_a_jacobian_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = norms(traced(), "1/forward/5/0/h_t").rows
-    monkeypatch.setattr(cost, "BATCH_BYTES", 1)
+    monkeypatch.setattr(plan_choice, "BATCH_BYTES", 1)
     parts = norms(traced(), "1/forward/5/0/h_t").rows
     assert [row.norm for row in parts] == pytest.approx([row.norm for row in whole], rel=1e-13)
-    monkeypatch.setattr(cost, "MOST_SECONDS", 1e-4)
+    monkeypatch.setattr(plan_choice, "MOST_SECONDS", 1e-4)
     message = "the Jacobian of 1/forward/5/0/h_t is 3 gradients over 6 steps, which takes too long: name one of its"
     with pytest.raises(TooLargeError, match=re.escape(message)):
         norms(traced(), "1/forward/5/0/h_t")

@@ -9,8 +9,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import secants, split
+from lstm_trace.cell.adjoint import secants as written
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.secant import secants as written
 from lstm_trace.errors import OptionError
 
 from ..support.walk_cases import CELLS, case, cell_of
@@ -57,7 +57,7 @@ def test_its_equations_are_read_back(name: str) -> None:
 
 
 def _widths() -> dict[str, int]:
-    from lstm_trace.trace.operands import sizes
+    from lstm_trace.trace.derived import sizes
 
     return sizes(case("own", 67)[1])["0/forward"]
 

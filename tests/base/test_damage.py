@@ -20,8 +20,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.base.files import read_data, written
-from lstm_trace.engine.jit import cache
+from lstm_trace.base.files import read_data
+from lstm_trace.base.writing import written
+from lstm_trace.engine.jit import machine
 from lstm_trace.errors import FileError, OptionError
 from lstm_trace.model.problem import read_problem
 from lstm_trace.weights import guards
@@ -64,7 +65,7 @@ def test_a_json_key_that_stands_twice_is_found_at_once() -> None:
 
 
 def test_a_text_that_would_not_fit_into_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.base.text.text_limits.available", lambda: 100_000_000)
+    monkeypatch.setattr("lstm_trace.base.files.available", lambda: 100_000_000)
     with pytest.raises(FileError, match=r"a text of 390\.6 KiB may need 133\.5 MiB of memory, and 95\.4 MiB are free"):
         read_data("x.yaml", b"a: [" + b"1," * 199_997 + b"]\n")
     assert len(read_data("x.json", b"[" + b"1," * 199_999 + b"1]")) == 200_000
@@ -96,45 +97,45 @@ def place(tmp_path: Path) -> Path:
 
 
 def test_an_entry_that_is_ours_is_read(place: Path) -> None:
-    cache.write(place, "a.o", b"code")
-    assert cache.read(place, "a.o") == b"code"
+    machine.write_entry(place, "a.o", b"code")
+    assert machine.read_entry(place, "a.o") == b"code"
     assert stat.S_IMODE((place / "a.o").stat().st_mode) & 0o022 == 0 or sys.platform == "win32"
 
 
 @posix
 def test_a_pipe_among_the_entries_is_not_waited_for(place: Path) -> None:
     os.mkfifo(place / "a.o")
-    done = threading.Thread(target=cache.read, args=(place, "a.o"), daemon=True)
+    done = threading.Thread(target=machine.read_entry, args=(place, "a.o"), daemon=True)
     done.start()
     done.join(5)
     assert not done.is_alive()
-    cache.write(place, "a.o", b"code")
-    assert cache.read(place, "a.o") == b"code"
+    machine.write_entry(place, "a.o", b"code")
+    assert machine.read_entry(place, "a.o") == b"code"
 
 
 @posix
 @pytest.mark.parametrize("mode", [0o666, 0o620, 0o602])
 def test_an_entry_that_others_may_write_is_not_used(place: Path, mode: int) -> None:
-    cache.write(place, "a.o", b"code")
+    machine.write_entry(place, "a.o", b"code")
     (place / "a.o").chmod(mode)
-    assert cache.read(place, "a.o") is None
+    assert machine.read_entry(place, "a.o") is None
 
 
 @posix
 def test_an_entry_that_is_a_link_is_not_used(place: Path) -> None:
-    cache.write(place, "a.o", b"code")
+    machine.write_entry(place, "a.o", b"code")
     (place / "a.o").rename(place.parent / "elsewhere")
     (place / "a.o").symlink_to(place.parent / "elsewhere")
-    assert cache.read(place, "a.o") is None
+    assert machine.read_entry(place, "a.o") is None
 
 
 def test_an_entry_under_another_name_or_of_another_making_is_not_used(place: Path) -> None:
     import hashlib
 
-    cache.write(place, "a.o", b"code")
+    machine.write_entry(place, "a.o", b"code")
     (place / "b.o").write_bytes((place / "a.o").read_bytes())
     (place / "b.o").chmod(0o600)
-    assert cache.read(place, "b.o") is None
+    assert machine.read_entry(place, "b.o") is None
     for digest in (
         hashlib.sha256(b"junk"),
         hashlib.sha256(b"c.o\0junk"),
@@ -142,45 +143,45 @@ def test_an_entry_under_another_name_or_of_another_making_is_not_used(place: Pat
     ):
         (place / "c.o").write_bytes(digest.digest() + b"junk")
         (place / "c.o").chmod(0o600)
-        assert cache.read(place, "c.o") is None
+        assert machine.read_entry(place, "c.o") is None
 
 
 @pytest.mark.parametrize("key", [None, b"", b"k" * 31, b"k" * 32, b"k" * 33])
 def test_entries_of_another_key_are_not_used_and_are_written_anew(place: Path, key: bytes | None) -> None:
-    cache.write(place, "a.o", b"code")
-    (place / cache.KEY).unlink()
+    machine.write_entry(place, "a.o", b"code")
+    (place / machine.KEY).unlink()
     if key is not None:
-        (place / cache.KEY).write_bytes(key)
-        (place / cache.KEY).chmod(0o600)
-    assert cache.read(place, "a.o") is None
-    cache.write(place, "a.o", b"code")
-    assert cache.read(place, "a.o") == b"code"
+        (place / machine.KEY).write_bytes(key)
+        (place / machine.KEY).chmod(0o600)
+    assert machine.read_entry(place, "a.o") is None
+    machine.write_entry(place, "a.o", b"code")
+    assert machine.read_entry(place, "a.o") == b"code"
 
 
 def test_every_directory_has_a_key_of_its_own(place: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir(mode=0o700)
     for here in (place, tmp_path / "other"):
-        cache.write(here, "a.o", b"code")
+        machine.write_entry(here, "a.o", b"code")
     (place / "a.o").write_bytes((tmp_path / "other" / "a.o").read_bytes())
-    assert cache.read(place, "a.o") is None
-    cache.write(place, "b.o", b"more")
-    assert cache.read(place, "b.o") == b"more"
+    assert machine.read_entry(place, "a.o") is None
+    machine.write_entry(place, "b.o", b"more")
+    assert machine.read_entry(place, "b.o") == b"more"
 
 
 @posix
 def test_a_key_that_others_may_write_is_not_used(place: Path) -> None:
-    cache.write(place, "a.o", b"code")
-    (place / cache.KEY).chmod(0o666)
-    assert cache.read(place, "a.o") is None
-    cache.write(place, "a.o", b"code")
-    assert stat.S_IMODE((place / cache.KEY).stat().st_mode) & 0o022 == 0
+    machine.write_entry(place, "a.o", b"code")
+    (place / machine.KEY).chmod(0o666)
+    assert machine.read_entry(place, "a.o") is None
+    machine.write_entry(place, "a.o", b"code")
+    assert stat.S_IMODE((place / machine.KEY).stat().st_mode) & 0o022 == 0
 
 
 @posix
 def test_an_entry_beyond_all_measure_is_not_read(place: Path) -> None:
     with open(os.open(place / "a.o", os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
         file.truncate(1 << 40)
-    assert cache.read(place, "a.o") is None
+    assert machine.read_entry(place, "a.o") is None
 
 
 # -- one trace, two runs ---------------------------------------------------------------------------------------------
@@ -292,8 +293,8 @@ def test_a_configuration_of_many_megabytes_is_no_model() -> None:
 
 WRITER = """
 import sys, time
-from lstm_trace.base.files import written
-from lstm_trace.base.leftovers import folder
+from lstm_trace.base.writing import written
+from lstm_trace.base.writing import folder
 from pathlib import Path
 target = Path(sys.argv[1])
 with written(target) as file, folder(target, ".rows") as rows:

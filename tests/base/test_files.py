@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.base import files
 from lstm_trace.base.arrays import to_array, to_list
-from lstm_trace.base.files import read_bytes, read_data, written
+from lstm_trace.base.files import read_bytes, read_data
+from lstm_trace.base.writing import written
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.model.input_files import read_input
 from lstm_trace.model.problem import read_problem

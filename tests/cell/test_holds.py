@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.cell.holds import names_of, with_holds
-from lstm_trace.cell.lines import expression
+from lstm_trace.cell.lines import expression, names_of, with_holds
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import extended, masked, named
 from lstm_trace.errors import CellError

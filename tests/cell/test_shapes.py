@@ -13,8 +13,7 @@ import lstm_trace as lt
 from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.shapes.infer import infer
-from lstm_trace.cell.shapes.widths import RULES, fitted
+from lstm_trace.cell.shapes import RULES, fitted, infer
 from lstm_trace.errors import LstmTraceError, ShapeError
 
 from ..support.equations import without_equation

@@ -8,7 +8,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.shapes.infer import infer
+from lstm_trace.cell.shapes import infer
 from lstm_trace.errors import ShapeError
 
 from ..support.equations import without_equation

@@ -11,9 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cell.expressions import MAX_DEPTH
+from lstm_trace.cell.expressions import MAX_DEPTH, MAX_LEVELS
 from lstm_trace.cell.parse import MAX_TEXT, parse
-from lstm_trace.cell.syntax import MAX_LEVELS
 from lstm_trace.cell.variants import supplied
 from lstm_trace.errors import CellError, LstmTraceError
 

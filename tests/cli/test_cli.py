@@ -275,7 +275,7 @@ def test_nonfinite_weights_need_a_word(tmp_path: Path) -> None:
 
 
 def test_a_problem_that_does_not_fit_into_memory_is_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.base.free_memory.available", lambda: 1024**2)
+    monkeypatch.setattr("lstm_trace.base.resources.available", lambda: 1024**2)
     data = {"weights": {"W_xi": [[1, 2], [3, 4], [5, 6]]}, "x": [[1, 2]] * 60_000, "ask": ["W_xi @ x_t"]}
     result = invoke("run", "-", stdin=json.dumps(data))
     assert (result.exit_code, result.stdout) == (2, "")

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
-from lstm_trace.base.text.columns import cells
+from lstm_trace.base.display import cells
 from lstm_trace.cli import main
 from lstm_trace.cli.screen import in_colours
 

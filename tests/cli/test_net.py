@@ -21,8 +21,7 @@ import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.cli import VERBS, main
 from lstm_trace.errors import LstmTraceError, MissingError
-from lstm_trace.trace.files import trace_json
-from lstm_trace.trace.files.trace_json import load_json
+from lstm_trace.trace.files.trace_file import load_json, to_json
 
 Q22 = examples.text("q22")
 GATE = "weights:\n  W_xi: [[1.0, 2.0]]\n  W_hi: [[0.5]]\nx: [1.0, 2.0]\nask: [i_t]\n"
@@ -51,7 +50,7 @@ def test_what_nobody_foresaw_is_one_message_and_exit_code_2(
         raise error
 
     monkeypatch.setattr("lstm_trace.api.verify", broken)
-    (tmp_path / "t.json").write_text(trace_json.to_json(lt.run(problem())), encoding="utf-8")
+    (tmp_path / "t.json").write_text(to_json(lt.run(problem())), encoding="utf-8")
     result = invoke("verify", str(tmp_path / "t.json"))
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr.startswith(f"error: unexpected {type(error).__name__} (verify.py, line ")
@@ -70,7 +69,7 @@ def test_warnings_of_libraries_stay_off_stderr(monkeypatch: pytest.MonkeyPatch, 
     code = "import warnings, lstm_trace.api as a; v = a.verify\n"
     code += "a.verify = lambda t: warnings.warn('a remark', RuntimeWarning) or v(t)\n"
     code += "import sys; sys.argv = ['lstm-trace', 'verify', 't.json']\nfrom lstm_trace.cli import main; main()"
-    (tmp_path / "t.json").write_text(trace_json.to_json(lt.run(problem())), encoding="utf-8")
+    (tmp_path / "t.json").write_text(to_json(lt.run(problem())), encoding="utf-8")
     for options, told in (((), False), (("-W", "default"), True)):
         command = [sys.executable, *options, "-c", code]
         result = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True, check=False)  # noqa: S603
@@ -124,7 +123,7 @@ def test_tags_and_pairs_that_are_right_are_read() -> None:
 )
 @pytest.mark.parametrize("key", ["t", "batch", "layer", "unit", "value"])
 def test_json_lines_with_numbers_beyond_all_bounds(key: str, number: str, tmp_path: Path) -> None:
-    (tmp_path / "t.json").write_text(trace_json.to_json(lt.run(problem())), encoding="utf-8")
+    (tmp_path / "t.json").write_text(to_json(lt.run(problem())), encoding="utf-8")
     entry = {"t": 0, "line": "i_t", "unit": 0, "value": 0.5, key: "@"}
     (tmp_path / "v.jsonl").write_text(json.dumps(entry).replace('"@"', number), encoding="utf-8")
     result = invoke("diff", str(tmp_path / "t.json"), str(tmp_path / "v.jsonl"))
@@ -140,7 +139,7 @@ def test_json_lines_with_numbers_beyond_all_bounds(key: str, number: str, tmp_pa
 
 
 def traced(change: Callable[[dict[str, Any]], object]) -> str:
-    data = json.loads(trace_json.to_json(lt.run(problem())))
+    data = json.loads(to_json(lt.run(problem())))
     change(data)
     return json.dumps(data)
 
@@ -300,14 +299,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = tmp_path_factory.mktemp("streams")
     (found / "q.yaml").write_text(Q22, encoding="utf-8")
     trace = lt.run(problem())
-    text = trace_json.to_json(trace)
+    text = to_json(trace)
     (found / "t.json").write_text(text, encoding="utf-8")
-    (found / "u.json").write_text(trace_json.to_json(lt.run(problem(12))), encoding="utf-8")
+    (found / "u.json").write_text(to_json(lt.run(problem(12))), encoding="utf-8")
     data = json.loads(text)
     data["lines"]["0/forward"]["i_t"][0][0][0] += 0.5
     (found / "wrong.json").write_text(json.dumps(data), encoding="utf-8")
     long = {**problem(), "x": np.random.default_rng(7).normal(size=(60, 3)).tolist()}
-    (found / "long.json").write_text(trace_json.to_json(lt.run(long)), encoding="utf-8")
+    (found / "long.json").write_text(to_json(lt.run(long)), encoding="utf-8")
     np.savez(
         found / "m.npz", **dict(zip(("weight_ih_l0", "weight_hh_l0"), (np.ones((8, 3)), np.ones((8, 2))), strict=True))
     )

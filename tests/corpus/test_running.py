@@ -19,7 +19,7 @@ from pyarrow import parquet
 from safetensors.numpy import save_file
 
 import lstm_trace as lt
-from lstm_trace.base.leftovers import alone
+from lstm_trace.base.writing import alone
 from lstm_trace.corpus import open as open_states
 from lstm_trace.corpus import parts, run
 from lstm_trace.corpus.part_file import AGAIN

@@ -371,7 +371,7 @@ def test_a_trace_shares_memory_with_no_other_and_not_with_the_caller() -> None:
 
 
 def test_a_run_that_does_not_fit_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.base.free_memory.available", lambda: 3 * 1024**2)
+    monkeypatch.setattr("lstm_trace.base.resources.available", lambda: 3 * 1024**2)
     case = random_lstm(steps=20_000, rows=1)
     with pytest.raises(TooLargeError) as error:
         ran(case)

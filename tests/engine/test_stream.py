@@ -22,9 +22,8 @@ from safetensors.numpy import load_file
 import lstm_trace as lt
 from lstm_trace.engine import stream
 from lstm_trace.errors import FileError
-from lstm_trace.trace.files import trace_safetensors
-from lstm_trace.trace.files.trace_file import load
-from lstm_trace.trace.files.trace_json import to_json
+from lstm_trace.trace.files import safetensors
+from lstm_trace.trace.files.trace_file import load, to_json
 
 from .test_out import MODEL, X, same, weights
 
@@ -59,7 +58,7 @@ LONG = RNG.normal(size=(300, 2, 4))
 @pytest.mark.parametrize("plan", ["planned", "lines", "auto"])
 def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "BUFFER", 1 << 15)  # some steps: many parts
-    monkeypatch.setattr(trace_safetensors, "BUFFER", 1 << 15)
+    monkeypatch.setattr(safetensors, "BUFFER", 1 << 15)
     streamed = MODEL.run(LONG, out=path, plan=plan, **RUNS[name])
     expected = MODEL.run(LONG, plan=plan, **RUNS[name])
     same(streamed, expected)
@@ -186,8 +185,8 @@ def test_a_file_that_was_there_stays_until_the_new_one_is_whole(path: Path) -> N
 
 def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "BUFFER", 1 << 12)
-    monkeypatch.setattr(trace_safetensors, "BUFFER", 1 << 12)
-    original, count = trace_safetensors.write_bytes, [0]
+    monkeypatch.setattr(safetensors, "BUFFER", 1 << 12)
+    original, count = safetensors.write_bytes, [0]
 
     def full(file: Any, at: int, content: memoryview) -> None:
         count[0] += 1
@@ -195,14 +194,14 @@ def test_a_full_disk_is_told(path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
             raise OSError(28, "No space left on device")
         original(file, at, content)
 
-    monkeypatch.setattr(trace_safetensors, "write_bytes", full)
+    monkeypatch.setattr(safetensors, "write_bytes", full)
     with pytest.raises(FileError, match=r"trace\.safetensors: no space left on device"):
         MODEL.run(LONG, out=path, plan="planned")
     assert not list(path.parent.iterdir())
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_run(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trace_safetensors.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
+    monkeypatch.setattr(safetensors.shutil, "disk_usage", lambda _: type("Usage", (), {"free": 1000})())
     with pytest.raises(FileError, match=r"would need .* and 1000.0 bytes of the disk are free"):
         MODEL.run(LONG, out=path)
     assert not list(path.parent.iterdir())
@@ -214,9 +213,7 @@ def test_the_disk_of_a_link_is_that_of_what_it_leads_to(path: Path, monkeypatch:
     large.mkdir()
     path.symlink_to(large / "there.safetensors")
     free = {path.parent: 1000, large: 1 << 30}
-    monkeypatch.setattr(
-        trace_safetensors.shutil, "disk_usage", lambda at: type("Usage", (), {"free": free[Path(at)]})()
-    )
+    monkeypatch.setattr(safetensors.shutil, "disk_usage", lambda at: type("Usage", (), {"free": free[Path(at)]})())
     assert MODEL.run(LONG, out=path).steps == len(LONG)
     assert path.is_symlink()
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine import cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.engine.rerun import rerun, run_seconds
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution, gradient_times_input, integrated_gradients
@@ -109,7 +109,7 @@ def test_points_are_doubled_until_the_parts_add_up(w: float, points: int, monkey
     more = "" if w == 1 else "; more may leave less, --points"
     assert f"(30 points of the path{more})" in text, "a number that is asked for is obeyed"
     seconds = 2 * run_seconds(trace)
-    monkeypatch.setattr(cost, "EXTRA_SECONDS", 150.5 * seconds)  # for 50 and 100
+    monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 150.5 * seconds)  # for 50 and 100
     assert f"({min(points, 100)} points of the path" in told()[1]
 
 
@@ -143,7 +143,7 @@ def test_a_path_in_pieces_is_the_same_path(monkeypatch: pytest.MonkeyPatch) -> N
     _, trace = case("plain", 56)
     of = "1/joined/2/1/y_t[1]"
     whole = integrated_gradients(trace, of, "zero-state", points=7)
-    monkeypatch.setattr(cost, "BATCH_BYTES", 1)
+    monkeypatch.setattr(plan_choice, "BATCH_BYTES", 1)
     pieces = integrated_gradients(trace, of, "zero-state", points=7)
     for place, part in whole.parts.items():
         np.testing.assert_allclose(pieces.parts[place], part, rtol=1e-11, atol=1e-15)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine import cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.errors import MissingError
 from lstm_trace.explanation.memory import ledger
 from lstm_trace.explanation.profile.profile import DEAD, Profile, profile
@@ -325,7 +325,7 @@ def test_a_unit_that_stays_zero_is_at_a_valid_step(monkeypatch: pytest.MonkeyPat
     """Also where there is nothing but padding in what is worked on first."""
     cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
     trace = lt.run({}, np.zeros((4, 2, 1)), cell=cell, mask=[[0, 0], [0, 0], [0, 1], [1, 1]])
-    monkeypatch.setattr(cost, "PIECE_BYTES", 16)
+    monkeypatch.setattr(plan_choice, "PIECE_BYTES", 16)
     assert profile(trace).units[["t", "batch"]].to_numpy().tolist() == [[2, 1]]
 
 
@@ -340,8 +340,8 @@ def test_a_choice_of_the_author_is_no_padding() -> None:
 def test_pieces_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = case("mask")
     whole = profile(trace)
-    assert cost.PIECE_BYTES > 800
-    monkeypatch.setattr(cost, "PIECE_BYTES", 8 * 24)
+    assert plan_choice.PIECE_BYTES > 800
+    monkeypatch.setattr(plan_choice, "PIECE_BYTES", 8 * 24)
     parts = profile(trace)
     for name in ("units", "steps", "layers"):
         a, b = getattr(whole, name), getattr(parts, name)

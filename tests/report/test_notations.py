@@ -251,7 +251,7 @@ def _said(report: str) -> str:
 
 
 def test_chinese_fits_the_terminal() -> None:
-    from lstm_trace.base.text.columns import cells
+    from lstm_trace.base.display import cells
 
     report = lstm().report("text", language="zh", width=60)
     assert max(map(cells, report.splitlines())) <= 60

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from lstm_trace.backpropagation.target import Value, Weightings
-from lstm_trace.trace.operands import sizes
+from lstm_trace.trace.derived import sizes
 from lstm_trace.trace.trace import Trace
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from lstm_trace.cell.adjoint import secants
 from lstm_trace.cell.lines import Cell, Line
 from lstm_trace.cell.ops import OPS
-from lstm_trace.cell.secant import secants
 from lstm_trace.verification.slopes import computed, slopes
 
 

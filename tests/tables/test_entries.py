@@ -22,12 +22,12 @@ from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.documents import rows as entries
 from lstm_trace.documents.excerpt import largest
 from lstm_trace.documents.rows import Entries, Grid, every, largest_first
-from lstm_trace.engine import cost
+from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.tables import attribution, attribution_frame, gradient
 from lstm_trace.tables.explanation import SHOWN, Explanation
 from lstm_trace.tables.explanations import explanation
-from lstm_trace.trace.operands import one_row
+from lstm_trace.trace.derived import one_row
 
 from ..verification.test_verify import traced
 

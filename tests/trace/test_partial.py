@@ -11,8 +11,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.trace.files.trace_file import load
-from lstm_trace.trace.files.trace_json import to_json
+from lstm_trace.trace.files.trace_file import load, to_json
 
 from ..engine.test_out import RNG, weights
 from .files.test_trace_json import same

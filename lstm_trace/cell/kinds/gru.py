@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ..options import apply, clipped
-from .kind import Kind
+from .kind import Kind, apply, clipped
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,114 @@
-"""What every named cell has: options, gates, and weights that an option brings into the equations."""
+"""What every named cell has: options and the values that they take, gates, and weights that an option brings in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from numbers import Real
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
-from ..options import check
+from ...errors import OptionError, closest, raise_all
+from ..composites import BUILT_IN
+from ..lines import number
+from ..ops import OPS
+
+#: Activations that are one operation, with its constants. All others are composite functions.
+ACTIVATIONS = ("sigmoid", "tanh", "relu", "elu", "softplus")
+
+
+def apply(activation: str, value: str) -> str:
+    """The text of an activation, given as `name` or `name(alpha, beta)`, of the expression `value`.
+
+    >>> apply("leaky_relu(0.1)", "z_i"), apply("silu", "z_i")
+    ('leaky_relu(z_i, 0.1)', 'silu(z_i)')
+    """
+    name, numbers = _parts(activation)
+    return f"{name}({', '.join([value, *(number(float(n)) for n in numbers)])})"
+
+
+def _parts(activation: str) -> tuple[str, list[str]]:
+    """'leaky_relu(0.1)' as its name and the texts of its numbers."""
+    name, mark, rest = activation.partition("(")
+    return name.strip(), rest.removesuffix(")").split(",") if mark else []
+
+
+def clipped(value: str, bound: float | None) -> str:
+    """The text of `value` kept within ±bound; `value` itself without a bound."""
+    return value if bound is None else f"clip({value}, -{number(bound)}, {number(bound)})"
+
+
+def is_number(value: Any) -> bool:
+    """True for a finite real number that is no bool."""
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number that no float can hold
+        return False
+
+
+def meant(name: str, known: Iterable[str]) -> str:
+    """' (did you mean …?)', or an empty string when nothing is close."""
+    close = closest(name, known)
+    return f" (did you mean {close}?)" if close else ""
+
+
+def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, str]) -> None:
+    """Raise OptionError with every value of the dataclass `spec` that its option cannot take.
+
+    needs: option to those options of which one must be on for it to mean anything; excludes: to the option that it
+    cannot stand beside. An option that would change no equation is refused, never ignored.
+    """
+    problems = []
+    for f in fields(spec):
+        value = getattr(spec, f.name)
+        problem = _problem(f.name, f.default, value, _words(spec.__class__).get(f.name, ()))
+        if not problem and value != f.default:
+            if not any(getattr(spec, other) for other in needs.get(f.name, ())) and f.name in needs:
+                problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs[f.name])}"
+            elif f.name in excludes and getattr(spec, excludes[f.name]):
+                problem = f"changes nothing beside {excludes[f.name]}: true"
+        if problem:
+            problems.append(f"option {f.name} {problem}; found {value!r}")
+    raise_all(OptionError, problems)
+
+
+@cache
+def _words(spec: Any) -> dict[str, tuple[str, ...]]:
+    """The options that take one of a few words."""
+    return {name: get_args(hint) for name, hint in get_type_hints(spec).items() if get_origin(hint) is Literal}
+
+
+def _problem(name: str, default: Any, value: Any, words: Sequence[str]) -> str:
+    if "clip" in name:
+        return "" if value is None or (is_number(value) and value > 0) else "must be a positive number"
+    if words:
+        *most, last = words
+        return "" if value in words else f"must be {', '.join(most)} or {last}"
+    if name.endswith("activation"):
+        return _activation_problem(value)
+    if name == "layer_norm_epsilon":
+        return "" if is_number(value) and value > 0 else "must be a positive number"
+    if isinstance(default, bool):
+        return "" if isinstance(value, bool) else "must be true or false"
+    return "" if is_number(value) else "must be a number"
+
+
+def _activation_problem(value: Any) -> str:
+    composed = {f.name: f.arguments[1:] for f in BUILT_IN.values() if len(f.defaults) == len(f.arguments) - 1}
+    names = [*ACTIVATIONS, *composed]
+    name, numbers = _parts(str(value))
+    if name not in names:
+        return f"must be one of {', '.join(names)}{meant(name, names)}"
+    constants = composed[name] if name in composed else [constant for constant, _ in OPS[name].constants]
+    try:
+        fits = len(numbers) <= len(constants) and all(math.isfinite(float(n)) for n in numbers)
+    except ValueError:
+        fits = False
+    if fits and str(value).endswith(")") == bool(numbers):
+        return ""
+    return f"must be written {name}({', '.join(constants)}) with numbers" if constants else f"is {name} without numbers"
+
 
 Bias = Literal["none", "one", "two"]
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..lines import number
-from ..options import apply, clipped
-from .kind import Kind
+from .kind import Kind, apply, clipped
 
 
 @dataclass(frozen=True)

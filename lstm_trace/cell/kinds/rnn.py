@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import chain
 
-from ..options import apply
-from .kind import Kind
+from .kind import Kind, apply
 
 
 @dataclass(frozen=True)

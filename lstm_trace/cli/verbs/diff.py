@@ -92,7 +92,7 @@ def command(
 def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> str:
     """Both sides by name, with what sets them apart where the name does not."""
     from ...cell.network import forward_stages
-    from ...trace.holds.held import entries
+    from ...trace.held import entries
     from ..model_options import STORED
 
     names = [Path(path).name for path in paths]

@@ -108,8 +108,7 @@ def command(
     """
     import os
 
-    from ...base.files import format_of, written
-    from ...base.spared import spare
+    from ...base.writing import format_of, spare, written
     from ...report.report import SUFFIXES as WORKED
     from ...tables.explanation import SUFFIXES
     from ...tables.explanations import explanation
@@ -148,7 +147,7 @@ def command(
 
 def _beside(form: str, output: str, no_picture: bool) -> bool:
     """Whether a picture stands beside the text: beside a Markdown file, that is."""
-    from ...base.files import is_device
+    from ...base.writing import is_device
 
     return form == "md" and output != "-" and not no_picture and not is_device(output)
 

@@ -74,7 +74,7 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
     weights       the weights of a model or trace; with --against: other - source
     diff          where SOURCE and --against differ, unit by step
     """
-    from ...base.files import format_of, written
+    from ...base.writing import format_of, written
     from ...plot.figure import SUFFIXES
     from ..screen import in_colours
 

@@ -110,8 +110,7 @@ def command(
     import shutil
     import sys
 
-    from ...base.files import format_of, is_device, written
-    from ...base.spared import spare
+    from ...base.writing import format_of, is_device, spare, written
     from ...report.document import check_part
     from ...report.options import options_of
     from ...report.profiled import is_profile

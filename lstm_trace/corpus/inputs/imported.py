@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
-from ...base.files import written
+from ...base.writing import written
 from ...errors import FileError, ShapeError
 from ...weights.guards import told
 from ..arrow import pa, parquet

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...base.text.labels import LONGEST
+from ...base.arrays import LONGEST, Array
 from ...errors import FileError, ShapeError
 from ...weights.guards import told
 from ..arrow import compute, pa

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.blas import at_most
-from ...engine.reuse import Pool
+from ...base.resources import at_most
+from ...engine.memory import Pool
 from ...errors import FileError, OptionError, counted
 from ...model.agreement import measured
 from ...model.model import Model

@@ -8,7 +8,6 @@ large number is taken, so that nothing overflows on the way. log is that of fdli
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from .llvm import Vector
 
@@ -163,21 +162,13 @@ def _unary(function: Callable[..., str]) -> Function:
     return lambda v, a, c: function(v, a[0], *c)
 
 
-def _copy(v: Vector, a: str, *_: Any) -> str:
-    return a
-
-
-def _clip(v: Vector, a: str, low: float, high: float) -> str:
-    return v.below(v.above(a, low), high)
-
-
 #: Operations on operands of one width (width 1 broadcasts). The others have shapes of their own: see `program`.
 ELEMENTWISE: dict[str, Function] = {
     "add": _add,
     "mul": lambda v, a, c: v.mul(a[0], a[1]),
     "div": lambda v, a, c: v.div(a[0], a[1]),
     "neg": lambda v, a, c: v.neg(a[0]),
-    "copy": _unary(_copy),
+    "copy": lambda v, a, c: a[0],
     "greater": lambda v, a, c: v.pick("ogt", a[0], a[1], v.number(1.0), v.number(0.0)),
     "sigmoid": _unary(_sigmoid),
     "tanh": _unary(_tanh),
@@ -187,7 +178,7 @@ ELEMENTWISE: dict[str, Function] = {
     "relu": lambda v, a, c: v.above(a[0], 0.0),
     "elu": _unary(_elu),
     "softplus": _unary(_softplus),
-    "clip": _unary(_clip),
+    "clip": lambda v, a, c: v.below(v.above(a[0], c[0]), c[1]),
     "where": lambda v, a, c: v.pick("une", a[0], v.number(0.0), a[1], a[2]),
     "maximum": lambda v, a, c: v.larger(a[0], a[1]),
 }

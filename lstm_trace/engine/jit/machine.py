@@ -1,19 +1,34 @@
-"""LLVM, by llvmlite: from text to a function that can be called, or from the cache to it."""
+"""LLVM, by llvmlite: from text to a function that can be called, or from a cache on disk to it.
+
+Machine code is kept between runs in a directory that nobody else can write to, or nowhere. An entry is native code that
+will run, so what matters is who can have written it. That is a matter of ownership and mode: the directory is the
+user's own, closed to others and no link, and so is the entry, a plain file. A digest covers the entry and its name, so
+that a file that was cut off, changed or put under another name is not used. Its key is drawn at random for each
+directory, so that what was not written here (junk makes LLVM end the process) has no right digest either. The key lies
+beside the entries: it keeps out no one with the user's rights, who needs no cache to run code. Entries are named by all
+that they depend on, written under another name and renamed. Nothing here raises: without a cache everything is compiled
+anew.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import os
+import stat
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import cache
-from .placement import Program
-from .program import make_program
+from ...base.writing import open_own
+from .program import Program, make_program
 from .schedule import Task
 
 #: Of LLVM's optimisations; the vector code is written by us, so that little is left to do.
@@ -21,7 +36,7 @@ LEVEL = 2
 
 
 @dataclass(frozen=True)
-class Target:
+class Cpu:
     """The CPU for which code is made: LLVM's name and features, bytes and number of its vector registers."""
 
     cpu: str
@@ -65,7 +80,7 @@ def _llvm() -> Any:
 
 
 @lru_cache(maxsize=1)
-def host() -> Target:
+def host() -> Cpu:
     """This machine's CPU."""
     llvm = _llvm()
     features = llvm.get_host_cpu_features()
@@ -75,26 +90,26 @@ def host() -> Target:
         vector, registers = 32, 16
     else:
         vector, registers = 16, 16 if "x86" in llvm.get_default_triple() else 32
-    return Target(llvm.get_host_cpu_name(), features.flatten(), vector, registers)
+    return Cpu(llvm.get_host_cpu_name(), features.flatten(), vector, registers)
 
 
-def generic() -> Target:
+def generic() -> Cpu:
     """The least that a CPU of this architecture has: 128-bit vectors, and on x86-64 no fused multiply-add."""
     x86 = "x86" in _llvm().get_default_triple()
-    return Target("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
+    return Cpu("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
 
 
-def narrow(target: Target, vector: int) -> Target:
+def narrow(target: Cpu, vector: int) -> Cpu:
     """The same CPU with vectors of `vector` bytes."""
-    return Target(target.cpu, target.features, vector, 16)
+    return Cpu(target.cpu, target.features, vector, 16)
 
 
-_loaded: dict[tuple[Task, Target], Compiled] = {}
+_loaded: dict[tuple[Task, Cpu], Compiled] = {}
 #: Functions in memory; models keep those that they use.
 MOST_LOADED = 128
 
 
-def load(task: Task, target: Target | None = None) -> Compiled:
+def load(task: Task, target: Cpu | None = None) -> Compiled:
     """The code of a task that is not declined."""
     target = target or host()
     found = _loaded.get((task, target))
@@ -106,17 +121,17 @@ def load(task: Task, target: Target | None = None) -> Compiled:
     return found
 
 
-def _make(task: Task, target: Target) -> Compiled:
+def _make(task: Task, target: Cpu) -> Compiled:
     llvm = _llvm()
     program = make_program(task, target.lanes(task.dtype), target.registers)
     version = ".".join(map(str, llvm.llvm_version_info))
-    entry = cache.name(program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple())
-    place = cache.directory()
-    code = cache.read(place, entry)
+    entry = entry_name(program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple())
+    place = cache_directory()
+    code = read_entry(place, entry)
     cached = code is not None
     if code is None:
         code = _compile(program.text, target)
-        cache.write(place, entry, code)
+        write_entry(place, entry, code)
     empty = llvm.parse_assembly("")
     engine = llvm.create_mcjit_compiler(empty, _generator(target, jit=True))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
@@ -125,15 +140,13 @@ def _make(task: Task, target: Target) -> Compiled:
     return Compiled(program, call, engine, cached)
 
 
-def _generator(target: Target, jit: bool) -> Any:
+def _generator(target: Cpu, jit: bool) -> Any:
+    arguments = {"jit": True} if jit else {"reloc": "pic", "codemodel": "small"}
     machine = _llvm().Target.from_default_triple()
-    arguments = {} if jit else {"reloc": "pic", "codemodel": "small"}
-    return machine.create_target_machine(
-        cpu=target.cpu, features=target.features, opt=LEVEL, jit=jit, **arguments
-    )  # fmt: skip
+    return machine.create_target_machine(cpu=target.cpu, features=target.features, opt=LEVEL, **arguments)
 
 
-def _compile(text: str, target: Target) -> bytes:
+def _compile(text: str, target: Cpu) -> bytes:
     """Text to an object file."""
     llvm, machine = _llvm(), _generator(target, jit=False)
     module = llvm.parse_assembly(text)
@@ -144,3 +157,120 @@ def _compile(text: str, target: Target) -> bytes:
     builder = llvm.create_pass_builder(machine, options)
     builder.getModulePassManager().run(module, builder)
     return bytes(machine.emit_object(module))
+
+
+# -- the cache --------------------------------------------------------------------------------------------------------
+
+#: Names another directory; an empty value turns the cache off.
+VARIABLE = "LSTM_TRACE_CACHE"
+#: Entries that are kept; the older half goes when there are more. Each is some 8 kB.
+MOST = 1024
+#: Bytes that an entry may have; what is larger was not written here.
+MOST_BYTES = 1 << 24
+#: The file of the digests' key.
+KEY = "key"
+_DIGEST = 32  # bytes of a digest, and of its key
+
+
+def cache_directory() -> Path | None:
+    """Where machine code is kept, made where it is not there; None where there is no safe place."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen == "":
+        return None
+    try:
+        place = Path(chosen) if chosen else _usual()
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = os.lstat(place)
+        return place if stat.S_ISDIR(state.st_mode) and _closed(state) else None
+    except (OSError, RuntimeError, ValueError):
+        return None
+
+
+def _usual() -> Path:
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA")
+        return (Path(base) if base else Path.home() / "AppData" / "Local") / "lstm-trace" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "lstm-trace"
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if Path(base).is_absolute() else Path.home() / ".cache") / "lstm-trace"
+
+
+def _closed(state: os.stat_result) -> bool:
+    """Whether this user owns it and nobody else may write to it."""
+    if sys.platform == "win32":
+        return True  # under the user's profile: its access list is the profile's
+    return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+
+
+def entry_name(*parts: str) -> str:
+    """The name of an entry that depends on `parts`."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest() + ".o"
+
+
+def read_entry(place: Path | None, entry: str) -> bytes | None:
+    """The entry's bytes; None where it is not there, not ours or damaged."""
+    if place is None:
+        return None
+    data, key = _content(place / entry, MOST_BYTES), _content(place / KEY, _DIGEST)
+    if data is None or key is None or len(key) != _DIGEST:
+        return None
+    digest, body = data[:_DIGEST], data[_DIGEST:]
+    return body if body and _digest(key, entry, body) == digest else None
+
+
+def _content(path: Path, most: int) -> bytes | None:
+    """What a plain file of ours holds; None where it is none, or has more than `most` bytes."""
+    try:
+        handle = open_own(path)
+        with os.fdopen(handle, "rb") as file:
+            state = os.fstat(handle)
+            if not stat.S_ISREG(state.st_mode) or not _closed(state) or state.st_size > most:
+                return None
+            return file.read(most)
+    except OSError:
+        return None
+
+
+def _digest(key: bytes, entry: str, body: bytes) -> bytes:
+    return hashlib.blake2b(entry.encode() + b"\0" + body, key=key, digest_size=_DIGEST).digest()
+
+
+def _key(place: Path) -> bytes:
+    """The key of a directory, drawn where there is none that can be used; then no entry of before is used either."""
+    key = _content(place / KEY, _DIGEST)
+    if key is None or len(key) != _DIGEST:
+        key = os.urandom(_DIGEST)
+        _put(place, KEY, key)
+    return key
+
+
+def write_entry(place: Path | None, entry: str, body: bytes) -> None:
+    """Keep an entry; another process that writes the same one meanwhile does no harm."""
+    if place is None:
+        return
+    with suppress(OSError):
+        _put(place, entry, _digest(_key(place), entry, body) + body)
+        _tidy(place)
+
+
+def _put(place: Path, name: str, data: bytes) -> None:
+    """Write a file, whole or not at all, readable by us alone."""
+    import tempfile  # takes longer to import than to read an entry
+
+    handle, temporary = tempfile.mkstemp(prefix=name[:16], suffix=".part", dir=place)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+        os.replace(temporary, place / name)
+    except OSError:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _tidy(place: Path) -> None:
+    """Remove the older half of the entries where there are too many."""
+    entries = [found for found in os.scandir(place) if found.name.endswith((".o", ".part"))]
+    if len(entries) > MOST:
+        for found in sorted(entries, key=lambda e: e.stat(follow_symlinks=False).st_mtime)[: len(entries) // 2]:
+            Path(found.path).unlink(missing_ok=True)

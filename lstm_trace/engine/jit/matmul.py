@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from .llvm import Code, Vector
+from .llvm import LlvmModule, Vector
 
 #: Products and sums up to which a tile is written out without a loop.
 SMALL = 64
@@ -82,7 +82,7 @@ class Strides(NamedTuple):
 class Tiles:
     """Writes the functions that compute tiles, each shape once."""
 
-    def __init__(self, code: Code, lanes: int) -> None:
+    def __init__(self, code: LlvmModule, lanes: int) -> None:
         self.code, self.lanes = code, lanes
         self._names: dict[tuple[object, ...], str] = {}
 
@@ -100,7 +100,7 @@ class Tiles:
 
 
 class _Tile:
-    def __init__(self, code: Code, lanes: int, widths: tuple[int, ...], rows: int, strides: Strides) -> None:
+    def __init__(self, code: LlvmModule, lanes: int, widths: tuple[int, ...], rows: int, strides: Strides) -> None:
         self.code, self.widths, self.rows, self.terms, self.strides = code, widths, rows, strides.terms, strides
         self.vectors = {w: Vector(code, w) for w in widths}
         self.total = sum(widths)
@@ -188,7 +188,7 @@ class Pack:
 Call = Callable[[tuple[int, ...], str, str], None]
 
 
-def tiles_of(code: Code, rows: int, terms: int, tiling: Tiling, wide: int,
+def tiles_of(code: LlvmModule, rows: int, terms: int, tiling: Tiling, wide: int,
              put: Callable[[tuple[int, ...], int], int], out: str, body: Call) -> None:  # fmt: skip
     """Loop over the tiles of a matrix of `rows` rows and `terms` columns.
 

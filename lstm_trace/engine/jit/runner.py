@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array
-from .loops import ARGUMENTS
+from .llvm import ARGUMENTS
 from .machine import Compiled
-from .placement import ALIGN, Program, Spot
+from .program import ALIGN, Location, Program
 
 #: A block that is copied out, or written to a file, step by step: its bytes (large pieces are written faster, by a
 #: quarter from 2 to 8 MB, and in memory it makes no difference), and its rows (steps times batch) at least, for the
@@ -36,7 +36,7 @@ def _must(fits: bool, what: str, found: object) -> None:
         raise RuntimeError(f"{what} does not fit the compiled code: {found}")
 
 
-class Rows:
+class RowMemory:
     """Memory for `steps` steps: what `slab.Slab` is for the numpy plan.
 
     rows: of the loop, one more than there are steps; runs: products before the loop.
@@ -55,11 +55,7 @@ class Rows:
         self._starts = [begin + start for start in self._starts]
         self.address = self.rows.ctypes.data + self._first * self.dtype.itemsize
         self.addresses = [self.runs.ctypes.data + start * self.dtype.itemsize for start in self._starts]
-        self.states = {name: self._row(name) for name in task.states}
-
-    def _row(self, name: str) -> Array:
-        """The (B, width) block of a state at its first row."""
-        return self.state(name, self.steps if self.program.task.reverse else 0)
+        self.states = {name: self.state(name, steps if task.reverse else 0) for name in task.states}
 
     def state(self, name: str, row: int) -> Array:
         """The (B, width) block of a state at a row: 0 is before the first step, `steps` after the last."""
@@ -76,7 +72,7 @@ class Rows:
         row = self.program.row
         return self._view(self.rows, self._first + ahead + spot.start, spot, name, self.steps, row)
 
-    def _view(self, memory: Array, at: int, spot: Spot, name: str, steps: int, each: int) -> Array:
+    def _view(self, memory: Array, at: int, spot: Location, name: str, steps: int, each: int) -> Array:
         width, size = self.program.widths[name], self.dtype.itemsize
         strides = each * size, spot.stride * size, size
         return np.ndarray((steps, self.batch, width), self.dtype, memory, at * size, strides)
@@ -98,8 +94,8 @@ class Runner:
         self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
         self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
         self._pool: ThreadPoolExecutor | None = None
-        self._block: Rows | None = None
-        self._other: Rows | None = None  # what `take` may still be reading
+        self._block: RowMemory | None = None
+        self._other: RowMemory | None = None  # what `take` may still be reading
 
     def _packed(self) -> tuple[Array, int]:
         """The parameters in the program's layout, and the address at which they begin."""
@@ -118,36 +114,27 @@ class Runner:
         _must(array.shape == self.task.shapes[name], name, array.shape)
         return array
 
-    def slab(self, steps: int) -> Rows:
+    def slab(self, steps: int) -> RowMemory:
         """Memory for a whole trace of `steps` steps."""
-        return Rows(self.program, steps)
+        return RowMemory(self.program, steps)
 
     def run(
         self,
         steps: int,
         inputs: Mapping[str, Array],
         initial: Mapping[str, Array],
-        slab: Rows | None = None,
-        take: Callable[[Rows, int, int], bool | None] | None = None,
+        slab: RowMemory | None = None,
+        take: Callable[[RowMemory, int, int], bool | None] | None = None,
         tick: Callable[[int], None] | None = None,
     ) -> None:
         """Compute `steps` steps: see `numpy_machine.Machine.run`."""
-        if len(self._threads) == 1:
-            self._run(steps, inputs, initial, slab, take, tick)
+        if self._pool is None and len(self._threads) > 1:
+            try:
+                with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # no thread outlives a run
+                    self.run(steps, inputs, initial, slab, take, tick)
+            finally:
+                self._pool = None
             return
-        with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # none waits longer than a run
-            self._run(steps, inputs, initial, slab, take, tick)
-        self._pool = None
-
-    def _run(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: Rows | None,
-        take: Callable[[Rows, int, int], bool | None] | None,
-        tick: Callable[[int], None] | None,
-    ) -> None:
         fed = [(inputs[name], width) for name, width in self.task.inputs]
         for array, width in fed:
             _must(array.shape == (steps, self.batch, width), "an input", array.shape)
@@ -171,8 +158,8 @@ class Runner:
         steps: int,
         fed: list[Array],
         initial: Mapping[str, Array],
-        slab: Rows | None,
-        take: Callable[[Rows, int, int], bool | None] | None,
+        slab: RowMemory | None,
+        take: Callable[[RowMemory, int, int], bool | None] | None,
     ) -> Iterator[int]:
         """Part after part in the trace's memory, or block after block, each given to `take`."""
         block = slab or self._kept(steps, self._block)
@@ -196,12 +183,12 @@ class Runner:
         if slab is None:
             self._block = block
 
-    def _kept(self, steps: int, kept: Rows | None) -> Rows:
+    def _kept(self, steps: int, kept: RowMemory | None) -> RowMemory:
         """Memory for a block: what is kept, where it is large enough."""
         least = min(steps, self.block)
-        return kept if kept is not None and kept.steps >= least else Rows(self.program, least)
+        return kept if kept is not None and kept.steps >= least else RowMemory(self.program, least)
 
-    def _call(self, rows: Rows, first: int, count: int, fed: list[Array]) -> None:
+    def _call(self, rows: RowMemory, first: int, count: int, fed: list[Array]) -> None:
         """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
         _must(first >= 0 and count > 0 and first + count <= rows.steps, "a part", (first, count))
         size = self.dtype.itemsize

@@ -13,6 +13,7 @@ from functools import cached_property
 
 from ...cell.lines import Line
 from ...cell.ops import OPS
+from ..plan.plan import shared_memory
 from .functions import ELEMENTWISE
 
 #: Operations over all units of one operand, the joining of operands side by side, and a part of one.
@@ -125,9 +126,12 @@ def declined(task: Task) -> str | None:
 
 def make_schedule(task: Task, later: bool) -> Schedule:
     """The segments of a task that is not declined. later: whether products that no later step needs leave the loop."""
-    carried, hidden = _carried(task)
-    lines = (*task.lines, *hidden)
     inputs = {name for name, _ in task.inputs}
+    # a line that leaves the loop shares no memory with a state
+    inside = {x.name for x in task.lines if not x.product or x.product[1] not in inputs}
+    read = [(state, line) for state, line in task.carry if state in task.states]
+    carried, hidden = shared_memory(read, inside, inputs | {x.name for x in task.lines})
+    lines = (*task.lines, *hidden)
     before = [line for line in lines if line.product and line.product[1] in inputs]
     ready = inputs | set(task.shapes) | {state for state, _ in task.carry} | {line.name for line in before}
     rest = [line for line in lines if line not in before]
@@ -158,26 +162,6 @@ def _later(lines: Sequence[Line], carried: set[str]) -> tuple[list[Line], list[L
             continue
         late.add(line.name)
     return after, again
-
-
-def _carried(task: Task) -> tuple[Pairs, tuple[Line, ...]]:
-    """As in `plan`: each state shares the memory of its line, or that of a hidden copy where it cannot.
-
-    It cannot where another state does already (their initial values differ), or where the line leaves the loop.
-    """
-    inputs = {name for name, _ in task.inputs}
-    inside = {x.name for x in task.lines if not x.product or x.product[1] not in inputs}
-    pairs: list[tuple[str, str]] = []
-    hidden: list[Line] = []
-    for state, target in task.carry:
-        if state not in task.states or target not in {*inputs, *(x.name for x in task.lines)}:
-            continue
-        if target in inside and all(target != line for _, line in pairs):
-            pairs.append((state, target))
-        else:
-            hidden.append(Line(f"next {state}", "copy", (target,)))
-            pairs.append((state, hidden[-1].name))
-    return tuple(pairs), tuple(hidden)
 
 
 def _by_vector(lines: Sequence[Line]) -> Iterator[Segment]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from operator import or_
+from operator import itemgetter, or_
 from typing import NamedTuple
 
 from ...cell.lines import Line
@@ -34,7 +34,7 @@ class Column(NamedTuple):
 
 
 @dataclass
-class Chains:
+class NeighbourChains:
     """The neighbours that have been settled so far."""
 
     right: dict[str, str] = field(default_factory=dict)
@@ -120,14 +120,14 @@ class _Pair(NamedTuple):
 
 def fuse(
     lines: Sequence[Line], columns: Mapping[str, Column], parameters: frozenset[str]
-) -> tuple[list[list[Line]], Chains]:
+) -> tuple[list[list[Line]], NeighbourChains]:
     """Groups of lines, each to be computed by one call, in an order in which they can be computed.
 
     lines: in computing order. columns: of every line and state. Lines of different areas are never one group.
     Later lines choose their order first: what they need of their operands decides how those are computed. Lines that
     are equally many steps away from the states find each other before others do.
     """
-    chains = Chains()
+    chains = NeighbourChains()
     groups = Groups()
     kinds: dict[str, tuple[str, ...]] = {}  # of the groups with more than one line, by the name of each of them
     depth: dict[str, int] = {}
@@ -142,18 +142,15 @@ def fuse(
             siblings = later.setdefault(key, [])
             pairs = [(a, b) for x in siblings for a, b in ((line, x), (x, line)) if groups.can_follow(a, b)]
             fits = [(a, b, pair) for a, b in pairs if (pair := _pair(a, b, columns, parameters)) is not None]
-            for a, b, pair in sorted(fits, key=lambda fit: (_apart(fit), -chains.settled(fit[2].links))):
+            # products of one vector first, then those that need the fewest new neighbours
+            by = [(bool(a.product) and "each" in pair.kinds, -chains.settled(pair.links)) for a, b, pair in fits]
+            for _, (a, b, pair) in sorted(zip(by, fits, strict=True), key=itemgetter(0)):
                 if any(kinds.get(x.name, pair.kinds) != pair.kinds for x in (a, b)):
                     continue
                 if groups.can_follow(a, b) and chains.join(pair.links):  # some have found others meanwhile
                     kinds.update((x.name, pair.kinds) for x in groups.merge(a, b))
             siblings.append(line)
     return _ordered(lines, {name: group.lines for name, group in groups.of.items()}), chains
-
-
-def _apart(fit: tuple[Line, Line, _Pair]) -> bool:
-    """Whether they are products of different vectors."""
-    return bool(fit[0].product) and "each" in fit[2].kinds
 
 
 def _pair(a: Line, b: Line, columns: Mapping[str, Column], parameters: frozenset[str]) -> _Pair | None:

@@ -70,12 +70,7 @@ def _add(bench: Bench, out: Any, a: Sequence[Any], signs: Sequence[float]) -> St
 
 def _sigmoid(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     one = bench.number(1.0)
-    return [
-        *_neg(bench, out, a, ()),
-        (np.exp, (out, out)),
-        (np.add, (out, one, out)),
-        (np.divide, (one, out, out)),
-    ]
+    return [*_neg(bench, out, a, ()), (np.exp, (out, out)), (np.add, (out, one, out)), (np.divide, (one, out, out))]
 
 
 def _clip(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:

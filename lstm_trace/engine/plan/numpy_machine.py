@@ -1,4 +1,9 @@
-"""The planned run: a plan's calls on a slab, block of steps by block of steps.
+"""The planned run: the memory of a plan, its calls bound to arrays, and the run of them block by block.
+
+Values of the loop stand in `rows`, one row for each step and one more: a carried line is written one row later than
+its step, where the next step finds it as a state, without a copy. For the reverse direction it is one row earlier.
+Within a row each value is a contiguous (B, width) block. Values computed before and after the loop stand in rows too
+where there is one row in the batch; otherwise each has all its steps together (`runs`), as matrix products want it.
 
 Small steps are computed in a small slab that is kept, with a view prepared for every operand of every step (a numpy
 call on a few numbers costs as much as making its views), and each finished block is copied out. Large steps are
@@ -9,15 +14,260 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
-from .binding import Binder, Inside, Outside, Packs, Weights
-from .kernels import Steps
-from .plan import Plan
-from .slab import Slab
+from ...cell.ops import OPS
+from .kernels import KERNELS, Steps
+from .plan import CallOperand, Plan, PlannedCall, Slot
+
+
+class Slab:
+    """Memory for `steps` steps of a plan.
+
+    scratch: steps of memory for partial sums; they are needed for one block of steps at a time. fed, bound: the inputs
+    of a block, and views that a machine has prepared (see `numpy_machine`).
+    """
+
+    def __init__(self, plan: Plan, steps: int, batch: int, dtype: np.dtype[Any], reverse: bool, scratch: int) -> None:
+        self.plan, self.steps, self.batch, self.reverse = plan, steps, batch, reverse
+        columns = plan.columns
+        self._starts = {"loop": 0, "before": columns["loop"], "after": columns["loop"] + columns["before"]}
+        total = sum(columns[area] for area in self._starts)
+        self.joined = batch == 1
+        self.rows = np.empty((steps + 1, (total if self.joined else columns["loop"]) * batch), dtype)
+        outside = 0 if self.joined else columns["before"] + columns["after"]
+        self.runs = np.empty(outside * steps * batch, dtype)
+        self.fed: dict[str, Array] = {}
+        self.bound: dict[tuple[int, int], Any] = {}
+        self._sections = () if self.joined else _sections(plan)
+        self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
+
+    @staticmethod
+    def size(plan: Plan, batch: int) -> int:
+        """Numbers in one step of recorded memory."""
+        return batch * (plan.columns["loop"] + plan.columns["before"] + plan.columns["after"])
+
+    def values(self, place: Slot, count: int, first: int, last: int) -> Array:
+        """The `count` values from `place` on at the steps from `first` to before `last`: (steps, count, B, width)."""
+        batch, width = self.batch, place.width
+        shape = last - first, count, batch, width
+        if place.area == "scratch":  # one block of steps, from its own beginning
+            begin = place.start * batch
+            return self.scratch[: last - first, begin : begin + count * batch * width].reshape(shape)
+        if place.area == "loop" or self.joined:
+            shift = int(place.ahead != self.reverse)
+            begin = (self._starts[place.area] + place.start) * batch
+            rows = self.rows[first + shift : last + shift, begin : begin + count * batch * width]
+            return rows.reshape(shape)
+        return self._run(place, count)[:, first:last].transpose(1, 0, 2, 3)
+
+    def _run(self, place: Slot, count: int) -> Array:
+        """(count, steps, B, width) of values outside the loop."""
+        each = self.steps * self.batch
+        begin = (self._starts[place.area] - self._starts["before"] + place.start) * each
+        return self.runs[begin : begin + count * place.width * each].reshape(count, self.steps, self.batch, place.width)
+
+    def line(self, name: str) -> Array:
+        """A value at every step: (T, B, width)."""
+        return self.values(self.plan.places[name], 1, 0, self.steps)[:, 0]
+
+    def state(self, name: str, row: int) -> Array:
+        """The (B, width) block of a state at a row: 0 is before the first step, `steps` after the last."""
+        place = self.plan.places[name]
+        begin = place.start * self.batch
+        return self.rows[row, begin : begin + self.batch * place.width].reshape(self.batch, place.width)
+
+    def fill(self, block: Slab, at: int, steps: int) -> None:
+        """Take the first `steps` steps of `block` as the steps from `at` on."""
+        self.rows[at : at + steps + 1] = block.rows[: steps + 1]
+        for place, count in self._sections:
+            self._run(place, count)[:, at : at + steps] = block._run(place, count)[:, :steps]
+
+
+def _sections(plan: Plan) -> tuple[tuple[Slot, int], ...]:
+    """Neighbours of one width among the values outside the loop: the first of them, and how many."""
+    found: list[tuple[Slot, int]] = []
+    for place in sorted({p for p in plan.places.values() if p.area in ("before", "after")}):
+        if found and found[-1][0].area == place.area and found[-1][0].width == place.width:
+            found[-1] = found[-1][0], found[-1][1] + 1
+        else:
+            found.append((place, 1))
+    return tuple(found)
+
+
+#: Up to so many numbers a vector is multiplied from the left with the transposed matrix, which is quicker.
+LONG_VECTOR = 256
+#: Of each kind of product, at which place the vector stands.
+_VECTOR = {"matvec": 1, "vecmat": 0}
+
+Weights = Mapping[str, Array]
+Packs = dict[tuple[Any, ...], Array]
+
+
+class Outside:
+    """Calls on many steps at once: operands are arrays."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.shape: tuple[int, ...] = ()
+
+    def number(self, value: float) -> Array:
+        return np.array(value, self.dtype)
+
+    def scratch(self, mask: bool = False) -> Array:
+        return np.empty(self.shape, bool if mask else self.dtype)
+
+    def moving(self, array: Array) -> Array:
+        """An operand that has a value at each step."""
+        return array
+
+    def fixed(self, array: Array) -> Array:
+        """An operand that is the same at each step."""
+        return array
+
+    def started(self, shape: tuple[int, ...]) -> None:
+        """A call begins whose result has this shape over all its steps."""
+        self.shape = shape
+
+
+class Inside(Outside):
+    """Calls in the loop: operands are sequences with one array for each step, in the order of the loop."""
+
+    def __init__(self, dtype: np.dtype[Any], reverse: bool, list_views: bool) -> None:
+        super().__init__(dtype)
+        self.reverse, self.list_views = reverse, list_views
+
+    def number(self, value: float) -> Any:
+        return repeat(np.array(value, self.dtype))
+
+    def scratch(self, mask: bool = False) -> Any:
+        return repeat(np.empty(self.shape[1:], bool if mask else self.dtype))
+
+    def moving(self, array: Array) -> Any:
+        ordered = array[::-1] if self.reverse else array
+        return list(ordered) if self.list_views else ordered
+
+    def fixed(self, array: Array) -> Any:
+        return repeat(array)
+
+
+class Binder:
+    """Finds the arrays of each call on some steps of a slab.
+
+    fed: the inputs at these steps. weights: the parameters by name. packs: stacked copies of them, that are added to.
+    """
+
+    def __init__(
+        self, slab: Slab, fed: Mapping[str, Array], weights: Weights, packs: Packs, first: int, last: int
+    ) -> None:
+        self.slab, self.fed, self.weights, self.packs, self.first, self.last = slab, fed, weights, packs, first, last
+        self.places, self.batch = slab.plan.places, slab.batch
+
+    def steps(self, call: PlannedCall, bench: Outside) -> Steps:
+        """The calls of numpy that compute `call`."""
+        if call.op in _VECTOR and call.operands[_VECTOR[call.op]].kind != "parameter":
+            return self._product(call, bench)
+        out = self._values(call.lines)
+        operands = [self._operand(call, operand) for operand in call.operands]
+        out, operands = _flattened(out, operands, call.width) if OPS[call.op].width == "same" else (out, operands)
+        bench.started(out.shape)
+        given: list[Any] = []
+        for operand, array in zip(call.operands, operands, strict=True):
+            if array is None:
+                given.append(bench.number(operand.number))
+            elif operand.kind == "parameter":
+                given.append(bench.fixed(array))
+            else:
+                given.append(bench.moving(array))
+        return KERNELS[call.op](bench, bench.moving(out), given, call.constants)
+
+    def _values(self, names: tuple[str, ...]) -> Array:
+        """(steps, n, B, width)"""
+        return self.slab.values(self.places[names[0]], len(names), self.first, self.last)
+
+    def _operand(self, call: PlannedCall, operand: CallOperand) -> Array | None:
+        """(steps, n or 1, B, width) of values and inputs, (n, B, width) of parameters, None for a number."""
+        if operand.kind == "number":
+            return None
+        if operand.kind == "value":
+            return self._values(operand.names)
+        if operand.kind == "input":
+            return self.fed[operand.names[0]][:, None]
+        if call.op in _VECTOR:  # a product of two parameters: as the definition has it
+            return self.weights[operand.names[0]]
+        return self._pack(operand.names, "vectors", operand.width)
+
+    def _product(self, call: PlannedCall, bench: Outside) -> Steps:
+        """Products by stacked matrices: of one vector, or each of its own."""
+        at = _VECTOR[call.op]
+        names, left = call.operands[1 - at].names, at == 0
+        vectors = self._operand(call, call.operands[at])
+        assert vectors is not None
+        out, inside = self._values(call.lines), isinstance(bench, Inside)  # (steps, n or 1, B, N), (steps, n, B, M)
+        steps, count, batch, width = out.shape
+        pack = partial(self._pack, names, left=left)
+        if batch == 1 and vectors.shape[1] == 1:
+            vector, out = vectors[:, 0, 0], out.reshape(steps, count * width)
+            if not inside:
+                return [(np.matmul, (vector, pack("rows").T, out))]
+            if vector.shape[1] > LONG_VECTOR:
+                return [(pack("rows").dot, (bench.moving(vector), bench.moving(out)))]
+            return [(np.ndarray.dot, (bench.moving(vector), bench.fixed(pack("across")), bench.moving(out)))]
+        matrices = pack("columns")
+        if inside:
+            if count == 1:
+                matrices, vectors, out = matrices[0], vectors[:, 0], out[:, 0]
+            return [(np.matmul, (bench.moving(vectors), bench.fixed(matrices), bench.moving(out)))]
+        if batch == 1 or (vectors[:, 0].flags.c_contiguous and out[:, 0].flags.c_contiguous):  # every step at once
+            vectors, out = (
+                a.transpose(1, 0, 2, 3).reshape(a.shape[1], steps * batch, a.shape[3]) for a in (vectors, out)
+            )
+        return [(np.matmul, (vectors, matrices, out))]
+
+    def _pack(self, names: tuple[str, ...], form: str, width: int = 0, left: bool = False) -> Array:
+        """Parameters stacked in the order of `names`; made once.
+
+        form: `rows`, matrices one below the other (n·M, N); `across`, that transposed; `columns`, each transposed
+        (n, N, M); `vectors`, each repeated for every row of the batch (n, B, width). left: the vector stands left of
+        the matrices, which are transposed first.
+        """
+        key = (names, form, left) if form != "vectors" else (names, form, width, self.batch)
+        found = self.packs.get(key)
+        if found is None:
+            arrays = [self.weights[name].T if left else self.weights[name] for name in names]
+            if form == "rows":
+                found = np.concatenate(arrays)
+            elif form == "across":
+                found = np.concatenate(arrays).T
+            elif form == "columns":
+                found = np.stack([a.T for a in arrays])
+            else:
+                found = np.stack([np.broadcast_to(a, (self.batch, width)) for a in arrays])
+            self.packs[key] = found = np.ascontiguousarray(found)
+        return found
+
+
+def _flattened(out: Array, operands: list[Array | None], width: int) -> tuple[Array, list[Array | None]]:
+    """The operands of an elementwise call with as few axes as they allow: numpy is quickest on one run of numbers."""
+    arrays = [a for a in operands if a is not None]
+    if any(a.shape[-1] != width for a in arrays):
+        return out, operands  # (steps, n, B, width) against (…, 1)
+    if all(a.shape[-3] == out.shape[1] and a[-1].flags.c_contiguous for a in (out, *arrays) if a.ndim == 4):
+
+        def flat(a: Array) -> Array:
+            return a.reshape(a.shape[0], -1) if a.ndim == 4 else a.reshape(-1)
+    else:
+
+        def flat(a: Array) -> Array:
+            return a.reshape(*a.shape[:-2], -1)
+
+    return flat(out), [None if a is None else flat(a) for a in operands]
+
 
 #: Bytes of a kept slab, which should stay in the cache; it has at most so many steps. A step of which fewer than
 #: `LEAST_STEPS` would fit is large.

@@ -15,7 +15,7 @@ plan serves every run of a cell with the same sizes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -23,14 +23,14 @@ from typing import Literal, NamedTuple
 from ...cell.lines import Line, expression
 from ...cell.ops import OPS
 from ...errors import counted
-from .fusion import Chains, Column, fuse
+from .fusion import Column, NeighbourChains, fuse
 
 #: `before`, `loop`, `after`, or `scratch`: hidden sums, which are computed before the loop and never recorded.
 Area = str
 Widths = tuple[tuple[str, int], ...]
 
 
-class Place(NamedTuple):
+class Slot(NamedTuple):
     """Where a value lies: from column `start` of its area on, `width` columns (each as wide as the batch).
 
     ahead: it is written one row later than the step it belongs to (a carried line), where the next step finds it.
@@ -42,7 +42,7 @@ class Place(NamedTuple):
     ahead: bool = False
 
 
-class Operand(NamedTuple):
+class CallOperand(NamedTuple):
     """What a call reads at one position: one name for each of its lines, or one for all; or a number."""
 
     kind: Literal["value", "input", "parameter", "number"]
@@ -51,12 +51,12 @@ class Operand(NamedTuple):
     number: float = 0.0
 
 
-class Call(NamedTuple):
+class PlannedCall(NamedTuple):
     """One operation on lines that lie side by side; `constants` as in the lines."""
 
     op: str
     lines: tuple[str, ...]
-    operands: tuple[Operand, ...]
+    operands: tuple[CallOperand, ...]
     constants: tuple[float, ...]
     width: int
 
@@ -69,17 +69,17 @@ class Plan:
     pairs (state, line or hidden copy whose place it shares); a state that is read but never written is not there.
     """
 
-    before: tuple[Call, ...]
-    loop: tuple[Call, ...]
-    after: tuple[Call, ...]
-    places: Mapping[str, Place]
+    before: tuple[PlannedCall, ...]
+    loop: tuple[PlannedCall, ...]
+    after: tuple[PlannedCall, ...]
+    places: Mapping[str, Slot]
     columns: Mapping[Area, int]
     states: tuple[str, ...]
     carried: tuple[tuple[str, str], ...]
     inputs: tuple[str, ...]
 
     @property
-    def calls(self) -> tuple[Call, ...]:
+    def calls(self) -> tuple[PlannedCall, ...]:
         """All of them, in the order in which they are made."""
         return (*self.before, *self.loop, *self.after)
 
@@ -99,7 +99,8 @@ def make_plan(
     widths = dict((*sizes, *inputs))
     known = {line.name for line in lines}
     read = {name for line in lines for name in line.reads}
-    carried, hidden = _carried([(s, x) for s, x in carry if s in read], lines, known | {n for n, _ in inputs})
+    pairs = [(state, line) for state, line in carry if state in read]
+    carried, hidden = shared_memory(pairs, _moving(lines, dict(pairs)), known | {n for n, _ in inputs})
     for copy in hidden:
         widths[copy.name] = widths[str(copy.operands[0])]
     every = (*lines, *hidden)
@@ -117,47 +118,46 @@ def make_plan(
     places, totals = _places([x.name for x in every] + kept, columns, chains)
     calls = [_call(group, columns, dict(inputs), dict(parameters)) for group in groups]
 
-    def of(*areas: Area) -> tuple[Call, ...]:
+    def of(*areas: Area) -> tuple[PlannedCall, ...]:
         return tuple(call for call in calls if area[call.lines[0]] in areas)
 
     names = tuple(name for name, _ in inputs)
-    return Plan(of("before", "scratch"), of("loop"), of("after"), places, totals, tuple(kept), tuple(carried), names)
+    return Plan(of("before", "scratch"), of("loop"), of("after"), places, totals, tuple(kept), carried, names)
 
 
-def _carried(
-    carry: Sequence[tuple[str, str]], lines: Sequence[Line], known: set[str]
-) -> tuple[list[tuple[str, str]], list[Line]]:
+def shared_memory(
+    carry: Sequence[tuple[str, str]], inside: Container[str], known: Container[str]
+) -> tuple[tuple[tuple[str, str], ...], tuple[Line, ...]]:
     """Each state with the line whose memory it shares, and hidden copies for those that cannot share it.
 
-    A line serves one state only (their initial values differ), and only a line of the loop.
+    A line serves one state only (their initial values differ), and only a line of the loop. inside: these lines.
+    known: all lines and inputs; in a single step a state may carry what is not there, and nobody reads it.
     """
-    by_name = {line.name: line for line in lines}
-    moving: set[str] = set()  # lines that depend on a state
-    states = {state for state, _ in carry}
+    pairs: dict[str, str] = {}
+    copies: list[Line] = []
+    for state, target in carry:
+        if target in known:
+            if target not in inside or target in pairs.values():
+                copies.append(Line(f"next {state}", "copy", (target,)))
+                target = copies[-1].name
+            pairs[state] = target
+    return tuple(pairs.items()), tuple(copies)
+
+
+def _moving(lines: Sequence[Line], states: Container[str], begin: Iterable[str] = ()) -> set[str]:
+    """The lines that depend on a state, or on those of `begin`."""
+    moving = set(begin)
     for line in lines:
         if any(name in moving or name in states for name in line.reads):
             moving.add(line.name)
-    pairs: list[tuple[str, str]] = []
-    copies: list[Line] = []
-    for state, target in carry:
-        if target not in known:
-            continue  # a single step: nobody reads the next value
-        if target in by_name and target in moving and all(target != line for _, line in pairs):
-            pairs.append((state, target))
-        else:
-            copies.append(Line(f"next {state}", "copy", (target,)))
-            pairs.append((state, copies[-1].name))
-    return pairs, copies
+    return moving
 
 
 def _areas(lines: Sequence[Line], carried: Mapping[str, str], states: set[str]) -> dict[str, Area]:
     """Where each line is computed: before the loop, in it (a carried line needs it), or after it."""
     by_name = {line.name: line for line in lines}
     loop: set[str] = set(carried.values())
-    moving = set(loop)
-    for line in lines:
-        if any(name in moving or name in states for name in line.reads):
-            moving.add(line.name)
+    moving = _moving(lines, states, loop)
     open_names = list(loop)
     while open_names:
         for name in by_name[open_names.pop()].reads:
@@ -192,8 +192,8 @@ def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) 
 
 
 def _places(
-    names: Iterable[str], columns: Mapping[str, Column], chains: Chains
-) -> tuple[dict[str, Place], dict[Area, int]]:
+    names: Iterable[str], columns: Mapping[str, Column], chains: NeighbourChains
+) -> tuple[dict[str, Slot], dict[Area, int]]:
     """Lay the chains out one after the other, in the order of their first names."""
     totals: dict[Area, int] = {"before": 0, "loop": 0, "after": 0, "scratch": 0}
     own: dict[str, int] = {}
@@ -208,13 +208,13 @@ def _places(
             here = width[member]
             own[member] = totals[here.area]
             totals[here.area] += here.width
-    places = {n: Place(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}
+    places = {n: Slot(c.area, own[c.line], c.width, c.ahead) for n, c in columns.items()}
     return places, totals
 
 
 def _call(
     group: Sequence[Line], columns: Mapping[str, Column], inputs: Mapping[str, int], parameters: Mapping[str, int]
-) -> Call:
+) -> PlannedCall:
     """The call that computes `group`."""
     first = group[0]
     width = columns[first.name].width
@@ -222,18 +222,18 @@ def _call(
     for position in range(len(first.operands)):
         names = [line.operands[position] for line in group]
         if not isinstance(names[0], str):
-            operands.append(Operand("number", number=names[0]))
+            operands.append(CallOperand("number", number=names[0]))
             continue
         texts = tuple(str(n) for n in names)
         if texts[0] in parameters:
             vector = parameters[texts[0]]
             spread = width if vector and OPS[first.op].width == "same" else vector
-            operands.append(Operand("parameter", texts, spread))
+            operands.append(CallOperand("parameter", texts, spread))
         else:
             shared = texts if len(set(texts)) > 1 else texts[:1]
             kind: Literal["value", "input"] = "value" if texts[0] in columns else "input"
-            operands.append(Operand(kind, shared, columns[texts[0]].width if kind == "value" else inputs[texts[0]]))
-    return Call(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
+            operands.append(CallOperand(kind, shared, columns[texts[0]].width if kind == "value" else inputs[texts[0]]))
+    return PlannedCall(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
 
 
 def describe(plan: Plan, width: int = 80) -> str:

@@ -15,16 +15,23 @@ import numpy as np
 from ...backpropagation.gradients import forward, walked
 from ...backpropagation.target import Part, Target, Weightings, target
 from ...base.arrays import Array, describe
-from ...cell.holds import names_of
+from ...cell.lines import names_of
 from ...cell.network import Stage, restrict
-from ...engine import cost
+from ...engine import plan_choice
 from ...errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ...trace.argument_types import listed
-from ...trace.holds.held import Entry, plain
-from ...trace.holds.places import Place, places
-from ...trace.holds.values import Lines, Scale, applied, in_words, numbers, read_value
-from ...trace.operands import one_row, sizes
-from ...trace.sums import Values
+from ...trace.derived import Values, one_row, sizes
+from ...trace.held import HeldBlock, plain
+from ...trace.holding import (
+    Lines,
+    Multiple,
+    Region,
+    applied,
+    in_words,
+    numbers,
+    places,
+    read_value,
+)
 from ...trace.trace import Trace
 from .trials import Rows, Trials, computed, made
 
@@ -61,13 +68,13 @@ class Ablation:
     over: Over
     to: str
     effects: tuple[Effect, ...]
-    held: tuple[Entry, ...]
+    held: tuple[HeldBlock, ...]
     unreached: tuple[str, ...] = ()
     left: int = 0
 
 
 class _Variant(NamedTuple):
-    place: Place
+    place: Region
     t: int | None
     unit: int | None
 
@@ -105,9 +112,9 @@ def ablation(
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
     trials = Trials.of(one, parts)
     possible = len(variants)
-    held = _Held(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
+    held = _Held(trials, isinstance(value, Multiple), partial(_values, value, one, found.b))
     if lines is None:  # what nobody has named may be left out
-        variants = _likeliest(held, variants, max(int(cost.USUAL_SECONDS / trials.seconds), 1))
+        variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
     base, values = trials.value, held.values(variants)
     effects = [
@@ -127,11 +134,11 @@ def ablation(
     )
 
 
-def _entry(place: Place, one: Trace, b: int) -> Entry:
+def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
     """What is held in row b, as it is said: all steps and all units are not named."""
     steps = None if place.steps == one.span else place.steps
     whole = len(place.units) == sizes(one)[place.scope][place.line]
-    return Entry(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
+    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
 
 
 def _unreached(every: Trace, one: Trace, lines: set[str]) -> Iterator[str]:
@@ -170,8 +177,8 @@ def _remembered(stage: Stage) -> list[str]:
     ]
 
 
-def _places(one: Trace, texts: Sequence[str]) -> list[Place]:
-    found: list[Place] = []
+def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
+    found: list[Region] = []
     faults = Faults()
     base = plain(one)
     for text in texts:
@@ -181,7 +188,7 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Place]:
     return list(dict.fromkeys(found))
 
 
-def _variants(place: Place, over: Over, one: Trace) -> Iterator[_Variant]:
+def _variants(place: Region, over: Over, one: Trace) -> Iterator[_Variant]:
     if over == "units":
         yield from (_Variant(place._replace(units=(j,)), None, j) for j in place.units)
     elif over == "steps":
@@ -235,16 +242,16 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
     seconds = variants * trials.seconds
-    if seconds > cost.MOST_SECONDS:
-        most, steps = max(int(cost.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    if seconds > plan_choice.MOST_SECONDS:
+        most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
             f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{cost.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
-            "as in 0/forward/c_t[0..31] or 5..9/c_t"
+            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
+            "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 
 
-def _values(value: Any, one: Trace, b: int, place: Place) -> Array:
+def _values(value: Any, one: Trace, b: int, place: Region) -> Array:
     """What a place is held at, (steps, 1, units)."""
     width = sizes(one)[place.scope][place.line]
     if isinstance(value, Trace) and value.batch > 1:
@@ -261,7 +268,7 @@ class _Held:
 
     trials: Trials
     scale: bool
-    numbers: Callable[[Place], Array]
+    numbers: Callable[[Region], Array]
 
     def values(self, variants: Sequence[_Variant]) -> list[float]:
         """The value in each variant."""
@@ -299,7 +306,7 @@ class _Held:
         trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
         return Trials(trace, self.trials.parts)
 
-    def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Place) -> None:
+    def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Region) -> None:
         """Hold a place in one row."""
         names, here = names_of(trace.stage(place.scope).cell)[place.line], given[place.scope]
         where = np.ix_([trace.index(t) for t in place.steps], [row], place.units)

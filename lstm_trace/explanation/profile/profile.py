@@ -13,7 +13,7 @@ from ...base.arrays import Array
 from ...cell.network import Stage, forward_stages
 from ...errors import MissingError, OptionError
 from ...trace.argument_types import checked
-from ...trace.holds.held import plain
+from ...trace.held import plain
 from ...trace.rows import Selection
 from ...trace.trace import Trace
 from ..half_life import foreseen

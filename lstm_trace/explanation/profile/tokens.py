@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...engine.cost import pieces
+from ...engine.plan_choice import pieces
 from ...trace.labels import step_labels
 from ...trace.trace import Trace
 

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...base.extras import missing
-from ...base.files import destination, written
-from ...base.leftovers import folder
+from ...base.writing import destination, folder, written
 from ...errors import OptionError, TooLargeError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...base.runs import runs
+from ...base.arrays import runs
 from .by_hand.roles import role
 from .cells import recorded
 from .formulas import column

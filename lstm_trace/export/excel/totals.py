@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...base.arrays import Array
-from ...cell.lines import Sum
+from ...cell.lines import GatheredSum
 from .formulas import column
 from .page import Page, units
 from .sheets import TOP, Book, Grid, Table
@@ -52,7 +52,7 @@ def _values(table: Table) -> Array:
     return table.values if table.values.ndim == 2 else table.values[:, None]
 
 
-def _formula(book: Book, grid: Grid, gathered: Sum, j: int, k: int) -> str:
+def _formula(book: Book, grid: Grid, gathered: GatheredSum, j: int, k: int) -> str:
     """The sum over all rows of the product of two columns, or of one column."""
 
     def rows(name: str, unit: int) -> str:

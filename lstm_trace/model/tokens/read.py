@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ...base.arrays import to_labels
 from ...base.files import read_bytes, read_data
-from ...base.text.labels import to_labels
 from ...errors import FileError
 from .rows import TokenText
 

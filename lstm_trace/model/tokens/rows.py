@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...base.arrays import Array
-from ...base.text.labels import LONGEST, half, written
+from ...base.arrays import LONGEST, Array, as_texts, half
 from ...errors import ShapeError, counted, raise_all
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
@@ -49,7 +48,7 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
     try:
-        labels = written(tokens)
+        labels = as_texts(tokens)
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ...base.arrays import describe
+from ...base.arrays import LONGEST, describe
 from ...base.files import read_bytes, read_data
-from ...base.text.labels import LONGEST
 from ...errors import FileError, MissingError, nearest
 from ...weights.formats.arrays import array_in
 

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.text.columns import cells
-from ...base.text.markup import escape
+from ...base.display import cells, escape
 from ..furniture import text
 from ..marked_text import spans, text_width
 from .colours import FIRST, LEVELS, Scale, extremes

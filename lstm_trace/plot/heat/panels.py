@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.text.markup import escape
-from ...base.text.visible import visible
+from ...base.display import escape, visible
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...printable import json_text

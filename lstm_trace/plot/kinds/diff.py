@@ -11,11 +11,11 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.network import Stage
-from ...engine.cost import pieces
+from ...engine.plan_choice import pieces
 from ...errors import MissingError
 from ...trace.address import positions
 from ...trace.argument_types import checked
-from ...trace.holds.held import held_through
+from ...trace.held import held_through
 from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart

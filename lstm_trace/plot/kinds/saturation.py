@@ -8,7 +8,7 @@ from functools import partial
 from math import hypot, sqrt
 from typing import TYPE_CHECKING, Any
 
-from ...base.text.markup import escape
+from ...base.display import escape
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.text.columns import cells
-from ...base.text.markup import escape
+from ...base.display import cells, escape
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import OptionError

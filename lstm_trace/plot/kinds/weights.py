@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.text.markup import escape
+from ...base.display import escape
 from ...cell.network import Stage, X, forward_stages
 from ...errors import MissingError, ShapeError, nearest
 from ...formulas.plain import Plain

@@ -8,8 +8,8 @@ from dataclasses import fields, is_dataclass, replace
 from functools import partial
 from typing import Any
 
+from ...cell.adjoint import read_by
 from ...cell.network import SEED, Stage, scope_and_name
-from ...cell.secant import read_by
 from ...formulas.plain import Plain
 from ...formulas.symbols import Symbol, symbol
 from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, value

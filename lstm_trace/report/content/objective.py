@@ -10,7 +10,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.network import Stage
 from ...trace.address import ranged
-from ...trace.holds.held import blocks
+from ...trace.held import blocks
 from ...trace.trace import Trace
 
 #: Terms of a sum that are written out.

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
+from ...cell.adjoint import Side, read_by, secant_names
 from ...cell.lines import Line, Operand
 from ...cell.network import Scope, Stage
-from ...cell.secant import Side, names, read_by
 from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
-from ...trace.operands import total
+from ...trace.derived import total
 from ...trace.trace import Trace
 from ...view.hand_size import ROWS, SCALARS, VECTORS
 from ...view.line_groups import Group
@@ -76,7 +76,7 @@ class Back(View):
         places = []
         for stage, line, weights in found.parts:
             back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
-            places.append(((stage.scope, line), (back.scope, names(stage.active)["base", line]), weights))
+            places.append(((stage.scope, line), (back.scope, secant_names(stage.active)["base", line]), weights))
         if found.t is not None and found.unit is not None:
             own, base, _ = places[0]
             one, other = (self.values.num(scope, name, found.t, found.b, (found.unit,)) for scope, name in (own, base))
@@ -200,7 +200,7 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
 
 def equal(trace: Trace, scope: Scope, name: str) -> bool:
     """Whether a parameter is the same in the baseline of a split."""
-    return names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
+    return secant_names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
 
 
 def way_back(shown: View, detail: Detail | None) -> Back:

@@ -8,8 +8,8 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+from ...base.display import escape
 from ...base.page import asset
-from ...base.text.markup import escape
 from ...cell.network import Stage, forward_stages
 from ...formulas.plain import Plain
 from ...formulas.printer import RIGHT
@@ -17,7 +17,7 @@ from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
 from ...plot.marked_text import MarkedPlain, cut_to_room, spans, text_width
-from ...trace.holds.held import plain
+from ...trace.held import plain
 from ...trace.labels import step_label
 from ...trace.trace import Trace
 from . import placement

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...base.display import escape
 from ...base.page import asset
-from ...base.text.markup import escape
 from ...documents.html import Printer
 from ...formulas.values import Values
 from ...view.view import View

@@ -10,8 +10,8 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import NamedTuple
 
+from ...base.display import escape
 from ...base.page import whole
-from ...base.text.markup import escape
 from ...documents.blocks import Block, Heading, Para
 from ...documents.html import Printer
 from ...errors import MissingError

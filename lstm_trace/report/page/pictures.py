@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ...base.text.markup import escape
+from ...base.display import escape
 from ...cell.network import Stage
 from ...documents.html import Printer
 from ...formulas.values import Values

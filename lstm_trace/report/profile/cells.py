@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isnan
 
-from ...base.text.visible import visible
+from ...base.display import visible
 from ...documents.blocks import Code, Table, Text
 from ...explanation.profile.profile import Profile, StageProfile
 from ...formulas.numbers import percent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...base.text.visible import visible
+from ...base.display import visible
 from ...documents.blocks import Block, Heading, Para, Table, Text
 from ...documents.excerpt import excerpt
 from ...explanation.account import Account, Step, share_of

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...base.runs import runs
+from ...base.arrays import runs
 from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...documents.blocks import Block, Heading, Para, Premises, Text
 from ...documents.layout import widths

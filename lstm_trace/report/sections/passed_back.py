@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from functools import cache, partial
 from typing import Any
 
-from ...cell.adjoint import adjoint
+from ...cell.adjoint import adjoint, secants
 from ...cell.lines import Cell, Line, Operand
 from ...cell.ops import OPS
-from ...cell.secant import secants
 from ...documents.blocks import Block, Derivation, Para, Row
 from ...formulas.symbols import SLOPES
 from ...formulas.tree import (

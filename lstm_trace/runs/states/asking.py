@@ -13,7 +13,7 @@ import numpy as np
 
 from ... import __version__
 from ...base.arrays import to_list, word
-from ...base.files import written
+from ...base.writing import written
 from ...workers import tell
 from ..replies import as_json
 from .opening import opened

@@ -8,8 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...base.os_errors import reason
-from ...errors import FileError, LstmTraceError, MissingError
+from ...errors import FileError, LstmTraceError, MissingError, reason
 
 if TYPE_CHECKING:  # pyarrow is imported where states are opened: a service without states needs none
     from ...corpus.states import States

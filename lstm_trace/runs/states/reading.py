@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from ...base.arrays import to_list
-from ...base.text.visible import seen, visible
+from ...base.display import seen, visible
 from ...errors import LstmTraceError, MissingError
 from ...plot.coloured_text import tokens
 from ...plot.heat.colours import Scale, gate, symmetric

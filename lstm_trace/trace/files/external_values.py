@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array
+from ...base.display import unguarded
 from ...base.files import plain, read_bytes
-from ...base.text.spreadsheet import unguarded
 from ...errors import FileError, nearest, within
 from ..trace import Trace
 

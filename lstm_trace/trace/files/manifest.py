@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
-from ...cell.lines import Cell
 from ...cell.network import Stage
 from ...cell.parse import parse
 from ...errors import FileError, LstmTraceError, raise_all
 from ..consistency import faults
-from ..header import Header
-from ..trace import Trace
-from .schema import CellInfo, Manifest, StageInfo, validate
+from ..trace import Header, Trace
+from .schema import CellInfo, StageInfo, TraceManifest, validate
 
 _HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic", "count_from")
 _LISTS = ("ask", "imported", "agreement")
 
 
-def manifest(trace: Trace) -> Manifest:
+def manifest(trace: Trace) -> TraceManifest:
     """What the trace says of itself, without the arrays."""
     header = trace.header
     stages = [
@@ -33,34 +31,30 @@ def manifest(trace: Trace) -> Manifest:
     ]
     plain: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
     lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
-    return Manifest(
+    names: dict[Any, Any] = {key: list(labels) for key, labels in header.names.items()}
+    names |= {"t": list(map(list, header.step_labels))} if header.step_labels else {}
+    return TraceManifest(
         cell=CellInfo(kind=header.kind, options=dict(header.options)),
         first=trace.first,
         steps=trace.steps,
         batch=trace.batch,
         stages=stages,
-        names=_names(header),
+        names=names,
         symbols=dict(header.symbols),
         **plain,
         **lists,
     )
 
 
-def _names(header: Header) -> dict[Any, Any]:
-    """The labels of all axes; of steps in a list for each row."""
-    names: dict[str, Any] = {key: list(labels) for key, labels in header.names.items()}
-    return {**names, "t": list(map(list, header.step_labels))} if header.step_labels else names
-
-
-def readable(trace: Trace, where: str) -> Manifest:
+def readable(trace: Trace, where: str) -> TraceManifest:
     """The manifest of `trace`, which was read back as it would be from a file. Raises FileError where it cannot be."""
     try:
         said = manifest(trace)
         text = said.model_dump_json()
     except ValueError as error:  # no text, or half of a character
         raise FileError(f"{where}: the trace has a text that cannot be written ({error})") from None
-    again = validate(Manifest, text.encode(), where)
-    other = [name for name in Manifest.model_fields if getattr(again, name) != getattr(said, name)]
+    again = validate(TraceManifest, text.encode(), where)
+    other = [name for name in TraceManifest.model_fields if getattr(again, name) != getattr(said, name)]
     if not other and from_manifest(again, where)[1] != trace.stages:
         other = ["stages"]
     if other:
@@ -68,7 +62,7 @@ def readable(trace: Trace, where: str) -> Manifest:
     return said
 
 
-def from_manifest(file: Manifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
+def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage, ...]]:
     """What a manifest says: the header and the stages of a trace. Raises FileError."""
     try:
         stages = tuple(_stage(info) for info in file.stages)
@@ -94,18 +88,18 @@ def assembled(trace: Trace, where: str) -> Trace:
     return trace
 
 
+def read_trace(file: TraceManifest, where: str, **arrays: Any) -> Trace:
+    """The trace of a manifest and its arrays, checked against its equations. Raises FileError."""
+    header, stages = from_manifest(file, where)
+    trace = Trace(header=header, stages=stages, steps=file.steps, batch=file.batch, first=file.first, **arrays)
+    return assembled(trace, where)
+
+
 def _stage(info: StageInfo) -> Stage:
+    """A stage; lines within calls of what was one operation when the file was written are computed too."""
     cell = parse(info.equations)
-    computed = None if info.computed is None else tuple(_with_calls(info.computed, cell))
-    return Stage(info.layer, info.direction, cell, info.sources, computed)
-
-
-def _with_calls(computed: list[str], cell: Cell) -> Iterator[str]:
-    """The lines that a file names, and those within calls of what was one operation when it was written."""
-    there = set(computed)
-    for name in computed:
-        for inner in cell.within.get(name, ()):
-            if inner not in there:
-                there.add(inner)
-                yield inner
-        yield name
+    if info.computed is None:
+        return Stage(info.layer, info.direction, cell, info.sources)
+    named = set(info.computed)
+    inner = ((*(i for i in cell.within.get(name, ()) if i not in named), name) for name in info.computed)
+    return Stage(info.layer, info.direction, cell, info.sources, tuple(dict.fromkeys(chain(*inner))))

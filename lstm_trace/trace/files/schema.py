@@ -1,29 +1,130 @@
-"""Pydantic models of every file that is read or written: pydantic works at the edge, arrays are checked as arrays."""
+"""Pydantic models of every file that is read or written: pydantic works at the edge, arrays are checked as arrays.
+
+First the types of the fields: numbers, states, masks and labels, as pydantic reads and writes them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WithJsonSchema,
+)
 
-from ...base.arrays import describe
+from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
+from ...cell.arithmetic import KNOWN, named
 from ...cell.kinds import KINDS
 from ...cell.variants import Merge, Padding
-from ...errors import FileError, nearest
-from .fields import (
-    ArithmeticName,
-    AxisLabels,
-    ByScope,
-    CountFrom,
-    Held,
-    Length,
-    Mask,
-    Numbers,
-    ShortText,
-    States,
-    by_axis,
-)
+from ...errors import FileError, OptionError, nearest
+
+_NUMBER = {"anyOf": [{"type": "number"}, {"enum": list(WORDS)}]}
+
+
+def _nested(depth: int) -> dict[str, Any]:
+    forms: list[dict[str, Any]] = [_NUMBER]
+    for _ in range(depth):
+        forms.append({"type": "array", "items": forms[-1]})
+    return {"anyOf": forms[1:] if depth > 2 else forms}
+
+
+def to_length(value: Any) -> Any:
+    """A length as it stands in a problem: pydantic would read true and "1" as 1."""
+    if isinstance(value, bool | str):
+        raise ValueError(f"expected a whole number, found {describe(value)}")
+    return value
+
+
+def _listed(states: Any) -> Any:
+    return [to_list(a) for a in states] if isinstance(states, list) else to_list(states)
+
+
+_WRITTEN = PlainSerializer(_listed, return_type=Any)
+Numbers = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(3))]
+#: Initial states: layers that differ in width have an array each.
+States = Annotated[Any, BeforeValidator(to_arrays), _WRITTEN, WithJsonSchema(_nested(3))]
+Weight = Annotated[Any, BeforeValidator(to_array), _WRITTEN, WithJsonSchema(_nested(2))]
+_TRUTH = {"anyOf": [{"type": "boolean"}, {"enum": [0, 1]}]}
+Mask = Annotated[
+    Any,
+    BeforeValidator(to_truths),
+    PlainSerializer(lambda mask: mask.astype(int).tolist(), return_type=Any),
+    WithJsonSchema({"type": "array", "items": {"anyOf": [_TRUTH, {"type": "array", "items": _TRUTH}]}}),
+]
+Length = Annotated[int, BeforeValidator(to_length)]
+ByScope = dict[str, dict[str, Weight]]
+
+
+def to_held(value: Any) -> Any:
+    """What a line is held at as it stands in a problem: a text (`*0.5`, the path of a trace), or numbers."""
+    if isinstance(value, str | bool | Mapping) or value is None:
+        if not isinstance(value, str) or not value.strip():
+            raise ValueError(f"expected a number, '*0.5' for a multiple, or an array; found {describe(value)}")
+        return value
+    array = to_array(value)
+    return float(array) if not array.ndim else array
+
+
+Held = Annotated[
+    Any,
+    BeforeValidator(to_held),
+    PlainSerializer(lambda value: value if isinstance(value, str | float) else to_list(value), return_type=Any),
+    WithJsonSchema({"anyOf": [{"type": "string"}, *_nested(3)["anyOf"]]}),
+]
+CountFrom = Annotated[
+    Literal[0, 1],
+    BeforeValidator(to_length),
+    Field(description="from which number reports count steps, units and layers; addresses count from 0"),
+]
+
+
+_TEXTS: dict[str, Any] = {"type": "array", "items": {"type": "string", "maxLength": LONGEST}}
+
+
+def by_axis(names: dict[str, Any]) -> dict[str, Any]:
+    """Labels of which those of the steps alone may be a list for each row."""
+    for key, labels in names.items():
+        if key != "t" and any(isinstance(label, list) for label in labels):
+            raise ValueError(f"{key} has a list for each row of the batch, which only t may have; write one list")
+    return names
+
+
+def short(text: str) -> str:
+    """The text. Raises ValueError for one that is too long; pydantic's own bound refuses half characters (U+D800)."""
+    if len(text) > LONGEST:
+        raise ValueError(f"expected text of at most {LONGEST:,} characters, found {len(text):,} characters")
+    return text
+
+
+ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxLength": LONGEST})]
+#: The labels of an axis: of the steps (`t`) a list for each row, where rows differ.
+AxisLabels = Annotated[
+    Any, BeforeValidator(to_labels), WithJsonSchema({"anyOf": [_TEXTS, {"type": "array", "items": _TEXTS}]})
+]
+
+
+def to_arithmetic(name: str) -> str:
+    """The name of an arithmetic, which there is."""
+    try:
+        return named(name) or name
+    except OptionError as error:  # pydantic tells the place of a ValueError
+        raise ValueError(str(error)) from None
+
+
+ArithmeticName = Annotated[
+    str,
+    AfterValidator(to_arithmetic),
+    Field(description=f"in which the problem is computed, other than float64: {KNOWN}"),
+]
+
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -132,7 +233,7 @@ class CellInfo(_Strict):
     options: dict[str, Any] = Field(default_factory=dict)
 
 
-class Manifest(_Strict):
+class TraceManifest(_Strict):
     """What a trace says of itself: all of a trace file but the arrays."""
 
     format: Literal["lstm-trace/1"] = "lstm-trace/1"
@@ -160,7 +261,7 @@ class Manifest(_Strict):
     stages: list[StageInfo]
 
 
-class TraceFile(Manifest):
+class TraceFile(TraceManifest):
     """A trace as JSON."""
 
     parameters: ByScope = Field(default_factory=dict)
@@ -190,13 +291,9 @@ def validate(model: type[M], data: Any, where: str) -> M:
 _EXPECTED = {
     "string_type": "text",
     "list_type": "a list, as in [a, b]",
-    "dict_type": "a mapping, as in {name: value}",
-    "model_type": "a mapping, as in {name: value}",
-    "bool_type": "true or false",
-    "bool_parsing": "true or false",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
+    **dict.fromkeys(("dict_type", "model_type"), "a mapping, as in {name: value}"),
+    **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
+    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
 }
 
 

@@ -1,16 +1,30 @@
-"""Trace files: the suffix, or what a file begins with, says which kind it is."""
+"""Trace files: the suffix, or what a file begins with, says which kind it is; and small traces as JSON.
+
+The JSON is a text that a person can read and compare, and all that is needed to derive the trace again.
+"""
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from ...base.files import format_of
+import numpy as np
+
+from ...base.arrays import Array, cast, to_list
+from ...base.files import check_size, read_bytes
+from ...base.writing import format_of, written
+from ...errors import FileError
+from ...printable import json_text
+from ..address import INITIAL, STATE
 from ..argument_types import checked
 from ..trace import Trace
-from .tensor_header import holds_trace, is_tensors
-from .trace_json import load_json, looks_like_one, save_json
-from .trace_safetensors import load_mapped, save_tensors
+from .manifest import assembled, manifest, read_trace, readable
+from .safetensors import holds_trace, is_tensors, load_mapped, save_tensors
+from .schema import FORMAT, TraceFile, validate
 
 #: File suffix to format.
 SUFFIXES = {".json": "json", ".safetensors": "safetensors"}
@@ -52,3 +66,114 @@ def is_trace(path: str | Path) -> bool:
     with suppress(OSError), open(path, "rb") as file:
         return looks_like_one(file.read(4096))
     return False
+
+
+#: What to do with a text file that is too large.
+LARGER = "write the trace as .safetensors"
+#: More values than that are not written as text: 300 MB, which nobody reads and which take 10 seconds.
+MOST = 15_000_000
+
+
+def to_json(trace: Trace) -> str:
+    """The trace as JSON text, one row of an array to a line."""
+    states: dict[str, dict[str, Any]] = {}
+    for scope, values in trace.initial.items():
+        for state, array in values.items():
+            states.setdefault(state, {})[scope] = array
+    inputs = {
+        "x": trace.x,
+        "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
+        "mask": None if trace.mask is None else trace.mask.astype(int),
+        **{short: states.pop(state) for state, short in INITIAL.items() if state in states},
+        "initial": states,
+        "given": trace.given,
+    }
+    data = manifest(trace).model_dump(exclude_defaults=False) | {
+        "parameters": trace.parameters,
+        "inputs": {k: v for k, v in inputs.items() if v is not None and not (isinstance(v, dict) and not v)},
+        "lines": trace.lines,
+        **({"sums": trace.sums} if trace.sums else {}),
+    }
+    return _pretty(data, 0) + "\n"
+
+
+def save_json(trace: Trace, path: str | Path) -> None:
+    """Write a trace ('-' is standard output). Raises FileError for a large one, and what `load_json` would refuse."""
+    count = sum(values.size for _, _, values in trace.recorded())
+    if count > MOST:
+        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
+    readable(assembled(trace, str(path)), str(path))
+    text = to_json(trace)
+    check_size(path, len(text.encode()), LARGER)
+    with written(path) as file:
+        file.write(text)
+
+
+def load_json(path: str | Path, content: bytes | None = None) -> Trace:
+    """Read a trace from a file, or from its `content`. Raises FileError."""
+    content = read_bytes(path, LARGER) if content is None else content
+    content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
+    check_format(path, content)
+    return from_file(validate(TraceFile, content, str(path)), str(path))
+
+
+def _pretty(value: Any, depth: int) -> str:
+    """JSON with one line for each row of an array, so that a person can read a diff."""
+    if isinstance(value, np.ndarray):
+        value = to_list(value)
+        if value and isinstance(value, list) and isinstance(value[0], list):
+            rows = f",\n{' ' * (depth + 1)}".join(json.dumps(row) for row in value)
+            return f"[\n{' ' * (depth + 1)}{rows}\n{' ' * depth}]"
+    if isinstance(value, Mapping) and value:
+        pad = " " * (depth + 1)
+        rows = f",\n{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())
+        return f"{{\n{pad}{rows}\n{' ' * depth}}}"
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        pad = " " * (depth + 1)
+        return f"[\n{pad}" + f",\n{pad}".join(_pretty(v, depth + 1) for v in value) + f"\n{' ' * depth}]"
+    return json_text(value, allow_nan=False)
+
+
+def looks_like_one(content: bytes) -> bool:
+    """Whether a text begins like a trace, and not like a problem."""
+    head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return head[:1] == b"{" and b'"format"' in head and FORMAT.split("/")[0].encode() in head
+
+
+def check_format(path: str | Path, content: bytes) -> None:
+    """Raise FileError unless `content` says that it is a trace of a version that we read."""
+    mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
+    name = mark[1].decode(errors="replace") if mark else ""
+    if not name.startswith("lstm-trace/"):
+        raise FileError(f'{path}: not a trace (no "format": "{FORMAT}"); a problem is traced with `lstm-trace run`')
+    if name != FORMAT:
+        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
+
+
+def from_file(file: TraceFile, where: str) -> Trace:
+    """The trace of a validated file, its arrays checked against its equations. Raises FileError."""
+
+    def held(array: Array, name: str) -> Array:
+        try:
+            return cast(array, file.dtype)
+        except ValueError as error:
+            raise FileError(f"{where}: {name}: {error}") from None
+
+    def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
+        return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
+
+    initial: dict[str, dict[str, Array]] = {}
+    for state, values in {STATE["h0"]: file.inputs.h0, STATE["c0"]: file.inputs.c0, **file.inputs.initial}.items():
+        for scope, array in values.items():
+            initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
+
+    return read_trace(
+        file,
+        where,
+        x=None if file.inputs.x is None else held(file.inputs.x, "x"),
+        lengths=None if file.inputs.lengths is None else np.array(file.inputs.lengths),
+        mask=file.inputs.mask,
+        initial=initial,
+        given=all_held(file.inputs.given),
+        **{part: all_held(getattr(file, part)) for part in ("parameters", "lines", "sums")},
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...base.text.visible import visible
+from ...base.display import visible
 from ...corpus.told import FIRST
 from ...errors import counted
 from ...tables.explanation import Explanation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ...base.text.columns import cells
+from ...base.display import cells
 from ...errors import counted
 from ...plot.furniture import shown_number
 from ...tables.terminal import Table

@@ -13,9 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ... import __version__
-from ...base.blas import blas
-from ...engine.jit import cache
-from ...engine.jit.machine import host, installed
+from ...base.resources import blas
+from ...engine.jit.machine import VARIABLE, cache_directory, host, installed
 from ...errors import counted
 from .cases import DTYPES, Fault
 from .cells import PLANS, check_plans, sizes
@@ -112,9 +111,9 @@ def _compiler() -> str:
 
 def _cache() -> str:
     """The folder of machine code, and what is in it."""
-    if os.environ.get(cache.VARIABLE) == "":
-        return f"turned off by {cache.VARIABLE}"
-    place = cache.directory()
+    if os.environ.get(VARIABLE) == "":
+        return f"turned off by {VARIABLE}"
+    place = cache_directory()
     if place is None:
         return "none: there is no folder that is yours alone, so every process compiles anew"
     entries = [path.stat().st_size for path in Path(place).glob("*.o")]

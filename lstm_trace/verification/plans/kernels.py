@@ -14,8 +14,8 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Line
 from ...cell.ops import OPS
-from ...engine.plan.binding import Outside
 from ...engine.plan.kernels import KERNELS
+from ...engine.plan.numpy_machine import Outside
 from .cases import DTYPES, MATRICES, ONE, ROWS, VECTOR, WIDE, Fault, cases, first, off
 
 WIDTHS, COLUMNS = range(1, 17), range(1, 71)

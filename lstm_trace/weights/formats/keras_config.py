@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...cell.composites import BUILT_IN
-from ...cell.options import ACTIVATIONS
+from ...cell.kinds.kind import ACTIVATIONS
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.

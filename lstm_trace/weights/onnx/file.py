@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from ...base.extras import missing
-from ...base.os_errors import reason
-from ...errors import FileError, MissingError
+from ...errors import FileError, MissingError, reason
 from ..guards import ARRAYS, afford, checked_shape, entries, told
 from ..lazy import Lazy
 from .fold import NotConstant

@@ -29,8 +29,9 @@ from ..plan.test_plan import FAMILY, Case, cells, check
 
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
-from lstm_trace.base import blas
-from lstm_trace.engine.jit import cache, machine, threads
+from lstm_trace.base import resources
+from lstm_trace.engine import work
+from lstm_trace.engine.jit import machine
 from lstm_trace.engine.jit.functions import ELEMENTWISE
 from lstm_trace.engine.jit.runner import Runner
 from lstm_trace.engine.jit.schedule import ACROSS, PRODUCTS, Task, declined
@@ -168,8 +169,8 @@ def test_rows_shared_out_among_threads(name: str, H: int, B: int, part: int, dty
 def test_how_many_rows_a_thread_has(
     monkeypatch: pytest.MonkeyPatch, batch: int, seconds: float, count: int, rows: int
 ) -> None:
-    monkeypatch.setattr(threads, "threads", lambda: count)
-    assert threads.part(batch, seconds) == rows
+    monkeypatch.setattr(work, "threads", lambda: count)
+    assert work.thread_rows(batch, seconds) == rows
 
 
 def test_as_many_threads_as_numpy_has() -> None:
@@ -178,7 +179,7 @@ def test_as_many_threads_as_numpy_has() -> None:
     model, x = lstm(32), inputs(300, 33)
     with threadpoolctl.threadpool_limits(1, "blas"):
         alone = model.run(x, plan="compiled")
-        assert blas.threads() == 1
+        assert resources.threads() == 1
     kept = {name: values.copy() for name, values in alone.lines["0/forward"].items()}
     with threadpoolctl.threadpool_limits(2, "blas"):
         both = model.run(x, plan="compiled", out=alone)
@@ -525,7 +526,7 @@ def loaded_anew() -> tuple[Case, machine.Compiled]:
 def test_code_is_kept_and_found_again(fresh: Path) -> None:
     assert not loaded_anew()[1].cached
     entries = sorted(fresh.iterdir())
-    assert [e.suffix or e.name for e in entries] == [".o", cache.KEY]
+    assert [e.suffix or e.name for e in entries] == [".o", machine.KEY]
     assert fresh.stat().st_mode & 0o777 == 0o700
     assert all(entry.stat().st_mode & 0o077 == 0 for entry in entries)
     assert loaded_anew()[1].cached
@@ -533,11 +534,11 @@ def test_code_is_kept_and_found_again(fresh: Path) -> None:
 
 def test_old_entries_go(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh.mkdir(mode=0o700)
-    monkeypatch.setattr(cache, "MOST", 4)
+    monkeypatch.setattr(machine, "MOST", 4)
     for k in range(5):
-        cache.write(fresh, f"{k}.o", b"code")
+        machine.write_entry(fresh, f"{k}.o", b"code")
         os.utime(fresh / f"{k}.o", (k, k))
-    assert sorted(e.name for e in fresh.iterdir()) == ["2.o", "3.o", "4.o", cache.KEY]
+    assert sorted(e.name for e in fresh.iterdir()) == ["2.o", "3.o", "4.o", machine.KEY]
 
 
 def test_an_entry_that_another_process_removed_meanwhile_keeps_no_other(
@@ -548,13 +549,13 @@ def test_an_entry_that_another_process_removed_meanwhile_keeps_no_other(
     )
     fresh.mkdir(mode=0o700)
     for k in range(5):
-        cache.write(fresh, f"{k}.o", b"code")
+        machine.write_entry(fresh, f"{k}.o", b"code")
         os.utime(fresh / f"{k}.o", (k, k))
     found = os.scandir
-    monkeypatch.setattr(cache, "MOST", 4)
+    monkeypatch.setattr(machine, "MOST", 4)
     monkeypatch.setattr(os, "scandir", lambda place: [*found(place), gone])
-    cache._tidy(fresh)
-    assert sorted(os.listdir(fresh)) == ["2.o", "3.o", "4.o", cache.KEY]
+    machine._tidy(fresh)
+    assert sorted(os.listdir(fresh)) == ["2.o", "3.o", "4.o", machine.KEY]
 
 
 def test_the_oldest_code_leaves_memory_and_is_loaded_again(fresh: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -608,7 +609,7 @@ def test_where_code_is_kept_on_each_system(
         monkeypatch.setenv(name, str(tmp_path / value))
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setattr(sys, "platform", platform)
-    found = cache.directory()
+    found = machine.cache_directory()
     assert found == tmp_path / expected
     assert found.is_dir()
 
@@ -619,29 +620,29 @@ def test_a_relative_xdg_cache_home_is_not_followed(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("XDG_CACHE_HOME", "here")
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.setattr(sys, "platform", "linux")
-    assert cache.directory() == tmp_path / ".cache" / "lstm-trace"
+    assert machine.cache_directory() == tmp_path / ".cache" / "lstm-trace"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
 def test_a_directory_that_is_not_safe_is_not_used(fresh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fresh.mkdir(mode=0o700)
-    assert cache.directory() == fresh
+    assert machine.cache_directory() == fresh
     fresh.chmod(0o770)
-    assert cache.directory() is None
+    assert machine.cache_directory() is None
     assert not loaded_anew()[1].cached
     assert list(fresh.iterdir()) == []
     fresh.chmod(0o700)
     (tmp_path / "link").symlink_to(fresh)
     monkeypatch.setenv("LSTM_TRACE_CACHE", str(tmp_path / "link"))
-    assert cache.directory() is None
+    assert machine.cache_directory() is None
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("LSTM_TRACE_CACHE", str(tmp_path / "file"))
-    assert cache.directory() is None
+    assert machine.cache_directory() is None
     monkeypatch.setenv("LSTM_TRACE_CACHE", "")
-    assert cache.directory() is None
+    assert machine.cache_directory() is None
     monkeypatch.setenv("LSTM_TRACE_CACHE", str(fresh))
     monkeypatch.setattr(os, "geteuid", lambda: 12345)
-    assert cache.directory() is None
+    assert machine.cache_directory() is None
 
 
 def test_a_linked_entry_is_not_read(fresh: Path, tmp_path: Path) -> None:
@@ -649,7 +650,7 @@ def test_a_linked_entry_is_not_read(fresh: Path, tmp_path: Path) -> None:
     entry = next(fresh.glob("*.o"))
     entry.rename(tmp_path / "elsewhere")
     entry.symlink_to(tmp_path / "elsewhere")
-    assert cache.read(fresh, entry.name) is None
+    assert machine.read_entry(fresh, entry.name) is None
 
 
 def test_without_llvmlite_everything_else_works() -> None:

@@ -13,15 +13,14 @@ from lstm_trace.cell.lines import Cell
 from lstm_trace.cell.network import Stage
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.parse import parse
-from lstm_trace.cell.shapes.infer import infer
+from lstm_trace.cell.shapes import infer
 from lstm_trace.cell.variants import masked, named
 from lstm_trace.engine.plan import numpy_machine
-from lstm_trace.engine.plan.binding import Outside
-from lstm_trace.engine.plan.by_line import run_lines
-from lstm_trace.engine.plan.fusion import Chains
+from lstm_trace.engine.plan.fusion import NeighbourChains
 from lstm_trace.engine.plan.kernels import KERNELS
-from lstm_trace.engine.plan.numpy_machine import MOST_BLOCKS, MOST_BOUND, Machine
+from lstm_trace.engine.plan.numpy_machine import MOST_BLOCKS, MOST_BOUND, Machine, Outside
 from lstm_trace.engine.plan.plan import Plan, make_plan
+from lstm_trace.engine.run import run_lines
 from lstm_trace.errors import LstmTraceError
 
 from ...support.strategies import Case as Drawn
@@ -367,7 +366,7 @@ def test_a_step_may_not_wait_for_itself() -> None:
 
 @pytest.mark.parametrize("refused", [("c", "x"), ("x", "d"), ("d", "b")], ids=["right taken", "left taken", "ring"])
 def test_neighbours_that_cannot_all_stand_together_leave_no_trace(refused: tuple[str, str]) -> None:
-    chains = Chains()
+    chains = NeighbourChains()
     assert chains.join([("b", "c"), ("c", "d")])
     assert not chains.join([("b", "c"), ("y", "z"), refused])
     assert (chains.right, chains.left) == ({"b": "c", "c": "d"}, {"c": "b", "d": "c"})

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.base.page import asset
 from lstm_trace.cli import main
-from lstm_trace.engine import cost
+from lstm_trace.engine import plan_choice as cost
 from lstm_trace.plot.page import WIDER
 
 T, B, WIDTH, H = 14, 2, 3, 6

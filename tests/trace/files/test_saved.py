@@ -14,7 +14,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.base import files
 from lstm_trace.errors import FileError
-from lstm_trace.trace.files import tensor_header
+from lstm_trace.trace.files import safetensors
 from lstm_trace.trace.trace import Trace
 
 from .test_trace_json import same
@@ -152,10 +152,10 @@ def test_a_header_longer_than_is_read_is_not_written(tmp_path: Path, monkeypatch
     trace = small()
     trace.save(tmp_path / "t.safetensors")
     length = int.from_bytes((tmp_path / "t.safetensors").read_bytes()[:8], "little")
-    monkeypatch.setattr(tensor_header, "MOST_HEADER", length)
+    monkeypatch.setattr(safetensors, "MOST_HEADER", length)
     trace.save(tmp_path / "t.safetensors")
     same(trace, lt.load(tmp_path / "t.safetensors"))
-    monkeypatch.setattr(tensor_header, "MOST_HEADER", length - 64)
+    monkeypatch.setattr(safetensors, "MOST_HEADER", length - 64)
     with pytest.raises(FileError, match=r"u\.safetensors: the header would have .* bytes; at most"):
         trace.save(tmp_path / "u.safetensors")
     assert not (tmp_path / "u.safetensors").exists()

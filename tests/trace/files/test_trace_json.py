@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-import lstm_trace.trace.files.trace_json as trace_json
+import lstm_trace.trace.files.trace_file as trace_json
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.trace.files.schema import json_schema
-from lstm_trace.trace.files.trace_file import load, save
-from lstm_trace.trace.files.trace_json import to_json
+from lstm_trace.trace.files.trace_file import load, save, to_json
 from lstm_trace.trace.trace import Trace
 
 from ...support.strategies import Case, cells, networks

@@ -88,7 +88,7 @@ def table_option(what: str) -> Callable[[Command], Command]:
 
 def table_format(output: str | None) -> str:
     """The format in which a table is written; empty where it is not. Raises FileError before anything is computed."""
-    from ....base.files import format_of
+    from ....base.writing import format_of
 
     return "" if output is None else format_of(output, TABLES, "tables", "csv")
 
@@ -102,7 +102,7 @@ def write_result(found: Told, output: str | None, form: str) -> None:
 
 def write_contexts(output: str, folder: str, find: Callable[[States], Contexts]) -> None:
     """Find contexts in a folder of states, and write them as the name of the output says."""
-    from ....base.files import format_of, written
+    from ....base.writing import format_of, written
     from ....corpus import open
     from ...screen import in_colours
 
@@ -128,7 +128,7 @@ def note(states: States) -> None:
 
 def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
     """Write a frame, as CSV or Parquet."""
-    from ....base.files import written
+    from ....base.writing import written
     from ....frames.frame import csv
 
     with written(output, "wb") as file:

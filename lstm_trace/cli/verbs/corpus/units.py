@@ -21,7 +21,7 @@ def command(states: str, line: str | None, sort: str, count: int, output: str) -
     """
     import shutil
 
-    from ....base.files import format_of
+    from ....base.writing import format_of
     from ....corpus import open
     from ....errors import MissingError, nearest
     from ....tables.terminal import draw

@@ -7,7 +7,7 @@ import pytest
 from lstm_trace.cell.network import stack
 from lstm_trace.cell.variants import named
 from lstm_trace.errors import MissingError
-from lstm_trace.trace.holds.places import places
+from lstm_trace.trace.holding import places
 
 CELL = named("lstm", {})[0]
 ONE = stack(CELL, 1, ("forward",))

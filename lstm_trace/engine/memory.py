@@ -1,22 +1,30 @@
-"""Where the values of a run go: into memory, or wherever a `Storage` takes them; all steps, or a window of them."""
+"""Where the values of a run go, and what a model keeps between runs.
+
+Values go into memory, or wherever a `Storage` takes them; all steps, or a window of them. Kept are machines, stacked
+weights, and the memory that `out=` writes into again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from operator import is_
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.free_memory import affordable
+from ..base.resources import affordable
 from ..cell.network import Stage
 from ..errors import ShapeError, raise_all
 from ..trace.trace import Trace
 from ..trace.window import cut
-from .jit.runner import Rows
-from .plan.slab import Slab
-from .work import Lines, Work
+from .jit.machine import installed, load
+from .jit.runner import RowMemory, Runner
+from .jit.schedule import Task
+from .plan.numpy_machine import Machine, Packs, Slab
+from .plan.plan import Plan
+from .work import Lines, Weights, Work
 
 #: Traces of fewer bytes than this are made without asking how much memory is free.
 SMALL = 1024 * 1024
@@ -69,10 +77,10 @@ class Storage(Protocol):
     def window(self) -> Window:
         """The steps of them that are stored."""
 
-    def slab(self, scope: str) -> Slab | Rows | None:
+    def slab(self, scope: str) -> Slab | RowMemory | None:
         """The memory of a whole stage, where the run may compute in it."""
 
-    def take(self, scope: str, block: Slab | Rows, first: int, count: int) -> bool | None:
+    def take(self, scope: str, block: Slab | RowMemory, first: int, count: int) -> bool | None:
         """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
 
         True where the block (a slab) is not copied yet, but will be when the next one comes.
@@ -82,7 +90,7 @@ class Storage(Protocol):
         """A line of a finished stage, (T, B, width), that another stage reads."""
 
 
-class Block(Protocol):
+class ComputedSteps(Protocol):
     """Steps that are computed."""
 
     def line(self, name: str) -> Array:
@@ -104,7 +112,7 @@ class Window:
             here = self.carried.setdefault(stage.scope, {})
             here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
 
-    def of(self, scope: str, block: Block, first: int, count: int) -> tuple[slice, slice]:
+    def of(self, scope: str, block: ComputedSteps, first: int, count: int) -> tuple[slice, slice]:
         """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
         if self._whole:
             return slice(first, first + count), slice(count)
@@ -137,7 +145,7 @@ class Window:
 class InMemory:
     """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
 
-    def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | Rows]) -> None:
+    def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | RowMemory]) -> None:
         self.slabs, self.lines, self.window = slabs, trace.lines, Window(work)
         self.passed: Lines = {}  # what another stage reads, at every step
         for scope, names in work.passed.items():
@@ -145,11 +153,11 @@ class InMemory:
                 shape = work.steps, work.batch, work.widths[scope][name]
                 self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
 
-    def slab(self, scope: str) -> Slab | Rows | None:
+    def slab(self, scope: str) -> Slab | RowMemory | None:
         """See `Storage`."""
         return self.slabs.get(scope)
 
-    def take(self, scope: str, block: Block, first: int, count: int) -> None:
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
         """See `Storage`."""
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
@@ -161,3 +169,78 @@ class InMemory:
         """See `Storage`."""
         passed = self.passed.get(scope, {})
         return passed[name] if name in passed else self.lines[scope][name]
+
+
+#: Machines (each with a kept slab of some megabytes) and kinds of work that a model remembers.
+MOST_KEPT = 16
+
+
+class RunMemory:
+    """What a planned run wrote into, kept with its trace so that `out=` can write into it again.
+
+    lines: the recorded lines, views of the slabs. call: how the run was called, where that can be seen at a glance
+    (see `Model.run`). A copy of a trace has no memory to reuse.
+    """
+
+    def __init__(
+        self, work: Work, weights: Weights, slabs: dict[str, Slab | RowMemory], call: tuple[Any, ...] | None
+    ) -> None:
+        self.work, self.weights, self.slabs, self.call = work, weights, slabs, call
+        recorded = work.recorded
+        self.lines = {scope: {name: slab.line(name) for name in recorded[scope]} for scope, slab in slabs.items()}
+        self._views = [(scope, tuple(here.values())) for scope, here in self.lines.items()]
+
+    def __reduce__(self) -> tuple[type[None], tuple[()]]:
+        return type(None), ()
+
+    def holds(self, trace: Trace, weights: Weights) -> bool:
+        """Whether the trace's lines are still these views, and the weights those of its run."""
+        return self.weights is weights and all(
+            len(here := trace.lines.get(scope, {})) == len(views) and all(map(is_, here.values(), views))
+            for scope, views in self._views
+        )
+
+
+@dataclass
+class Pool:
+    """Machines and stacked weights of a model: made when they are first needed, shared by all its runs.
+
+    A machine that runs is not here, so that runs in several threads do not meet in one.
+    """
+
+    weights: Weights | None = None
+    machines: dict[tuple[str, Plan | Task, int], Machine | Runner] = field(default_factory=dict)
+    packs: dict[str, Packs] = field(default_factory=dict)
+
+    def take(self, stage: Stage, work: Work, weights: Weights, dtype: Any, compiled: bool) -> Machine | Runner:
+        """A machine for one stage, no longer to be found here; a compiled one where that is asked for and can be."""
+        if self.weights is not weights:  # another model's: weights that were replaced
+            self.weights, self.machines, self.packs = weights, {}, {}
+        here = weights.get(stage.scope, {})
+        task = work.task(stage, weights, dtype) if compiled and installed() else None
+        plan = task or work.plan(stage, here)
+        machine = self.machines.pop((stage.scope, plan, work.batch), None)
+        if machine is None:
+            packs = self.packs.setdefault(stage.scope, {})
+            if task is not None:
+                return Runner(load(task), here)
+            assert isinstance(plan, Plan)
+            machine = Machine(plan, here, work.batch, dtype, stage.backwards, packs)
+        return machine
+
+    def give(self, stage: Stage, machine: Machine | Runner) -> None:
+        """Put a machine back."""
+        if machine.weights is not (self.weights or {}).get(stage.scope, machine.weights):
+            return
+        while len(self.machines) >= MOST_KEPT:
+            self.machines.pop(next(iter(self.machines)), None)
+        self.machines[(stage.scope, machine.plan, machine.batch)] = machine
+
+    def slabs(self, work: Work, weights: Weights, dtype: Any, compiled: bool) -> dict[str, Slab | RowMemory]:
+        """Memory for every stage of a whole trace."""
+        found: dict[str, Slab | RowMemory] = {}
+        for stage in work.stages:
+            machine = self.take(stage, work, weights, dtype, compiled)
+            found[stage.scope] = machine.slab(work.steps)
+            self.give(stage, machine)
+        return found

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.base.text.columns import cells
-from lstm_trace.base.text.visible import visible
+from lstm_trace.base.display import cells, visible
 from lstm_trace.printable import acts
 
 

@@ -6,12 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lstm_trace.base.leftovers import alone, part, sweep_folder
+from lstm_trace.base.writing import alone, part, sweep_folder
 
 HOLD = """
 import sys
 from pathlib import Path
-from lstm_trace.base.leftovers import alone
+from lstm_trace.base.writing import alone
 with alone(Path(sys.argv[1])) as free:
     print(free, flush=True)
     sys.stdin.read()

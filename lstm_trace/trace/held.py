@@ -10,15 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array, to_list
-from ...base.runs import runs
-from ...cell.holds import names_of
-from ...cell.lines import expression
-from ...cell.network import GIVEN, Stage, scope_and_name
-from ...cell.ops import OPS
-from ..address import ranged
-from ..trace import Trace
-from .values import Scale, in_words
+from ..base.arrays import Array, runs, to_list
+from ..cell.lines import expression, names_of
+from ..cell.network import GIVEN, Stage, scope_and_name
+from ..cell.ops import OPS
+from .address import ranged
+from .holding import Multiple, in_words
+from .trace import Trace
 
 #: So many different values of one line are named, each with its place; of more it is said that they differ.
 FEW = 4
@@ -26,7 +24,7 @@ FEW = 4
 TOLD = 5
 
 
-class Entry(NamedTuple):
+class HeldBlock(NamedTuple):
     """Values of one line that are held alike: at which steps, rows and units (None: all), and at what.
 
     value: a number, a `Scale`, or an array (steps, rows, units) where they differ.
@@ -68,7 +66,7 @@ def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> 
     if names and names.hold in given and given[names.hold][at]:
         return f"{given[names.to][at]:g}"
     if names and names.scale in given and given[names.scale][at]:
-        return in_words(Scale(float(given[names.by][at])))
+        return in_words(Multiple(float(given[names.by][at])))
     return ""
 
 
@@ -102,7 +100,7 @@ def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
     return found
 
 
-def entries(trace: Trace) -> Iterator[Entry]:
+def entries(trace: Trace) -> Iterator[HeldBlock]:
     """All that is held in a trace, line by line."""
     for stage in trace.stages:
         given = trace.given.get(stage.scope, {})
@@ -122,7 +120,7 @@ def held_in_words(trace: Trace) -> str:
     return f"Held: {', '.join(told[:TOLD])}{', …' if len(told) > TOLD else '.'}" if told else ""
 
 
-def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[Entry]:
+def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:
     """The entries of one line: those of each value, where there are few, and blocks of steps, rows and units."""
     found = np.unique(values[where])
     few = scale or len(found) <= FEW
@@ -131,10 +129,10 @@ def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, s
         for steps, rows, units in blocks(there):
             array = values[np.ix_(steps, rows, units)]
             one = array.flat[0].item()
-            said = Scale(one) if scale else one if few else array
+            said = Multiple(one) if scale else one if few else array
             first = trace.first
             whole = len(steps) == trace.steps and len(rows) == trace.batch
-            yield Entry(
+            yield HeldBlock(
                 scope,
                 line,
                 None if whole else range(first + steps.start, first + steps.stop),
@@ -193,12 +191,9 @@ def as_hold(trace: Trace) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for entry in entries(trace):
         value = entry.value
-        found[entry.address] = str(value) if isinstance(value, Scale) else to_list(value) if _many(value) else value
+        one = isinstance(value, float | int)
+        found[entry.address] = str(value) if isinstance(value, Multiple) else value if one else to_list(value)
     return found
-
-
-def _many(value: Any) -> bool:
-    return not isinstance(value, float | int)
 
 
 def plain(trace: Trace) -> Trace:

@@ -1,21 +1,21 @@
-"""What a line is held at: a number, a multiple of its own value, an array, or the values of another trace."""
+"""What a run is asked to hold: addresses of lines, and a number, a multiple, an array or a trace for each."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array, describe, to_array
-from ...cell.holds import names_of, with_holds
-from ...cell.network import GIVEN, Stage
-from ...errors import Faults, MissingError, OptionError, ShapeError
-from ..trace import Trace
-from .places import Place, places
+from ..base.arrays import Array, describe, to_array
+from ..cell.lines import names_of, with_holds
+from ..cell.network import GIVEN, Stage, layer_and_direction, scope_and_name
+from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
+from .address import INITIAL, STATE, extents_of, line_name, read_several
+from .trace import Trace
 
 #: What a value may be, for messages.
 KINDS = "a finite number, '*0.5' for a multiple of its own value, an array, or in Python a trace"
@@ -23,7 +23,7 @@ KINDS = "a finite number, '*0.5' for a multiple of its own value, an array, or i
 FORMS = "a number, or (units,), (T, units) or (T, B, units) of what it holds"
 
 
-class Scale(NamedTuple):
+class Multiple(NamedTuple):
     """A multiple of the value that the line has by its own equation."""
 
     factor: float
@@ -32,7 +32,7 @@ class Scale(NamedTuple):
         return f"*{self.factor:g}" if float(f"{self.factor:g}") == self.factor else f"*{self.factor!r}"
 
 
-Value = float | Scale | Array | Trace
+Value = float | Multiple | Array | Trace
 
 #: What a run holds: values by address. Of several mappings each takes the place of what those before it hold, value by
 #: value, and None releases.
@@ -51,7 +51,7 @@ def in_words(value: Value) -> str:
     >>> in_words(0.25), in_words(Scale(0.5))
     ('0.25', '0.5 times its own value')
     """
-    if isinstance(value, Scale):
+    if isinstance(value, Multiple):
         return f"{str(value)[1:]} times its own value"
     if isinstance(value, Trace):
         return (
@@ -68,7 +68,7 @@ def read_value(said: str, value: Any) -> Value:
     >>> read_value("hold 'c_t'", 0), read_value("hold 'c_t'", "*0.5")
     (0.0, Scale(factor=0.5))
     """
-    if isinstance(value, Scale | Trace):
+    if isinstance(value, Multiple | Trace):
         return value
     if isinstance(value, str):
         number = as_number(value)
@@ -93,7 +93,7 @@ def read_value(said: str, value: Any) -> Value:
     raise OptionError(f"{said}: expected {KINDS}; found {describe(value)}")
 
 
-def as_number(text: str) -> float | Scale | None:
+def as_number(text: str) -> float | Multiple | None:
     """The number, or the multiple, that a text is; None for another text.
 
     >>> as_number("0.5"), as_number("* 2"), as_number("other.json"), as_number("nan")
@@ -101,7 +101,7 @@ def as_number(text: str) -> float | Scale | None:
     """
     digits = text.strip().removeprefix("*")
     found = None if "_" in digits else _finite(digits)
-    return found if found is None or digits == text.strip() else Scale(found)
+    return found if found is None or digits == text.strip() else Multiple(found)
 
 
 def _finite(value: Any) -> float | None:
@@ -204,7 +204,7 @@ class _Board:
         """What is put from here on takes the place of what was put before."""
         self.owner = {}
 
-    def put(self, text: str, place: Place, value: Value | None, width: int) -> None:
+    def put(self, text: str, place: Region, value: Value | None, width: int) -> None:
         """Hold the values of a place, or release them (None). Raises OptionError, ShapeError, MissingError."""
         key, shape = (place.scope, place.line), (len(self.span), self.batch, width)
         steps = [t - self.span.start for t in place.steps]
@@ -226,7 +226,7 @@ class _Board:
             array[where] = 0
         if value is None:
             return
-        kinds = ("scale", "by") if isinstance(value, Scale) else ("hold", "to")
+        kinds = ("scale", "by") if isinstance(value, Multiple) else ("hold", "to")
         for kind in kinds:
             here.setdefault(kind, np.zeros(shape, self.dtype))
         here[kinds[0]][where] = 1
@@ -252,15 +252,15 @@ class _Board:
         return replace(found, given=given)
 
 
-def numbers(said: str, place: Place, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
+def numbers(said: str, place: Region, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
     """What the values of a place are held at, or multiplied by, (steps, rows, units) or one number for all.
 
     span, batch, width: of the line. Raises ShapeError, MissingError, OptionError, which `said` begins.
     """
     if isinstance(value, Trace):
         return _of_trace(said, place, value, span, batch, width)
-    if isinstance(value, float | Scale):
-        given: Array = np.float64(value.factor if isinstance(value, Scale) else value)
+    if isinstance(value, float | Multiple):
+        given: Array = np.float64(value.factor if isinstance(value, Multiple) else value)
     else:
         given = _fitted(said, value, (len(place.steps), len(place.rows), len(place.units)))
     with np.errstate(over="ignore"):
@@ -286,7 +286,7 @@ def _fitted(said: str, array: Array, shape: tuple[int, int, int]) -> Array:
     return array
 
 
-def _of_trace(said: str, place: Place, other: Trace, span: range, batch: int, width: int) -> Array:
+def _of_trace(said: str, place: Region, other: Trace, span: range, batch: int, width: int) -> Array:
     """The values of another trace at a place. Raises ShapeError, MissingError."""
     if place.scope not in other.scopes or place.line not in other.lines.get(place.scope, {}):
         raise MissingError(f"{said}: the trace that it takes its values from has no {place.scope}/{place.line}")
@@ -306,3 +306,62 @@ def _of_trace(said: str, place: Place, other: Trace, span: range, batch: int, wi
             f"{said}: expected finite numbers; the trace that it takes them from has {found[t, b, j]:g} at {at}"
         )
     return found
+
+
+class Region(NamedTuple):
+    """Values of one line: at some steps (positions in the input), rows and units."""
+
+    scope: str
+    line: str
+    steps: range
+    rows: range
+    units: tuple[int, ...]
+
+
+def places(
+    text: str, stages: Sequence[Stage], span: range, batch: int, widths: Mapping[str, Mapping[str, int]]
+) -> list[Region]:
+    """The values that an address names (see `read_several`), of every layer and direction that it can mean.
+
+    widths: of the lines that are computed, by scope. Raises MissingError, saying what is wrong with the address.
+    """
+    if not isinstance(text, str):
+        raise MissingError(f"hold {text!r}: expected an address, as in 'c_t' or '5..9/f_t[3]'")
+    said, name = f"hold {text!r}", line_name(text)
+    scopes = [stage.scope for stage in stages if name in _lines(stage)]
+    if not scopes:
+        raise MissingError(f"{said}: {_no_line(name, stages)}")
+    meant = read_several(said, text, extents_of(scopes, span, range(batch)))
+    found = []
+    for scope in scopes:
+        layer, direction = layer_and_direction(scope)
+        if layer not in meant.layer or direction not in meant.direction:
+            continue
+        width = widths.get(scope, {}).get(name)
+        if width is None:
+            raise MissingError(f"{said}: nothing that is asked for depends on {scope}/{name}; leave it out")
+        found.append(Region(scope, name, meant.t, meant.b, meant.of_width(width)))
+    return found
+
+
+def _lines(stage: Stage) -> Iterable[str]:
+    return (stage.cell.plain or stage.cell).by_name
+
+
+def _no_line(name: str, stages: Sequence[Stage]) -> str:
+    """Why `name` cannot be held."""
+    for stage in stages:
+        cell = stage.cell.plain or stage.cell
+        if name in cell.parameters:
+            return f"{name} is a weight, no line that is computed; change the weights instead"
+        state = STATE.get(name, name)
+        if state in cell.states:
+            line = stage.unpadded(cell.states[state])
+            return f"{name} is a state that is carried in; hold {line}, or give another {INITIAL.get(state, 'initial')}"
+        if name in cell.inputs:
+            source = stage.sources.get(name, GIVEN)
+            if scope_and_name(source)[0]:
+                return f"{name} is what {source} is here; hold that"
+            return f"{name} is {'supplied' if source == GIVEN else 'an input'}, no line that is computed; change it"
+    known = dict.fromkeys(line for stage in stages for line in _lines(stage))
+    return f"there is no line {name!r}{nearest(name, known, 'there are')}"

@@ -1,11 +1,28 @@
-"""Labels from files as they are shown: short, on one line, and with nothing in them that is not seen."""
+"""Text as it is displayed: its width in a terminal, labels from files, text in HTML and in cells of CSV."""
 
 from __future__ import annotations
 
+import html
 import unicodedata
 from functools import lru_cache
 
-from .columns import cells
+from ..printable import printable
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes in a terminal: a tilde over a letter takes none, a wide letter two.
+
+    >>> cells("c\u0303"), cells("\u0e2a\u0e34"), cells("\u4e2d")
+    (1, 1, 2)
+    """
+    return len(text) if text.isascii() else sum(map(_columns, text))
+
+
+@lru_cache(4096)
+def _columns(letter: str) -> int:
+    marked = unicodedata.category(letter) in ("Mn", "Me", "Cf")  # vowels above and below letters too, and joiners
+    return 0 if marked else 2 if unicodedata.east_asian_width(letter) in "WF" else 1
+
 
 #: Columns of a label at most, where nothing says otherwise.
 MOST = 24
@@ -82,3 +99,33 @@ def _piece(letter: str, inside: bool) -> str:
 
 def _escape(number: int) -> str:
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 1 << 16 else f"\\U{number:08x}"
+
+
+def escape(text: str) -> str:
+    r"""Text that cannot become markup, in an attribute neither, without characters that XML cannot hold.
+
+    >>> escape('<b title="\x1b">')
+    '&lt;b title=&quot;\ufffd&quot;&gt;'
+    """
+    return html.escape(printable(text))
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def guarded(text: str) -> str:
+    """The text of a cell, with ' before it where a spreadsheet would run it; a sign alone is no formula.
+
+    >>> [guarded(text) for text in ("=1+1", "-x_t", "-", "the")]
+    ["'=1+1", "'-x_t", '-', 'the']
+    """
+    return f"'{text}" if text.startswith(_FORMULA) and len(text) > 1 else text
+
+
+def unguarded(text: str) -> str:
+    """A text as it was before `guarded`.
+
+    >>> [unguarded(guarded(text)) for text in ("=1+1", "'s", "the")]
+    ['=1+1', "'s", 'the']
+    """
+    return text[1:] if text.startswith("'") and guarded(text[1:]) == text else text

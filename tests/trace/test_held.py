@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.engine.rerun import with_holds
 from lstm_trace.errors import FileError, MissingError, ShapeError
-from lstm_trace.trace.holds.held import as_hold, entries, plain
+from lstm_trace.trace.held import as_hold, entries, plain
 from lstm_trace.trace.window import rows
 
 RNG = np.random.default_rng(3)

@@ -13,7 +13,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import walked, weighting
-from lstm_trace.base.blas import at_most, blas, threads
+from lstm_trace.base.resources import at_most, blas, threads
 from lstm_trace.verification import compare, verify
 
 

@@ -1,4 +1,4 @@
-"""What a trace offers of the rooms above: each method calls the module that does the work, by its name."""
+"""What a trace becomes in the rooms above: each method calls the module that does the work, by its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @checked
-class Offers:
+class TraceOutputs:
     """The conveniences of a trace."""
 
     def save(self, path: str | Path) -> None:

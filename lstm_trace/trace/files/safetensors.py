@@ -1,0 +1,301 @@
+"""Large traces as .safetensors, one tensor for each line: written piece by piece, and mapped when they are read.
+
+The format is https://huggingface.co/docs/safetensors: eight bytes with the length of a JSON header, the header (name:
+dtype, shape, first and last byte), then the numbers, without a gap. The trace's manifest is in the header. Names:
+`lines/0/forward/i_t`, `parameters/0/forward/W_xi`, `inputs/x`, `inputs/lengths`, `inputs/mask`,
+`inputs/given/0/forward/f_t`, `initial/0/forward/c_prev`, `sums/0/adjoint-forward/d_W_xi`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from io import FileIO
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array, to_truths
+from ...base.resources import amount
+from ...base.writing import destination, written
+from ...cell.network import scope_and_name
+from ...errors import FileError, raise_all, reason, within
+from ..trace import Trace
+from .manifest import assembled, read_trace, readable
+from .schema import FORMAT, TraceManifest, validate
+
+SUFFIX = ".safetensors"
+#: Bytes that a header may have; the format's own limit.
+MOST_HEADER = 100_000_000
+MOST_AXES = 3
+_KINDS: dict[str, np.dtype[Any]] = {"F64": np.dtype("<f8"), "F32": np.dtype("<f4"), "I64": np.dtype("<i8")}
+_NAMES = {kind: name for name, kind in _KINDS.items()}
+
+Shapes = Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
+
+
+class TensorSpan(NamedTuple):
+    """Where one tensor lies in a file."""
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    first: int
+    last: int
+
+
+def is_tensors(path: object) -> bool:
+    """Whether a path names such a file."""
+    return isinstance(path, str | Path) and Path(path).suffix.lower() == SUFFIX
+
+
+def holds_trace(path: str | Path) -> bool:
+    """Whether a file is a trace of ours and not a model. False where it cannot be read as either."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(8)
+            text = file.read(min(int.from_bytes(head, "little"), 1 << 20) if len(head) == 8 else 0)
+    except OSError:
+        return False
+    # a trace's metadata stand first in the header, with the format among them
+    return b"lstm-trace/" in text.split(b'"data_offsets"', 1)[0]
+
+
+def premise_tensors(trace: Trace) -> dict[str, Array]:
+    """All tensors but the lines, by name; whole numbers first: each then begins at a multiple of its numbers' size."""
+    found: dict[str, Array] = {}
+    if trace.lengths is not None:
+        found["inputs/lengths"] = trace.lengths.astype(np.int64)
+    if trace.mask is not None:
+        found["inputs/mask"] = trace.mask.astype(np.int64)
+    if trace.x is not None:
+        found["inputs/x"] = trace.x
+    parts = (
+        ("inputs/given", trace.given),
+        ("initial", trace.initial),
+        ("parameters", trace.parameters),
+        ("sums", trace.sums),
+    )
+    for part, scopes in parts:
+        found |= {f"{part}/{scope}/{name}": a for scope, here in scopes.items() for name, a in here.items()}
+    return found
+
+
+def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str, TensorSpan]]:
+    """The head of a file (length and header), and where each tensor lies, counted from the file's beginning.
+
+    Raises FileError for a header that is too long to be read.
+    """
+    text = manifest.model_dump_json(exclude_defaults=False)
+    header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "manifest": text}}
+    at = 0
+    for name, (dtype, shape) in shapes.items():
+        size = math.prod(shape) * dtype.itemsize
+        header[name] = {"dtype": _NAMES[np.dtype(dtype)], "shape": list(shape), "data_offsets": [at, at + size]}
+        at += size
+    content = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    content += b" " * (-len(content) % 64)  # 8 more bytes before it: tensors begin at multiples of 8
+    if len(content) > MOST_HEADER:
+        raise FileError(f"the header would have {len(content):,} bytes; at most {MOST_HEADER:,} are read")
+    head = len(content).to_bytes(8, "little") + content
+    places = {
+        name: TensorSpan(dtype, shape, *(len(head) + n for n in header[name]["data_offsets"]))
+        for name, (dtype, shape) in shapes.items()
+    }
+    return head, places
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]:
+    """The manifest of a file and its tensors, checked against the file's size. Raises FileError."""
+    try:
+        size = os.stat(path).st_size
+        with open(path, "rb") as file:
+            head = file.read(8)
+            length = int.from_bytes(head, "little")
+            if len(head) < 8 or length > min(size - 8, MOST_HEADER):
+                raise FileError(f"{path}: not a .safetensors file, or its beginning is missing")
+            content = file.read(length)
+    except OSError as error:
+        raise FileError(f"{path}: {reason(error)}") from None
+    try:
+        header = json.loads(content.decode("utf-8"), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{path}: the header cannot be read ({error})") from None
+    metadata: Any = header.pop("__metadata__", None) if isinstance(header, dict) else None
+    name = metadata.get("format", "") if isinstance(metadata, dict) else ""
+    if not str(name).startswith("lstm-trace/"):
+        raise FileError(f"{path}: not a trace ({FORMAT} is not in its header); a model is traced with `lstm-trace run`")
+    if name != FORMAT:
+        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
+    manifest = validate(TraceManifest, str(metadata.get("manifest", "")).encode(), str(path))
+    tensors = {name: _tensor(path, name, entry, 8 + length) for name, entry in header.items()}
+    _covered(path, tensors, 8 + length, size)
+    return manifest, tensors
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object without a duplicate key."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("duplicate name")
+    return found
+
+
+def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> TensorSpan:
+    """One entry of the header. Raises FileError."""
+    try:
+        dtype, shape, offsets = _KINDS[entry["dtype"]], entry["shape"], entry["data_offsets"]
+        whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (*shape, *offsets))
+        first, last = offsets
+        whole = (
+            whole and len(shape) <= MOST_AXES and min(shape, default=1) > 0 and first >= 0
+        )  # no array of ours is empty
+        fits = whole and last - first == math.prod(shape) * dtype.itemsize
+    except (KeyError, TypeError, ValueError):
+        raise FileError(f"{path}: {name}: the header's entry cannot be read") from None
+    if not fits:
+        raise FileError(f"{path}: {name}: its shape {shape} and its place in the file do not agree")
+    return TensorSpan(dtype, tuple(shape), begin + first, begin + last)
+
+
+def _covered(path: str | Path, tensors: Mapping[str, TensorSpan], begin: int, size: int) -> None:
+    """Raise FileError unless the tensors lie one after the other and fill the file."""
+    at = begin
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1].first):
+        if tensor.first != at:
+            raise FileError(f"{path}: {name} does not begin where the tensor before it ends")
+        at = tensor.last
+    if at != size:
+        what = "truncated" if size < at else "longer than its header says"
+        raise FileError(f"{path}: the file is {what}: {size:,} bytes, expected {at:,}")
+
+
+#: Bytes of one buffer, about.
+BUFFER = 8 * 1024 * 1024
+#: A line of at least so many bytes a step is written from where it was computed; so many steps in one call.
+LARGE_STEP = 4096
+MOST_VIEWS = 512
+
+Places = Mapping[str, TensorSpan]
+
+
+def save_tensors(trace: Trace, path: str | Path) -> None:
+    """Write a trace. Raises FileError where the file cannot be written, or could not be read again."""
+    assembled(trace, str(path))
+    arrays = {f"lines/{s}/{n}": a for s, here in trace.lines.items() for n, a in here.items()}
+    with begun(trace, {name: (a.dtype, a.shape) for name, a in arrays.items()}, path) as (file, places):
+        size = sum(a.nbytes for a in arrays.values()) // trace.steps
+        chunk = max(1, BUFFER // max(size, 1))
+        for first in range(0, trace.steps, chunk):  # the lines of some steps lie near each other in memory
+            for name, array in arrays.items():
+                write_rows(file, places[name], array[first : first + chunk], first)
+
+
+def load_mapped(path: str | Path) -> Trace:
+    """The trace in a file, its arrays mapped: what is not read is not loaded, and nothing can be written.
+
+    Raises FileError for a foreign, truncated, damaged or newer file, or arrays that do not fit the trace's equations.
+    """
+    manifest, tensors = read_header(path)
+    mapped = np.asarray(np.memmap(path, np.uint8, "r"))
+
+    def array(name: str) -> Array:
+        tensor = tensors[name]
+        return mapped[tensor.first : tensor.last].view(tensor.dtype).reshape(tensor.shape)
+
+    kinds = ("inputs/given", "initial", "parameters", "lines", "sums")
+    parts: dict[str, dict[str, dict[str, Array]]] = {kind: {} for kind in kinds}
+    problems = []
+    for name, tensor in tensors.items():
+        part = next((p for p in parts if name.startswith(f"{p}/")), None)
+        if name in ("inputs/lengths", "inputs/mask"):
+            if tensor.dtype.kind != "i":
+                problems.append(f"{path}: {name} must be whole numbers (I64)")
+            continue
+        scope, line = scope_and_name(name[len(part) + 1 :]) if part else ("", "")
+        if name != "inputs/x" and (not line or scope.count("/") != 1):
+            problems.append(f"{path}: the tensor {name!r} is not part of a trace")
+        elif tensor.dtype != np.dtype(manifest.dtype):
+            problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
+        elif part is not None:
+            parts[part].setdefault(scope, {})[line] = array(name)
+    raise_all(FileError, problems)
+    x = array("inputs/x") if "inputs/x" in tensors else None
+    lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None
+    mask = None
+    if "inputs/mask" in tensors:
+        try:
+            mask = to_truths(array("inputs/mask"))
+        except ValueError as error:
+            raise FileError(f"{path}: inputs/mask: {error}") from None
+    given = parts.pop("inputs/given")
+    return read_trace(manifest, str(path), x=x, lengths=lengths, mask=mask, given=given, **parts)
+
+
+@contextmanager
+def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileIO, Places]]:
+    """A file with its head and the premises of `trace` in it, and where each tensor goes; whole at the end."""
+    premises = premise_tensors(trace)
+    shapes = {n: (a.dtype, a.shape) for n, a in premises.items()} | dict(lines)
+    said = readable(trace, str(path))
+    with within(str(path)):
+        head, places = layout_of(shapes, said)
+    size = max((place.last for place in places.values()), default=len(head))
+    try:
+        free = shutil.disk_usage(destination(path).parent).free
+    except OSError as error:
+        raise FileError(f"{path}: {reason(error)}") from None
+    if size > free:
+        raise FileError(f"{path}: the trace would need {amount(size)} and {amount(free)} of the disk are free")
+    with written(path, "wb") as buffered:
+        buffered.flush()
+        file = FileIO(buffered.fileno(), "r+", closefd=False)
+        _reserve(file, size)
+        for name, array in premises.items():
+            write_rows(file, places[name], array, 0)
+        yield file, places
+        write_bytes(file, 0, memoryview(head))  # last: without it nobody takes the rest of a killed run for a trace
+
+
+def _reserve(file: FileIO, size: int) -> None:
+    """Give the file its size, with room on the disk where the system can: writing is then a third faster (ext4)."""
+    if hasattr(os, "posix_fallocate"):
+        with suppress(OSError):  # a file system that cannot
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+    file.truncate(size)
+
+
+def write_rows(file: FileIO, place: TensorSpan, values: Array, first: int) -> None:
+    """Write the rows `values` of a tensor, of which the first is row `first`."""
+    if not values.size:
+        return
+    each = values.nbytes // len(values)
+    at = place.first + first * each
+    if values.flags.c_contiguous or not values[0].flags.c_contiguous or each < LARGE_STEP or not hasattr(os, "writev"):
+        write_bytes(file, at, _bytes(values))
+        return
+    for begin in range(0, len(values), MOST_VIEWS):  # each step is in one piece: they are written without a copy
+        steps = list(values[begin : begin + MOST_VIEWS])
+        file.seek(at)
+        if os.writev(file.fileno(), steps) < each * len(steps):
+            write_bytes(file, at, _bytes(np.stack(steps)))
+        at += each * len(steps)
+
+
+def _bytes(values: Array) -> memoryview:
+    return np.ascontiguousarray(values).reshape(-1).view(np.uint8).data
+
+
+def write_bytes(file: FileIO, at: int, content: memoryview) -> None:
+    """Write all of `content` at the byte `at`: a raw file may take less in one call."""
+    file.seek(at)
+    while content:
+        content = content[file.write(content) or 0 :]
