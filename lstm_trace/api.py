@@ -41,7 +41,7 @@ from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked
 from .weights.layouts import layout as stored_as
-from .weights.live import as_array
+from .weights.live_modules import as_array
 from .weights.read import Found, choose, read_model
 
 if TYPE_CHECKING:

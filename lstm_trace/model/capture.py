@@ -15,7 +15,7 @@ import numpy as np
 from ..base.arrays import describe
 from ..errors import MissingError, OptionError, nearest
 from ..trace.trace import Trace
-from ..weights.live import framework, recurrent_layers, recurrent_modules
+from ..weights.live_modules import framework, recurrent_layers, recurrent_modules
 from .agreement import SINGLE, Agreement, compared
 from .calls import Call, Watch
 from .prepare import prepare_found

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import OptionError
-from ..weights.live import as_array, flat, from_live, halves, lstm_cells, precision
+from ..weights.live_modules import as_array, flat, from_live, halves, lstm_cells, precision
 from .calls import Call, Watch, aside, uncompiled
 
 #: Held while a layer's `call` is changed: captures may overlap, in several threads too.

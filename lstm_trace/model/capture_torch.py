@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import OptionError, counted
-from ..weights.live import as_array, check_dropout, from_live, precision, unpacked, weights_of
+from ..weights.live_modules import as_array, check_dropout, from_live, precision, unpacked, weights_of
 from .calls import Call, Watch, aside, uncompiled
 
 

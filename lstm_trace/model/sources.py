@@ -19,7 +19,7 @@ from ..trace.files.schema import Problem, validate
 from ..trace.files.tensor_header import is_tensors
 from ..trace.header import Header
 from ..trace.trace import Trace
-from ..weights.live import as_array, framework, from_live, unpacked
+from ..weights.live_modules import as_array, framework, from_live, unpacked
 from ..weights.read import is_model
 from .build import build
 from .input_files import read_holds

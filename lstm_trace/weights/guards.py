@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..base.free_memory import available
 from ..errors import FileError, LstmTraceError
 
@@ -147,3 +149,20 @@ def checked_shape(shape: Any, what: str) -> tuple[int, ...]:
     if any(n < 0 for n in found) or len(found) > 8:
         raise FileError(f"{what} has the shape {shape!r}, which no array has")
     return found
+
+
+class Lazy:
+    """An array of a file; a reader's own has `shape`, `dtype` and `read`."""
+
+    def read(self) -> Any:
+        """The numbers. Raises FileError."""
+        raise NotImplementedError
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        values = self.read()
+        return values if dtype is None else values.astype(dtype)
+
+
+def widened(halves: Any) -> Any:
+    """bfloat16 numbers, given as their 16 bits, as the equal float32, of which they are the upper half."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)

@@ -140,7 +140,7 @@ def test_half_precision_is_compared_as_such() -> None:
 def test_wrong_weights_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading in another gate order does not pass as rounding, in either dtype."""
     from lstm_trace.model import capture_torch
-    from lstm_trace.weights import live
+    from lstm_trace.weights import live_modules as live
     from lstm_trace.weights.layouts import LAYOUTS, layout
 
     monkeypatch.setitem(LAYOUTS, "pytorch", layout({"name": "pytorch", "order": "igfo"}))

@@ -23,8 +23,7 @@ import numpy as np
 
 from ...base.extras import missing
 from ...errors import FileError, MissingError
-from ..guards import ARRAYS, afford, checked_shape, entries
-from ..lazy import Lazy, widened
+from ..guards import ARRAYS, Lazy, afford, checked_shape, entries, widened
 from .hdf5_reader import FAULTS, RefusedError, Stored
 
 #: The script that reads a file, and how many seconds it may take for an answer: some, and one more for so many bytes.

@@ -13,9 +13,8 @@ from numpy.lib import format as npy
 from ...errors import FileError
 from ..find import find
 from ..found import Found
-from ..guards import afford, archive, entries, told
+from ..guards import Lazy, afford, archive, entries, told
 from ..layouts import Layout
-from ..lazy import Lazy
 
 
 class Member(Lazy):

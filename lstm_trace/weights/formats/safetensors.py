@@ -12,9 +12,8 @@ import numpy as np
 from ...errors import FileError
 from ..find import find
 from ..found import Found
-from ..guards import told
+from ..guards import Lazy, told, widened
 from ..layouts import Layout
-from ..lazy import Lazy, widened
 
 
 class Dtype(NamedTuple):

@@ -13,9 +13,8 @@ from ...base.extras import missing
 from ...errors import FileError, MissingError
 from ..find import find
 from ..found import Found
-from ..guards import ARRAYS, archive, check_intact, entries
+from ..guards import ARRAYS, Lazy, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
-from ..lazy import Lazy
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers deeper than this are no checkpoint.

@@ -13,8 +13,7 @@ import numpy as np
 from ...base.extras import missing
 from ...base.os_errors import reason
 from ...errors import FileError, MissingError
-from ..guards import ARRAYS, afford, checked_shape, entries, told
-from ..lazy import Lazy
+from ..guards import ARRAYS, Lazy, afford, checked_shape, entries, told
 from .fold import NotConstant
 
 
