@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backpropagation.attribution import secants, split
 from .backpropagation.gradients import backward, gradients
-from .backpropagation.of_cell import adjoint
+from .backpropagation.run import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
@@ -30,7 +30,7 @@ from .model.exercises import (
 from .model.model import Model
 from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
-from .model.tokens.rows import with_tokens
+from .model.tokens import with_tokens
 from .tables.comparison.divergence import compared
 from .trace.argument_types import checked
 from .trace.files import trace_file

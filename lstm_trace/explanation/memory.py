@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backpropagation.combination import is_sum
-from ..backpropagation.target import names_several
+from ..backpropagation.target import is_sum, names_several
 from ..base.arrays import Array
 from ..cell.holds import names_of
 from ..cell.lines import Operand

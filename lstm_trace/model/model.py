@@ -34,7 +34,7 @@ from ..trace.header import Header
 from ..trace.holds.values import layers, resolved
 from ..trace.trace import Trace
 from ..weights.found import Defaults
-from .tokens.rows import step_rows
+from .tokens import step_rows
 
 #: Options of the network, beside those of its cell.
 NETWORK = ("merge", "padding", "direction")

@@ -21,9 +21,8 @@ from ..trace.files.tensor_header import holds_trace, is_tensors
 from ..trace.header import Header
 from ..trace.holds.values import layers
 from ..weights.found import Defaults
-from .build import build
+from .build import build, by_our_names
 from .model import Model
-from .prepare import by_our_names
 
 #: What to do with a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"

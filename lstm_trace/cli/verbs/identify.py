@@ -49,7 +49,7 @@ def command(
     Exit codes: 0 the weights are read correctly, 1 another layout reproduces the output or none does, 2 error.
     """
     from ...api import identify
-    from ...model.input_files import read_input
+    from ...model.sources import read_input
     from ...printable import json_text
     from ...tables.identification import as_data, sentences
 
