@@ -22,7 +22,7 @@ READERS: dict[str, str] = {
     ".onnx": "onnx.reader",
 }
 #: The package that a reader needs; those of no row need none.
-NEEDS = {"formats.torch": "torch", "formats.keras": "h5py", "onnx.reader": "onnx"}
+NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
 #: Files that are known and not read, with what to do instead.
 REFUSED = {
     ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",

@@ -65,14 +65,8 @@ def _torch(path: Path) -> Iterator[Arrays]:
 
 @contextmanager
 def _hdf5(path: Path) -> Iterator[Arrays]:
-    if path.suffix.lower() == ".keras":
-        with archive(path) as opened, told(path, KeyError):
-            size = opened.getinfo(keras.STORED).file_size
-        with hdf5.opened(path, str(path), keras.STORED, size) as inside:
-            yield inside.arrays
-    else:
-        with hdf5.opened(path, str(path)) as inside:
-            yield inside.arrays
+    with hdf5.opened(path, str(path), keras.STORED if path.suffix.lower() == ".keras" else "") as inside:
+        yield inside.arrays
 
 
 @contextmanager

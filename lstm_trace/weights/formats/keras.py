@@ -160,7 +160,7 @@ class _Unit:
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of a Keras file: `.keras`, `.weights.h5` or `.h5`.
 
-    layout: for files that were not written by Keras 2 or 3. Raises MissingError without h5py, FileError.
+    layout: for files that were not written by Keras 2 or 3. Raises FileError.
     """
     where = str(path)
     if path.suffix.lower() == ".keras":
@@ -172,9 +172,8 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
             config = parsed(content(zipped, "config.json").decode("utf-8", "replace"), where)
             stored = content(zipped, "metadata.json") if "metadata.json" in names else b"{}"
             meta = parsed(stored.decode("utf-8", "replace"), where)
-            size = zipped.getinfo(STORED).file_size
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
-        with opened(path, where, STORED, size) as inside, told(path, RuntimeError, ValueError, KeyError):
+        with opened(path, where, STORED) as inside, told(path, RuntimeError, ValueError, KeyError):
             return _found(inside, KerasFile(where, version, layers(config)), layout)
     with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
         text = inside.text("", "model_config")
@@ -316,7 +315,7 @@ def _layout(unit: _Unit) -> Layout:
     arrays = next(iter(unit.arrays.values()))
     if "W_i" in arrays:
         return LAYOUTS["keras1"]
-    columns = np.shape(arrays["kernel"].values)[-1] if "kernel" in arrays else 0
+    columns = (0, *np.shape(arrays["kernel"].values))[-1] if "kernel" in arrays else 0
     long = "bias" in arrays and np.shape(arrays["bias"].values) == (2 * columns,)
     return LAYOUTS["cudnn" if long else "keras"]
 
