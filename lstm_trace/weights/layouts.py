@@ -144,6 +144,8 @@ class Layout:
 
 
 _FIXED = {"name", "names", "detect", "title", "source", "options", "coupled_input"}
+#: The facts of a layout that a user may change, in alphabetical order.
+FACTS = tuple(sorted(f.name for f in fields(Layout) if f.name not in _FIXED))
 
 
 def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
@@ -170,11 +172,10 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     if "transposed" in facts:
         both = facts.pop("transposed")
         facts = {"input_transposed": both, "recurrent_transposed": both, "projection_transposed": both, **facts}
-    known = [f.name for f in fields(Layout) if f.name not in _FIXED]
-    unknown = [key for key in facts if key not in known]
+    unknown = [key for key in facts if key not in FACTS]
     if unknown:
         raise OptionError(
-            *(f"layout: no fact {key!r}{nearest(key, known)}; its facts: {', '.join(sorted(known))}" for key in unknown)
+            *(f"layout: no fact {key!r}{nearest(key, FACTS)}; its facts: {', '.join(FACTS)}" for key in unknown)
         )
     changed = {key: value for key, value in facts.items() if value != getattr(base, key)}
     return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else ", changed"))

@@ -12,7 +12,7 @@ import numpy as np
 
 from ...errors import FileError, MissingError, nearest
 from ..guards import archive, told
-from ..onnx import file
+from ..onnx import constants
 from . import hdf5, keras, npz, safetensors, torch
 
 Arrays = Mapping[str, Any]
@@ -71,8 +71,8 @@ def _hdf5(path: Path) -> Iterator[Arrays]:
 
 @contextmanager
 def _onnx(path: Path) -> Iterator[Arrays]:
-    model, stored = file.load(path)
-    yield {tensor.name: file.Tensor(tensor, stored) for tensor in model.graph.initializer}
+    model, stored = constants.load(path)
+    yield {tensor.name: constants.Tensor(tensor, stored) for tensor in model.graph.initializer}
 
 
 _OPENED: dict[str, Callable[[Path], Any]] = {

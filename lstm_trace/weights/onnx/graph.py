@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..guards import afford
-from .file import Tensors
-from .fold import FOLDS, MOVES, ZERO, Fill, NotConstant, claimed, fill_of
+from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, fill_of
 
 #: The sizes of a value's axes, None for those that are not known; None where nothing is.
 Shape = tuple[int | None, ...] | None

@@ -12,7 +12,7 @@ from ...errors import nearest
 from ..find import unpack
 from ..layouts import LAYOUTS
 from ..names import Array
-from .fold import Fill, NotConstant
+from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")

@@ -12,8 +12,7 @@ import numpy as np
 from ...errors import FileError, LstmTraceError
 from ..found import Defaults, Found
 from ..layouts import LAYOUTS
-from .file import load, opset
-from .fold import NotConstant
+from .constants import NotConstant, load, opset
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import ATTRIBUTES, INPUTS, Reading, Refused, facts_of, initial, lengths, options, read_arrays, weights
 
