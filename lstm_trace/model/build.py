@@ -72,11 +72,7 @@ def build(
 
 
 def _unchecked(
-    weights: Mapping[str, Any],
-    spec: dict[str, Any],
-    dtype: Any,
-    header: Header,
-    defaults: Defaults,
+    weights: Mapping[str, Any], spec: dict[str, Any], dtype: Any, header: Header, defaults: Defaults
 ) -> Model:
     """The model of a cell and of weights that nobody has compared yet. Raises one error with every fault."""
     faults = Faults()

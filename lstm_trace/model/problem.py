@@ -142,10 +142,5 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     )
     with within(where):
         return build(
-            weights,
-            cell,
-            dtype=problem.dtype,
-            header=header,
-            defaults=defaults,
-            allow_nonfinite=allow_nonfinite,
+            weights, cell, dtype=problem.dtype, header=header, defaults=defaults, allow_nonfinite=allow_nonfinite
         )

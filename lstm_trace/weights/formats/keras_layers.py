@@ -114,10 +114,7 @@ def _fed(entry: Mapping[str, Any], listed: list[Any]) -> tuple[str, str] | None:
         if isinstance(nodes, list):
             first = nodes[0]
             if isinstance(first, str):
-                return next(
-                    ((str(e.get("class_name", "")), first) for e in listed if _name(e) == first),
-                    None,
-                )
+                return next(((str(e.get("class_name", "")), first) for e in listed if _name(e) == first), None)
             nodes = first
         else:
             history = nodes.get("keras_history") or nodes.get("args") or nodes.get("config")
