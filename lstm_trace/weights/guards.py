@@ -1,4 +1,4 @@
-"""What a file may claim before it is read: sizes are compared with the bytes that are there."""
+"""What a file may claim before it is read, compared with the bytes that are there; arrays that stay in their file."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -151,12 +152,16 @@ def checked_shape(shape: Any, what: str) -> tuple[int, ...]:
     return found
 
 
+@dataclass(frozen=True, eq=False)
 class Lazy:
-    """An array of a file; a reader's own has `shape`, `dtype` and `read`."""
+    """An array that stays in its file until its numbers are asked for, by `np.asarray`.
 
-    def read(self) -> Any:
-        """The numbers. Raises FileError."""
-        raise NotImplementedError
+    dtype: numpy's or a framework's, or its name. read: gives the numbers, or raises FileError.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    read: Callable[[], Any]
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         values = self.read()

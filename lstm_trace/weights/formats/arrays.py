@@ -55,7 +55,7 @@ def _safetensors(path: Path) -> Iterator[Arrays]:
     from safetensors import SafetensorError, safe_open
 
     with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
-        yield {name: safetensors.Tensor(opened, path, name) for name in opened.keys()}  # noqa: SIM118 - no mapping
+        yield safetensors.tensors(opened, path)
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def _hdf5(path: Path) -> Iterator[Arrays]:
 @contextmanager
 def _onnx(path: Path) -> Iterator[Arrays]:
     model, stored = constants.load(path)
-    yield {tensor.name: constants.Tensor(tensor, stored) for tensor in model.graph.initializer}
+    yield {tensor.name: stored.lazy(tensor) for tensor in model.graph.initializer}
 
 
 _OPENED: dict[str, Callable[[Path], Any]] = {

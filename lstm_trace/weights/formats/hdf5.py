@@ -49,8 +49,8 @@ class Storage(NamedTuple):
     filters: tuple[int, ...] = ()
 
 
-class Dataset(Lazy):
-    """An array that stays in its file until its numbers are asked for."""
+class _Dataset:
+    """An array of a file."""
 
     def __init__(self, file: _File, name: str, found: dict[int, bytes], half: bool) -> None:
         self._file, self._where = file, f"{file.where}: {name}"
@@ -117,7 +117,7 @@ class Dataset(Lazy):
 class Tree:
     """The arrays of a file by path, those attributes of its groups that are texts, and its layers' names in order."""
 
-    arrays: dict[str, Dataset] = field(default_factory=dict)
+    arrays: dict[str, Lazy] = field(default_factory=dict)
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -174,7 +174,8 @@ def _walked(file: _File) -> Tree:
         if ATTRIBUTES in single and _address(single[ATTRIBUTES], 4 if single[ATTRIBUTES][1] & 1 else 2) != NOWHERE:
             raise FileError(f"{file.where}: {path or 'the file'} has its attributes {NEWER}")
         if {SPACE, TYPE, LAYOUT} <= single.keys():
-            tree.arrays[path] = Dataset(file, path, single, texts.get("dtype") == "bfloat16")
+            found = _Dataset(file, path, single, texts.get("dtype") == "bfloat16")
+            tree.arrays[path] = Lazy(found.shape, found.dtype, found.read)
             continue
         tree.attributes[path] = texts
         pieces = {name: values for name, shape, values in attributes if shape is not None and len(shape) == 1}

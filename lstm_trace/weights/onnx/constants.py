@@ -54,6 +54,17 @@ class Tensors:
             raise FileError(f"{what} claims the shape {shape} and holds {array.shape}")
         return array
 
+    def lazy(self, tensor: Any) -> Lazy:
+        """A tensor that is read when its numbers are asked for; FileError then for what is no array of numbers."""
+
+        def read() -> Any:
+            try:
+                return self.array(tensor)
+            except NotConstant as reason:
+                raise FileError(f"{self.path}: {reason}") from None
+
+        return Lazy(tuple(tensor.dims), "", read)
+
     def _external(self, tensor: Any, size: int, what: str) -> bytes:
         """The bytes of a tensor that are kept in another file of the folder."""
         facts = {e.key: e.value for e in tensor.external_data if isinstance(e.value, str)}
@@ -99,21 +110,6 @@ class Tensors:
                 f"{what}: its external data {location!r} is a link that leaves the model's folder; it is not opened"
             )
         return place
-
-
-class Tensor(Lazy):
-    """A tensor whose numbers are read when they are asked for."""
-
-    def __init__(self, tensor: Any, tensors: Tensors) -> None:
-        self._tensor, self._tensors = tensor, tensors
-        self.shape = tuple(tensor.dims)
-
-    def read(self) -> Any:
-        """The numbers. Raises FileError for what is no array of numbers."""
-        try:
-            return self._tensors.array(self._tensor)
-        except NotConstant as reason:
-            raise FileError(f"{self._tensors.path}: {reason}") from None
 
 
 def _at_once(path: str, flags: int) -> int:

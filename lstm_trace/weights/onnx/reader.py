@@ -81,26 +81,15 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
         and under.found.options == node.found.options
         and _value(under, 4) == _value(node, 4)
         and set(under.found.defaults.initial) == set(node.found.defaults.initial)
-        and _rows(under) == _rows(node)
-        and _kinds(under) == _kinds(node)
+        and len({array.shape[1] for one in (under, node) for array in one.found.defaults.initial.values()}) < 2
+        and len({frozenset(key.split("/", 1)[1] for key in one.found.weights) for one in (under, node)}) == 1
+        and under.found.sizes()["H"] * len(under.directions) == node.found.sizes()["I"]
     )
-    return same and _width(under) == node.found.sizes()["I"] and _joins(node, len(node.directions), graphs)
+    return same and _joins(node, len(node.directions), graphs)
 
 
 def _value(node: Node, at: int) -> str:
     return node.node.input[at] if len(node.node.input) > at else ""
-
-
-def _rows(node: Node) -> set[int]:
-    return {array.shape[1] for array in node.found.defaults.initial.values()}
-
-
-def _kinds(node: Node) -> set[str]:
-    return {key.split("/", 1)[1] for key in node.found.weights}
-
-
-def _width(node: Node) -> int:
-    return node.found.sizes()["H"] * len(node.directions)
 
 
 def _joins(node: Node, count: int, graphs: Graphs) -> bool:
@@ -112,7 +101,9 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     kinds = [m.op_type for m in moves]
     if kinds == ["Squeeze"]:
         return count == 1
-    if kinds != ["Transpose", "Reshape"] or _perm(moves[0]) != [0, 2, 1, 3]:
+    if kinds != ["Transpose", "Reshape"]:
+        return False
+    if [list(a.ints) for a in moves[0].attribute if a.name == "perm"] != [[0, 2, 1, 3]]:
         return False
     try:
         shape = np.ravel(graphs.constant(node.scope, moves[1].input[1])).tolist()
@@ -124,10 +115,6 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     return all(
         given == 0 or given == size or (given > 0 and not size) for given, size in zip(shape, sizes[::2], strict=False)
     )
-
-
-def _perm(node: Any) -> list[int]:
-    return next((list(a.ints) for a in node.attribute if a.name == "perm"), [])
 
 
 def _together(names: list[str]) -> str:
