@@ -1,4 +1,9 @@
-"""Whether two traces can be split value by value: the same lines, in the same shapes."""
+"""An exact split of the difference of one value between two traces over everything it came from.
+
+The secants (`cell.secant`) give each premise a slope between the traces; slope times the premise's difference is its
+share, and the shares add up to the difference of the value. Products are shared half and half, so the split does not
+depend on the order of the operands; other complete splits exist (docs/attribution.md).
+"""
 
 from __future__ import annotations
 

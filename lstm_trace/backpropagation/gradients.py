@@ -1,4 +1,4 @@
-"""What the adjoint stages of a trace found: the gradient of every premise."""
+"""Gradients: back-propagation through time for weightings of the outputs, or for one value of any line."""
 
 from __future__ import annotations
 

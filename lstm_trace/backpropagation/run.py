@@ -1,4 +1,4 @@
-"""The adjoint of a network: for each stage that a weighted value depends on, a stage that runs against its time."""
+"""Run the adjoint stages of a network on a trace: their lines, and what they gather over all steps."""
 
 from __future__ import annotations
 

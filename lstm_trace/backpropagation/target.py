@@ -1,4 +1,6 @@
-"""Signed sums of addresses, as text: `28/h_t[0] + 28/h_t[3] - 28/h_t[5]`, `sum(28/h_t)`.
+"""What is explained: one value of a trace, a signed sum of several, or a loss.
+
+Sums of addresses are written as `28/h_t[0] + 28/h_t[3] - 28/h_t[5]` or `sum(28/h_t)`:
 
     combination = [sign] term {sign term}
     term        = ADDRESS | "sum" "(" ADDRESS ")"

@@ -1,7 +1,8 @@
-"""Update rules as cells: time is the number of the update, a row of the batch is a row of the parameter.
+"""Training by hand: forward pass, loss, backward pass, updated weights and the loss after them, step by step.
 
-`g_t` is the gradient at the update, `w_prev` the parameter before it. So momentum and Adam are lines too, and every
-number of theirs is traced, verified and printed as that of any other cell.
+Update rules are cells: time is the number of the update, a batch element is a row of the parameter. `g_t` is the
+gradient at the update, `w_prev` the parameter before it. So momentum and Adam are lines too, and every number of theirs
+is traced, verified and printed as that of any other cell.
 """
 
 from __future__ import annotations

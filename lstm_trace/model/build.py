@@ -1,4 +1,7 @@
-"""Weights and a cell to a prepared model: every name, shape and value is checked once, and copied."""
+"""A source of weights (a model file, arrays in a layout) and a cell to a prepared model.
+
+Every name, shape and value is checked once, and the arrays are copied.
+"""
 
 from __future__ import annotations
 

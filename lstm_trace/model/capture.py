@@ -1,4 +1,7 @@
-"""Whether our result and a framework's differ by more than rounding explains, as ARCHITECTURE.md measures it."""
+"""Trace every LSTM inside of a live model during its real forward pass, and compare with what it returned.
+
+`compared` says whether the two differ by more than rounding explains, measured as ARCHITECTURE.md describes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Input sequences, initial states, lengths and labels from files: .npy, .npz, .csv, .tsv, .parquet, .json."""
+"""Whatever holds weights (a problem, a model file, arrays, a live module) to a model, and to a trace.
+
+Inputs, initial states, lengths and labels come from files as well: .npy, .npz, .csv, .tsv, .parquet, .json.
+"""
 
 from __future__ import annotations
 

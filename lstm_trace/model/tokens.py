@@ -1,4 +1,4 @@
-"""Labels of steps as they are given, in lists or in the text of a file, to a row of labels for each sequence."""
+"""Labels of the steps, from lists or files, to a row for each sequence; the vocabulary that numbers tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays in a framework's layout to weights by our names, with what was done written down."""
+"""Arrays in a framework's layout to LSTMs with weights by our names; every conversion is recorded as a sentence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of arrays in a model file to the LSTMs that they belong to: module, layer, direction, role and gate."""
+"""Which LSTM each array of a model file belongs to, by its name, and what arrays that are missing would be called."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any array of a file by its name, whether or not it is of an LSTM."""
+"""Arrays of a file by name, whether or not they belong to an LSTM; embeddings, of which x may be rows."""
 
 from __future__ import annotations
 

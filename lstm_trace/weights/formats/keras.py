@@ -1,4 +1,7 @@
-"""The options of an LSTM in a Keras file, and what is assumed where the file does not say them."""
+"""Keras files: .keras (Keras 3), .weights.h5, and the older .h5, whole models or weights only.
+
+What a file does not say (weights alone have no configuration) is assumed by the defaults of its version of Keras.
+"""
 
 from __future__ import annotations
 

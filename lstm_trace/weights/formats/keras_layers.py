@@ -1,4 +1,4 @@
-"""What a Keras configuration says of its recurrent layers. Nothing in it is imported or called."""
+"""The recurrent layers of a Keras file: their configuration, which is never imported or called, and their arrays."""
 
 from __future__ import annotations
 

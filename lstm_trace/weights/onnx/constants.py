@@ -1,4 +1,14 @@
-"""ONNX files and the tensors in them, with their external data read from the model's own folder only."""
+"""Constants of an ONNX model: tensors of the file, and what operators make of them, with numpy.
+
+External data is read from the model's own folder only.
+
+Only operators that move, join, cut or scale numbers are here: what exporters put between stored weights and an LSTM.
+onnx's own evaluator (onnx.reference) is an oracle of the tests and is not used here: it is made for trusted models. It
+sets attributes on its objects under the names that the file gives them, opens external data of attributes relative to
+the current folder, and bounds nothing (Expand, ConstantOfShape, num_outputs, block_size). It lacks DequantizeLinear
+before operator set 19 and Reshape before 5, drops the rest of a value whose Split does not add up, and takes the axes
+of Unsqueeze-11 in the order in which they stand.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One graph of an ONNX model: its nodes, stored tensors and inputs by name."""
+"""The graphs of an ONNX model: what each name in them stands for, where a value comes from, and constants folded."""
 
 from __future__ import annotations
 

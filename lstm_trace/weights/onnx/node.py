@@ -1,4 +1,4 @@
-"""One LSTM node of an ONNX file as it is being read: its attributes, its inputs, and what was found so far."""
+"""One LSTM node of an ONNX file: its attributes, options and inputs, each checked against the others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,12 @@
-"""LSTM nodes of which each reads nothing but the one before are the layers of one stack: exporters write them so."""
+"""ONNX files: every LSTM node, in the model's graph and in the bodies of If, Loop and Scan.
+
+The equations are those of the operator's text, computed as onnxruntime computes them where the two differ: the clip
+bounds the inputs of the gates and of the candidate, not the cell state before its squash; with input_forget every
+weight of the forget gate is ignored; constants that are missing for Affine, ScaledTanh and ThresholdedRelu are 0.
+Sources: onnx/defs/rnn/defs.cc and old.cc; onnxruntime/core/providers/cpu/rnn.
+
+LSTM nodes of which each reads nothing but the one before are the layers of one stack: exporters write them so.
+"""
 
 from __future__ import annotations
 
