@@ -206,7 +206,7 @@ def target(trace: Trace, text: str) -> Target:
         if not is_sum(text):
             raise
     found = terms(text)
-    parts = [_several(trace, term) if term.summed else _single(trace, term) for term in found]
+    parts = [_of_term(trace, term) for term in found]
     rows = sorted({b for b, _, _ in parts})
     if len(rows) > 1:
         raise OptionError(f"{text!r} adds up values of the sequences {rows[0]} and {rows[1]}; an explanation is of one")
@@ -220,13 +220,11 @@ def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
     return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, np.array([value.unit])),))
 
 
-def _single(trace: Trace, term: Term) -> tuple[int, str, Part]:
-    found = _one(trace, one_value(trace, term.address), term.sign)
-    return found.b, found.name, found.parts[0]
-
-
-def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
-    """All values that are no padding, at all steps and of all units that the address means."""
+def _of_term(trace: Trace, term: Term) -> tuple[int, str, Part]:
+    """One value, or in a sum all that are no padding, at all steps and of all units that the address means."""
+    if not term.summed:
+        single = _one(trace, one_value(trace, term.address), term.sign)
+        return single.b, single.name, single.parts[0]
     said, name = f"sum({term.address})", line_name(term.address)
     there = trace.extents(name)
     if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):

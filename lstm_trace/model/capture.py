@@ -222,7 +222,9 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
             model(batch)
         traces["encoder"]["f_t"]
     """
-    _check(arguments)
+    for name in arguments:
+        if name not in _PASSED:
+            raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
     kind = framework(model)
     if not kind:
         raise OptionError(f"{type(model).__name__}: expected a PyTorch module or a Keras model")
@@ -256,13 +258,6 @@ def capture(model: Any, **arguments: Any) -> Iterator[Traces]:
 
 #: Arguments of `Model.run` that a capture passes on.
 _PASSED = ("ask", "record", "given", "tokens", "plan", "arithmetic", "progress")
-
-
-def _check(arguments: Mapping[str, Any]) -> None:
-    """Raise OptionError for arguments that a capture does not pass on to `Model.run`."""
-    for name in arguments:
-        if name not in _PASSED:
-            raise OptionError(f"capture has no argument {name!r}{nearest(name, _PASSED, 'there are')}")
 
 
 def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:

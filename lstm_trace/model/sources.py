@@ -422,12 +422,12 @@ def open_source(
         raise FileError(f"{path}: a model; trace it first: lstm-trace run MODEL --input X -o TRACE")
     held = read_holds(hold or {})
     if is_tensors(path):
-        return _labelled(_held(trace_file.load(path), held, path, check), tokens)
+        return _again(trace_file.load(path), held, tokens, path, check)
     content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
     if trace_json.looks_like_one(content):
-        return _labelled(_held(trace_file.load(path, content), held, path, check), tokens)
+        return _again(trace_file.load(path, content), held, tokens, path, check)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)
     if before is not None:
@@ -447,15 +447,11 @@ def _with_holds(model: Model, path: str | Path) -> Model:
     return replace(model, defaults=replace(model.defaults, hold=(held,)), sources=sources)
 
 
-def _held(trace: Trace, hold: Mapping[str, Any], path: str | Path, check: Check | None) -> Trace:
-    if not hold:
-        return trace
-    with within(str(path)):
-        found = with_holds(trace, hold)
-    if check is not None:
-        check(found)
-    return found
-
-
-def _labelled(trace: Trace, tokens: Any) -> Trace:
+def _again(trace: Trace, hold: Mapping[str, Any], tokens: Any, path: str | Path, check: Check | None) -> Trace:
+    """A trace from a file, run again with what is to be held, and labelled anew."""
+    if hold:
+        with within(str(path)):
+            trace = with_holds(trace, hold)
+        if check is not None:
+            check(trace)
     return trace if tokens is None else with_tokens(trace, tokens)

@@ -83,7 +83,8 @@ def _stacked(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -
     blocks: dict[str, dict[str, Any]] = {gate: {} for gate in layout.order}
     main = read.get(("joined" if layout.joined else "recurrent", ""))
     if main is None:
-        faults.append(f"there is no {'joined kernel' if layout.joined else 'recurrent matrix'} among {_listed(read)}")
+        listed = ", ".join(item.key for item in read.values()) or "the arrays"
+        faults.append(f"there is no {'joined kernel' if layout.joined else 'recurrent matrix'} among {listed}")
         return blocks
     turned = layout.recurrent_transposed
     size = _size(layout, main, turned, wide, faults)
@@ -225,10 +226,6 @@ def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], siz
 
 
 # -- one LSTM --------------------------------------------------------------------------------------------------------
-
-
-def _listed(read: Roles) -> str:
-    return ", ".join(item.key for item in read.values()) or "the arrays"
 
 
 def find(

@@ -181,10 +181,6 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else ", changed"))
 
 
-def _rows(*rows: Layout) -> dict[str, Layout]:
-    return {row.name: row for row in rows}
-
-
 _OURS = (
     ("input", r"W_x(?P<gate>[ifco])"),
     ("recurrent", r"W_h(?P<gate>[ifco])"),
@@ -218,7 +214,7 @@ _WEBNN = (
 _HARD = (("gate_activation", "hard_sigmoid"),)
 
 #: Every layout by name.
-LAYOUTS: dict[str, Layout] = _rows(
+LAYOUTS: dict[str, Layout] = {row.name: row for row in (
     Layout("gates", separate=True, names=_OURS, detect="names", title="Our own names: an array for each gate",
            source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
     Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect="names", title="PyTorch nn.LSTM, nn.LSTMCell",
@@ -300,4 +296,4 @@ LAYOUTS: dict[str, Layout] = _rows(
            detect="names", title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
     Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
            source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),
-)  # fmt: skip
+)}  # fmt: skip

@@ -198,12 +198,9 @@ def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
             found.append(_one(unit, file, layout))
         except ShapeError as error:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
-    return sorted(found, key=lambda one: (_rank(one.name, order), _counted(one.name)))
-
-
-def _rank(name: str, order: Mapping[str, int]) -> int:
-    """The place of a layer in the model; the last where the file does not say it."""
-    return order.get(name, order.get(name.split("/")[0], len(order)))
+    # in the order of the model; last where the file does not say it
+    rank = {one.name: order.get(one.name, order.get(one.name.split("/")[0], len(order))) for one in found}
+    return sorted(found, key=lambda one: (rank[one.name], _counted(one.name)))
 
 
 def _counted(name: str) -> list[tuple[int, str]]:
@@ -324,14 +321,8 @@ def _layout(unit: _Unit) -> Layout:
 
 
 def _roles(arrays: Mapping[str, Array]) -> dict[tuple[str, str], Array]:
-    plain = {
-        "kernel": "input",
-        "recurrent_kernel": "recurrent",
-        "bias": "bias",
-        "W": "input",
-        "U": "recurrent",
-        "b": "bias",
-    }
+    plain = {"kernel": "input", "recurrent_kernel": "recurrent", "bias": "bias"}
+    plain |= {"W": "input", "U": "recurrent", "b": "bias"}
     found = {}
     for role, item in arrays.items():
         word, _, gate = role.partition("_") if role[0] in "WUb" and role[1:2] == "_" else (role, "", "")

@@ -18,19 +18,10 @@ MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", Non
 #: Keras's activations that have another name or other constants here; hard_sigmoid depends on the version.
 _ACTIVATIONS = {"swish": "silu", "hard_swish": "hard_silu", "leaky_relu": "leaky_relu(0.2)"}
 #: Ours that are none of Keras's; all others have Keras's name, and its default values.
-_OURS = frozenset(
-    (
-        "affine",
-        "thresholded_relu",
-        "scaled_tanh",
-        "hard_sigmoid_keras",
-        "gelu_tanh",
-        "threshold",
-        "quotient",
-        "squared_error",
-        "cross_entropy",
-    )
-)
+_OURS = frozenset((
+    "affine", "thresholded_relu", "scaled_tanh", "hard_sigmoid_keras", "gelu_tanh", "threshold", "quotient",
+    "squared_error", "cross_entropy",
+))  # fmt: skip
 
 
 @dataclass(frozen=True)

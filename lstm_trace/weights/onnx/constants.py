@@ -249,14 +249,6 @@ def _type(number: int) -> Any:
 # TypeError: nothing is ignored.
 
 
-def _unsqueeze(data: Any, axes: Any) -> Any:
-    return np.expand_dims(data, tuple(_whole(axes)))
-
-
-def _squeeze(data: Any, axes: Any = None) -> Any:
-    return np.squeeze(data, None if axes is None else tuple(_whole(axes)))
-
-
 def _reshape(data: Any, shape: Any, allowzero: int = 0) -> Any:
     sizes = _whole(shape)
     return np.reshape(data, sizes if allowzero else [n or data.shape[at] for at, n in enumerate(sizes)])
@@ -286,10 +278,6 @@ def _split(data: Any, split: Any = None, axis: int = 0, num_outputs: int = 1) ->
     return np.split(data, np.cumsum(sizes)[:-1].astype(int), axis=axis)
 
 
-def _constant_of_shape(shape: Any, value: Any = ZERO) -> Any:
-    return np.broadcast_to(np.reshape(value, ()), _whole(shape))
-
-
 def _dequantize(
     data: Any, scale: Any, zero: Any = None, axis: int = 1, block_size: int = 0, output_dtype: int = 0
 ) -> Any:
@@ -312,8 +300,8 @@ def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 #: What each operator makes of constants: one array, or a list of them.
 FOLDS: dict[str, Callable[..., Any]] = {
     "Identity": lambda data: data,
-    "Unsqueeze": _unsqueeze,
-    "Squeeze": _squeeze,
+    "Unsqueeze": lambda data, axes: np.expand_dims(data, tuple(_whole(axes))),
+    "Squeeze": lambda data, axes=None: np.squeeze(data, None if axes is None else tuple(_whole(axes))),
     "Reshape": _reshape,
     "Flatten": _flatten,
     "Transpose": lambda data, perm=None: np.transpose(data, perm),
@@ -322,7 +310,7 @@ FOLDS: dict[str, Callable[..., Any]] = {
     "Split": _split,
     "Gather": lambda data, at, axis=0: np.take(data, at.astype(np.int64), axis),
     "Expand": lambda data, shape: np.broadcast_to(data, np.broadcast_shapes(data.shape, tuple(_whole(shape)))),
-    "ConstantOfShape": _constant_of_shape,
+    "ConstantOfShape": lambda shape, value=ZERO: np.broadcast_to(np.reshape(value, ()), _whole(shape)),
     "Shape": lambda data, start=None, end=None: np.array(data.shape[start:end], np.int64),
     "Cast": lambda data, to, saturate=1, round_mode="up": data.astype(_type(to)),
     "DequantizeLinear": _dequantize,
@@ -332,21 +320,9 @@ FOLDS: dict[str, Callable[..., Any]] = {
     "Neg": lambda data: np.negative(data),  # as such it would write into a second input
 }
 #: Operators whose result holds nothing but numbers of their first input, so that a Fill stays one.
-MOVES = frozenset(
-    {
-        "Identity",
-        "Unsqueeze",
-        "Squeeze",
-        "Reshape",
-        "Flatten",
-        "Transpose",
-        "Slice",
-        "Split",
-        "Gather",
-        "Expand",
-        "Cast",
-    }
-)
+MOVES = frozenset((
+    "Identity", "Unsqueeze", "Squeeze", "Reshape", "Flatten", "Transpose", "Slice", "Split", "Gather", "Expand", "Cast",
+))  # fmt: skip
 
 
 def claimed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> int:

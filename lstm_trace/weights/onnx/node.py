@@ -73,7 +73,8 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
             hint = f"; LSTM-{later} has it" if later else nearest(name, known)
             raise Refused(f"the attribute {name!r} is none of LSTM-{version}{hint}")
         value, kind = facts.get(name), known[name]
-        if not isinstance(value, kind) or (kind is list and not _plain(name, value)):
+        inside = str if name == "activations" else float
+        if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(v, inside) for v in value)):
             held = (
                 repr(value) if isinstance(value, int | float | str | list) else f"a value of the type {attribute.type}"
             )
@@ -82,10 +83,6 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
         if facts.get(name, 0) not in allowed:
             raise Refused(f"the attribute {name} is {facts[name]}; expected 0 or 1")
     return facts
-
-
-def _plain(name: str, values: Any) -> bool:
-    return all(isinstance(v, str) if name == "activations" else isinstance(v, float) for v in values)
 
 
 #: Activations by the operator's names, in small letters: ours, and the constants that onnxruntime takes by default.
