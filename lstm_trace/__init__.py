@@ -27,7 +27,7 @@ conveniences.AT |= {
     "trace.to_frame": "lstm_trace.frames.frame:selected",
     "trace.to_arrow": "lstm_trace.frames.arrow:selected",
     "trace.to_xarray": "lstm_trace.frames.dataset:dataset",
-    "trace.gradients": "lstm_trace.backpropagation.mapping:gradients_of",
+    "trace.gradients": "lstm_trace.backpropagation.gradients:gradients_of",
     "trace.html": "lstm_trace.tables.notebook:trace",
     "comparison.units_frame": "lstm_trace.results.comparison:units_frame",
     "explanation.html": "lstm_trace.tables.notebook:explanation",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .backpropagation.attribution import secants, split
 from .backpropagation.gradients import backward, gradients
-from .backpropagation.of_cell import adjoint
+from .backpropagation.run import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
@@ -30,7 +30,7 @@ from .model.exercises import (
 from .model.model import Model
 from .model.problem_of import problem
 from .model.sources import open_source, prepare, run
-from .model.tokens.rows import with_tokens
+from .model.tokens import with_tokens
 from .results.divergence import compared
 from .trace.argument_types import checked
 from .trace.files import trace_file
@@ -41,7 +41,7 @@ from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked
 from .weights.layouts import layout as stored_as
-from .weights.live import as_array
+from .weights.live_modules import as_array
 from .weights.read import Found, choose, read_model
 
 if TYPE_CHECKING:

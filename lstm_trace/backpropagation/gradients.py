@@ -2,22 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..cell.network import find, forward_stages, scope_and_name
+from ..cell.adjoint import secant_names as names
+from ..cell.network import GIVEN, VALID, X, find, forward_stages, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
+from ..trace.address import INITIAL, STATE
 from ..trace.argument_types import checked
 from ..trace.derived import one_row, sizes
 from ..trace.trace import Trace
-from .mapping import by_address
-from .run import Visit, extended
-from .stages import adjoint_stages, seed_names
+from .run import Visit, adjoint_stages, extended, seed_names
 from .target import Weightings, add, loss_of, target, width_of
+
+_PARTS = {"parameter": "parameters", "state": "initial", "given": "given"}
+
+
+class Premise(NamedTuple):
+    """A premise and its gradient: a parameter in its shape, a state (B, width), x and a supplied line (T, B, width).
+
+    kind: parameter, state, given, input or valid; the last two have no scope.
+    """
+
+    kind: str
+    scope: str
+    name: str
+    gradient: Array
+
+    @property
+    def place(self) -> str:
+        """`0/forward/W_xi`, `0/forward/h0`, `x`."""
+        name = INITIAL.get(self.name, self.name) if self.kind == "state" else self.name
+        return f"{self.scope}/{name}" if self.scope else name
+
+    def value(self, trace: Trace) -> Array:
+        """What the trace has for it."""
+        if not self.scope:
+            values = trace.valid if self.kind == "valid" else trace.x
+            assert values is not None
+            return values
+        part: Mapping[str, Mapping[str, Array]] = getattr(trace, _PARTS[self.kind])
+        return part[self.scope][self.name]
+
+
+def in_baseline(trace: Trace, premise: Premise) -> Array | None:
+    """What the baseline has for a premise, in a trace of secants; None where nothing flows to it."""
+    for back in trace.stages:
+        if not back.is_adjoint or premise.scope not in ("", back.owner):
+            continue
+        stage = trace.stage(back.owner)
+        called = names(stage.active)
+        if premise.kind == "parameter":
+            kept = trace.parameters[stage.scope]
+            return kept.get(called.get(("base", premise.name), ""), kept[premise.name])
+        source = {"input": X, "valid": VALID}.get(premise.kind)
+        fed = [n for n, s in stage.sources.items() if s == source] if source else [premise.name]
+        for name in fed:
+            values = trace.given.get(back.scope, {}).get(called.get(("base", name), ""))
+            if values is not None:
+                return values[-1 if stage.backwards else 0] if premise.kind == "state" else values
+    return None
+
+
+def premises(trace: Trace) -> Iterator[Premise]:
+    """Every premise of the stages that are no adjoints; its gradient is 0 where nothing flows to it."""
+    first = forward_stages(trace.stages)
+    adjoints = {stage.owner: stage for stage in trace.stages if stage.is_adjoint}
+    dtype = trace.header.dtype
+    x = None if trace.x is None else np.zeros(trace.x.shape, dtype)
+    valid = np.zeros((trace.steps, trace.batch, 1), dtype)
+    for stage in first:
+        back = adjoints.get(stage.scope)
+        names = {} if back is None else back.cell.gradient_of
+
+        def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
+            """The gradient of an input or state, 0 where nothing flows."""
+            line = trace.operand(back.scope, names[name], steps) if name in names else None
+            return np.zeros(values.shape, dtype) if line is None else line
+
+        for name in stage.parameters:
+            if back is None or name not in names:
+                zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
+                yield Premise("parameter", stage.scope, name, zero)
+            elif names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
+                yield Premise("parameter", stage.scope, name, sums[names[name]])
+        edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
+        for name, value in trace.initial.get(stage.scope, {}).items():
+            yield Premise("state", stage.scope, name, at(name, value[None], edge)[0])
+        for name, source in stage.sources.items():
+            if source == X and x is not None:
+                x = x + at(name, x)
+            elif source == VALID:
+                valid = valid + at(name, valid)
+            elif source == GIVEN and name in trace.given.get(stage.scope, {}):
+                yield Premise("given", stage.scope, name, at(name, trace.given[stage.scope][name]))
+    if x is not None:
+        yield Premise("input", "", "x", x)
+    yield Premise("valid", "", "valid", valid)
+
+
+def gradients_of(trace: Trace) -> dict[str, Array]:
+    """The mapping that `gradients` gives, of a trace that has the adjoints already (see `Trace.gradients`).
+
+    Raises MissingError for a trace without adjoints, or a part of one that does not have all of them.
+    """
+    adjoints = [stage for stage in trace.stages if stage.is_adjoint]
+    if not adjoints:
+        raise MissingError("the trace has no adjoints: lt.backward(trace, of=…) gives a trace that has them")
+    missing = []
+    for stage in adjoints:
+        if stage.owner not in trace.scopes:
+            missing.append(f"{stage.owner}, of which {stage.scope} is the adjoint")
+            continue
+        cell = trace.stage(stage.owner).cell
+        wanted = {*cell.inputs, *cell.states, *cell.parameters}
+        held = {*trace.lines.get(stage.scope, {}), *trace.sums.get(stage.scope, {})}
+        ends = dict.fromkeys(
+            line for line, name in stage.cell.gradient if name in wanted and line not in stage.cell.states
+        )
+        missing += (f"{stage.scope}/{line}" for line in ends if line not in held)
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise MissingError(
+            f"this part of the trace does not have all gradients; it lacks {', '.join(missing[:3])}{more}"
+        )
+    return by_address(trace)
+
+
+def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
+    """The gradients in the layout in which the input was given.
+
+    batch: where `trace` is one row of a batch, the rows of that; the others' gradients are 0.
+    """
+
+    def whole(values: Array, axis: int) -> Array:
+        if not batch:
+            return values
+        shape = list(values.shape)
+        shape[axis] = batch
+        array = np.zeros(shape, values.dtype)
+        array[(slice(None),) * axis + (slice(row, row + 1),)] = values
+        return array
+
+    def unbatched(values: Array, axis: int) -> Array:
+        return values if trace.header.batched else values.take(0, axis)
+
+    found = list(premises(trace))
+    gradients = {one.place: one.gradient for one in found if one.kind == "parameter"}
+    gradients |= {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "input"}
+    states = [one for one in found if one.kind == "state"]
+    for short, state in STATE.items():
+        rows = [whole(one.gradient, 0) for one in states if one.name == state]
+        if rows:
+            gradients[short] = unbatched(np.stack(rows), 1)
+    gradients |= {one.place: unbatched(whole(one.gradient, 0), 0) for one in states if one.name not in INITIAL}
+    return gradients | {one.place: trace.outward(whole(one.gradient, 1)) for one in found if one.kind == "given"}
 
 
 @checked

@@ -2,23 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.adjoint import adjoint as derived
 from ..cell.arithmetic import find
-from ..cell.network import Stage, scope_and_name
+from ..cell.lines import Cell
+from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
+from ..cell.variants import extended as with_equations
 from ..engine.jit.machine import installed
-from ..engine.memory import ComputedSteps, InMemory, Pool, check_memory, empty_lines
+from ..engine.memory import ComputedSteps as Block
+from ..engine.memory import InMemory, Pool, check_memory, empty_lines
 from ..engine.plan_choice import CHOICES, choose
 from ..engine.run import by_definition, by_plan
 from ..engine.work import Work
-from ..errors import MissingError, raise_all
+from ..errors import MissingError, OptionError, nearest, raise_all
+from ..model.build import cell_of
+from ..trace.argument_types import KINDS, checked, listed
 from ..trace.derived import Values, add, gather, gather_in, one_thread, sizes, term
 from ..trace.trace import Trace
+
+#: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
+#: cell, and where its inputs come from, other than the weights.
+Write = Callable[[Stage, Mapping[str, Iterable[str]], Mapping[str, int]], tuple[Cell, Mapping[str, str]]]
+
+
+def differential(
+    stage: Stage, seeds: Mapping[str, Iterable[str]], widths: Mapping[str, int]
+) -> tuple[Cell, Mapping[str, str]]:
+    """The adjoint by derivatives, which reads the lines of the stage: see `Write`."""
+    cell = derived(stage.active, seeds, widths)
+    return cell, {name: f"{stage.scope}/{name}" for name in cell.inputs}
+
+
+def adjoint_stages(
+    stages: Sequence[Stage],
+    seeds: Mapping[Scope, Iterable[str]],
+    widths: Mapping[Scope, Mapping[str, int]],
+    write: Write = differential,
+) -> tuple[Stage, ...]:
+    """The adjoint stages, in computing order.
+
+    seeds: by scope the lines, inputs and states that are weighted; each stage is given the weights as `seed_<name>`.
+    widths: of every value, by scope.
+    """
+    found: list[Stage] = []
+    brought: dict[str, list[tuple[str, str]]] = {}  # to `scope/line`, the gradients of the inputs that have its value
+    for stage in reversed(forward_stages(stages)):
+        sources: dict[str, str] = {}
+        here: dict[str, list[str]] = {}
+        for name, fed in seed_names(stage, seeds.get(stage.scope, ())).items():
+            here.setdefault(name, []).append(fed)
+            sources[fed] = GIVEN
+        for name in (*stage.cell.by_name, *stage.cell.inputs, *stage.cell.states):
+            for scope, line in brought.get(f"{stage.scope}/{name}", ()):
+                here.setdefault(name, []).append(fed := f"{line}_{scope.replace(ADJOINT, '').replace('/', '_')}")
+                sources[fed] = f"{scope}/{line}"
+        if not here:
+            continue
+        cell, values = write(stage, here, widths[stage.scope])
+        sources = {**values, **sources}
+        back = Stage(stage.layer, f"{ADJOINT}{stage.direction}", cell, sources)
+        found.append(back)
+        for name, source in stage.sources.items():
+            if name in cell.gradient_of and scope_and_name(source)[0]:
+                brought.setdefault(source, []).append((back.scope, cell.gradient_of[name]))
+    return tuple(found)
+
+
+def seed_names(stage: Stage, lines: Iterable[str]) -> dict[str, str]:
+    """For each weighted line of a stage the input of its adjoint that brings the weights."""
+    cell = stage.cell
+    taken = {*cell.by_name, *cell.inputs, *cell.states, *cell.parameters}
+    found: dict[str, str] = {}
+    for line in lines:
+        name = SEED + re.sub(r"\W+", "_", line).strip("_")
+        while name in taken:
+            name += "_"
+        taken.add(name)
+        found[line] = name
+    return found
+
 
 #: Called for every stage that is run, some steps at a time: the stage, the steps, and its values there.
 Visit = Callable[[Stage, slice, Values], None]
@@ -113,7 +182,7 @@ def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
     return found
 
 
-def _flush(stage: Stage, block: ComputedSteps, count: int) -> None:
+def _flush(stage: Stage, block: Block, count: int) -> None:
     """What the block hands to the next one is 0 where it is below the normal range.
 
     A gradient that vanishes would stay there for all steps that are left (0.9 times the smallest number is rounded to
@@ -133,7 +202,7 @@ class _Gathering(InMemory):
         self.sums: dict[str, dict[str, Array]] = {}
         self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
-    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
+    def take(self, scope: str, block: Block, first: int, count: int) -> None:
         """See `Storage`."""
         stage = self.trace.stage(scope)
         _flush(stage, block, count)
@@ -169,3 +238,64 @@ class _Gathering(InMemory):
         add(self.sums.setdefault(scope, {}), part)
         if self.visit:
             self.visit(stage, steps, values)
+
+
+KINDS["str | Mapping[str, Any] | Cell"] = (
+    (str, Mapping, Cell),
+    "a cell: its name, its equations, a mapping as in {'kind': 'lstm', 'peephole': True}, or a Cell",
+)
+
+
+@checked
+def adjoint(
+    cell: str | Mapping[str, Any] | Cell,
+    seeds: Sequence[str] | str | None = None,
+    widths: Mapping[str, int] | None = None,
+) -> Cell:
+    """The adjoint of a cell as a cell: back-propagation through one step, written down as equations.
+
+    Args:
+        cell: a name, a mapping with `kind` and options or with `equations`, as `lt.run` takes it; the equations
+            themselves; or a cell. Where no option `bias` says otherwise, a named cell has no biases.
+        seeds: the lines whose weighted sum is differentiated; the output if None.
+        widths: of lines, states and inputs; needed where the cell concatenates.
+
+    Returns:
+        A cell that runs against time. Its inputs are the weights (`seed_h_t`) and the lines of the cell that it reads;
+        `sums` are the gradients of the parameters; `gradient` says which line is the gradient of what. `print` shows
+        its equations, and `adjoint` takes it again.
+
+    Raises:
+        OptionError: for a cell or an option that there is not.
+        CellError: for wrong equations, or where a width is needed.
+        MissingError: for a seed that is no line of the cell.
+
+    >>> print(adjoint("z_t = W_x @ x_t\\nh_t = tanh(z_t)"))
+    input: seed_h_t, x_t, h_t
+    d_h_t = seed_h_t
+    d_z_t = d_h_t * (1 - h_t * h_t)
+    d_x_t = d_z_t @ W_x
+    sum: d_W_x <- outer(d_z_t, x_t)
+    gradient: d_h_t <- h_t, d_z_t <- z_t, d_x_t <- x_t, d_W_x <- W_x
+    output: d_x_t
+    """
+    own = cell if isinstance(cell, Cell) else _read(cell)
+    lines = (own.output,) if seeds is None else listed("seeds", seeds)
+    known = {*own.by_name, *own.inputs, *own.states}
+    for name in lines:
+        if name not in known:
+            raise MissingError(f"seeds: the cell has no line {name!r}{nearest(name, own.by_name, 'its lines are')}")
+    named = seed_names(Stage(0, "forward", own, {}), lines)
+    return derived(own, {name: (fed,) for name, fed in named.items()}, widths)
+
+
+def _read(cell: str | Mapping[str, Any]) -> Cell:
+    """The cell of one direction. Raises OptionError, CellError."""
+    if isinstance(cell, str):
+        cell = {"equations": cell} if "=" in cell else {"kind": cell}
+    spec = dict(cell)
+    extra = spec.pop("extra", "")
+    found, reverse, *_ = cell_of(spec, set())
+    if reverse is not None:
+        raise OptionError("option reverse: the adjoint is that of one direction; give the options of that direction")
+    return with_equations(found, extra) if extra else found

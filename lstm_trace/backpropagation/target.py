@@ -1,7 +1,17 @@
-"""What is explained: one value of a trace, a signed sum of several, or a loss."""
+"""What is explained: one value of a trace, a signed sum of several, or a loss.
+
+Sums of addresses are written as `28/h_t[0] + 28/h_t[3] - 28/h_t[5]` or `sum(28/h_t)`:
+
+    combination = [sign] term {sign term}
+    term        = ADDRESS | "sum" "(" ADDRESS ")"
+    sign        = "+" | "-", with a space before it, or behind a bracket
+
+The text is parsed, never evaluated. In `sum(…)` an address may be one of several values (`trace.address.read_several`).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,7 +24,68 @@ from ..errors import MissingError, OptionError
 from ..trace.address import is_several, line_name, ranged, read_several
 from ..trace.derived import sizes, total
 from ..trace.trace import Trace
-from .combination import Term, is_sum, terms
+
+#: More terms than anybody writes.
+MOST = 1000
+_SUM = re.compile(r"sum\s*\((.*)\)", re.DOTALL)
+_OPENING, _CLOSING = "([", ")]"
+
+
+class Term(NamedTuple):
+    """One address with its sign. summed: whether it stands in `sum(…)`."""
+
+    sign: float
+    address: str
+    summed: bool
+
+
+def is_sum(text: str) -> bool:
+    """Whether it is more than one address.
+
+    >>> is_sum("3/h_t[0]"), is_sum("3/h_t[0] - 3/h_t[1]"), is_sum("sum(3/h_t)")
+    (False, True, True)
+    """
+    first, *others = terms(text)
+    return bool(others) or first.summed or first.sign < 0
+
+
+def terms(text: str) -> list[Term]:
+    """The terms of a signed sum, in order. Raises OptionError where something is missing.
+
+    >>> terms("28/h_t[0] - sum(1/reverse/h_t)")
+    [Term(sign=1.0, address='28/h_t[0]', summed=False), Term(sign=-1.0, address='1/reverse/h_t', summed=True)]
+    >>> terms("0/adjoint-forward/3/d_h_t[0]")
+    [Term(sign=1.0, address='0/adjoint-forward/3/d_h_t[0]', summed=False)]
+    """
+    found: list[Term] = []
+    sign, begin, depth = 1.0, 0, 0
+    for at, letter in enumerate(text):
+        depth += (letter in _OPENING) - (letter in _CLOSING)
+        if letter in "+-" and depth == 0:
+            before = text[begin:at]
+            if not before.strip() and not found and begin == 0:
+                sign, begin = _sign(letter), at + 1
+            elif before[-1:].isspace() or before[-1:] in _CLOSING:
+                found.append(_term(text, sign, before))
+                sign, begin = _sign(letter), at + 1
+    found.append(_term(text, sign, text[begin:]))
+    if len(found) > MOST:
+        raise OptionError(f"a sum of {len(found):,} addresses; at most {MOST:,} can be added up: use sum(…)")
+    return found
+
+
+def _sign(letter: str) -> float:
+    return 1.0 if letter == "+" else -1.0
+
+
+def _term(text: str, sign: float, part: str) -> Term:
+    part = part.strip()
+    inside = _SUM.fullmatch(part)
+    address = inside[1].strip() if inside else part
+    if not address:
+        raise OptionError(f"{text!r}: an address is missing; expected for example 3/h_t[0] - 3/h_t[1], or sum(3/h_t)")
+    return Term(sign, address, inside is not None)
+
 
 #: Weightings by scope and line, (T, B, width), that are being put together.
 Weightings = dict[str, dict[str, Array]]
@@ -135,7 +206,7 @@ def target(trace: Trace, text: str) -> Target:
         if not is_sum(text):
             raise
     found = terms(text)
-    parts = [_several(trace, term) if term.summed else _single(trace, term) for term in found]
+    parts = [_of_term(trace, term) for term in found]
     rows = sorted({b for b, _, _ in parts})
     if len(rows) > 1:
         raise OptionError(f"{text!r} adds up values of the sequences {rows[0]} and {rows[1]}; an explanation is of one")
@@ -149,13 +220,11 @@ def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
     return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, np.array([value.unit])),))
 
 
-def _single(trace: Trace, term: Term) -> tuple[int, str, Part]:
-    found = _one(trace, one_value(trace, term.address), term.sign)
-    return found.b, found.name, found.parts[0]
-
-
-def _several(trace: Trace, term: Term) -> tuple[int, str, Part]:
-    """All values that are no padding, at all steps and of all units that the address means."""
+def _of_term(trace: Trace, term: Term) -> tuple[int, str, Part]:
+    """One value, or in a sum all that are no padding, at all steps and of all units that the address means."""
+    if not term.summed:
+        single = _one(trace, one_value(trace, term.address), term.sign)
+        return single.b, single.name, single.parts[0]
     said, name = f"sum({term.address})", line_name(term.address)
     there = trace.extents(name)
     if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):

@@ -13,7 +13,6 @@ from pathlib import Path
 REQUIREMENTS = {
     "torch": "torch>=2.6",
     "keras": "keras>=3.5",
-    "h5py": "h5py>=3.11",
     "onnx": "onnx>=1.21",
     "pyarrow": "pyarrow>=15",
     "dask": "dask[distributed]>=2024.8",

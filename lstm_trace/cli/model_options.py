@@ -134,8 +134,8 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     """
     from dataclasses import replace
 
-    from ..model.input_files import read_holds, read_input
-    from ..model.tokens.read import read_tokens
+    from ..model.sources import read_holds, read_input
+    from ..model.tokens import read_tokens
     from ..weights.read import is_model
 
     if is_model(source) and not given.get("input"):

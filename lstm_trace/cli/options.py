@@ -311,7 +311,7 @@ def opened(
     tokens: a file with labels of its steps.
     """
     from ..model.sources import open_source
-    from ..model.tokens.read import read_tokens
+    from ..model.tokens import read_tokens
     from .self_check import proven
 
     if source == tokens == "-":

@@ -13,8 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ..backpropagation.attribution import Split, difference, split
-from ..backpropagation.gradients import forward, walked
-from ..backpropagation.premises import Premise, premises
+from ..backpropagation.gradients import Premise, forward, premises, walked
 from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..engine import plan_choice

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backpropagation.combination import is_sum
-from ..backpropagation.target import names_several
+from ..backpropagation.target import is_sum, names_several
 from ..base.arrays import Array
 from ..cell.lines import Operand, names_of
 from ..cell.network import VALID, Stage, scope_and_name

@@ -19,16 +19,19 @@ from ..documents.result import Result
 from ..engine.inputs import numbers
 from ..errors import OptionError, ShapeError, counted
 from ..weights.found import Found
-from .candidates import (
+from .interpretations import (
     CLIPS,
+    Blocks,
+    Reading,
     as_stored,
     blocks_of,
     count_unusual,
     initial_state,
     plain_readings,
+    simulate,
     unusual_facts,
+    with_variant,
 )
-from .interpretations import Blocks, Reading, simulate, with_variant
 
 #: Readings that go on from a single step to all steps, of those that do not explain it.
 KEPT = 24

@@ -1,16 +1,34 @@
-"""What is seen of the calls of live modules within a block."""
+"""The calls of live modules within a block: PyTorch's nn.LSTM and nn.LSTMCell, Keras's layers.
+
+PyTorch is imported only while one of its modules is watched.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from threading import RLock
+from inspect import signature
+from threading import Lock, RLock
 from typing import Any
 
-from ..errors import Faults, LstmTraceError
+import numpy as np
+
+from ..errors import Faults, LstmTraceError, OptionError, counted
 from ..weights.found import Found
+from ..weights.live_modules import (
+    as_array,
+    check_dropout,
+    flat,
+    from_live,
+    halves,
+    lstm_cells,
+    precision,
+    unpacked,
+    weights_of,
+)
 
 
 @dataclass
@@ -76,3 +94,340 @@ def uncompiled(function: Any) -> None:
     if frames is not None:
         for one in (function, aside):
             frames.skip_code(one.__code__)
+
+
+@contextmanager
+def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
+    """Let `watched` take every call of these modules within the block; those of an LSTMCell are joined to sequences.
+
+    The hook is PyTorch's own for all modules, and not one of theirs: so it comes before those of the user, which may
+    return something else, and a module that is copied, saved or scripted within the block has nothing of ours in it.
+    """
+    import torch
+
+    takers: dict[int, _Sequence | _Loop] = {
+        id(module): (_Loop if isinstance(module, torch.nn.LSTMCell) else _Sequence)(module, name, watched)
+        for name, module in modules.items()
+    }
+
+    def take(taker: _Sequence | _Loop, *call: Any) -> None:
+        with watched.noting(taker.name):
+            taker.take(*call)
+
+    def hook(module: Any, args: Any, *more: Any) -> None:
+        taker = takers.get(id(module))
+        if taker is None or len(more) < 2:  # without kwargs where another thread has just ended this block
+            return
+        if torch.compiler.is_compiling():  # there are no numbers
+            return
+        aside(take, taker, args, *more)
+
+    uncompiled(hook)
+    handle = torch.nn.modules.module.register_module_forward_hook(hook, with_kwargs=True)
+    # torch.compile warns that such hooks are called once more, for what it wrapped: which none of ours listens to
+    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(takers)})"  # one filter for each block
+    warnings.filterwarnings("ignore", about)
+    quiet = warnings.filters[0]
+    try:
+        yield
+        for taker in takers.values():
+            taker.end()
+    finally:
+        handle.remove()
+        if quiet in warnings.filters:
+            warnings.filters.remove(quiet)  # type: ignore[attr-defined]
+
+
+def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
+    """The input and the pair of states of a call. Raises OptionError for arguments of another forward."""
+    given = dict(zip(("input", "hx"), args, strict=False)) | kwargs
+    if "input" not in given:
+        raise OptionError(f"its forward takes {', '.join(given)}; expected input and hx, as nn.LSTM has them")
+    return given["input"], given.get("hx")
+
+
+class _Sequence:
+    """The calls of one nn.LSTM."""
+
+    def __init__(self, module: Any, name: str, watched: Watch) -> None:
+        self._module, self.name, self._watched = module, name, watched
+
+    def take(self, args: Any, kwargs: Any, output: Any) -> None:
+        """Take one call."""
+        check_dropout(self._module, self.name)
+        self._watched.take(self._call(*_arguments(args, kwargs), output))
+
+    def end(self) -> None:
+        """Nothing is left over."""
+
+    def _call(self, sequence: Any, states: Any, output: Any) -> Call:
+        x, lengths = unpacked(sequence)
+        try:
+            values, (h_n, c_n) = output
+        except (TypeError, ValueError):
+            said = "it did not return (output, (h_n, c_n)): a forward of its own is not followed"
+            raise OptionError(said) from None
+        packed = lengths is not None
+        arguments = {
+            "x": x,
+            "h0": None if states is None else as_array(states[0]),
+            "c0": None if states is None else as_array(states[1]),
+            "lengths": lengths,
+            "batch_first": False if packed else bool(self._module.batch_first),
+        }
+        returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
+        what = "what the PyTorch module returned"
+        # a packed sequence has no padding; what stands there in the padded form is zero
+        options = {"padding": "zero"} if packed else {}
+        # those that the call has used: reading parametrized ones again may give others, and change the next call
+        used = dict(zip(self._module._flat_weights_names, self._module._flat_weights, strict=True))
+        found = from_live(self._module, self.name, used)
+        return Call(self.name, found, arguments, returned, what, precision(h_n.dtype), options)
+
+
+class _Loop:
+    """The calls of one LSTMCell: a call that gets the states which the last one returned is its next step."""
+
+    def __init__(self, module: Any, name: str, watched: Watch) -> None:
+        self._module, self.name, self._watched = module, name, watched
+        self._steps: list[tuple[Any, Any, Any]] = []
+        self._start: Any = None
+        self._found: Any = None
+        self._weights: dict[str, Any] = {}
+        self._last: Any = None
+
+    def take(self, args: Any, kwargs: Any, output: Any) -> None:
+        """Take one call."""
+        x, states = _arguments(args, kwargs)
+        with _still(self._module):
+            weights = weights_of(self._module)
+        follows = (
+            self._steps
+            and states is not None
+            and np.shape(x) == np.shape(self._steps[-1][0])
+            and all(map(_equal, states, self._last))
+            and weights.keys() == self._weights.keys()
+            and all(_equal(weights[key], value) for key, value in self._weights.items())
+        )
+        if not follows:
+            self.end()
+            # copies: weights and states may be changed in place before the block ends
+            self._weights = {key: value.detach().clone() for key, value in weights.items()}
+            self._found = from_live(self._module, self.name, self._weights)
+            self._start = None if states is None else tuple(as_array(state).copy() for state in states)
+        step = as_array(x).copy(), *(as_array(state).copy() for state in output)
+        self._last = tuple(state.detach().clone() for state in output)
+        self._steps.append(step)
+
+    def end(self) -> None:
+        """Hand over the sequence of calls so far."""
+        steps, self._steps = self._steps, []
+        if not steps:
+            return
+        x, h, c = (np.stack(values) for values in zip(*steps, strict=True))
+        h0, c0 = (None, None) if self._start is None else (start[None] for start in self._start)
+        arguments = {"x": x, "h0": h0, "c0": c0, "batch_first": False}
+        returned = {"h": h, "c_n": c[-1:]}
+        what = f"what the PyTorch cell returned in {counted(len(x), 'call')}"
+        with self._watched.noting(self.name):
+            self._watched.take(Call(self.name, self._found, arguments, returned, what, precision(self._last[0].dtype)))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two tensors hold the same numbers, NaN being NaN."""
+    import torch
+
+    return bool(torch.equal(a, b) or (a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=0, equal_nan=True)))
+
+
+@contextmanager
+def _still(module: Any) -> Iterator[None]:
+    """Within, parametrized weights are read as in evaluation: in training spectral norm goes on a step each time."""
+    parts = [part for name, part in module.named_modules() if name.startswith("parametrizations.") and part.training]
+    for part in parts:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in parts:
+            part.training = True
+
+
+#: Held while a layer's `call` is changed: captures may overlap, in several threads too.
+_CHANGING = Lock()
+
+
+@contextmanager
+def watch_keras(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
+    """Let `watched` take every call of these layers within the block."""
+    takers = [(layer, _Taker(layer, name, watched)) for name, layer in modules.items()]
+    uncompiled(_Watched.__call__)
+    with _CHANGING:
+        for layer, taker in takers:
+            _Watched.of(layer).takers.append(taker)
+    try:
+        yield
+        for _, taker in takers:
+            taker.end()
+    finally:
+        with _CHANGING:
+            for layer, taker in takers:
+                _Watched.of(layer).remove(taker)
+
+
+class _Watched:
+    """What stands in place of a layer's `call` while captures watch it: one of them may end before another."""
+
+    def __init__(self, layer: Any) -> None:
+        self._layer, self._own = layer, vars(layer).get("call")
+        self._original = layer.call
+        torch = sys.modules.get("torch")
+        self._compiling: Callable[[], bool] = torch.compiler.is_compiling if torch is not None else bool
+        self.takers: list[_Taker] = []
+        object.__setattr__(layer, "call", self)  # past Keras's own tracking of attributes
+
+    @classmethod
+    def of(cls, layer: Any) -> _Watched:
+        """That of a layer."""
+        there = vars(layer).get("call")
+        return there if isinstance(there, _Watched) else cls(layer)
+
+    def remove(self, taker: _Taker) -> None:
+        """Give the layer its own `call` back once nobody watches it any more."""
+        self.takers.remove(taker)
+        if self.takers:
+            return
+        object.__delattr__(self._layer, "call")
+        if self._own is not None:
+            object.__setattr__(self._layer, "call", self._own)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if self._compiling():  # within torch.compile there are no numbers
+            return self._original(*args, **kwargs)
+        seen = aside(self._before, args, kwargs)
+        output = self._original(*args, **kwargs)
+        aside(self._after, seen, output)
+        return output
+
+    def _before(self, args: Any, kwargs: Any) -> list[tuple[_Taker, Any]]:
+        return [(taker, taker.before(self._original, args, kwargs)) for taker in self.takers]
+
+    def _after(self, seen: list[tuple[_Taker, Any]], output: Any) -> None:
+        for taker, before in seen:
+            taker.after(before, output)
+
+
+class _Taker:
+    """Takes the calls of one layer for one capture."""
+
+    def __init__(self, layer: Any, name: str, watched: Watch) -> None:
+        self._layer, self._name, self._watched = layer, name, watched
+        self._taken = False
+        self._empty: _NoNumbersError | None = None
+
+    def before(self, original: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], list[Any] | None] | None:
+        """What a call gets, and the states: a stateful layer changes them."""
+        with self._noting():
+            given = signature(original).bind(*args, **kwargs).arguments
+            return given, _initial(self._layer, given)
+        return None
+
+    def after(self, seen: tuple[dict[str, Any], list[Any] | None] | None, output: Any) -> None:
+        """What it returned."""
+        if seen is not None:
+            with self._noting():
+                self._watched.take(_call(self._layer, self._name, *seen, output))
+                self._taken = True
+
+    def end(self) -> None:
+        """Note that there were calls without numbers, and no other: Keras makes some when a model is built."""
+        if self._empty is not None and not self._taken:
+            with self._watched.noting(self._name):
+                raise OptionError(*self._empty.problems)
+
+    @contextmanager
+    def _noting(self) -> Iterator[None]:
+        with self._watched.noting(self._name):
+            try:
+                yield
+            except _NoNumbersError as error:
+                self._empty = error
+
+
+class _NoNumbersError(OptionError):
+    """A tensor has no numbers yet: the call only finds out shapes, or is being compiled."""
+
+
+def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
+    """The initial states of a call: those that it got, or those that a stateful layer keeps."""
+    states = given.get("initial_state")
+    if states is None:
+        states = [half.states for half in halves(layer).values() if half.stateful and half.states]
+    return [_numbers(state, layer).copy() for state in flat(states)] or None
+
+
+def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
+    parts = halves(layer)
+    cells = [cell for half in parts.values() for cell in lstm_cells(half)]
+    if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
+        raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
+    x = _numbers(next(iter(given.values())), layer)
+    arguments = {"x": x, "mask": _mask(given.get("mask"), layer), "batch_first": True}
+    if states is not None:  # h and c of each cell or direction
+        arguments |= {"h0": states[0::2], "c0": states[1::2]}
+    first = output[0] if isinstance(output, list | tuple) else output
+    returned, what = _returned(layer, parts, output), "what the Keras layer returned"
+    return Call(name, from_live(layer, name), arguments, returned, what, _precision(first.dtype))
+
+
+def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
+    """What the layer returned, under our names and by position in the input."""
+    first = next(iter(parts.values()))
+    values = [_numbers(value, layer) for value in flat(output)]
+    apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
+    outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
+    found: dict[str, Any] = {}
+    if apart and first.return_sequences:
+        found |= {"h forward": outputs[0], "h reverse": outputs[1]}
+    elif apart:
+        found |= {"last h forward": outputs[0], "last h reverse": outputs[1]}
+    elif not first.return_sequences:
+        found["last h"] = outputs[0]
+    else:
+        found["h"] = outputs[0][:, ::-1] if len(parts) == 1 and first.go_backwards else outputs[0]
+    if len({state.shape for state in states}) == 1:
+        found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
+    elif states:  # cells of several sizes
+        ends = enumerate(zip(states[0::2], states[1::2], strict=True))
+        found |= {
+            f"{name} of layer {k}": end for k, pair in ends for name, end in zip(("h_n", "c_n"), pair, strict=True)
+        }
+    return found
+
+
+def _precision(dtype: Any) -> float:
+    """The distance from 1 to the next number in what Keras computes in: its products of float64 are float32."""
+    backend = sys.modules["keras"].backend
+    kind = backend.standardize_dtype(dtype)
+    return max(precision(kind), precision(backend.result_type(kind, kind)))
+
+
+def _mask(mask: Any, layer: Any) -> Any:
+    """The mask of a call, (B, T); Keras takes (B, T, 1) too, and anything but 0 as true."""
+    if isinstance(mask, list | tuple):
+        mask = mask[0]
+    if mask is None:
+        return None
+    valid = _numbers(mask, layer).astype(bool)
+    return valid[..., 0] if valid.ndim == 3 else valid
+
+
+def _numbers(value: Any, layer: Any) -> Any:
+    """The numbers of a tensor. Raises OptionError for one that has none yet, in a compiled call."""
+    try:
+        return np.asarray(as_array(value))
+    except Exception as error:
+        raise _NoNumbersError(
+            f"{layer.name}: its input has no numbers yet ({type(error).__name__}); call the model itself, model(x), "
+            "not model.predict(x) or a compiled function"
+        ) from None

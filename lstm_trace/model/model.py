@@ -39,7 +39,7 @@ from ..trace.argument_types import checked, listed
 from ..trace.holding import layers, resolved
 from ..trace.trace import Header, Trace
 from ..weights.found import Defaults
-from .tokens.rows import step_rows
+from .tokens import step_rows
 
 #: Options of the network, beside those of its cell.
 NETWORK = ("merge", "padding", "direction")

@@ -21,9 +21,8 @@ from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.holding import layers
 from ..trace.trace import Header
 from ..weights.found import Defaults
-from .build import build
+from .build import build, by_our_names
 from .model import Model
-from .prepare import by_our_names
 
 #: What to do with a text file that is too large.
 LARGER = "keep the weights of a problem in a model file (.npz, .safetensors), and run that with --input"
@@ -143,10 +142,5 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     )
     with within(where):
         return build(
-            weights,
-            cell,
-            dtype=problem.dtype,
-            header=header,
-            defaults=defaults,
-            allow_nonfinite=allow_nonfinite,
+            weights, cell, dtype=problem.dtype, header=header, defaults=defaults, allow_nonfinite=allow_nonfinite
         )

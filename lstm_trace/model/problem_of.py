@@ -62,7 +62,9 @@ def premises(trace: Trace) -> dict[str, Any]:
     scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
     spec, extra, carried = _cell(trace, stages, layers, directions)
     asked = [text for text in header.ask if any(stage.has(line_name(text)) for stage in stages)]
-    labels = {key: list(found) for key, found in header.names.items() if _labelled(trace, stages, key)}
+    # an ask may have left out the readout, or the input
+    there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
+    labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
     found = {
         "title": header.title,
         "notes": header.notes,
@@ -276,8 +278,3 @@ def _step_labels(trace: Trace) -> dict[str, Any]:
     """The labels of the steps: a list, or one for each row."""
     rows = [list(step_labels(trace, b)) for b in range(len(trace.header.step_labels))]
     return {"t": rows if len(rows) > 1 else rows[0]} if rows else {}
-
-
-def _labelled(trace: Trace, stages: Sequence[Stage], key: str) -> bool:
-    """Whether there is still something to label: an ask may have left out the readout, or the input."""
-    return {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}.get(key, True)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backpropagation.gradients import backward
-from ..backpropagation.mapping import by_address
+from ..backpropagation.gradients import backward, by_address
 from ..backpropagation.run import line_gradients
 from ..backpropagation.target import loss_of, target
 from ..base.arrays import Array

@@ -1,4 +1,4 @@
-"""Arrays in a framework's layout to the LSTMs that they belong to, with what was done to them written down."""
+"""Arrays in a framework's layout to LSTMs with weights by our names; every conversion is recorded as a sentence."""
 
 from __future__ import annotations
 
@@ -9,11 +9,223 @@ from typing import Any
 import numpy as np
 
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
-from .completeness import lacking
 from .found import Found
 from .layouts import LAYOUTS, Layout
-from .names import Array, Group, detect, grouped
-from .unpack import Facts, Roles, numeric, unpack
+from .names import Array, Group, detect, grouped, lacking
+
+Roles = Mapping[tuple[str, str], Array]
+Facts = Mapping[str, Any]
+#: Readings by shape alone: rows of the recurrent matrix for one column.
+_OTHERS = {3: "a GRU", 1: "a plain RNN"}
+
+
+def numeric(key: str, values: Any) -> Any:
+    """An array of float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
+    array = np.asarray(values)
+    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
+        return array
+    if (array.dtype.kind == "f" and array.dtype.itemsize == 2) or array.dtype.name == "bfloat16":
+        return array.astype(np.float32)
+    if array.dtype.kind in "iu":
+        return array.astype(np.float64)
+    raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
+
+
+def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The weights of one layer and direction by our names, and the options that they bring.
+
+    roles: arrays by role and gate (see `Layout.patterns`). Raises ShapeError with every array that does not fit.
+
+    >>> import numpy as np
+    >>> roles = {("input", ""): Array("kernel", np.ones((5, 8))), ("recurrent", ""): Array("rec", np.ones((2, 8)))}
+    >>> sorted(unpack(LAYOUTS["keras"], roles)[0].items())[0][1].shape
+    (2, 2)
+    """
+    faults: list[str] = []
+    read = {place: Array(item.key, numeric(item.key, item.values)) for place, item in roles.items()}
+    projection = read.get(("projection", ""))
+    wide = None  # the width of what the recurrent matrix multiplies, where it is not H
+    if projection is not None and np.ndim(projection.values) == 2:
+        wide = projection.values.shape[1 if layout.projection_transposed else 0]
+    blocks = (_separate if layout.separate else _stacked)(layout, read, wide, faults)
+    raise_all(ShapeError, faults)
+    found: dict[str, Any] = {}
+    for gate, parts in blocks.items():
+        found |= {name.format(gate): np.ascontiguousarray(values) for name, values in parts.items()}
+    options: dict[str, Any] = dict(layout.options)
+    if layout.forget_bias:
+        options["forget_bias"] = layout.forget_bias
+    if projection is not None:
+        found["W_hr"] = projection.values.T if layout.projection_transposed else projection.values
+        options["projection"] = True
+    if ("projection_bias", "") in read:
+        found["b_hr"] = read["projection_bias", ""].values
+        options["projection_bias"] = True
+    for (role, gate), item in read.items():  # layer normalisation has one form only, our own
+        if role.startswith(("gamma", "beta")):
+            found[f"{role}_{gate}" if gate else role] = item.values
+            options["layer_norm" if gate else "layer_norm_cell"] = True
+    if any(name.startswith("w_c") for name in found):
+        options["peephole"] = True
+    if layout.coupled_input and "W_xi" not in found and "W_xf" in found:
+        # 1 - sigmoid(z) = sigmoid(-z), and the sign of a number is exact
+        found |= {f"{name[:-1]}i": -found.pop(name) for name in list(found) if name.endswith("f") and name != "W_hf"}
+        found["W_hi"] = -found.pop("W_hf")
+        options["coupled"] = True
+    return found, options
+
+
+# -- blocks of gates -------------------------------------------------------------------------------------------------
+
+
+def _stacked(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> Any:
+    """For each gate its matrices and vectors, from stacks of four."""
+    blocks: dict[str, dict[str, Any]] = {gate: {} for gate in layout.order}
+    main = read.get(("joined" if layout.joined else "recurrent", ""))
+    if main is None:
+        listed = ", ".join(item.key for item in read.values()) or "the arrays"
+        faults.append(f"there is no {'joined kernel' if layout.joined else 'recurrent matrix'} among {listed}")
+        return blocks
+    turned = layout.recurrent_transposed
+    size = _size(layout, main, turned, wide, faults)
+    if not size:
+        return blocks
+    for role, name in (("joined", "W"), ("input", "W_x{}"), ("recurrent", "W_h{}")):
+        item = read.get((role, ""))
+        if item is not None:
+            across = layout.input_transposed if role == "input" else turned
+            for gate, block in zip(layout.order, _matrices(layout, item, size, across, faults), strict=False):
+                blocks[gate][name] = block
+    if layout.joined:
+        _split(layout, main, blocks, wide or size, faults)
+    _vectors(layout, read, blocks, size, faults)
+    return blocks
+
+
+def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: list[str]) -> int:
+    """H from the recurrent or joined matrix, 0 with a fault where its shape is no LSTM's."""
+    shape = np.shape(main.values)
+    if len(shape) != 2:
+        faults.append(f"{main.key} has shape {shape}; expected a matrix")
+        return 0
+    rows, columns = shape[::-1] if turned else shape
+    form = "(I + H, 4H)" if turned and layout.joined else "(4H, I + H)" if layout.joined else ""
+    if layout.joined:
+        if rows % 4 or columns <= (wide or rows // 4):
+            faults.append(f"{main.key} has shape {shape}; expected {form} with I of at least 1")
+            return 0
+        return int(rows // 4)
+    if rows == 4 * columns or (wide == columns and rows % 4 == 0):
+        return int(rows // 4)
+    form = "(H, 4H)" if turned else "(4H, H)"
+    for times, other in _OTHERS.items():
+        if rows == times * columns and wide is None:
+            by = "H by H" if times == 1 else f"{times}H by H"
+            faults.append(
+                f"{main.key} has shape {shape}: these are the weights of {other} ({by}), not of an LSTM (4H by H); "
+                "only LSTMs are read"
+            )
+            return 0
+    hint = ""
+    if columns == 4 * rows:
+        like = [
+            n for n, o in LAYOUTS.items() if o.recurrent_transposed != turned and o.detect == "names" and not o.separate
+        ]
+        hint = f"; it looks transposed, as the layouts {', '.join(like[:3])} store it"
+    faults.append(f"{main.key} has shape {shape}; expected {form}{hint}")
+    return 0
+
+
+def _matrices(layout: Layout, item: Array, size: int, turned: bool, faults: list[str]) -> list[Any]:
+    """The four (H, n) blocks of a stack, in the layout's order."""
+    shape = np.shape(item.values)
+    rows = shape[1 if turned else 0] if len(shape) == 2 else 0
+    if rows != 4 * size:
+        form, numbers = ("(I, 4H)", f"(I, {4 * size})") if turned else ("(4H, I)", f"({4 * size}, I)")
+        swapped = "; it looks transposed" if len(shape) == 2 and shape[0 if turned else 1] == 4 * size else ""
+        faults.append(f"{item.key} has shape {shape}; expected {form} = {numbers}{swapped}")
+        return []
+    parts = np.split(item.values, 4, axis=1 if turned else 0)
+    if layout.flat_blocks:
+        return [np.ascontiguousarray(part).reshape(size, -1) for part in parts]
+    return [part.T if turned else part for part in parts]
+
+
+def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> Any:
+    """For each gate its matrices and vectors, from an array for each gate."""
+    blocks: dict[str, dict[str, Any]] = {}
+    rows: dict[int, str] = {}
+    for (role, gate), item in read.items():
+        name = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}.get(role)
+        if name is None:
+            continue
+        turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
+        values = np.atleast_2d(item.values)
+        if values.ndim != 2:
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
+            continue
+        blocks.setdefault(gate, {})[name] = values.T if turned else values
+        rows.setdefault(blocks[gate][name].shape[0], item.key)
+    if len(rows) > 1:
+        faults.append("gates differ in size: " + ", ".join(f"{key} has {n} rows" for n, key in rows.items()))
+    size = next(iter(rows), 0)
+    if layout.joined:
+        main = next((item for (role, _), item in read.items() if role == "joined"), Array("", None))
+        _split(layout, main, blocks, wide or size, faults)
+    for (role, gate), item in read.items():
+        name = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole_gate": "w_c{}"}.get(role)
+        if name is None or not gate:
+            continue
+        values = np.atleast_1d(item.values)
+        if size and values.shape != (size,):
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected (H,) = ({size},)")
+        blocks.setdefault(gate, {})[name] = values
+    return blocks
+
+
+def _split(layout: Layout, main: Array, blocks: dict[str, dict[str, Any]], state: int, faults: list[str]) -> None:
+    """Split the joined kernel of each gate, (H, n), into what multiplies x and what multiplies h (and the bias)."""
+    for parts in blocks.values():
+        kernel = parts.pop("W", None)
+        if kernel is None:
+            continue
+        if layout.bias == "column":
+            kernel, parts["b_{}"] = kernel[:, :-1], kernel[:, -1]
+        width = kernel.shape[1] - state
+        if width <= 0:
+            own = f"{len(kernel)} rows, so at least {len(kernel) + 1} columns for [{'; '.join(layout.joined or '')}]"
+            faults.append(f"{main.key} has shape {np.shape(main.values)}; expected {own}")
+        elif layout.joined == "hx":
+            parts["W_h{}"], parts["W_x{}"] = kernel[:, :state], kernel[:, state:]
+        else:
+            parts["W_x{}"], parts["W_h{}"] = kernel[:, :width], kernel[:, width:]
+
+
+def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], size: int, faults: list[str]) -> None:
+    """Biases and peepholes from stacks."""
+    for (role, gate), item in read.items():
+        stacks: list[tuple[str, str]] = {
+            "bias": [("b_{}", layout.order)],
+            "bias_x": [("b_x{}", layout.order)],
+            "bias_h": [("b_h{}", layout.order)],
+            "peephole": [("w_c{}", layout.peephole)],
+            "peephole_gate": [("w_c{}", gate)],
+        }.get(role, [])
+        if role == "bias" and layout.bias == "8H":
+            stacks = [("b_x{}", layout.order), ("b_h{}", layout.order)]
+        count = sum(len(gates) for _, gates in stacks)
+        if not count:
+            continue
+        if np.shape(item.values) != (count * size,):
+            times = "H" if count == 1 else f"{count}H"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
+            continue
+        names = [(name, one) for name, gates in stacks for one in gates]
+        for (name, one), part in zip(names, np.split(item.values, count), strict=True):
+            blocks[one][name] = part
+
+
+# -- one LSTM --------------------------------------------------------------------------------------------------------
 
 
 def find(

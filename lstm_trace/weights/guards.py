@@ -1,4 +1,4 @@
-"""What a file may claim before it is read: sizes are compared with the bytes that are there."""
+"""What a file may claim before it is read, compared with the bytes that are there; arrays that stay in their file."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ..base.resources import available
 from ..errors import FileError, LstmTraceError
@@ -147,3 +150,24 @@ def checked_shape(shape: Any, what: str) -> tuple[int, ...]:
     if any(n < 0 for n in found) or len(found) > 8:
         raise FileError(f"{what} has the shape {shape!r}, which no array has")
     return found
+
+
+@dataclass(frozen=True, eq=False)
+class Lazy:
+    """An array that stays in its file until its numbers are asked for, by `np.asarray`.
+
+    dtype: numpy's or a framework's, or its name. read: gives the numbers, or raises FileError.
+    """
+
+    shape: tuple[int, ...]
+    dtype: Any
+    read: Callable[[], Any]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        values = self.read()
+        return values if dtype is None else values.astype(dtype)
+
+
+def widened(halves: Any) -> Any:
+    """bfloat16 numbers, given as their 16 bits, as the equal float32, of which they are the upper half."""
+    return (halves.astype(np.uint32) << 16).view(np.float32)

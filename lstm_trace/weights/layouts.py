@@ -144,6 +144,8 @@ class Layout:
 
 
 _FIXED = {"name", "names", "detect", "title", "source", "options", "coupled_input"}
+#: The facts of a layout that a user may change, in alphabetical order.
+FACTS = tuple(sorted(f.name for f in fields(Layout) if f.name not in _FIXED))
 
 
 def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
@@ -170,18 +172,13 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
     if "transposed" in facts:
         both = facts.pop("transposed")
         facts = {"input_transposed": both, "recurrent_transposed": both, "projection_transposed": both, **facts}
-    known = [f.name for f in fields(Layout) if f.name not in _FIXED]
-    unknown = [key for key in facts if key not in known]
+    unknown = [key for key in facts if key not in FACTS]
     if unknown:
         raise OptionError(
-            *(f"layout: no fact {key!r}{nearest(key, known)}; its facts: {', '.join(sorted(known))}" for key in unknown)
+            *(f"layout: no fact {key!r}{nearest(key, FACTS)}; its facts: {', '.join(FACTS)}" for key in unknown)
         )
     changed = {key: value for key, value in facts.items() if value != getattr(base, key)}
     return replace(base, **facts, name=base.name + ("" if not changed or base.name == "parts" else ", changed"))
-
-
-def _rows(*rows: Layout) -> dict[str, Layout]:
-    return {row.name: row for row in rows}
 
 
 _OURS = (
@@ -217,7 +214,7 @@ _WEBNN = (
 _HARD = (("gate_activation", "hard_sigmoid"),)
 
 #: Every layout by name.
-LAYOUTS: dict[str, Layout] = _rows(
+LAYOUTS: dict[str, Layout] = {row.name: row for row in (
     Layout("gates", separate=True, names=_OURS, detect="names", title="Our own names: an array for each gate",
            source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
     Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect="names", title="PyTorch nn.LSTM, nn.LSTMCell",
@@ -299,4 +296,4 @@ LAYOUTS: dict[str, Layout] = _rows(
            detect="names", title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
     Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
            source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),
-)  # fmt: skip
+)}  # fmt: skip

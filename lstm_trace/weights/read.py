@@ -11,7 +11,8 @@ from typing import Any
 from ..errors import FileError, OptionError
 from ..trace.files.schema import TRACED
 from .found import Found, as_asked, check_any, choose
-from .layouts import Layout, layout
+from .layouts import Layout
+from .layouts import layout as stored_as
 
 #: Reader module by suffix; each has `read(path, layout=)`, which gives every LSTM of the file.
 READERS: dict[str, str] = {
@@ -22,7 +23,7 @@ READERS: dict[str, str] = {
     ".onnx": "onnx.reader",
 }
 #: The package that a reader needs; those of no row need none.
-NEEDS = {"formats.torch": "torch", "formats.keras": "h5py", "onnx.reader": "onnx"}
+NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
 #: Files that are known and not read, with what to do instead.
 REFUSED = {
     ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
@@ -72,14 +73,10 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
             raise OptionError(f"{path}: an ONNX file says how its weights are stored")
         found: list[Found] = reader.read(path)
     else:
-        found = reader.read(Path(path), layout=_layout(layout))
+        found = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
     return found
 
 
-def _layout(given: str | Mapping[str, Any] | Layout | None) -> Layout | None:
-    return None if given is None else layout(given)
-
-
 __all__ = [
-    "READERS", "Found", "Layout", "as_asked", "check_any", "choose", "is_model", "layout", "read_model", "readable",
+    "READERS", "Found", "Layout", "as_asked", "check_any", "choose", "is_model", "read_model", "readable",
 ]  # fmt: skip

@@ -21,8 +21,8 @@ from lstm_trace.base.arrays import to_array, to_list
 from lstm_trace.base.files import read_bytes, read_data
 from lstm_trace.base.writing import written
 from lstm_trace.errors import FileError, LstmTraceError
-from lstm_trace.model.input_files import read_input
 from lstm_trace.model.problem import read_problem
+from lstm_trace.model.sources import read_input
 
 READINGS: list[tuple[str, str, Any]] = [
     ("p.yaml", "a: 1e-3\nb: .5\nc: -.inf\nd: +3\ne: 012", {"a": 0.001, "b": 0.5, "c": float("-inf"), "d": 3, "e": 12}),

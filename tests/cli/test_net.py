@@ -277,7 +277,6 @@ def test_an_entry_without_a_name_is_told(tmp_path: Path) -> None:
 
 
 def test_keras_metadata_that_are_not_utf_8_are_told(tmp_path: Path) -> None:
-    pytest.importorskip("h5py")
     path = tmp_path / "m.keras"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", json.dumps({"class_name": "Sequential", "config": {}}))

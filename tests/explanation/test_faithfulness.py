@@ -16,7 +16,7 @@ from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
 from lstm_trace.explanation.experiments.occlusion import Variants
 from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
-from lstm_trace.model.input_files import read_input
+from lstm_trace.model.sources import read_input
 from lstm_trace.tables.attribution import difference
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.faithfulness import sentences

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
-from lstm_trace.backpropagation.gradients import backward, gradients
-from lstm_trace.backpropagation.mapping import by_address
+from lstm_trace.backpropagation.gradients import backward, by_address, gradients
 from lstm_trace.cell.composites import BUILT_IN
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.rules import DERIVATIVE

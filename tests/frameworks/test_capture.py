@@ -13,7 +13,7 @@ os.environ.setdefault("KERAS_BACKEND", "torch")
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.model import capture as capturing
-from lstm_trace.model.agreement import compared
+from lstm_trace.model.capture import compared
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -139,12 +139,12 @@ def test_half_precision_is_compared_as_such() -> None:
 
 def test_wrong_weights_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reading in another gate order does not pass as rounding, in either dtype."""
-    from lstm_trace.model import capture_torch
-    from lstm_trace.weights import live
+    from lstm_trace.model import calls
+    from lstm_trace.weights import live_modules as live
     from lstm_trace.weights.layouts import LAYOUTS, layout
 
     monkeypatch.setitem(LAYOUTS, "pytorch", layout({"name": "pytorch", "order": "igfo"}))
-    assert capture_torch.from_live is live.from_live
+    assert calls.from_live is live.from_live
     for dtype in (torch.float32, torch.float64, torch.bfloat16):
         module = grown(nn.LSTM(3, 2)).to(dtype)
         with pytest.warns(capturing.DisagreementWarning, match="does NOT agree"), lt.capture(module) as traces:
@@ -204,7 +204,7 @@ def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(make: Any, monkeyp
     net = nn.ModuleDict({"inner": make()})
     x = torch.randn(4, 3)
     plain = net["inner"](x)
-    monkeypatch.setattr("lstm_trace.model.capture_torch.from_live", lambda *_: 1 / 0)
+    monkeypatch.setattr("lstm_trace.model.calls.from_live", lambda *_: 1 / 0)
     returned = []
     with pytest.raises(lt.LstmTraceError) as told, lt.capture(net):
         returned += [net["inner"](x), net["inner"](x)]
@@ -225,7 +225,7 @@ def test_a_step_that_cannot_be_watched_ends_a_loop_of_calls(monkeypatch: pytest.
             raise ValueError("not now")
         return value.detach().numpy()
 
-    monkeypatch.setattr("lstm_trace.model.capture_torch.as_array", once)
+    monkeypatch.setattr("lstm_trace.model.calls.as_array", once)
 
     def loop() -> None:
         states = None

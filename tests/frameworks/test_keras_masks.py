@@ -127,7 +127,7 @@ def test_what_goes_wrong_in_the_capture_leaves_the_pass_alone(monkeypatch: pytes
     assert [output.shape for output in outputs] == [(B, H)] * 3
     assert len(told.value.problems) == 1
     assert len(traces) == 1
-    monkeypatch.setattr("lstm_trace.model.capture_keras.from_live", lambda *_: 1 / 0)
+    monkeypatch.setattr("lstm_trace.model.calls.from_live", lambda *_: 1 / 0)
     plain = numbers(layer(X))[0]
     with pytest.raises(lt.LstmTraceError, match="by a fault of lstm-trace: ZeroDivisionError"), lt.capture(layer):
         np.testing.assert_array_equal(numbers(layer(X))[0], plain)

@@ -11,8 +11,7 @@ import pytest
 
 from lstm_trace.errors import FileError
 from lstm_trace.weights.guards import SMALL
-from lstm_trace.weights.onnx.file import Tensors, load
-from lstm_trace.weights.onnx.fold import FOLDS, NotConstant
+from lstm_trace.weights.onnx.constants import FOLDS, NotConstant, Tensors, load
 from lstm_trace.weights.onnx.graph import Graphs
 
 onnx = pytest.importorskip("onnx")

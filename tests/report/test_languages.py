@@ -24,7 +24,7 @@ from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import OptionError
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
-from lstm_trace.model.input_files import read_input
+from lstm_trace.model.sources import read_input
 from lstm_trace.report.report import course
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.gradient import gradient

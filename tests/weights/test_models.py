@@ -19,8 +19,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
 from lstm_trace.examples import text
-from lstm_trace.model import input_files
-from lstm_trace.model.input_files import read_input
+from lstm_trace.model.sources import SUFFIXES, read_input
 from lstm_trace.weights.formats.npz import load_npy
 from lstm_trace.weights.read import is_model, read_model
 
@@ -380,13 +379,12 @@ def test_missing_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.lib", None)
-    monkeypatch.setitem(sys.modules, "h5py", None)
     monkeypatch.setitem(sys.modules, "torch", None)
-    for name, package in (("x.parquet", "pyarrow>=15"), ("m.h5", "h5py>=3.11"), ("m.pt", "torch>=2.6")):
+    for name, package in (("x.parquet", "pyarrow>=15"), ("m.pt", "torch>=2.6")):
         (tmp_path / name).write_bytes(b"x")
         with pytest.raises(MissingError, match=f"needs the package .* -m pip install '{package}'"):
             read_input(tmp_path / name) if name == "x.parquet" else lt.prepare(tmp_path / name)
-    assert input_files.SUFFIXES
+    assert SUFFIXES
 
 
 # -- command line ----------------------------------------------------------------------------------------------------

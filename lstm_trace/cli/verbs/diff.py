@@ -55,7 +55,7 @@ def command(
     from ...tables.attribution import difference
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
-    from ...weights.formats.tables import told_apart
+    from ...weights.formats.arrays import told_apart
     from ...weights.read import is_model
     from ..model_options import of_side, opened_two, opened_with
 

@@ -154,7 +154,7 @@ def _beside(form: str, output: str, no_picture: bool) -> bool:
 
 def _arguments(how: str, given: dict[str, Any]) -> dict[str, Any]:
     """The options that were given, which all belong to the explanation `how`."""
-    from ...model.input_files import read_holds, read_input
+    from ...model.sources import read_holds, read_input
     from ...tables.attribution import typed
     from ...tables.explanations import READS, misplaced
     from ..options import against

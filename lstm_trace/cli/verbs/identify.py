@@ -54,7 +54,7 @@ def command(
     Exit codes: 0 the weights are read correctly, 1 another layout reproduces the output or none does, 2 error.
     """
     from ...api import identify
-    from ...model.input_files import read_input
+    from ...model.sources import read_input
 
     if y is None:
         raise click.UsageError("--expected FILE has the other program's outputs (--output says where to write)")

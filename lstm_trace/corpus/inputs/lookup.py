@@ -12,7 +12,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...errors import FileError, MissingError, OptionError, ShapeError, nearest
-from ...model.tokens.vocabulary import read_vocabulary
+from ...model.tokens import read_vocabulary
 from ...weights.formats.arrays import array_in
 from ..arrow import compute, pa
 from ..rows import TOKEN

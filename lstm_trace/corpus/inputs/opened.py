@@ -13,7 +13,7 @@ import numpy as np
 from ...base.arrays import describe
 from ...errors import FileError, OptionError, ShapeError
 from ...model.model import Model
-from ...model.tokens.vocabulary import numbered
+from ...model.tokens import numbered
 from ...trace.argument_types import checked
 from ...weights.guards import told
 from ..arrow import pa, parquet

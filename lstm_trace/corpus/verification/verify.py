@@ -17,7 +17,7 @@ from ...base.arrays import Array
 from ...base.resources import at_most
 from ...engine.memory import Pool
 from ...errors import FileError, OptionError, counted
-from ...model.agreement import measured
+from ...model.capture import measured
 from ...model.model import Model
 from ...model.sources import prepare
 from ...tables.explanation import Explanation

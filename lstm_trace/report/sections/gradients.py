@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ...backpropagation.mapping import by_address
+from ...backpropagation.gradients import by_address
 from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...documents.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...backpropagation.premises import Premise, in_baseline, premises
+from ...backpropagation.gradients import Premise, in_baseline, premises
 from ...base.arrays import Array
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Text
 from ...documents.excerpt import excerpt

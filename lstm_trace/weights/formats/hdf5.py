@@ -1,92 +1,123 @@
-"""HDF5 files as a flat table of arrays, with guards: nothing outside of the file, and no claim larger than the file.
+"""HDF5 files as Keras writes them, read as a flat table of arrays.
 
-The file is opened in a process of its own (see `hdf5_reader`), which may crash, hang or ask for too much memory
-without harm; what comes back is checked here.
+The part of the format that h5py writes unless it is told otherwise is read here, in Python: a damaged file can neither
+end the process nor lead out of itself. Left out are the dense groups and the chunk indices of `libver="latest"`, and
+filters other than gzip, shuffle and fletcher32; Keras writes none of them. The numbers of messages and the layout of
+each structure are those of the HDF5 File Format Specification, version 3.0.
 """
 
 from __future__ import annotations
 
+import io
 import json
-import os
-import signal
-import subprocess
-import sys
+import struct
+import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.util import find_spec
+from math import prod
 from pathlib import Path
-from threading import Timer
-from typing import Any, Protocol
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from ...base.extras import missing
-from ...errors import FileError, MissingError
-from ..guards import ARRAYS, afford, checked_shape, entries
-from ..lazy import Lazy, widened
-from .hdf5_reader import FAULTS, RefusedError, Stored
+from ...errors import FileError
+from ..guards import Lazy, afford, archive, checked_shape, content, entries, told, widened
 
-#: The script that reads a file, and how many seconds it may take for an answer: some, and one more for so many bytes.
-READER = Path(__file__).with_name("hdf5_reader.py")
-SECONDS = 20
-BYTES_A_SECOND = 5_000_000
-#: Seconds in which a reader that has stopped answering must have ended.
-PATIENCE = 5
-#: Bytes that reading may take beside the file's own and the array's: the library's, and the table of a large model.
-MEMORY = 1 << 29
-#: Bytes of an answer without its array: a table of arrays, with the model's configuration.
-MOST_TABLE = 1 << 28
-#: Characters of a model's configuration, which takes up to 30 times the memory when it is parsed.
-MOST_CONFIG = 1 << 24
+#: Objects in a file, and characters of a model's configuration (which takes up to 30 times the memory when parsed).
+MOST, MOST_CONFIG = 200_000, 1 << 24
+#: Bytes that the structure of a file may take to read: so many for each of its own, and so many in any case. Each read
+#: counts as some more. A structure that leads in circles ends here.
+TIMES, AT_LEAST, EACH = 4, 1 << 24, 64
+SIGNATURE, NOWHERE = b"\x89HDF\r\n\x1a\n", (1 << 64) - 1
+SPACE, LINKS, TYPE, LINK, ELSEWHERE, LAYOUT, FILTERS, ATTRIBUTE, CONTINUED, TABLE, ATTRIBUTES = (
+    0x01, 0x02, 0x03, 0x06, 0x07, 0x08, 0x0B, 0x0C, 0x10, 0x11, 0x15,
+)  # fmt: skip
+NEWER = "in the newer form of HDF5 (libver='latest'), which is not read: save the file with Keras or h5py's defaults"
+_KINDS = {3: "text", 6: "compound", 7: "reference", 8: "enumeration", 9: "variable-length"}
+#: What a damaged structure may raise where it is taken apart.
+_FAULTS = (struct.error, IndexError, ValueError, OverflowError, zlib.error)
 
 
-class Answers(Protocol):
-    """What gives the contents of a file: another process, or this one."""
+class Storage(NamedTuple):
+    """Where the numbers of an array are. chunks: their shape, where the array is cut into some. filters: by number."""
 
-    def table(self) -> Mapping[str, Any]:
-        """See `hdf5_reader.Stored`."""
+    address: int
+    size: int
+    inside: bytes = b""
+    chunks: tuple[int, ...] = ()
+    filters: tuple[int, ...] = ()
 
-    def numbers(self, name: str, size: int) -> Any:
-        """An array of `size` bytes, without a shape."""
 
+class _Dataset:
+    """An array of a file."""
 
-class Dataset(Lazy):
-    """An array that stays in its file until its numbers are asked for."""
-
-    def __init__(self, answers: Answers, name: str, facts: Mapping[str, Any], where: str) -> None:
-        self._answers, self._name, self._facts, self._where = answers, name, facts, f"{where}: {name}"
-        self.shape = checked_shape(facts["shape"], self._where)
-        self.half = bool(facts["half"])
-        self.dtype = np.dtype("V2" if self.half or not facts["numbers"] else str(facts["dtype"]))
+    def __init__(self, file: _File, name: str, found: dict[int, bytes], half: bool) -> None:
+        self._file, self._where = file, f"{file.where}: {name}"
+        self.shape = checked_shape(_dims(found[SPACE]) or (), self._where)
+        self.half = half
+        self.stored, self._kind = _number_type(found[TYPE])
+        self.dtype = np.dtype("V2") if half or self.stored is None else self.stored
+        self._found = found
 
     def read(self) -> Any:
         """The numbers; bfloat16 as the equal float32. Raises FileError for a claim that the file does not bear out."""
-        facts = self._facts
-        if facts["elsewhere"]:
+        if ELSEWHERE in self._found or self._found[LAYOUT][:2] == b"\x04\x03":  # external storage, or a virtual array
             raise FileError(f"{self._where} takes its numbers from other files, which is never followed")
-        if not facts["numbers"]:
-            raise FileError(f"{self._where} has the dtype {facts['dtype']}; expected numbers")
-        stored = np.dtype(str(facts["dtype"]))
-        size, there = entries(self.shape) * stored.itemsize, int(facts["stored"])
-        if not facts["chunked"] and size != there:
-            raise FileError(f"{self._where} claims {size:,} bytes and stores {there:,}: the file is not whole")
-        if there == 0 < size:
-            raise FileError(f"{self._where} claims {size:,} bytes and stores none")
-        afford(size, there, self._where)
-        values = self._answers.numbers(self._name, size).view(stored).reshape(self.shape)
+        if self.stored is None:
+            raise FileError(f"{self._where} has the dtype {self._kind}; expected numbers")
+        with told(self._where, *_FAULTS):
+            size = entries(self.shape) * self.stored.itemsize
+            values = np.frombuffer(self._bytes(size), self.stored).reshape(self.shape)
         if self.half or values.dtype.kind == "V":
             if values.dtype.itemsize != 2:
                 raise FileError(f"{self._where} has the dtype {values.dtype}; expected numbers")
             return widened(values.view(np.uint16))
         return values
 
+    def _bytes(self, size: int) -> bytes:
+        """The bytes of the array, after its claim has been compared with what is stored."""
+        at = _storage(self._found, self._where)
+        chunks = list(self._file.leaves(at.address, 1, 8 + 8 * len(at.chunks))) if at.chunks else []
+        there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks) if at.chunks else at.size
+        if not at.chunks and size != there:
+            raise FileError(f"{self._where} claims {size:,} bytes and stores {there:,}: the file is not whole")
+        if there == 0 < size:
+            raise FileError(f"{self._where} claims {size:,} bytes and stores none")
+        afford(size, there, self._where)
+        if not at.chunks:
+            return at.inside or (self._file.numbers(at.address, size) if size else b"")
+        joined: bytes = self._joined(at, chunks).tobytes()
+        return joined
+
+    def _joined(self, at: Storage, chunks: list[tuple[bytes, int]]) -> Any:
+        """The array from its chunks, each of which is stored once."""
+        assert self.stored is not None
+        shape, each = at.chunks[:-1], prod(at.chunks)
+        if len(shape) != len(self.shape) or 0 in at.chunks or at.chunks[-1] != self.stored.itemsize:
+            raise FileError(f"{self._where} has the shape {self.shape}, and chunks of {shape}")
+        afford(each, sum(struct.unpack_from("<I", key)[0] for key, _ in chunks), self._where)
+        found = np.empty(self.shape, self.stored)
+        wanted, seen = prod(-(-n // m) for n, m in zip(self.shape, shape, strict=True)), set()
+        for key, address in chunks:
+            size, skipped, *begin = struct.unpack(f"<II{len(shape)}Q", key[:-8])
+            seen.add(tuple(begin))
+            if any(b % m or b >= n for b, m, n in zip(begin, shape, self.shape, strict=True)):
+                raise FileError(f"{self._where} has a chunk at {begin}, where none can be")
+            plain = _unfiltered(self._file.numbers(address, size), at, skipped, each)
+            part = np.frombuffer(plain, self.stored).reshape(shape)
+            place = tuple(slice(b, b + m) for b, m in zip(begin, shape, strict=True))
+            found[place] = part[tuple(slice(n - b) for b, n in zip(begin, self.shape, strict=True))]
+        if len(seen) != wanted:
+            raise FileError(f"{self._where} has {wanted} chunks and stores {len(seen)}: the file is not whole")
+        return found
+
 
 @dataclass
 class Tree:
     """The arrays of a file by path, those attributes of its groups that are texts, and its layers' names in order."""
 
-    arrays: dict[str, Dataset] = field(default_factory=dict)
+    arrays: dict[str, Lazy] = field(default_factory=dict)
     attributes: dict[str, dict[str, str]] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
 
@@ -96,31 +127,20 @@ class Tree:
 
 
 @contextmanager
-def opened(path: str | Path, where: str, entry: str = "", size: int = 0) -> Iterator[Tree]:
-    """What is in a file, for as long as it is open. entry: where it stands in an archive, of `size` bytes there.
+def opened(path: str | Path, where: str, entry: str = "") -> Iterator[Tree]:
+    """What is in a file, for as long as it is open. entry: its name in an archive, where it is in one.
 
-    Raises MissingError without h5py, FileError for a foreign or damaged file, and for one that leads out of itself.
+    Raises FileError for a foreign or damaged file, and for one that leads out of itself.
     """
-    try:
-        there = find_spec("h5py") is not None
-    except ValueError:  # something else by that name
-        there = False
-    if not there:
-        raise MissingError(missing(where, "h5py", ARRAYS))
-    size = size or os.stat(path).st_size
-    with _child(path, entry, size, where) if interpreter() else _here(path, entry, where) as answers:
-        table = answers.table()
-        arrays = {name: Dataset(answers, name, facts, where) for name, facts in table["arrays"].items()}
-        yield Tree(arrays, table["attributes"], table["order"])
-
-
-def interpreter() -> str:
-    """The Python that can be started; empty where the program is frozen, or Python is part of another program.
-
-    Then a file is read in this process: no other is there.
-    """
-    name = Path(sys.executable or "").stem.lower()
-    return "" if getattr(sys, "frozen", False) or not name.startswith(("python", "pypy")) else sys.executable
+    if entry:
+        with told(where, KeyError, ValueError), archive(path) as zipped:
+            stream: BinaryIO = io.BytesIO(content(zipped, entry))
+    else:
+        stream = Path(path).open("rb")  # noqa: SIM115 - closed below
+    with stream:
+        with told(where, *_FAULTS):
+            tree = _walked(_File(stream, where))
+        yield tree
 
 
 def parsed(text: str, where: str) -> Any:
@@ -135,125 +155,302 @@ def parsed(text: str, where: str) -> Any:
         raise FileError(f"{where}: the model's configuration is not JSON; is the file cut off?") from None
 
 
-# -- in this process -------------------------------------------------------------------------------------------------
+def _walked(file: _File) -> Tree:
+    """Every object of a file once, whatever leads to it."""
+    tree, seen = Tree(), set()
+    links: dict[str, str] = {}
+    pending = [("", file.root)]
+    while pending:
+        path, address = pending.pop()
+        if address in seen:
+            continue
+        seen.add(address)
+        if len(seen) > MOST:
+            raise FileError(f"{file.where}: more than {MOST:,} objects; not a file of weights")
+        messages = file.messages(address)
+        single = dict(messages)
+        attributes = [file.attribute(body) for kind, body in messages if kind == ATTRIBUTE]
+        texts = {name: values[0] for name, shape, values in attributes if shape == () and values}
+        if ATTRIBUTES in single and _address(single[ATTRIBUTES], 4 if single[ATTRIBUTES][1] & 1 else 2) != NOWHERE:
+            raise FileError(f"{file.where}: {path or 'the file'} has its attributes {NEWER}")
+        if {SPACE, TYPE, LAYOUT} <= single.keys():
+            found = _Dataset(file, path, single, texts.get("dtype") == "bfloat16")
+            tree.arrays[path] = Lazy(found.shape, found.dtype, found.read)
+            continue
+        tree.attributes[path] = texts
+        pieces = {name: values for name, shape, values in attributes if shape is not None and len(shape) == 1}
+        named = [
+            name for name in pieces if name.rstrip("0123456789") == "layer_names"
+        ]  # Keras 1 and 2, maybe in pieces
+        tree.order += [text for name in sorted(named, key=lambda n: (len(n), n)) for text in pieces[name]]
+        for name, target in sorted(file.links(messages, path)):
+            here = f"{path}/{name}" if path else name
+            if isinstance(target, int):
+                pending.append((here, target))
+            else:
+                links[here] = target if target.startswith("/") else f"{path}/{target}"
+    for here, target in links.items():  # not followed: left out, it would be a bias that is not there
+        if target.strip("/") in tree.arrays:
+            raise FileError(f"{file.where}: {here} is a soft link to the array {target}; store the array itself there")
+    return tree
 
 
-class _Here:
-    def __init__(self, stored: Stored, where: str) -> None:
-        self._stored, self._where = stored, where
-
-    def table(self) -> Mapping[str, Any]:
-        return self._stored.table
-
-    def numbers(self, name: str, size: int) -> Any:
-        try:
-            return self._stored.numbers(name).reshape(-1).view(np.uint8)
-        except FAULTS as error:
-            raise FileError(f"{self._where}: cannot be read: {str(error)[:200]}") from None
+# -- structures ------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _here(path: str | Path, entry: str, where: str) -> Iterator[_Here]:
-    try:
-        stored = Stored(str(path), entry)
-    except FAULTS as error:
-        said = str(error)[:200]
-        raise FileError(f"{where}: {said if isinstance(error, RefusedError) else f'cannot be read: {said}'}") from None
-    try:
-        yield _Here(stored, where)
-    finally:
-        stored.close()
+class _File:
+    """The structures of an open file. Nothing is read beyond its end, nor more in all than a file can need."""
+
+    def __init__(self, stream: BinaryIO, where: str) -> None:
+        self._stream, self.where = stream, where
+        self._size = stream.seek(0, io.SEEK_END)
+        self._left = TIMES * self._size + AT_LEAST
+        self._heaps: dict[int, dict[int, bytes]] = {}
+        cut = FileError(f"{where}: not an HDF5 file, or cut off")
+        if self._size < 96 or self.read(0, 8) != SIGNATURE:
+            raise cut
+        version = self.read(8, 1)[0]
+        widths, at = (self.read(13, 2), 24 + 4 * version) if version < 2 else (self.read(9, 2), 12)
+        if widths != b"\x08\x08" or version > 3:
+            raise FileError(f"{where}: an HDF5 file of another form (superblock {version}, sizes {list(widths)})")
+        base, _, end, _, *entry = self.unpack(at, "<6Q")
+        self.root = entry[1] if version < 2 else self.unpack(36, "<Q")[0]
+        if base or end > self._size:
+            raise cut
+
+    def read(self, address: int, size: int) -> bytes:
+        """Bytes of the structure."""
+        self._left -= size + EACH
+        if self._left < 0:
+            raise FileError(f"{self.where}: cannot be read: its structure leads in circles; the file is damaged")
+        return self.numbers(address, size)
+
+    def numbers(self, address: int, size: int) -> bytes:
+        """Bytes of an array, whose number has been compared with what is stored."""
+        if size < 0 or address + size > self._size:
+            raise FileError(f"{self.where}: cannot be read: it leads beyond its end; the file is damaged")
+        self._stream.seek(address)
+        return self._stream.read(size)
+
+    def unpack(self, address: int, form: str) -> tuple[Any, ...]:
+        """Numbers of the structure."""
+        return struct.unpack(form, self.read(address, struct.calcsize(form)))
+
+    def expect(self, address: int, mark: bytes) -> None:
+        """Raise FileError where a structure does not begin with its mark."""
+        if self.read(address, 4) != mark:
+            raise FileError(
+                f"{self.where}: cannot be read: no {mark.decode()} at byte {address:,}; the file is damaged"
+            )
+
+    def messages(self, address: int) -> list[tuple[int, bytes]]:
+        """The messages of an object, by number, those of its continuations included."""
+        extra, block = 0, 0
+        if self.read(address, 4) == b"OHDR":
+            flags = self.read(address + 5, 1)[0]
+            at, width = address + 6 + (16 if flags & 32 else 0) + (4 if flags & 16 else 0), 1 << (flags & 3)
+            blocks = [(at + width, int.from_bytes(self.read(at, width), "little"))]
+            head, extra, block = struct.Struct("<BHB"), 2 if flags & 4 else 0, 4
+        else:
+            version, _, _, _, size = self.unpack(address, "<BBHII")
+            if version != 1:
+                raise FileError(f"{self.where}: cannot be read: no object at byte {address:,}; the file is damaged")
+            blocks, head = [(address + 16, size)], struct.Struct("<HHB3x")
+        found = []
+        for begin, size in blocks:  # which grow
+            content, at = self.read(begin, size), 0
+            while at + head.size + extra <= size:
+                kind, length, flags = head.unpack_from(content, at)
+                at += head.size + extra + length
+                body = content[at - length : at]
+                if kind == CONTINUED:
+                    there, more = struct.unpack_from("<QQ", body)
+                    blocks.append((there + block, more - 2 * block))  # between a mark and a checksum, where it has them
+                elif kind in (SPACE, TYPE, LAYOUT, ATTRIBUTE) and flags & 2:
+                    raise FileError(f"{self.where}: an object shares parts with others, which is not read")
+                else:
+                    found.append((kind, body))
+        return found
+
+    def leaves(self, address: int, kind: int, key: int) -> Iterator[tuple[bytes, int]]:
+        """What the leaves of a tree (version 1) point at, each with its key of so many bytes."""
+        pending = [(address, -1)] if address != NOWHERE else []
+        while pending:
+            node, expected = pending.pop()
+            self.expect(node, b"TREE")
+            there, level, count = self.unpack(node + 4, "<BBH")
+            if there != kind or expected not in (-1, level):
+                raise FileError(f"{self.where}: cannot be read: a tree of another kind at byte {node:,}")
+            body = self.read(node + 24, count * (key + 8))
+            for at in range(0, len(body), key + 8):
+                child = _address(body, at + key)
+                if level:
+                    pending.append((child, level - 1))
+                else:
+                    yield body[at : at + key], child
+
+    def links(self, messages: list[tuple[int, bytes]], path: str) -> Iterator[tuple[str, int | str]]:
+        """The links of a group: names with addresses, or with the paths that soft links lead to."""
+        for kind, body in messages:
+            if kind == TABLE:
+                yield from self._table(*struct.unpack_from("<QQ", body))
+            elif kind == LINK:
+                yield self._link(body, path)
+            elif kind == LINKS and _address(body, 10 if body[1] & 1 else 2) != NOWHERE:
+                raise FileError(f"{self.where}: {path or 'the file'} is a group {NEWER}")
+
+    def _table(self, tree: int, heap: int) -> Iterator[tuple[str, int | str]]:
+        self.expect(heap, b"HEAP")
+        size, _, begin = self.unpack(heap + 8, "<QQQ")
+        names = self.read(begin, size)
+        for _, table in self.leaves(tree, 0, 8):
+            self.expect(table, b"SNOD")
+            count = self.unpack(table + 6, "<H")[0]
+            for entry in struct.iter_unpack("<QQIIQQ", self.read(table + 8, 40 * count)):
+                name = _text(names[entry[0] : names.index(b"\0", entry[0])])
+                soft = entry[4] & 0xFFFFFFFF
+                yield name, _text(names[soft : names.index(b"\0", soft)]) if entry[2] == 2 else entry[1]
+
+    def _link(self, body: bytes, path: str) -> tuple[str, int | str]:
+        flags = body[1]
+        kind, at = (body[2], 3) if flags & 8 else (0, 2)
+        at += (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
+        width = 1 << (flags & 3)
+        size = int.from_bytes(body[at : at + width], "little")
+        name = _text(body[at + width : at + width + size])
+        value = body[at + width + size :]
+        if kind == 0:
+            return name, _address(value, 0)
+        if kind == 1:
+            return name, _text(value[2:])
+        here, there = f"{path}/{name}".strip("/"), _text(value[3:].split(b"\0")[0])
+        raise FileError(f"{self.where}: {here} is a link to another file ({there}), which is never followed")
+
+    def attribute(self, body: bytes) -> tuple[str, tuple[int, ...] | None, list[str]]:
+        """Name, shape and texts of an attribute; no texts where it holds something else."""
+        version, shared, *sizes = struct.unpack_from("<BBHHH", body)
+        at, step = (9 if version == 3 else 8), (8 if version == 1 else 1)
+        parts = []
+        for size in sizes:
+            parts.append(body[at : at + size])
+            at += -(-size // step) * step
+        name = _text(parts[0])
+        if version > 1 and shared & 3:  # its type is that of another object
+            return name, None, []
+        shape, kind, width = _dims(parts[2]), parts[1][0] & 15, struct.unpack_from("<I", parts[1], 4)[0]
+        count, long = (0 if shape is None else prod(shape)), kind == 9 and parts[1][1] & 15 == 1
+        if not (kind == 3 or long) or not width:
+            return name, shape, []
+        if count * width > len(body) - at:
+            raise FileError(f"{self.where}: the attribute {name} claims {count:,} texts; the file is damaged")
+        held = [body[k : k + width] for k in range(at, at + count * width, width)]
+        return name, shape, [_text(self._long(value) if long else value) for value in held]
+
+    def _long(self, value: bytes) -> bytes:
+        """A text of any length, which stands in a heap of the file."""
+        _, address, number = struct.unpack("<IQI", value)
+        if not address:
+            return b""
+        if address not in self._heaps:
+            self.expect(address, b"GCOL")
+            heap, at, objects = self.read(address, self.unpack(address + 8, "<Q")[0]), 16, {}
+            while at + 16 <= len(heap):
+                index, _, size = struct.unpack_from("<HH4xQ", heap, at)
+                if not index:
+                    break
+                objects[index] = heap[at + 16 : at + 16 + size]
+                at += 16 + -(-size // 8) * 8
+            self._heaps[address] = objects
+        if number not in self._heaps[address]:
+            raise FileError(f"{self.where}: cannot be read: a text is not there; the file is damaged")
+        return self._heaps[address][number]
 
 
-# -- in another ------------------------------------------------------------------------------------------------------
+def _address(body: bytes, at: int) -> int:
+    found: int = struct.unpack_from("<Q", body, at)[0]
+    return found
 
 
-class _Child:
-    """The conversation with a reader. Each answer has its time; a reader that exceeds it is killed."""
-
-    def __init__(self, process: Any, first: Mapping[str, Any], seconds: float, where: str) -> None:
-        self._process, self._first, self._seconds, self._where = process, first, seconds, where
-        self._late = False
-
-    def table(self) -> Mapping[str, Any]:
-        return self._asked(self._first, None)[0]
-
-    def numbers(self, name: str, size: int) -> Any:
-        return self._asked({"name": name, "memory": MEMORY + 2 * size}, size)[1]
-
-    def _asked(self, request: Mapping[str, Any], size: int | None) -> tuple[Mapping[str, Any], Any]:
-        """The answer to a request, with the bytes that follow it. Raises FileError."""
-        timer = Timer(self._seconds, self._stop)
-        timer.start()
-        try:
-            with suppress(BrokenPipeError, OSError):  # it has ended: the answer will be missing
-                self._process.stdin.write(json.dumps(request).encode() + b"\n")
-                self._process.stdin.flush()
-            line = self._process.stdout.readline(MOST_TABLE)
-            reply: Any = None
-            with suppress(ValueError, RecursionError):
-                reply = json.loads(line) if line.endswith(b"\n") else None
-            if isinstance(reply, dict) and "error" in reply:
-                said = str(reply["error"])
-                raise FileError(f"{self._where}: {said if reply.get('refused') else f'cannot be read: {said}'}")
-            content = np.empty(size or 0, np.uint8)
-            if not isinstance(reply, dict) or (size is not None and not self._filled(reply, content)):
-                raise FileError(f"{self._where}: cannot be read: {self._ended()}")
-            return reply, content
-        finally:
-            timer.cancel()
-
-    def _filled(self, reply: Mapping[str, Any], content: Any) -> bool:
-        """Whether as many bytes came as the array has."""
-        view, done = memoryview(content), 0
-        while reply.get("bytes") == len(view) and done < len(view):
-            count = self._process.stdout.readinto(view[done:])
-            if not count:
-                return False
-            done += count
-        return reply.get("bytes") == len(view)
-
-    def _stop(self) -> None:
-        self._late = True
-        self._process.kill()
-
-    def _ended(self) -> str:
-        """Why there is no answer, in words."""
-        if self._late:
-            return f"it took more than {self._seconds:.0f} seconds; the file is damaged, or not a file of weights"
-        try:
-            code = self._process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            return "the reader gave no answer that can be understood"
-        by = f"code {code}"
-        if code < 0:
-            with suppress(ValueError):
-                by = signal.Signals(-code).name
-        return f"it made the HDF5 library crash ({by}); the file is damaged, or made to do so"
+def _text(value: bytes) -> str:
+    return value.rstrip(b"\0").decode("utf-8", "replace")
 
 
-@contextmanager
-def _child(path: str | Path, entry: str, size: int, where: str) -> Iterator[_Child]:
-    """A reader of a file, in a process that ends with the context."""
-    # -I: neither the current folder nor the reader's, where torch.py and onnx.py are ours, is searched for modules
-    command = [interpreter(), "-I", str(READER)]
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    try:
-        process = subprocess.Popen(  # noqa: S603 - this Python, and a script of ours
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **threads},  # numpy's pools would take more memory and time than the file
-            creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
-        )
-    except OSError as error:
-        raise FileError(f"{where}: no process can be started to read it ({error.strerror or error})") from None
-    modules = [str(Path(part).absolute()) for part in sys.path]  # where this process finds h5py
-    first = {"path": str(Path(path).absolute()), "entry": entry, "modules": modules, "memory": MEMORY + 4 * size}
-    try:
-        yield _Child(process, first, SECONDS + size / BYTES_A_SECOND, where)
-    finally:
-        process.kill()
-        with suppress(OSError):  # what it was asked last it may not have read
-            process.communicate()
+def _dims(body: bytes) -> tuple[int, ...] | None:
+    """The sizes of the axes; None where an attribute holds nothing."""
+    version, rank = body[:2]
+    if version == 2 and body[3] == 2:
+        return None
+    return struct.unpack_from(f"<{rank}Q", body, 8 if version == 1 else 4)
+
+
+def _number_type(body: bytes) -> tuple[np.dtype[Any] | None, str]:
+    """The dtype of stored numbers, or None, and what the values are called instead."""
+    kind, flags, size = body[0] & 15, body[1], struct.unpack_from("<I", body, 4)[0]
+    order, found = ">" if flags & 1 else "<", ""
+    if kind == 0 and size in (1, 2, 4, 8) and struct.unpack_from("<HH", body, 8) == (0, 8 * size):
+        found = f"{order}{'i' if flags & 8 else 'u'}{size}"
+    elif kind == 1 and not flags & 64 and (size, body[13]) in ((2, 5), (4, 8), (8, 11)):
+        found = f"{order}f{size}"
+    elif kind == 5 and size:
+        found = f"V{size}"  # Keras keeps bfloat16 as two bytes without a meaning of their own
+    return (np.dtype(found), "") if found else (None, _KINDS.get(kind, f"of class {kind}, {size} bytes"))
+
+
+def _storage(found: Mapping[int, bytes], where: str) -> Storage:
+    """Where an array's numbers are. Raises FileError for a form that is not read."""
+    body = found[LAYOUT]
+    version, kind = body[:2]
+    filters = tuple(_filters(found.get(FILTERS, b"\2\0")))
+    if version in (3, 4) and kind == 0:
+        size = struct.unpack_from("<H", body, 2)[0]
+        return Storage(0, size, body[4 : 4 + size])
+    if version in (3, 4) and kind == 1:
+        address, size = struct.unpack_from("<QQ", body, 2)
+        return Storage(address, 0 if address == NOWHERE else size)
+    if version == 3 and kind == 2:
+        chunks = struct.unpack_from(f"<{body[2]}I", body, 11)
+        return Storage(_address(body, 3), 0, chunks=chunks, filters=filters)
+    raise FileError(f"{where} is stored {NEWER}")
+
+
+def _filters(body: bytes) -> Iterator[int]:
+    """The numbers of the filters that chunks went through."""
+    version, count = body[:2]
+    at = 8 if version == 1 else 2
+    for _ in range(count):
+        number = struct.unpack_from("<H", body, at)[0]
+        named = version == 1 or number > 255
+        name = struct.unpack_from("<H", body, at + 2)[0] if named else 0
+        at += 4 if named else 2
+        values = struct.unpack_from("<H", body, at + 2)[0]
+        padding = 4 * (values % 2) if version == 1 else 0
+        at += 4 + name + 4 * values + padding
+        yield number
+
+
+def _unfiltered(chunk: bytes, at: Storage, skipped: int, size: int) -> bytes:
+    """A chunk as it was before its filters: gzip, shuffle, fletcher32. Raises ValueError, zlib.error."""
+    width = at.chunks[-1]
+    for position, number in reversed(list(enumerate(at.filters))):
+        if skipped >> position & 1:
+            continue
+        if number == 1:
+            chunk = zlib.decompressobj().decompress(chunk, size + 4)
+        elif number == 2:
+            whole = len(chunk) // width * width
+            chunk = np.frombuffer(chunk[:whole], np.uint8).reshape(width, -1).T.tobytes() + chunk[whole:]
+        elif number == 3:
+            chunk, stored = chunk[:-4], chunk[-4:]
+            if _fletcher32(chunk) != struct.unpack("<I", stored)[0]:
+                raise ValueError("a chunk does not match its checksum; copy or download the file again")
+        else:
+            raise ValueError(f"chunks are compressed by the filter {number}; save them with gzip, or without a filter")
+    if len(chunk) != size:
+        raise ValueError(f"a chunk of {size:,} bytes has {len(chunk):,}")
+    return chunk
+
+
+def _fletcher32(content: bytes) -> int:
+    words = np.frombuffer(content + b"\0" * (len(content) % 2), ">u2").astype(np.uint64)
+    counts = np.arange(len(words), 0, -1, dtype=np.uint64) % 65535
+    return int((words * counts % 65535).sum() % 65535) << 16 | int(words.sum() % 65535)

@@ -13,28 +13,25 @@ from numpy.lib import format as npy
 from ...errors import FileError
 from ..find import find
 from ..found import Found
-from ..guards import afford, archive, entries, told
+from ..guards import Lazy, afford, archive, entries, told
 from ..layouts import Layout
-from ..lazy import Lazy
 
 
-class Member(Lazy):
-    """An array in an .npz file: its shape and dtype are known, its numbers are read when asked for."""
+def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
+    """An array in an .npz file: its header is read and compared with the entry, its numbers when they are wanted."""
+    where, info = f"{path}: {entry.removesuffix('.npy')}", opened.getinfo(entry)
+    with told(where, ValueError, TypeError), opened.open(entry) as file:
+        shape, _, dtype = header(file, where)
+        size = file.tell() + entries(shape) * dtype.itemsize
+    if size != info.file_size:
+        raise FileError(f"{where} claims {size:,} bytes and has {info.file_size:,}; is it cut off?")
+    afford(info.file_size, info.compress_size, where)
 
-    def __init__(self, opened: zipfile.ZipFile, entry: str, where: str) -> None:
-        self._opened, self._entry, self._where = opened, entry, f"{where}: {entry.removesuffix('.npy')}"
-        info = opened.getinfo(entry)
-        with told(self._where, ValueError, TypeError), opened.open(entry) as file:
-            self.shape, _, self.dtype = header(file, self._where)
-            self.size = file.tell() + entries(self.shape) * self.dtype.itemsize
-        if self.size != info.file_size:
-            raise FileError(f"{self._where} claims {self.size:,} bytes and has {info.file_size:,}; is it cut off?")
-        afford(info.file_size, info.compress_size, self._where)
-
-    def read(self) -> Any:
-        """The numbers."""
-        with told(self._where, ValueError, TypeError), self._opened.open(self._entry) as file:
+    def read() -> Any:
+        with told(where, ValueError, TypeError), opened.open(entry) as file:
             return npy.read_array(file, allow_pickle=False)
+
+    return Lazy(shape, dtype, read)
 
 
 def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:
@@ -53,13 +50,13 @@ def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:
     return shape, fortran, dtype
 
 
-def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Member]:
+def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Lazy]:
     """The arrays of an open .npz file by name."""
     names = [e.filename for e in opened.infolist() if not e.is_dir()]
     foreign = [name for name in names if not name.endswith(".npy")]
     if foreign:
         raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
-    return {name.removesuffix(".npy"): Member(opened, name, str(path)) for name in names}
+    return {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
 
 
 def load_npy(path: str | Path) -> Any:

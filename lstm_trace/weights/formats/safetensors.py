@@ -4,48 +4,40 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ...errors import FileError
 from ..find import find
 from ..found import Found
-from ..guards import told
+from ..guards import Lazy, told, widened
 from ..layouts import Layout
-from ..lazy import Lazy, widened
-
-
-class Dtype(NamedTuple):
-    """A tensor's dtype by the name that messages use."""
-
-    name: str
-
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-class Tensor(Lazy):
-    """A tensor that stays in its file until its numbers are asked for."""
-
-    def __init__(self, opened: Any, path: Path, name: str) -> None:
+def tensors(opened: Any, path: Path) -> dict[str, Lazy]:
+    """The arrays of an open file by name; bfloat16 is read as the equal float32."""
+    found = {}
+    for name in opened.keys():  # noqa: SIM118 - it is no mapping
         view = opened.get_slice(name)
-        self.shape = tuple(view.get_shape())
-        self.kind = str(view.get_dtype())
-        self.dtype = Dtype(_DTYPES.get(self.kind, self.kind))
-        self._opened, self._path, self._name = opened, path, name
+        kind = str(view.get_dtype())
+        read = partial(_numbers, opened, path, name, kind)
+        found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), read)
+    return found
 
-    def read(self) -> Any:
-        """The numbers; bfloat16 as the equal float32. Raises FileError for float8 and the like."""
-        if self.kind == "BF16":
-            return _bfloat16(self._path, self._name).reshape(self.shape)
-        try:
-            return self._opened.get_tensor(self._name)
-        except (AttributeError, TypeError):
-            raise FileError(
-                f"{self._path}: the tensor {self._name} has the dtype {self.kind}; expected F64, F32, F16 or BF16"
-            ) from None
+
+def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
+    """A tensor's numbers. Raises FileError for float8 and the like."""
+    if kind == "BF16":
+        return _bfloat16(path, name).reshape(opened.get_slice(name).get_shape())
+    try:
+        return opened.get_tensor(name)
+    except (AttributeError, TypeError):
+        raise FileError(f"{path}: the tensor {name} has the dtype {kind}; expected F64, F32, F16 or BF16") from None
 
 
 def _bfloat16(path: Path, name: str) -> Any:
@@ -62,5 +54,4 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
     from safetensors import SafetensorError, safe_open
 
     with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
-        arrays = {name: Tensor(opened, path, name) for name in opened.keys()}  # noqa: SIM118 - it is no mapping
-        return find(arrays, layout, str(path), "LSTM (tensors)")
+        return find(tensors(opened, path), layout, str(path), "LSTM (tensors)")

@@ -6,6 +6,7 @@ import re
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +14,19 @@ from ...base.extras import missing
 from ...errors import FileError, MissingError
 from ..find import find
 from ..found import Found
-from ..guards import ARRAYS, archive, check_intact, entries
+from ..guards import ARRAYS, Lazy, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
-from ..lazy import Lazy
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers deeper than this are no checkpoint.
 DEEPEST = 32
 
 
-class Tensor(Lazy):
-    """A tensor of a checkpoint, turned into an array when its numbers are asked for."""
-
-    def __init__(self, tensor: Any, where: str) -> None:
-        self.shape = tuple(int(n) for n in tensor.shape)
-        self.dtype = tensor.dtype
-        self._tensor, self._where = tensor, where
-
-    def read(self) -> Any:
-        """The numbers; bfloat16 as the equal float32. Raises FileError for quantised, sparse and empty tensors."""
-        return plain(self._tensor, self._where)
-
-
 def plain(tensor: Any, where: str) -> Any:
-    """A tensor as a numpy array. Raises FileError for one that has no plain numbers, or fewer than it claims."""
+    """A tensor as a numpy array, bfloat16 as the equal float32.
+
+    Raises FileError for one that is quantised, sparse or empty, or has fewer numbers than it claims.
+    """
     import torch
 
     if tensor.is_quantized:
@@ -59,9 +49,12 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
     return [_told(f, arrays) for f in found]
 
 
-def tensors(path: Path) -> dict[str, Tensor]:
+def tensors(path: Path) -> dict[str, Lazy]:
     """Every tensor of a checkpoint by its path of keys. Raises MissingError without torch; FileError."""
-    arrays = {key: Tensor(tensor, key) for key, tensor in _tensors(load(path), "", 0)}
+    arrays = {
+        key: Lazy(tuple(int(n) for n in tensor.shape), tensor.dtype, partial(plain, tensor, key))
+        for key, tensor in _tensors(load(path), "", 0)
+    }
     if not arrays:
         raise FileError(f"{path}: no tensors were found; save the state dict: {SAVE}")
     return arrays

@@ -1,17 +1,150 @@
-"""The graphs of an ONNX model: nodes with the names that they can see, and constants folded."""
+"""The graphs of an ONNX model: what each name in them stands for, where a value comes from, and constants folded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..guards import afford
-from .file import Tensors
-from .fold import FOLDS, MOVES, ZERO, Fill, NotConstant, claimed, fill_of
-from .origin import DEEPEST, Origin, described
-from .scope import Scope, Shape, scope_of, standard
+from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, fill_of
+
+#: The sizes of a value's axes, None for those that are not known; None where nothing is.
+Shape = tuple[int | None, ...] | None
+
+
+@dataclass(eq=False)
+class Scope:
+    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it."""
+
+    path: str
+    parent: Scope | None
+    tensors: dict[str, Any] = field(default_factory=dict)
+    producers: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)  # of values, as the file notes them
+
+    def home(self, name: str) -> Scope | None:
+        """The innermost scope that has `name`."""
+        scope: Scope | None = self
+        while scope is not None:
+            if name in scope.producers or name in scope.tensors or name in scope.inputs:
+                return scope
+            scope = scope.parent
+        return None
+
+
+def scope_of(graph: Any, path: str, parent: Scope | None) -> Scope:
+    """The names of a graph. path: where it stands in the model. parent: the graph around it."""
+    scope = Scope(path, parent)
+    scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
+    scope.tensors |= {sparse.values.name: sparse for sparse in graph.sparse_initializer}
+    # up to IR version 3 stored tensors stand among the inputs too: they are default values
+    scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
+    noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
+    scope.shapes = {v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted}
+    scope.producers = {output: node for node in graph.node for output in node.output if output}
+    return scope
+
+
+def standard(node: Any) -> bool:
+    """Whether a node's operator is one of ONNX's own."""
+    return node.domain in ("", "ai.onnx")
+
+
+#: Longest chain of operators between stored numbers and a value that is folded, or between a value and its origin.
+DEEPEST = 100
+
+
+class Origin(NamedTuple):
+    """Where a value comes from: the operators that only move its numbers, last first, then what made them.
+
+    node: the node that made it, None for an input of a graph or a stored tensor. name: the value's name there. moved:
+    the operators in words; a look-up in a stored table is followed by its indices, and names the table.
+    """
+
+    moves: tuple[Any, ...]
+    scope: Scope
+    node: Any
+    name: str
+    moved: tuple[str, ...] = ()
+
+
+def origin(scope: Scope, name: str) -> Origin:
+    """Where a value comes from, past the operators that only move its numbers."""
+    moves: list[Any] = []
+    moved: list[str] = []
+    home = scope.home(name) or scope
+    while name in home.producers and len(moves) < DEEPEST:
+        node = home.producers[name]
+        passes = node.op_type in MOVES or (node.op_type == "Dropout" and len(node.input) < 3)  # not in training
+        if not standard(node) or not passes:
+            break
+        looked_up = node.op_type == "Gather" and _stored(home, node.input[:1]) and len(node.input) > 1
+        looked_up = looked_up and not _stored(home, node.input[1:])
+        moves.append(node)
+        moved.append(f"Gather of {_table(home, node.input[0])}" if looked_up else node.op_type)
+        name = node.input[looked_up] if node.input else ""
+        home = home.home(name) or home
+    return Origin(tuple(moves), home, home.producers.get(name), name, tuple(moved))
+
+
+def _stored(scope: Scope, names: Sequence[str]) -> bool:
+    """Whether the numbers of values are stored in the file, moved, joined or scaled at most."""
+    pending = [(scope, name) for name in names]
+    seen: set[tuple[Scope, str]] = set()
+    while pending:
+        scope, name = pending.pop()
+        home = scope.home(name)
+        if home is None or name in home.inputs or len(seen) > DEEPEST:
+            return False
+        if (home, name) in seen or name in home.tensors:
+            continue
+        seen.add((home, name))
+        node = home.producers[name]
+        if not standard(node) or node.op_type not in {"Constant", *FOLDS}:
+            return False
+        sized = node.op_type in MOVES - {"Gather"}  # its other inputs are axes and sizes
+        pending += [(home, name) for name in (node.input[:1] if sized else node.input) if name]
+    return True
+
+
+def _table(scope: Scope, name: str) -> str:
+    """A stored table in words: its own name, where it is only moved, and its shape."""
+    at = origin(scope, name)
+    own = at.scope.tensors.get(at.name)
+    return name if own is None else f"{at.name}{sizes(own.dims)}"
+
+
+def described(origin: Origin) -> str:
+    """Where a value comes from, in words: 'the model's input x (B, T, 40), through Transpose'."""
+    through = ", ".join(dict.fromkeys(reversed(origin.moved)))
+    through = f", through {through}" if through else ""
+    if origin.node is not None:
+        kind = origin.node.op_type if standard(origin.node) else f"{origin.node.domain}.{origin.node.op_type}"
+        called = origin.node.name or repr(origin.name)
+        return f"the output of {called} ({kind}){through}"
+    if (stored := origin.scope.tensors.get(origin.name)) is not None:
+        return f"the stored {origin.name}{sizes(stored.dims)}{through}"
+    value = origin.scope.inputs.get(origin.name)
+    if value is None:
+        return f"{origin.name!r}, which is nowhere in the file{through}"
+    owner = "the model's input" if origin.scope.parent is None else f"the input of {origin.scope.path.rstrip('/')},"
+    return f"{owner} {origin.name}{_shape(value)}{through}"
+
+
+def _shape(value: Any) -> str:
+    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
+        return ""
+    dims = value.type.tensor_type.shape.dim
+    return sizes(d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in dims)
+
+
+def sizes(dims: Iterable[Any]) -> str:
+    """The sizes of axes, in brackets after a name."""
+    return f" ({', '.join(map(str, dims))})"
 
 
 class Graphs:

@@ -1,13 +1,19 @@
-"""One LSTM node of an ONNX file as it is being read: its attributes, its inputs, and what was found so far."""
+"""One LSTM node of an ONNX file: its attributes, options and inputs, each checked against the others."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from ...errors import nearest
-from .graph import Graphs, attributes
-from .scope import Scope
+from ..find import unpack
+from ..layouts import LAYOUTS
+from ..names import Array
+from .constants import Fill, NotConstant
+from .graph import Graphs, Scope, Shape, attributes, described, origin
 
 INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
 _COMMON = {
@@ -67,7 +73,8 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
             hint = f"; LSTM-{later} has it" if later else nearest(name, known)
             raise Refused(f"the attribute {name!r} is none of LSTM-{version}{hint}")
         value, kind = facts.get(name), known[name]
-        if not isinstance(value, kind) or (kind is list and not _plain(name, value)):
+        inside = str if name == "activations" else float
+        if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(v, inside) for v in value)):
             held = (
                 repr(value) if isinstance(value, int | float | str | list) else f"a value of the type {attribute.type}"
             )
@@ -78,5 +85,282 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
     return facts
 
 
-def _plain(name: str, values: Any) -> bool:
-    return all(isinstance(v, str) if name == "activations" else isinstance(v, float) for v in values)
+#: Activations by the operator's names, in small letters: ours, and the constants that onnxruntime takes by default.
+ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
+    "relu": ("relu", ()),
+    "tanh": ("tanh", ()),
+    "sigmoid": ("sigmoid", ()),
+    "affine": ("affine", (0.0, 0.0)),
+    "leakyrelu": ("leaky_relu", (0.01,)),
+    "thresholdedrelu": ("thresholded_relu", (0.0,)),
+    "scaledtanh": ("scaled_tanh", (0.0, 0.0)),
+    "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
+    "elu": ("elu", (1.0,)),
+    "softsign": ("softsign", ()),
+    "softplus": ("softplus", ()),
+}
+#: Those whose constants onnxruntime takes as 0, which is not our default.
+_ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
+_PLAIN = {"gate": "sigmoid", "candidate": "tanh", "output": "tanh"}
+
+
+def options(reading: Reading) -> dict[str, Any]:
+    """The options that the attributes bring, `reverse` those in which the reverse direction differs. Raises Refused."""
+    texts = _activations(reading)
+    each = [dict(zip(_PLAIN, texts[at : at + 3], strict=True)) for at in range(0, len(texts), 3)]
+    found: dict[str, Any] = _named(each[0], _PLAIN) | _clip(reading)
+    if reading.facts.get("input_forget"):
+        found["coupled"] = True
+        reading.said.append("input_forget: f = 1 - i; the forget gate's weights are not used, as onnxruntime has it")
+    other = _named(each[-1], each[0])
+    return found | ({"reverse": other} if other else {})
+
+
+def _named(texts: dict[str, str], usual: dict[str, str]) -> dict[str, Any]:
+    """Activations by role as options, where they are not the `usual` ones."""
+    return {f"{role}_activation": text for role, text in texts.items() if text != usual[role]}
+
+
+def _activations(reading: Reading) -> list[str]:
+    """The activations of each direction, three and three, in our words. Raises Refused."""
+    count = len(reading.directions)
+    given = reading.facts.get("activations") or ["Sigmoid", "Tanh", "Tanh"] * count
+    if len(given) != 3 * count:
+        raise Refused(f"it has {len(given)} activations; expected {3 * count}, three for each direction")
+    spare = {name: list(reading.facts.get(f"activation_{name}", [])) for name in ("alpha", "beta")}
+    texts = []
+    for said in given:
+        if said.lower() not in ACTIVATIONS:
+            raise Refused(f"its activation {said!r} is none of the operator's{nearest(said.lower(), ACTIVATIONS)}")
+        ours, defaults = ACTIVATIONS[said.lower()]
+        numbers = [_shortest(spare[c].pop(0)) if spare[c] else None for c, _ in zip(spare, defaults, strict=False)]
+        if None in numbers and ours in _ZERO:
+            reading.said.append(f"{said} without its constants: 0, as onnxruntime has it")
+        constants = tuple(default if n is None else n for n, default in zip(numbers, defaults, strict=True))
+        if not np.isfinite(constants).all():
+            raise Refused(
+                f"its activation {said} has the constants {', '.join(map(str, constants))}; expected finite ones"
+            )
+        bare = constants == defaults and ours not in _ZERO  # one text for one function: directions are compared by it
+        texts.append(ours if bare else f"{ours}({', '.join(map(repr, constants))})")
+    left = [f"activation_{name}" for name, values in spare.items() if values]
+    if left:
+        reading.said.append(f"{' and '.join(left)} have more numbers than the activations take: not used")
+    return texts
+
+
+def _shortest(value: float) -> float:
+    """A float32 attribute as its author wrote it: 0.1 rather than 0.10000000149."""
+    return float(str(np.float32(value)))
+
+
+def _clip(reading: Reading) -> dict[str, float]:
+    clip = reading.facts.get("clip")
+    if clip is None:
+        return {}
+    if not (clip > 0 and np.isfinite(clip)):
+        raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
+    reading.said.append(
+        f"clip {clip:g} bounds the inputs of gates and candidate, as onnxruntime has it; the ONNX text bounds the cell "
+        f"state before its squash as well: option output_clip"
+    )
+    return {"clip": _shortest(clip)}
+
+
+#: The axes of each input: D directions, T steps, B rows, I inputs, H units.
+AXES: dict[str, tuple[str, ...]] = {
+    "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
+    "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
+}  # fmt: skip
+_STORED = ("W", "R", "B", "P")
+_STATES = {"initial_h": ("h_prev", "h0"), "initial_c": ("c_prev", "c0")}
+_ROLES = {"W": "input", "R": "recurrent", "B": "bias", "P": "peephole"}
+_PROJECTED = (
+    "; PyTorch's exporter (dynamo=True) writes such a node for an nn.LSTM with proj_size and leaves the projection "
+    "out, so that the file does not hold the whole model: save the module's state_dict() as .pt and trace that"
+)
+
+
+def read_arrays(reading: Reading) -> dict[str, Any]:
+    """The stored arrays of a node, W, R, B and P, after every input has been checked against the others.
+
+    Raises Refused with every fault: an input whose shape or type does not go with the others'.
+    """
+    arrays = {name: array for name in _STORED if (array := _array(reading, name)) is not None}
+    if not {"W", "R"} <= set(arrays):
+        raise Refused("it has no weights (inputs W and R)")
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
+            raise Refused(f"its {name} holds {array.dtype.name}; expected floating point numbers")
+    fixed = {name: _fixed(reading, name) for name in _STATES}
+    kinds = {name: array.dtype.name for name, array in (arrays | fixed).items() if array is not None}
+    for name in ("X", *_STATES):
+        if kind := reading.graphs.kind(reading.scope, reading.input(name)):
+            kinds.setdefault(name, kind)
+    if len(set(kinds.values())) > 1:
+        said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
+        raise Refused(f"its inputs are of different types ({said}); expected one")
+    shapes: dict[str, Shape] = {name: array.shape for name, array in arrays.items()}
+    for name in INPUTS:
+        if name not in shapes and reading.input(name):
+            shapes[name] = reading.graphs.shape(reading.scope, reading.input(name), len(AXES[name]))
+    faults = _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None})
+    if faults:
+        raise Refused("; ".join(faults) + _projected(reading))
+    return arrays
+
+
+def _projected(reading: Reading) -> str:
+    """What is said beside a fault where a state is wider than the node's h: what is left of a projection."""
+    hidden = reading.facts.get("hidden_size", np.inf)
+    shapes = [reading.graphs.shape(reading.scope, reading.input(name), 3) for name in _STATES if reading.input(name)]
+    return _PROJECTED if any(shape and (shape[-1] or 0) > hidden for shape in shapes) else ""
+
+
+def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
+    """What does not fit between the shapes of a node's inputs (None: a size that is not known) and its attributes."""
+    axes = {name: _turned(name, reading) for name in shapes}
+    problems = []
+    sizes: dict[str, int] = {"D": len(reading.directions)}
+    for name in ("R", "W", "X", *shapes):  # what says a size first is what the others are compared with
+        if len(shapes.get(name, ())) == len(AXES[name]):
+            for axis, size in zip(axes[name], shapes[name], strict=True):
+                if size is not None and axis in ("H", "I", "T", "B"):
+                    sizes.setdefault(axis, size)
+    hidden, given = sizes.get("H"), reading.facts.get("hidden_size")
+    if given is not None and hidden is not None and given != hidden:
+        problems.append(f"hidden_size is {given}, and its R of shape {shapes['R']} says {hidden}")
+    for name in _STATES:
+        if 0 in shapes.get(name, ()):  # nothing would be left of it, and x of any batch be taken
+            said = f"its {name} has shape {_shown(shapes[name])}; expected at least one row"
+            problems.append(said)
+    if hidden == 0:
+        problems.append(f"its R has shape {shapes['R']}; expected at least one unit")
+    if sizes.get("I") == 0:
+        problems.append(f"its W has shape {shapes['W']}; expected at least one input")
+    for name, shape in shapes.items():
+        expected = [_size(axis, sizes) for axis in axes[name]]
+        fits = len(shape) == len(expected) and all(
+            size is None or right is None or size == right for size, right in zip(shape, expected, strict=True)
+        )
+        if fits or _other_kind(name, shape, sizes):
+            continue
+        known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys("".join(axes[name])) if axis in sizes)
+        known = known and f" with {known}"
+        problems.append(f"its {name} has shape {_shown(shape)}; expected ({', '.join(axes[name])}){known}")
+    return problems
+
+
+def _turned(name: str, reading: Reading) -> tuple[str, ...]:
+    """The axes of an input; with layout 1 those of x and of the states begin with the rows."""
+    axes = AXES[name]
+    first = reading.facts.get("layout") and name in ("X", *_STATES)
+    return ("B", *(axis for axis in axes if axis != "B")) if first else axes
+
+
+def _size(axis: str, sizes: Mapping[str, int]) -> int | None:
+    """The size of an axis such as 4H, where it is known."""
+    size = sizes.get(axis[-1])
+    return None if size is None else size * int(axis[:-1] or 1)
+
+
+def _other_kind(name: str, shape: tuple[int | None, ...], sizes: Mapping[str, int]) -> bool:
+    """Whether W or R has as many rows as a GRU's or a plain RNN's: that is said when they are taken apart."""
+    return (
+        name in ("W", "R")
+        and len(shape) == 3
+        and shape[0] == sizes["D"]
+        and shape[1] in (3 * sizes.get("H", 0), sizes.get("H", 0))
+    )
+
+
+def _shown(shape: tuple[int | None, ...]) -> str:
+    shown = ["?" if size is None else str(size) for size in shape]
+    return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
+
+
+def _array(reading: Reading, name: str) -> Any:
+    """The array of an input that must be constant, None where it is left out. Raises Refused."""
+    value = reading.input(name)
+    if not value:
+        return None
+    try:
+        found = reading.graphs.constant(reading.scope, value)
+    except NotConstant as reason:
+        raise Refused(f"its {name} is not stored in the file: {reason}{_projected(reading)}") from None
+    if isinstance(found, Fill):
+        raise Refused(f"its {name} is {found.value:g} everywhere, of a size that is known only when the model runs")
+    return found
+
+
+def _fixed(reading: Reading, name: str) -> Any:
+    """The array of an input that may be constant, None where it is not or where its size is not known."""
+    try:
+        found = reading.graphs.constant(reading.scope, reading.input(name)) if reading.input(name) else None
+    except NotConstant:
+        return None
+    return None if isinstance(found, Fill) else found
+
+
+def weights(reading: Reading, arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights by full addresses. Raises ShapeError."""
+    layout = LAYOUTS["onnx"]
+    found: dict[str, Any] = {}
+    for at, direction in enumerate(reading.directions):
+        parts = {(_ROLES[name], ""): Array(name, array[at]) for name, array in arrays.items()}
+        own, options = unpack(layout, parts)
+        reading.options |= options
+        if reading.facts.get("input_forget"):
+            own = {key: values for key, values in own.items() if not key.endswith("f")}
+        found |= {f"0/{direction}/{key}": values for key, values in own.items()}
+    reading.said.append(f"read in the layout onnx: {layout.describe('' if 'B' in arrays else 'none')}")
+    halves = {array.dtype.name for array in arrays.values()} & {"float16", "bfloat16"}
+    reading.said += [f"{half} weights widened to float32" for half in sorted(halves)]
+    return found
+
+
+def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
+    """Initial states that the file fixes, (D, B, H); zeros are what is taken anyway. Raises Refused."""
+    found: dict[str, Any] = {}
+    for name, (state, short) in _STATES.items():
+        value = reading.input(name)
+        if not value:
+            continue
+        try:
+            array = reading.graphs.constant(reading.scope, value)
+        except NotConstant:
+            facts[short] = f"{described(origin(reading.scope, value))}; zeros where it is not given"
+            continue
+        if isinstance(array, Fill):
+            if array.value:
+                raise Refused(f"its {name} is {array.value:g} everywhere, in each row of a batch of any size")
+            continue
+        array = np.swapaxes(array, 0, 1) if reading.facts.get("layout") else array
+        if np.any(array):
+            found[state] = array.astype(np.float32) if array.dtype.itemsize == 2 else array
+            facts[short] = f"fixed by the file, {array.shape}"
+    return found
+
+
+def lengths(reading: Reading, facts: dict[str, str]) -> Any:
+    """Lengths that the file fixes. Raises Refused."""
+    value = reading.input("sequence_lens")
+    if not value:
+        return None
+    try:
+        array = reading.graphs.constant(reading.scope, value)
+    except NotConstant:
+        facts["lengths"] = f"{described(origin(reading.scope, value))}; all of T where not given"
+        return None
+    if isinstance(array, Fill) or array.dtype != np.int32:
+        kind = "a vector of unknown size" if isinstance(array, Fill) else array.dtype.name
+        raise Refused(f"its sequence_lens is {kind}; expected a vector of int32")
+    if array.size and array.min() < 0:
+        raise Refused(f"its sequence_lens holds {array.min()}; expected lengths of at least 0")
+    steps = dict(
+        zip(_turned("X", reading), reading.graphs.shape(reading.scope, reading.input("X"), 3) or (), strict=False)
+    )
+    if array.size and array.max() > (steps.get("T") or np.inf):
+        raise Refused(f"its sequence_lens holds {array.max()}; x has T = {steps['T']} steps")
+    facts["lengths"] = "fixed by the file"
+    return array.astype(np.int64)

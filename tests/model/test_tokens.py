@@ -18,8 +18,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.engine.rerun import rerun
 from lstm_trace.errors import FileError, LstmTraceError, ShapeError
-from lstm_trace.model.tokens.read import read_tokens
-from lstm_trace.model.tokens.rows import TokenText, step_rows
+from lstm_trace.model.tokens import TokenText, read_tokens, step_rows
 from lstm_trace.trace.labels import step_labels
 from lstm_trace.trace.window import rows as some_rows
 

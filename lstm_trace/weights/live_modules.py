@@ -172,7 +172,7 @@ def lstm_cells(layer: Any) -> list[Any]:
 
 def _from_keras(layer: Any, name: str) -> Found:
     from .formats.keras import from_layer  # readers of files, which few runs need
-    from .formats.keras_config import Layer
+    from .formats.keras_layers import Layer
 
     keras = sys.modules["keras"]
     arrays: dict[str, dict[str, Any]] = {}

@@ -1,17 +1,20 @@
-"""Labels of steps as they are given, in lists or in the text of a file, to a row of labels for each sequence."""
+"""Labels of the steps, from lists or files, to a row for each sequence; the vocabulary that numbers tokens."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from ...base.arrays import LONGEST, Array, as_texts, half
-from ...errors import ShapeError, counted, raise_all
-from ...trace.argument_types import checked
-from ...trace.trace import Trace
+from ..base.arrays import LONGEST, Array, describe, half, to_labels
+from ..base.arrays import as_texts as written
+from ..base.files import read_bytes, read_data
+from ..errors import FileError, MissingError, ShapeError, counted, nearest, raise_all
+from ..trace.argument_types import checked
+from ..trace.trace import Trace
 
 Row = tuple[str, ...]
 
@@ -48,7 +51,7 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
     try:
-        labels = as_texts(tokens)
+        labels = written(tokens)
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):
@@ -198,3 +201,74 @@ def _body(text: str) -> str:
 
 def _lines(text: str) -> list[str]:
     return _body(text).split("\n")
+
+
+#: Bytes of a file of labels: a million steps of 64 bytes each.
+MAX_TOKENS = 1 << 26
+
+
+def read_tokens(path: str | Path) -> Any:
+    """What a file says of the steps, for `tokens` of `Model.run`. '-' reads a text from standard input.
+
+    .json: a list of labels, or a list of such lists, one for each row. Any other file is a text: a label a line, or one
+    text of T characters. Raises FileError.
+    """
+    content = read_bytes(path, "give a label for each step", MAX_TOKENS)
+    if Path(path).suffix.lower() == ".json":
+        try:
+            return to_labels(read_data(path, content))
+        except ValueError as error:
+            raise FileError(f"{path}: {error}") from None
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    if not text:
+        raise FileError(f"{path}: the file is empty; expected a label for each step, one a line")
+    return TokenText(str(path), text.replace("\r\n", "\n"))
+
+
+def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
+    """The numbers of the tokens in a file.
+
+    .txt: a token a line, in order. .json: a list of texts, or an object of numbers by token; that of a key `name`. Any
+    other file: its array of texts called `name`. Raises FileError, MissingError.
+    """
+    if path.suffix.lower() == ".txt":
+        try:
+            text = read_bytes(path).decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        return numbered(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), str(path))
+    if path.suffix.lower() != ".json":
+        from ..weights.formats.arrays import array_in  # the readers of all formats, which no run needs
+
+        return numbered(array_in(path, name).tolist(), f"{path}: {name}")
+    found = read_data(path)
+    if not name:
+        return numbered(found, str(path))
+    if not isinstance(found, Mapping) or name not in found:
+        known = found if isinstance(found, Mapping) else ()
+        raise MissingError(f"{path}: there is no {name!r}{nearest(name, known, 'there are')}")
+    return numbered(found[name], f"{path}: {name}")
+
+
+def numbered(given: Any, where: str) -> dict[str, int]:
+    """The numbers of tokens: their places in a list, or what a mapping says. Raises FileError.
+
+    >>> numbered(["the", "cat"], "the vocabulary")
+    {'the': 0, 'cat': 1}
+    """
+    if not isinstance(given, Mapping | list | tuple) or not given:
+        raise FileError(f"{where}: expected a list of tokens, or their numbers by token; found {describe(given)}")
+    pairs = list(given.items()) if isinstance(given, Mapping) else [(token, k) for k, token in enumerate(given)]
+    found: dict[str, int] = {}
+    for token, number in pairs:
+        if not isinstance(token, str) or len(token) > LONGEST:
+            raise FileError(f"{where}: expected tokens of at most {LONGEST:,} characters, found {describe(token)}")
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 31:
+            raise FileError(f"{where}: the number of {token!r} is {describe(number)}; expected 0, 1, …")
+        if token in found:
+            raise FileError(f"{where}: the token {token!r} is there twice, as {found[token]} and {number}")
+        found[token] = number
+    return found

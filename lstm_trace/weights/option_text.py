@@ -1,0 +1,154 @@
+"""Layouts and options as a person types them: `keras,order=icfo,bias=two`, `candidate_activation=relu,merge=sum`.
+
+The words are those of `layout=` and `options=` in Python, and of problem files.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from ..cell.kinds import KINDS
+from ..cell.kinds.kind import is_number
+from ..cell.variants import Merge, Padding
+from ..errors import Faults, OptionError, nearest
+from .layouts import FACTS, Layout, layout
+
+_OPENING, _CLOSING = "([{", ")]}"
+_NETWORK: dict[str, Any] = {"merge": Merge, "padding": Padding, "direction": Literal["forward", "reverse"]}
+#: What people write in place of our words: options of frameworks, and of earlier command lines.
+_INSTEAD = {
+    "gate_order": "order=ifco",
+    "not_transposed": "transposed=false",
+    "activation": "candidate_activation=… and output_activation=…",
+    "recurrent_activation": "gate_activation=…",
+    "go_backwards": "direction=reverse",
+    "merge_mode": "merge=…",
+    "padded_output": "padding=…",
+    "zero_output_for_mask": "padding=zero",
+}
+
+
+def layout_of_text(text: str) -> str | Mapping[str, Any]:
+    """The layout that a text names or describes.
+
+    Args:
+        text: the name of a layout, then parts of it with commas between, or parts alone (docs/layouts.md).
+
+    Returns:
+        What `layout=` takes: a name, or a mapping of parts.
+
+    Raises:
+        OptionError: with every unknown name or part, part that is given twice, and value that is not allowed.
+
+    >>> layout_of_text("keras"), layout_of_text("keras,order=icfo,transposed=false")
+    ('keras', {'name': 'keras', 'order': 'icfo', 'transposed': False})
+    """
+    hints = get_type_hints(Layout)
+    known = {"name": str, "transposed": bool, **{name: hints[name] for name in FACTS}}
+    parts = _read(text, known, "layout", "name")
+    layout(parts)  # names a layout or an order that there is not
+    return str(parts["name"]) if parts.keys() == {"name"} else parts
+
+
+def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
+    """The options of a cell and of its network that a text describes.
+
+    Args:
+        text: options with commas between (docs/options.md); `reverse.clip=1` is one of the reverse direction alone.
+        kind: the name of the cell.
+
+    Returns:
+        What `options=` takes.
+
+    Raises:
+        OptionError: with every unknown option, option that is given twice, and value that is not allowed. Whether the
+            options fit each other is checked with the weights.
+
+    >>> options_of_text("candidate_activation=leaky_relu(0.1),peephole=true,clip=3")
+    {'candidate_activation': 'leaky_relu(0.1)', 'peephole': True, 'clip': 3.0}
+    """
+    if kind not in KINDS:
+        raise OptionError(f"cell {kind!r} is not known{nearest(kind, KINDS, 'there are')}")
+    own = get_type_hints(KINDS[kind])
+    known = {name: own[name] for name in (f.name for f in fields(KINDS[kind]))}
+    behind = {f"reverse.{name}": hint for name, hint in known.items()}
+    found: dict[str, Any] = {}
+    for name, value in _read(text, {**known, **_NETWORK}, "option", more=behind).items():
+        if name in behind:
+            found.setdefault("reverse", {})[name.removeprefix("reverse.")] = value
+        else:
+            found[name] = value
+    return found
+
+
+def _read(
+    text: str, known: Mapping[str, Any], what: str, first: str = "", more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The parts of a text with their values. first: the part that a text may begin with, without saying so.
+
+    known: the types of the parts by name. more: those that are left out where messages list the parts.
+    """
+    hints, faults, found = {**known, **(more or {})}, Faults(), dict[str, Any]()
+    for number, part in enumerate(_parts(text)):
+        name, mark, value = (piece.strip() for piece in part.partition("="))
+        if not mark and first and number == 0:
+            name, value = first, name
+        with faults.gather():
+            if name not in hints:
+                instead = _INSTEAD.get(name.replace("-", "_"))
+                hint = f"; write {instead}" if instead else nearest(name, known)
+                raise OptionError(f"{what}: no part {name!r}{hint}; there are {', '.join(known)}")
+            if name in found:
+                raise OptionError(f"{what}: {name} is given twice, as {found[name]!r} and {value!r}; leave one out")
+            if not value:
+                raise OptionError(f"{what}: {name} has no value; expected {name}={_expected(hints[name])}")
+            found[name] = _valued(name, value, hints[name], what)
+    faults.tell()
+    if not found:
+        raise OptionError(f"{what}: nothing is said; expected for example {next(iter(known))}=…")
+    return found
+
+
+def _parts(text: str) -> Iterable[str]:
+    """The text between the commas that stand in no brackets."""
+    depth, begin = 0, 0
+    for at, letter in enumerate(text):
+        depth += (letter in _OPENING) - (letter in _CLOSING)
+        if letter == "," and depth == 0:
+            yield text[begin:at]
+            begin = at + 1
+    if text[begin:].strip() or begin == 0:
+        yield text[begin:]
+
+
+def _valued(name: str, value: str, hint: Any, what: str) -> Any:
+    """A value of the type that a part has. Raises OptionError."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    if type(None) in kinds and value == "none":
+        return None
+    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    if value in words or str in kinds:
+        return value
+    if bool in kinds and value in ("true", "false"):
+        return value == "true"
+    if float in kinds:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if is_number(number):
+            return number
+    close = nearest(value, words) if words else ""
+    raise OptionError(f"{what}: {name} must be {_expected(hint)}; found {value!r}{close}")
+
+
+def _expected(hint: Any) -> str:
+    """The values that a part can take, in words."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    said = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    said += {bool: ["true", "false"], float: ["a number"], str: ["a text"]}.get(kinds[0], [])
+    said += ["none"] if type(None) in kinds and "none" not in said else []
+    return " or ".join(filter(None, [", ".join(said[:-1]), said[-1]]))
