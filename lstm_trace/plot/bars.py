@@ -19,8 +19,22 @@ from ..languages.strings import Words
 from ..trace.operands import total
 from . import vega
 from .chart import marks
-from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_in_words, step_marks, text
-from .marked_text import as_text, spans, text_width
+from .furniture import (
+    HEAD,
+    LEFT,
+    LINE,
+    RIGHT,
+    WIDE,
+    as_text,
+    document,
+    over_time,
+    shown_number,
+    spans,
+    step_in_words,
+    step_marks,
+    text,
+    text_width,
+)
 
 #: Columns at most: two pixels each. How wide a column is at most; how far the one apart is from the others at least.
 COLUMNS, _WIDEST, _APART = 365, 44.0, 26.0

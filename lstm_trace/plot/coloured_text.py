@@ -13,8 +13,8 @@ from ..base.arrays import Array
 from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..base.text.visible import seen, visible
+from .colours import Scale
 from .furniture import LABEL
-from .heat.colours import Scale
 
 #: Parts that share a letter at most.
 MARKS = 8

@@ -15,8 +15,20 @@ from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..formulas.plain import raised
 from .chart import Chart, Curve, CurvePanel
-from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, document, over_time, shown_number, step_marks
-from .marked_text import as_text, spans, text_width
+from .furniture import (
+    HEAD,
+    LEFT,
+    LINE,
+    RIGHT,
+    WIDE,
+    as_text,
+    document,
+    over_time,
+    shown_number,
+    spans,
+    step_marks,
+    text_width,
+)
 
 #: What is left free between panels; where the legends stand.
 _BETWEEN, _TOP = 52.0, HEAD + 14.2

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..base.files import format_of, written
 from ..errors import OptionError
-from . import page, raster, vega
+from . import page, vega
+from . import png
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -65,7 +66,7 @@ class Figure:
         Raises:
             OptionError: without the extra.
         """
-        return raster.png(self._svg)
+        return png.png(self._svg)
 
     def to_vega(self) -> dict[str, Any]:
         """The picture as a Vega-Lite specification (version 5) with its values in it.

@@ -1,13 +1,11 @@
-"""What every picture has: the ground, a title, its caption in lines below, marks of the steps with their labels.
-
-A picture has a ground of its own, so that it can be read in a page that is light or dark, and print. Heights and widths
-are pixels of a picture that is shown at its own size.
-"""
+"""Text in a picture: every symbol marked as such, its width, and its SVG."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from unicodedata import category, east_asian_width
 
 import numpy as np
 
@@ -17,9 +15,140 @@ from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..base.text.visible import visible
 from ..formulas.numbers import show
-from ..formulas.plain import number
+from ..formulas.plain import PLAIN, Plain, number, raised
+from ..formulas.user_tex import WORDS
 from ..languages.strings import Words
-from .marked_text import text_width
+
+#: Characters of a formula in a box; longer ones are cut.
+ROOM = 30
+
+
+# round a symbol's letter and index, before they are set; before a letter that is a name, or stands upright, and before
+# an upper index
+OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
+
+
+#: About how wide a letter is, in ems, from its number on: letters of the scripts of South and South-East Asia, of which
+#: Burmese, Tamil, Malayalam and Sinhala have the widest. Signs and vowels beside a letter are half as wide.
+_WIDTHS = (
+    (0x590, 0.75), (0x900, 0.85), (0xB80, 1.2), (0xC00, 0.9), (0xD00, 1.2), (0xE00, 0.68), (0x1000, 1.13),
+    (0x10A0, 0.75), (0x1780, 0.95), (0x1800, 0.8), (0x1E00, 0.52),
+)  # fmt: skip
+#: Latin letters and signs that are not as wide as most, in ems of DejaVu Serif, the widest of the fonts that the style
+#: sheets name or a system takes for `serif`: what fits in it fits in all.
+_LATIN = {
+    **dict.fromkeys("fijltIJ ,.;:'!|·()[]{}", 0.4), **dict.fromkeys("rsz_/", 0.53),
+    **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZ+−=⊙×÷<>≈≤≥^", 0.84), **dict.fromkeys("mwMW@%", 1.03),
+}  # fmt: skip
+#: Burmese letters of one round, which are as narrow as signs.
+_ROUND = frozenset("ခဂငစဎဒဓနပဖဗမရဝ")
+
+MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT + UPPER)
+
+
+def unmarked(text: str, kept: str = "") -> str:
+    """The text without its marks, but for those in `kept`."""
+    return "".join(c for c in text if c not in MARKS or c in kept)
+
+
+def as_text(marked: str) -> str:
+    """A marked text as plain text.
+
+    >>> as_text(f"written, {marked('i', 't')} ⊙ {marked('c', 't-1')}")
+    'written, i_t ⊙ c_{t−1}'
+    """
+
+    def one(match: re.Match[str]) -> str:
+        below, _, above = match[2].partition(UPPER)
+        scripts = ((sign, script) for sign, script in (("_", below), ("^", above)) if script)
+        return match[1] + "".join(f"{sign}{s}" if s.isalnum() else f"{sign}{{{s}}}" for sign, s in scripts)
+
+    return unmarked(re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, marked))
+
+
+def marked(base: str, sub: str = "") -> str:
+    """A symbol with its index, marked as one."""
+    return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"
+
+
+def _upright(text: str) -> str:
+    return marked(UPRIGHT + text)
+
+
+def _scripts(base: str, sub: str, sup: str) -> str:
+    base, sub, sup = unmarked(base, UPRIGHT), unmarked(sub), unmarked(sup)
+    above = raised(sup) if sup else ""
+    return marked(base, f"{sub}{UPPER}{sup}") if above.startswith("^") else marked(base, sub) + above
+
+
+_SLANTED = ("italic", "bold italic", "script")
+
+
+class MarkedPlain(Plain):
+    """Plain text in which every symbol is marked, so that letters and indices can be set apart."""
+
+    format = replace(
+        PLAIN,
+        letter=lambda c: marked(PLAIN.letter(c)),
+        word=lambda command, text: marked(PLAIN.word(command, text)) if WORDS[command] in _SLANTED else _upright(text),
+        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))),
+        scripts=_scripts,
+        upright=_upright,
+        name=lambda name: marked(NAME + name),
+    )
+
+
+def _advance(c: str) -> float:
+    """About how wide a character is, in ems; a Chinese one fills its square."""
+    if c in MARKS or category(c) in ("Mn", "Me"):
+        return 0.0
+    if east_asian_width(c) in "WF":
+        return 1.0
+    if "\u0590" <= c < "\u1e00":
+        return next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first) * (
+            0.58 if c in _ROUND or not c.isalnum() else 1.0
+        )
+    return _LATIN.get(c, 0.64)
+
+
+def text_width(marked: str, size: float) -> float:
+    """About how wide a marked text is; indices are smaller."""
+    indices = "".join(re.findall(f"{MIDDLE}(.*?){CLOSE}", marked))
+    return size * (sum(map(_advance, marked)) - 0.28 * sum(map(_advance, indices)))
+
+
+def spans(marked: str) -> str:
+    """A marked text as SVG: letters in italics, indices lowered; everything escaped."""
+
+    def one(match: re.Match[str]) -> str:
+        kind = {NAME: "n", UPRIGHT: "u"}.get(match[1][:1], "m")
+        base, (sub, _, sup) = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2]).partition(UPPER)
+        lowered = f'<tspan class="s" dy="0.28em">{sub}</tspan><tspan dy="-0.2em">\u200b</tspan>' if sub else ""
+        above = f'<tspan class="s" dy="-0.5em">{sup}</tspan><tspan dy="0.36em">\u200b</tspan>' if sup else ""
+        return f'<tspan class="{kind}">{base}</tspan>{lowered}{above}'
+
+    pieces = re.split(f"({OPEN}.*?{CLOSE})", marked)
+    return "".join(
+        re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, piece) if k % 2 else escape(piece)
+        for k, piece in enumerate(pieces)
+    )
+
+
+def cut_to_room(marked: str) -> str:
+    """At most ROOM characters of a marked text, never in the middle of a symbol."""
+    parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
+    lengths = [len(unmarked(part)) for part in parts]
+    if sum(lengths) <= ROOM:
+        return marked
+    kept_parts: list[str] = []
+    room = ROOM - 2
+    for part, length in zip(parts, lengths, strict=True):
+        room -= length
+        if room < 0:
+            break
+        kept_parts.append(part)
+    return "".join(kept_parts).rstrip(" +-−(") + " …"
+
 
 #: Width of a picture, and what is left free left and right of its panels.
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .colours import Scale
 from .furniture import wrapped
-from .heat.colours import Scale
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,8 +16,8 @@ from ..corpus.rows import TOKEN
 from ..errors import counted
 from ..plot import coloured_text, page
 from ..plot.coloured_text import Tokens, are_words, strength, tokens
+from ..plot.colours import Scale, gate, symmetric
 from ..plot.furniture import shown_number
-from ..plot.heat.colours import Scale, gate, symmetric
 from ..printable import printable
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
-from lstm_trace.plot import furniture, raster, table
+from lstm_trace.plot import furniture, table
+from lstm_trace.plot import png
 from lstm_trace.plot.figure import Figure
-from lstm_trace.plot.heat.png import encoded
 from lstm_trace.plot.plots import Plots
+from lstm_trace.plot.png import encoded
 
 from .. import ROOT
 from ..support.pictures import check, decoded, lstm, views
@@ -84,7 +85,7 @@ def test_a_picture_in_a_page_is_as_high_as_its_body(figure: Figure) -> None:
 
 
 def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
-    light = raster.light(figure.svg())
+    light = png.light(figure.svg())
     sheet_text = re.findall(r"<style>(.*?)</style>", light, re.S)[0]
     assert "var(" not in sheet_text
     assert "@media" not in sheet_text

@@ -10,10 +10,9 @@ import numpy as np
 from ...base.arrays import Array
 from ...base.text.columns import cells
 from ...base.text.markup import escape
-from ..furniture import text
-from ..marked_text import spans, text_width
-from .colours import FIRST, LEVELS, Scale, extremes
-from .png import data_uri, encoded
+from ..colours import FIRST, LEVELS, Scale, extremes
+from ..furniture import spans, text, text_width
+from ..png import data_uri, encoded
 
 #: Height of what stands above a map; of a row at most; of all rows about, where there is room for less than one each.
 ABOVE, ROW, ROWS = 22.0, 18.0, 240.0

@@ -17,6 +17,7 @@ from ...cell.network import Stage
 from ...printable import json_text
 from ...trace.labels import axis, labels
 from .. import vega
+from ..colours import Scale
 from ..figure import Figure, Live
 from ..furniture import (
     HEAD,
@@ -34,7 +35,6 @@ from ..furniture import (
 )
 from ..page import framed
 from ..subject import Subject
-from .colours import Scale
 from .image import ABOVE, COLUMN, Heat, names, reduced, row_height
 
 if TYPE_CHECKING:

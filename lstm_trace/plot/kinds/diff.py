@@ -19,9 +19,9 @@ from ...trace.holds.held import held_through
 from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart
+from ..colours import from_zero
 from ..figure import Figure
 from ..furniture import shown_number
-from ..heat.colours import from_zero
 from ..heat.image import room
 from ..heat.panels import HeatPanel, HeatPicture, about_blocks, figure
 from ..subject import Subject, chosen_units, subject

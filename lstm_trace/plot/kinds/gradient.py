@@ -18,7 +18,7 @@ from .. import vega
 from ..chart import Chart, Curve, CurvePanel, Row
 from ..drawing import drawn
 from ..figure import Figure
-from ..marked_text import as_text
+from ..furniture import as_text
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:

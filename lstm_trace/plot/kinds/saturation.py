@@ -17,8 +17,7 @@ from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega
 from ..figure import Figure
-from ..furniture import HEAD, LEFT, LINE, RIGHT, document, of_units, shown_number, text
-from ..marked_text import spans
+from ..furniture import HEAD, LEFT, LINE, RIGHT, document, of_units, shown_number, spans, text
 from ..subject import Subject, subject
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from ...cell.network import Stage
 from ...errors import OptionError, nearest
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
+from ..colours import gate, symmetric
 from ..figure import Figure
-from ..heat.colours import gate, symmetric
 from ..heat.image import room
 from ..heat.order import ORDERS, ordered
 from ..heat.panels import HeatPanel, HeatPicture, about_blocks, figure

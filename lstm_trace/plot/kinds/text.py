@@ -21,10 +21,9 @@ from ...trace.trace import Trace
 from .. import vega
 from ..coloured_text import Tokens, ends, legend, paragraph, strength, tokens
 from ..coloured_text import lines as shown_lines
+from ..colours import Scale, gate, symmetric
 from ..figure import Figure, Live
-from ..furniture import HEAD, LEFT, RIGHT, WIDE, document, reach, shown_number, text, wrapped
-from ..heat.colours import Scale, gate, symmetric
-from ..marked_text import spans, text_width
+from ..furniture import HEAD, LEFT, RIGHT, WIDE, document, reach, shown_number, spans, text, text_width, wrapped
 from ..subject import Subject, chosen_units, subject
 
 if TYPE_CHECKING:

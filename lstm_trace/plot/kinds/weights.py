@@ -22,11 +22,10 @@ from ...model.model import Model
 from ...trace.labels import readout
 from ...trace.trace import Trace
 from .. import vega
+from ..colours import Scale, symmetric
 from ..figure import Figure
-from ..furniture import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, reach, shown_number, text
-from ..heat.colours import Scale, symmetric
+from ..furniture import HEAD, LEFT, LINE, RIGHT, WIDE, MarkedPlain, column_names, document, reach, shown_number, text
 from ..heat.image import ABOVE, Heat, names, reduced, room
-from ..marked_text import MarkedPlain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,7 +10,7 @@ from ...base.arrays import to_list
 from ...base.text.visible import seen, visible
 from ...errors import LstmTraceError, MissingError
 from ...plot.coloured_text import tokens
-from ...plot.heat.colours import Scale, gate, symmetric
+from ...plot.colours import Scale, gate, symmetric
 from ..replies import as_json
 from .opening import opened
 

@@ -12,8 +12,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+from lstm_trace.plot.colours import BROKEN, FIRST, LEVELS, PADDING, symmetric
 from lstm_trace.plot.figure import Figure
-from lstm_trace.plot.heat.colours import BROKEN, FIRST, LEVELS, PADDING, symmetric
 
 from ... import ROOT
 from ...support.pictures import check, images, lstm, views

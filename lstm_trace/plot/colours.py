@@ -13,9 +13,9 @@ from math import ceil, floor, log10
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...languages.strings import Words
-from ..furniture import shown_number
+from ..base.arrays import Array
+from ..languages.strings import Words
+from .furniture import shown_number
 
 #: Numbers of colours: of padding (transparent, so that the ground is seen), of what is no finite number, the first and
 #: the number of those of a scale.
