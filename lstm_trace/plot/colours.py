@@ -25,6 +25,8 @@ WITHIN, FAR = 0.99, 1.5
 #: Sizes of which more than `SMALL` are so many powers of ten below the largest have a logarithmic scale, which ends
 #: `DECADES` below the largest: what is smaller than that matters no more.
 APART, SMALL, DECADES = 2, 0.1, 4
+#: So many pixels all maps of a picture have at most: a file of them weighs less than 2 MB.
+MOST = 1_400_000
 #: Sizes up to this one are no larger than zero: they have few digits, or none.
 _LEAST = float(np.finfo(np.float64).tiny)
 _ONE = ("#eef3fa", "#d8e5f4", "#bcd4ec", "#97bde0", "#6fa3d2", "#4b87c0", "#2f6aa8", "#1c4d89", "#0b2f61")
@@ -145,6 +147,21 @@ def extremes(levels: Array, rows: int, columns: int, middle: float) -> Array:
     far[blocks == PADDING], far[blocks == BROKEN] = -1.0, np.inf
     found: Array = np.take_along_axis(blocks, far.argmax(axis=-1)[..., None], -1)[..., 0]
     return found
+
+
+def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple[int, int]:
+    """How many rows and columns share a pixel, so that all maps of a picture have no more than `pixels`, or MOST.
+
+    Columns give way first, as long as there are twice as many as rows; then both.
+    """
+    most = max((pixels or MOST) // max(maps, 1), 1)
+    tall = wide = 1
+    while -(-rows // tall) * -(-columns // wide) > most:
+        if -(-columns // wide) >= 256 or -(-rows // tall) < 256:
+            wide += 1
+        else:
+            tall += 1
+    return tall, wide
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 from unicodedata import category, east_asian_width
 
@@ -156,8 +155,6 @@ WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
 HEAD, NOTE, LINE = 34.0, 16.0, 18.0
 #: Columns of a label of a step at most.
 LABEL = 14
-#: Height of the marks of the steps; of labels the size of letters, the height of a row, and what is free between two.
-_MARKS, _LETTERS, _ROW, _FREE = 18.0, 11.0, 13.0, 2.0
 
 
 def document(title: str, caption: str, told: str, body: str, bottom: float, wide: float = WIDE) -> str:
@@ -245,99 +242,12 @@ def wrapped(content: str, room: int = 118) -> list[str]:
     return lines if content.strip() else []
 
 
-# -- steps -----------------------------------------------------------------------------------------------------------
-
-
-def of_units(scope: str, line: str, units: str) -> str:
-    """Attributes of what shows units of a line, with spaces between: a page reads from them what is pointed at."""
-    return f' data-line="{escape(scope)}/{escape(line)}" data-units="{units}"'
-
-
-def over_time(first: int, start: float, pitch: float) -> str:
-    """Attributes of what lies over the steps: the first one, where it stands, and how far apart the steps are.
-
-    A page reads from them which step is pointed at.
-    """
-    return f' data-first="{first}" data-start="{start:.2f}" data-pitch="{pitch:.5g}"'
-
-
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
 
 
-def round_steps(steps: range, words: Words, most: int) -> list[int]:
-    """The steps that get a mark: those with a round number, at most about `most`."""
-    every = next(size for size in round_numbers(1) if len(steps) / size <= most)
-    return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
-
-
-def round_numbers(least: int) -> list[int]:
-    """1, 2, 5, 10, …, times `least`."""
-    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
-
-
-def step_marks(
-    words: Words,
-    steps: range,
-    labels: Sequence[str],
-    x: Callable[[int], float],
-    y: float,
-    left: float,
-    most: int = 10,
-) -> tuple[str, float]:
-    """The marks of the steps below a panel, with the labels of as many as have room.
-
-    Args:
-        words: of the picture.
-        steps: that the panel has.
-        labels: of the steps, or none.
-        x: where a step stands, by its place in `steps`.
-        y: the lower end of the panel.
-        left: where the name of the axis ends.
-        most: how many numbers there are.
-
-    Returns:
-        SVG, and its height.
-    """
-    parts = [text("mark", left - 9, y + 16, '<tspan class="m">t</tspan>')]
-    for t in round_steps(steps, words, most):
-        at = x(steps.index(t))
-        parts.append(f'<path class="rule" d="M{at:.1f} {y:.1f}v4"/>{text("mark", at, y + 16, str(words.nth(t)))}')
-    if not any(labels):
-        return f"<g>{''.join(parts)}</g>\n", _MARKS
-    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + _MARKS + 2)
-    return f"<g>{''.join(parts)}</g>\n<g>{told}</g>\n", _MARKS + tall
-
-
-def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
-    """The names of columns below a panel that ends at y, of as many as have room: SVG, and its height."""
-    if not any(labels):
-        return "", 0.0
-    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + 2)
-    return f"<g>{told}</g>\n", tall + 2
-
-
-def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
-    """Labels upright where they have room beside each other in one row, or in two that take turns; else turned.
-
-    Of turned ones that are too many every second, third, … stands there.
-    """
-    n = len(labels)
-    widths = [text_width(label, _LETTERS) for label in labels]
-    for rows in (1, 2):
-        between = ((widths[k] + widths[k + rows]) / 2 - (x(k + rows) - x(k)) for k in range(n - rows))
-        if max(between, default=0.0) + _FREE <= 0 or n == 1:
-            upright = (
-                text("mark step", x(k), y + 11 + _ROW * (k % rows), escape(labels[k])) for k in range(n) if labels[k]
-            )
-            return "".join(upright), 16.0 + _ROW * (rows - 1)
-    pitch = (x(n - 1) - x(0)) / (n - 1)  # on average: several may stand in one column
-    every = max(1, -(-_LETTERS // max(pitch, 0.01)))
-    found = ""
-    for k in range(0, n, int(every)):
-        if labels[k]:
-            at = f"{x(k) + 4:.1f} {y + 4:.1f}"
-            found += f'<text class="mark end step" transform="translate({at}) rotate(-90)">{escape(labels[k])}</text>'
-    return found, max(widths) + 8
+def of_units(scope: str, line: str, units: str) -> str:
+    """Attributes of what shows units of a line, with spaces between: a page reads from them what is pointed at."""
+    return f' data-line="{escape(scope)}/{escape(line)}" data-units="{units}"'

@@ -18,7 +18,7 @@ from ..cell.network import Stage
 from ..engine.cost import pieces
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
-from ..plot.kinds.gradient import figure as gradient_picture
+from ..plot.kinds.curves import gradient_figure as gradient_picture
 from ..report import explained
 from ..report.report import PRINTERS, report
 from ..trace.trace import Trace

@@ -14,9 +14,10 @@ from ..base.text.markup import escape
 from ..base.text.visible import visible
 from ..corpus.rows import TOKEN
 from ..errors import counted
-from ..plot import coloured_text, page
+from ..plot import coloured_text
 from ..plot.coloured_text import Tokens, are_words, strength, tokens
 from ..plot.colours import Scale, gate, symmetric
+from ..plot.figure import whole
 from ..plot.furniture import shown_number
 from ..printable import printable
 
@@ -134,7 +135,7 @@ class Contexts(Sequence[Context]):
             said = [f"t = {one.first + k}: {shown_number(v)}" for k, v in enumerate(one.values)]
             parts.append(f'<h2 class="over"><span>{escape(one.place)}</span></h2>')
             parts.append(coloured_text.paragraph(*_coloured(one, scale), said, marked=one.stretch))
-        return page.whole(title or self.title, "", "en", f'<div class="lstm-text">{chr(10).join(parts)}</div>')
+        return whole(title or self.title, "", "en", f'<div class="lstm-text">{chr(10).join(parts)}</div>')
 
 
 def _coloured(one: Context, scale: Scale) -> tuple[Tokens, Array, Array]:

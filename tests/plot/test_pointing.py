@@ -6,10 +6,11 @@ import re
 from xml.etree.ElementTree import Element, fromstring
 
 import pytest
+from lstm_trace.plot.bars import BarChart, BarPanel, drawn
 
 from lstm_trace.languages.strings import words
-from lstm_trace.plot.bars import Bar, BarChart, BarPanel, drawn
 from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.panels import Bar
 
 from .kinds.picture_reader import SVG, lstm, marks, root
 

@@ -135,7 +135,7 @@ def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str,
 def _pictured(a: Trace, b: Trace, lines: list[str]) -> list[Figure]:
     """Where these lines differ, unit by step; nothing where they have no units in common."""
     from ...errors import LstmTraceError
-    from ...plot.kinds.diff import diff
+    from ...plot.kinds.maps import diff
 
     try:
         return [diff(a, b, lines=lines)]

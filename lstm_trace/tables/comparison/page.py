@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ...base.page import whole
 from ...base.text.markup import escape
 from ...formulas.blocks import Code
-from ...plot.page import PICTURES, WIDER, framed, wider
+from ...plot.figure import PICTURES, WIDER, framed, wider
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure

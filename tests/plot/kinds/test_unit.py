@@ -14,8 +14,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
-from lstm_trace.plot.chart import marks
 from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.panels import marks
 from lstm_trace.trace.trace import Trace
 
 from ... import ROOT

@@ -16,7 +16,7 @@ import lstm_trace as lt
 from lstm_trace.base.page import asset
 from lstm_trace.cli import main
 from lstm_trace.engine import cost
-from lstm_trace.plot.page import WIDER
+from lstm_trace.plot.figure import WIDER
 from lstm_trace.tables.comparison import diff as shown
 
 T, B, WIDTH, H = 14, 2, 3, 6
