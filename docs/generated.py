@@ -1,8 +1,8 @@
 """Fills in what the documentation says of the package from the package itself: `python -m docs.generated`.
 
-A page has a pair of comments, `<!-- generated: NAME -->` and `<!-- end -->`, on lines of their own, between which stands
-what `TEXTS[NAME]` returns. `FILES` are whole files that are made likewise. `tests/test_generated.py` says which are not
-current; `make golden` writes them.
+A page has a pair of comments, `<!-- generated: NAME -->` and `<!-- end -->`, on lines of their own; what `TEXTS[NAME]`
+returns stands between them. `FILES` are whole files that are made likewise. `tests/test_generated.py` fails for what is
+not current, and `make golden` writes it.
 """
 
 from __future__ import annotations
@@ -88,9 +88,12 @@ def _stub() -> str:
     for name, made in (("__call__", pictures[kinds.USUAL][1]), *((name, made) for name, (_, made) in pictures.items())):
         options = []
         for one in kinds.described(made.__wrapped__):  # type: ignore[attr-defined]
-            kind = _TYPES.get(one["control"], "str") + ("" if one["required"] or one["default"] is not None else " | None")
+            kind = _TYPES.get(one["control"], "str") + (
+                "" if one["required"] or one["default"] is not None else " | None"
+            )
             kind = kind.replace("| None | None", "| None")
-            options.append(f"{one['name']}: {kind}" + ("" if one["required"] else f" = {one['default']!r}"))
+            usual = "None" if one["default"] is None else json.dumps(one["default"])
+            options.append(f"{one['name']}: {kind}" + ("" if one["required"] else f" = {usual}"))
         lines += [f"    def {name}(", "        self,", *(f"        {one}," for one in options), "    ) -> Figure:"]
         doc = cleandoc(made.__doc__ or "").replace("\n", "\n        ").replace("        \n", "\n")
         lines += [f'        """{doc}', '        """', ""]

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".json": "json"}
 #: The styles of pictures in a page, of heat maps that answer too.
 PICTURES = ("plot/plot.css", "plot/framed.css", "plot/heat.css")
-#: The script that makes heat maps answer; the one that says that a part is wider than the page, in the words of `wider`.
+#: The script that makes heat maps answer; the one that says which part is wider than the page, in the words of `wider`.
 SCRIPT, WIDER = "plot/heat.js", "plot/wider.js"
 
 

@@ -1,4 +1,4 @@
-"""What a picture is made of: a grid of panels, each with two axes and marks. SVG, page and Vega-Lite read the same panels.
+"""What a picture is made of: a grid of panels, each with two axes and marks, from which every format is read.
 
 A histogram needs no more than this:
 
@@ -90,7 +90,7 @@ class Axis:
 
 
 class Line(NamedTuple):
-    """A line through the places 0, 1, …: its values, NaN for a gap. label: its symbol, marked; told: the same as text."""
+    """A line through the places 0, 1, …: its values, NaN for a gap. label: its symbol, marked; told: as text."""
 
     style: str
     label: str
@@ -99,7 +99,7 @@ class Line(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A bar of a value from `base` on. style: its class. name: what the value is, marked. wide: in units of the axis."""
+    """A bar of a value from `base` on. style: its class. name: of the value, marked. wide: in units of the axis."""
 
     at: float
     value: float
@@ -115,7 +115,7 @@ class Bar(NamedTuple):
 
 
 class Dot(NamedTuple):
-    """A point. radius: in pixels. said: shown when it is pointed at. attributes: SVG. row: more fields for Vega-Lite."""
+    """A point. radius: in pixels. said: when it is pointed at. attributes: SVG. row: more fields for Vega-Lite."""
 
     x: float
     y: float
@@ -221,6 +221,7 @@ class Column:
         legend: class and marked label of each style.
         shared: whether all have the x axis of the last one, which alone has ticks.
         shaded: places on the x axis that are set off in all of them.
+        wide: its width; that of its widest panel if 0.
     """
 
     panels: Sequence[Panel]
@@ -228,6 +229,7 @@ class Column:
     legend: Sequence[tuple[str, str]] = ()
     shared: bool = True
     shaded: Sequence[float] = ()
+    wide: float = 0.0
 
 
 @dataclass(frozen=True)

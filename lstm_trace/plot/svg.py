@@ -54,11 +54,10 @@ def _grid(grid: Grid, y: float, wide: float) -> tuple[str, float]:
     left, lefts = LEFT, []
     for column in grid.columns:
         lefts.append(left)
-        left += max((panel.room or panel.wide for panel in column.panels), default=0.0) + grid.between
-    legends = [_legend(column, at, y + 14.2, wide) for column, at in zip(grid.columns, lefts, strict=True)]
-    if rows := max(rows for _, rows in legends):
-        parts += [legend for legend, _ in legends]
-        y += 14.2 + rows * LINE
+        left += (column.wide or max(panel.room or panel.wide for panel in column.panels)) + grid.between
+    legends = [_legend(column, at, y, wide) for column, at in zip(grid.columns, lefts, strict=True)]
+    parts += [legend for legend, _ in legends]
+    y += max(tall for _, tall in legends)
     ends = []
     for column, at in zip(grid.columns, lefts, strict=True):
         body, end = _column(column, at, y)
@@ -67,12 +66,14 @@ def _grid(grid: Grid, y: float, wide: float) -> tuple[str, float]:
     return "".join(parts), max(ends)
 
 
-def _legend(column: Column, left: float, y: float, wide: float) -> tuple[str, int]:
-    """The heading and the styles of a column, and how many rows they take."""
+def _legend(column: Column, left: float, y: float, wide: float) -> tuple[str, float]:
+    """The heading and the styles of a column, and their height."""
     if not (column.heading or column.legend):
         return "", 0
     lines = not column.panels or not any(isinstance(mark, Bar) for mark in column.panels[0].marks)
     end = left + column.panels[0].wide if lines else wide - RIGHT
+    first, last = (14.2, LINE) if lines else (14.0, 12.0)
+    y += first
     body = text("kind", left, y + 4, escape(column.heading)) if column.heading else ""
     start = x = left + (7.4 * cells(column.heading) + 16 if lines else 0.0)
     row = 0
@@ -87,7 +88,7 @@ def _legend(column: Column, left: float, y: float, wide: float) -> tuple[str, in
             body += f'<rect class="{style}" x="{x:.1f}" y="{at - 5:.1f}" width="14" height="10"/>'
             body += text("entry", x + 20, at + 4, spans(label))
         x += taken
-    return f"<g>{body}</g>\n", row + 1
+    return f"<g>{body}</g>\n", first + row * LINE + last
 
 
 def _column(column: Column, left: float, y: float) -> tuple[str, float]:
@@ -178,9 +179,7 @@ class _Panel:
             return body
         if not panel.frame:
             return ""
-        box = (
-            f'x="{self.left:.1f}" y="{self.top:.1f}" width="{self.panel.wide:.1f}" height="{self.panel.tall:.0f}"'
-        )
+        box = f'x="{self.left:.1f}" y="{self.top:.1f}" width="{self.panel.wide:.1f}" height="{self.panel.tall:.0f}"'
         return f'<rect class="panel" {box}{self._over_time()}/>'
 
     def _over_time(self) -> str:

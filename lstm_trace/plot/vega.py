@@ -76,7 +76,8 @@ def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:
                 for dot in panel.marks
             ]
         case Bar() | None:
-            mark = "bar"
+            band = round(first.wide * panel.wide / (panel.x.high - panel.x.low), 1) if first else 1
+            mark = {"type": "bar", "width": band} if panel.x.kind == "number" else "bar"
             names = list(dict.fromkeys(as_text(bar.name) for bar in panel.marks))
             faint = sorted({as_text(bar.name) for bar in panel.marks if "faint" in bar.style})
             pale = {"test": {"field": "what", "oneOf": faint}, "value": 0.3}

@@ -58,10 +58,9 @@ def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
             f"{', '.join(kinds)}: {meaning}" if len(kinds) < len(KINDS) else meaning
             for meaning, kinds in meanings[name].items()
         ]
+        shape: dict[str, Any] = _CONTROLS.get(option["control"], dict)()
         if option["control"] == "choice":
             shape = {"type": click.Choice(option["choices"])}
-        else:
-            shape = _CONTROLS.get(option["control"], dict)()
         flags = _FLAGS.get(name, (f"--{name}",))
         command = click.option(*flags, name, help="; ".join(parts) + ".", **shape)(command)
     return command

@@ -1,4 +1,4 @@
-"""The kinds of pictures. A kind is one function of a file of this folder, and its signature is the only place of its options.
+"""The kinds of pictures. A kind is one function in this folder, and its signature is the only place of its options.
 
 `picture` marks such a function: from a trace (`weights`: from whatever has parameters) and options, each with one of
 the annotations below, to a `Figure`. Everything else follows from it: the method of `trace.plot`, the options of
@@ -10,6 +10,7 @@ that file, and a new kind comes last.
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -94,13 +95,11 @@ Baseline = Annotated[
            ("zero-input", "zero-state")),
 ]  # fmt: skip
 Occlusion = Annotated[
-    str | int, Option("how many steps are occluded: all, none, a number, or auto, what a second allows (auto)", "runs",
+    Any, Option("how many steps are occluded: all, none, a number, or auto, what a second allows (auto)", "runs",
                       "", ("auto", "all", "none"))
 ]  # fmt: skip
 Other = Annotated[Any, Option("the other trace, of the same steps and sequences", "source", "Trace")]
-OtherWeights = Annotated[
-    Any, Option("another trace or model: what is drawn are its weights less these", "source")
-]
+OtherWeights = Annotated[Any, Option("another trace or model: what is drawn are its weights less these", "source")]
 Language = Annotated[str, Option("language of the words in the picture (en)", "language", "str")]
 
 
@@ -109,14 +108,15 @@ def picture(function: F) -> F:
     from ...trace.argument_types import checked
 
     head, mark, tail = (function.__doc__ or "").partition("    Returns:")
-    listed = "".join(f"        {one['name']}: {one['help']}.\n" for one in described(function))
+    listed = "".join(
+        textwrap.fill(f"{one['name']}: {one['help']}.", 112, initial_indent=8 * " ", subsequent_indent=12 * " ") + "\n"
+        for one in described(function)
+    )
     function.__doc__ = f"{head}    Args:\n{listed}\n{mark}{tail}"
     options = {name: _option(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
     shape = signature(function)
     accepts = {name: option.accepts for name, option in options.items() if option is not None and option.accepts}
-    parameters = [
-        one.replace(annotation=accepts.get(one.name, one.annotation)) for one in shape.parameters.values()
-    ]
+    parameters = [one.replace(annotation=accepts.get(one.name, one.annotation)) for one in shape.parameters.values()]
     function.__signature__ = shape.replace(parameters=parameters)  # type: ignore[attr-defined]
     made = checked(function)
     made.is_picture = True  # type: ignore[attr-defined]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -226,10 +225,9 @@ def _grid(
         y = _scale(kind, every, powers)
         panels = [
             Panel(
-                x, replace(y, title=as_text(name) if powers else heading),
-                [line._replace(style=style[line.label]) for line in lines[kind]], as_text(name), wide, tall,
+                x, y, [line._replace(style=style[line.label]) for line in lines[kind]], as_text(name), wide, tall,
                 heading=name if n == 0 else "", style="unit", above=17.0, below=10.0 if k == len(rows) - 1 else 12.0,
-                said=" ".join(_said(found, line, as_text(name)) for line in lines[kind]),
+                said="" if n else " ".join(_said(found, as_text(name), lines)),
             ) for k, (name, lines) in enumerate(rows)
         ]  # fmt: skip
         columns.append(Column(panels, heading, [(style[label], label) for label in labels]))
@@ -249,10 +247,10 @@ def _scale(kind: str, lines: Sequence[Line], powers: bool) -> Axis:
     return round_axis(min(low, 0.0), max(high, 0.0), field="value")
 
 
-def _said(found: Subject, line: Line, name: str) -> str:
-    """Text alternative of a line."""
-    finite = line.values[np.isfinite(line.values)]
-    if not finite.size:
-        return ""
-    least, most = (number(show(value, 4)) for value in (finite.min(), finite.max()))
-    return found.words.word("plot.curve", name=line.told, where=name, least=least, most=most)
+def _said(found: Subject, name: str, kinds: dict[str, list[Line]]) -> Iterator[str]:
+    """Text alternative of each line in a row."""
+    for line in (line for lines in kinds.values() for line in lines):
+        finite = line.values[np.isfinite(line.values)]
+        if finite.size:
+            least, most = (number(show(value, 4)) for value in (finite.min(), finite.max()))
+            yield found.words.word("plot.curve", name=line.told, where=name, least=least, most=most)

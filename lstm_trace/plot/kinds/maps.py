@@ -225,7 +225,13 @@ def diff(
         MissingError: for a selection that is not there, or if nothing is in both.
     """
     trace, against, steps = _aligned(trace, against, steps)
-    chosen = {"lines": lines, "layer": layer, "direction": direction, "steps": steps, "language": language}
+    chosen: dict[str, Any] = {
+        "lines": lines,
+        "layer": layer,
+        "direction": direction,
+        "steps": steps,
+        "language": language,
+    }
     found = replace(subject(trace, batch=batch, **chosen), against=against)
     drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
     both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
@@ -367,7 +373,8 @@ def _figure(
         here = [one for one in maps if one.stage.scope == scope]
         place = found.shown.place(here[0].stage)
         wide = half if columns == 2 else ROOM
-        stacks = [Column([_panel(found, one, wide, size) for one in part]) for part in _parts(found, here, columns)]
+        parts = _parts(found, here, columns)
+        stacks = [Column([_panel(found, one, wide, size) for one in part], wide=wide) for part in parts]
         grids.append(Grid(stacks, place[:1].upper() + place[1:]))
     caption = " ".join([*found.notes, *notes, *_blocks(found, size)])
     return Figure(kind, title, caption, tuple(grids), partial(_frame, found, maps), found.words)
@@ -391,8 +398,8 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     tall = float(np.clip(_ROWS // max(len(one.units), 1), 1.0, _ROW)) * size[0]
     of, place = axis(found.trace, stage, line.name), found.shown.place(stage)
     named = labels(found.trace, of, found.width(stage, line))
-    shown = one.units[:: size[0]]
-    names = [named[j] if named else str(words.nth(int(j))) for j in shown]
+    shown = one.units[:: size[0]].tolist()
+    names = [named[j] if named else str(words.nth(j)) for j in shown]
     x = step_axis(  # the last pixel may have fewer steps
         words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=columns * size[1] - 0.5
     )
@@ -401,8 +408,8 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
         key=lambda k: words.nth(int(one.units[k])),
     )  # fmt: skip
     told = found.told(stage, line)
-    live = {"line": told, "place": place, "stage": stage.scope}
-    live["units"] = [found.unit(stage, line, int(j)) for j in shown]
+    named = [found.unit(stage, line, j) for j in shown]
+    live = {"line": told, "place": place, "stage": stage.scope, "units": named}
     units = of_units(stage.scope, line.name, " ".join(map(str, shown)))
     cells = Cells(one.values, one.scale, found.valid, size, partial(_blocks, found), units, live)
     said = words.word(

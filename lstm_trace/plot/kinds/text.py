@@ -20,7 +20,7 @@ from ..coloured_text import lines as shown_lines
 from ..colours import Scale, gate, symmetric
 from ..figure import Figure
 from ..furniture import reach, shown_number, text_width, wrapped
-from ..panels import ROOM, Axis, Column, Grid, Panel, Spans, step_axis
+from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
 
@@ -121,7 +121,11 @@ def _grids(found: Subject, units: Sequence[_Unit]) -> tuple[Grid, ...]:
     widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown.shown]
     gap = 5.0 if shown.spaced else 0.0
     lines = tuple(map(tuple, shown.lines([wide + gap for wide in widths], ROOM)))
-    x, grids = step_axis(words, found.steps, (), 10), []
+    grids = []
+    x = Axis(
+        0.0, len(found.steps) - 1.0, field="t", kind="ordinal", first=found.steps[0],
+        key=lambda k: words.nth(found.steps[k]),
+    )  # fmt: skip
     for one in units:
         line, unit = found.told(one.stage, one.line), found.unit(one.stage, one.line, one.unit)
         where = words.word("list").join(filter(None, (found.shown.place(one.stage), unit)))

@@ -214,9 +214,7 @@ def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Matrix]) -
 # -- the grids -------------------------------------------------------------------------------------------------------
 
 
-def _grids(
-    matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[int, int], said: Words
-) -> list[Grid]:
+def _grids(matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[int, int], said: Words) -> list[Grid]:
     """A row for what belongs together, such as the weights and the bias of a gate; as many as have room."""
     groups = [
         list(group)

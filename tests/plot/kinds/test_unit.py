@@ -81,7 +81,7 @@ def read(figure: Figure) -> tuple[list[Panel], dict[float, int], dict[str, str]]
             legend |= dict(zip(strokes, ("".join(t.itertext()).replace("\u200b", "") for t in texts[1:]), strict=True))
         else:
             times |= {float(t.get("x", "")): int(t.text) for t in texts if t.text}
-    return panels, times, legend
+    return sorted(panels, key=lambda panel: (panel.top, panel.left)), times, legend
 
 
 def step(panel: Panel, times: dict[float, int], x: float) -> float:
