@@ -1,4 +1,4 @@
-"""Panels are enough for charts that no kind of picture has: a histogram and a scatter plot, with numbers on both axes."""
+"""Panels are enough for charts that no kind of picture has: a histogram and a scatter plot, over numbers."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def gradient(trace: Trace, of: Address = None, batch: Batch = None, language: La
         2-norm of the gradient, or the Frobenius norm of the Jacobian.
 
     Raises:
-        MissingError: for a value that is not there, or a line that the backward pass needs and that was not recorded.
+        MissingError: for a value that is not there, or a line of the backward pass that was not recorded.
         TooLargeError: for a Jacobian that would take minutes.
     """
     return gradient_figure(trace, of, batch, language)

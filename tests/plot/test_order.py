@@ -15,7 +15,7 @@ from lstm_trace.plot.kinds.maps import ordered
 from lstm_trace.plot.subject import subject
 from lstm_trace.trace.trace import Trace
 
-from ...support.pictures import lstm
+from ..support.pictures import lstm
 
 
 def order(trace: Trace, how: str, **chosen: object) -> list[int]:

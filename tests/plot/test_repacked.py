@@ -11,7 +11,7 @@ import pytest
 
 from lstm_trace.plot.png import repacked
 
-from ...support.pictures import decoded
+from ..support.pictures import decoded
 
 Pixels = np.ndarray[Any, Any]
 
@@ -74,7 +74,7 @@ def test_a_large_picture_of_noise_is_a_small_file(monkeypatch: pytest.MonkeyPatc
     pytest.importorskip("typst")
     from lstm_trace.plot import png
 
-    from ...support.pictures import lstm
+    from ..support.pictures import lstm
 
     monkeypatch.setattr(png, "HEAVY", 500_000)
     made = png.png(lstm(600, 80).plot.states(order="index", lines=["c_t", "h_t", "o_t", "f_t"]).svg())
