@@ -36,19 +36,16 @@ def value(scale: dict[float, float], at: float) -> float:
 
 def test_a_histogram() -> None:
     counts, edges = np.histogram(VALUES[:, 0], bins=12, range=(-3, 3))
-    bars = [
-        Bar((a + b) / 2, float(n), "c0", "values", wide=b - a) for n, a, b in zip(counts, edges, edges[1:], strict=True)
-    ]
-    panel = Panel(
-        number_axis(-3, 3, title="h_t", field="h"), round_axis(0, counts.max(), field="count"), bars, "A histogram"
-    )
+    bars = [Bar(left + 0.25, float(n), "c0", "values", wide=0.5) for n, left in zip(counts, edges[:-1], strict=True)]
+    x_axis, y_axis = number_axis(-3, 3, title="h_t", field="h"), round_axis(0, counts.max(), field="count")
+    panel = Panel(x_axis, y_axis, bars, "A histogram")
     made = figure(panel)
     root = ElementTree.fromstring(made.svg())  # noqa: S314 - our own
     x, y = ticks(root, "mark", "x"), ticks(root, "mark end", "y")
     assert (min(x), max(x), 0.0 in x) == (-2.0, 2.0, True)
     drawn = [e for e in root.iter(f"{SVG}rect") if e.get("class") == "c0"]
     assert len(drawn) == len(counts)
-    for bar, n, left in zip(drawn, counts, edges, strict=False):
+    for bar, n, left in zip(drawn, counts, edges[:-1], strict=True):
         top, middle = float(bar.get("y", "")), float(bar.get("x", "")) + float(bar.get("width", "")) / 2
         assert value(y, top) == pytest.approx(n, abs=0.3)
         assert value(x, middle) == pytest.approx(left + 0.25, abs=0.02)
@@ -63,9 +60,8 @@ def test_a_histogram() -> None:
 
 def test_a_scatter_plot() -> None:
     dots = [Dot(x, y, said=f"{x:.2f}, {y:.2f}") for x, y in VALUES]
-    panel = Panel(
-        number_axis(-4, 4, title="c_t", field="c"), number_axis(-4, 4, title="h_t", field="h"), dots, "Two lines"
-    )
+    x_axis, y_axis = number_axis(-4, 4, title="c_t", field="c"), number_axis(-4, 4, title="h_t", field="h")
+    panel = Panel(x_axis, y_axis, dots, "Two lines")
     made = figure(panel)
     root = ElementTree.fromstring(made.svg())  # noqa: S314 - our own
     x, y = ticks(root, "mark", "x"), ticks(root, "mark end", "y")
