@@ -22,8 +22,7 @@ from ..base.arrays import Array
 from ..base.text.visible import visible
 from ..formulas.plain import raised
 from ..languages.strings import Words
-from .coloured_text import Tokens
-from .colours import Scale
+from .coloured_text import Scale, Tokens
 from .furniture import LABEL, LEFT, RIGHT, WIDE, shown_number
 
 #: The largest number.

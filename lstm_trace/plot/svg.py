@@ -18,8 +18,7 @@ from ..base.text.columns import cells
 from ..base.text.markup import escape
 from ..formulas.numbers import show
 from ..formulas.plain import number
-from .coloured_text import strength
-from .colours import FIRST, LEVELS, Scale, extremes
+from .coloured_text import FIRST, LEVELS, Scale, extremes, strength
 from .furniture import HEAD, LEFT, LINE, RIGHT, WIDE, as_text, document, shown_number, spans, text, text_width
 from .panels import Axis, Bar, Cells, Column, Dot, Grid, Line, Panel, Spans, Tick
 from .png import data_uri, encoded

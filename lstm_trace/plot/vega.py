@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..languages.strings import Words
-from .colours import Scale
+from .coloured_text import Scale
 from .furniture import as_text, wrapped
 from .panels import Axis, Bar, Cells, Dot, Grid, Line, Panel, Spans
 from .svg import POINTS

@@ -15,8 +15,7 @@ from ..base.text.visible import visible
 from ..corpus.rows import TOKEN
 from ..errors import counted
 from ..plot import coloured_text
-from ..plot.coloured_text import Tokens, are_words, strength, tokens
-from ..plot.colours import Scale, gate, symmetric
+from ..plot.coloured_text import Scale, Tokens, are_words, gate, strength, symmetric, tokens
 from ..plot.figure import whole
 from ..plot.furniture import shown_number
 from ..printable import printable

@@ -14,7 +14,7 @@ import pytest
 
 from lstm_trace.base import fonts
 from lstm_trace.plot import png
-from lstm_trace.plot.colours import symmetric
+from lstm_trace.plot.coloured_text import symmetric
 from lstm_trace.plot.furniture import bare, text_width
 from lstm_trace.plot.png import expression
 

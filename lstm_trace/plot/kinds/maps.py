@@ -22,7 +22,7 @@ from ...trace.labels import axis, labels
 from ...trace.trace import Trace
 from ...trace.window import between
 from ...verification.gaps import sizes_apart
-from ..colours import Scale, from_zero, gate, room, symmetric
+from ..coloured_text import Scale, from_zero, gate, room, symmetric
 from ..figure import Figure
 from ..furniture import of_units, reach, shown_number
 from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, step_axis

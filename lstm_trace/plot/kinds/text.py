@@ -15,9 +15,8 @@ from ...cell.network import Stage
 from ...errors import OptionError
 from ...printable import printable
 from ...trace.trace import Trace
-from ..coloured_text import legend, strength, tokens
+from ..coloured_text import Scale, gate, legend, strength, symmetric, tokens
 from ..coloured_text import lines as shown_lines
-from ..colours import Scale, gate, symmetric
 from ..figure import Figure
 from ..furniture import reach, shown_number, text_width, wrapped
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans

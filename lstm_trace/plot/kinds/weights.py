@@ -21,7 +21,7 @@ from ...languages.strings import Words, words
 from ...model.model import Model
 from ...trace.labels import readout
 from ...trace.trace import Trace
-from ..colours import Scale, room, symmetric
+from ..coloured_text import Scale, room, symmetric
 from ..figure import Figure
 from ..furniture import LABEL, MarkedPlain, reach, shown_number
 from ..panels import ROOM, Axis, Cells, Column, Grid, Panel, Tick

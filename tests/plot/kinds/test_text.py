@@ -12,8 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
-from lstm_trace.plot.coloured_text import tokens
-from lstm_trace.plot.colours import symmetric
+from lstm_trace.plot.coloured_text import symmetric, tokens
 from lstm_trace.plot.figure import Figure
 
 from ...support.pictures import check, lstm, views
