@@ -63,6 +63,7 @@ format: .venv/lint
 	$(BIN)/ruff format .
 
 golden: .venv/test traces schemas ## every kept output: tests/golden, notebooks of docs, traces and schemas
+	$(BIN)/python -m docs.generated
 	$(BIN)/python -m tests.golden.make
 	$(BIN)/python -m docs.notebook
 

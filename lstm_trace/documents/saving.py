@@ -53,7 +53,7 @@ def printed(result: Result, words: Words, show: Show, width: int = 80, math: str
 
 def page(body: Body, words: Words) -> str:
     """A document as a page of its own: one file that loads nothing."""
-    from ..plot.page import PICTURES, WIDER, wider
+    from ..plot.figure import PICTURES, WIDER, wider
     from .html import Printer
 
     printer = Printer(None, body.own, linked=False)

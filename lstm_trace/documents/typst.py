@@ -16,8 +16,7 @@ from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Node
 from ..formulas.typst import TypstMath, string
 from ..plot.furniture import bare, size_of
-from ..plot.placed_text import expression
-from ..plot.raster import light
+from ..plot.png import expression, light
 from ..printable import printable
 from . import blocks
 from .layout import CLOSE, DEEPEST, FULL, GAP, Level, columns, laid_out, packed, sizes, stretches, widths, with_names

@@ -7,44 +7,51 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
+from ..base import page
+from ..base.display import escape
 from ..base.writing import format_of, written
 from ..errors import OptionError
-from . import page, raster, vega
+from ..languages.strings import Words, words
+from ..printable import json_text
+from . import coloured_text, png, svg, vega
+from .furniture import WIDE, unstyled
+from .panels import Cells, Grid, Spans
 
 if TYPE_CHECKING:
     import pandas as pd
 
 #: File suffix to format.
 SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".json": "json"}
-
-
-class Live(NamedTuple):
-    """What a page has in place of the drawing alone. body: HTML. script: a file, as of `base.page.asset`, or none."""
-
-    body: str
-    script: str = ""
+#: The styles of pictures in a page, of heat maps that answer too.
+PICTURES = ("plot/plot.css", "plot/framed.css", "plot/heat.css")
+#: The script that makes heat maps answer; the one that says which part is wider than the page, in the words of `wider`.
+SCRIPT, WIDER = "plot/heat.js", "plot/wider.js"
 
 
 @dataclass(frozen=True, repr=False)
 class Figure:
-    """A picture.
+    """A picture: panels, from which every format is read, and the values behind them.
 
-    kind: its name in `table.KINDS`. title: what it shows, in a line. caption: the sentences below it. drawing, frame,
-    specification: make the SVG, the frame of the values and the Vega-Lite specification (all but its `$schema` and its
-    title), when they are asked for. language: of its words. live: what its page has in place of the drawing. terminal:
-    makes what a terminal of so many columns shows, with colours or without, if there is anything to show.
+    Attributes:
+        kind: its name among `kinds.KINDS`.
+        title: what it shows, in a line.
+        caption: the sentences below it.
+        grids: its panels, from above.
+        frame: makes the frame of the values when it is asked for.
+        words: the language of its words.
+        wide: its width in pixels.
+        terminal: makes what a terminal of so many columns shows, with colours or without, if there is anything to show.
     """
 
     kind: str
     title: str
     caption: str
-    drawing: Callable[[], str]
+    grids: tuple[Grid, ...]
     frame: Callable[[], pd.DataFrame]
-    specification: Callable[[pd.DataFrame], dict[str, Any]]
-    language: str = "en"
-    live: Callable[[str], Live] | None = None
+    words: Words
+    wide: float = WIDE
     terminal: Callable[[int, bool], str] | None = None
 
     def __repr__(self) -> str:
@@ -56,8 +63,39 @@ class Figure:
 
     def html(self) -> str:
         """The picture as a page: one file that loads nothing, with the title and the caption as text."""
-        found = self.live(self._svg) if self.live is not None else Live(self._svg)
-        return page.whole(self.title, self.caption, self.language, *found)
+        language = self.words.language
+        if any(isinstance(mark, Spans) for mark in self._marks):
+            body = f'<div class="lstm-text">\n{"".join(self._texts())}</div>'
+        else:
+            body = self.interactive() if self._answers else self._svg
+        return whole(self.title, self.caption, language, body, SCRIPT if self._answers else "")
+
+    def interactive(self) -> str:
+        """The picture for a page that has SCRIPT: its heat maps say values, and draw the unit of a row. HTML."""
+        panels = [(panel, panel.marks[0]) for grid in self.grids for panel in grid.panels]
+        axis, steps = panels[0][0].x, panels[0][1].values.shape[1]
+        facts = [
+            {**map.live, "log": map.scale.logarithmic, "low": map.scale.low, "high": map.scale.high}
+            for _, map in panels
+        ]
+        data = {
+            "panels": facts,
+            "steps": steps,
+            "first": self.words.nth(axis.first or 0),
+            "every": panels[0][1].size[1],
+            "labels": [label for _, label in axis.labels],
+            "words": {key: self.words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
+            "named": self.words.word("step.named", step="{step}", name="{name}"),
+        }
+        content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
+        hint, close = escape(self.words.word("plot.click")), escape(self.words.word("plot.close"))
+        return (
+            f'<div class="heatmaps"><p class="hint">{hint}</p>{framed(self._svg, self.words.language)}'
+            '<div class="trajectory" aria-live="polite" hidden><p></p>'
+            f'<button type="button" aria-label="{close}" title="{close}">×</button><div class="scroll"></div></div>'
+            '<div class="pointed" role="tooltip" hidden></div>'
+            f'<script type="application/json">{content}</script></div>'
+        )
 
     def png(self) -> bytes:
         """The picture as PNG, in its light colours; needs the extra `[pdf]`.
@@ -65,15 +103,15 @@ class Figure:
         Raises:
             OptionError: without the extra.
         """
-        return raster.png(self._svg)
+        return png.png(self._svg)
 
     def to_vega(self) -> dict[str, Any]:
         """The picture as a Vega-Lite specification (version 5) with its values in it.
 
         Returns:
-            A mapping that JSON holds; of many values those that the caption in it says.
+            A mapping that JSON holds; if there are many values, those that the caption in it says.
         """
-        return vega.whole(self.title, self.caption, self.specification(self.data))
+        return vega.specification(self.title, self.caption, self.grids, self.words)
 
     def save(self, path: str | Path, format: str | None = None) -> None:
         """Write the picture to a file.
@@ -110,9 +148,30 @@ class Figure:
     def _json(self) -> str:
         return json.dumps(self.to_vega(), ensure_ascii=False, allow_nan=False)
 
+    @property
+    def _marks(self) -> list[Any]:
+        return [mark for grid in self.grids for panel in grid.panels for mark in panel.marks]
+
+    @property
+    def _answers(self) -> bool:
+        """Whether its heat maps answer to a pointer."""
+        return any(isinstance(mark, Cells) and mark.live for mark in self._marks)
+
+    def _texts(self) -> list[str]:
+        """The texts as text, which can be selected; a part says its value where it is pointed at."""
+        parts = []
+        for panel in (panel for grid in self.grids for panel in grid.panels):
+            (mark,) = panel.marks
+            strengths = coloured_text.strength(mark.scale, mark.values)
+            text = coloured_text.paragraph(mark.tokens, strengths, mark.valid, mark.said, self.words.word("list"))
+            parts.append(
+                f'<h2 class="over"><span>{escape(panel.name)}</span>{coloured_text.ends(mark.scale)}</h2>\n{text}'
+            )
+        return parts
+
     @cached_property
     def _svg(self) -> str:
-        return self.drawing()
+        return svg.drawn(self.title, self.caption, self.grids, self.wide)
 
     @cached_property
     def data(self) -> pd.DataFrame:
@@ -121,3 +180,28 @@ class Figure:
 
     def _repr_svg_(self) -> str:
         return self._svg
+
+
+# -- pages -----------------------------------------------------------------------------------------------------------
+
+
+def whole(title: str, caption: str, language: str, body: str, script: str = "") -> str:
+    """A page with a picture. body: HTML, or an SVG. script: name of a file, as of `base.page.asset`, or none."""
+    note = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    content = f"<h1>{escape(title)}</h1>\n<figure>{framed(body, language)}{note}</figure>"
+    styles = (*PICTURES, "plot/page.css")
+    return page.whole(language, title, content, styles, filter(None, [script]), styled=True)  # the parts of a text are
+
+
+def framed(body: str, language: str) -> str:
+    """A picture without its title and caption, which can be moved sideways on a narrow screen; other HTML as it is."""
+    if not body.startswith("<svg"):
+        return body
+    said = escape(words(language, 0).word("plot.sideways"))
+    return f'<p class="sideways">{said}</p><div class="scroll">{unstyled(body)}</div>'
+
+
+def wider(language: str) -> str:
+    """What a page with the script `WIDER` has at its end."""
+    said = escape(words(language, 0).word("plot.sideways"))
+    return f'<template id="wider"><p class="sideways wider">{said}</p></template>'

@@ -1,13 +1,10 @@
-"""What every picture has: the ground, a title, its caption in lines below, marks of the steps with their labels.
-
-A picture has a ground of its own, so that it can be read in a page that is light or dark, and print. Heights and widths
-are pixels of a picture that is shown at its own size.
-"""
+"""Text in a picture: every symbol marked as such, its width, and its SVG."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from dataclasses import replace
+from unicodedata import category, east_asian_width
 
 import numpy as np
 
@@ -15,9 +12,140 @@ from ..base.arrays import Array
 from ..base.display import cells, escape, visible
 from ..base.page import asset
 from ..formulas.numbers import show
-from ..formulas.plain import number
+from ..formulas.plain import PLAIN, Plain, number, raised
+from ..formulas.user_tex import WORDS
 from ..languages.strings import Words
-from .marked_text import text_width
+
+#: Characters of a formula in a box; longer ones are cut.
+ROOM = 30
+
+
+# round a symbol's letter and index, before they are set; before a letter that is a name, or stands upright, and before
+# an upper index
+OPEN, MIDDLE, CLOSE, NAME, UPRIGHT, UPPER = "\ue000", "\ue001", "\ue002", "\ue003", "\ue004", "\ue005"
+
+
+#: About how wide a letter is, in ems, from its number on: letters of the scripts of South and South-East Asia, of which
+#: Burmese, Tamil, Malayalam and Sinhala have the widest. Signs and vowels beside a letter are half as wide.
+_WIDTHS = (
+    (0x590, 0.75), (0x900, 0.85), (0xB80, 1.2), (0xC00, 0.9), (0xD00, 1.2), (0xE00, 0.68), (0x1000, 1.13),
+    (0x10A0, 0.75), (0x1780, 0.95), (0x1800, 0.8), (0x1E00, 0.52),
+)  # fmt: skip
+#: Latin letters and signs that are not as wide as most, in ems of DejaVu Serif, the widest of the fonts that the style
+#: sheets name or a system takes for `serif`: what fits in it fits in all.
+_LATIN = {
+    **dict.fromkeys("fijltIJ ,.;:'!|·()[]{}", 0.4), **dict.fromkeys("rsz_/", 0.53),
+    **dict.fromkeys("ABCDEFGHKLNOPQRSTUVXYZ+−=⊙×÷<>≈≤≥^", 0.84), **dict.fromkeys("mwMW@%", 1.03),
+}  # fmt: skip
+#: Burmese letters of one round, which are as narrow as signs.
+_ROUND = frozenset("ခဂငစဎဒဓနပဖဗမရဝ")
+
+MARKS = frozenset(OPEN + MIDDLE + CLOSE + NAME + UPRIGHT + UPPER)
+
+
+def unmarked(text: str, kept: str = "") -> str:
+    """The text without its marks, but for those in `kept`."""
+    return "".join(c for c in text if c not in MARKS or c in kept)
+
+
+def as_text(marked: str) -> str:
+    """A marked text as plain text.
+
+    >>> as_text(f"written, {marked('i', 't')} ⊙ {marked('c', 't-1')}")
+    'written, i_t ⊙ c_{t−1}'
+    """
+
+    def one(match: re.Match[str]) -> str:
+        below, _, above = match[2].partition(UPPER)
+        scripts = ((sign, script) for sign, script in (("_", below), ("^", above)) if script)
+        return match[1] + "".join(f"{sign}{s}" if s.isalnum() else f"{sign}{{{s}}}" for sign, s in scripts)
+
+    return unmarked(re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, marked))
+
+
+def marked(base: str, sub: str = "") -> str:
+    """A symbol with its index, marked as one."""
+    return f"{OPEN}{base}{MIDDLE}{sub.replace('-', '−')}{CLOSE}"
+
+
+def _upright(text: str) -> str:
+    return marked(UPRIGHT + text)
+
+
+def _scripts(base: str, sub: str, sup: str) -> str:
+    base, sub, sup = unmarked(base, UPRIGHT), unmarked(sub), unmarked(sup)
+    above = raised(sup) if sup else ""
+    return marked(base, f"{sub}{UPPER}{sup}") if above.startswith("^") else marked(base, sub) + above
+
+
+_SLANTED = ("italic", "bold italic", "script")
+
+
+class MarkedPlain(Plain):
+    """Plain text in which every symbol is marked, so that letters and indices can be set apart."""
+
+    format = replace(
+        PLAIN,
+        letter=lambda c: marked(PLAIN.letter(c)),
+        word=lambda command, text: marked(PLAIN.word(command, text)) if WORDS[command] in _SLANTED else _upright(text),
+        accent=lambda name, body: marked(PLAIN.accent(name, unmarked(body, UPRIGHT))),
+        scripts=_scripts,
+        upright=_upright,
+        name=lambda name: marked(NAME + name),
+    )
+
+
+def _advance(c: str) -> float:
+    """About how wide a character is, in ems; a Chinese one fills its square."""
+    if c in MARKS or category(c) in ("Mn", "Me"):
+        return 0.0
+    if east_asian_width(c) in "WF":
+        return 1.0
+    if "\u0590" <= c < "\u1e00":
+        return next(wide for first, wide in reversed(_WIDTHS) if ord(c) >= first) * (
+            0.58 if c in _ROUND or not c.isalnum() else 1.0
+        )
+    return _LATIN.get(c, 0.64)
+
+
+def text_width(marked: str, size: float) -> float:
+    """About how wide a marked text is; indices are smaller."""
+    indices = "".join(re.findall(f"{MIDDLE}(.*?){CLOSE}", marked))
+    return size * (sum(map(_advance, marked)) - 0.28 * sum(map(_advance, indices)))
+
+
+def spans(marked: str) -> str:
+    """A marked text as SVG: letters in italics, indices lowered; everything escaped."""
+
+    def one(match: re.Match[str]) -> str:
+        kind = {NAME: "n", UPRIGHT: "u"}.get(match[1][:1], "m")
+        base, (sub, _, sup) = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2]).partition(UPPER)
+        lowered = f'<tspan class="s" dy="0.28em">{sub}</tspan><tspan dy="-0.2em">\u200b</tspan>' if sub else ""
+        above = f'<tspan class="s" dy="-0.5em">{sup}</tspan><tspan dy="0.36em">\u200b</tspan>' if sup else ""
+        return f'<tspan class="{kind}">{base}</tspan>{lowered}{above}'
+
+    pieces = re.split(f"({OPEN}.*?{CLOSE})", marked)
+    return "".join(
+        re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, piece) if k % 2 else escape(piece)
+        for k, piece in enumerate(pieces)
+    )
+
+
+def cut_to_room(marked: str) -> str:
+    """At most ROOM characters of a marked text, never in the middle of a symbol."""
+    parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
+    lengths = [len(unmarked(part)) for part in parts]
+    if sum(lengths) <= ROOM:
+        return marked
+    kept_parts: list[str] = []
+    room = ROOM - 2
+    for part, length in zip(parts, lengths, strict=True):
+        room -= length
+        if room < 0:
+            break
+        kept_parts.append(part)
+    return "".join(kept_parts).rstrip(" +-−(") + " …"
+
 
 #: Width of a picture, and what is left free left and right of its panels.
 WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
@@ -25,8 +153,6 @@ WIDE, LEFT, RIGHT = 840.0, 58.0, 16.0
 HEAD, NOTE, LINE = 34.0, 16.0, 18.0
 #: Columns of a label of a step at most.
 LABEL = 14
-#: Height of the marks of the steps; of labels the size of letters, the height of a row, and what is free between two.
-_MARKS, _LETTERS, _ROW, _FREE = 18.0, 11.0, 13.0, 2.0
 
 
 def document(title: str, caption: str, told: str, body: str, bottom: float, wide: float = WIDE) -> str:
@@ -114,99 +240,12 @@ def wrapped(content: str, room: int = 118) -> list[str]:
     return lines if content.strip() else []
 
 
-# -- steps -----------------------------------------------------------------------------------------------------------
-
-
-def of_units(scope: str, line: str, units: str) -> str:
-    """Attributes of what shows units of a line, with spaces between: a page reads from them what is pointed at."""
-    return f' data-line="{escape(scope)}/{escape(line)}" data-units="{units}"'
-
-
-def over_time(first: int, start: float, pitch: float) -> str:
-    """Attributes of what lies over the steps: the first one, where it stands, and how far apart the steps are.
-
-    A page reads from them which step is pointed at.
-    """
-    return f' data-first="{first}" data-start="{start:.2f}" data-pitch="{pitch:.5g}"'
-
-
 def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
 
 
-def round_steps(steps: range, words: Words, most: int) -> list[int]:
-    """The steps that get a mark: those with a round number, at most about `most`."""
-    every = next(size for size in round_numbers(1) if len(steps) / size <= most)
-    return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
-
-
-def round_numbers(least: int) -> list[int]:
-    """1, 2, 5, 10, …, times `least`."""
-    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
-
-
-def step_marks(
-    words: Words,
-    steps: range,
-    labels: Sequence[str],
-    x: Callable[[int], float],
-    y: float,
-    left: float,
-    most: int = 10,
-) -> tuple[str, float]:
-    """The marks of the steps below a panel, with the labels of as many as have room.
-
-    Args:
-        words: of the picture.
-        steps: that the panel has.
-        labels: of the steps, or none.
-        x: where a step stands, by its place in `steps`.
-        y: the lower end of the panel.
-        left: where the name of the axis ends.
-        most: how many numbers there are.
-
-    Returns:
-        SVG, and its height.
-    """
-    parts = [text("mark", left - 9, y + 16, '<tspan class="m">t</tspan>')]
-    for t in round_steps(steps, words, most):
-        at = x(steps.index(t))
-        parts.append(f'<path class="rule" d="M{at:.1f} {y:.1f}v4"/>{text("mark", at, y + 16, str(words.nth(t)))}')
-    if not any(labels):
-        return f"<g>{''.join(parts)}</g>\n", _MARKS
-    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + _MARKS + 2)
-    return f"<g>{''.join(parts)}</g>\n<g>{told}</g>\n", _MARKS + tall
-
-
-def column_names(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
-    """The names of columns below a panel that ends at y, of as many as have room: SVG, and its height."""
-    if not any(labels):
-        return "", 0.0
-    told, tall = _labels([visible(label, LABEL) for label in labels], x, y + 2)
-    return f"<g>{told}</g>\n", tall + 2
-
-
-def _labels(labels: Sequence[str], x: Callable[[int], float], y: float) -> tuple[str, float]:
-    """Labels upright where they have room beside each other in one row, or in two that take turns; else turned.
-
-    Of turned ones that are too many every second, third, … stands there.
-    """
-    n = len(labels)
-    widths = [text_width(label, _LETTERS) for label in labels]
-    for rows in (1, 2):
-        between = ((widths[k] + widths[k + rows]) / 2 - (x(k + rows) - x(k)) for k in range(n - rows))
-        if max(between, default=0.0) + _FREE <= 0 or n == 1:
-            upright = (
-                text("mark step", x(k), y + 11 + _ROW * (k % rows), escape(labels[k])) for k in range(n) if labels[k]
-            )
-            return "".join(upright), 16.0 + _ROW * (rows - 1)
-    pitch = (x(n - 1) - x(0)) / (n - 1)  # on average: several may stand in one column
-    every = max(1, -(-_LETTERS // max(pitch, 0.01)))
-    found = ""
-    for k in range(0, n, int(every)):
-        if labels[k]:
-            at = f"{x(k) + 4:.1f} {y + 4:.1f}"
-            found += f'<text class="mark end step" transform="translate({at}) rotate(-90)">{escape(labels[k])}</text>'
-    return found, max(widths) + 8
+def of_units(scope: str, line: str, units: str) -> str:
+    """Attributes of what shows units of a line, with spaces between: a page reads from them what is pointed at."""
+    return f' data-line="{escape(scope)}/{escape(line)}" data-units="{units}"'

@@ -27,8 +27,7 @@ from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.interventions import held_in
 from ..view.view import View
-from .furniture import step_in_words
-from .marked_text import MarkedPlain
+from .furniture import MarkedPlain, step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,93 +1,157 @@
-"""What the Vega-Lite specifications of pictures share: https://vega.github.io/schema/vega-lite/v5.json."""
+"""Panels as a Vega-Lite specification: https://vega.github.io/schema/vega-lite/v5.json.
+
+Steps are counted, lines named and places marked as in the SVG. A specification has at most about MOST rows of values;
+where there are more, its subtitle says which were kept.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-from .furniture import wrapped
-from .heat.colours import Scale
-
-if TYPE_CHECKING:
-    import pandas as pd
+from ..languages.strings import Words
+from .coloured_text import Scale
+from .furniture import as_text, wrapped
+from .panels import Axis, Bar, Cells, Dot, Grid, Line, Panel, Spans
+from .svg import POINTS
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
-#: Steps up to which each value of a curve is a point too.
-POINTS = 25
 #: So many rows of values a specification has at most: they weigh about 50 bytes each.
 MOST = 20_000
+_RESOLVE = {"resolve": {"scale": {"color": "independent"}}}
 
 
-def whole(title: str, caption: str, found: Mapping[str, Any]) -> dict[str, Any]:
-    """A specification from its data, marks and encodings. caption: stands below the title, as does `found["note"]`."""
-    rest = {key: value for key, value in found.items() if key != "note"}
-    lines = [*wrapped(caption, 100), *wrapped(str(found.get("note", "")), 100)]
-    shown: Any = {"text": title, "anchor": "start", **({"subtitle": lines} if lines else {})}
-    return {"$schema": SCHEMA, "title": shown, **rest}
+def specification(title: str, caption: str, grids: Sequence[Grid], words: Words) -> dict[str, Any]:
+    """The specification of a picture."""
+    panels = [panel for grid in grids for panel in grid.panels]
+    size, notes = _size([mark for panel in panels for mark in panel.marks], words)
+    lines = [*wrapped(caption, 100), *wrapped(" ".join(notes), 100)]
+    views: list[dict[str, Any]] = []
+    for grid in grids:
+        columns = [[_view(panel, size) for panel in column.panels] for column in grid.columns]
+        stacked = [column[0] if len(column) == 1 else {"vconcat": column, **_RESOLVE} for column in columns]
+        views += columns[0] if len(columns) == 1 else [{"hconcat": stacked, **_RESOLVE}]
+    shown = {"text": title, "anchor": "start", **({"subtitle": lines} if lines else {})}
+    return {"$schema": SCHEMA, "title": shown, "vconcat": views} | (_RESOLVE if len(views) > 1 else {})
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a frame as JSON holds them; null for what is no finite number."""
-    columns = [(str(name), list(map(plain, frame[name].tolist()))) for name in frame]
-    names = [name for name, _ in columns]
-    return [dict(zip(names, row, strict=True)) for row in zip(*(values for _, values in columns), strict=True)]
+def _size(marks: Sequence[Any], words: Words) -> tuple[tuple[int, int], list[str]]:
+    """How many rows and columns, or steps of a line, share a value; and what is said of that."""
+    maps = [mark for mark in marks if isinstance(mark, Cells)]
+    if not maps:
+        lines = [len(mark.values) for mark in marks if isinstance(mark, Line)]
+        steps = 1 if sum(lines) <= MOST else -(-2 * sum(lines) // MOST)
+        return (1, steps), [words.word("plot.thinned.curves", n=steps)] if steps > 1 else []
+    rows, columns = map(max, zip(*(one.values.shape for one in maps), strict=True))
+    size = [1, 1]
+    while -(-rows // size[0]) * -(-columns // size[1]) * len(maps) > MOST:
+        size[1 if columns / size[1] >= rows / size[0] else 0] += 1
+    return (size[0], size[1]), maps[0].note((size[0], size[1]))
 
 
-def plain(value: Any) -> Any:
-    """A value as JSON holds it."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:
+    """A panel, with its marks as rows of values."""
+    first = panel.marks[0] if panel.marks else None
+    x, y = _axis(panel.x), _axis(panel.y)
+    shape = {"title": panel.name, "width": round(panel.wide), "height": max(20, round(panel.tall))}
+    match first:
+        case Cells():
+            mark: Any = "rect"
+            more = {"color": _field("value", "quantitative", "", scale=_colours(first.scale))}
+            rows = list(_fields(panel, first, size))
+        case Spans():
+            x, y = ({**_field(name, "ordinal"), "axis": None} for name in ("place", "line"))
+            colour = _field("value", "quantitative", "", scale=_colours(first.scale))
+            label = {"mark": "text", "encoding": {"x": x, "y": y, "text": _field("label", "nominal")}}
+            ground = {"mark": {"type": "rect", "tooltip": True}, "encoding": {"x": x, "y": y, "color": colour}}
+            return {**shape, "data": {"values": list(_parts(panel, first))}, "layer": [ground, label]}
+        case Dot():
+            mark = "circle"
+            more = {"size": {**_field("area", "quantitative"), "scale": None, "legend": None}}
+            rows = [
+                {panel.x.field: dot.x, panel.y.field: dot.y, "area": math.pi * dot.radius**2, **dot.row}
+                for dot in panel.marks
+            ]
+        case Bar() | None:
+            band = round(first.wide * panel.wide / (panel.x.high - panel.x.low), 1) if first else 1
+            mark = {"type": "bar", "width": band} if panel.x.kind == "number" else "bar"
+            names = list(dict.fromkeys(as_text(bar.name) for bar in panel.marks))
+            faint = sorted({as_text(bar.name) for bar in panel.marks if "faint" in bar.style})
+            pale = {"test": {"field": "what", "oneOf": faint}, "value": 0.3}
+            more = {
+                "y2": {"field": "to"},
+                "color": _field("what", "nominal", "", sort=names, **({} if len(names) > 1 else {"legend": None})),
+                "opacity": {"condition": pale, "value": 1},
+            }
+            y = {**y, **_field("from", "quantitative", panel.y.title)}
+            rows = [
+                {panel.x.field: panel.x.key(bar.at), "what": as_text(bar.name), "value": bar.value,
+                 "from": bar.base, "to": bar.base + bar.value} for bar in panel.marks
+            ]  # fmt: skip
+        case _:
+            mark = {"type": "line", "point": len(first.values) <= POINTS}
+            more = {"color": _field("line", "nominal", "", sort=[as_text(line.label) for line in panel.marks])}
+            rows = [row for line in panel.marks for row in _places(panel, line, size[1])]
+    mark = {"type": mark, "tooltip": True} if isinstance(mark, str) else {**mark, "tooltip": True}
+    return {**shape, "data": {"values": rows}, "mark": mark, "encoding": {"x": x, "y": y, **more}}
 
 
-def field(name: str, kind: str, title: str | None = None, **more: Any) -> dict[str, Any]:
-    """An encoding of a field. name: of the column. kind: `quantitative`, `ordinal` or `nominal`."""
-    escaped = name.replace("\\", "\\\\").replace(".", "\\.").replace("[", "\\[").replace("]", "\\]")
-    return {"field": escaped, "type": kind, **({"title": title} if title is not None else {}), **more}
+def _field(name: str, kind: str, title: str | None = None, **more: Any) -> dict[str, Any]:
+    return {"field": name, "type": kind, **({"title": title} if title is not None else {}), **more}
 
 
-def colour(scale: Scale) -> dict[str, Any]:
-    """The scale of an encoding by colour: what lies beyond has the colour of the end."""
+def _axis(axis: Axis) -> dict[str, Any]:
+    """The encoding of an axis, with its ticks."""
+    if axis.kind in ("ordinal", "nominal"):
+        names = {"sort": list(axis.domain), "scale": {"domain": list(axis.domain)}} if axis.domain else {"sort": None}
+        return _field(axis.field, axis.kind, axis.title or None, **names, axis={"labelOverlap": True})
+    if axis.kind == "step":
+        marks = {"values": [axis.key(tick.at) for tick in axis.ticks], "format": "d"}
+        return _field(axis.field, "quantitative", axis.title, axis=marks, scale={"zero": False})
+    if axis.powers:
+        return _field(axis.field, "quantitative", axis.title, scale={"type": "log"})
+    ends = {"domain": [axis.low, axis.high], "nice": False}
+    return _field(axis.field, "quantitative", axis.title, scale=ends, axis={"values": [at for at, _ in axis.ticks]})
+
+
+def _colours(scale: Scale) -> dict[str, Any]:
+    """A scale of colours: what lies beyond has the colour of the end."""
     kind = {"type": "log"} if scale.logarithmic else {}
     return {**kind, "domain": [scale.low, scale.high], "clamp": True, "scheme": "blueorange" if scale.two else "blues"}
 
 
-def steps_between_extremes(steps: int, series: int) -> int:
-    """How many steps of each curve share a lowest and a highest value, so that a specification stays small."""
-    return 1 if steps * series <= MOST else -(-2 * steps * series // MOST)
+def _plain(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
-def curves(frame: pd.DataFrame, names: Mapping[str, str], size: int, y: dict[str, Any]) -> dict[str, Any]:
-    """A panel of curves.
-
-    Args:
-        frame: its index is the step.
-        names: those of its columns that are drawn, and what they are called.
-        size: see `steps_between_extremes`.
-        y: the encoding of the values.
-    """
-    rows: list[dict[str, Any]] = []
-    for column, name in names.items():
-        values = frame[column].to_numpy(np.float64)
-        kept = range(len(values)) if size == 1 else _ends(values, size)
-        rows += [{"t": int(frame.index[k]), "line": name, "value": plain(float(values[k]))} for k in kept]
-    return {
-        "data": {"values": rows},
-        "mark": {"type": "line", "point": len(frame) <= POINTS, "tooltip": True},
-        "encoding": {
-            "x": field("t", "quantitative", "t", axis={"tickMinStep": 1, "format": "d"}),
-            "y": y,
-            "color": field("line", "nominal", "", sort=list(names.values())),
-        },
-    }
+def _fields(panel: Panel, cells: Cells, size: tuple[int, int]) -> Iterator[dict[str, Any]]:
+    """The value of each block that is furthest from the middle of the scale; none of padding."""
+    middle, valid = 0.5 if cells.scale.gate else 0.0, np.broadcast_to(cells.valid, cells.values.shape[1])
+    for j in range(0, cells.values.shape[0], size[0]):
+        for k in range(0, cells.values.shape[1], size[1]):
+            block = cells.values[j : j + size[0], k : k + size[1]][:, valid[k : k + size[1]]]
+            if block.size:
+                far = np.where(np.isfinite(block), np.abs(block / 2 - middle / 2), np.inf)
+                value = _plain(float(block.flat[int(far.argmax())]))
+                yield {panel.x.field: panel.x.key(k), panel.y.field: panel.y.key(j), "value": value}
 
 
-def _ends(values: Any, size: int) -> Iterable[int]:
-    """Of each `size` values the places of the lowest and the highest, in order; of none that is finite the first."""
-    for at in range(0, len(values), size):
-        part = values[at : at + size]
-        there = np.isfinite(part).any()
-        yield from sorted({at + int(np.nanargmin(part)), at + int(np.nanargmax(part))}) if there else [at]
+def _parts(panel: Panel, mark: Spans) -> Iterator[dict[str, Any]]:
+    for row, line in enumerate(mark.lines):
+        for place, k in enumerate(line):
+            value = {"label": mark.tokens.shown[k], "value": _plain(float(mark.values[k]))}
+            yield {"t": panel.x.key(k), "line": row, "place": place, **value}
+
+
+def _places(panel: Panel, line: Line, size: int) -> Iterator[dict[str, Any]]:
+    """The values of a line; of each `size` of them the lowest and the highest, or the first if none is finite."""
+    for at in range(0, len(line.values), size):
+        part = line.values[at : at + size]
+        there = size > 1 and np.isfinite(part).any()
+        kept = sorted({int(np.nanargmin(part)), int(np.nanargmax(part))}) if there else [0]
+        for k in kept:
+            value = _plain(float(part[k]))
+            yield {panel.x.field: panel.x.key(at + k), "line": as_text(line.label), "value": value}

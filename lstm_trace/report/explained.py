@@ -8,7 +8,6 @@ from ..documents import latex, markdown, typst
 from ..documents import terminal as text
 from ..documents.blocks import Block, Body, Heading, Para, Picture, Table
 from ..errors import MissingError, TooLargeError
-from ..languages.strings import words
 from ..plot.figure import Figure
 
 #: The formats of a document of blocks alone.
@@ -37,7 +36,7 @@ def before_worked(figure: Drawing | None, form: str, file: str = "") -> tuple[Bl
     """What stands before a worked solution: its picture below a heading, in the formats that can have it."""
     there = pictured(figure, file) if form in HOLDING or file else ()
     found = drawn(figure) if there else None
-    return () if found is None else (Heading(2, (words(found.language, 0).word("plot.section"),)), *there)
+    return () if found is None else (Heading(2, (found.words.word("plot.section"),)), *there)
 
 
 def in_markdown(figure: Drawing | None, file: str) -> list[str]:

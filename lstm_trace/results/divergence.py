@@ -43,7 +43,7 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
 
 
 def _drawn(a: Trace, b: Trace, lines: list[str]) -> Figure:
-    from ..plot.kinds.diff import diff  # only where a picture is asked for
+    from ..plot.kinds.maps import diff  # only where a picture is asked for
 
     return diff(a, b, lines=lines)
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..errors import MissingError, OptionError, nearest
-from ..plot import table
+from ..plot.kinds import KINDS, maker, options, required
 from ..report.content import notations
 from ..report.options import options_of
 from ..trace.address import whole
@@ -32,23 +32,32 @@ _CALLED = {"lines": "line"}
 
 def kinds() -> list[dict[str, Any]]:
     """The kinds of pictures with their options; `two`: whether one shows two runs, never, may be, or must be."""
-    found = []
-    for kind in table.KINDS:
-        names, needed = table.options(kind), table.required(kind)
+    listed = []
+    for kind, facts in KINDS.items():
+        names, needed = options(kind), required(kind)
         two = "never" if "against" not in names else "must be" if "against" in needed else "may be"
-        alone = [name for name in needed if name != "against"]
-        found.append({"kind": kind, "options": _offered(kind), "required": alone, "two": two})
-    return found
+        own = [one for one in facts["options"] if one["name"] != "against"]
+        listed.append({
+            "kind": kind,
+            "options": [_CALLED.get(one["name"], one["name"]) for one in own],
+            "required": [one["name"] for one in own if one["required"]],
+            "two": two,
+            "controls": [
+                {"option": _CALLED.get(one["name"], one["name"]), "control": one["control"], "choices": one["choices"],
+                 "usual": "" if one["default"] is None else str(one["default"])} for one in own
+            ],
+        })  # fmt: skip
+    return listed
 
 
-def drawn(path: str, kind: str, form: str, options: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
+def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
     """A picture of a run.
 
     Args:
         path: of the trace of the run.
-        kind: one of `plot.table.KINDS`.
+        kind: one of `plot.kinds.KINDS`.
         form: one of `FORMATS`.
-        options: some of those of the kind and of `COMMON`, as texts or numbers.
+        given: some of the options of the kind and of `COMMON`, as texts or numbers.
         other: path of the trace of another run, for a picture of two.
 
     Returns:
@@ -58,37 +67,41 @@ def drawn(path: str, kind: str, form: str, options: Mapping[str, Any], other: st
         MissingError: for a kind, layer, step, … that does not exist.
         OptionError: for an option that the kind does not take, or lacks, or a value that it does not have.
     """
-    if kind not in table.KINDS:
-        raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, table.KINDS, 'there are')}")
-    _check(kind, options, other)
-    trace = _headed(opened(path), options)
-    given = {name: _read(name, value, trace) for name, value in options.items() if name not in COMMON}
-    if "line" in given:
-        given["lines"] = given.pop("line")
+    if kind not in KINDS:
+        raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
+    _check(kind, given, other)
+    trace = _headed(opened(path), given)
+    read = {
+        name: _READ[name](value, trace) if name in _READ else value
+        for name, value in given.items()
+        if name not in COMMON
+    }
+    if "line" in read:
+        read["lines"] = read.pop("line")
     if other is not None:
-        given["against"] = opened(other)
-    figure = table.maker(kind)(trace, **given)
+        read["against"] = opened(other)
+    figure = maker(kind)(trace, **read)
     return figure.content(form), f"{stem_of(trace.header.title)}-{kind}.{form}"
 
 
-def drawn_of_two(paths: tuple[str, str], kind: str, form: str, options: Mapping[str, Any]) -> tuple[bytes, str]:
+def drawn_of_two(paths: tuple[str, str], kind: str, form: str, given: Mapping[str, Any]) -> tuple[bytes, str]:
     """A picture of what b less a is, as `lstm-trace plot A --against B`. paths: of a, the reference, and b."""
-    return drawn(paths[0], kind, form, options, paths[1])
+    return drawn(paths[0], kind, form, given, paths[1])
 
 
-def _check(kind: str, options: Mapping[str, Any], other: str | None) -> None:
+def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
     """Raise OptionError for what a kind does not take, or lacks."""
-    known, needed = _offered(kind), table.required(kind)
-    if surplus := [name for name in options if name not in (*known, *COMMON)]:
-        of = [other for other in table.KINDS if surplus[0] in _offered(other)]
-        where = f"; it belongs to {_several(of)}" if of else nearest(surplus[0], (*known, *COMMON))
+    known, needed = _names(kind), required(kind)
+    if surplus := [name for name in given if name not in (*known, *COMMON)]:
+        having = [other for other in KINDS if surplus[0] in _names(other)]
+        where = f"; it belongs to {_several(having)}" if having else nearest(surplus[0], (*known, *COMMON))
         raise OptionError(f"{kind}: there is no option {', '.join(surplus)}{where}; it takes {', '.join(known)}")
-    if "of" in needed and "of" not in options:
+    if "of" in needed and "of" not in given:
         raise OptionError(f"{kind} needs a value: of, its address, for example h_t[0]")
     if other is None and "against" in needed:
         raise OptionError(f"{kind} is a picture of two runs: GET /api/v1/diffs/plot/{kind}?a=…&b=…")
-    if other is not None and "against" not in table.options(kind):
-        two = [one for one in table.KINDS if "against" in table.options(one)]
+    if other is not None and "against" not in options(kind):
+        two = [one for one in KINDS if "against" in options(one)]
         raise OptionError(f"{kind} is a picture of one run; of two there are {_several(two)}")
 
 
@@ -97,25 +110,20 @@ def _several(names: list[str]) -> str:
     return f"{', '.join(some)} and {last}" if some else last
 
 
-def _offered(kind: str) -> list[str]:
+def _names(kind: str) -> list[str]:
     """The options of a kind as an address names them; the other run is none."""
-    return [_CALLED.get(name, name) for name in table.options(kind) if name != "against"]
+    return [_CALLED.get(name, name) for name in options(kind) if name != "against"]
 
 
-def _headed(trace: Trace, options: Mapping[str, Any]) -> Trace:
+def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:
     """The trace counted from another number, with the symbols of a notation. Raises OptionError."""
-    if (first := options.get("count_from")) is not None:
+    if (first := given.get("count_from")) is not None:
         options_of("text", count_from=first)
         trace = replace(trace, header=replace(trace.header, count_from=first))
-    if (notation := options.get("notation")) is None:
+    if (notation := given.get("notation")) is None:
         return trace
-    symbols = notations.applied(trace, notation, None, options.get("language", "en"))[0].header.symbols
+    symbols = notations.applied(trace, notation, None, given.get("language", "en"))[0].header.symbols
     return replace(trace, header=replace(trace.header, symbols=symbols))
-
-
-def _read(name: str, value: Any, trace: Trace) -> Any:
-    """A value as the function of a kind takes it. Raises OptionError, MissingError."""
-    return _READ[name](value, trace) if name in _READ else value
 
 
 def _units(text: str, _: Trace) -> tuple[int, ...]:
@@ -125,8 +133,8 @@ def _units(text: str, _: Trace) -> tuple[int, ...]:
 
 
 def _steps(text: str, trace: Trace) -> slice:
-    found = span(text, "steps", trace.span)
-    return slice(found.start, found.stop)
+    steps = span(text, "steps", trace.span)
+    return slice(steps.start, steps.stop)
 
 
 def _number_or_word(text: str, _: Trace) -> int | str:
@@ -135,6 +143,7 @@ def _number_or_word(text: str, _: Trace) -> int | str:
     return text if number is None else number
 
 
+#: How a text becomes the value of an option, if it is not that value already.
 _READ: dict[str, Callable[[Any, Trace], Any]] = {
     "unit": _units,
     "steps": _steps,

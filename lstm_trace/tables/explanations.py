@@ -17,7 +17,7 @@ from ..explanation.experiments.ablation import ablation as ablated
 from ..explanation.half_life import foreseen, kept
 from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
-from ..plot.kinds.memory import memory as memory_picture
+from ..plot.kinds.bars import memory as memory_picture
 from ..trace.argument_types import checked
 from ..trace.derived import sizes
 from ..trace.held import held_in_words, recurrent_stage

@@ -18,7 +18,7 @@ from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
 from ..engine.plan_choice import pieces
 from ..engine.rerun import in_arithmetic
 from ..errors import OptionError
-from ..plot.kinds.gradient import figure as gradient_picture
+from ..plot.kinds.curves import gradient_figure as gradient_picture
 from ..report import explained
 from ..report.report import PRINTERS, report
 from ..trace.trace import Trace

@@ -13,10 +13,10 @@ from ..base.arrays import Array
 from ..base.display import escape, visible
 from ..corpus.rows import TOKEN
 from ..errors import counted
-from ..plot import coloured_text, page
-from ..plot.coloured_text import Tokens, are_words, strength, tokens
+from ..plot import coloured_text
+from ..plot.coloured_text import Scale, Tokens, are_words, gate, strength, symmetric, tokens
+from ..plot.figure import whole
 from ..plot.furniture import shown_number
-from ..plot.heat.colours import Scale, gate, symmetric
 from ..printable import printable
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ class Contexts(Sequence[Context]):
             said = [f"t = {one.first + k}: {shown_number(v)}" for k, v in enumerate(one.values)]
             parts.append(f'<h2 class="over"><span>{escape(one.place)}</span></h2>')
             parts.append(coloured_text.paragraph(*_coloured(one, scale), said, marked=one.stretch))
-        return page.whole(title or self.title, "", "en", f'<div class="lstm-text">{chr(10).join(parts)}</div>')
+        return whole(title or self.title, "", "en", f'<div class="lstm-text">{chr(10).join(parts)}</div>')
 
 
 def _coloured(one: Context, scale: Scale) -> tuple[Tokens, Array, Array]:

@@ -29,7 +29,7 @@ def named(text: str) -> str:
 
 
 def test_a_policy_names_the_style_and_the_script_by_their_hashes() -> None:
-    text = whole("de", 'A < "B"', "<p>ä</p>", ["plot/framed.css"], ["plot/heat/heat.js", "report/page/report.js"])
+    text = whole("de", 'A < "B"', "<p>ä</p>", ["plot/framed.css"], ["plot/heat.js", "report/page/report.js"])
     assert text.startswith('<!doctype html>\n<html lang="de">\n<head>\n<meta charset="utf-8">\n')
     assert "<title>A &lt; &quot;B&quot;</title>" in text
     (style,), (script,) = (re.findall(f"<{tag}>(.*?)</{tag}>", text, re.S) for tag in ("style", "script"))

@@ -9,8 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from lstm_trace.cli import main
-from lstm_trace.cli.verbs.plot import KINDS
-from lstm_trace.plot import table
+from lstm_trace.plot import kinds as table
 
 from .. import ROOT
 
@@ -22,9 +21,8 @@ def invoke(*arguments: str) -> Result:
 
 
 def test_the_kinds_are_those_of_the_table() -> None:
-    assert list(KINDS) == list(table.KINDS)
     listed = invoke("--help").output.partition("\n\n")[2]
-    assert all(f"\n  {kind} " in listed for kind in KINDS)
+    assert all(f"\n  {kind} " in listed for kind in table.KINDS)
 
 
 def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> None:
@@ -40,6 +38,11 @@ def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> Non
     assert invoke(EXAMPLE, "--kind", "unit", "--format", "json").stdout == (tmp_path / "p.json").read_text("utf-8")
 
 
+def test_without_a_kind_gates_and_states_are_drawn() -> None:
+    assert invoke(EXAMPLE).stdout == invoke(EXAMPLE, "--kind", "unit").stdout
+    assert invoke(str(ROOT / "lstm_trace" / "examples" / "squared-error.yaml")).stdout.startswith("<svg")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -48,7 +51,6 @@ def test_svg_on_standard_output_and_files_by_their_suffix(tmp_path: Path) -> Non
         (["--kind", "unit", "--unit", "a"], "expected units (from 0) with commas between, found 'a'"),
         (["--kind", "unit", "--unit", "9"], "no unit 9 to draw: there are 0 to 1"),
         (["--kind", "unit", "--line", "q_t"], "no line 'q_t'"),
-        ([], "Missing option '--kind'"),
         (["--kind", "text", "--order", "memory"], "--order belongs to --kind states, not to --kind text"),
         (["--kind", "weights", "--batch", "0"], "--batch belongs to --kind states, unit, text, gradient and diff, not"),
         (["--kind", "diff"], "--kind diff needs a second trace: --against OTHER"),

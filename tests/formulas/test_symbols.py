@@ -16,7 +16,7 @@ from lstm_trace.formulas.printer import Printer
 from lstm_trace.formulas.tex import Tex
 from lstm_trace.formulas.tree import Sym
 from lstm_trace.formulas.typst import TypstMath
-from lstm_trace.plot.marked_text import MarkedPlain, spans
+from lstm_trace.plot.furniture import MarkedPlain, spans
 from lstm_trace.report.diagram.diagram import diagram
 
 #: Name to plain text and TeX.

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lstm_trace.plot.bars import LEAST, WHOLE, focus, summed
+from lstm_trace.plot.kinds.bars import LEAST, WHOLE, focus, summed
 
 SIZES = st.lists(st.floats(0, 1e6), min_size=1, max_size=400)
 

@@ -15,10 +15,13 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, OptionError
-from lstm_trace.plot import furniture, raster, table
+from lstm_trace.plot import furniture, png
+from lstm_trace.plot import kinds as table
 from lstm_trace.plot.figure import Figure
-from lstm_trace.plot.heat.png import encoded
+from lstm_trace.plot.panels import Axis, Tick, step_axis
 from lstm_trace.plot.plots import Plots
+from lstm_trace.plot.png import encoded
+from lstm_trace.plot.svg import below_axis
 
 from .. import ROOT
 from ..support.pictures import check, decoded, lstm, views
@@ -84,7 +87,7 @@ def test_a_picture_in_a_page_is_as_high_as_its_body(figure: Figure) -> None:
 
 
 def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
-    light = raster.light(figure.svg())
+    light = png.light(figure.svg())
     sheet_text = re.findall(r"<style>(.*?)</style>", light, re.S)[0]
     assert "var(" not in sheet_text
     assert "@media" not in sheet_text
@@ -95,7 +98,8 @@ def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
 
 def test_labels_stand_upright_in_one_row_or_two_before_they_are_turned() -> None:
     def drawn(labels: list[str], pitch: float) -> tuple[str, float]:
-        return furniture.column_names(labels, lambda k: 100 + k * pitch, 50.0)
+        axis = Axis(0, len(labels) - 1, labels=tuple(map(Tick, range(len(labels)), labels)), kind="nominal")
+        return below_axis(axis, lambda k: 100 + k * pitch, 50.0, 0.0)
 
     one, tall = drawn(["a", "b", "c"], 18.0)
     assert re.findall(r'x="([\d.]+)" y="([\d.]+)">(\w)<', one) == [
@@ -122,9 +126,10 @@ def test_the_specification_has_the_values(figure: Figure) -> None:
         unit = int(re.findall(r"\d+", view["title"])[-1])
         seen |= {(row["line"], unit, row["t"]): row["value"] for row in values}
     for name in ("i_t", "f_t", "o_t", "c_tilde", "c_t", "h_t"):
+        line = {"c_tilde": "c̃_t"}.get(name, name)  # as in the SVG
         for j in range(3):
             column = figure.data[f"{name}[{j}]"]
-            assert [seen[name, j, t] for t in range(6)] == column.tolist()
+            assert [seen[line, j, t] for t in range(6)] == column.tolist()
     assert len(seen) == 6 * 3 * 6
 
 
@@ -137,7 +142,8 @@ def test_a_long_specification_keeps_the_ends_and_says_so() -> None:
     for view, values in views(found):
         unit = int(re.findall(r"\d+", view["title"])[-1])
         for name in {row["line"] for row in values}:
-            whole = figure.data[f"{name}[{unit}]"].to_numpy()
+            column = "c_tilde" if name == "c̃_t" else name
+            whole = figure.data[f"{column}[{unit}]"].to_numpy()
             rows = {row["t"]: row["value"] for row in values if row["line"] == name}
             for at in range(0, 4_000, size):
                 here = [rows[t] for t in range(at, min(at + size, 4_000)) if t in rows]
@@ -169,11 +175,12 @@ def test_labels_that_are_many_or_long_are_turned_and_left_out() -> None:
 
     for n, pitch, turned, kept in ((5, 40, False, 5), (5, 12, True, 5), (50, 4, True, 17)):
         where = {k: 50 + k * pitch for k in range(n)}
-        svg, tall = furniture.step_marks(strings(), range(n), ["word"] * n, where.__getitem__, 10.0, 40.0)
+        axis = step_axis(strings(), range(n), ["word"] * n, 10)
+        svg, tall = below_axis(axis, where.__getitem__, 10.0, 40.0)
         assert ("rotate(-90)" in svg) == turned
         assert svg.count(">word<") == kept
         assert tall > 18
-    assert furniture.step_marks(strings(), range(n), [], where.__getitem__, 10.0, 40.0)[1] == 18
+    assert below_axis(step_axis(strings(), range(n), [], 10), where.__getitem__, 10.0, 40.0)[1] == 18
 
 
 # -- our own PNG -----------------------------------------------------------------------------------------------------

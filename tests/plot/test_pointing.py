@@ -8,8 +8,11 @@ from xml.etree.ElementTree import Element, fromstring
 import pytest
 
 from lstm_trace.languages.strings import words
-from lstm_trace.plot.bars import Bar, BarChart, BarPanel, drawn
+from lstm_trace.plot import svg
 from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.kinds import bars as bars_of
+from lstm_trace.plot.kinds.bars import axis_of_bars, panels_of_bars
+from lstm_trace.plot.panels import Bar, Column, Grid
 
 from .kinds.picture_reader import SVG, lstm, marks, root
 
@@ -71,11 +74,11 @@ def test_bars_stand_at_their_steps(way: str) -> None:
 
 
 @pytest.mark.parametrize("behind", [False, True])
-def test_bars_that_steps_share_stand_at_one_of_them(behind: bool) -> None:
-    steps = range(4, 14)
+def test_bars_that_steps_share_stand_at_one_of_them(behind: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bars_of, "COLUMNS", 4)
+    x, wide, _ = axis_of_bars(words("en"), range(4, 14), (), before="c0", behind=behind)
     bars = tuple(Bar(column, 1.0, "c0", "x") for column in range(4))
-    chart = BarChart("title", "", words("en"), steps, (), (BarPanel("", bars),), size=3, before="c0", behind=behind)
-    tree = fromstring(drawn(chart))  # noqa: S314 - our own
+    tree = fromstring(svg.drawn("title", "", [Grid([Column(panels_of_bars(x, wide, {"": bars}))])]))  # noqa: S314 - our own
     panel = tree.find(f".//{SVG}rect[@data-first]")
     there = [bar for bar in tree.iter(f"{SVG}rect") if bar.get("class") == "c0"]
     assert panel is not None

@@ -13,7 +13,7 @@ import yaml
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.examples import text
-from lstm_trace.plot import table
+from lstm_trace.plot import kinds as table
 from lstm_trace.runs import plotting
 from lstm_trace.runs.asked import PlotOptions
 

@@ -2,36 +2,77 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...languages import languages
+from ...plot.kinds import KINDS, USUAL, maker, options, required
 from ..model_options import INPUTS, STORED, input_options, layout_options
 from ..options import (
+    DIRECTIONS,
     FORMAT,
     against,
-    baseline_options,
     example_of,
+    name_list,
     nonfinite_option,
     output_option,
-    place_options,
     source_argument,
+    step_slice,
     unit_list,
 )
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
 
-#: The kinds of pictures: the keys of `plot.table.KINDS`, which imports pictures and numpy with them.
-KINDS = ("states", "unit", "text", "memory", "saturation", "gradient", "contribution", "weights", "diff")
-#: Options whose keyword is another word.
-_OPTION = {"lines": "line"}
+#: How an option is read, by its control (`plot.kinds.Option`).
+_LINES = {"callback": name_list, "metavar": "NAME,…"}
+_CONTROLS: dict[str, Callable[[], dict[str, Any]]] = {
+    "units": lambda: {"callback": unit_list, "metavar": "N,…"},
+    "lines": lambda: _LINES,
+    "gates": lambda: _LINES,
+    "number": lambda: {"type": click.IntRange(min=0)},
+    "direction": lambda: {"type": click.Choice(DIRECTIONS), "metavar": "DIRECTION"},
+    "steps": lambda: {"callback": step_slice, "metavar": "A:B"},
+    "share": lambda: {"type": click.FloatRange(0, 1)},
+    "source": lambda: {"type": click.Path(allow_dash=True), "metavar": "OTHER"},
+    "baseline": lambda: {"type": click.Path(allow_dash=True), "metavar": "BASELINE"},
+    "runs": lambda: {"metavar": "RUNS"},
+    "language": lambda: {"type": click.Choice(languages())},
+}
+#: Names of options on the command line, where they are not those of Python.
+_FLAGS = {"lines": ("--line", "--only"), "steps": ("--steps", "--t")}
 
 
-@click.command("plot")
+def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of all kinds, from their signatures; each says which kinds have it."""
+    meanings: dict[str, dict[str, list[str]]] = {}
+    facts: dict[str, dict[str, Any]] = {}
+    for kind, known in KINDS.items():
+        for option in known["options"]:
+            meanings.setdefault(option["name"], {}).setdefault(option["help"], []).append(kind)
+            facts.setdefault(option["name"], option)
+    for name, option in reversed(facts.items()):
+        parts = [
+            f"{', '.join(kinds)}: {meaning}" if len(kinds) < len(KINDS) else meaning
+            for meaning, kinds in meanings[name].items()
+        ]
+        shape: dict[str, Any] = _CONTROLS.get(option["control"], dict)()
+        if option["control"] == "choice":
+            shape = {"type": click.Choice(option["choices"])}
+        flags = _FLAGS.get(name, (f"--{name}",))
+        command = click.option(*flags, name, help="; ".join(parts) + ".", **shape)(command)
+    return command
+
+
+@click.command(
+    "plot",
+    help="Draw SOURCE, a trace or problem (or a model with --input).\n\n\b\n"
+    + "\n".join(f"{kind:13} {known['about'].partition(':')[0].rstrip('.')}" for kind, known in KINDS.items()),
+)
 @source_argument
-@click.option("--kind", type=click.Choice(KINDS), required=True, help="Which picture.")
+@click.option("--kind", type=click.Choice(list(KINDS)), default=USUAL, help=f"Which picture ({USUAL}).")
 @output_option("Write here: .svg, .png (needs [pdf]), .html or .json (Vega-Lite); SVG to standard output if not given.")
 @click.option(
     "--format",
@@ -39,41 +80,12 @@ _OPTION = {"lines": "line"}
     type=click.Choice(["svg", "png", "html", "json"]),
     help="Output format, if the suffix does not determine it.",
 )
-@place_options
-@click.option("--of", help="memory, gradient, contribution: address of the value, as 3/h_t[1]; weights: names.")
-@click.option("--low", type=click.FloatRange(0, 1), help="saturation: a gate below it is shut (0.1).")
-@click.option("--high", type=click.FloatRange(0, 1), help="saturation: a gate above it is open (0.9).")
-@baseline_options
-@click.option("--unit", callback=unit_list, metavar="N,…", help="Only these units (from 0).")
-@click.option(
-    "--order",
-    type=click.Choice(["index", "cluster", "memory", "activity"]),
-    help="states: order of the units (cluster for more than 16).",
-)
-@click.option(
-    "--against",
-    type=click.Path(allow_dash=True),
-    metavar="OTHER",
-    help="weights, diff: the other source.",
-)
-@click.option("--language", type=click.Choice(languages()), help="Language of the words in the picture (en).")
+@_kind_options
 @input_options
 @layout_options
 @nonfinite_option
 def command(source: str, kind: str, output: str, form: str | None, allow_nonfinite: bool, **given: Any) -> None:
-    """Draw SOURCE, a trace or problem (or a model with --input).
-
-    \b
-    states        gates and states of every unit over time
-    unit          gates, candidate and states of a unit over time
-    text          the text of the steps, coloured by a unit
-    memory        what each step wrote into a carried value, and what is left
-    saturation    how often each gate is shut and open, a point for each unit
-    gradient      how far a gradient reaches back
-    contribution  what each step contributed to a value, beside exact occlusion
-    weights       the weights of a model or trace; with --against: other - source
-    diff          where SOURCE and --against differ, unit by step
-    """
+    """Draw a source."""
     from ...base.writing import format_of, written
     from ...plot.figure import SUFFIXES
     from ..screen import in_colours
@@ -90,25 +102,23 @@ def command(source: str, kind: str, output: str, form: str | None, allow_nonfini
 
 def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]) -> Figure:
     """The picture. Raises click.UsageError for an option that belongs to another kind, before anything is read."""
-    from ...plot.table import maker, options, required
-
-    given["lines"] = given.pop("only")
     own = {name: value for name, value in given.items() if name not in (*INPUTS, *STORED, "hold") and value is not None}
     if foreign := [name for name in own if name not in options(kind)]:
         name = foreign[0]
         *some, last = (other for other in KINDS if name in options(other))
         ways = f"{', '.join(some)} and {last}" if some else last
-        raise click.UsageError(f"--{_OPTION.get(name, name)} belongs to --kind {ways}, not to --kind {kind}")
+        flag = _FLAGS.get(name, (f"--{name}",))[0]
+        raise click.UsageError(f"{flag} belongs to --kind {ways}, not to --kind {kind}")
     if "of" in required(kind) and "of" not in own:
         raise click.UsageError(f"--kind {kind} needs a value: {example_of(kind)}")
     if "against" in required(kind) and "against" not in own:
         raise click.UsageError(f"--kind {kind} needs a second trace: --against OTHER")
-    found = {**own, **against(own)}
+    values = {**own, **against(own)}
     if "against" in own:
-        first, found["against"] = _two(source, own["against"], kind, given, allow_nonfinite)
+        first, values["against"] = _two(source, own["against"], kind, given, allow_nonfinite)
     else:
         first = _opened(source, kind, given, allow_nonfinite)
-    return maker(kind)(first, **found)
+    return maker(kind)(first, **values)
 
 
 def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:

@@ -3,183 +3,132 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from math import hypot, sqrt
-from typing import TYPE_CHECKING, Any
+from math import sqrt
+from typing import TYPE_CHECKING, NamedTuple
 
-from ...base.display import escape
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
 from ...explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
-from ...trace.argument_types import checked
 from ...trace.trace import Trace
-from .. import vega
 from ..figure import Figure
-from ..furniture import HEAD, LEFT, LINE, RIGHT, document, of_units, shown_number, text
-from ..marked_text import spans
+from ..furniture import LEFT, RIGHT, of_units, shown_number
+from ..panels import Axis, Column, Dot, Grid, Panel, Tick
 from ..subject import Subject, subject
+from . import Direction, High, Language, Layer, Low, SaturationLines, picture
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Panels side by side; what is free between them, above and below one.
-_ACROSS, _BETWEEN, _ABOVE, _BELOW = 3, 38.0, 10.0, 46.0
+#: Panels side by side, and what is free between them.
+_ACROSS, _BETWEEN = 3, 38.0
 #: Narrow, so that its letters are large where it has the width of a column or of a telephone.
 _WIDE = 640.0
 #: The radius of a point of one unit, at least and at most; about that of one that stands for all units of a gate.
 _LEAST, _MOST, _ALL = 1.0, 4.0, 12.0
 
-#: In Vega-Lite: the area of a point by the number of its units.
-_AREA = {"domain": [0, 10], "range": [0, 500]}
 
-
-@dataclass(frozen=True)
-class _Panel:
-    """A gate of a layer and direction. symbol: marked. name: where it is, in words."""
+class _Gate(NamedTuple):
+    """A gate of a layer and direction, and its units."""
 
     stage: Stage
     line: Line
-    symbol: str
-    told: str
-    place: str
     units: tuple[Activity, ...]
 
 
-@checked
+@picture
 def saturation(
     trace: Trace,
-    low: float = LOW,
-    high: float = HIGH,
-    lines: Sequence[str] | str | None = None,
-    layer: int | None = None,
-    direction: str | None = None,
-    language: str = "en",
+    low: Low = LOW,
+    high: High = HIGH,
+    lines: SaturationLines = None,
+    layer: Layer = None,
+    direction: Direction = None,
+    language: Language = "en",
 ) -> Figure:
-    """The share of steps at which each gate is shut and open; see `plots.Plots`.
+    """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): a point for each unit.
 
-    Raises OptionError unless 0 <= low < high <= 1, MissingError where there is no gate.
+    Returns:
+        A picture whose `data` are the rows of `lt.explain(trace, how="gates")` for these lines.
+
+    Raises:
+        OptionError: unless 0 <= low < high <= 1.
+        MissingError: for a selection that is not there, or has no gate.
     """
     found = subject(trace, lines=lines, layer=layer, direction=direction, language=language)
     measured = behaviour(trace, low, high)
-    panels = tuple(_panels(found, measured, lines is not None))
-    if not panels:
+    gates = list(_gates(found, measured, lines is not None))
+    if not gates:
         raise MissingError(
             "there is nothing to draw: the selection has no gate that was recorded, or no step that is not padding"
         )
     words = found.words
-    title = found.titled("plot.saturation")
-    kept = [(panel.stage.scope, panel.line.name) for panel in panels]
-    caption = words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))
-    if any(not found.is_gate(panel.stage, panel.line) for panel in panels):
+    caption = [words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))]
+    if any(not found.is_gate(gate.stage, gate.line) for gate in gates):
         ends = {"low": shown_number(2 * low - 1), "high": shown_number(2 * high - 1)}
-        caption += " " + words.word("plot.saturation.signed", **ends)
-    caption = " ".join([caption, words.word("plot.saturation.points"), *found.held(every=True)])
-    return Figure(
-        "saturation",
-        title,
-        caption,
-        partial(_drawn, found, title, caption, panels),
-        partial(_frame, measured, kept),
-        partial(_specification, found, panels),
-        language,
-    )
+        caption.append(words.word("plot.saturation.signed", **ends))
+    caption += [words.word("plot.saturation.points"), *found.held(every=True)]
+    grids = []
+    for scope in dict.fromkeys(gate.stage.scope for gate in gates):
+        here = [_panel(found, gate) for gate in gates if gate.stage.scope == scope]
+        rows = [here[at : at + _ACROSS] for at in range(0, len(here), _ACROSS)]
+        grids += [Grid([Column([panel]) for panel in row], between=_BETWEEN) for row in rows]
+    grids[0] = Grid(grids[0].columns, between=_BETWEEN, top=6.0)
+    frame = partial(_frame, measured, [(gate.stage.scope, gate.line.name) for gate in gates])
+    title = found.titled("plot.saturation")
+    return Figure("saturation", title, " ".join(caption), tuple(grids), frame, words, wide=_WIDE)
 
 
-def _panels(found: Subject, measured: Behaviour, asked: bool) -> Iterator[_Panel]:
+def _gates(found: Subject, measured: Behaviour, asked: bool) -> Iterator[_Gate]:
     """Gates; of lines that were asked for, those that go from -1 to 1 too."""
     for stage in found.shown.stages:
         for line in found.shown.lines(stage):
             units = tuple(u for u in measured.units if (u.scope, u.line) == (stage.scope, line.name))
             if units and (asked or found.is_gate(stage, line)):
-                yield _Panel(
-                    stage, line, found.symbol(stage, line), found.told(stage, line), found.shown.place(stage), units
-                )
+                yield _Gate(stage, line, units)
 
 
-def _drawn(found: Subject, title: str, caption: str, panels: Sequence[_Panel]) -> str:
+def _panel(found: Subject, gate: _Gate) -> Panel:
+    """The triangle in which all points lie, and in the free corner the units nearest to its ends."""
+    words, stage, line = found.words, gate.stage, gate.line
     side = (_WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
-    parts, y, told = [], HEAD + 6, []
-    for scope in dict.fromkeys(panel.stage.scope for panel in panels):
-        row = [panel for panel in panels if panel.stage.scope == scope]
-        for at in range(0, len(row), _ACROSS):
-            for k, panel in enumerate(row[at : at + _ACROSS]):
-                parts.append(_panel(found, panel, LEFT + k * (side + _BETWEEN), y + _ABOVE, side))
-                told.append(_told(found, panel))
-            y += _ABOVE + side + _BELOW
-    return document(title, caption, " ".join([*told, caption]), "".join(parts), y - 8, _WIDE)
+    ticks = tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0))
+    x, y = (
+        Axis(0.0, 1.0, ticks, title=words.word(f"plot.saturation.{end}"), field=end, key=float)
+        for end in ("left", "right")
+    )
+    radius = max(_LEAST, min(_MOST, _ALL / len(gate.units) ** 0.5))
+    places: dict[tuple[float, float], list[int]] = {}
+    for unit in gate.units:
+        places.setdefault((unit.left, unit.right), []).append(unit.unit)
+    dots = []
+    for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # none hides a smaller one
+        names = _names(found, gate, units)
+        said = f"{names}: {shown_number(left)}, {shown_number(right)}"
+        attributes = of_units(stage.scope, line.name, str(units[0]))
+        row = {"count": len(units), "units": names}
+        dots.append(Dot(left, right, radius * sqrt(len(units)), said, attributes, row))
+    place, extremes = found.shown.place(stage), list(_extremes(found, gate))
+    name = words.word("list").join(filter(None, (found.told(stage, line), place)))
+    said = words.labelled(name) + ": " + words.word("semicolon").join(extremes) + "."
+    corner = (found.symbol(stage, line), *filter(None, [place]), *extremes)
+    return Panel(x, y, dots, name, side, side, frame="floor", said=said, corner=corner)
 
 
-def _panel(found: Subject, panel: _Panel, left: float, top: float, side: float) -> str:
-    """The triangle in which all points lie, the points, and in the free corner the units nearest to its ends."""
-    words, bottom = found.words, top + side
-    radius = max(_LEAST, min(_MOST, _ALL / len(panel.units) ** 0.5))
-    places = {place: (units, radius * sqrt(len(units))) for place, units in _places(panel.units).items()}
-    marks: list[str] = []
-
-    def clear(x: float, y: float, least: float) -> float:
-        """How far a number stands from its mark at (x, y), so that it is clear of a large point there."""
-        near = [r for place, (_, r) in places.items() if hypot(place[0] - x, place[1] - y) * side <= r]
-        return max(least, max(near, default=0.0) + 3)
-
-    parts = [f'<path class="floor" d="M{left:.1f} {top:.1f}V{bottom:.1f}H{left + side:.1f}z"/>']
-    for mark in (0.0, 0.5, 1.0):
-        x, y, shown = left + side * mark, bottom - side * mark, shown_number(mark)
-        marks.append(text("mark", x, bottom + 9 + clear(mark, 0.0, 7.0), shown))
-        marks.append(text("mark end", left - clear(0.0, mark, 6.0), y + 4, shown))
-        if mark == 0.5:
-            parts.append(f'<path class="rule" d="M{left:.1f} {y:.1f}H{x:.1f}V{bottom:.1f}"/>')
-    parts.append(text("mark", left + side / 2, bottom + 30, escape(words.word("plot.saturation.left"))))
-    if left == LEFT:
-        at = f"translate({left - 26:.1f} {top + side / 2:.1f}) rotate(-90)"
-        parts.append(f'<text class="mark" transform="{at}">{escape(words.word("plot.saturation.right"))}</text>')
-    for (x, y), (units, size) in places.items():
-        names = _units(found, panel, [unit.unit for unit in units])
-        said = f"{names}: {shown_number(x)}, {shown_number(y)}"
-        of = of_units(panel.stage.scope, panel.line.name, str(units[0].unit))
-        parts.append(
-            f'<circle class="dot"{of} cx="{left + side * x:.2f}" cy="{bottom - side * y:.2f}" '
-            f'r="{size:.2f}"><title>{escape(said)}</title></circle>'
-        )
-    corner, y = left + side, top + 12
-    parts += marks
-    parts.append(text("label end", corner, y, spans(panel.symbol)))
-    for line in (*([panel.place] if panel.place else []), *_extremes(found, panel)):
-        y += LINE - 3
-        parts.append(text("named", corner, y, escape(line)))
-    return f"<g>{''.join(parts)}</g>\n"
+def _names(found: Subject, gate: _Gate, units: Sequence[int], most: int = 12) -> str:
+    """Units in words, at most so many of them."""
+    names = [found.unit(gate.stage, gate.line, j) for j in units[:most]]
+    return found.words.word("list").join([*names, *([f"+ {len(units) - most}"] if len(units) > most else [])])
 
 
-def _places(units: Sequence[Activity]) -> dict[tuple[float, float], list[Activity]]:
-    """The units by their exact place, those of the largest groups first, so that no point hides a smaller one."""
-    found: dict[tuple[float, float], list[Activity]] = {}
-    for unit in units:
-        found.setdefault((unit.left, unit.right), []).append(unit)
-    return dict(sorted(found.items(), key=lambda item: -len(item[1])))
-
-
-def _units(found: Subject, panel: _Panel, units: Sequence[int], most: int = 12) -> str:
-    words = found.words
-    names = [found.unit(panel.stage, panel.line, j) for j in units[:most]]
-    more = [f"+ {len(units) - most}"] if len(units) > most else []
-    return words.word("list").join([*names, *more])
-
-
-def _extremes(found: Subject, panel: _Panel) -> Iterator[str]:
+def _extremes(found: Subject, gate: _Gate) -> Iterator[str]:
     """The unit that is open at most steps, and the one that is shut, with their shares; of equal ones the first."""
     for end in ("right", "left"):
-        unit = max(panel.units, key=lambda unit: float(getattr(unit, end)))
+        unit = max(gate.units, key=lambda unit: float(getattr(unit, end)))
         if (share := getattr(unit, end)) > 0:
-            name = found.unit(panel.stage, panel.line, unit.unit)
+            name = found.unit(gate.stage, gate.line, unit.unit)
             yield found.words.word(f"plot.saturation.most.{end}", unit=name, share=f"{100 * share:.3g}")
-
-
-def _told(found: Subject, panel: _Panel) -> str:
-    """The panel in words, for who cannot see it."""
-    words = found.words
-    where = words.word("list").join(part for part in (panel.told, panel.place) if part)
-    return words.labelled(where) + ": " + words.word("semicolon").join(_extremes(found, panel)) + "."
 
 
 def _frame(measured: Behaviour, kept: Sequence[tuple[str, str]]) -> pd.DataFrame:
@@ -188,41 +137,3 @@ def _frame(measured: Behaviour, kept: Sequence[tuple[str, str]]) -> pd.DataFrame
 
     rows = [row for unit, row in zip(measured.units, measured.rows, strict=True) if (unit.scope, unit.line) in kept]
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def _specification(found: Subject, panels: Sequence[_Panel], data: pd.DataFrame) -> dict[str, Any]:
-    words = found.words
-    drawn = []
-    for panel in panels:
-        rows = [
-            {"left": x, "right": y, "count": len(units), "units": _units(found, panel, [u.unit for u in units])}
-            for (x, y), units in _places(panel.units).items()
-        ]
-        axis: dict[str, Any] = {"scale": {"domain": [0, 1]}}
-        drawn.append({
-            "title": words.word("list").join(part for part in (panel.told, panel.place) if part),
-            "width": 220,
-            "height": 220,
-            "layer": [
-                {
-                    "data": {"values": [{"x": 0, "y": 1, "x2": 1, "y2": 0}]},
-                    "mark": "rule",
-                    "encoding": {
-                        "x": vega.field("x", "quantitative", words.word("plot.saturation.left"), **axis),
-                        "y": vega.field("y", "quantitative", words.word("plot.saturation.right"), **axis),
-                        "x2": {"field": "x2"},
-                        "y2": {"field": "y2"},
-                    },
-                },
-                {
-                    "data": {"values": rows},
-                    "mark": {"type": "circle", "tooltip": {"content": "data"}, "opacity": 0.6},
-                    "encoding": {
-                        "x": vega.field("left", "quantitative", **axis),
-                        "y": vega.field("right", "quantitative", **axis),
-                        "size": vega.field("count", "quantitative", legend=None, scale=_AREA),
-                    },
-                },
-            ],
-        })  # fmt: skip
-    return {"concat": drawn, "columns": _ACROSS}

@@ -1,10 +1,9 @@
-"""Weights as heat maps: a field for each entry, with the norms of the matrices; or what two sources differ by."""
+"""Weights as heat maps, one cell per entry, with the norm of each matrix; or the differences between two sources."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...base.arrays import Array
-from ...base.display import escape
+from ...base.display import escape, visible
 from ...cell.network import Stage, X, forward_stages
 from ...errors import MissingError, ShapeError, nearest
 from ...formulas.plain import Plain
@@ -21,12 +20,11 @@ from ...languages.strings import Words, words
 from ...model.model import Model
 from ...trace.labels import readout
 from ...trace.trace import Trace
-from .. import vega
+from ..coloured_text import Scale, room, symmetric
 from ..figure import Figure
-from ..furniture import HEAD, LEFT, LINE, RIGHT, WIDE, column_names, document, reach, shown_number, text
-from ..heat.colours import Scale, symmetric
-from ..heat.image import ABOVE, Heat, names, reduced, room
-from ..marked_text import MarkedPlain
+from ..furniture import LABEL, MarkedPlain, reach, shown_number
+from ..panels import ROOM, Axis, Cells, Column, Grid, Panel, Tick
+from . import Direction, Language, Layer, OtherWeights, WeightNames, picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,39 +48,36 @@ class Matrix(NamedTuple):
     columns: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Matrices:
-    """What is drawn. symbols: the author's own. size: how many rows and columns share a pixel."""
-
-    panels: tuple[Matrix, ...]
-    symbols: Mapping[str, Any]
-    size: tuple[int, int]
-    words: Words
-    title: str
-    caption: str
-
-
+@picture
 def weights(
-    source: Trace | Model,
-    of: str | None = None,
-    layer: int | None = None,
-    direction: str | None = None,
-    against: Trace | Model | None = None,
-    language: str = "en",
+    trace: Trace | Model,
+    of: WeightNames = None,
+    layer: Layer = None,
+    direction: Direction = None,
+    against: OtherWeights = None,
+    language: Language = "en",
 ) -> Figure:
-    """The weights of a trace or a model; see `plots.Plots.weights`."""
-    said = words(language, source.header.count_from)
+    """Heat maps of the weights, one cell per entry, with the norm of each matrix.
+
+    Returns:
+        A picture; its `data` has a row for each entry.
+
+    Raises:
+        MissingError: for weights that are not there.
+        ShapeError: if the weights of the other source have other shapes.
+    """
+    source, said = trace, words(language, trace.header.count_from)
     stages = _stages(source, layer, direction)
     found = _chosen([(stage, *one) for stage in stages for one in _arrays(source)[stage.scope].items()], of)
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
     every = _stages(source, None, None)
-    panels = _one_scale([_panel(source, *one, _place(said, one[0], every)) for one in found], against is not None)
+    panels = _one_scale([_matrix(source, *one, _place(said, one[0], every)) for one in found], against is not None)
     rows, columns = np.max([panel.values.shape for panel in panels], axis=0)
     size = room(int(rows), int(columns), len(panels))
     notes = [said.word("plot.weights.norms")] if any(_has_norms(panel) for panel in panels) else []
     notes += [said.word("plot.broken")] if any(not np.isfinite(panel.values).all() for panel in panels) else []
-    notes += [said.word("plot.weights.blocks", rows=size[0], columns=size[1])] if size != (1, 1) else []
+    notes += _blocks(said, size)
     notes += _beyond(said, source.header.symbols, panels)
     title, own = said.word("plot.weights"), source.header.title
     if against is not None:
@@ -92,9 +87,8 @@ def weights(
         title, own = said.word("plot.weights.less", a=a, b=b), own if sides else ""
         notes += sides if any(panel.values.any() for panel in panels) else [said.word("plot.diff.none")]
     title = own + said.aside(title) if own else title
-    picture = Matrices(tuple(panels), source.header.symbols, size, said, title, " ".join(notes))
-    drawn, frame, specification = partial(_drawn, picture), partial(_frame, picture), partial(_specification, picture)
-    return Figure("weights", title, picture.caption, drawn, frame, specification, language)
+    grids = _grids(panels, source.header.symbols, size, said)
+    return Figure("weights", title, " ".join(notes), tuple(grids), partial(_frame, panels), said)
 
 
 # -- what is chosen --------------------------------------------------------------------------------------------------
@@ -146,7 +140,7 @@ def _apart(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array
         return np.asarray(there[name], np.float64) - np.asarray(array, np.float64)
 
 
-def _panel(source: Trace | Model, stage: Stage, name: str, array: Array, place: str) -> Matrix:
+def _matrix(source: Trace | Model, stage: Stage, name: str, array: Array, place: str) -> Matrix:
     """A parameter with the labels of its rows and columns; a vector is a column, a number a field."""
     values = np.asarray(array, np.float64)
     values = values.reshape(values.shape[0] if values.ndim else 1, -1)
@@ -216,36 +210,29 @@ def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Matrix]) -
     return notes
 
 
-# -- the drawing -----------------------------------------------------------------------------------------------------
+# -- the grids -------------------------------------------------------------------------------------------------------
 
 
-def _group(panel: Matrix) -> tuple[str, str]:
-    """The stage and what a weight is for, by its name: weights and bias of a gate stand in one row."""
-    return panel.stage.scope, re.sub(r"^[A-Za-z]+_[xhc]?(?=.)", "", panel.name)
-
-
-def _drawn(picture: Matrices) -> str:
-    y, parts, place = HEAD, [], None
-    groups = [list(group) for _, group in groupby(picture.panels, key=_group)]
-    field = _field(groups)
-    for panels in groups:
-        if panels[0].place != place:
-            place = panels[0].place
-            parts.append(text("kind", LEFT, y + 14, escape(place[:1].upper() + place[1:])) if place else "")
-            y += LINE if place else 0
-        x, tallest = LEFT, 0.0
-        for panel in panels:
-            wide = panel.values.shape[1] * field
-            taken = wide + _SCALE if panel.values.shape[1] == 1 else max(wide, _LEAST)
-            if x > LEFT and x + taken > WIDE - RIGHT:
-                x, y, tallest = LEFT, y + tallest + _GAP, 0.0
-            svg, tall = _map(picture, panel, x, y, min(wide, WIDE - RIGHT - LEFT), field)
-            parts.append(svg)
-            x += taken + _BETWEEN
-            tallest = max(tallest, tall)
-        y += tallest + _GAP
-    told = " ".join(_said(picture, panel) for panel in picture.panels)
-    return document(picture.title, picture.caption, f"{told} {picture.caption}", "".join(parts), y)
+def _grids(matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[int, int], said: Words) -> list[Grid]:
+    """A row for what belongs together, such as the weights and the bias of a gate; as many as have room."""
+    groups = [
+        list(group)
+        for _, group in groupby(matrices, key=lambda m: (m.stage.scope, re.sub(r"^[A-Za-z]+_[xhc]?(?=.)", "", m.name)))
+    ]
+    field, grids, place = _field(groups), [], None
+    for group in groups:
+        heading = group[0].place if group[0].place != place else ""
+        place = group[0].place
+        x, row = 0.0, list[Column]()
+        for matrix in group:
+            panel = _panel(matrix, symbols, size, said, field)
+            if row and x + panel.room > ROOM:
+                grids.append(Grid(row, heading[:1].upper() + heading[1:], _BETWEEN))
+                x, row, heading = 0.0, [], ""
+            row.append(Column([panel]))
+            x += panel.room + _BETWEEN
+        grids.append(Grid(row, heading[:1].upper() + heading[1:], _BETWEEN))
+    return grids
 
 
 def _field(groups: Sequence[Sequence[Matrix]]) -> float:
@@ -254,42 +241,42 @@ def _field(groups: Sequence[Sequence[Matrix]]) -> float:
     side = float(np.clip(_LONG // longest, 1.0, _FIELD))
     for panels in groups:
         columns = [panel.values.shape[1] for panel in panels]
-        room = WIDE - RIGHT - LEFT - _BETWEEN * (len(panels) - 1) - _SCALE * columns.count(1)
-        side = min(side, max(room // sum(columns), min(side, _SEEN)))
+        free = ROOM - _BETWEEN * (len(panels) - 1) - _SCALE * columns.count(1)
+        side = min(side, max(free // sum(columns), min(side, _SEEN)))
     return side
 
 
-def _map(picture: Matrices, panel: Matrix, x: float, y: float, wide: float, field: float) -> tuple[str, float]:
-    """A parameter, and its height."""
-    rows, columns = panel.values.shape
-    symbol = MarkedPlain(picture.symbols)(Sym(panel.name)).replace("-", "−")
-    heat = Heat(symbol, panel.scale, reduced(panel.scale.levels(panel.values), panel.scale, picture.size))
-    top, tall = y + ABOVE, rows * field
-    body = heat.above(x, y, max(wide, _LEAST)) if columns > 1 else text("label", x, y + 15, heat.heading)
-    body += heat.beside(x + wide + 8, top, tall) if columns == 1 else ""
-    shape = f"{rows}" if panel.columns == [""] else f"{rows} {columns}"
-    place = f' data-weight="{escape(panel.stage.scope)}/{escape(panel.name)}" data-shape="{shape}"'
-    body += heat.image(x, top, wide, tall, place) + names(panel.rows, x, top, field)
-    below, height = column_names(panel.columns, lambda k: x + (k + 0.5) * wide / columns, top + tall)
-    norms = _norms(panel)
-    body += below + (text("mark begin", x, top + tall + height + 12, norms) if norms else "")
-    return f"<g>{body}</g>\n", ABOVE + tall + height + (16.0 if norms else 0.0)
+def _panel(matrix: Matrix, symbols: Mapping[str, Any], size: tuple[int, int], said: Words, field: float) -> Panel:
+    """The panel of a parameter."""
+    (rows, columns), vector = matrix.values.shape, matrix.columns == [""]
+    wide, symbol = columns * field, MarkedPlain(symbols)(Sym(matrix.name)).replace("-", "−")
+    taken = wide + _SCALE if columns == 1 else max(wide, _LEAST)
+    shape = f"{rows}" if vector else f"{rows} {columns}"
+    place = f' data-weight="{escape(matrix.stage.scope)}/{escape(matrix.name)}" data-shape="{shape}"'
+    cells = Cells(matrix.values, matrix.scale, size=size, note=partial(_blocks, said), attributes=place)
+    below = tuple(Tick(k, visible(label, LABEL)) for k, label in enumerate(matrix.columns))
+    x = Axis(-0.5, columns - 0.5, labels=below, field="column", kind="nominal", key=int)
+    beside = tuple(Tick(k, name) for k, name in enumerate(matrix.rows))
+    y = Axis(rows - 0.5, -0.5, beside, field="row", kind="ordinal", key=int)
+    name = Plain(symbols)(Sym(matrix.name))
+    where = said.word("list").join(filter(None, (matrix.place, "×".join(map(str, matrix.values.shape)))))
+    told = said.word("plot.curve", name=name, where=where, **reach(matrix.values))
+    name = said.word("list").join(filter(None, (name, matrix.place)))
+    return Panel(
+        x, y, (cells,), name, min(wide, ROOM), rows * field, symbol, "label", above=22.0, below=_GAP, room=taken,
+        frame="", said=told, under=_norms(matrix),
+    )  # fmt: skip
 
 
-def _said(picture: Matrices, panel: Matrix) -> str:
-    name, where = Plain(picture.symbols)(Sym(panel.name)), "×".join(map(str, panel.values.shape))
-    where = picture.words.word("list").join(part for part in (panel.place, where) if part)
-    return picture.words.word("plot.curve", name=name, where=where, **reach(panel.values))
+def _blocks(said: Words, size: tuple[int, int]) -> list[str]:
+    """What is said of fields of several entries."""
+    return [said.word("plot.weights.blocks", rows=size[0], columns=size[1])] if size != (1, 1) else []
 
 
-# -- what is behind it -----------------------------------------------------------------------------------------------
-
-
-def _frame(picture: Matrices) -> pd.DataFrame:
+def _frame(panels: Sequence[Matrix]) -> pd.DataFrame:
     """A row for each entry: layer, direction, name, row and column, from 0."""
     import pandas as pd
 
-    panels = picture.panels
     at = np.repeat(np.arange(len(panels)), [panel.values.size for panel in panels])
     row, column = np.concatenate([np.indices(panel.values.shape, np.int32).reshape(2, -1) for panel in panels], axis=1)
     told = {
@@ -299,32 +286,3 @@ def _frame(picture: Matrices) -> pd.DataFrame:
     }
     value = np.concatenate([panel.values.ravel() for panel in panels])
     return pd.DataFrame({**told, "row": row, "column": column, "value": value})
-
-
-def _specification(picture: Matrices, data: pd.DataFrame) -> dict[str, Any]:
-    """A panel of rectangles for each parameter."""
-    size = 1
-    while sum(-(-p.values.shape[0] // size) * -(-p.values.shape[1] // size) for p in picture.panels) > vega.MOST:
-        size += 1
-    views = []
-    for panel in picture.panels:
-        fields = []
-        for j in range(0, panel.values.shape[0], size):
-            for k in range(0, panel.values.shape[1], size):
-                block = panel.values[j : j + size, k : k + size]
-                far = np.where(np.isfinite(block), np.abs(block), np.inf)
-                fields.append({"row": j, "column": k, "value": vega.plain(float(block.flat[int(far.argmax())]))})
-        views.append(
-            {
-                "title": f"{panel.name}, {panel.place}" if panel.place else panel.name,
-                "data": {"values": fields},
-                "mark": {"type": "rect", "tooltip": True},
-                "encoding": {
-                    "x": vega.field("column", "ordinal", None, axis={"labelOverlap": True, "labelAngle": 0}),
-                    "y": vega.field("row", "ordinal", None, axis={"labelOverlap": True}),
-                    "color": vega.field("value", "quantitative", "", scale=vega.colour(panel.scale)),
-                },
-            }
-        )
-    note = picture.words.word("plot.weights.blocks", rows=size, columns=size) if size > 1 else ""
-    return {"concat": views, "columns": 3, "resolve": {"scale": {"color": "independent"}}, "note": note}

@@ -16,7 +16,7 @@ from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
-from ...plot.marked_text import MarkedPlain, cut_to_room, spans, text_width
+from ...plot.furniture import MarkedPlain, cut_to_room, spans, text_width
 from ...trace.held import plain
 from ...trace.labels import step_label
 from ...trace.trace import Trace

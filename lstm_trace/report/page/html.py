@@ -18,9 +18,8 @@ from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...languages.strings import words as strings
-from ...plot.heat import panels
-from ...plot.kinds import states
-from ...plot.page import PICTURES, WIDER, wider
+from ...plot.figure import PICTURES, SCRIPT, WIDER, wider
+from ...plot.kinds.maps import states_figure
 from ...plot.subject import Subject
 from ...view.view import View
 from ..diagram import spot_values
@@ -121,7 +120,7 @@ def _whole(words: Words, title: str, body: str) -> str:
     """The page round its body."""
     body += f'\n<footer><p>{escape(words.word("made"))}</p></footer>\n<div id="pop" role="tooltip" hidden></div>'
     body += f"\n{wider(words.language)}"
-    return whole(words.language, title, body, STYLES, (WIDER, "report/page/report.js", panels.SCRIPT))
+    return whole(words.language, title, body, STYLES, (WIDER, "report/page/report.js", SCRIPT))
 
 
 def _longer(shown: View, times: int) -> View:
@@ -202,12 +201,11 @@ def _maps(found: Page) -> Iterator[Section]:
     left = len(shown.stages) - len(kept)
     few = replace(shown, stages=tuple(kept or shown.stages[:1]))
     try:
-        drawn = states.picture(Subject(few, shown.rows[0], True), most=PIXELS)
+        drawn = states_figure(Subject(few, shown.rows[0], True), most=PIXELS)
     except MissingError:  # nothing that is a finite number
         return
-    svg = panels.figure("states", drawn).svg()
     more = f" {words.count('map.more', left)}" if left and kept else ""
     head = escape(words.word("over.time"))
     caption = escape(f"{words.word('map.axes')} {drawn.caption}{more}".strip())
-    figure = f"<figure>{panels.interactive(drawn, svg)}<figcaption>{caption}</figcaption></figure>"
+    figure = f"<figure>{drawn.interactive()}<figcaption>{caption}</figcaption></figure>"
     yield head, f"{found.printer.head(2, head)}\n{figure}"

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ...base.arrays import to_list
 from ...base.display import seen, visible
 from ...errors import LstmTraceError, MissingError
-from ...plot.coloured_text import tokens
-from ...plot.heat.colours import Scale, gate, symmetric
+from ...plot.coloured_text import Scale, gate, symmetric, tokens
 from ..replies import as_json
 from .opening import opened
 

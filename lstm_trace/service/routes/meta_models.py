@@ -46,6 +46,15 @@ class FileKind(BaseModel):
     options: list[str] = Field(description="those that it reads; any other one is refused")
 
 
+class PlotControl(BaseModel):
+    """How an option of a picture is chosen."""
+
+    option: str
+    control: str = Field(description="what its value is: `units`, `lines`, `steps`, `share`, `choice`, …")
+    choices: list[str] = Field(description="values that can be offered")
+    usual: str = Field(description="what holds without it; empty if that depends on the run")
+
+
 class PlotKind(BaseModel):
     """A kind of picture."""
 
@@ -53,6 +62,7 @@ class PlotKind(BaseModel):
     options: list[str] = Field(description="those that it reads; any other one is refused")
     required: list[str] = Field(description="those of them that it cannot do without")
     two: Literal["never", "may be", "must be"] = Field(description="whether it is of two runs: `/diffs/plot/{kind}`")
+    controls: list[PlotControl] = Field(description="how each of its options is chosen")
 
 
 class Plots(BaseModel):

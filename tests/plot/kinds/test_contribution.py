@@ -9,7 +9,7 @@ import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.furniture import shown_number
-from lstm_trace.plot.kinds.contribution import _opposed
+from lstm_trace.plot.kinds.bars import opposed as _opposed
 from lstm_trace.trace.trace import Trace
 
 from ...support.pictures import check, units

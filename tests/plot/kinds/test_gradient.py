@@ -11,9 +11,9 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.backpropagation.norms import norms
 from lstm_trace.errors import MissingError
-from lstm_trace.plot.chart import decades
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.furniture import shown_number
+from lstm_trace.plot.panels import decades
 
 from ...support.pictures import check, units
 from .picture_reader import SVG, caption, lstm, marks, root

@@ -12,8 +12,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+from lstm_trace.plot.coloured_text import BROKEN, FIRST, LEVELS, PADDING, symmetric
 from lstm_trace.plot.figure import Figure
-from lstm_trace.plot.heat.colours import BROKEN, FIRST, LEVELS, PADDING, symmetric
 
 from ... import ROOT
 from ...support.pictures import check, images, lstm, views
@@ -147,7 +147,7 @@ def test_labels_names_and_escapes() -> None:
 
 
 def test_a_large_trace_is_reduced_and_says_how(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.plot.heat.image.MOST", 4_000)
+    monkeypatch.setattr("lstm_trace.plot.coloured_text.MOST", 4_000)
     trace = lstm(90, 30)
     figure = trace.plot.states(order="index")
     steps = int(re.findall(r"Each field is of (\d+) steps: their value", figure.caption)[0])

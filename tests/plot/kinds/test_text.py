@@ -12,9 +12,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
-from lstm_trace.plot.coloured_text import tokens
+from lstm_trace.plot.coloured_text import symmetric, tokens
 from lstm_trace.plot.figure import Figure
-from lstm_trace.plot.heat.colours import symmetric
 
 from ...support.pictures import check, lstm, views
 from ...support.table_cases import stacked

@@ -14,8 +14,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError
-from lstm_trace.plot.chart import marks
 from lstm_trace.plot.figure import Figure
+from lstm_trace.plot.panels import marks
 from lstm_trace.trace.trace import Trace
 
 from ... import ROOT
@@ -81,7 +81,7 @@ def read(figure: Figure) -> tuple[list[Panel], dict[float, int], dict[str, str]]
             legend |= dict(zip(strokes, ("".join(t.itertext()).replace("\u200b", "") for t in texts[1:]), strict=True))
         else:
             times |= {float(t.get("x", "")): int(t.text) for t in texts if t.text}
-    return panels, times, legend
+    return sorted(panels, key=lambda panel: (panel.top, panel.left)), times, legend
 
 
 def step(panel: Panel, times: dict[float, int], x: float) -> float:

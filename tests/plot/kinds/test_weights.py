@@ -11,8 +11,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, ShapeError
+from lstm_trace.plot.coloured_text import symmetric
 from lstm_trace.plot.figure import Figure
-from lstm_trace.plot.heat.colours import symmetric
 from lstm_trace.plot.kinds.weights import weights
 
 from ... import ROOT

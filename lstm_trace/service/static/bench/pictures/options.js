@@ -1,11 +1,15 @@
 import { html, useEffect, useState } from "../../vendor/standalone.module.js";
 import { Choice } from "../../parts.js";
 import { counted, ends, ranges_of } from "../../shared/ranges.js";
+import { worded } from "../../words.js";
 import { SymbolText } from "../symbols.js";
 
 // What can be chosen for a picture: a row of controls, of those that its kind takes. Left empty, it is as usual.
 
-const ORDERS = ["", "index", "cluster", "memory", "activity"];
+// Words of options whose keys are not `bench.picture.` and their names, and of the choice that holds if none is made.
+const WORDS = { order: "bench.order", unit: "bench.picture.units", line: "bench.picture.lines" };
+const USUAL = { order: "usual", baseline: "input", occlusion: "auto" };
+const VALUES = { "bench.picture.baseline.zero-state": "bench.picture.baseline.state" };
 
 /** Units or steps as they are counted on the page, from the first to the last; what does not fit stays, to be put right. */
 function Ranges({ id, label, value, first, last, single, count, onChange }) {
@@ -33,22 +37,30 @@ function Lines({ lines, chosen, onChange, said }) {
 /** @param {{options: object, choose: (change: object) => void}} props options: what is chosen, as the address of the page has it */
 export function Options({ kind, run, scope, options, choose, count, said }) {
   const stage = run.stages.find((one) => one.scope === scope) ?? run.stages[0];
-  const lines = stage.lines.filter((one) => kind.kind !== "saturation" || one.gate);
   const widest = Math.max(...stage.lines.map((one) => one.width));
   const put = (name) => (value) => choose({ [name]: value });
-  const level = (name, usual) => html`<label class="field" for=${`plot-${name}`}><span class="label">${said(`bench.picture.${name}`)}</span>
-    <input id=${`plot-${name}`} type="number" min="0" max="1" step="0.05" placeholder=${usual} value=${options[name] ?? ""} onChange=${(event) => choose({ [name]: event.target.value })} /></label>`;
+  const key = (name) => WORDS[name] ?? `bench.picture.${name}`;
+  const label = (name) => worded(said, key(name), name);
   const sequences = Array.from({ length: run.batch > 1 ? run.batch : 0 }, (_, b) => [String(b), said("bench.picture.baseline.row", { n: b + count })]);
-  const controls = {
-    order: () => html`<${Choice} id="plot-order" label=${said("bench.order")} value=${options.order ?? ""} options=${ORDERS.map((one) => [one, said(`bench.order.${one || "usual"}`)])} onChange=${put("order")} />`,
-    line: () => html`<${Lines} lines=${lines} chosen=${options.line?.split(";") ?? []} onChange=${(names) => choose({ line: names.join(";") })} said=${said} />`,
-    unit: () => widest > 1 && html`<${Ranges} id="plot-unit" label=${said("bench.picture.units")} value=${options.unit ?? ""} first=${0} last=${widest - 1} count=${count} onChange=${put("unit")} />`,
-    steps: () => run.steps > 1 && html`<${Ranges} id="plot-steps" label=${said("bench.picture.steps")} value=${options.steps ?? ""} first=${run.first} last=${run.first + run.steps - 1} single count=${count} onChange=${put("steps")} />`,
-    low: () => level("low", "0.1"),
-    high: () => level("high", "0.9"),
-    baseline: () => html`<${Choice} id="plot-baseline" label=${said("bench.picture.baseline")} value=${options.baseline ?? ""} options=${[["", said("bench.picture.baseline.input")], ["zero-state", said("bench.picture.baseline.state")], ...sequences]} onChange=${put("baseline")} />`,
-    occlusion: () => html`<${Choice} id="plot-occlusion" label=${said("bench.picture.occlusion")} value=${options.occlusion ?? ""} options=${["", "all", "none"].map((one) => [one, said(`bench.picture.occlusion.${one || "auto"}`)])} onChange=${put("occlusion")} />`,
+  const choice = ({ option, choices, usual }, more = []) => {
+    const value = (one) => `${key(option)}.${one}`;
+    const named = ["", ...choices.filter((one) => one !== usual)].map((one) => [one, worded(said, VALUES[value(one)] ?? value(one || USUAL[option] || "usual"), one || "…")]);
+    return html`<${Choice} id=${`plot-${option}`} label=${label(option)} value=${options[option] ?? ""} options=${[...named, ...more]} onChange=${put(option)} />`;
   };
-  const shown = Object.keys(controls).filter((name) => kind.options.includes(name));
-  return shown.length > 0 && html`<div class="row-of kinds options" role="group" aria-label=${said("bench.picture.options")}>${shown.map((name) => controls[name]())}</div>`;
+  const lines_of = ({ option }, lines) => html`<${Lines} lines=${lines} chosen=${options[option]?.split(";") ?? []} onChange=${(names) => choose({ [option]: names.join(";") })} said=${said} />`;
+  const ranges = ({ option }, first, last, single) => last > first && html`<${Ranges} id=${`plot-${option}`} label=${label(option)} value=${options[option] ?? ""} first=${first} last=${last} single=${single} count=${count} onChange=${put(option)} />`;
+  // by what the value of an option is; others follow from what is looked at
+  const controls = {
+    choice,
+    runs: choice,
+    baseline: (one) => choice(one, sequences),
+    lines: (one) => lines_of(one, stage.lines),
+    gates: (one) => lines_of(one, stage.lines.filter(({ gate }) => gate)),
+    units: (one) => ranges(one, 0, widest - 1),
+    steps: (one) => ranges(one, run.first, run.first + run.steps - 1, true),
+    share: ({ option, usual }) => html`<label class="field" for=${`plot-${option}`}><span class="label">${label(option)}</span>
+      <input id=${`plot-${option}`} type="number" min="0" max="1" step="0.05" placeholder=${usual} value=${options[option] ?? ""} onChange=${(event) => put(option)(event.target.value)} /></label>`,
+  };
+  const shown = kind.controls.filter(({ control }) => controls[control]);
+  return shown.length > 0 && html`<div class="row-of kinds options" role="group" aria-label=${said("bench.picture.options")}>${shown.map((one) => controls[one.control](one))}</div>`;
 }

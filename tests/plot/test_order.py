@@ -10,11 +10,12 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
-from lstm_trace.plot.heat.order import _clustered, ordered
+from lstm_trace.plot.kinds.maps import clustered as _clustered
+from lstm_trace.plot.kinds.maps import ordered
 from lstm_trace.plot.subject import subject
 from lstm_trace.trace.trace import Trace
 
-from ...support.pictures import lstm
+from ..support.pictures import lstm
 
 
 def order(trace: Trace, how: str, **chosen: object) -> list[int]:

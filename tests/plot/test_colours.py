@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_trace.plot.heat.colours import BROKEN, FIRST, LEVELS, PADDING, extremes, from_zero, gate, symmetric
+from lstm_trace.plot.coloured_text import BROKEN, FIRST, LEVELS, PADDING, extremes, from_zero, gate, symmetric
 
 
 def test_a_value_is_read_back_to_half_a_colour() -> None:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_trace.plot.heat.repacked import repacked
+from lstm_trace.plot.png import repacked
 
-from ...support.pictures import decoded
+from ..support.pictures import decoded
 
 Pixels = np.ndarray[Any, Any]
 
@@ -72,11 +72,11 @@ def test_of_many_colours_near_ones_become_one() -> None:
 
 def test_a_large_picture_of_noise_is_a_small_file(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("typst")
-    from lstm_trace.plot import raster
+    from lstm_trace.plot import png
 
-    from ...support.pictures import lstm
+    from ..support.pictures import lstm
 
-    monkeypatch.setattr(raster, "HEAVY", 500_000)
-    made = raster.png(lstm(600, 80).plot.states(order="index", lines=["c_t", "h_t", "o_t", "f_t"]).svg())
+    monkeypatch.setattr(png, "HEAVY", 500_000)
+    made = png.png(lstm(600, 80).plot.states(order="index", lines=["c_t", "h_t", "o_t", "f_t"]).svg())
     assert len(made) < 500_000
     assert made[25] == 3  # a palette

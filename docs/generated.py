@@ -1,0 +1,142 @@
+"""Fills in what the documentation says of the package from the package itself: `python -m docs.generated`.
+
+A page has a pair of comments, `<!-- generated: NAME -->` and `<!-- end -->`, on lines of their own; what `TEXTS[NAME]`
+returns stands between them. `FILES` are whole files that are made likewise. `tests/test_generated.py` fails for what is
+not current, and `make golden` writes it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from importlib import import_module
+from inspect import cleandoc, getdoc
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any
+
+import lstm_trace
+from lstm_trace.plot import kinds
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = Path(lstm_trace.__file__).parent
+PAGES = (*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md")
+_MARKED = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
+
+
+def filled(page: str) -> str:
+    """A page with all that is generated in it."""
+    return _MARKED.sub(lambda found: f"{found[1]}\n{TEXTS[found[2]]().strip()}\n\n{found[3]}", page)
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    escaped = [[cell.replace("|", chr(92) + "|") for cell in row] for row in rows]
+    lines = [heads, ["---"] * len(heads), *escaped]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+# -- pictures --------------------------------------------------------------------------------------------------------
+
+
+def _pictures() -> dict[str, tuple[str, Callable[..., Any]]]:
+    """The kinds of pictures that the files of `plot/kinds` have: module and function; new ones last."""
+    modules = [import_module(f"{kinds.__name__}.{one.name}") for one in iter_modules(kinds.__path__)]
+    every = {
+        name: (module.__name__.rpartition(".")[2], made)
+        for module in modules
+        for name, made in vars(module).items()
+        if getattr(made, "is_picture", False) and made.__module__ == module.__name__
+    }
+    order = list(kinds.KINDS)
+    return dict(sorted(every.items(), key=lambda item: order.index(item[0]) if item[0] in order else len(order)))
+
+
+def _described() -> dict[str, dict[str, Any]]:
+    return {
+        name: {
+            "module": module,
+            "about": (getdoc(made) or "").partition("\n\n")[0].replace("\n", " "),
+            "options": kinds.described(made.__wrapped__),  # type: ignore[attr-defined]
+        }
+        for name, (module, made) in _pictures().items()
+    }
+
+
+def _kinds_json() -> str:
+    return json.dumps(_described(), ensure_ascii=False, indent=1) + "\n"
+
+
+#: How the stub writes the type of an option, by its control.
+_TYPES = {
+    "units": "int | Sequence[int] | None", "lines": "Sequence[str] | str | None", "gates": "Sequence[str] | str | None",
+    "number": "int | None", "direction": "str | None", "steps": "slice | int | None", "share": "float",
+    "language": "str", "source": "Trace | Model", "baseline": "Trace | str | int", "runs": "str | int",
+}  # fmt: skip
+
+
+def _stub() -> str:
+    """The methods of `trace.plot` for editors."""
+    lines = [
+        '"""The methods of `trace.plot`, made from the functions of `kinds/` by `make golden`."""', "",
+        "from collections.abc import Sequence", "", "from ..model.model import Model",
+        "from ..trace.trace import Trace", "from .figure import Figure", "", "class Plots:",
+        "    trace: Trace", "    def __init__(self, trace: Trace) -> None: ...",
+    ]  # fmt: skip
+    pictures = _pictures()
+    for name, made in (("__call__", pictures[kinds.USUAL][1]), *((name, made) for name, (_, made) in pictures.items())):
+        options = []
+        for one in kinds.described(made.__wrapped__):  # type: ignore[attr-defined]
+            kind = _TYPES.get(one["control"], "str") + (
+                "" if one["required"] or one["default"] is not None else " | None"
+            )
+            kind = kind.replace("| None | None", "| None")
+            usual = "None" if one["default"] is None else json.dumps(one["default"])
+            options.append(f"{one['name']}: {kind}" + ("" if one["required"] else f" = {usual}"))
+        lines += [f"    def {name}(", "        self,", *(f"        {one}," for one in options), "    ) -> Figure:"]
+        doc = cleandoc(made.__doc__ or "").replace("\n", "\n        ").replace("        \n", "\n")
+        lines += [f'        """{doc}', '        """', ""]
+    return "\n".join([*lines, "def plots(trace: Trace) -> Plots: ..."]) + "\n"
+
+
+def _plot_kinds() -> str:
+    return table(["kind", "what it shows"], [[f"`{name}`", one["about"]] for name, one in _described().items()])
+
+
+def _plot_options() -> str:
+    """Each option with the kinds that have it; those with another meaning have a row of their own."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    described = _described()
+    for kind, one in described.items():
+        for option in one["options"]:
+            flag = {"lines": "line"}.get(option["name"], option["name"])
+            rows.setdefault((flag, option["help"]), []).append(f"`{kind}`")
+    return table(
+        ["option", "kinds", "meaning; in brackets what holds without it"],
+        [[f"`--{flag}`", "all" if len(have) == len(described) else ", ".join(have), meaning]
+         for (flag, meaning), have in rows.items()],
+    )  # fmt: skip
+
+
+# -- all of it -------------------------------------------------------------------------------------------------------
+
+TEXTS: dict[str, Callable[[], str]] = {"plot-kinds": _plot_kinds, "plot-options": _plot_options}
+FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
+
+
+def write() -> None:
+    """Write everything that is not current."""
+    for path, made in FILES.items():
+        _keep(path, made())
+    for page in PAGES:
+        _keep(page, filled(page.read_text(encoding="utf-8")))
+
+
+def _keep(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()

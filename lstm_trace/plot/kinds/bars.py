@@ -1,0 +1,352 @@
+"""Signed bars over the steps: what each step wrote into a carried value, and what each contributed to a value.
+
+If there are more steps than columns, several steps share one; positive and negative parts are summed separately:
+nothing that cancels out is hidden, and all bars together still add up to what they added up to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...backpropagation.attribution import Split
+from ...base.arrays import Array
+from ...explanation.account import Account, Step, account
+from ...explanation.memory import SCALED, Ledger, ledger, table
+from ...languages.strings import Words
+from ...trace.derived import total
+from ...trace.trace import Trace
+from ..figure import Figure
+from ..furniture import shown_number, step_in_words
+from ..panels import ROOM, Axis, Bar, Column, Grid, Panel, Tick, round_axis, step_axis
+from ..subject import Subject, subject
+from . import Baseline, Language, Occlusion, Value, picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns at most: two pixels each. How wide a column is at most; how far the one apart is from the others at least.
+COLUMNS, _WIDEST, _APART = 365, 44.0, 26.0
+#: Steps up to which all are drawn; of more, the part of all sizes that is left out, and how many are drawn at least.
+WHOLE, REST, LEAST = 100, 0.01, 30
+#: So many of the largest steps are named.
+NAMED = 3
+#: Of two sizes with opposite signs those are marked that are at least this part of the largest.
+NOTABLE = 0.05
+#: Free space at the ends of a panel.
+_INSET = 8.0
+#: Classes of what the sources of a memory wrote, and of what was there before; of the measures of a contribution.
+_SOURCES, _BEFORE, _MEASURES = ("c0", "c1", "c2", "c4", "c5", "c6"), "c7", {"split": "c0", "occlusion": "c2"}
+#: What is drawn of an entry of a memory, from back to front, and the class of its shade.
+_SHADES = {"written": " faint", "part": ""}
+
+
+def axis_of_bars(
+    words: Words, steps: range, labels: Sequence[str], before: str = "", behind: bool = False
+) -> tuple[Axis, float, float]:
+    """The x axis of bars.
+
+    Args:
+        words: the language.
+        steps: those that are drawn.
+        labels: of the steps, or none.
+        before: the name of a column apart, for what was there before; or none.
+        behind: whether that stands behind the steps, as where time runs backwards.
+
+    Returns:
+        The axis, its width in pixels, and the place of the column apart.
+    """
+    size = steps_in_column(len(steps))
+    columns = -(-len(steps) // size)
+    inner = ROOM - 2 * _INSET
+    pitch = min(inner / (columns + (1.6 if before else 0)), _WIDEST)
+    free = max(1.6 * pitch, _APART) if before else 0.0
+    pitch = min(pitch, (inner - free) / columns)
+    low, high = -0.5 - (0 if behind else free / pitch), columns - 0.5 + (free / pitch if behind else 0)
+    apart = high - 0.4 if behind else low + 0.4
+
+    def where(at: float) -> str:
+        if before and at == apart:
+            return before
+        first = int(at) * size
+        here = steps[first : first + size]
+        if len(here) > 1:
+            return f"t = {words.span(here)}"
+        return step_in_words(words, here[0], labels[first] if labels else "")
+
+    domain = [where(k) for k in range(columns)]
+    if before:
+        domain.insert(columns if behind else 0, before)
+    most = max(1, min(20, int(pitch * columns / 34)))
+    x = step_axis(
+        words, steps, labels, most, size=size, low=low, high=high, inset=_INSET, field="step", kind="nominal",
+        key=where, where=where, domain=tuple(domain), extra=(Tick(apart, before),) if before else (),
+    )  # fmt: skip
+    return x, 2 * _INSET + free + pitch * columns, apart
+
+
+def panels_of_bars(x: Axis, wide: float, each: Mapping[str, Sequence[Bar]]) -> list[Panel]:
+    """Panels with one scale. each: the bars by the name that stands above them."""
+    ends = [end for bars in each.values() for bar in bars for end in bar.ends]
+    y, alone = round_axis(min([0.0, *ends]), max([0.0, *ends]), field="value"), len(each) == 1
+    names = list(each)
+    return [
+        Panel(
+            x, y, tuple(bars), name, wide, 220.0 if alone else 120.0, name, above=19.0 if name else 0.0,
+            below=10.0 if name == names[-1] else 14.0,
+        ) for name, bars in each.items()
+    ]  # fmt: skip
+
+
+def steps_in_column(steps: int) -> int:
+    """How many steps share a column."""
+    return -(-steps // COLUMNS)
+
+
+def focus(sizes: Array) -> slice:
+    """Of many steps the places between which all is but for the `REST` of it; all where that spares less than half."""
+    steps, whole = len(sizes), float(sizes.sum())
+    if steps <= WHOLE or not 0 < whole < np.inf:
+        return slice(0, steps)
+    before, behind = (np.cumsum(part) <= REST / 2 * whole for part in (sizes, sizes[::-1]))
+    first, last = int(before.sum()), steps - int(behind.sum())
+    first, last = max(min(first, last - LEAST), 0), max(last, LEAST)
+    return slice(first, last) if last - first <= steps / 2 else slice(0, steps)
+
+
+def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[str, Array]]) -> Iterator[str]:
+    """What is said of the steps that `focus` leaves out, and of steps that share a column.
+
+    values: names, and what there is at every step.
+    """
+    drawn = steps[shown]
+    if len(drawn) < len(steps):
+        rest = np.ones(len(steps), bool)
+        rest[shown] = False
+        items = (
+            f"{words.labelled(name)}: {shown_number(total([part[rest & np.isfinite(part)]]))}" for name, part in values
+        )
+        ends = {"first": words.nth(drawn[0]), "last": words.nth(drawn[-1])}
+        yield words.word("plot.focus", n=len(steps), **ends, items=words.word("semicolon").join(items))
+
+
+def summed(values: Array, size: int) -> Iterator[tuple[int, float, float]]:
+    """The columns of values that are not all 0: the sum of what is below 0, and of what is above it."""
+    finite = np.where(np.isfinite(values), values, 0.0)
+    starts = np.arange(0, len(values), size)
+    below, above = (np.add.reduceat(part, starts) for part in (np.minimum(finite, 0), np.maximum(finite, 0)))
+    for column in np.flatnonzero((below < 0) | (above > 0)):
+        yield int(column), float(below[column]), float(above[column])
+
+
+def _largest(words: Words, key: str, parts: Sequence[tuple[str, float]]) -> Iterator[str]:
+    """The largest of some finite parts, each with its name."""
+    items = [
+        f"{words.labelled(name)}: {shown_number(part, 4)}"
+        for name, part in sorted(parts, key=lambda one: -abs(one[1]))[:NAMED]
+        if part
+    ]
+    if items:
+        yield words.word(key, items=words.word("semicolon").join(items))
+
+
+# -- memory ----------------------------------------------------------------------------------------------------------
+
+
+@picture
+def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
+    """The memory of a carried value: bars for what each step wrote, and for what the gates since have left of it.
+
+    Returns:
+        A picture whose `data` are the rows of `lt.explain(trace, of, "memory")`.
+
+    Raises:
+        OptionError: where the value is no sum of what was kept and what was written.
+        MissingError: for a value that is not there.
+    """
+    book = ledger(trace, of)
+    at = book.address
+    found = subject(trace, layer=at.layer, direction=at.direction, batch=at.b or 0, language=language)
+    words = found.words
+    caption = [*found.held(), *_ledger_sum(found, book)]
+    finite = [row for row in book.rows if np.isfinite(row.part)]
+    named = [(row.source if row.step is None else found.step(row.step), row.part) for row in finite]
+    caption += _largest(words, "plot.largest", named)
+    if not all(np.isfinite([row.part, row.written]).all() for row in book.rows):
+        caption.append(words.word("plot.gaps"))
+    parts = _by_source(found, book)
+    written = np.array([values["part"] for values in parts.values()]).reshape(len(parts), len(found.steps))
+    places, left = focus(np.abs(written).max(axis=0, initial=0.0)), written.sum(axis=0)
+    caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left)])
+    steps, labels = found.steps[places], found.labels[places] if found.labels else ()
+    behind, before = trace.stage(at.scope).backwards, book.rows[0].source
+    x, wide, apart = axis_of_bars(words, steps, labels, before, behind)
+    if x.size > 1:
+        caption.append(words.word("plot.columns", n=x.size))
+    shown = {source: {of: part[places] for of, part in values.items()} for source, values in parts.items()}
+    bars = tuple(_memory_bars(found, book, shown, x.size, apart))
+    legend = tuple(dict.fromkeys((bar.style, bar.name) for bar in sorted(bars, key=lambda bar: bar.style.split()[0])))
+    grid = Grid([Column(panels_of_bars(x, wide, {"": bars}), legend=legend)], top=0.0 if legend else 8.0)
+    title = found.titled("plot.memory", what=found.value(at))
+    return Figure("memory", title, " ".join(caption), (grid,), partial(_ledger_frame, trace, book), words)
+
+
+def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
+    """That the parts are the value, but for rounding; what they are where a foreign trace has another value."""
+    whole = book.rows[-1].running
+    if np.isfinite([whole, book.value]).all():
+        size = sum(abs(row.part) for row in book.rows)
+        rounding = 64 * np.finfo(found.trace.header.dtype).eps * (size + abs(book.value))
+        key = "plot.memory.sum" if abs(book.residual) <= rounding else "plot.memory.gap"
+        yield found.words.word(key, value=shown_number(book.value, 6), sum=shown_number(whole, 6))
+
+
+def _by_source(found: Subject, book: Ledger) -> dict[str, dict[str, Array]]:
+    """What each source wrote at the steps of the picture, and what is left of that; 0 where that is no number."""
+    sources: dict[str, dict[str, Array]] = {}
+    for row in book.rows[1:]:
+        values = sources.setdefault(row.source, {of: np.zeros(len(found.steps)) for of in _SHADES})
+        for of in _SHADES:
+            number = getattr(row, of)
+            values[of][(row.step or 0) - found.steps[0]] = number if np.isfinite(number) else 0.0
+    return sources
+
+
+def _memory_bars(
+    found: Subject, book: Ledger, parts: Mapping[str, Mapping[str, Array]], size: int, apart: float
+) -> Iterator[Bar]:
+    """For each source what it wrote, pale, and what is left of that in front of it; sources are stacked."""
+    words, before = found.words, book.rows[0]
+    stage = found.trace.stage(book.address.scope)
+    for of, shade in _SHADES.items():
+        value = getattr(before, of)
+        if value and np.isfinite(value):
+            yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
+        base: dict[tuple[int, int], float] = {}
+        for k, (source, values) in enumerate(parts.items()):
+            name, *scaled = source.partition(SCALED)
+            line = stage.cell.by_name.get(name)
+            symbol = source if line is None else "".join([found.symbol(stage, line), *scaled])
+            style, name = _SOURCES[k % len(_SOURCES)] + shade, words.word(f"plot.memory.{of}", source=symbol)
+            for column, *sums in summed(values[of], size):
+                for side, part in enumerate(sums):
+                    if part:
+                        yield Bar(column, part, style, name, base.get((column, side), 0.0))
+                        base[column, side] = base.get((column, side), 0.0) + part
+
+
+def _ledger_frame(trace: Trace, book: Ledger) -> pd.DataFrame:
+    import pandas as pd
+
+    columns, rows = table(trace, book)
+    return pd.DataFrame(rows, columns=list(columns))
+
+
+# -- contribution ----------------------------------------------------------------------------------------------------
+
+
+@picture
+def contribution(
+    trace: Trace,
+    of: Value,
+    baseline: Baseline = "zero-input",
+    occlusion: Occlusion = "auto",
+    language: Language = "en",
+) -> Figure:
+    """What each step contributed to a value: its share of the exact split, beside the exact occlusion of the step.
+
+    Returns:
+        A picture whose `data` is the table by step of the explanation `contribution`.
+
+    Raises:
+        OptionError: for what is no baseline.
+        MissingError: for a value that is not there, or a line that was not recorded.
+    """
+    return contribution_figure(trace, account(trace, of, baseline, runs=occlusion, compared=False), language)
+
+
+def contribution_figure(trace: Trace, known: Account, language: str = "en") -> Figure:
+    """The picture of contributions that are known."""
+    split, without = known.split, known.occlusion
+    found = subject(trace, batch=split.of.b, language=language)
+    words = found.words
+    measures = {"split": _by_step(found, known.steps, "together")}
+    if without is not None:
+        measures["occlusion"] = _by_step(found, known.steps, "occlusion")
+    caption = [*found.held(), *_split_sum(found, split)]
+    for name, values in measures.items():
+        parts = [(found.step(found.steps[k]), float(values[k])) for k in np.flatnonzero(np.isfinite(values))]
+        caption += _largest(words, f"plot.contribution.{name}.largest", parts)
+    caption += _states(found, known)
+    if without is not None and without.made < without.possible:
+        caption.append(words.word("plot.contribution.made", made=without.made, possible=without.possible))
+    places = focus(np.max([np.abs(np.nan_to_num(values, nan=0.0)) for values in measures.values()], axis=0))
+    rest = [(words.word(f"plot.contribution.{name}.rest"), values) for name, values in measures.items()]
+    caption += left_out(words, found.steps, places, rest)
+    x, wide, _ = axis_of_bars(words, found.steps[places], found.labels[places] if found.labels else ())
+    starts = np.arange(0, len(found.steps[places]), x.size)
+    finite = [np.where(np.isfinite(values), values, 0.0)[places] for values in measures.values()]
+    shaded = opposed(*(np.add.reduceat(values, starts) for values in finite)) if len(finite) == 2 else []
+    if shaded:
+        caption.append(words.word("plot.contribution.opposed"))
+    if x.size > 1:
+        caption.append(words.word("plot.columns", n=x.size))
+    each = {}
+    for measure, values in measures.items():
+        name, style = words.word(f"plot.contribution.{measure}"), _MEASURES[measure]
+        columns = summed(values[places], x.size)
+        each[name] = [Bar(column, part, style, name) for column, *sums in columns for part in sums if part]
+    grid = Grid([Column(panels_of_bars(x, wide, each), shaded=shaded)], top=8.0)
+    title = found.titled("plot.contribution", what=found.explained(str(split.of)))
+    return Figure("contribution", title, " ".join(caption), (grid,), partial(_step_frame, known.steps), words)
+
+
+def _split_sum(found: Subject, split: Split) -> Iterator[str]:
+    """What the shares add up to, where it is known."""
+    if not np.isfinite([split.total, split.difference]).all():
+        yield found.words.word("plot.gaps")
+        return
+    value, baseline, difference = (shown_number(n, 6) for n in (split.value, split.baseline, split.difference))
+    baseline = f"({baseline})" if baseline.startswith("−") else baseline
+    yield found.words.word("plot.contribution.sum", value=value, baseline=baseline, difference=difference)
+    if not any(np.any(part) for part in split.parts.values()):
+        yield found.words.word("plot.contribution.none")
+
+
+def _by_step(found: Subject, steps: Sequence[Step], name: str) -> Array:
+    """(steps,) of the picture, NaN where nothing was measured."""
+    values = np.full(len(found.steps), np.nan)
+    for step in steps:
+        value = getattr(step, name)
+        values[step.t - found.steps[0]] = np.nan if value is None else value
+    return values
+
+
+def opposed(share: Array, lost: Array) -> list[int]:
+    """The columns in which both are notable and have opposite signs."""
+    notable = [np.abs(values) >= NOTABLE * max(np.abs(values).max(), np.finfo(float).tiny) for values in (share, lost)]
+    return np.flatnonzero(notable[0] & notable[1] & (np.sign(share) != np.sign(lost))).tolist()
+
+
+def _states(found: Subject, known: Account) -> Iterator[str]:
+    """What came from no step, in words."""
+    words, items = found.words, []
+    lost = {} if known.occlusion is None else known.occlusion.states
+    for place, kind in known.split.kinds.items():
+        if kind == "state" and (part := float(known.split.parts[place].sum())):
+            without = lost.get(place)
+            more = "" if without is None else words.word("plot.contribution.without", loss=shown_number(without))
+            items.append(f"{words.labelled(place)}: {shown_number(part)}{words.aside(more) if more else ''}")
+    if items:
+        yield words.word("plot.contribution.states", items=words.word("semicolon").join(items))
+
+
+def _step_frame(steps: Sequence[Step]) -> pd.DataFrame:
+    """The steps; only those columns in which there is something, as in `lt.explain`."""
+    import pandas as pd
+
+    frame = pd.DataFrame(list(steps), columns=list(Step._fields))
+    return frame.drop(columns=[name for name in ("token", "occlusion") if frame[name].isna().all()])

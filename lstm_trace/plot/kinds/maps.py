@@ -1,0 +1,444 @@
+"""Heat maps over time: a row of pixels for each unit, a column for each step; of one trace, or of two that differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ...base.arrays import Array
+from ...cell.lines import Line
+from ...cell.network import Stage
+from ...engine.plan_choice import pieces
+from ...errors import MissingError, OptionError, nearest
+from ...explanation.half_life import halvings
+from ...explanation.saturation import keeping
+from ...trace.address import positions
+from ...trace.held import held_through
+from ...trace.labels import axis, labels
+from ...trace.trace import Trace
+from ...trace.window import between
+from ...verification.gaps import sizes_apart
+from ..coloured_text import Scale, from_zero, gate, room, symmetric
+from ..figure import Figure
+from ..furniture import of_units, reach, shown_number
+from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, step_axis
+from ..subject import Subject, chosen_units, subject
+from . import ORDERS, Batch, Direction, Language, Layer, Lines, Order, Other, Steps, Units, picture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Units up to which they stand in their own order, if no other is asked for.
+FEW = 16
+#: Panels stand side by side where each step has so much room then.
+_NARROW = 11.0
+#: Height of a row at most; of all rows about, where there is room for less than one each; width of a column at most.
+_ROW, _ROWS, _COLUMN = 18.0, 240.0, 40.0
+
+
+class Map(NamedTuple):
+    """A line of a stage.
+
+    units: in the order in which they are drawn. values: (units, steps). by: the line that they are ordered by. marked:
+    the place of a step that is marked.
+    """
+
+    stage: Stage
+    line: Line
+    units: Array
+    values: Array
+    scale: Scale
+    by: str = ""
+    marked: int | None = None
+
+
+# -- states ----------------------------------------------------------------------------------------------------------
+
+
+@picture
+def states(
+    trace: Trace,
+    unit: Units = None,
+    lines: Lines = None,
+    layer: Layer = None,
+    direction: Direction = None,
+    batch: Batch = None,
+    steps: Steps = None,
+    order: Order = None,
+    language: Language = "en",
+) -> Figure:
+    """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
+
+    Returns:
+        A picture whose `data` has a column for each unit of each line, in the order that is drawn.
+
+    Raises:
+        MissingError: for a selection that is not there.
+        OptionError: for an order that does not exist, or that the cell does not have.
+    """
+    found = subject(trace, lines=lines, layer=layer, direction=direction, batch=batch, steps=steps, language=language)
+    return states_figure(found, unit, order)
+
+
+def states_figure(found: Subject, unit: Any = None, order: str | None = None, most: int | None = None) -> Figure:
+    """The picture of a subject, in images of at most `most` pixels; see `states`."""
+    if order is not None and order not in ORDERS:
+        raise OptionError(f"there is no order {order!r}{nearest(order, ORDERS, 'expected')}")
+    lines = [(stage, found.lines(stage, candidates=False)) for stage in found.shown.stages]
+    widest = max((found.width(stage, line) for stage, here in lines for line in here), default=0)
+    wanted = chosen_units(unit, range(widest)) if widest else ()
+    maps = [one for stage, here in lines for one in _maps(found, stage, here, wanted, order)]
+    if not any(np.isfinite(one.values[:, found.valid]).any() for one in maps):
+        raise found.nothing
+    size = room(max(len(one.units) for one in maps), len(found.steps), len(maps), most)
+    return _figure("states", found, maps, size, found.titled("plot.states.title"), _state_notes(found, maps, order))
+
+
+def _maps(
+    found: Subject, stage: Stage, lines: Sequence[Line], wanted: Sequence[int], order: str | None
+) -> Iterator[Map]:
+    """The lines of a stage; units of one width are in one order."""
+    orders: dict[int, tuple[Array, str]] = {}
+    for line in lines:
+        values = found.values(stage, line).T
+        width = len(values)
+        if width not in orders:
+            orders[width] = _order(found, stage, width, order)
+        units, by = orders[width]
+        units = units[np.isin(units, wanted)]
+        scale = gate() if found.is_gate(stage, line) else symmetric(values[units][:, found.valid])
+        if len(units):
+            yield Map(stage, line, units, values[units], scale, by)
+
+
+def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple[Array, str]:
+    """The units of lines that have so many, and the line by which they are ordered, if any."""
+    how = order or ("cluster" if width > FEW else "index")
+    if how != "index":
+        try:
+            units, by = ordered(found, stage, how)
+            if len(units) == width:
+                return units, by
+        except OptionError:
+            if order is not None:
+                raise
+    return np.arange(width), ""
+
+
+def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
+    """The units of a stage in an order, and the line by which they have it.
+
+    cluster: by the angle of their places along the two main axes of the correlations of a state (Friendly 2002,
+    Corrgrams, section 3.2), so that units that move together stand together; units that never move come last. memory:
+    the longest half-life first. activity: first those whose state is first at half of its largest size. Steps of
+    padding, and values that are no numbers, are left out.
+
+    Raises OptionError where the stage has no state, or no gate that keeps one.
+    """
+    recorded = found.trace.lines.get(stage.scope, {})
+    wanted = keeping(stage) if how == "memory" else stage.carried
+    lines = [line for line in stage.cell.lines if line.name in wanted and line.name in recorded]
+    if not lines:
+        what = "gate that keeps a state" if how == "memory" else "state"
+        raise OptionError(f"order={how!r}: {stage.scope} has no {what} that was recorded; order='index' needs none")
+    values = found.values(stage, lines[0])[found.valid]
+    values = np.where(np.isfinite(values), values, 0.0)
+    if how == "memory":
+        return np.argsort(halvings(values).sum(axis=0), kind="stable"), lines[0].name
+    if how == "activity":
+        size = np.abs(values)
+        return np.argsort((size >= size.max(axis=0) / 2).argmax(axis=0), kind="stable"), lines[0].name
+    return clustered(values), lines[0].name
+
+
+def clustered(values: Array) -> Array:
+    """Units in the order of their angles; from the widest gap between two neighbours on."""
+    size = np.abs(values).max(axis=0, initial=0.0)
+    scaled = values / np.where(size > 0, size, 1.0)  # or squares may overflow
+    centred = scaled - scaled.mean(axis=0) if len(values) else scaled
+    spread = np.sqrt((centred * centred).sum(axis=0))
+    moving = np.flatnonzero(spread > 1e-9 * np.sqrt(max(len(values), 1)))
+    still = np.flatnonzero(~np.isin(np.arange(values.shape[1]), moving))
+    if len(moving) < 3:
+        return np.concatenate([moving, still])
+    angle = np.arctan2(*_axes(centred[:, moving] / spread[moving]))
+    order = np.argsort(angle, kind="stable")
+    gaps = np.diff(angle[order], append=angle[order[0]] + 2 * np.pi)
+    order = np.roll(order, -int(gaps.argmax()) - 1)
+    return np.concatenate([moving[order if order[0] < order[-1] else order[::-1]], still])
+
+
+def _axes(scaled: Array) -> tuple[Array, Array]:
+    """(units,) each: the second and the first main axis of the correlations of the columns."""
+    steps, units = scaled.shape
+    if units <= steps:
+        axes = np.linalg.eigh(scaled.T @ scaled)[1][:, -2:]
+    else:  # those of the smaller matrix lead there, too
+        axes = scaled.T @ np.linalg.eigh(scaled @ scaled.T)[1][:, -2:]
+        axes /= np.maximum(np.sqrt((axes * axes).sum(axis=0)), 1e-300)
+    return (axes[:, 0] if axes.shape[1] > 1 else np.zeros(units)), axes[:, -1]
+
+
+def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list[str]:
+    """The order, and what the colours do not show."""
+    words = found.words
+    notes = []
+    if by := next((one for one in maps if one.by), None):
+        line = found.told(by.stage, by.stage.cell.by_name[by.by])
+        notes.append(words.word(f"plot.order.{order or 'cluster'}", line=line))
+    for one in maps:
+        if one.scale.beyond:
+            place = words.aside(found.shown.place(one.stage))
+            notes.append(one.scale.clipped(words, found.told(one.stage, one.line) + place))
+    if not found.valid.all():
+        notes.append(words.word("plot.padding"))
+    if any(not np.isfinite(one.values[:, found.valid]).all() for one in maps):
+        notes.append(words.word("plot.broken"))
+    return notes
+
+
+# -- diff ------------------------------------------------------------------------------------------------------------
+
+
+@picture
+def diff(
+    trace: Trace,
+    against: Other,
+    unit: Units = None,
+    lines: Lines = None,
+    layer: Layer = None,
+    direction: Direction = None,
+    batch: Batch = None,
+    steps: Steps = None,
+    language: Language = "en",
+) -> Figure:
+    """Where this trace and another differ: the size of each difference, unit by step.
+
+    Returns:
+        A picture on which the first step that differs is marked; colours are logarithmic if sizes are far apart.
+
+    Raises:
+        MissingError: for a selection that is not there, or if nothing is in both.
+    """
+    trace, against, steps = _aligned(trace, against, steps)
+    chosen: dict[str, Any] = {
+        "lines": lines,
+        "layer": layer,
+        "direction": direction,
+        "steps": steps,
+        "language": language,
+    }
+    found = replace(subject(trace, batch=batch, **chosen), against=against)
+    drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
+    both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
+    if not both:
+        names = ", ".join(sorted({line.name for _, line in drawn}))
+        raise MissingError(f"there is nothing to compare: none of {names} is in both with the same width")
+    wanted = chosen_units(unit, range(max(found.width(stage, line) for stage, line in both)))
+    if batch is None and (row := _first_row(found, against, both, wanted)):
+        found = replace(subject(trace, batch=row, **chosen), against=against, asked=False)
+    maps = [one for stage, line in both if (one := _difference(found, against, stage, line, wanted))]
+    scale = from_zero(np.concatenate([one.values[:, found.valid].ravel() for one in maps]))
+    maps = [one._replace(scale=scale) for one in maps]
+    size = room(max(len(one.units) for one in maps), len(found.steps), len(maps))
+    return _figure("diff", found, maps, size, found.titled("plot.diff"), _diff_notes(found, against, maps))
+
+
+def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
+    """Both over the steps that were chosen. Raises MissingError where one does not have them, or other rows."""
+    if a.batch != b.batch:
+        raise MissingError(f"the two traces have to have the same rows: one has B = {a.batch}, the other {b.batch}")
+    if a.span == b.span:
+        return a, b, steps
+    chosen = a.span if steps is None else positions(steps, a.span)
+    if not (chosen[0] in b.span and chosen[-1] in b.span):
+        common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
+        said = " and ".join(f"{t.span.start} to {t.span.stop - 1}" for t in (a, b))
+        hint = f"choose steps that both have, as {common.start}:{common.stop}" if common else "none is in both"
+        raise MissingError(f"the two traces have other steps, {said}: {hint}")
+    return between(a, chosen), between(b, chosen), None
+
+
+def _width(other: Trace, stage: Stage, line: Line) -> int:
+    """How many units the other trace has of a line; 0 if it has none."""
+    theirs = other.lines.get(stage.scope, {}).get(line.name)
+    return 0 if theirs is None else theirs.shape[-1]
+
+
+def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]], wanted: Sequence[int]) -> int:
+    """The sequence of the first difference, in computing order; 0 where there is none."""
+    window = found.window
+    valid = (found.trace.valid[window, :, 0] != 0) & (other.valid[window, :, 0] != 0)
+    firsts: list[tuple[int, int]] = []
+    for n, (stage, line) in enumerate(both):
+        if firsts and stage is not both[n - 1][0]:
+            break
+        one, two = (trace.lines[stage.scope][line.name][window] for trace in (found.trace, other))
+        units = np.intersect1d(np.arange(one.shape[2]), wanted)
+        for block in pieces(len(one), one[0].size, stage.backwards):
+            apart = sizes_apart(one[block], two[block])[..., units]
+            differs = (apart != 0).any(axis=2) & valid[block]
+            if differs.any():
+                ts, rows = np.nonzero(differs)
+                t = int(ts[-1 if stage.backwards else 0])
+                visit = block.start + t
+                firsts.append((-visit if stage.backwards else visit, int(rows[ts == t][0])))
+                break
+    return min(firsts, key=lambda first: first[0])[1] if firsts else 0
+
+
+def _difference(found: Subject, other: Trace, stage: Stage, line: Line, wanted: Sequence[int]) -> Map | None:
+    """The map of a line that both have; None where it has none of the units."""
+    apart = sizes_apart(found.values(stage, line), other.lines[stage.scope][line.name][found.window, found.row])
+    units = np.intersect1d(np.arange(apart.shape[1]), wanted)
+    if not len(units):
+        return None
+    differs = np.flatnonzero((apart[:, units] != 0).any(axis=1) & found.valid)  # NaN is one, too
+    first = int(differs[-1 if stage.backwards else 0]) if len(differs) else None
+    return Map(stage, line, units, apart[:, units].T, from_zero(apart[:0]), marked=first)
+
+
+def _diff_notes(found: Subject, against: Trace, maps: Sequence[Map]) -> list[str]:
+    """Where they differ first, the largest difference, and what the colours mean."""
+    words, scale = found.words, maps[0].scale
+    inside = [np.where(found.valid, one.values, 0.0) for one in maps]
+    if not any(values.any() for values in inside):
+        return [words.word("plot.diff.none")]
+    firsts = [one for one in maps if one.marked is not None]
+    if len({one.stage.backwards for one in firsts}) > 1:  # steps are visited in both orders: by stage
+        firsts = [one for one in firsts if one.stage is firsts[0].stage]
+    first = min(firsts, key=lambda one: -(one.marked or 0) if one.stage.backwards else one.marked or 0)
+    notes = [words.word("plot.diff.first", where=_where(found, first, first.marked or 0))]
+    free = [one._replace(values=values) for one, values in zip(maps, _free(found, against, maps), strict=True)]
+    all_of_it, most = _largest(inside), _largest([np.where(found.valid, one.values, 0.0) for one in free])
+    if most[0] > 0:
+        key = "plot.diff.most" if most == all_of_it else "plot.diff.most.free"
+        notes.append(words.word(key, most=shown_number(most[0]), where=_where(found, free[most[1]], most[2])))
+    elif all_of_it[0] > 0 and not any(one.values[:, found.valid].any() for one in free):
+        notes.append(words.word("plot.diff.held"))
+    if scale.logarithmic:
+        notes.append(words.word("plot.logarithmic", low=shown_number(scale.low, 3)))
+    if any(not np.isfinite(values).all() for values in inside):
+        notes.append(words.word("plot.diff.broken"))
+    if not found.valid.all():
+        both = np.array_equal(found.trace.valid, against.valid)
+        notes.append(words.word("plot.padding" if both else "plot.diff.padding"))
+    return notes
+
+
+def _largest(each: Sequence[Array]) -> tuple[float, int, int]:
+    """The largest finite size of several maps, which map has it, and at which of its steps."""
+    finite = [np.where(np.isfinite(values), values, -1.0).max(axis=0) for values in each]
+    top = int(np.argmax([sizes.max() for sizes in finite]))
+    return float(finite[top].max()), top, int(finite[top].argmax())
+
+
+def _free(found: Subject, against: Trace, maps: Sequence[Map]) -> Iterator[Array]:
+    """The sizes of each map, 0 for the units that are held in one of the two, or follow from such a value alone."""
+    masks = [held_through(trace) for trace in (found.run or found.trace, against)]
+    for one in maps:
+        values, key = one.values.copy(), (one.stage.scope, one.line.name)
+        for mask in masks:
+            if key in mask:
+                whole = np.broadcast_to(mask[key], found.trace.lines[key[0]][key[1]].shape)
+                held = np.flatnonzero(whole[found.window, found.row].any(axis=0))
+                values[np.isin(one.units, held)] = 0.0
+        yield values
+
+
+def _where(found: Subject, one: Map, at: int) -> str:
+    """The line, unit and step of the largest difference of a step, in words."""
+    values = one.values[:, at]
+    j = int(np.where(np.isnan(values), np.inf, values).argmax())
+    unit, step = found.unit(one.stage, one.line, int(one.units[j])), found.step(found.steps[at])
+    parts = (found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
+    return found.words.word("list").join(filter(None, parts))
+
+
+# -- the grids of both -----------------------------------------------------------------------------------------------
+
+
+def _figure(
+    kind: str, found: Subject, maps: Sequence[Map], size: tuple[int, int], title: str, notes: Sequence[str]
+) -> Figure:
+    """The picture: for each stage a grid. size: how many rows and columns share a pixel."""
+    half = (ROOM - BETWEEN) / 2
+    columns = 2 if len(found.steps) * _NARROW <= half and len(maps) > 1 else 1
+    grids = []
+    for scope in dict.fromkeys(one.stage.scope for one in maps):
+        here = [one for one in maps if one.stage.scope == scope]
+        place = found.shown.place(here[0].stage)
+        wide = half if columns == 2 else ROOM
+        parts = _parts(found, here, columns)
+        stacks = [Column([_panel(found, one, wide, size) for one in part], wide=wide) for part in parts]
+        grids.append(Grid(stacks, place[:1].upper() + place[1:]))
+    caption = " ".join([*found.notes, *notes, *_blocks(found, size)])
+    return Figure(kind, title, caption, tuple(grids), partial(_frame, found, maps), found.words)
+
+
+def _parts(found: Subject, maps: Sequence[Map], columns: int) -> list[Sequence[Map]]:
+    """What stands below one another: gates left and states right, or half of the maps each."""
+    if columns == 1 or len(maps) == 1:
+        return [maps]
+    gates = [one for one in maps if found.is_gate(one.stage, one.line)]
+    states = [one for one in maps if not found.is_gate(one.stage, one.line)]
+    half = -(-len(maps) // 2)
+    return [gates, states] if gates and states else [maps[:half], maps[half:]]
+
+
+def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Panel:
+    """The panel of a map, at most `whole` pixels wide."""
+    stage, line, words, n = one.stage, one.line, found.words, len(found.steps)
+    rows, columns = -(-len(one.units) // size[0]), -(-n // size[1])
+    wide = min(whole, n * _COLUMN)
+    tall = float(np.clip(_ROWS // max(len(one.units), 1), 1.0, _ROW)) * size[0]
+    of, place = axis(found.trace, stage, line.name), found.shown.place(stage)
+    named = labels(found.trace, of, found.width(stage, line))
+    shown = one.units[:: size[0]].tolist()
+    names = [named[j] if named else str(words.nth(j)) for j in shown]
+    x = step_axis(  # the last pixel may have fewer steps
+        words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=columns * size[1] - 0.5
+    )
+    y = Axis(
+        rows - 0.5, -0.5, tuple(Tick(k, name) for k, name in enumerate(names)), field="unit", kind="ordinal",
+        key=lambda k: words.nth(int(one.units[k])),
+    )  # fmt: skip
+    told = found.told(stage, line)
+    named = [found.unit(stage, line, j) for j in shown]
+    live = {"line": told, "place": place, "stage": stage.scope, "units": named}
+    units = of_units(stage.scope, line.name, " ".join(map(str, shown)))
+    cells = Cells(one.values, one.scale, found.valid, size, partial(_blocks, found), units, live)
+    said = words.word(
+        "map.title", name=told, where=words.aside(place), steps=n,
+        units=words.count("map.outputs" if of == "y" else "map.units", len(one.units)),
+        **reach(one.values[:, found.valid]),
+    )  # fmt: skip
+    name, marked = words.word("list").join(filter(None, (told, place))), one.marked
+    return Panel(
+        x, y, (cells,), name, wide, tall * rows, found.symbol(stage, line), "label", above=22.0,
+        room=max(wide, 260.0), frame="", said=said, marked=marked,
+    )  # fmt: skip
+
+
+def _blocks(found: Subject, size: tuple[int, int]) -> list[str]:
+    """What is said of pixels of several values."""
+    rows, columns = size
+    if rows == columns == 1:
+        return []
+    key = "plot.blocks" if rows > 1 < columns else "plot.blocks.units" if rows > 1 else "plot.blocks.steps"
+    return [found.words.word(key, units=rows, steps=columns)]
+
+
+def _frame(found: Subject, maps: Sequence[Map]) -> pd.DataFrame:
+    """A row for each step, a column for each unit of each line in the order that is drawn; NaN at padding."""
+    return found.frame(
+        {
+            found.column(one.stage, one.line, int(j)): np.where(found.valid, values, np.nan)
+            for one in maps
+            for j, values in zip(one.units, one.values, strict=True)
+        }
+    )

@@ -1,0 +1,337 @@
+"""What a picture is made of: a grid of panels, each with two axes and marks, from which every format is read.
+
+A histogram needs no more than this:
+
+>>> counts = [3, 5, 2]
+>>> bars = tuple(Bar(k, n, "c0", "values") for k, n in enumerate(counts))
+>>> panel = Panel(number_axis(-0.5, 2.5, title="bin"), number_axis(0, 5, title="count"), bars, name="A histogram")
+>>> [tick.label for tick in panel.y.ticks]
+['0', '1', '2', '3', '4', '5']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from math import ceil, floor, log10
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..base.display import visible
+from ..formulas.plain import raised
+from ..languages.strings import Words
+from .coloured_text import Scale, Tokens
+from .furniture import LABEL, LEFT, RIGHT, WIDE, shown_number
+
+#: The largest number.
+LARGEST = float(np.finfo(np.float64).max)
+#: Width of a picture without its margins; free space between two columns of panels.
+ROOM, BETWEEN = WIDE - LEFT - RIGHT, 52.0
+
+
+class Tick(NamedTuple):
+    """A place on an axis, and its label."""
+
+    at: float
+    label: str
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a panel, from its left or lower end to the other.
+
+    Attributes:
+        low: the value at its left or lower end.
+        high: the value at its right or upper end.
+        ticks: the places that have a number.
+        labels: names of places, drawn where they have room.
+        title: beside the numbers of an axis over time, else below or beside the axis.
+        field: its name in a Vega-Lite specification.
+        kind: `number`, `step`, `ordinal` or `nominal`.
+        inset: pixels left free at both ends.
+        powers: whether the ends and ticks are logarithms to base ten of the values.
+        key: the value that Vega-Lite has for a place.
+        where: a place in words.
+        first: the step at place 0, for an axis over time.
+        size: how many steps share a place.
+        domain: every key of a nominal axis in order.
+    """
+
+    low: float
+    high: float
+    ticks: tuple[Tick, ...] = ()
+    labels: tuple[Tick, ...] = ()
+    title: str = ""
+    field: str = "x"
+    kind: str = "number"
+    inset: float = 0.0
+    powers: bool = False
+    key: Callable[[Any], Any] = float
+    where: Callable[[Any], str] = shown_number
+    first: int | None = None
+    size: int = 1
+    domain: tuple[str, ...] = ()
+
+    def share(self, values: Any) -> Any:
+        """How far along the axis values lie, from 0 to 1; the middle if the axis has one value only."""
+        if self.low == self.high:
+            return values * 0 + 0.5
+        return (values / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves, or the difference may overflow
+
+    def along(self, values: Array) -> Array:
+        """Values as the axis has them: their logarithms if it shows powers of ten."""
+        if not self.powers:
+            return values
+        with np.errstate(all="ignore"):
+            return np.log10(values)
+
+
+class Line(NamedTuple):
+    """A line through the places 0, 1, …: its values, NaN for a gap. label: its symbol, marked; told: as text."""
+
+    style: str
+    label: str
+    told: str
+    values: Array
+
+
+class Bar(NamedTuple):
+    """A bar of a value from `base` on. style: its class. name: of the value, marked. wide: in units of the axis."""
+
+    at: float
+    value: float
+    style: str
+    name: str
+    base: float = 0.0
+    wide: float = 1.0
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Its lower and its upper end."""
+        return min(self.base, self.base + self.value), max(self.base, self.base + self.value)
+
+
+class Dot(NamedTuple):
+    """A point. radius: in pixels. said: when it is pointed at. attributes: SVG. row: more fields for Vega-Lite."""
+
+    x: float
+    y: float
+    radius: float = 3.0
+    said: str = ""
+    attributes: str = ""
+    row: dict[str, Any] = {}  # noqa: RUF012
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A heat map.
+
+    Attributes:
+        values: (rows, columns), from above.
+        scale: from values to colours.
+        valid: (columns,), False for padding.
+        size: how many rows and columns share a pixel.
+        note: what a caption says of a size.
+        attributes: SVG attributes of the image.
+        live: facts for the script of a page, if the map answers to a pointer.
+    """
+
+    values: Array
+    scale: Scale
+    valid: Array | bool = True
+    size: tuple[int, int] = (1, 1)
+    note: Callable[[tuple[int, int]], list[str]] = lambda _: []
+    attributes: str = ""
+    live: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Spans:
+    """A text whose parts are coloured by a value each; NaN at padding.
+
+    Attributes:
+        tokens: the parts.
+        values: (parts,).
+        valid: (parts,), False for padding.
+        scale: from values to colours.
+        said: of each part, shown when it is pointed at.
+        lines: the places of the parts in each line.
+        widths: of the parts, in pixels.
+    """
+
+    tokens: Tokens
+    values: Array
+    valid: Array
+    scale: Scale
+    said: Sequence[str]
+    lines: tuple[tuple[int, ...], ...]
+    widths: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Marks between two axes.
+
+    Attributes:
+        x, y: the axes.
+        marks: what is drawn; all of one type.
+        name: what it shows, as text.
+        wide, tall: its size in pixels.
+        heading: above it, marked; empty if the panel beside it says it.
+        style: the class of the heading.
+        aside: beside the heading, as text.
+        above, below: pixels left free above and below it.
+        room: width that it takes with what is beside it.
+        frame: `panel`, `floor` (the triangle below the diagonal) or empty.
+        said: text alternative for screen readers.
+        corner: lines in its upper right corner; the first one marked.
+        under: a text below the axis.
+        marked: a place on the x axis that is marked.
+    """
+
+    x: Axis
+    y: Axis
+    marks: Sequence[Any]
+    name: str = ""
+    wide: float = ROOM
+    tall: float = 190.0
+    heading: str = ""
+    style: str = "kind"
+    aside: str = ""
+    above: float = 10.0
+    below: float = 10.0
+    room: float = 0.0
+    frame: str = "panel"
+    said: str = ""
+    corner: tuple[str, ...] = ()
+    under: str = ""
+    marked: float | None = None
+
+
+@dataclass(frozen=True)
+class Column:
+    """Panels one below the other.
+
+    Attributes:
+        panels: from above.
+        heading: above them.
+        legend: class and marked label of each style.
+        shared: whether all have the x axis of the last one, which alone has ticks.
+        shaded: places on the x axis that are set off in all of them.
+        wide: its width; that of its widest panel if 0.
+    """
+
+    panels: Sequence[Panel]
+    heading: str = ""
+    legend: Sequence[tuple[str, str]] = ()
+    shared: bool = True
+    shaded: Sequence[float] = ()
+    wide: float = 0.0
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Columns side by side. heading: above them. between: pixels between two columns. top: pixels above them."""
+
+    columns: Sequence[Column]
+    heading: str = ""
+    between: float = BETWEEN
+    top: float = 0.0
+
+    @property
+    def panels(self) -> Iterator[Panel]:
+        """All panels, column by column."""
+        return (panel for column in self.columns for panel in column.panels)
+
+
+# -- axes ------------------------------------------------------------------------------------------------------------
+
+
+def number_axis(low: float, high: float, title: str = "", **more: Any) -> Axis:
+    """An axis from one number to another, with round numbers as ticks; those at its ends lie inside."""
+    ticks = tuple(Tick(at, shown_number(at, 6)) for at in marks(low, high) if low <= at <= high)
+    return Axis(low, high, ticks, title=title, **more)
+
+
+def round_axis(low: float, high: float, powers: bool = False, **more: Any) -> Axis:
+    """An axis that begins and ends with a round number. powers: `low` and `high` are logarithms to base ten."""
+    places = decades(low, high) if powers else marks(low, high)
+    ticks = tuple(Tick(at, f"10{raised(shown_number(at))}" if powers else shown_number(at, 6)) for at in places)
+    return Axis(places[0], places[-1], ticks, powers=powers, **more)
+
+
+def step_axis(
+    words: Words,
+    steps: range,
+    labels: Sequence[str],
+    most: int,
+    size: int = 1,
+    extra: tuple[Tick, ...] = (),
+    **more: Any,
+) -> Axis:
+    """An axis over time.
+
+    Args:
+        words: the language, which knows from what number steps are counted.
+        steps: those on the axis.
+        labels: of the steps, or none.
+        most: how many numbers there are at most.
+        size: how many steps share a place.
+        extra: ticks that are no steps.
+        more: other attributes of the axis.
+    """
+    ticks = tuple(Tick(steps.index(t) // size, str(words.nth(t))) for t in round_steps(steps, words, most))
+    named = tuple(Tick(k // size, visible(label, LABEL)) for k, label in enumerate(labels)) if any(labels) else ()
+    facts: dict[str, Any] = {
+        "title": "t",
+        "field": "t",
+        "kind": "step",
+        "key": lambda at: words.nth(steps[int(at)]),
+        "where": lambda at: f"t = {words.nth(steps[int(at)])}",
+        "first": steps[0],
+        "size": size,
+    }
+    places = -(-len(steps) // size)
+    return Axis(**{"low": 0.0, "high": places - 1.0, **facts, **more, "ticks": extra + ticks, "labels": named})
+
+
+def round_steps(steps: range, words: Words, most: int) -> list[int]:
+    """The steps that get a mark: those with a round number, at most about `most`."""
+    every = next(size for size in round_numbers(1) if len(steps) / size <= most)
+    return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
+
+
+def round_numbers(least: int) -> list[int]:
+    """1, 2, 5, 10, …, times `least`."""
+    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
+
+
+def marks(low: float, high: float) -> tuple[float, ...]:
+    """Round numbers at equal distances that reach from `low` to `high`, three to six of them.
+
+    >>> marks(-0.4, 0.7), marks(0.0, 0.0)
+    ((-0.5, -0.25, 0.0, 0.25, 0.5, 0.75), (0.0, 0.2, 0.4, 0.6000000000000001, 0.8, 1.0))
+    """
+    if low == high:
+        low, high = (low, low + 1) if low >= 0 else (low, 0.0)
+    power = floor(log10(max(high / 5 - low / 5, 1e-300)))
+    for size in (factor * 10.0**exponent for exponent in (power, power + 1) for factor in (1, 2, 2.5, 5)):
+        first, last = floor(low / size), ceil(high / size)
+        if last - first <= 5:
+            break
+    return tuple(min(max(k * size, -LARGEST), LARGEST) for k in range(first, last + 1))
+
+
+def decades(low: float, high: float) -> tuple[float, ...]:
+    """Whole numbers at equal distances that reach from `low` to `high`, two to six of them.
+
+    >>> decades(-3.2, 0.5), decades(-120.0, 1.0), decades(2.0, 2.0)
+    ((-4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (-150.0, -100.0, -50.0, 0.0, 50.0), (2.0, 3.0))
+    """
+    for size in (1, 2, 5, 10, 20, 50, 100, 200, 500):
+        first, last = floor(low / size), max(ceil(high / size), floor(low / size) + 1)
+        if last - first <= 5:
+            break
+    return tuple(float(k * size) for k in range(first, last + 1))
