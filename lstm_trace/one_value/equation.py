@@ -10,7 +10,7 @@ from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..formulas.tree import HELD, Dots, Node, Num, formula, numbers, value, written_out
 from ..trace.trace import Trace
-from ..view.held_lines import held_at, with_held
+from ..view.line_groups import held_at, with_held
 from .places import Place
 from .printing import Formula, Writing
 

@@ -17,8 +17,8 @@ from ..formulas.values import Values
 from ..languages.strings import Words
 from ..report.content.gradient_symbols import gradient_symbols
 from ..trace.trace import Trace
-from ..view.decimal_comma import with_comma
-from ..view.naming import Naming
+from ..view.view import Naming
+from ..view.worked_rows import with_comma
 from .places import Place, place_of
 
 XMLNS = "http://www.w3.org/1998/Math/MathML"

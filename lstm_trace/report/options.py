@@ -12,7 +12,7 @@ from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view import hand_size
+from ..view import excerpt as hand_size
 from ..view.view import Detail
 from .formats.levels import Level, level_of
 from .formats.markdown import MATH

@@ -10,8 +10,8 @@ from ..errors import OptionError
 from ..explanation.profile.profile import profile
 from ..formulas.numbers import Style
 from ..trace.trace import Trace
+from ..view.excerpt import trained
 from ..view.extent import view
-from ..view.hand_size import trained
 from ..view.view import Source, View
 from .illustrated import of_gates
 from .options import Options

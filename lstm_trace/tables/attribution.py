@@ -20,7 +20,7 @@ from ..report import explained, report
 from ..trace.labels import step_labels
 from ..trace.operands import total
 from ..trace.trace import Trace
-from ..view.hand_size import trained
+from ..view.excerpt import trained
 from . import faithfulness
 from .attribution_frame import COLUMNS, grids
 from .entries import STEP_LABEL, Entries, largest_first

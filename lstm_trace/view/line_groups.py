@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..cell.holds import names_of
 from ..cell.lines import Cell, Line
 from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..formulas.blocks import Heading
-from ..formulas.tree import heading
+from ..formulas.symbols import Symbol
+from ..formulas.tree import HELD, Baseline, Call, heading, value
+from ..trace.holds.held import plain_stage, status
 from ..trace.labels import axis
+from ..trace.trace import Trace
 
 if TYPE_CHECKING:
     from .view import Place, View
+
 
 #: Functions of one value that end a group: what they give is an activation.
 _LEADING = frozenset(
@@ -111,3 +117,44 @@ def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Head
                 return
             key = "line.readout"
     yield Heading(level, (f"{words.word(key)} ", symbol))
+
+
+def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
+    """The lines of which some values, or this unit, are held at step t of row b."""
+    found = set()
+    for line in names_of(stage.cell):
+        held = status(trace, stage, line, t, b)
+        if held is not None and (held.any() if unit is None else unit < held.size and held[unit]):
+            found.add(line)
+    return frozenset(found)
+
+
+def with_held(stage: Stage, held: frozenset[str]) -> Stage:
+    """The stage as it is shown where these lines are held, and no others."""
+    names, plain = names_of(stage.cell), plain_stage(stage)
+    if not held:
+        return plain
+    lines: list[Line] = []
+    for line in plain.cell.lines:
+        if line.name not in held:
+            lines.append(line)
+            continue
+        free = names[line.name].free
+        lines += [line._replace(name=free), Line(line.name, "copy", (free,), (), (HELD, free))]
+    computed = None
+    if plain.computed is not None:
+        computed = tuple(x.name for x in lines if x.name in plain.computed or x.name not in plain.cell.by_name)
+    return replace(plain, cell=replace(plain.cell, lines=tuple(lines)), computed=computed)
+
+
+def held_symbols(trace: Trace) -> dict[str, Symbol]:
+    """How what holds a line is printed: c_t⁰ is what its equation gives, held(c_t) whether it is held."""
+    found = {}
+    for stage in trace.stages:
+        for line, names in names_of(stage.cell).items():
+            plain = stage.cell.plain or stage.cell
+            printed = value(line, plain)
+            found[names.free] = Symbol(node=Baseline(printed))
+            found[names.hold] = found[names.scale] = Symbol(node=Call(HELD, (printed,)))
+            found |= {name: Symbol(name=name) for name in (names.to, names.by)}
+    return found

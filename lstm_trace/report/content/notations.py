@@ -24,7 +24,7 @@ from ...languages.strings import words
 from ...trace.address import line_name
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ...view.held_lines import held_symbols
+from ...view.line_groups import held_symbols
 
 
 def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:

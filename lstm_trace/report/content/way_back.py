@@ -17,7 +17,7 @@ from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.operands import total
 from ...trace.trace import Trace
-from ...view.hand_size import ROWS, SCALARS, VECTORS
+from ...view.excerpt import ROWS, SCALARS, VECTORS
 from ...view.line_groups import Group
 from ...view.view import UNITS, Detail, Place, View
 from .gradient_symbols import gradient_symbols

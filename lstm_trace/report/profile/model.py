@@ -9,8 +9,7 @@ import numpy as np
 
 from ...explanation.saturation import HIGH, LOW
 from ...formulas.blocks import Block, Code, Heading, Para, Text
-from ...view.interventions import interventions
-from ...view.view import TABLE
+from ...view.view import TABLE, interventions
 from .cells import EMPTY, Cells
 
 

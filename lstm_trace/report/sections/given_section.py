@@ -13,8 +13,7 @@ from ...formulas.plain import Plain
 from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
 from ...languages.strings import capital
 from ...trace.labels import axis, labels, units
-from ...view.interventions import interventions
-from ...view.view import TABLE, UNITS, View
+from ...view.view import TABLE, UNITS, View, interventions
 from ..compact.plan import written
 from ..compact.width import widths
 from ..content.requested import name_of, wanted

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ...formulas.blocks import Block, Heading
-from ...view.decimal_comma import with_comma
-from ...view.interventions import interventions
-from ...view.view import View
+from ...view.view import View, interventions
+from ...view.worked_rows import with_comma
 from ..content.way_back import Back
 from ..in_words.section import in_words
 from ..profile.section import profile
