@@ -17,7 +17,7 @@ ROOMS = (
     "printable", "errors", "base", "examples", "cell", "cell.kinds", "cell.variants", "cell.network", "trace",
     "trace.files", "engine.plan", "engine.jit", "engine", "weights", "weights.onnx", "weights.formats",
     "weights.live", "model", "verification", "backpropagation", "explanation", "mistakes", "formulas",
-    "languages", "view", "frames", "plot", "report.content", "report.in_words", "report.compact", "report.profile",
+    "languages", "view", "frames", "plot", "report.content", "report.in_words", "report.compact",
     "report.sections", "report.formats", "report.diagram", "report.page", "report", "one_value", "tables", "export",
     "export.excel", "corpus", "tracking", "workers", "store", "runs", "service", "service.routes", "service.app",
     "service.server", "remote", "api", "cli", "cli.verbs",

@@ -15,7 +15,7 @@ from ..formulas.tex import Tex
 from ..formulas.tree import Index, Node, Num, value
 from ..formulas.values import Values
 from ..languages.strings import Words
-from ..report.content.gradient_symbols import gradient_symbols
+from ..report.content.objective import gradient_symbols
 from ..trace.trace import Trace
 from ..view.view import Naming
 from ..view.worked_rows import with_comma

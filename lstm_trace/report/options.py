@@ -12,7 +12,7 @@ from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view import excerpt as hand_size
+from ..view.excerpt import usual_style
 from ..view.view import Detail
 from .formats.levels import Level, level_of
 from .formats.markdown import MATH
@@ -87,7 +87,7 @@ class Options:
         """How the numbers of the traces of one document are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        found = hand_size.style(traces) if self.digits is None else Style(self.digits)
+        found = usual_style(traces) if self.digits is None else Style(self.digits)
         return replace(found, **self.style, written=True)
 
 

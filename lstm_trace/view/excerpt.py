@@ -128,7 +128,7 @@ def matrices_fit(trace: Trace) -> bool:
     return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
 
 
-def style(traces: Sequence[Trace]) -> Style:
+def usual_style(traces: Sequence[Trace]) -> Style:
     """The decimals of reports for which none were asked: few at hand size, those noted by hand, or 8.
 
     A part of a trace has the decimals of the whole, and all the problems of a sheet have as many.

@@ -38,7 +38,7 @@ from lstm_trace.report.formats.markdown import MARKDOWN
 from lstm_trace.report.formats.text import TEXT
 from lstm_trace.report.formats.typst import BLOCKS
 from lstm_trace.report.page.html_blocks import HTML
-from lstm_trace.report.sections.definitions import DEFINED
+from lstm_trace.report.sections.equations import DEFINED
 from lstm_trace.trace.trace import Trace
 
 

@@ -20,9 +20,7 @@ from ...trace.trace import Trace
 from ...view.excerpt import ROWS, SCALARS, VECTORS
 from ...view.line_groups import Group
 from ...view.view import UNITS, Detail, Place, View
-from .gradient_symbols import gradient_symbols
-from .live import Live
-from .objective import Objective, made_for, objective, seeded
+from .objective import Live, Objective, gradient_symbols, made_for, objective, seeded
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6

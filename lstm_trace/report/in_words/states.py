@@ -96,7 +96,7 @@ class Is(NamedTuple):
 StateFact = Went | Left | Shows | Made | Is
 
 
-def facts(told: Told, lines: Sequence[str]) -> Iterator[StateFact]:
+def state_facts(told: Told, lines: Sequence[str]) -> Iterator[StateFact]:
     """What became of each state of `lines`, as far as it was recorded and chosen."""
     cell = told.stage.cell
     states: list[str] = []

@@ -15,7 +15,7 @@ from ...base.page import asset
 from ...base.text.markup import escape
 from ...formulas.values import Values
 from ...view.view import View
-from ..diagram import spot_values
+from ..diagram import diagram
 from ..sections.sections import Part, parts
 from .html import folded, stepped
 from .html_blocks import Printer
@@ -49,7 +49,7 @@ def fragment(shown: View, plain: str) -> str:
 
 
 def _drawn(shown: View) -> str:
-    values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
+    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
     found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values))
     return "\n".join(_section(found, part) for part in parts(shown))

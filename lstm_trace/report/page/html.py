@@ -22,7 +22,7 @@ from ...plot.kinds import states
 from ...plot.page import PICTURES, WIDER, wider
 from ...plot.subject import Subject
 from ...view.view import View
-from ..diagram import spot_values
+from ..diagram import diagram
 from ..sections.sections import Part, parts
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
@@ -81,7 +81,7 @@ class _Drawn(NamedTuple):
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
     """What is shown; mark, lower: see `Printer`."""
-    values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
+    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
     found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values, mark))
     first, *rest = parts(shown)

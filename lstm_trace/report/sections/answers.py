@@ -14,8 +14,7 @@ from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.address import Address
 from ...view.view import Place, View
-from ..content.requested import name_of, wanted
-from ..content.value_blocks import beside, by_step
+from ..content.value_blocks import beside, by_step, name_of, wanted
 
 
 def answers(shown: View) -> Iterator[Block]:

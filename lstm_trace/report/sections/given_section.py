@@ -16,8 +16,7 @@ from ...trace.labels import axis, labels, units
 from ...view.view import TABLE, UNITS, View, interventions
 from ..compact.plan import written
 from ..compact.width import widths
-from ..content.requested import name_of, wanted
-from ..content.value_blocks import beside, by_step, read, vectors
+from ..content.value_blocks import beside, by_step, name_of, read, vectors, wanted
 
 #: Values that belong together: symbol, sign, vector or matrix.
 Given = tuple[tuple[Node, str, Node], ...]

@@ -1,26 +1,52 @@
-"""The sections of a report in their order, for every format: a new one is a file beside this one and a row here."""
+"""The notes of a problem as blocks: its words as they were written, none of them markup."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...formulas.blocks import Block, Heading
+from ...formulas.blocks import Block, Heading, Items, Para
 from ...view.view import View, interventions
 from ...view.worked_rows import with_comma
 from ..content.way_back import Back
-from ..in_words.section import in_words
-from ..profile.section import profile
+from ..in_words.sentences import in_words
 from .answers import answers
-from .author_notes import author_notes
+from .attribution import experiments, shares
 from .equations import equations
-from .experiments import experiments
 from .given_section import given, introduction
 from .gradients import by_size, gradients
-from .shares import shares
+from .profile import profile
 from .solution import solution
 from .training import training
 from .way_back import adjoint, opening, title, way_back
+
+_BULLETS = ("- ", "* ")
+
+
+def author_notes(text: str) -> Iterator[Block]:
+    """Paragraphs, which empty lines part, and lists, whose lines begin with a dash or a star.
+
+    >>> [block.__class__.__name__ for block in author_notes("From sheet 3,\\nexercise 2.\\n\\n- easy\\n- short")]
+    ['Para', 'Items']
+    """
+    paragraph: list[str] = []
+    items: list[str] = []
+    for raw in (*text.splitlines(), ""):
+        line = raw.strip()
+        if items and not line.startswith(_BULLETS):
+            if line and raw[:1].isspace():
+                items[-1] += f" {line}"
+                continue
+            yield Items(tuple((item,) for item in items))
+            items = []
+        if paragraph and (not line or line.startswith(_BULLETS)):
+            yield Para((" ".join(paragraph),))
+            paragraph = []
+        if line.startswith(_BULLETS):
+            items.append(line[2:].strip())
+        elif line:
+            paragraph.append(line)
+
 
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {

@@ -14,7 +14,7 @@ from ...formulas.whole import on_paper
 from ...languages.strings import capital
 from ...view.line_groups import titled
 from ...view.view import Place, View
-from ..compact.worked import opening, worked
+from ..compact.plan import opening, worked
 from ..content.value_blocks import chain, formulas, read, result, symbol, units_beside, vectors
 
 
