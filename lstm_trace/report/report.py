@@ -13,7 +13,7 @@ from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import UNNAMED, Source, View
 from .content import notations
-from .content.way_back import on_paper, way_back
+from .content.backward import on_paper, way_back
 from .document import bodies, check_part, title, titled
 from .formats import latex, markdown, text, typst
 from .formats.line_breaking import FULL

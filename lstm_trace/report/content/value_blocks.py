@@ -13,7 +13,7 @@ from ...formulas.whole import whole
 from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.view import TABLE, Place, View
-from .way_back import Back
+from .backward import Back
 
 
 def wanted(shown: View) -> list[tuple[Stage, Address]]:

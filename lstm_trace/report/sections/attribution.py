@@ -19,7 +19,7 @@ from ...formulas.whole import times, total
 from ...trace.address import INITIAL
 from ...view.excerpt import excerpt
 from ...view.view import TABLE, UNITS, View
-from ..content.way_back import Back
+from ..content.backward import Back
 from .gradients import left
 
 #: What a residual may be of the sizes of all shares, where it is no more than rounding.

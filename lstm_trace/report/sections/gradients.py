@@ -16,8 +16,8 @@ from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.excerpt import excerpt, left_out
 from ...view.view import TABLE, UNITS, Place, View
+from ..content.backward import Back
 from ..content.objective import made_for
-from ..content.way_back import Back
 from .solution import continued
 
 #: So many terms of a sum over steps are written out; so many rows of matrices.

@@ -29,7 +29,7 @@ from ...formulas.tree import (
     number,
 )
 from ...formulas.whole import whole
-from ..content.way_back import Back, between, equal
+from ..content.backward import Back, between, equal
 
 MEAN = "W̄"  # a symbol: the mean of two matrices
 #: Operations whose rule is said in words, or is too plain to be said.

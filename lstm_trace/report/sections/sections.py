@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ...formulas.blocks import Block, Heading, Items, Para
 from ...view.view import View, interventions
 from ...view.worked_rows import with_comma
-from ..content.way_back import Back
+from ..content.backward import Back
 from ..in_words.sentences import in_words
 from .answers import answers
 from .attribution import experiments, shares

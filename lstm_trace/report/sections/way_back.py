@@ -11,9 +11,9 @@ from ...formulas.tree import Baseline, Holds, Index, Node, Num, Sum, Sym, value
 from ...languages.strings import capital
 from ...view.line_groups import Group, titled
 from ...view.view import Place, View
+from ..content.backward import Back, Gradients, comes_back
 from ..content.objective import made_for
 from ..content.value_blocks import chain, result, vectors
-from ..content.way_back import Back, Gradients, comes_back
 from .gradients import summed
 from .passed_back import passed_back
 from .solution import rounding, units
