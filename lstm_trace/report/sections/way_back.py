@@ -14,8 +14,8 @@ from ...view.view import Place, View
 from ..content.backward import Back, Gradients, comes_back
 from ..content.objective import made_for
 from ..content.value_blocks import chain, result, vectors
+from .equations import passed_back
 from .gradients import summed
-from .passed_back import passed_back
 from .solution import rounding, units
 
 
