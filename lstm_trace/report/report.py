@@ -13,7 +13,7 @@ from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import UNNAMED, Source, View
 from .content import notations
-from .content.backward import on_paper, way_back
+from .content.backward import backward, on_paper
 from .document import bodies, check_part, title, titled
 from .formats import latex, markdown, text, typst
 from .formats.line_breaking import FULL
@@ -147,7 +147,7 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, illustration=drawn)
     found = replace(found, pictured=tuple(chosen.pictured))
-    return replace(found, back=way_back(found, chosen.steps_in))
+    return replace(found, back=backward(found, chosen.steps_in))
 
 
 def _breadth(chosen: Options, format: str) -> float:

@@ -30,10 +30,14 @@ _LEADING = frozenset(
 
 
 class Group(NamedTuple):
-    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name."""
+    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name.
+
+    ends: of gradients of the `input` or the `state` of a step, which of the two; then there is no leader.
+    """
 
     leader: Line | None
     lines: tuple[Line, ...]
+    ends: str = ""
 
 
 def gated(line: Line, cell: Cell) -> str | None:
@@ -94,25 +98,28 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
 
 
 def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
-    """The heading of a group: what its last line is in words, and its symbol."""
-    cell, leader, words = place.stage.cell, group.leader, shown.words
+    """The heading of a group: what its last line is in words, and its symbol; of gradients what they are of."""
+    stage = place.stage if not place.stage.is_adjoint else shown.trace.stage(place.stage.owner)
+    cell, leader, words = stage.cell, group.leader, shown.words
     if leader is None:
-        yield Heading(level, shown.said("line.carried"))
+        first = place.t == shown.trace.span[-1 if stage.backwards else 0]
+        ends = {"input": "back.input", "state": "back.initial" if first else "back.before"}
+        yield Heading(level, shown.said(ends.get(group.ends, "line.carried")))
         return
-    symbol = shown.at(place.stage, place.t, heading(leader, cell))
+    symbol = shown.at(stage, place.t, heading(leader, cell))
     if not leader.assigned:
         yield Heading(level, (symbol,))
         return
     key = f"{shown.trace.header.kind}.{leader.name}"
     if leader.call and words.has(f"function.{leader.call[0]}"):
         key = f"function.{leader.call[0]}"
-    elif place.stage.direction == "joined" and leader.name == cell.output:
+    elif stage.direction == "joined" and leader.name == cell.output:
         key = "line.joined"
     elif not words.has(key):
         carried = leader.name in cell.states.values()
         key = "line.state" if carried else "line.gate" if cell.is_gate(leader) else "line.output"
         if key == "line.output" and leader.name != cell.output:
-            if axis(shown.trace, place.stage, leader.name) != "y":
+            if axis(shown.trace, stage, leader.name) != "y":
                 yield Heading(level, (symbol,))
                 return
             key = "line.readout"

@@ -1,19 +1,33 @@
-"""What steps, units, layers and rows of the batch are called, and how they are counted."""
+"""The selection that a report shows, in which detail and within which bounds, and what its parts are called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from ..base.arrays import Array
-from ..cell.lines import Line
+from ..cell.lines import Line, Operand
 from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
 from ..errors import MissingError
 from ..formulas.blocks import Block, Para, Picture, Text
-from ..formulas.tree import Index, Node, Sym, at_step, formula, kept, number, value, written_out
+from ..formulas.tree import (
+    HELD,
+    SYMBOLIC,
+    Call,
+    Index,
+    Node,
+    Num,
+    Sym,
+    at_step,
+    formula,
+    kept,
+    number,
+    value,
+    written_out,
+)
 from ..formulas.values import Values
 from ..languages.strings import Words
 from ..trace.address import Address
@@ -30,6 +44,8 @@ if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.account import Account
     from ..explanation.profile.profile import Profile
+
+T = TypeVar("T")
 
 
 class Naming:
@@ -249,16 +265,25 @@ class View(Naming):
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Where values are shown, in computing order: the reverse direction from the last step down."""
+        """Where values are shown, in computing order: a stage that runs backwards from its last step down."""
         return tuple(
-            Place(self._at(stage, t, b), t, b)
+            Place(there, t, b)
             for stage in self.stages
-            for t in (reversed(self.steps) if stage.backwards else self.steps)
+            for t in self.walk(stage)
             for b in self.rows
+            if (there := self.stage_at(stage, t, b)) is not None
         )
 
-    def _at(self, stage: Stage, t: int, b: int) -> Stage:
-        """A stage as it is shown at a place, the same object wherever that is the same."""
+    def walk(self, stage: Stage) -> Sequence[int]:
+        """The shown steps of a stage in computing order."""
+        return self.steps[::-1] if stage.backwards else self.steps
+
+    def at_most(self, steps: int) -> Self:
+        """The view of at most so many steps."""
+        return replace(self, steps=first(self.steps, steps))
+
+    def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
+        """A stage as it is shown at a place, the same object wherever that is the same; None where nothing is shown."""
         whole = self.trace.stage(stage.scope)
         if whole.cell.plain is None:
             return stage
@@ -286,6 +311,22 @@ class View(Naming):
         """The lines of a stage that were recorded and chosen, and have the chosen unit."""
         return lines_of(self.trace, stage, self.chosen)
 
+    def width(self, stage: Stage, name: str) -> int:
+        """Units of a value; 1 where it was not recorded."""
+        values = self.values.array(stage.scope, name)
+        return 1 if values is None else int(values.shape[-1])
+
+    def cost(self, stage: Stage) -> int:
+        """Rows that one step of a stage takes, with its heading."""
+        if self.detail == "summary":
+            return 4 + len(self.groups(stage))
+        if self.detail == "vector":
+            return 4 + len(self.lines(stage))
+        heights = {line.name: len(self.indices(self.width(stage, line.name))) for line in self.lines(stage)}
+        if self.detail == "compact":  # each group takes two rows of vectors, two groups stand beside each other
+            return 4 + sum(1 + max(heights[line.name] for line in group.lines) for group in self.groups(stage))
+        return 4 + sum(1 + height for height in heights.values())
+
     def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
         """The chosen lines of a stage, those that belong together in one group.
 
@@ -302,6 +343,21 @@ class View(Naming):
         asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
         return groups(stage, titled)
+
+    def leading(self, stage: Stage, group: Group) -> tuple[Line, ...]:
+        """The lines of a group that a summary has: what it leads to, or what was recorded of it."""
+        if group.leader is None:
+            return ()
+        return (group.leader,) if group.leader in group.lines else group.lines
+
+    def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
+        """What a line computes; leaf: what stands for an operand."""
+        tree = SYMBOLIC[line.op](line, tuple(map(leaf, line.operands)))
+        return Call(HELD, (tree,)) if line.call[:1] == (HELD,) else tree
+
+    def num(self, value: Any, name: str = "", given: bool = False) -> Num:
+        """A number that no line has, as those of the line `name` are shown, or as those that are given."""
+        return Num(self.values.style.show(value, name, given=given), value)
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """What a line is in symbols, after its heading; the value of a composite function also without that."""
@@ -332,6 +388,11 @@ class View(Naming):
     @cached_property
     def _valid(self) -> Array:
         return self.trace.valid
+
+
+def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
+    """The first items and the last, at most `most`."""
+    return items if len(items) <= most else items[:1] if most == 1 else (*items[: most - 1], items[-1])
 
 
 def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:

@@ -1,11 +1,11 @@
-"""What of the way back a report shows: the adjoint stages of a trace, the steps from the last that L depends on."""
+"""The part of the backward pass that a report shows, from the last step on which the loss L depends."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from typing import Any, Self
 
 import numpy as np
 
@@ -17,117 +17,96 @@ from ...formulas.tree import Gradient, Node, Num, number, value
 from ...formulas.whole import whole
 from ...trace.operands import total
 from ...trace.trace import Trace
-from ...view.excerpt import ROWS, SCALARS, VECTORS
+from ...view.extent import fitted
 from ...view.line_groups import Group
-from ...view.view import UNITS, Detail, Place, View
+from ...view.view import UNITS, Detail, Place, View, first
 from .objective import Live, Objective, gradient_symbols, made_for, objective, seeded
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
 
 
-class Gradients(NamedTuple):
-    """Gradients that belong together: those of a group of lines, of the inputs (`input`) or the states (`state`)."""
+@dataclass(frozen=True, kw_only=True)
+class Backward(View):
+    """The backward pass, with the part of it that is shown; `stages` are adjoint ones.
 
-    of: Group | str
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True)
-class Back(View):
-    """The way back, with what of it is shown.
-
-    stages: adjoint ones. forward: the pass before it. live: what is not zero anyhow. walked: by scope the steps that
-    are shown, in the order of the walk.
+    forward: the pass before it. live: the gradients that are not zero by construction. walked: by scope the steps that
+    are shown, in the order in which they are visited.
     """
 
-    forward: View = None  # type: ignore[assignment]  # always given; a field after others with defaults needs one
-    live: Live = None  # type: ignore[assignment]
-    walked: Mapping[Scope, tuple[int, ...]] = None  # type: ignore[assignment]
+    forward: View
+    live: Live
+    walked: Mapping[Scope, tuple[int, ...]]
 
     whole = True
 
-    @cached_property
-    def places(self) -> tuple[Place, ...]:
-        """Where gradients are shown, each with the lines that are live there."""
-        return tuple(
-            Place(self.live.stage(stage, t, b), t, b)
-            for stage in self.stages
-            for t in self.walked[stage.scope]
-            for b in self.rows
-            if self.live.at(stage, t, b)
-        )
+    # -- where and what ------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def between(self) -> bool:
-        """Whether it splits a difference between two traces: its slopes are secants."""
-        return any(between(self.trace, stage) for stage in self.trace.stages)
+    def walk(self, stage: Stage) -> Sequence[int]:
+        """The shown steps of a stage, from the last to the first of the forward pass."""
+        return self.walked[stage.scope]
 
-    def key(self, name: str) -> str:
-        """The key of a string of the way back: that of a split, where it has one of its own."""
-        return f"between.{name}" if self.between and self.words.has(f"between.{name}") else f"back.{name}"
+    def at_most(self, steps: int) -> Self:
+        """The view of at most so many steps of each stage."""
+        return replace(self, walked={scope: first(walk, steps) for scope, walk in self.walked.items()})
 
-    @cached_property
-    def value_and_baseline(self) -> tuple[Num, Num]:
-        """Of a split what L is, and what it is in the baseline."""
-        found = self.objective
-        places = []
-        for stage, line, weights in found.parts:
-            back = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
-            places.append(((stage.scope, line), (back.scope, names(stage.active)["base", line]), weights))
-        if found.t is not None and found.unit is not None:
-            own, base, _ = places[0]
-            one, other = (self.values.num(scope, name, found.t, found.b, (found.unit,)) for scope, name in (own, base))
-            return one, other
-        return self._weighted((own, w) for own, _, w in places), self._weighted((base, w) for _, base, w in places)
+    def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
+        """A stage with the lines that are live at a place; None where there are none."""
+        return self.live.stage(stage, t, b) if self.live.at(stage, t, b) else None
 
-    def _weighted(self, places: Iterable[tuple[tuple[str, str], Array]]) -> Num:
-        """A sum of values, each times its weight."""
-        values = ((self.trace.operand(*place), weights) for place, weights in places)
-        found = total(weights * here for here, weights in values if here is not None)
-        return Num(self.values.style.show(found), found)
-
-    @property
-    def worth(self) -> Num:
-        """What L is, of a sum of values."""
-        return self._weighted(((stage.scope, line), weights) for stage, line, weights in self.objective.parts)
-
-    def slope(self, of: Node, through: str = "") -> Gradient:
-        """The symbol of a gradient, or secant."""
-        return Gradient(of, through, self.between)
-
-    @cached_property
-    def seeded(self) -> tuple[int, ...]:
-        """The rows of the batch that L depends on."""
-        return seeded(self.trace)
-
-    @cached_property
-    def objective(self) -> Objective:
-        """What L is."""
-        return objective(self.trace)
+    def idle(self, place: Place) -> bool:
+        """Never: padding has no gradients that are live."""
+        return False
 
     def lines(self, stage: Stage) -> list[Line]:
         """The recorded lines with a name; what the others compute is written out in them."""
-        recorded = self.trace.lines.get(stage.scope, {})
-        return [x for x in stage.cell.lines if x.assigned and x.name in recorded and self._chosen(stage, x)]
+        chosen, recorded, made = self.chosen, self.trace.lines.get(stage.scope, {}), set(stage.cell.gradient)
+        return [
+            x
+            for x in stage.cell.lines
+            if x.assigned and x.name in recorded
+            and (chosen.unit is None or chosen.unit < self.width(stage, x.name))
+            and (chosen.has(x.name) or any(chosen.has(name) for new, name in made if new == x.name))
+        ]  # fmt: skip
 
-    def _chosen(self, stage: Stage, line: Line) -> bool:
-        chosen = self.chosen
-        if chosen.unit is not None and chosen.unit >= self.width(stage, line.name):
-            return False
-        return chosen.has(line.name) or any(chosen.has(n) for new, n in stage.cell.gradient if new == line.name)
+    def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
+        """The shown lines by what they are gradients of: the groups of the forward pass, last first, then its ends."""
+        owner, made = self.trace.stage(stage.owner), made_for(stage)
+        lines = self.lines(stage)
+        of = [(group, {line.name for line in group.lines}) for group in reversed(self.forward.grouped(owner))]
+        of += [(Group(None, (), "input"), {*owner.cell.inputs}), (Group(None, (), "state"), {*owner.cell.states})]
+        there = (group._replace(lines=tuple(x for x in lines if made.get(x.name) in within)) for group, within in of)
+        return [group for group in there if group.lines]
 
-    def parts(self, place: Place) -> list[Gradients]:
-        """The lines of a place by what they are gradients of: the groups of the forward pass, last first, its ends."""
-        owner, of = self.trace.stage(place.stage.owner), made_for(place.stage)
-        lines = self.lines(place.stage)
-        found = []
-        for group in reversed(self.forward.grouped(owner)):
-            names = {line.name for line in group.lines}
-            found.append(Gradients(group, tuple(x for x in lines if of.get(x.name) in names)))
-        for key, ends in (("input", owner.cell.inputs), ("state", tuple(owner.cell.states))):
-            found.append(Gradients(key, tuple(x for x in lines if of.get(x.name) in ends)))
-        return [part for part in found if part.lines]
+    def leading(self, stage: Stage, group: Group) -> tuple[Line, ...]:
+        """The gradients of what a group leads to, and of inputs and states."""
+        made = made_for(stage)
+        leader = "" if group.leader is None else group.leader.name
+        return group.lines if group.ends else tuple(line for line in group.lines if made[line.name] == leader)
+
+    def cost(self, stage: Stage) -> int:
+        """About how many rows a step takes; the many products behind a state or an input go over several rows."""
+        lines, by_name = self.lines(stage), stage.cell.by_name
+        if self.detail == "summary":
+            return 6 + len(lines)
+        if self.detail == "vector":
+            return 6 + sum(WRAPPED if self.width(stage, line.name) > 3 else 2 for line in lines)
+        most = 1 if self.chosen.unit is not None else UNITS
+        wide = [x.product or any(by_name[name].product for name in x.reads if name in by_name) for x in lines]
+        heights = (min(self.width(stage, line.name), most) for line in lines)
+        return 6 + sum(1 + height * (WRAPPED if wraps else 1) for height, wraps in zip(heights, wide, strict=True))
+
+    def reads(self, place: Place) -> list[str]:
+        """The values of the forward pass that the shown gradients of a place read."""
+        stage = place.stage
+        there = stage.cell.closure((line.name for line in self.lines(stage)), carried=False)
+        # `expand` and `count` ask for no more than how wide a value is
+        wide = {line.name: line.call[-1] for line in stage.cell.lines if line.call[:1] in (("expand",), ("count",))}
+        read = {n for x in stage.cell.lines if x.name in there for n in x.reads if n != wide.get(x.name)}
+        base = between(self.trace, stage)
+        return [name for name in stage.cell.inputs if name in read and (stage.borrows(name) or name in base)]
+
+    # -- in symbols ----------------------------------------------------------------------------------------------------
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """The line as one formula; none for the weight of the one value that L is."""
@@ -137,27 +116,61 @@ class Back(View):
 
     def symbolic(self, stage: Stage, line: Line) -> Node:
         """The line as one formula of the values that have a name."""
+        return self.written(
+            stage, line, lambda name: value(name, stage.cell) if isinstance(name, str) else number(name)
+        )
 
-        def leaf(operand: Operand) -> Node:
-            return value(operand, stage.cell) if isinstance(operand, str) else number(operand)
-
+    def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
+        """The line as one formula; leaf: what stands for a value that has a name."""
         return whole(line, stage.cell, lambda name: self.width(stage, name), leaf)
 
-    def width(self, stage: Stage, name: str) -> int:
-        """Units of a value."""
-        values = self.values.array(stage.scope, name)
-        return 1 if values is None else int(values.shape[-1])
+    def slope(self, of: Node, through: str = "") -> Gradient:
+        """The symbol of a gradient, or secant."""
+        return Gradient(of, through, self.between)
 
-    def reads(self, place: Place) -> list[str]:
-        """The values of the forward pass that the shown gradients of a place read."""
-        stage = place.stage
-        there = stage.cell.closure((line.name for line in self.lines(stage)), carried=False)
-        # `expand` and `count` ask for no more than how wide a value is
-        wide = {line.name: line.call[-1] for line in stage.cell.lines if line.call[:1] in (("expand",), ("count",))}
-        lines = [line for line in stage.cell.lines if line.name in there]
-        names = {name for line in lines for name in line.reads if name != wide.get(line.name)}
-        base = between(self.trace, stage)
-        return [n for n in stage.cell.inputs if n in names and (stage.borrows(n) or n in base)]
+    # -- what L is -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def between(self) -> bool:
+        """Whether it splits a difference between two traces: its slopes are secants."""
+        return any(between(self.trace, stage) for stage in self.trace.stages)
+
+    def key(self, name: str) -> str:
+        """The key of a string of the backward pass: that of a split, where it has one of its own."""
+        return f"between.{name}" if self.between and self.words.has(f"between.{name}") else f"back.{name}"
+
+    @cached_property
+    def objective(self) -> Objective:
+        """What L is."""
+        return objective(self.trace)
+
+    @cached_property
+    def seeded(self) -> tuple[int, ...]:
+        """The sequences of the batch that L depends on."""
+        return seeded(self.trace)
+
+    @property
+    def worth(self) -> Num:
+        """The value of L, a sum of values."""
+        return self._weighted(((stage.scope, line), weights) for stage, line, weights in self.objective.parts)
+
+    @cached_property
+    def value_and_baseline(self) -> tuple[Num, Num]:
+        """Of a split the value of L, and that in the baseline."""
+        of, bases = self.objective, []
+        for stage, line, weights in of.parts:
+            adjoint = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
+            bases.append(((adjoint.scope, names(stage.active)["base", line]), weights))
+        if of.t is None or of.unit is None:
+            return self.worth, self._weighted(bases)
+        places = (of.stage.scope, of.line), bases[0][0]
+        one, other = (self.values.num(*place, of.t, of.b, (of.unit,)) for place in places)
+        return one, other
+
+    def _weighted(self, places: Iterable[tuple[tuple[str, str], Array]]) -> Num:
+        """A sum of values, each times its weight."""
+        values = ((self.trace.operand(*place), weights) for place, weights in places)
+        return self.num(total(weights * here for here, weights in values if here is not None))
 
 
 def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
@@ -180,15 +193,15 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
             more = {
                 n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name
             }
-            names = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
-            copies = (Line(name, "copy", (new,)) for name, (_, new) in names.items())
-            pairs = tuple((name, n) for name, (n, _) in names.items())
+            added = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
+            copies = (Line(name, "copy", (new,)) for name, (_, new) in added.items())
+            pairs = tuple((name, n) for name, (n, _) in added.items())
             cell = replace(
                 stage.cell, lines=(*stage.cell.lines, *copies), gradient=(*stage.cell.gradient, *pairs)
             )  # fmt: skip
             stage = replace(stage, cell=cell)
             here = lines[stage.scope]
-            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in names.items()}}
+            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in added.items()}}
         stages.append(stage)
     symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
     own: dict[str, Any] = {**trace.header.symbols, **symbols}
@@ -201,90 +214,25 @@ def equal(trace: Trace, scope: Scope, name: str) -> bool:
     return names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
 
 
-def way_back(shown: View, detail: Detail | None) -> Back:
-    """The way back of what is shown; detail: None lets the size decide, as does one that the way back has not."""
-    detail = None if detail == "compact" else detail
+def backward(shown: View, detail: Detail | None) -> Backward:
+    """The backward pass of what is shown; its size decides the detail if that is None, or `compact`, which it lacks."""
     trace, chosen = shown.trace, shown.chosen
     live = Live(trace, padding=shown.everything)
-    adjoints = [stage for stage in trace.stages if stage.cell.gradient]
     rows = tuple(b for b in range(trace.batch)[chosen.rows(trace)] if b in seeded(trace))
-    there = [s for s in adjoints if chosen.places(trace.stage(s.owner)) or chosen.places(s)]
-    walked = {
-        s.scope: tuple(t for t in _order(trace, s) if t in _steps(shown) and any(live.at(s, t, b) for b in rows))
-        for s in there
-    }
-    reached = [s for s in there if walked[s.scope]]
+    steps = trace.span[chosen.window(trace)]
+    walked: dict[Scope, tuple[int, ...]] = {}
+    reached: list[Stage] = []
+    for stage in trace.stages:
+        if stage.cell.gradient and (chosen.places(trace.stage(stage.owner)) or chosen.places(stage)):
+            order = steps[::-1] if stage.backwards else steps
+            walked[stage.scope] = tuple(t for t in order if any(live.at(stage, t, b) for b in rows))
+            reached += [stage] if walked[stage.scope] else []
     stages = tuple(s for s in reached if len(reached) == 1 or comes_back(trace, s))
     fields = {name: getattr(shown, name) for name in View.__dataclass_fields__}
-    back = Back(**{**fields, "stages": stages, "rows": rows}, forward=shown, live=live, walked=walked)
-    return _bounded(replace(back, cut=frozenset()), detail)
-
-
-def _steps(shown: View) -> Sequence[int]:
-    return shown.trace.span[shown.chosen.window(shown.trace)]
-
-
-def _order(trace: Trace, stage: Stage) -> Sequence[int]:
-    return trace.span[::-1] if stage.backwards else trace.span
+    fields |= {"stages": stages, "rows": rows, "cut": frozenset()}
+    return fitted(Backward(**fields, forward=shown, live=live, walked=walked), None if detail == "compact" else detail)
 
 
 def comes_back(trace: Trace, stage: Stage) -> bool:
     """Whether a gradient of a stage is not zero."""
     return any(np.any(trace.lines[stage.scope][line.name]) for line in stage.cell.lines if line.assigned)
-
-
-# -- how much is shown ------------------------------------------------------------------------------------------------
-
-
-def _bounded(back: Back, detail: Detail | None) -> Back:
-    """Fewer steps, rows and layers where there are too many, and the detail that fits."""
-    chosen, rows, stages, walked = back.chosen, back.rows, back.stages, back.walked
-    widths = {s.scope: [back.width(s, line.name) for line in back.lines(s)] for s in stages}
-    auto = detail is None and not back.everything
-    if auto:
-        one = 1 if chosen.unit is not None else None
-        scalars = len(rows) * sum(len(walked[s]) * sum(one or width for width in w) for s, w in widths.items())
-        vectors = len(rows) * sum(len(walked[s]) * len(w) for s, w in widths.items())
-        detail = "scalar" if scalars <= SCALARS else "vector" if vectors <= VECTORS else "summary"
-    back = replace(back, detail=detail or "scalar")
-    if back.everything:
-        return back
-    cost = {s.scope: _cost(back, s) for s in stages}
-    if chosen.layer is None:
-        stages = stages[: max(ROWS // max(max(cost.values(), default=1), 1), 1)]
-    room = max(ROWS // max(sum(cost[stage.scope] for stage in stages), 1), 1)
-    longest = max((len(walked[s.scope]) for s in back.stages), default=1)
-    if chosen.batch is None and longest * len(rows) > room:
-        rows = rows[: max(room // max(longest, 1), 1)]
-    most = max(room // max(len(rows), 1), 1)
-    if chosen.steps is None:
-        walked = {s: t if len(t) <= most else (*t[: max(most - 1, 1)], *t[-1:][: most - 1]) for s, t in walked.items()}
-    widest = max((width for found in widths.values() for width in found), default=1)
-    cut = {
-        "detail": auto and back.detail != "scalar",
-        "units": chosen.unit is None and widest > (back.units or 0),
-        "terms": back.detail == "scalar" and widest > (back.terms or 0),
-        "steps": chosen.steps is None and longest > most,
-        "rows": len(rows) < len(back.rows),
-        "layers": len(stages) < len(back.stages),
-    }
-    found = frozenset(key for key, is_cut in cut.items() if is_cut)
-    return replace(back, rows=rows, stages=stages, walked=walked, cut=found)
-
-
-def _cost(back: Back, stage: Stage) -> int:
-    """About how many rows a step takes; the many products behind a state or an input go over several rows."""
-    lines = back.lines(stage)
-    if back.detail == "summary":
-        return 6 + len(lines)
-    if back.detail == "vector":
-        return 6 + sum(WRAPPED if back.width(stage, line.name) > 3 else 2 for line in lines)
-    most = 1 if back.chosen.unit is not None else UNITS
-    products = {
-        x.name
-        for x in stage.cell.lines
-        if x.product or any(stage.cell.by_name[n].product for n in x.reads if n in stage.cell.by_name)
-    }
-    return 6 + sum(
-        1 + min(back.width(stage, x.name), most) * (WRAPPED if x.name in products else 1) for x in lines
-    )  # fmt: skip

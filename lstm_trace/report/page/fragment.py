@@ -57,7 +57,7 @@ def _drawn(shown: View) -> str:
 
 def _section(found: Page, part: Part) -> str:
     p, shown = found.printer, found.shown
-    worked = part.section == ("way_back" if shown.alone else "solution") and bool(found.places)
+    worked = part.section == ("backward_pass" if shown.alone else "solution") and bool(found.places)
     picture = f"<figure>{still(found, found.places[0], alone=True)}</figure>\n" if worked else ""
     if not folded(shown, part):
         return "".join([picture, *map(p, (part.heading, *part.blocks))])

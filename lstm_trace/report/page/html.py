@@ -142,7 +142,7 @@ def _sections(found: Page, part: Part) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     head = found.printer.text(part.heading.text)
     folds = folded(found.shown, part)
-    if part.section == ("way_back" if found.shown.alone else "solution") and found.places:
+    if part.section == ("backward_pass" if found.shown.alone else "solution") and found.places:
         if folds:
             yield "", step_bar(found)  # it stays in sight from here on
         yield cell(found)
@@ -154,7 +154,7 @@ def _sections(found: Page, part: Part) -> Iterator[Section]:
 
 def folded(shown: View, part: Part) -> bool:
     """Whether a part has steps that fold."""
-    return part.section in ("solution", "way_back") and not shown.single
+    return part.section in ("solution", "backward_pass") and not shown.single
 
 
 def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:

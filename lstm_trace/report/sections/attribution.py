@@ -1,4 +1,4 @@
-"""The end of a split: what each premise brought to the difference, its slope times what differs in it."""
+"""The end of a split: the share of each premise in the difference, and experiments that check these shares."""
 
 from __future__ import annotations
 
@@ -14,13 +14,12 @@ from ...explanation.account import Account, Step, share_of
 from ...explanation.faithfulness import BINS, Faithfulness, Score
 from ...formulas.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...formulas.numbers import show
-from ...formulas.tree import Baseline, Dots, MatVec, Node, Num, Prod, Sum, Sym
+from ...formulas.tree import Baseline, MatVec, Node, Num, Prod, Sum, Sym
 from ...formulas.whole import times, total
 from ...trace.address import INITIAL
-from ...view.excerpt import excerpt
-from ...view.view import TABLE, UNITS, View
-from ..content.backward import Back
-from .gradients import left
+from ...view.view import UNITS, View
+from ..content.backward import Backward
+from ..content.value_blocks import excerpted
 
 #: What a residual may be of the sizes of all shares, where it is no more than rounding.
 ROUNDING = 1e-12
@@ -43,29 +42,22 @@ class _Part(NamedTuple):
         return float((self.slope[differs] * (self.here - self.base)[differs]).sum())
 
 
-def shares(shown: View) -> Iterator[Block]:
-    """Of a split the share of every block that differs, their sum, and value minus baseline value."""
-    if not isinstance(back := shown.back, Back) or not back.between:
+def shares(back: Backward) -> Iterator[Block]:
+    """The share of every premise that differs between two traces, their sum, and value minus baseline value."""
+    if not back.between:
         return
     yield Heading(2, back.said("between.shares"))
     slope, v = back.slope(Sym("v")), Sym("v")
     product = Prod(slope, Sum((1.0, -1.0), (v, Baseline(v))))
     yield Para(back.words.text("between.share", product=product, v=v))
     parts = list(_parts(back))
-    sizes = [abs(part.share) for part in parts]
-    entries = excerpt(sizes, len(sizes) if back.everything else TABLE)
-    rows = []
-    for entry in entries:
-        if isinstance(entry, range):
-            rows.append((Row((Dots("down"),)),))
-        else:
-            rows.append((_row(back, parts[entry]),))
-    yield Derivation(tuple(rows))
-    yield from left(back, sizes, entries)
+    lines, note = excerpted(back, [abs(part.share) for part in parts], lambda k: (_row(back, parts[k]),))
+    yield Derivation(tuple(lines))
+    yield from note
     yield from _sum(back, [part.share for part in parts])
 
 
-def _parts(back: Back) -> Iterator[_Part]:
+def _parts(back: Backward) -> Iterator[_Part]:
     """The premises that differ."""
     for premise in premises(back.trace):
         base = in_baseline(back.trace, premise)
@@ -89,7 +81,7 @@ def _symbol(premise: Premise) -> str:
     return INITIAL.get(premise.name, premise.name) if premise.kind == "state" else premise.name
 
 
-def _row(back: Back, part: _Part) -> Row:
+def _row(back: Backward, part: _Part) -> Row:
     """What differs with its numbers, where that is little; else in symbols."""
     at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
     where = back.words.word("list").join(filter(None, (part.where, *at)))
@@ -101,28 +93,24 @@ def _row(back: Back, part: _Part) -> Row:
     else:
         gap = Sum((1.0, -1.0), (part.symbol, Baseline(part.symbol)))
         put_in = MatVec(Sym("Σ"), Prod(back.slope(part.symbol), gap))
-    share = _num(back, part.share)
+    share = back.num(part.share)
     return Row(label, (("=", put_in), (back.values.between(put_in, share), share)))
 
 
-def _term(back: Back, part: _Part, at: tuple[int, ...]) -> Node:
+def _term(back: Backward, part: _Part, at: tuple[int, ...]) -> Node:
     """Slope times difference of one entry."""
-    gap = Sum((1.0, -1.0), (_num(back, part.here[at], True), _num(back, part.base[at], True)))
-    return times(_num(back, part.slope[at]), gap)
+    gap = Sum((1.0, -1.0), (back.num(part.here[at], given=True), back.num(part.base[at], given=True)))
+    return times(back.num(part.slope[at]), gap)
 
 
-def _num(back: Back, value: object, given: bool = False) -> Num:
-    return Num(back.values.style.show(value, given=given), value)
-
-
-def _sum(back: Back, shares: list[float]) -> Iterator[Block]:
+def _sum(back: Backward, shares: list[float]) -> Iterator[Block]:
     """That the shares add up; what they leave is said where it is more than rounding."""
     value, base = back.value_and_baseline
     found, gap = float(np.sum(shares)), float(value.value) - float(base.value)
-    rows = [(Row(back.said("between.sum"), (("≈" if found else "=", _num(back, found)),)),)]
+    rows = [(Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),)),)]
     if not abs(gap - found) <= ROUNDING * max(1.0, np.abs(shares).sum()):
-        rows.append((Row(back.said("between.rest"), (("≈", _num(back, gap - found)),)),))
-    formula, shown = Sum((1.0, -1.0), (value, base)), _num(back, gap)
+        rows.append((Row(back.said("between.rest"), (("≈", back.num(gap - found)),)),))
+    formula, shown = Sum((1.0, -1.0), (value, base)), back.num(gap)
     parts = (("=", formula), (back.values.between(formula, shown), shown))
     yield Derivation((*rows, (Row((Sym("ΔL"),), parts),)))
 
@@ -154,18 +142,15 @@ def _steps(shown: View, told: Account) -> Table:
     labelled = any(isinstance(row, Step) and row.token is not None for row in rows)
     head: list[Text] = [(Sym("t"),), *([shown.said("experiments.label")] if labelled else [])]
     head += [shown.said("experiments.share"), shown.said("experiments.lost")]
-    sizes = [abs(share_of(row)) for row in rows]
-    body: list[tuple[Text, ...]] = []
-    for entry in excerpt(sizes, len(rows) if shown.everything else TABLE, timed=told.faithfulness is None):
-        if isinstance(entry, range):
-            body.append(tuple((Dots("down"),) for _ in head))
-            continue
-        row = rows[entry]
-        cells: list[Text] = [(str(shown.words.nth(row.t)) if isinstance(row, Step) else row.place,)]
-        if labelled:
-            cells.append((visible(row.token or "") if isinstance(row, Step) else "",))
-        lost: Text = ("",) if row.occlusion is None else (_noted(shown, row.occlusion),)
-        body.append((*cells, (_noted(shown, share_of(row)),), lost))
+
+    def cells(k: int) -> tuple[Text, ...]:
+        row = rows[k]
+        place: list[Text] = [(str(shown.words.nth(row.t)) if isinstance(row, Step) else row.place,)]
+        place += [(visible(row.token or "") if isinstance(row, Step) else "",)] if labelled else []
+        lost: Text = ("",) if row.occlusion is None else (shown.num(row.occlusion),)
+        return (*place, (shown.num(share_of(row)),), lost)
+
+    body, _ = excerpted(shown, [abs(share_of(row)) for row in rows], cells, timed=told.faithfulness is None)
     return Table(tuple(head), tuple(body), 1 + labelled)
 
 
@@ -178,7 +163,7 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
     rows.append(((word("experiments.order.random", n=len(found.drawn)),), found.mean))
     yield Table(
         tuple(shown.said(f"experiments.{name}") for name in ("order", "away", "past", "kept", "distance")),
-        tuple((name, *((_noted(shown, value),) for value in score)) for name, score in rows),
+        tuple((name, *((shown.num(value),) for value in score)) for name, score in rows),
     )
     if len(found.orders) > 1 and found.disagree:
         correlation = Num(show(found.correlation, 2), found.correlation)
@@ -192,7 +177,3 @@ def _faithful(shown: View, found: Faithfulness) -> Iterator[Block]:
             yield Para(shown.said(f"experiments.chance.{key}{worse}"))
     if found.misleading:
         yield Para(shown.said("experiments.misleading"))
-
-
-def _noted(shown: View, value: float) -> Num:
-    return Num(shown.values.style.show(value), value)

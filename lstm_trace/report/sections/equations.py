@@ -40,7 +40,7 @@ from ...languages.strings import Words
 from ...view.view import View
 from ..compact.plan import in_symbols, plan
 from ..compact.stages import Cut
-from ..content.backward import Back, between, equal
+from ..content.backward import Backward, between, equal
 
 Constants = tuple[float, ...]
 _Z = Sym("z")
@@ -212,7 +212,7 @@ MEAN = "W̄"  # a symbol: the mean of two matrices
 _PLAIN = ("add", "concat", "slice", "neg", "copy", "greater")
 
 
-def passed_back(back: Back) -> Iterator[Block]:
+def passed_back(back: Backward) -> Iterator[Block]:
     """The rule of every function that a shown gradient comes through."""
     rows: dict[tuple[Row, ...], None] = {}
     mean = _mean(back) if back.between else ""
@@ -231,18 +231,18 @@ def passed_back(back: Back) -> Iterator[Block]:
         yield from _secant_rules(back, tuple(rows))
 
 
-def _mean(back: Back) -> str:
+def _mean(back: Backward) -> str:
     """What the rules call the mean of two matrices: that matrix, where no matrix differs."""
     pairs = [(s.owner, name) for s in back.stages for side, name in between(back.trace, s).values() if side == "mean"]
     return "W" if all(equal(back.trace, *pair) for pair in pairs) else MEAN
 
 
-def _secant_rules(back: Back, rules: tuple[tuple[Row, ...], ...]) -> Iterator[Block]:
+def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterator[Block]:
     """What means and slopes between two traces are."""
     calls = dict.fromkeys(call for rule in rules for row in rule for _, node in row.parts for call in _slopes(node))
     if any(isinstance(node, Prod | MatVec) for rule in rules for _, node in rule[0].parts):
         yield Para(back.said("between.product"))
-    if any(Sym(MEAN) in _parts(node) for rule in rules for row in rule for _, node in row.parts):
+    if any(Sym(MEAN) in parts_of(node) for rule in rules for row in rule for _, node in row.parts):
         yield Para(back.words.text("between.mean", mean=Sym(MEAN), own=Sym("W"), base=Baseline(Sym("W"))))
     if rows := [row for call in calls if (row := _definition(call)) is not None]:
         yield Para(back.said("between.slopes"))
@@ -267,15 +267,15 @@ def _definition(call: Call) -> Row | None:
 
 
 def _slopes(node: object) -> Iterator[Call]:
-    return (part for part in _parts(node) if isinstance(part, Call) and part.op in SLOPES)
+    return (part for part in parts_of(node) if isinstance(part, Call) and part.op in SLOPES)
 
 
-def _parts(node: Any) -> Iterator[Any]:
+def parts_of(node: Any) -> Iterator[Any]:
     """Every part of a formula."""
     yield node
     inner = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
     for part in inner:
-        yield from _parts(part)
+        yield from parts_of(part)
 
 
 @cache

@@ -1,8 +1,9 @@
-"""The end of the way back: the gradients of weights, biases, inputs and initial states, each a sum over the steps."""
+"""The gradients of weights, biases, inputs and initial states, each a sum over the steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,10 +15,10 @@ from ...formulas.tree import Dots, Mat, MatVec, Node, Num, Prod, Sym, Transposed
 from ...formulas.whole import total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
-from ...view.excerpt import excerpt, left_out
-from ...view.view import TABLE, UNITS, Place, View
-from ..content.backward import Back
+from ...view.view import UNITS, Place
+from ..content.backward import Backward
 from ..content.objective import made_for
+from ..content.value_blocks import exact, excerpted, matrix
 from .solution import continued
 
 #: So many terms of a sum over steps are written out; so many rows of matrices.
@@ -28,16 +29,13 @@ SMALL = 12
 Term = tuple[str, ...]  # of a `Sum`: a value, or the two of an outer product
 
 
-def gradients(shown: View) -> Iterator[Block]:
+def gradients(back: Backward) -> Iterator[Block]:
     """Every weight and bias with its sum over the steps, then inputs and initial states."""
-    if not isinstance(back := shown.back, Back):
-        return
     yield Heading(2, back.said(back.key("sums")))
     for stage in back.stages:
         there = back.trace.sums.get(stage.scope, {})  # none of some steps or rows alone
         sums = [s for s in stage.cell.sums if s.name in there]
-        found = {s.name: [t for t in s.terms if _places(back, stage, t)] for s in sums}
-        found = {name: terms for name, terms in found.items() if terms}
+        found = {s.name: terms for s in sums if (terms := [t for t in s.terms if _places(back, stage, t)])}
         if not found:
             continue
         if place := back.place(stage):
@@ -56,7 +54,7 @@ def gradients(shown: View) -> Iterator[Block]:
     yield from _initial(back)
 
 
-def _places(back: Back, stage: Stage, term: Term) -> list[Place]:
+def _places(back: Backward, stage: Stage, term: Term) -> list[Place]:
     """The steps and rows that add to a sum by one of its terms, in the order of the walk."""
     steps = back.trace.span[::-1] if stage.backwards else back.trace.span
     bears = [name for name in term if name in back.live.bears[stage.scope]]
@@ -68,7 +66,7 @@ def _places(back: Back, stage: Stage, term: Term) -> list[Place]:
     ]
 
 
-def summed(back: Back, stage: Stage, terms: Sequence[Term], over: str) -> Node:
+def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> Node:
     """A sum in symbols. over: what it runs over, `t`, `b` or both; empty where there is one step and row."""
 
     def part(name: str) -> Node:
@@ -89,16 +87,16 @@ class _Parameter:
     these were all recorded; else its rows have no numbers put in.
     """
 
-    def __init__(self, back: Back, stage: Stage, name: str, terms: list[Term]) -> None:
+    def __init__(self, back: Backward, stage: Stage, name: str, terms: list[Term]) -> None:
         self.back, self.stage, self.name, self.terms = back, stage, name, terms
-        self.found: Array = back.trace.sums[stage.scope][name]
+        self.sum: Array = back.trace.sums[stage.scope][name]
         self.by_term = {term: {(p.t, p.b): p for p in _places(back, stage, term)} for term in terms}
         self.places = list({at: place for there in self.by_term.values() for at, place in there.items()}.values())
         self.recorded = all(back.values.array(stage.scope, name) is not None for term in terms for name in term)
 
     def rows(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
         """Its rows; a large matrix goes to those that stand `apart`."""
-        return self._matrix(apart) if self.found.ndim == 2 else self._vector()
+        return self._matrix(apart) if self.sum.ndim == 2 else self._vector()
 
     def _there(self, place: Place) -> list[Term]:
         """The terms that are not zero at a place."""
@@ -112,45 +110,39 @@ class _Parameter:
     def _chosen(self) -> list[int | None]:
         return kept(len(self.places), None if self.back.everything else STEPS)
 
-    def _num(self, at: object) -> Num:
-        return Num(self.back.values.style.show(at, self.name), at)
+    def _num(self, entry: Any) -> Num:
+        return self.back.num(entry, self.name)
 
     # -- a matrix: each step a column times a row ---------------------------------------------------------------------
 
     def _matrix(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
         back, most = self.back, None if self.back.everything else UNITS
-        rows, columns = (kept(n, most) for n in self.found.shape)
+        rows, columns = (kept(n, most) for n in self.sum.shape)
         parts: list[tuple[str, Node]] = [("=", self._sum())]
         if back.detail != "summary" and self.recorded:
             put_in = total([pair for at in self._chosen() for pair in self._outer(at, rows, columns)])
             parts.append(("=", put_in))
-        result = Mat(tuple(tuple(self._entry(i, k) for k in columns) for i in rows))
+        value = matrix(rows, columns, lambda i, k: self._num(self.sum[i, k]))
         shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
         mark = "=" if self.recorded and None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
-        if self.found.size > SMALL or back.detail == "summary":
-            apart.append((Sym(self.name), mark, result))
+        if self.sum.size > SMALL or back.detail == "summary":
+            apart.append((Sym(self.name), mark, value))
             return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
-        return (Row((Sym(self.name),), (*parts, (mark, result))),)
+        return (Row((Sym(self.name),), (*parts, (mark, value))),)
 
     def _outer(self, at: int | None, rows: list[int | None], columns: list[int | None]) -> Iterator[tuple[float, Node]]:
+        """The outer products of a place, each a column times a row."""
         if at is None:
             yield 1.0, Dots()
             return
         place = self.places[at]
         for left, right in self._there(place):
             column = Vec(tuple(Dots("down") if i is None else self._unit(left, place, i) for i in rows))
-            yield (
-                1.0,
-                MatVec(column, Mat((tuple(Dots() if k is None else self._unit(right, place, k) for k in columns),))),
-            )
+            row = tuple(Dots() if k is None else self._unit(right, place, k) for k in columns)
+            yield 1.0, MatVec(column, Mat((row,)))
 
     def _unit(self, name: str, place: Place, unit: int) -> Num:
         return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
-
-    def _entry(self, i: int | None, k: int | None) -> Node:
-        if i is None or k is None:
-            return Dots("diagonal" if i is None and k is None else "down" if i is None else "across")
-        return self._num(self.found[i, k])
 
     def _same(self, i: int, k: int) -> bool:
         """Whether an entry is printed as exactly what the printed products come to."""
@@ -159,29 +151,29 @@ class _Parameter:
             for p in self.places
             for left, right in self._there(p)
         ]
-        return self.back.values.between(total(products), self._num(self.found[i, k])) == "="
+        return self.back.values.between(total(products), self._num(self.sum[i, k])) == "="
 
     # -- a vector: a row for each unit --------------------------------------------------------------------------------
 
     def _vector(self) -> tuple[Row, ...]:
         back = self.back
         first = (("=", self._sum()),)
-        units = kept(len(self.found), back.units)
+        units = kept(len(self.sum), back.units)
         if back.detail != "scalar" or not self.recorded:
-            vector = Vec(tuple(Dots("down") if j is None else self._num(self.found[j]) for j in units))
-            return (Row((Sym(self.name),), (*first, ("≈" if self.found.any() else "=", vector))),)
+            vector = Vec(tuple(Dots("down") if j is None else self._num(self.sum[j]) for j in units))
+            return (Row((Sym(self.name),), (*first, ("≈" if self.sum.any() else "=", vector))),)
         rows = [Row((Sym(self.name),), first)]
         for j in units:
             if j is None:
                 rows.append(Row((Dots("down"),), under=True))
                 continue
-            tree, result = self._added(j), self._num(self.found[j])
+            tree, result = self._added(j), self._num(self.sum[j])
             parts: tuple[tuple[str, Node], ...] = ((":", tree), (back.values.between(tree, result), result))
             if isinstance(tree, Num):
                 parts = ((back.values.relation(tree, None), result),)
-            if len(self.found) == 1:
+            if len(self.sum) == 1:
                 return (continued(rows[0], parts),)
-            label = back.label(self.stage, self.terms[0][0], j, len(self.found))
+            label = back.label(self.stage, self.terms[0][0], j, len(self.sum))
             rows.append(Row((back.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
         return tuple(rows)
 
@@ -206,63 +198,46 @@ class _Parameter:
 # -- inputs and initial states -----------------------------------------------------------------------------------------
 
 
-def _inputs(back: Back) -> Iterator[Block]:
-    shown, found = back, by_address(back.trace).get("x")
+def _inputs(back: Backward) -> Iterator[Block]:
+    """The gradient of the input at each step that L depends on."""
+    x = by_address(back.trace).get("x")
     readers = [s for s in back.trace.stages if s.cell.gradient and X in back.trace.stage(s.owner).sources.values()]
-    if found is None:
+    if x is None:
         return
-    x = _inward(back, found)
+    if not back.trace.header.batched:
+        x = x[:, None]
+    elif back.trace.header.batch_first:
+        x = np.swapaxes(x, 0, 1)
     lines = {
         s.scope: [new for new, n in s.cell.gradient if back.trace.stage(s.owner).sources.get(n) == X] for s in readers
     }
     reached = [
-        (t, b) for t in shown.trace.span for b in shown.rows
+        (t, b) for t in back.trace.span for b in back.rows
         if any(not back.live.at(s, t, b).isdisjoint(lines[s.scope]) for s in readers)
     ]  # fmt: skip
     if not reached:
         return
-    yield Heading(3, shown.said("back.inputs"))
-    several = sum(X in s.sources.values() for s in shown.trace.stages if not s.cell.gradient) > 1
-    yield Para(shown.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
-    columns = kept(x.shape[-1], None if shown.everything else UNITS)
-    first = shown.place_columns()
+    yield Heading(3, back.said("back.inputs"))
+    several = sum(X in s.sources.values() for s in back.trace.stages if not s.cell.gradient) > 1
+    yield Para(back.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
+    columns, first = kept(x.shape[-1], None if back.everything else UNITS), back.place_columns()
     symbol = Sym(lines[readers[0].scope][0])
-    head = (*first, *(("…",) if k is None else (symbol, f"[{shown.words.nth(k)}]") for k in columns))
-    rows: list[tuple[Text, ...]] = []
-    sizes = [float(np.abs(x[shown.trace.index(t), b]).max()) for t, b in reached]
-    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed=True)
-    for entry in entries:
-        if isinstance(entry, range):
-            rows.append(tuple((Dots("down"),) for _ in head))
-            continue
+    head = (*first, *(("…",) if k is None else (symbol, f"[{back.words.nth(k)}]") for k in columns))
+
+    def row(entry: int) -> tuple[Text, ...]:
         t, b = reached[entry]
-        at = shown.trace.index(t), b
-        cells = [(Dots(),) if k is None else (_shown(back, x[(*at, k)]),) for k in columns]
-        rows.append((*shown.place_cells(t, b), *cells))
+        there = x[back.trace.index(t), b]
+        return (*back.place_cells(t, b), *((Dots(),) if k is None else (back.num(there[k]),) for k in columns))
+
+    sizes = [float(np.abs(x[back.trace.index(t), b]).max()) for t, b in reached]
+    rows, note = excerpted(back, sizes, row, timed=True)
     yield Table(head, tuple(rows), len(first))
-    yield from left(back, sizes, entries)
+    yield from note
 
 
-def _inward(back: Back, values: Array) -> Array:
-    """(T, B, I) of an array in the layout in which x was given."""
-    header = back.trace.header
-    return values[:, None] if not header.batched else np.swapaxes(values, 0, 1) if header.batch_first else values
-
-
-def _shown(back: Back, found: object) -> Num:
-    return Num(back.values.style.show(found), found)
-
-
-def left(back: View, sizes: Sequence[float], entries: Sequence[int | range]) -> Iterator[Block]:
-    """How many rows of a table were left out, and how large they are."""
-    if rows := left_out(entries):
-        largest = max(sizes[row] for row in rows)
-        shown = Num(back.values.style.show(largest), largest)
-        yield Para(back.words.text("back.left", n=f"{len(rows):,}", dots=Dots("down"), largest=shown))
-
-
-def _initial(back: Back) -> Iterator[Block]:
-    found: list[tuple[Row, ...]] = []
+def _initial(back: Backward) -> Iterator[Block]:
+    """The gradients of the initial states."""
+    rows: list[tuple[Row, ...]] = []
     for stage in reversed(back.stages):
         owner = back.trace.stage(stage.owner)
         lines = {of: new for new, of in made_for(stage).items() if new in back.trace.lines.get(stage.scope, {})}
@@ -273,35 +248,26 @@ def _initial(back: Back) -> Iterator[Block]:
                     continue
                 symbol = back.slope(Sym(INITIAL.get(state, state)), back.where(owner, None, b))
                 vector = back.values.vector(stage.scope, name, t, b, back.units)
-                same = all(back.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-                found.append((Row((symbol,), (("=" if same else "≈", vector),)),))
-    if found:
+                rows.append((Row((symbol,), ((exact(back, vector), vector),)),))
+    if rows:
         yield Heading(3, back.said("back.states"))
-        yield Derivation(tuple(found))
+        yield Derivation(tuple(rows))
 
 
-def by_size(shown: View) -> Iterator[Block]:
+def by_size(back: Backward) -> Iterator[Block]:
     """The gradients that are not zero by the sum of the sizes of their entries."""
-    if not isinstance(back := shown.back, Back) or back.between:
+    if back.between:
         return
-    found = by_address(back.trace)
-    rows = [(name, float(np.abs(a).sum()), float(np.abs(a).max(initial=0.0))) for name, a in found.items() if a.any()]
-    rows.sort(key=lambda row: -row[1])
-    if not rows:
+    blocks = [(name, float(np.abs(a).sum()), np.abs(a).max()) for name, a in by_address(back.trace).items() if a.any()]
+    blocks.sort(key=lambda block: -block[1])
+    if not blocks:
         yield Para(back.said("back.zero"))
         return
-    sizes = [size for _, size, _ in rows]
-    entries = excerpt(sizes, len(rows) if back.everything else TABLE)
-    yield Heading(2, back.said("back.blocks"))
-    yield Table(
-        tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")),
-        tuple(
-            ((Dots("down"),),) * 3
-            if isinstance(entry, range)
-            else ((rows[entry][0],), (f"{rows[entry][1]:.6g}",), (f"{rows[entry][2]:.6g}",))
-            for entry in entries
-        ),
+    rows, note = excerpted(
+        back, [size for _, size, _ in blocks], lambda k: ((blocks[k][0],), *((f"{n:.6g}",) for n in blocks[k][1:]))
     )
-    yield from left(back, sizes, entries)
+    yield Heading(2, back.said("back.blocks"))
+    yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))
+    yield from note
     if back.alone:
         yield Para(back.words.text("back.more", csv=Code("-o FILE.csv")))

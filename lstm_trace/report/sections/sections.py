@@ -1,4 +1,4 @@
-"""The notes of a problem as blocks: its words as they were written, none of them markup."""
+"""The sections of a report in their order, for every format: a new one is a function, and a row here."""
 
 from __future__ import annotations
 
@@ -8,17 +8,90 @@ from dataclasses import dataclass, field
 from ...formulas.blocks import Block, Heading, Items, Para
 from ...view.view import View, interventions
 from ...view.worked_rows import with_comma
-from ..content.backward import Back
+from ..content.backward import Backward
 from ..in_words.sentences import in_words
 from .answers import answers
 from .attribution import experiments, shares
+from .backward import adjoint, backward_pass, opening, title
 from .equations import equations
 from .given_section import given, introduction
 from .gradients import by_size, gradients
 from .profile import profile
 from .solution import solution
 from .training import training
-from .way_back import adjoint, opening, title, way_back
+
+
+def _of_backward(section: Callable[[Backward], Iterable[Block]]) -> Callable[[View], Iterable[Block]]:
+    """A section of the backward pass, for a report that may have none."""
+    return lambda shown: section(shown.back) if isinstance(shown.back, Backward) else ()
+
+
+#: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
+SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
+    "author_notes": lambda shown: author_notes(shown.trace.header.notes),
+    "introduction": introduction,
+    "pictured": lambda shown: shown.pictured,
+    "given": given,
+    "equations": equations,
+    "cell": lambda shown: _cell(shown),
+    "solution": solution,
+    "answers": answers,
+    "in_words": in_words,
+    "backward_pass": _of_backward(backward_pass),
+    "adjoint": _of_backward(adjoint),
+    "gradients": _of_backward(gradients),
+    "by_size": _of_backward(by_size),
+    "shares": _of_backward(shares),
+    "experiments": experiments,
+    "training": training,
+    "profile": profile,
+}
+#: Those of a profile, of the backward pass alone, and of its equations.
+ALONE = {
+    "profile": ("author_notes", "introduction", "profile"),
+    "back": ("pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
+    "equations": ("equations", "adjoint"),
+}
+
+
+def _cell(shown: View) -> Iterator[Block]:
+    if shown.illustration is not None:
+        yield Heading(2, shown.said("diagram"))
+        yield shown.illustration
+
+
+@dataclass
+class Part:
+    """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
+
+    section: str
+    heading: Heading
+    blocks: list[Block] = field(default_factory=list)
+
+
+def parts(shown: View) -> list[Part]:
+    """The report from heading to heading; the first part has the title, and what stands before the first section."""
+    found = [Part("title", Heading(1, (shown.title,)))]
+    if shown.alone and isinstance(shown.back, Backward):
+        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
+    alone = "profile" if shown.profile is not None else shown.alone
+    for name, section in SECTIONS.items():
+        if alone and name not in ALONE[alone]:
+            continue
+        for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
+            if isinstance(block, Heading) and block.level == 2:
+                found.append(Part(name, block))
+            else:
+                found[-1].blocks.append(block)
+    return found
+
+
+def blocks(shown: View) -> Iterator[Block]:
+    """The report as blocks, neutral to the format."""
+    for part in parts(shown):
+        yield part.heading
+        yield from part.blocks
+
 
 _BULLETS = ("- ", "* ")
 
@@ -46,70 +119,3 @@ def author_notes(text: str) -> Iterator[Block]:
             items.append(line[2:].strip())
         elif line:
             paragraph.append(line)
-
-
-#: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
-SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
-    "author_notes": lambda shown: author_notes(shown.trace.header.notes),
-    "introduction": introduction,
-    "pictured": lambda shown: shown.pictured,
-    "given": given,
-    "equations": equations,
-    "cell": lambda shown: _cell(shown),
-    "solution": solution,
-    "answers": answers,
-    "in_words": in_words,
-    "way_back": way_back,
-    "adjoint": adjoint,
-    "gradients": gradients,
-    "by_size": by_size,
-    "shares": shares,
-    "experiments": experiments,
-    "training": training,
-    "profile": profile,
-}
-#: Those of a profile, of the way back alone, and of its equations.
-ALONE = {
-    "profile": ("author_notes", "introduction", "profile"),
-    "back": ("pictured", "equations", "way_back", "gradients", "by_size", "shares", "experiments"),
-    "equations": ("equations", "adjoint"),
-}
-
-
-def _cell(shown: View) -> Iterator[Block]:
-    if shown.illustration is not None:
-        yield Heading(2, shown.said("diagram"))
-        yield shown.illustration
-
-
-@dataclass
-class Part:
-    """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
-
-    section: str
-    heading: Heading
-    blocks: list[Block] = field(default_factory=list)
-
-
-def parts(shown: View) -> list[Part]:
-    """The report from heading to heading; the first part has the title, and what stands before the first section."""
-    found = [Part("title", Heading(1, (shown.title,)))]
-    if shown.alone and isinstance(shown.back, Back):
-        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
-    alone = "profile" if shown.profile is not None else shown.alone
-    for name, section in SECTIONS.items():
-        if alone and name not in ALONE[alone]:
-            continue
-        for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
-            if isinstance(block, Heading) and block.level == 2:
-                found.append(Part(name, block))
-            else:
-                found[-1].blocks.append(block)
-    return found
-
-
-def blocks(shown: View) -> Iterator[Block]:
-    """The report as blocks, neutral to the format."""
-    for part in parts(shown):
-        yield part.heading
-        yield from part.blocks
