@@ -192,7 +192,7 @@ class View(Naming):
     """A trace with what is shown of it.
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
-    keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
+    keys of the table of words. notes: what the notation needs said, after the equations. back: the backward pass, where the
     trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
     some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
     whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.

@@ -1,4 +1,4 @@
-"""What L is in a way back: one value, or a sum of values, read from the weights that the adjoint stages were given."""
+"""What L is in a backward pass: one value, or a sum of values, read from the weights that the adjoint stages were given."""
 
 from __future__ import annotations
 
