@@ -1,4 +1,4 @@
-"""Which rows of a long table are shown: those that are large, and its beginning and end where it runs over time."""
+"""What fits: the rows shown of a long table, problems of hand size, and the decimals written down for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a report or table is asked for, held against what the trace has."""
+"""What is shown of a trace: the detail that fits its size, and as many steps, sequences and layers as are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""Lines that belong together (products, pre-activation and activation of a gate), found from what reads what."""
+"""How the lines of a stage are shown: in groups that belong together, and marked where they are held.
+
+Where nothing of it is held, a line is what its equation says. Elsewhere it is `held(c_t⁰)`: some values of what its
+equation gives, c_t⁰, are replaced.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +33,7 @@ _LEADING = frozenset(
 )
 
 
-class Group(NamedTuple):
+class LineGroup(NamedTuple):
     """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name.
 
     ends: of gradients of the `input` or the `state` of a step, which of the two; then there is no leader.
@@ -63,7 +67,7 @@ def multiplied(name: str, cell: Cell) -> str | None:
     return signals.get(True, signals.get(False))
 
 
-def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
+def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
     """The computed lines of a stage in groups, in an order in which they can be computed.
 
     A group ends in a line that others build on: one with a heading of its own (`titled`), an activation, a gate, a
@@ -94,10 +98,10 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
         own = leader[line.name]
         found.setdefault("" if own in carried and not cell.by_name[own].assigned else own, []).append(line)
     order = sorted(found, key=lambda name: place[name] if name else len(place))
-    return [Group(cell.by_name.get(name), tuple(found[name])) for name in order]
+    return [LineGroup(cell.by_name.get(name), tuple(found[name])) for name in order]
 
 
-def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
+def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[Heading]:
     """The heading of a group: what its last line is in words, and its symbol; of gradients what they are of."""
     stage = place.stage if not place.stage.is_adjoint else shown.trace.stage(place.stage.owner)
     cell, leader, words = stage.cell, group.leader, shown.words

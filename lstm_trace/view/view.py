@@ -37,7 +37,7 @@ from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .excerpt import matrices_fit
-from .line_groups import Group, groups, held_at, with_held
+from .line_groups import LineGroup, groups, held_at, with_held
 from .worked_rows import TERMS
 
 if TYPE_CHECKING:
@@ -192,13 +192,13 @@ class View(Naming):
     """A trace with what is shown of it.
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
-    keys of the table of words. notes: what the notation needs said, after the equations. back: the backward pass, where the
-    trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
-    some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
-    whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
-    profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the
-    worked steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile
-    that of its gates. breadth: the part of a line of A4 that there is for a formula.
+    keys of the table of words. notes: what the notation needs said, after the equations. back: the backward pass, of a
+    trace that has one; alone: the part of it that is shown alone (`back`, or its `equations`), empty for the whole.
+    course: some updates of the weights, with a view of each of their traces. told: what experiments say of a split.
+    paper: whether it goes on pages of paper. printed: what a page on the screen prints, where that is another view.
+    profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the worked
+    steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile that
+    of its gates. breadth: the part of a line of A4 that there is for a formula.
     """
 
     trace: Trace
@@ -327,7 +327,7 @@ class View(Naming):
             return 4 + sum(1 + max(heights[line.name] for line in group.lines) for group in self.groups(stage))
         return 4 + sum(1 + height for height in heights.values())
 
-    def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
+    def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
         """The chosen lines of a stage, those that belong together in one group.
 
         idle: only those that ask whether the step is padding.
@@ -337,14 +337,14 @@ class View(Naming):
         found = (g._replace(lines=tuple(x for x in g.lines if x.name in there)) for g in self.grouped(stage))
         return [group for group in found if group.lines]
 
-    def grouped(self, stage: Stage) -> list[Group]:
+    def grouped(self, stage: Stage) -> list[LineGroup]:
         """All lines of a stage, those that belong together in one group."""
         kind = self.trace.header.kind
         asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
         return groups(stage, titled)
 
-    def leading(self, stage: Stage, group: Group) -> tuple[Line, ...]:
+    def leading(self, stage: Stage, group: LineGroup) -> tuple[Line, ...]:
         """The lines of a group that a summary has: what it leads to, or what was recorded of it."""
         if group.leader is None:
             return ()

@@ -1,4 +1,7 @@
-"""The decimal comma in the numbers of equations, which no trace value stands behind; the others come with theirs."""
+"""A trace as worked lines: symbol, formula, numbers substituted, result; neutral to the format that shows them.
+
+Numbers of equations, which no trace value stands behind, get their decimal comma here.
+"""
 
 from __future__ import annotations
 

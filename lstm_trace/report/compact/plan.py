@@ -1,4 +1,4 @@
-"""The chains of a stage, the same at each step: in one chain what fits on a line, in several what does not."""
+"""The chains of a stage, the same at each step, and as blocks: one chain for what fits on a line, several for the rest."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from ...cell.network import Stage
 from ...formulas.blocks import Block, Chain, Chains, Para, Row, Text
 from ...formulas.plain import Plain
 from ...formulas.tree import SYMBOLIC, Call, Node, Sum, Sym, number, value
-from ...view.line_groups import Group, titled
+from ...view.line_groups import LineGroup, titled
 from ...view.view import Place, View
 from ..content.value_blocks import chain, symbol, vectors
 from .stages import Cut, Parts, Stages, cuts, operands
 from .width import widths
 
-Plan = list[tuple[Group, list[Cut | Line]]]
+Plan = list[tuple[LineGroup, list[Cut | Line]]]
 Form = tuple[object, ...]  # which operations a chain is made of
 
 #: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
@@ -62,7 +62,7 @@ def written(shown: View, stage: Stage) -> list[Line]:
     return [line for line in stage.cell.lines if line.name in names]
 
 
-def _handed_on(stage: Stage, group: Group) -> bool:
+def _handed_on(stage: Stage, group: LineGroup) -> bool:
     """Whether a group only says that a state is what was worked out before it, since the step is no padding."""
     carried = set(stage.cell.states.values())
     return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
@@ -155,7 +155,7 @@ def _zero(shown: View, place: Place, names: tuple[str, ...]) -> Text:
     return shown.words.text("zero" if len(names) > 1 else "zero.1", what=shown.words.listed(found))
 
 
-def _chain(stages: Stages, group: Group, lines: list[Cut | Line]) -> Chain:
+def _chain(stages: Stages, group: LineGroup, lines: list[Cut | Line]) -> Chain:
     shown, place = stages.shown, stages.place
     rows = []
     for one in lines:

@@ -1,4 +1,9 @@
-"""Which lines are worked out in a chain of their own, and which are written out within such a chain."""
+"""A line worked out in stages: its formula with numbers, then with more and more of it evaluated, up to its value.
+
+`Cut` says which lines are written out within a chain, `Zeros` what is left out of it, since it is zero. Each stage has
+the values of all lines whose operands are values in the stage before. A stage has two forms: a tree of vectors and
+matrices, which is printed, and a tree of numbers for each unit, by which the signs are decided.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +20,7 @@ from ...cell.network import VALID, Stage
 from ...formulas.scalar import SCALAR, Terms
 from ...formulas.tree import HELD, SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
 from ...formulas.whole import on_paper
-from ...view.line_groups import Group
+from ...view.line_groups import LineGroup
 from ...view.view import Place, View
 from .tidy import alike, tidy
 
@@ -48,7 +53,7 @@ def operands(line: Line) -> tuple[Operand, ...]:
     return line.call[1:] if line.call else line.operands
 
 
-def cuts(shown: View, group: Group, stage: Stage) -> list[Cut]:
+def cuts(shown: View, group: LineGroup, stage: Stage) -> list[Cut]:
     """The chains of a group of lines: one, and one more for each line that is read in several places.
 
     Of chosen lines each has a chain of its own; what they need of their group is written out in it.

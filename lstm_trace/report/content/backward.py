@@ -18,9 +18,9 @@ from ...formulas.whole import whole
 from ...trace.operands import total
 from ...trace.trace import Trace
 from ...view.extent import fitted
-from ...view.line_groups import Group
+from ...view.line_groups import LineGroup
 from ...view.view import UNITS, Detail, Place, View, first
-from .objective import Live, Objective, gradient_symbols, made_for, objective, seeded
+from .objective import LiveGradients, Objective, gradient_symbols, made_for, objective, seeded
 
 #: Rows that the sum behind one unit of a state or input takes, or a row with several vectors.
 WRAPPED = 6
@@ -35,7 +35,7 @@ class Backward(View):
     """
 
     forward: View
-    live: Live
+    live: LiveGradients
     walked: Mapping[Scope, tuple[int, ...]]
 
     whole = True
@@ -69,16 +69,19 @@ class Backward(View):
             and (chosen.has(x.name) or any(chosen.has(name) for new, name in made if new == x.name))
         ]  # fmt: skip
 
-    def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
+    def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
         """The shown lines by what they are gradients of: the groups of the forward pass, last first, then its ends."""
         owner, made = self.trace.stage(stage.owner), made_for(stage)
         lines = self.lines(stage)
         of = [(group, {line.name for line in group.lines}) for group in reversed(self.forward.grouped(owner))]
-        of += [(Group(None, (), "input"), {*owner.cell.inputs}), (Group(None, (), "state"), {*owner.cell.states})]
+        of += [
+            (LineGroup(None, (), "input"), {*owner.cell.inputs}),
+            (LineGroup(None, (), "state"), {*owner.cell.states}),
+        ]
         there = (group._replace(lines=tuple(x for x in lines if made.get(x.name) in within)) for group, within in of)
         return [group for group in there if group.lines]
 
-    def leading(self, stage: Stage, group: Group) -> tuple[Line, ...]:
+    def leading(self, stage: Stage, group: LineGroup) -> tuple[Line, ...]:
         """The gradients of what a group leads to, and of inputs and states."""
         made = made_for(stage)
         leader = "" if group.leader is None else group.leader.name
@@ -217,7 +220,7 @@ def equal(trace: Trace, scope: Scope, name: str) -> bool:
 def backward(shown: View, detail: Detail | None) -> Backward:
     """The backward pass of what is shown; its size decides the detail if that is None, or `compact`, which it lacks."""
     trace, chosen = shown.trace, shown.chosen
-    live = Live(trace, padding=shown.everything)
+    live = LiveGradients(trace, padding=shown.everything)
     rows = tuple(b for b in range(trace.batch)[chosen.rows(trace)] if b in seeded(trace))
     steps = trace.span[chosen.window(trace)]
     walked: dict[Scope, tuple[int, ...]] = {}

@@ -1,4 +1,4 @@
-"""What L is in a backward pass: one value, or a sum of values, read from the weights that the adjoint stages were given."""
+"""What L is, read from the weights of the adjoint stages; which gradients it depends on, and their symbols."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ Names = frozenset[str]
 
 
 @dataclass(frozen=True)
-class Live:
+class LiveGradients:
     """The gradients of a trace with adjoint stages that are not zero by the way that they are made.
 
     padding: whether those that padding makes zero count as well.

@@ -1,4 +1,4 @@
-"""The values of a step as they stand in a picture, and the room that they take there."""
+"""A cell as a picture: SVG made from its lines, with the values of one step on it, so that any cell has one."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from ...trace.holds.held import plain
 from ...trace.labels import axis, step_label
 from ...trace.trace import Trace
 from . import placement
-from .graph import Edge, Flow, Spot, flow, reached
+from .graph import CellGraph, DiagramNode, Edge, flow, reached
 
 #: Decimals and units of the values that stand in a picture.
 DIGITS, UNITS = 3, 3
@@ -104,7 +104,7 @@ class Diagram:
         return Plain(self.own)(node)
 
     @cached_property
-    def flow(self) -> Flow:
+    def flow(self) -> CellGraph:
         """What is drawn."""
         return flow(self.stage)
 
@@ -132,7 +132,7 @@ class Diagram:
         lanes = {place: y[place] + _EDGE for row in rows for place in row if not isinstance(place, str)}
         return middle, ways, (ends, lanes)
 
-    def _wide(self, spot: Spot) -> float:
+    def _wide(self, spot: DiagramNode) -> float:
         label = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
         value = _LETTER * self.widths.get(spot.line, 0)
         if spot.kind == "box":
@@ -145,23 +145,23 @@ class Diagram:
             return 24 + max(text_width(note, 11), label)
         return max(64.0, label + 24, value + 20)
 
-    def _head(self, spot: Spot) -> tuple[float, float, float]:
+    def _head(self, spot: DiagramNode) -> tuple[float, float, float]:
         """How wide the sign and the name of a box are, and what is free between them."""
         sign = text_width(spot.sign, 15)
         name = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
         return sign, name, _APART if sign and name else 0.0
 
-    def _radius(self, spot: Spot) -> float:
+    def _radius(self, spot: DiagramNode) -> float:
         return max(_RADIUS, 6 + text_width(self._sign(spot), 15) / 2)
 
-    def _sign(self, spot: Spot) -> str:
+    def _sign(self, spot: DiagramNode) -> str:
         """What stands in a circle."""
         if spot.operand is None:
             return spot.sign
         operand = self._print.inside(spot.operand, 0 if spot.sign.startswith("{}") else RIGHT)
         return spot.sign.format(operand).replace("-", "−")
 
-    def _inner(self, spot: Spot) -> str:
+    def _inner(self, spot: DiagramNode) -> str:
         """What a box computes; of a function what it is of."""
         right = formula(spot.lines[-1], self.stage.cell)
         if isinstance(right, Call) and len(right.args) == 1 and not right.constants and right.op != "concat":
@@ -216,10 +216,10 @@ class Diagram:
         column: tuple[float, float] = min(ends, key=lambda end: abs(sum(end) / 2 - middle[key][0]))
         return column
 
-    def _half(self, spot: Spot) -> float:
+    def _half(self, spot: DiagramNode) -> float:
         return self._radius(spot) if spot.kind == "circle" else self._wide(spot) / 2
 
-    def _port(self, spot: Spot, edge: Edge) -> tuple[float, float]:
+    def _port(self, spot: DiagramNode, edge: Edge) -> tuple[float, float]:
         """Where an edge ends: edges that end at one spot do so one below the other, as they come."""
         middle, ways, (_, lanes) = self._places
 
@@ -236,7 +236,7 @@ class Diagram:
         radius = self._radius(spot)
         return x - radius + (_RADIUS - (_RADIUS**2 - at**2) ** 0.5), y + at
 
-    def _spot(self, spot: Spot) -> str:
+    def _spot(self, spot: DiagramNode) -> str:
         x, y = self._places[0][spot.key]
         half = self._half(spot)
         label = "" if spot.label is None else spans(self._print(spot.label).replace("-", "−"))
@@ -260,12 +260,12 @@ class Diagram:
                 inner += f'<text class="caption" x="{x:.1f}" y="{y + 14:.1f}">{caption}</text>'
         return f'<g class="{spot.kind} op-{self._colour(spot)}" data-spot="{escape(spot.key)}">{box}{inner}</g>'
 
-    def _colour(self, spot: Spot) -> str:
+    def _colour(self, spot: DiagramNode) -> str:
         if spot.kind == "box" and spot.lines:
             return "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
         return "state" if spot.line in self.stage.cell.states else "plain"
 
-    def said_of(self, spot: Spot) -> str:
+    def said_of(self, spot: DiagramNode) -> str:
         """The equation of a spot, as text."""
         cell = self.stage.cell
         if spot.kind in ("source", "sink"):

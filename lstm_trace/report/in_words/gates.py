@@ -1,4 +1,4 @@
-"""What every gate did: of which value it let how much through, kept how much, or took how much."""
+"""What every gate did, and what a readout says: what a softmax predicts, or its values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ...errors import OptionError
 from ...explanation.recurrence import Recurrence, recurrence
 from ...trace.labels import hidden, readout
 from ...view.line_groups import gated, multiplied
-from .cases import STEPS, Case, Course, Told
+from .cases import STEPS, Case, CaseCourse, Described
 from .states import Is, last
 
 
@@ -37,7 +37,7 @@ class GateFact(NamedTuple):
     """What a gate did. courses: its values. idle: the steps at which what it multiplies is zero in all of them."""
 
     gate: Gate
-    courses: tuple[Course, ...]
+    courses: tuple[CaseCourse, ...]
     idle: tuple[int, ...] = ()
 
 
@@ -99,7 +99,7 @@ def _factors(cell: Cell, name: str) -> dict[str, str]:
     return found
 
 
-def gate_facts(told: Told, named: frozenset[str]) -> Iterator[GateFact]:
+def gate_facts(told: Described, named: frozenset[str]) -> Iterator[GateFact]:
     """What each gate did, as far as it was recorded and chosen, in the cases that are described."""
     for gate in gates(told.stage, named):
         if not told.shown.chosen.has(gate.name) or told.values(gate.name) is None:
@@ -110,7 +110,7 @@ def gate_facts(told: Told, named: frozenset[str]) -> Iterator[GateFact]:
             yield GateFact(gate, tuple(courses), () if gate.other is not None else _idle(told, gate.signal, courses))
 
 
-def _idle(told: Told, signal: str, courses: list[Course]) -> tuple[int, ...]:
+def _idle(told: Described, signal: str, courses: list[CaseCourse]) -> tuple[int, ...]:
     """The steps at which what a gate multiplies is zero in every case."""
     if told.values(signal) is None:
         return ()
@@ -142,7 +142,7 @@ class Predicts(NamedTuple):
     guesses: tuple[Guess, ...]
 
 
-def readout_facts(told: Told, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
+def readout_facts(told: Described, others: Sequence[str] = ()) -> Iterator[Predicts | Is]:
     """What each readout says, as far as it was recorded and chosen. others: lines that are described as states."""
     for name in _told(told):
         if name in others or told.values(name) is None or not told.shown.chosen.has(name):
@@ -164,7 +164,7 @@ def readout_facts(told: Told, others: Sequence[str] = ()) -> Iterator[Predicts |
             yield Is(name, tuple((case, at, tuple(told.num(name, case, t) for t in at)) for case, at in courses))
 
 
-def _told(told: Told) -> Iterator[str]:
+def _told(told: Described) -> Iterator[str]:
     """The named lines of the readout that are described: those that were asked for, softmaxes, losses and ends."""
     stage, cell = told.stage, told.stage.cell
     inner = hidden(cell)
@@ -199,7 +199,7 @@ def softmax(cell: Cell, name: str) -> bool:
     return over.op == "exp" and under.op == "sum" and under.operands == (over.name,)
 
 
-def _guesses(told: Told, name: str) -> Iterator[Guess]:
+def _guesses(told: Described, name: str) -> Iterator[Guess]:
     """What is predicted at each step, at the last one where they are many; of a chosen unit nothing is said."""
     values = told.values(name)
     if values is None or told.shown.chosen.unit is not None:

@@ -1,4 +1,4 @@
-"""What sentences are made of: shares, courses over the steps, lists of units, the strings of a language's file."""
+"""The section "In words": facts as sentences, a table from the kind of a fact to what says it."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from ...formulas.plain import Plain
 from ...languages.strings import Words, capital
 from ...trace.labels import axis, readout
 from ...view.view import View
-from .cases import FEW, STEPS, Case, Course, Told
+from .cases import FEW, STEPS, Case, CaseCourse, Described
 from .gates import Gate, GateFact, Guess, Predicts, gate_facts, readout_facts
-from .states import Is, Left, Made, Moved, Shows, Went, state_facts
+from .states import Is, Left, MadeOf, Moved, Shows, Went, state_facts
 
 
 class Saying:
     """Says what is described of one stage."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Described) -> None:
         self.told, self.words = told, told.shown.words
         self.kind = told.shown.trace.header.kind
 
@@ -49,7 +49,7 @@ class Saying:
             return self.words.text("course.same", what=texts[0])
         return self.words.listed(list(texts), mark="then", last="then")
 
-    def over_steps(self, course: Course, text: Callable[[float, int], Text]) -> Text:
+    def over_steps(self, course: CaseCourse, text: Callable[[float, int], Text]) -> Text:
         """A course in words; of many steps the least and the most, with their steps."""
         if len(course.steps) <= STEPS:
             return self.course([text(value, t) for value, t in zip(course.values, course.steps, strict=True)])
@@ -173,7 +173,7 @@ def _gate(say: Saying, fact: GateFact) -> Sentences:
     )
 
 
-def _became(say: Saying, gate: Gate, course: Course) -> Text:
+def _became(say: Saying, gate: Gate, course: CaseCourse) -> Text:
     """At a single step, of what is written into a state: what it was before the gate, and what it is behind."""
     told = say.told
     if (
@@ -247,7 +247,7 @@ def _shows(say: Saying, fact: Shows) -> Sentences:
     return (say.sentence("value", say.when(steps), subject=subject, values=values),)
 
 
-def _made(say: Saying, fact: Made) -> Sentences:
+def _made(say: Saying, fact: MadeOf) -> Sentences:
     texts = []
     for case, _, value, brought in fact.sources:
         names = dict(zip(("input", "past", "bias"), brought, strict=False))
@@ -295,7 +295,7 @@ def _guess(say: Saying, line: str, guess: Guess) -> Text:
 
 
 SAID: dict[type, Callable[[Saying, Any], Sentences]] = {
-    GateFact: _gate, Went: _went, Left: _left, Shows: _shows, Made: _made, Is: _is, Predicts: _predicts,
+    GateFact: _gate, Went: _went, Left: _left, Shows: _shows, MadeOf: _made, Is: _is, Predicts: _predicts,
 }  # fmt: skip
 
 
@@ -305,7 +305,7 @@ STAGES = 3
 
 def in_words(shown: View) -> Iterator[Block]:
     """The heading, and for each layer and direction a list of sentences."""
-    found = [(told, rows) for stage in shown.stages if (rows := _rows(told := Told(shown, stage)))]
+    found = [(told, rows) for stage in shown.stages if (rows := _rows(told := Described(shown, stage)))]
     if not found:
         return
     yield Heading(2, shown.said("gates"))
@@ -321,7 +321,7 @@ def in_words(shown: View) -> Iterator[Block]:
         yield Items(rows)
 
 
-def _few(told: Told) -> Iterator[Text]:
+def _few(told: Described) -> Iterator[Text]:
     """Which units and sequences are described, where that is not all of them."""
     words = told.shown.words
     if len(told.rows) < len(told.every_row):
@@ -334,7 +334,7 @@ def _few(told: Told) -> Iterator[Text]:
         yield words.text(key, few=str(FEW), n=str(width), line=told.symbol(line))
 
 
-def _rows(told: Told) -> tuple[Text, ...]:
+def _rows(told: Described) -> tuple[Text, ...]:
     """What is described of a stage; nothing where that would only be values, which are among the answers."""
     say = Saying(told)
     named = _gated(say)
@@ -346,7 +346,7 @@ def _rows(told: Told) -> tuple[Text, ...]:
 def remembered(shown: View) -> Iterator[Text]:
     """What is left, at the last chosen step, of what earlier ones wrote: a sentence for each unit that is described."""
     for stage in shown.stages:
-        say = Saying(told := Told(shown, stage))
+        say = Saying(told := Described(shown, stage))
         found = state_facts(told, _states(say, _gated(say)))
         yield from (said(say, fact) for fact in found if isinstance(fact, Left))
 

@@ -16,7 +16,7 @@ from ...base.text.markup import escape
 from ...formulas.values import Values
 from ...view.view import View
 from ..diagram import diagram
-from ..sections.sections import Part, parts
+from ..sections.sections import Chapter, parts
 from .html import folded, stepped
 from .html_blocks import Printer
 from .pictures import Page, pictures, still
@@ -55,7 +55,7 @@ def _drawn(shown: View) -> str:
     return "\n".join(_section(found, part) for part in parts(shown))
 
 
-def _section(found: Page, part: Part) -> str:
+def _section(found: Page, part: Chapter) -> str:
     p, shown = found.printer, found.shown
     worked = part.section == ("backward_pass" if shown.alone else "solution") and bool(found.places)
     picture = f"<figure>{still(found, found.places[0], alone=True)}</figure>\n" if worked else ""

@@ -23,7 +23,7 @@ from ...plot.page import PICTURES, WIDER, wider
 from ...plot.subject import Subject
 from ...view.view import View
 from ..diagram import diagram
-from ..sections.sections import Part, parts
+from ..sections.sections import Chapter, parts
 from .html_blocks import Printer
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
 
@@ -138,7 +138,7 @@ def _longer(shown: View, times: int) -> View:
 # -- sections --------------------------------------------------------------------------------------------------------
 
 
-def _sections(found: Page, part: Part) -> Iterator[Section]:
+def _sections(found: Page, part: Chapter) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     head = found.printer.text(part.heading.text)
     folds = folded(found.shown, part)
@@ -152,12 +152,12 @@ def _sections(found: Page, part: Part) -> Iterator[Section]:
         yield head, "".join(map(found.printer, (part.heading, *part.blocks)))
 
 
-def folded(shown: View, part: Part) -> bool:
+def folded(shown: View, part: Chapter) -> bool:
     """Whether a part has steps that fold."""
     return part.section in ("solution", "backward_pass") and not shown.single
 
 
-def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:
+def stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]]:
     """The blocks of a part before its first step and those of each step, then what stands after the last."""
     chunks: list[list[Block]] = [[part.heading]]
     for block in part.blocks:
@@ -168,7 +168,7 @@ def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:
     return chunks, [chunks[-1].pop()] if tail else []
 
 
-def _steps(found: Page, part: Part) -> str:
+def _steps(found: Page, part: Chapter) -> str:
     """The worked lines, in which each step can be folded, and carries its picture."""
     p, shown = found.printer, found.shown
     chunks, tail = stepped(shown, part)

@@ -25,7 +25,7 @@ from ..content.value_blocks import excerpted
 ROUNDING = 1e-12
 
 
-class _Part(NamedTuple):
+class _Difference(NamedTuple):
     """A premise, at one step where it has steps: its slopes, its values here and in the baseline, its symbol."""
 
     slope: Array
@@ -57,7 +57,7 @@ def shares(back: Backward) -> Iterator[Block]:
     yield from _sum(back, [part.share for part in parts])
 
 
-def _parts(back: Backward) -> Iterator[_Part]:
+def _parts(back: Backward) -> Iterator[_Difference]:
     """The premises that differ."""
     for premise in premises(back.trace):
         base = in_baseline(back.trace, premise)
@@ -68,11 +68,11 @@ def _parts(back: Backward) -> Iterator[_Part]:
         where = back.where(owner, None, None) if owner else ""
         symbol = Sym(_symbol(premise))
         if premise.kind in ("parameter", "state"):
-            yield _Part(premise.gradient, here, base, symbol, None, where)
+            yield _Difference(premise.gradient, here, base, symbol, None, where)
             continue
         for at, t in enumerate(back.trace.span):
             if not np.array_equal(here[at], base[at]):
-                yield _Part(premise.gradient[at], here[at], base[at], symbol, t, where)
+                yield _Difference(premise.gradient[at], here[at], base[at], symbol, t, where)
 
 
 def _symbol(premise: Premise) -> str:
@@ -81,7 +81,7 @@ def _symbol(premise: Premise) -> str:
     return INITIAL.get(premise.name, premise.name) if premise.kind == "state" else premise.name
 
 
-def _row(back: Backward, part: _Part) -> Row:
+def _row(back: Backward, part: _Difference) -> Row:
     """What differs with its numbers, where that is little; else in symbols."""
     at = [back.step(part.t)] if part.t is not None and back.trace.steps > 1 else []
     where = back.words.word("list").join(filter(None, (part.where, *at)))
@@ -97,7 +97,7 @@ def _row(back: Backward, part: _Part) -> Row:
     return Row(label, (("=", put_in), (back.values.between(put_in, share), share)))
 
 
-def _term(back: Backward, part: _Part, at: tuple[int, ...]) -> Node:
+def _term(back: Backward, part: _Difference, at: tuple[int, ...]) -> Node:
     """Slope times difference of one entry."""
     gap = Sum((1.0, -1.0), (back.num(part.here[at], given=True), back.num(part.base[at], given=True)))
     return times(back.num(part.slope[at]), gap)

@@ -1,4 +1,4 @@
-"""What belongs to the backward pass alone: what L is, how gradients are found, and the equations of the adjoint.
+"""What belongs to the backward pass alone: what L is, how gradients are found, the equations of the adjoint.
 
 Its steps are printed as those of the forward pass, by `solution.steps`.
 """

@@ -1,4 +1,4 @@
-"""What the functions and signs of a cell's equations are, for a reader who meets them for the first time."""
+"""The equations of every cell, once each; what their functions are, and what these pass back to their operands."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def gradients(back: Backward) -> Iterator[Block]:
             yield Para(back.said("back.many"))
             continue
         apart: list[tuple[Node, str, Node]] = []
-        rows = [_Parameter(back, stage, name, terms).rows(apart) for name, terms in found.items()]
+        rows = [_Summed(back, stage, name, terms).rows(apart) for name, terms in found.items()]
         if any(rows):
             yield Derivation(tuple(row for row in rows if row))
         if apart:
@@ -80,7 +80,7 @@ def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> No
     return MatVec(MatVec(sign, node.matrix), node.vector) if isinstance(node, MatVec) else MatVec(sign, node)
 
 
-class _Parameter:
+class _Summed:
     """The gradient of one parameter, and how it is written.
 
     terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. recorded: whether

@@ -1,4 +1,4 @@
-"""What stands in the tables of a profile: units by their addresses, tokens, shares and numbers."""
+"""The profile of a trained model: its size, gates, units, steps and layers, and the commands that show more."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EMPTY: Text = ("",)
 
 
 @dataclass(frozen=True)
-class Cells:
+class ProfileCells:
     """The cells of the tables of one profile."""
 
     shown: View
@@ -131,7 +131,7 @@ class Cells:
         return " ".join(map(self.token, every[:most])) + more
 
 
-def model(c: Cells) -> Iterator[Block]:
+def model(c: ProfileCells) -> Iterator[Block]:
     """How large it is, how it was computed, and over what the numbers are."""
     trace, words, found = c.found.trace, c.shown.words, c.found
     sizes = sum(values.size for part in trace.parameters.values() for values in part.values())
@@ -153,7 +153,7 @@ def model(c: Cells) -> Iterator[Block]:
         yield Para(words.text("profile.missing", lines=c.units([(Code(name),) for name in found.missing])))
 
 
-def gates(c: Cells) -> Iterator[Block]:
+def gates(c: ProfileCells) -> Iterator[Block]:
     """Mean and saturation of each gate, and how many of its units are always shut or open."""
     every = [(part, name, units) for part in c.found.parts for name, units in part.gates.items()]
     if not every:
@@ -172,7 +172,7 @@ def gates(c: Cells) -> Iterator[Block]:
     yield from _more(c, len(every) - most)
 
 
-def layers(c: Cells) -> Iterator[Block]:
+def layers(c: ProfileCells) -> Iterator[Block]:
     """What layers and directions are compared by, where there are several."""
     parts = c.found.parts
     if len(parts) < 2:
@@ -194,7 +194,7 @@ def layers(c: Cells) -> Iterator[Block]:
     yield from _more(c, len(parts) - most)
 
 
-def _more(c: Cells, left: int) -> Iterator[Block]:
+def _more(c: ProfileCells, left: int) -> Iterator[Block]:
     """That rows were left out of a table."""
     if left > 0:
         yield Para(c.shown.words.text("profile.cut", n=str(left), option=Code("--detail profile --all")))
@@ -207,7 +207,7 @@ Lines = Sequence[tuple[StageProfile, LineStatistics]]
 Unit = tuple[StageProfile, LineStatistics, int]
 
 
-def units(c: Cells) -> Iterator[Block]:
+def units(c: ProfileCells) -> Iterator[Block]:
     """Units with the longest memory and the largest values; those that follow the tokens; those that are dead."""
     words = c.shown.words
     states = [(part, state) for part in c.found.parts for state in part.states]
@@ -232,7 +232,7 @@ def units(c: Cells) -> Iterator[Block]:
         yield Items(tuple(rows))
 
 
-def _some(c: Cells, found: Sequence[Unit]) -> Sequence[Unit]:
+def _some(c: ProfileCells, found: Sequence[Unit]) -> Sequence[Unit]:
     return found if c.shown.everything else found[:UNITS]
 
 
@@ -284,7 +284,7 @@ def _placed(lines: Lines, order: Array) -> list[Unit]:
     return [every[at] for at in order.tolist()]
 
 
-def _kept(c: Cells, unit: Unit) -> tuple[Text, ...]:
+def _kept(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
     """A unit with what it keeps, and where it is largest."""
     part, line, j = unit
     half = EMPTY if line.kept is None else c.half_life(float(line.kept.half_life[j]))
@@ -294,7 +294,7 @@ def _kept(c: Cells, unit: Unit) -> tuple[Text, ...]:
     return name, half, (mean,), c.number(float(line.largest[j])), c.step(t, b)
 
 
-def _follows(c: Cells, unit: Unit) -> tuple[Text, ...]:
+def _follows(c: ProfileCells, unit: Unit) -> tuple[Text, ...]:
     """A unit with the share that tokens say, and the tokens above and below the middle of its range."""
     part, line, j = unit
     found = part.follows[line.name]
@@ -306,7 +306,7 @@ def _follows(c: Cells, unit: Unit) -> tuple[Text, ...]:
     return c.unit(line.name, part, j), (c.share(float(found.share[j])),), (high,), (low,)
 
 
-def _lists(c: Cells) -> Iterator[Text]:
+def _lists(c: ProfileCells) -> Iterator[Text]:
     """Units that are dead, gates that are always shut or open."""
     words = c.shown.words
     outputs = [(part, part.output) for part in c.found.parts if part.output is not None]
@@ -328,7 +328,7 @@ STEPS, ALL = 6, 100
 Event = tuple[StageProfile, int, int]
 
 
-def steps(c: Cells) -> Iterator[Block]:
+def steps(c: ProfileCells) -> Iterator[Block]:
     """The table of the most eventful steps."""
     found = events(c.found, ALL if c.shown.everything else STEPS)
     if not found:
@@ -341,7 +341,7 @@ def steps(c: Cells) -> Iterator[Block]:
     yield c.table(("step", "change", "forgets", "unit", "from", "to"), rows)
 
 
-def _row(c: Cells, event: Event) -> tuple[Text, ...]:
+def _row(c: ProfileCells, event: Event) -> tuple[Text, ...]:
     part, t, b = event
     moves, at = part.moves, (t, b - c.found.rows.start)
     if moves is None:
@@ -382,7 +382,7 @@ class _Command(NamedTuple):
     unit: str = ""
 
 
-def closer(c: Cells) -> Iterator[Block]:
+def closer(c: ProfileCells) -> Iterator[Block]:
     """A command for each thing to look at, each below a comment that says what it shows."""
     rows = [f"# {c.shown.words.word('profile.command.source')}"] if c.shown.source == UNNAMED else []
     for command in _commands(c):
@@ -392,7 +392,7 @@ def closer(c: Cells) -> Iterator[Block]:
     yield Listing(tuple(rows))
 
 
-def _commands(c: Cells) -> Iterator[_Command]:
+def _commands(c: ProfileCells) -> Iterator[_Command]:
     """The commands in their order; those for which the trace has what they need."""
     source, options, run = c.shown.source
     opened = [source, *options]
@@ -419,12 +419,12 @@ def _commands(c: Cells) -> Iterator[_Command]:
     yield _Command("verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source])
 
 
-def _address(c: Cells, unit: Unit, t: int | None = None, b: int | None = None) -> str:
+def _address(c: ProfileCells, unit: Unit, t: int | None = None, b: int | None = None) -> str:
     part, line, j = unit
     return str(c.address(line.name, part, t, b)._replace(unit=(j,)))
 
 
-def _place(c: Cells, unit: Unit) -> list[str]:
+def _place(c: ProfileCells, unit: Unit) -> list[str]:
     """The options for a unit's layer and direction, and for the row in which it is largest, where there are several."""
     part, line, j = unit
     trace = c.found.trace
@@ -434,7 +434,7 @@ def _place(c: Cells, unit: Unit) -> list[str]:
     return [*layers, *ways, *_row_option(c, int(line.at[j, 1]))]
 
 
-def _row_option(c: Cells, b: int) -> list[str]:
+def _row_option(c: ProfileCells, b: int) -> list[str]:
     return ["--batch", str(b)] if c.found.trace.batch > 1 else []
 
 
@@ -461,6 +461,6 @@ def _wrapped(arguments: list[str]) -> Iterator[str]:
 def profile(shown: View) -> Iterator[Block]:
     """What the model is, its gates, units, steps and layers, and commands; nothing of a report of worked steps."""
     if shown.profile is not None:
-        c = Cells(shown, shown.profile)
+        c = ProfileCells(shown, shown.profile)
         for section in (model, gates, units, steps, layers, closer):
             yield from section(c)

@@ -61,7 +61,7 @@ def _cell(shown: View) -> Iterator[Block]:
 
 
 @dataclass
-class Part:
+class Chapter:
     """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
 
     section: str
@@ -69,18 +69,18 @@ class Part:
     blocks: list[Block] = field(default_factory=list)
 
 
-def parts(shown: View) -> list[Part]:
+def parts(shown: View) -> list[Chapter]:
     """The report from heading to heading; the first part has the title, and what stands before the first section."""
-    found = [Part("title", Heading(1, (shown.title,)))]
+    found = [Chapter("title", Heading(1, (shown.title,)))]
     if shown.alone and isinstance(shown.back, Backward):
-        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
+        found = [Chapter("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
     alone = "profile" if shown.profile is not None else shown.alone
     for name, section in SECTIONS.items():
         if alone and name not in ALONE[alone]:
             continue
         for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
             if isinstance(block, Heading) and block.level == 2:
-                found.append(Part(name, block))
+                found.append(Chapter(name, block))
             else:
                 found[-1].blocks.append(block)
     return found

@@ -1,4 +1,4 @@
-"""The calculation itself: every line of every shown step, with its numbers, in the chosen detail."""
+"""The calculation itself, forward or backward: every line of every shown step, with its numbers, in the chosen detail."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...formulas.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Dots, Node, Num, Sym
 from ...formulas.whole import on_paper
 from ...languages.strings import capital
-from ...view.line_groups import Group, titled
+from ...view.line_groups import LineGroup, titled
 from ...view.view import Place, View
 from ..compact.plan import opening, worked
 from ..content.backward import Backward
@@ -87,7 +87,7 @@ def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
     """A row for each line below the heading of its group; gradients, which are many short lines, without headings."""
     groups = shown.groups(place.stage, shown.idle(place))
     if shown.whole:
-        groups = [Group(None, tuple(line for group in groups for line in group.lines))] if groups else []
+        groups = [LineGroup(None, tuple(line for group in groups for line in group.lines))] if groups else []
     for group in groups:
         if not shown.whole:
             yield from titled(shown, place, group, level)

@@ -89,11 +89,11 @@ def _updated(shown: View, done: Training, k: int) -> Iterator[Block]:
         for address, trace in done.updates.items():
             at, _, name = address.rpartition("/")
             if at == scope:
-                rows.append(tuple(_Parameter(shown, trace, name, k, done).rows()))
+                rows.append(tuple(_Updated(shown, trace, name, k, done).rows()))
         yield Derivation(tuple(rows))
 
 
-class _Parameter:
+class _Updated:
     """One parameter at update `k`: the lines of the rule with matrices for their numbers."""
 
     def __init__(self, shown: View, trace: Trace, name: str, k: int, done: Training) -> None:
