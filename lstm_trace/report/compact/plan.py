@@ -1,4 +1,4 @@
-"""The chains of a stage, the same at each step, and as blocks: one chain for what fits on a line, several for the rest."""
+"""The chains of a stage, the same at each step: one for what fits on a line, several for the rest; as blocks."""
 
 from __future__ import annotations
 

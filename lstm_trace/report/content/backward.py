@@ -160,7 +160,8 @@ class Backward(View):
     @cached_property
     def value_and_baseline(self) -> tuple[Num, Num]:
         """Of a split the value of L, and that in the baseline."""
-        of, bases = self.objective, []
+        of = self.objective
+        bases: list[tuple[tuple[str, str], Array]] = []
         for stage, line, weights in of.parts:
             adjoint = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
             bases.append(((adjoint.scope, names(stage.active)["base", line]), weights))

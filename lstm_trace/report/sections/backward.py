@@ -94,12 +94,12 @@ def opening(back: Backward) -> Iterator[Block]:
     """What L is, with its value, and what a gradient is."""
     words, of = back.words, back.objective
     several = of.weighted and not of.few
-    at = words.aside(back.where(of.stage, of.t, of.b))
+    at = (words.aside(back.where(of.stage, of.t, of.b)),)
     if back.between:
         here, base = back.value_and_baseline
         formula, gap = Sum((1.0, -1.0), (here, base)), back.num(here.value - base.value)
-        shares = {"value": here, "base": base, "gap": Sym("ΔL"), "formula": formula, "difference": gap}
-        named = {} if several else {"line": _named(back), "at": at}
+        shares: dict[str, Node] = {"value": here, "base": base, "gap": Sym("ΔL"), "formula": formula, "difference": gap}
+        named: dict[str, Node | Text] = {} if several else {"line": _named(back), "at": at}
         sign = back.values.between(formula, gap)
         yield Para(words.text("between.weighted" if several else "between.value", sign=sign, **named, **shares))
     elif several and (of.said or not of.is_output):

@@ -200,14 +200,13 @@ class _Summed:
 
 def _inputs(back: Backward) -> Iterator[Block]:
     """The gradient of the input at each step that L depends on."""
-    x = by_address(back.trace).get("x")
+    gradient = by_address(back.trace).get("x")
     readers = [s for s in back.trace.stages if s.cell.gradient and X in back.trace.stage(s.owner).sources.values()]
-    if x is None:
+    if gradient is None:
         return
-    if not back.trace.header.batched:
-        x = x[:, None]
-    elif back.trace.header.batch_first:
-        x = np.swapaxes(x, 0, 1)
+    header = back.trace.header
+    swapped = header.batched and header.batch_first
+    x: Array = gradient[:, None] if not header.batched else np.swapaxes(gradient, 0, 1) if swapped else gradient
     lines = {
         s.scope: [new for new, n in s.cell.gradient if back.trace.stage(s.owner).sources.get(n) == X] for s in readers
     }

@@ -1,4 +1,4 @@
-"""The calculation itself, forward or backward: every line of every shown step, with its numbers, in the chosen detail."""
+"""The calculation itself, forward or backward: every line of every shown step with its numbers, as the detail says."""
 
 from __future__ import annotations
 
