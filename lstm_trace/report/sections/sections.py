@@ -12,10 +12,9 @@ from ..content.backward import Backward
 from ..in_words.sentences import in_words
 from .answers import answers
 from .attribution import experiments, shares
-from .backward import adjoint, backward_pass, opening, title
+from .backward import adjoint, backward_pass, by_size, gradients, opening, title
 from .equations import equations
 from .given_section import given, introduction
-from .gradients import by_size, gradients
 from .profile import profile
 from .solution import solution
 from .training import training

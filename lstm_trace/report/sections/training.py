@@ -20,9 +20,8 @@ from ...trace.trace import Trace
 from ...view.view import UNITS, View
 from ..content.backward import Backward
 from ..content.value_blocks import matrix
-from .backward import backward_pass
+from .backward import backward_pass, gradients
 from .equations import parts_of
-from .gradients import gradients
 from .solution import solution
 
 #: How the constants and lines of the update rules are printed, where the author has no symbol of that name.
