@@ -12,7 +12,7 @@ from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
 from ..frames import options
 from ..frames.table import Table
-from ..view.checks import check_style
+from ..view.extent import check_style
 from .suffixes import WRITERS, Writer
 
 

@@ -11,7 +11,7 @@ from ..formulas.tree import Sym, value
 from ..formulas.whole import on_paper
 from ..languages.strings import capital
 from ..report.in_words.gates import gates
-from ..report.in_words.saying import percent
+from ..report.in_words.sentences import percent
 from ..trace.labels import readout
 from .equation import Writing
 from .location import Location

@@ -20,11 +20,11 @@ from ..formulas.tex import Tex
 from ..formulas.tree import HELD, Dots, Index, Node, Num, formula, numbers, value, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words
-from ..report.content.gradient_symbols import gradient_symbols
+from ..report.content.objective import gradient_symbols
 from ..trace.trace import Trace
-from ..view.decimal_comma import with_comma
-from ..view.held_lines import held_at, with_held
-from ..view.naming import Naming
+from ..view.line_groups import held_at, with_held
+from ..view.view import Naming
+from ..view.worked_rows import with_comma
 from .location import Location, location_of
 
 XMLNS = "http://www.w3.org/1998/Math/MathML"

@@ -25,8 +25,7 @@ from ..trace.labels import axis, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
-from ..view.interventions import held_in
-from ..view.view import View
+from ..view.view import View, held_in
 from .furniture import MarkedPlain, step_in_words
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ..base.arrays import describe
+from ..documents.excerpt import usual_style
 from ..documents.layout import Level, level_of
 from ..documents.markdown import MATH
 from ..errors import OptionError, nearest
@@ -14,7 +15,6 @@ from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from ..view import hand_size
 from ..view.view import Detail
 
 #: Option of a report to the field of the style that it sets.
@@ -87,7 +87,7 @@ class Options:
         """How the numbers of the traces of one document are shown."""
         if isinstance(self.digits, Style):
             return self.digits
-        found = hand_size.style(traces) if self.digits is None else Style(self.digits)
+        found = usual_style(traces) if self.digits is None else Style(self.digits)
         return replace(found, **self.style, written=True)
 
 

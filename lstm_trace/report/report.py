@@ -17,7 +17,7 @@ from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import UNNAMED, Source, View
 from .content import notations
-from .content.way_back import on_paper, way_back
+from .content.backward import backward, on_paper
 from .document import bodies, check_part, title, titled
 from .illustrated import of_cell
 from .options import Options, check, options_of
@@ -148,7 +148,7 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
         return found
     found = replace(view(on_paper(trace, found.place), *parts), notes=notes, alone=chosen.alone, illustration=drawn)
     found = replace(found, pictured=tuple(chosen.pictured))
-    return replace(found, back=way_back(found, chosen.steps_in))
+    return replace(found, back=backward(found, chosen.steps_in))
 
 
 def _breadth(chosen: Options, format: str) -> float:

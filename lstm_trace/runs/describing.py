@@ -19,7 +19,7 @@ from ..trace.address import INITIAL
 from ..trace.held import plain_stage
 from ..trace.labels import axis, step_labels, units
 from ..trace.trace import Trace
-from ..view.held_lines import held_symbols
+from ..view.line_groups import held_symbols
 from . import holding
 from .replies import as_json
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..backpropagation.attribution import Split, exact, secants, split
 from ..base.arrays import Array
+from ..documents.excerpt import trained
 from ..documents.rows import STEP_LABEL, Entries, largest_first
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, padding_of, steps
@@ -21,7 +22,6 @@ from ..report import explained, report
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from ..view.hand_size import trained
 from . import faithfulness
 from .attribution_frame import COLUMNS, grids
 from .explanation import Explanation, step_named

@@ -1,19 +1,28 @@
-"""Lines that belong together (products, pre-activation and activation of a gate), found from what reads what."""
+"""How the lines of a stage are shown: in groups that belong together, and marked where they are held.
+
+Where nothing of it is held, a line is what its equation says. Elsewhere it is `held(c_t⁰)`: some values of what its
+equation gives, c_t⁰, are replaced.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..cell.lines import Cell, Line
+from ..cell.lines import Cell, Line, names_of
 from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..documents.blocks import Heading
-from ..formulas.tree import heading
+from ..formulas.symbols import Symbol
+from ..formulas.tree import HELD, Baseline, Call, heading, value
+from ..trace.held import plain_stage, status
 from ..trace.labels import axis
+from ..trace.trace import Trace
 
 if TYPE_CHECKING:
     from .view import Place, View
+
 
 #: Functions of one value that end a group: what they give is an activation.
 _LEADING = frozenset(
@@ -23,11 +32,15 @@ _LEADING = frozenset(
 )
 
 
-class Group(NamedTuple):
-    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name."""
+class LineGroup(NamedTuple):
+    """Lines in computing order; the last of them is what they lead to, `leader` unless that has no name.
+
+    ends: of gradients of the `input` or the `state` of a step, which of the two; then there is no leader.
+    """
 
     leader: Line | None
     lines: tuple[Line, ...]
+    ends: str = ""
 
 
 def gated(line: Line, cell: Cell) -> str | None:
@@ -53,7 +66,7 @@ def multiplied(name: str, cell: Cell) -> str | None:
     return signals.get(True, signals.get(False))
 
 
-def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
+def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
     """The computed lines of a stage in groups, in an order in which they can be computed.
 
     A group ends in a line that others build on: one with a heading of its own (`titled`), an activation, a gate, a
@@ -84,30 +97,74 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[Group]:
         own = leader[line.name]
         found.setdefault("" if own in carried and not cell.by_name[own].assigned else own, []).append(line)
     order = sorted(found, key=lambda name: place[name] if name else len(place))
-    return [Group(cell.by_name.get(name), tuple(found[name])) for name in order]
+    return [LineGroup(cell.by_name.get(name), tuple(found[name])) for name in order]
 
 
-def titled(shown: View, place: Place, group: Group, level: int) -> Iterator[Heading]:
-    """The heading of a group: what its last line is in words, and its symbol."""
-    cell, leader, words = place.stage.cell, group.leader, shown.words
+def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[Heading]:
+    """The heading of a group: what its last line is in words, and its symbol; of gradients what they are of."""
+    stage = place.stage if not place.stage.is_adjoint else shown.trace.stage(place.stage.owner)
+    cell, leader, words = stage.cell, group.leader, shown.words
     if leader is None:
-        yield Heading(level, shown.said("line.carried"))
+        first = place.t == shown.trace.span[-1 if stage.backwards else 0]
+        ends = {"input": "back.input", "state": "back.initial" if first else "back.before"}
+        yield Heading(level, shown.said(ends.get(group.ends, "line.carried")))
         return
-    symbol = shown.at(place.stage, place.t, heading(leader, cell))
+    symbol = shown.at(stage, place.t, heading(leader, cell))
     if not leader.assigned:
         yield Heading(level, (symbol,))
         return
     key = f"{shown.trace.header.kind}.{leader.name}"
     if leader.call and words.has(f"function.{leader.call[0]}"):
         key = f"function.{leader.call[0]}"
-    elif place.stage.direction == "joined" and leader.name == cell.output:
+    elif stage.direction == "joined" and leader.name == cell.output:
         key = "line.joined"
     elif not words.has(key):
         carried = leader.name in cell.states.values()
         key = "line.state" if carried else "line.gate" if cell.is_gate(leader) else "line.output"
         if key == "line.output" and leader.name != cell.output:
-            if axis(shown.trace, place.stage, leader.name) != "y":
+            if axis(shown.trace, stage, leader.name) != "y":
                 yield Heading(level, (symbol,))
                 return
             key = "line.readout"
     yield Heading(level, (f"{words.word(key)} ", symbol))
+
+
+def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
+    """The lines of which some values, or this unit, are held at step t of row b."""
+    found = set()
+    for line in names_of(stage.cell):
+        held = status(trace, stage, line, t, b)
+        if held is not None and (held.any() if unit is None else unit < held.size and held[unit]):
+            found.add(line)
+    return frozenset(found)
+
+
+def with_held(stage: Stage, held: frozenset[str]) -> Stage:
+    """The stage as it is shown where these lines are held, and no others."""
+    names, plain = names_of(stage.cell), plain_stage(stage)
+    if not held:
+        return plain
+    lines: list[Line] = []
+    for line in plain.cell.lines:
+        if line.name not in held:
+            lines.append(line)
+            continue
+        free = names[line.name].free
+        lines += [line._replace(name=free), Line(line.name, "copy", (free,), (), (HELD, free))]
+    computed = None
+    if plain.computed is not None:
+        computed = tuple(x.name for x in lines if x.name in plain.computed or x.name not in plain.cell.by_name)
+    return replace(plain, cell=replace(plain.cell, lines=tuple(lines)), computed=computed)
+
+
+def held_symbols(trace: Trace) -> dict[str, Symbol]:
+    """How what holds a line is printed: c_t⁰ is what its equation gives, held(c_t) whether it is held."""
+    found = {}
+    for stage in trace.stages:
+        for line, names in names_of(stage.cell).items():
+            plain = stage.cell.plain or stage.cell
+            printed = value(line, plain)
+            found[names.free] = Symbol(node=Baseline(printed))
+            found[names.hold] = found[names.scale] = Symbol(node=Call(HELD, (printed,)))
+            found |= {name: Symbol(name=name) for name in (names.to, names.by)}
+    return found

@@ -1,33 +1,160 @@
-"""What of a trace a report shows: the selection, the detail, and bounds that keep it readable."""
+"""The selection that a report shows, in which detail and within which bounds, and what its parts are called."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from ..base.arrays import Array
-from ..cell.lines import Line
-from ..cell.network import VALID, Stage, forward_stages
-from ..documents.blocks import Block, Picture
+from ..cell.lines import Line, Operand
+from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
+from ..documents.blocks import Block, Para, Picture, Text
+from ..documents.excerpt import matrices_fit
 from ..errors import MissingError
-from ..formulas.tree import Node, formula, kept, written_out
+from ..formulas.tree import (
+    HELD,
+    SYMBOLIC,
+    Call,
+    Index,
+    Node,
+    Num,
+    Sym,
+    at_step,
+    formula,
+    kept,
+    number,
+    value,
+    written_out,
+)
 from ..formulas.values import Values
 from ..languages.strings import Words
 from ..trace.address import Address
+from ..trace.held import HeldBlock as Entry
+from ..trace.held import entries
+from ..trace.holding import Multiple as Scale
+from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .hand_size import matrices_fit
-from .held_lines import held_at, with_held
-from .line_groups import Group, groups
-from .naming import Naming
+from .line_groups import LineGroup, groups, held_at, with_held
 from .worked_rows import TERMS
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.account import Account
     from ..explanation.profile.profile import Profile
+
+T = TypeVar("T")
+
+
+class Naming:
+    """The names of the places of a trace in a language: what a `View` says of them."""
+
+    trace: Trace
+    words: Words
+
+    def unit(self, j: int, width: int, of: Axis = "h") -> str:
+        """A unit in words, with its label where the problem gives labels for this many (see `trace.labels`)."""
+        key = {"x": "entry", "y": "output"}.get(of, "unit")
+        if named := labels(self.trace, of, width):
+            return self.words.word(f"{key}.named", j=self.words.nth(j), name=named[j])
+        return self.words.word(key, j=self.words.nth(j))
+
+    def label(self, stage: Stage, name: str, j: int, width: int) -> str:
+        """A unit of a line in words: an entry of the input, a hidden unit or an output, with its label.
+
+        Of vectors one after the other it is the unit of its own vector, where no two units are then called the same.
+        """
+        parts = self._joined(stage, name, width)
+        at = j
+        for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
+            if at < size:
+                return self.unit(at, size, of)
+            at -= size
+        return self.unit(j, width, axis(self.trace, stage, name))  # also where an operand was not recorded
+
+    def _joined(self, stage: Stage, name: str, width: int) -> list[tuple[Axis, int]]:
+        """What the vectors are of which a value is made one after the other, with their widths; a number is a unit."""
+        line = stage.cell.by_name.get(name)
+        if line is None or line.op != "concat":
+            return [(axis(self.trace, stage, name), width)]
+        found: list[tuple[Axis, int]] = []
+        for operand in line.operands:
+            values = self.trace.operand(stage.scope, operand, slice(0, 1))
+            size = 1 if values is None else values.shape[-1]
+            found += self._joined(stage, operand, size) if isinstance(operand, str) else [("h", 1)]
+        return found
+
+    def step(self, t: int, short: bool = False, b: int | None = None) -> str:
+        """A step in words, with its label where there is one. b: the row whose label it is; None for all rows."""
+        text = self.words.word("step.short" if short else "step", t=self.words.nth(t))
+        label = step_label(self.trace, t, b)
+        return self.words.word("step.named", step=text, name=label) if label else text
+
+    def place_columns(self) -> list[Text]:
+        """The heads of a table's columns that say which step and row it is, as far as there are several."""
+        head: list[Text] = [(Sym("t"),)] if self.trace.steps > 1 else []
+        head += [self.said("column.label")] if self.trace.header.step_labels else []
+        return head + ([self.said("column.row")] if self.trace.batch > 1 else [])
+
+    def place_cells(self, t: int, b: int) -> list[Text]:
+        """Step and row in the columns of `place_columns`."""
+        cells: list[Text] = [(str(self.words.nth(t)),)] if self.trace.steps > 1 else []
+        cells += [(step_label(self.trace, t, b),)] if self.trace.header.step_labels else []
+        return cells + ([(str(self.words.nth(b)),)] if self.trace.batch > 1 else [])
+
+    def row(self, b: int) -> str:
+        """A sequence of the batch in words."""
+        return self.words.word("row", b=self.words.nth(b))
+
+    def at(self, stage: Stage, t: int, node: Node) -> Node:
+        """A formula at a step: with the numbers of steps for the indices t and t - 1, where the first step is number 1.
+
+        Counted from 0 the indices stay: the state before the first step would be h_-1.
+        """
+        if self.words.count_from == 0:
+            return node
+        owner, now = self.trace.stage(stage.owner), self.words.nth(t)
+        return at_step(node, owner.cell.parameters, (now, now + (1 if owner.backwards else -1)))
+
+    def place(self, *stages: Stage) -> str:
+        """Layers and directions in words; empty where there is only one."""
+        forward = forward_stages(self.trace.stages)
+        if len(forward) == 1:
+            return ""
+        layers: dict[str, list[int]] = {}
+        for stage in stages:
+            layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
+        plain = all(s.direction == "forward" for s in forward)
+        return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
+
+    def _place(self, direction: str, layers: list[int], plain: bool) -> str:
+        if len(layers) == 1:
+            layer = self.words.word("layer", n=self.words.nth(layers[0]))
+        else:
+            listed = self.words.listed([(str(self.words.nth(n)),) for n in layers])
+            layer = self.words.word("layer.many", n="".join(map(str, listed)))
+        if plain:
+            return layer
+        return self.words.word(
+            "place", layer=layer, direction=self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
+        )
+
+    def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
+        """Layer, direction, step and row in words, as far as there are several."""
+        found = [self.place(stage)] if stage is not None else []
+        if t is not None and (self.trace.span != range(1) or step_label(self.trace, t, b)):
+            found.append(self.step(t, b=b))
+        if b is not None and self.trace.batch > 1:
+            found.append(self.row(b))
+        return self.words.word("list").join(part for part in found if part)
+
+    def said(self, key: str, **fields: object) -> Text:
+        """The string of `key`, all of whose fields are text."""
+        return (self.words.word(key, **fields),)
+
 
 Detail = Literal["scalar", "compact", "vector", "summary"]
 
@@ -66,13 +193,13 @@ class View(Naming):
     """A trace with what is shown of it.
 
     stages, steps, rows: those that are shown; everything: whether no bound applies. cut: what the bounds left out, as
-    keys of the table of words. notes: what the notation needs said, after the equations. back: the way back, where the
-    trace has one; alone: what of that is shown alone (`back`, or its `equations`), empty for the whole. course:
-    some updates of the weights, with a view of each of their traces. told: of a split, what experiments say. paper:
-    whether it goes on pages of paper. printed: of a page on the screen what it prints, where that is another view.
-    profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the
-    worked steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile
-    that of its gates. breadth: the part of a line of A4 that there is for a formula.
+    keys of the table of words. notes: what the notation needs said, after the equations. back: the backward pass, of a
+    trace that has one; alone: the part of it that is shown alone (`back`, or its `equations`), empty for the whole.
+    course: some updates of the weights, with a view of each of their traces. told: what experiments say of a split.
+    paper: whether it goes on pages of paper. printed: what a page on the screen prints, where that is another view.
+    profile: shown instead of worked steps; source: of the trace, in commands. pictured: a section before the worked
+    steps. illustration: the picture of the cell, for a document beside which there is a file of it; of a profile that
+    of its gates. breadth: the part of a line of A4 that there is for a formula.
     """
 
     trace: Trace
@@ -139,16 +266,25 @@ class View(Naming):
 
     @cached_property
     def places(self) -> tuple[Place, ...]:
-        """Where values are shown, in computing order: the reverse direction from the last step down."""
+        """Where values are shown, in computing order: a stage that runs backwards from its last step down."""
         return tuple(
-            Place(self._at(stage, t, b), t, b)
+            Place(there, t, b)
             for stage in self.stages
-            for t in (reversed(self.steps) if stage.backwards else self.steps)
+            for t in self.walk(stage)
             for b in self.rows
+            if (there := self.stage_at(stage, t, b)) is not None
         )
 
-    def _at(self, stage: Stage, t: int, b: int) -> Stage:
-        """A stage as it is shown at a place, the same object wherever that is the same."""
+    def walk(self, stage: Stage) -> Sequence[int]:
+        """The shown steps of a stage in computing order."""
+        return self.steps[::-1] if stage.backwards else self.steps
+
+    def at_most(self, steps: int) -> Self:
+        """The view of at most so many steps."""
+        return replace(self, steps=first(self.steps, steps))
+
+    def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
+        """A stage as it is shown at a place, the same object wherever that is the same; None where nothing is shown."""
         whole = self.trace.stage(stage.scope)
         if whole.cell.plain is None:
             return stage
@@ -176,7 +312,23 @@ class View(Naming):
         """The lines of a stage that were recorded and chosen, and have the chosen unit."""
         return lines_of(self.trace, stage, self.chosen)
 
-    def groups(self, stage: Stage, idle: bool = False) -> list[Group]:
+    def width(self, stage: Stage, name: str) -> int:
+        """Units of a value; 1 where it was not recorded."""
+        values = self.values.array(stage.scope, name)
+        return 1 if values is None else int(values.shape[-1])
+
+    def cost(self, stage: Stage) -> int:
+        """Rows that one step of a stage takes, with its heading."""
+        if self.detail == "summary":
+            return 4 + len(self.groups(stage))
+        if self.detail == "vector":
+            return 4 + len(self.lines(stage))
+        heights = {line.name: len(self.indices(self.width(stage, line.name))) for line in self.lines(stage)}
+        if self.detail == "compact":  # each group takes two rows of vectors, two groups stand beside each other
+            return 4 + sum(1 + max(heights[line.name] for line in group.lines) for group in self.groups(stage))
+        return 4 + sum(1 + height for height in heights.values())
+
+    def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
         """The chosen lines of a stage, those that belong together in one group.
 
         idle: only those that ask whether the step is padding.
@@ -186,12 +338,27 @@ class View(Naming):
         found = (g._replace(lines=tuple(x for x in g.lines if x.name in there)) for g in self.grouped(stage))
         return [group for group in found if group.lines]
 
-    def grouped(self, stage: Stage) -> list[Group]:
+    def grouped(self, stage: Stage) -> list[LineGroup]:
         """All lines of a stage, those that belong together in one group."""
         kind = self.trace.header.kind
         asked = {address.line for address in self.asked}
         titled = frozenset(x.name for x in stage.lines if self.words.has(f"{kind}.{x.name}") or x.name in asked)
         return groups(stage, titled)
+
+    def leading(self, stage: Stage, group: LineGroup) -> tuple[Line, ...]:
+        """The lines of a group that a summary has: what it leads to, or what was recorded of it."""
+        if group.leader is None:
+            return ()
+        return (group.leader,) if group.leader in group.lines else group.lines
+
+    def written(self, stage: Stage, line: Line, leaf: Callable[[Operand], Node]) -> Node:
+        """What a line computes; leaf: what stands for an operand."""
+        tree = SYMBOLIC[line.op](line, tuple(map(leaf, line.operands)))
+        return Call(HELD, (tree,)) if line.call[:1] == (HELD,) else tree
+
+    def num(self, value: Any, name: str = "", given: bool = False) -> Num:
+        """A number that no line has, as those of the line `name` are shown, or as those that are given."""
+        return Num(self.values.style.show(value, name, given=given), value)
 
     def formulas(self, stage: Stage, line: Line) -> Iterator[tuple[str, Node]]:
         """What a line is in symbols, after its heading; the value of a composite function also without that."""
@@ -224,6 +391,11 @@ class View(Naming):
         return self.trace.valid
 
 
+def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
+    """The first items and the last, at most `most`."""
+    return items if len(items) <= most else items[:1] if most == 1 else (*items[: most - 1], items[-1])
+
+
 def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
     """The lines of a stage that were recorded and chosen, and have the chosen unit."""
     recorded = trace.lines.get(stage.scope, {})
@@ -231,3 +403,42 @@ def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
     if chosen.unit is None:
         return there
     return [line for line in there if chosen.unit < recorded[line.name].shape[-1]]  # as tables have it
+
+
+def interventions(shown: View) -> Iterator[Block]:
+    """A paragraph, where something is held in the stages that are shown."""
+    scopes = {stage.scope for stage in shown.stages}
+    there = (entry for entry in entries(shown.trace) if entry.scope in scopes)
+    if what := held_in(shown, there, None if shown.everything else TABLE):
+        yield Para(shown.words.text("intervention", what=what))
+
+
+def held_in(shown: View, there: Iterable[Entry], most: int | None) -> Text:
+    """What is held, empty where nothing is: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
+
+    most: so many places are named; all if None.
+    """
+    found = list(islice(there, None if most is None else most + 1))
+    few = found[:most]
+    texts: list[Text] = [_told(shown, entry) for entry in few]
+    texts += [("…",)] if len(few) < len(found) else []
+    return shown.words.listed(texts, "semicolon", "semicolon")
+
+
+def _told(shown: View, entry: Entry) -> Text:
+    stage = shown.trace.stage(entry.scope)
+    line: Node = value(entry.line, stage.cell.plain or stage.cell)
+    if entry.units is not None:
+        at = ",".join(str(shown.words.nth(j)) for j in entry.units[:TABLE]) + (",…" if len(entry.units) > TABLE else "")
+        line = Index(line, at)
+    places = [place] if (place := shown.place(stage)) else []
+    if entry.steps is not None and shown.trace.steps > 1:
+        places.append(f"t = {shown.words.span(entry.steps)}")
+    if entry.rows is not None and shown.trace.batch > 1:
+        places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
+    behind = f" ({shown.words.word('list').join(places)})" if places else ""
+    if isinstance(entry.value, Scale):
+        return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
+    if isinstance(entry.value, float):
+        return (line, " = ", number(entry.value), behind)
+    return (*shown.words.text("intervention.values", line=line), behind)

@@ -1,17 +1,34 @@
-"""A trace as worked lines: symbol, formula, numbers substituted, result; neutral to the format that shows them."""
+"""A trace as worked lines: symbol, formula, numbers substituted, result; neutral to the format that shows them.
+
+Numbers of equations, which no trace value stands behind, get their decimal comma here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, NamedTuple
 
-from ..formulas.numbers import Style
+from ..formulas.numbers import Shown, Style
 from ..formulas.plain import Plain
-from ..formulas.tree import Node, formula, heading
+from ..formulas.tree import Call, Node, formula, heading, number
 from ..formulas.values import Values
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
-from .decimal_comma import with_comma
+
+
+def with_comma(part: Any) -> Any:
+    """A block or tree with decimal commas in place of points."""
+    if isinstance(part, Shown):
+        return part._replace(digits=part.digits.replace(".", ","))
+    if isinstance(part, tuple):
+        return tuple(map(with_comma, part))
+    if isinstance(part, Call):
+        return Call(part.op, with_comma((*part.args, *map(number, part.constants))))
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{f.name: with_comma(getattr(part, f.name)) for f in fields(part)})
+    return part
+
 
 #: So many terms of a sum are written out; the first ones and the last where there are more.
 TERMS = 8

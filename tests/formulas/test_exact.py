@@ -38,7 +38,7 @@ from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
 from lstm_trace.formulas.tree import SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
-from lstm_trace.report.sections.definitions import DEFINED
+from lstm_trace.report.sections.equations import DEFINED
 from lstm_trace.trace.trace import Trace
 
 

@@ -17,7 +17,7 @@ from lstm_trace.trace.trace import Trace
 
 from ..formulas.test_formulas import visible
 from ..support.table_cases import stacked
-from .test_way_back import three
+from .test_backward_pass import three
 
 
 def text(trace: Trace, **options: Any) -> str:

@@ -17,7 +17,7 @@ from lstm_trace.examples import examples
 from lstm_trace.examples import text as example
 from lstm_trace.report.diagram import placement
 from lstm_trace.report.diagram.diagram import Diagram, diagram
-from lstm_trace.report.diagram.graph import Flow, flow
+from lstm_trace.report.diagram.graph import CellGraph, flow
 from lstm_trace.trace.trace import Trace
 
 from ..support.every_cell import CELLS, ran
@@ -116,7 +116,7 @@ def test_graph_has_every_line_once(kind: str) -> None:
     assert_paths(found, stage)
 
 
-def assert_paths(found: Flow, stage: Any) -> None:
+def assert_paths(found: CellGraph, stage: Any) -> None:
     """An edge for each operand that another spot makes, and no other."""
     owner = {line.name: spot.key for spot in found.spots for line in spot.lines}
     owner |= {spot.line: spot.key for spot in found.spots if spot.kind == "source"}

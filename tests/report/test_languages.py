@@ -289,7 +289,7 @@ def shown() -> Iterator[object]:
 
 
 def single() -> Iterator[object]:
-    """One number at a time: of every line and every premise one, a batch and the way back among them."""
+    """One number at a time: of every line and every premise one, a batch and the backward pass among them."""
     normal = {f"{name}_cell": [1.0] for name in ("gamma", "beta")}
     square = {f"W_{side}{gate}": [[1.0]] for side in "xh" for gate in "ifco"} | normal
     found = [*traces(), lt.run(square, [1.0], options={"layer_norm_cell": True, "bias": "none"})]

@@ -1,20 +1,23 @@
-"""The chains of a stage, the same at each step: in one chain what fits on a line, in several what does not."""
+"""The chains of a stage, the same at each step: one for what fits on a line, several for the rest; as blocks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 
+import numpy as np
+
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
+from ...documents.blocks import Block, Chain, Chains, Para, Row, Text
 from ...documents.layout import widths
 from ...formulas.plain import Plain
-from ...formulas.tree import SYMBOLIC, Call, Node, Sum, number, value
-from ...view.line_groups import Group
-from ...view.view import View
-from .cuts import Cut, cuts, operands
-from .stages import Parts, Stages
+from ...formulas.tree import SYMBOLIC, Call, Node, Sum, Sym, number, value
+from ...view.line_groups import LineGroup, titled
+from ...view.view import Place, View
+from ..content.value_blocks import chain, symbol, vectors
+from .stages import Cut, Parts, Stages, cuts, operands
 
-Plan = list[tuple[Group, list[Cut | Line]]]
+Plan = list[tuple[LineGroup, list[Cut | Line]]]
 Form = tuple[object, ...]  # which operations a chain is made of
 
 #: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
@@ -59,7 +62,7 @@ def written(shown: View, stage: Stage) -> list[Line]:
     return [line for line in stage.cell.lines if line.name in names]
 
 
-def _handed_on(stage: Stage, group: Group) -> bool:
+def _handed_on(stage: Stage, group: LineGroup) -> bool:
     """Whether a group only says that a state is what was worked out before it, since the step is no padding."""
     carried = set(stage.cell.states.values())
     return group.leader is None and all(x.name in carried and x.op == "where" for x in group.lines)
@@ -114,3 +117,51 @@ def in_symbols(stage: Stage, line: Cut | Line) -> Node:
         return Call(str(one.call[0]), parts) if one.call else SYMBOLIC[one.op](one, parts)
 
     return of(line.line if isinstance(line, Cut) else line)
+
+
+def worked(shown: View, place: Place) -> Iterator[Block]:
+    """The chains of a place; what is zero there is said first, and of padding what is held."""
+    if shown.idle(place):
+        held = [name for name in place.stage.cell.states if shown.values.array(place.stage.scope, name) is not None]
+        if held:
+            yield vectors(shown, place.stage, held, place.t, place.b)
+        return
+    stages = Stages(shown, place)
+    found = [_chain(stages, *planned) for planned in plan(shown, place.stage)]
+    if stages.zeros.names:
+        yield Para(_zero(shown, place, tuple(stages.zeros.names)), leads=True)
+    if there := tuple(one for one in found if one.rows):
+        yield Chains(there)
+
+
+def opening(shown: View) -> Iterator[Block]:
+    """What is said once for all steps: which weights are zero and left out, and that matrices are too large."""
+    if not shown.filled:
+        yield Para(shown.said("matrices.named"))
+    names: dict[str, None] = {}
+    for stage in shown.stages:
+        lines = [line for line in written(shown, stage) if line.op in ("matvec", "vecmat", "mul", "add")]
+        there = {name for line in lines for name in line.reads}
+        parameters = shown.trace.parameters.get(stage.scope, {})
+        names |= dict.fromkeys(name for name, a in parameters.items() if name in there and not np.any(a))
+    if names and shown.chosen.unit is None:
+        words = shown.words
+        key = "zero.weights" if len(names) > 1 else "zero.weights.1"
+        yield Para(words.text(key, names=words.listed([(Sym(name),) for name in names])))
+
+
+def _zero(shown: View, place: Place, names: tuple[str, ...]) -> Text:
+    found = [shown.words.text("zero.is", name=shown.at(place.stage, place.t, Sym(name))) for name in names]
+    return shown.words.text("zero" if len(names) > 1 else "zero.1", what=shown.words.listed(found))
+
+
+def _chain(stages: Stages, group: LineGroup, lines: list[Cut | Line]) -> Chain:
+    shown, place = stages.shown, stages.place
+    rows = []
+    for one in lines:
+        if isinstance(one, Line):
+            rows.append(chain(shown, place, one))
+        elif (parts := stages.parts(one)) is not None:
+            rows.append(Row((symbol(shown, place, one.line),), parts))
+    title = next((x.text for x in titled(shown, place, group, 4)), ())
+    return Chain(tuple(part.strip() for part in title if isinstance(part, str)), tuple(rows))

@@ -1,25 +1,198 @@
 """A line worked out in stages: its formula with numbers, then with more and more of it evaluated, up to its value.
 
-Each stage has the values of all lines whose operands are values in the stage before. A stage has two forms: a tree of
-vectors and matrices, which is printed, and a tree of numbers for each unit, by which the signs are decided.
+`Cut` says which lines are written out within a chain, `Zeros` what is left out of it, since it is zero. Each stage has
+the values of all lines whose operands are values in the stage before. A stage has two forms: a tree of vectors and
+matrices, which is printed, and a tree of numbers for each unit, by which the signs are decided.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ...base.arrays import Array
-from ...cell.lines import Line, Operand
-from ...cell.network import VALID
+from ...cell.lines import Cell, Line, Operand
+from ...cell.network import VALID, Stage
 from ...formulas.scalar import SCALAR, Terms
 from ...formulas.tree import HELD, SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
 from ...formulas.whole import on_paper
+from ...view.line_groups import LineGroup
 from ...view.view import Place, View
-from .cuts import Cut
 from .tidy import alike, tidy
-from .zeros import Zeros
+
+
+class Cut(NamedTuple):
+    """A line with those that are written out in it, each with the number of the stage from which it is a value."""
+
+    line: Line
+    inner: dict[str, int]
+
+    @property
+    def stages(self) -> int:
+        """How many formulas there are before the value."""
+        return _level(self.line, self.inner)
+
+    def divided(self, cell: Cell) -> list[Cut]:
+        """The same in several chains: of the lines with a name, of the sums if none has one; none if there are none."""
+        inner = [line for line in cell.lines if line.name in self.inner]
+        ends = [line for line in inner if line.assigned] or [line for line in inner if line.op == "add"]
+        apart = {line.name for line in (*ends, self.line)}
+        return [_cut(line, apart, set(self.inner), cell) for line in (*ends, self.line)] if ends else []
+
+    def expanded(self, cell: Cell) -> Cut:
+        """The value of a composite function by what that stands for."""
+        return _cut(self.line._replace(call=()), {self.line.name}, set(self.inner), cell)
+
+
+def operands(line: Line) -> tuple[Operand, ...]:
+    """What stands in a line on paper: the arguments of a composite function, and not what that is made of."""
+    return line.call[1:] if line.call else line.operands
+
+
+def cuts(shown: View, group: LineGroup, stage: Stage) -> list[Cut]:
+    """The chains of a group of lines: one, and one more for each line that is read in several places.
+
+    Of chosen lines each has a chain of its own; what they need of their group is written out in it.
+    """
+    recorded, chosen = shown.trace.lines.get(stage.scope, {}), {line.name for line in shown.lines(stage)}
+    lines = [line for line in group.lines if line.name in recorded]
+    there = {line.name for line in lines}
+    if shown.chosen.names is not None:
+        ends = [line for line in lines if line.name in chosen]
+    elif group.leader is not None and group.leader.name in there:
+        ends = [group.leader]
+    else:  # some of it was recorded: what nothing else of it reads
+        read = {operand for line in lines for operand in line.reads}
+        ends = [line for line in lines if line.name not in read]
+    ends = [line for line in ends if line.name in chosen]
+    apart = {line.name for line in ends}
+    apart |= _shared(ends, apart, there, stage.cell)
+    return [_cut(line, apart, there, stage.cell) for line in lines if line.name in apart]
+
+
+def _shared(ends: list[Line], apart: set[str], chosen: set[str], cell: Cell) -> set[str]:
+    """The lines with a name that would be written out in several places."""
+    counts: Counter[str] = Counter()
+
+    def count(line: Line) -> None:
+        for operand in operands(line):
+            inner = _inner(operand, apart, chosen, cell)
+            if inner is not None:
+                counts[inner.name] += 1
+                if counts[inner.name] == 1 or not inner.assigned:
+                    count(inner)
+
+    for line in ends:
+        count(line)
+    return {name for name, times in counts.items() if times > 1 and cell.by_name[name].assigned}
+
+
+def _inner(operand: Operand, apart: set[str], chosen: set[str], cell: Cell) -> Line | None:
+    """The line that is written out where `operand` is read; None for a value, such as a part of another value."""
+    line = cell.by_name.get(operand) if isinstance(operand, str) else None
+    if line is None or line.name in apart or (line.assigned and line.name not in chosen) or line.op == "slice":
+        return None
+    return line
+
+
+def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
+    inner: dict[str, int] = {}
+
+    def visit(at: Line) -> None:
+        for operand in operands(at):
+            found = _inner(operand, apart, chosen, cell)
+            if found is not None and found.name not in inner:
+                visit(found)
+                inner[found.name] = _level(found, inner)
+
+    visit(line)
+    return Cut(line, _late(line, inner, cell))
+
+
+def _level(line: Line, inner: dict[str, int]) -> int:
+    """From which stage on a line is a value, given those of what is written out in it."""
+    return 1 + max((inner[o] for o in operands(line) if isinstance(o, str) and o in inner), default=0)
+
+
+def _late(line: Line, inner: dict[str, int], cell: Cell) -> dict[str, int]:
+    """The same with each line evaluated just before it is needed, so that the terms of a sum are at the same time."""
+    late = dict.fromkeys(inner, _level(line, inner))
+    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
+        before = late.get(at.name, _level(line, inner)) - 1
+        for operand in operands(at):
+            if operand in late:
+                late[str(operand)] = min(late[str(operand)], before)
+    return late
+
+
+_PRODUCTS = ("matvec", "vecmat", "mul")
+
+
+@dataclass
+class Zeros:
+    """off: whether nothing is left out. names: the inputs and states for which something was, in order."""
+
+    shown: View
+    place: Place
+    off: bool = False
+    names: dict[str, None] = field(default_factory=dict)
+
+    def adds_nothing(self, operand: Operand, inner: Container[str]) -> bool:
+        """Whether a term of a sum is left out: a product with what is zero, or a parameter that is."""
+        if not isinstance(operand, str):
+            return False
+        if operand in self.place.stage.cell.by_name:
+            return self.vanishes(operand, inner)
+        return operand in self._parameters and not self.off and self._is_zero(operand)
+
+    def vanishes(self, name: str, inner: Container[str]) -> bool:
+        """Whether a line is zero since it is a product with what is given as zero, or a sum of such products.
+
+        inner: the lines that are written out where it stands; of others the value stands there.
+        """
+        line = self.place.stage.cell.by_name[name]
+        if self.off or not self._is_zero(name) or line.call:
+            return False
+        if line.op in _PRODUCTS:
+            return any(self._given_as_zero(operand, inner) for operand in _weights_first(line))
+        if line.op == "add":
+            return all(self.adds_nothing(operand, inner) for operand in line.operands)
+        return line.op == "neg" and self._given_as_zero(line.operands[0], inner)
+
+    def _given_as_zero(self, operand: Operand, inner: Container[str]) -> bool:
+        if not isinstance(operand, str):
+            return operand == 0
+        if operand in self.place.stage.cell.by_name:
+            return operand in inner and self.vanishes(operand, inner)
+        if not self._is_zero(operand):
+            return False
+        if operand not in self._parameters:
+            self.names[operand] = None
+        return True
+
+    @property
+    def _parameters(self) -> Container[str]:
+        return self.shown.trace.parameters.get(self.place.stage.scope, {})
+
+    def _is_zero(self, name: str) -> bool:
+        values = self.shown.values.array(self.place.stage.scope, name)
+        if values is None:
+            return False
+        if values.ndim < 3:
+            return not np.any(values)
+        scope, t, b = self.place.stage.scope, self.place.t, self.place.b
+        shown = (self.shown.values.num(scope, name, t, b, (j,)).shown for j in range(values.shape[-1]))
+        return all(one.fraction == 0 for one in shown)  # as it is printed: but for rounding
+
+
+def _weights_first(line: Line) -> tuple[Operand, ...]:
+    """The operands of a product, first what is not a vector: weights are said to be zero once for all steps."""
+    return (line.operands[1], line.operands[0]) if line.op == "vecmat" else line.operands
+
 
 Parts = tuple[tuple[str, Node], ...]
 

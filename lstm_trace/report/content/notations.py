@@ -24,7 +24,7 @@ from ...languages.strings import words
 from ...trace.address import line_name
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ...view.held_lines import held_symbols
+from ...view.line_groups import held_symbols
 
 
 def _pytorch(letters: Mapping[str, str]) -> dict[str, Symbol]:
@@ -154,7 +154,7 @@ def _joined_trace(trace: Trace, selection: Selection, language: str) -> tuple[Tr
             "them is rounded; use another notation"
         )
     if any(stage.cell.gradient for stage in trace.stages):
-        raise OptionError("notation 'joined' shows two products as one, which the way back does not; use exercise")
+        raise OptionError("notation 'joined' shows two products as one, which the backward pass does not; use exercise")
     kept = {*(selection.names or ()), *(line_name(text) for text in trace.header.ask)}
     found = {stage.scope: list(_merges(stage, kept)) for stage in trace.stages}
     if not any(found.values()):

@@ -1,14 +1,23 @@
-"""What L is in a way back: one value, or a sum of values, read from the weights that the adjoint stages were given."""
+"""What L is, read from the weights of the adjoint stages; which gradients it depends on, and their symbols."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
-from ...cell.network import Stage
+from ...cell.adjoint import read_by
+from ...cell.lines import Line
+from ...cell.network import SEED, VALID, Scope, Stage, scope_and_name
+from ...formulas.plain import Plain
+from ...formulas.symbols import Symbol, symbol
+from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, value
+from ...formulas.whole import on_paper
 from ...trace.address import ranged
 from ...trace.held import blocks
 from ...trace.trace import Trace
@@ -96,3 +105,177 @@ def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
                 terms.append(f"{' + ' if sign > 0 else ' - '}{f'sum({address})' if many else address}")
     terms.sort(key=lambda term: term.startswith(" -"))  # what is added comes first
     return "".join(terms).removeprefix(" + ").replace(" - ", "-", terms[0].startswith(" -"))
+
+
+Names = frozenset[str]
+
+
+@dataclass(frozen=True)
+class LiveGradients:
+    """The gradients of a trace with adjoint stages that are not zero by the way that they are made.
+
+    padding: whether those that padding makes zero count as well.
+    """
+
+    trace: Trace
+    padding: bool = False
+    _rows: dict[tuple[Scope, int], dict[int, Names]] = field(default_factory=dict)
+    _stages: dict[tuple[Scope, Names], Stage] = field(default_factory=dict)
+
+    def at(self, stage: Stage, t: int, b: int) -> Names:
+        """The gradients of an adjoint stage that are live at a step of a row."""
+        key = stage.scope, b
+        if key not in self._rows:
+            self._rows[key] = dict(self._row(self.trace.stage(stage.scope), b))
+        return self._rows[key][t]
+
+    def stage(self, stage: Stage, t: int, b: int) -> Stage:
+        """The stage with the lines that are live there, and in its sums the terms that are."""
+        live = self.at(stage, t, b)
+        key = stage.scope, live
+        if key not in self._stages:
+            bears = self.bears[stage.scope]
+            lines = (_pruned(x, bears - live) for x in stage.cell.lines if x.name not in bears - live)
+            self._stages[key] = replace(stage, cell=replace(stage.cell, lines=tuple(lines)))
+        return self._stages[key]
+
+    @cached_property
+    def bears(self) -> dict[Scope, Names]:
+        """By scope what holds a gradient, and not a slope alone."""
+        found: dict[Scope, Names] = {}
+        for stage in self.trace.stages:
+            if not stage.cell.gradient:
+                continue
+            names = {n for n, source in stage.sources.items() if scope_and_name(source)[0] in found} | {*stage.weights}
+            names |= set(stage.cell.states)
+            for line in stage.cell.lines:
+                if not names.isdisjoint(line.reads):
+                    names.add(line.name)
+            found[stage.scope] = frozenset(names)
+        return found
+
+    @cached_property
+    def _valid(self) -> Array:
+        return self.trace.valid
+
+    def _row(self, stage: Stage, b: int) -> Iterator[tuple[int, Names]]:
+        """The live gradients of each step of a row, in the order of the walk."""
+        bears, known = self.bears[stage.scope], dict[tuple[Names, bool], Names]()
+        fed = [(name, *scope_and_name(source)) for name, source in stage.sources.items() if name in bears]
+        weights = {name: self.trace.given[stage.scope][name][:, b].any(axis=-1) for name, scope, _ in fed if not scope}
+        later: Names = frozenset()
+        for t in self.trace.span[::-1] if stage.backwards else self.trace.span:
+            at = self.trace.index(t)
+            into = {state for state, line in stage.cell.carry if line in later}
+            for name, scope, line in fed:
+                here = line in self.at(self.trace.stage(scope), t, b) if scope else weights[name][at]
+                into |= {name} if here else set()
+            key = frozenset(into), bool(self._valid[at, b, 0]) or self.padding
+            if key not in known:
+                known[key] = self._through(stage, *key)
+            yield t, (later := known[key])
+
+    def _through(self, stage: Stage, into: Names, valid: bool) -> Names:
+        """What becomes live in a step into which `into` comes."""
+        live = set(into)
+        for line in stage.cell.lines:
+            operands = line.operands
+            if line.op == "where" and self._asks(stage, operands[0]) and not self.padding:
+                operands = (operands[1 if valid else 2],)
+            if not live.isdisjoint(operand for operand in operands if isinstance(operand, str)):
+                live.add(line.name)
+        return frozenset(live)
+
+    def _asks(self, stage: Stage, name: object) -> bool:
+        """Whether a value says which steps are no padding."""
+        scope, line = scope_and_name(stage.sources.get(str(name), ""))
+        return VALID in (stage.sources.get(str(name)), self.trace.stage(scope).sources.get(line) if scope else None)
+
+
+def _pruned(line: Line, dead: Names) -> Line:
+    """The line without the terms of a sum that are zero."""
+    if line.op != "add" or dead.isdisjoint(line.reads):
+        return line
+    terms = [(s, o) for s, o in zip(line.constants, line.operands, strict=True) if o not in dead]
+    if len(terms) > 1:
+        return line._replace(operands=tuple(o for _, o in terms), constants=tuple(s for s, _ in terms))
+    sign, operand = terms[0]
+    return Line(line.name, "copy" if sign > 0 else "neg", (operand,))
+
+
+def gradient_symbols(
+    stages: Iterable[Stage],
+    own: Mapping[str, Any],
+    place: Callable[[Stage], str] = lambda stage: stage.owner,
+    equal: Callable[[str, str], bool] = lambda scope, name: False,
+) -> dict[str, Symbol]:
+    """For each gradient of the adjoint stages among `stages` its symbol.
+
+    own: symbols that the author gave, which stay. place: a stage in words, for what an upper layer brings back.
+    equal: of secants, whether a parameter of a scope is the same in both traces.
+    """
+    scopes = {stage.scope: stage for stage in stages}
+    adjoints = [stage for stage in scopes.values() if stage.cell.gradient]
+    seeds = [name for stage in adjoints for name in stage.weights]
+    read = {s.scope: read_by(scopes[s.owner].active, s.cell) for s in adjoints if s.owner in scopes}
+    slope = partial(Gradient, between=any(read.values()))
+    found: dict[str, Symbol] = {}
+    for stage in adjoints:
+        # of several values that have one gradient the first is the one that it was made for
+        gradient = dict(reversed(stage.cell.gradient))
+        functions = scopes[stage.owner].cell if stage.owner in scopes else stage.cell
+        of = {new: on_paper(value(name, functions)) for new, name in gradient.items()}
+        found |= {new: Symbol(node=slope(node)) for new, node in of.items()}
+        for new, (side, name) in read.get(stage.scope, {}).items():
+            node = on_paper(value(name, functions))
+            found[new] = _mean(name, own, equal(stage.owner, name)) if side == "mean" else Symbol(node=_base(node))
+        times = Counter(gradient[state] for state in stage.cell.states)
+        for state, line in stage.cell.carry:
+            several = times[gradient[state]] > 1
+            which = f", {Plain(own)(Sym(_state(stage, state, line)))}" if several else ""
+            found[state] = Symbol(node=slope(of[state], f"next{which}"))
+        for name, source in stage.sources.items():
+            scope, line = scope_and_name(source)
+            if name in stage.weights:
+                weight = name.removeprefix(SEED)
+                found[name] = Symbol("w", "t") if len(seeds) == 1 else Symbol("w", weight, word=True)
+            elif scope in scopes and scopes[scope].cell.gradient:
+                found[name] = Symbol(node=slope(_above(scopes[scope], line), place(scopes[scope])))
+            elif stage.borrows(name) and name != line and name.isidentifier():  # what has no name got one
+                found[name] = Symbol(node=on_paper(value(line, functions)))
+    return {name: symbol for name, symbol in found.items() if name not in own}
+
+
+def _base(node: Any) -> Any:
+    """A formula of the values that the baseline has."""
+    if isinstance(node, Sym):
+        return Baseline(node)
+    if isinstance(node, tuple):
+        return tuple(map(_base, node))
+    if isinstance(node, Num) or not is_dataclass(node) or isinstance(node, type):
+        return node
+    return replace(node, **{f.name: _base(getattr(node, f.name)) for f in fields(node)})
+
+
+def _mean(name: str, own: Mapping[str, Any], equal: bool) -> Symbol:
+    """The symbol of the mean of a matrix and the baseline's: a bar over its letter, where it is one."""
+    plain = symbol(name, own)
+    if equal:
+        return Symbol(node=Sym(name))
+    if plain.base and not (plain.tex or plain.name or plain.node or plain.accent or plain.upright or plain.power):
+        return plain._replace(accent="bar")
+    return Symbol(node=Call("mean", (Sym(name), Baseline(Sym(name)))))
+
+
+def _state(stage: Stage, state: str, line: str) -> str:
+    """The state of the forward pass whose gradient a state of the adjoint brings: the one with its name."""
+    names = [name for new, name in stage.cell.gradient if new == line]
+    stem = state.removeprefix("d_").removesuffix("_next")
+    return next((name for name in names if name.removesuffix("_prev") == stem), names[0])
+
+
+def _above(stage: Stage, line: str) -> Node:
+    """The input of an upper stage of which `line` is the gradient."""
+    inputs = {source.rpartition("/")[2] for source in stage.sources.values()}
+    names = [name for new, name in stage.cell.gradient if new == line]
+    return on_paper(value(next((n for n in names if n in inputs), names[0]), stage.cell))

@@ -1,17 +1,49 @@
-"""Values of inputs, states and lines as blocks, which several sections have."""
+"""Values of inputs, states, lines and answers as blocks, which several sections have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 from ...cell.lines import Line, Operand
 from ...cell.network import Stage
-from ...documents.blocks import Premises, Row, Table, Text
-from ...formulas.tree import HELD, SYMBOLIC, Call, Dots, Node, Num, Sym, Vec, heading, kept, value
-from ...formulas.whole import whole
+from ...documents.blocks import Para, Premises, Row, Table, Text
+from ...documents.excerpt import excerpt, left_out
+from ...formulas.plain import Plain
+from ...formulas.tree import Dots, Mat, Node, Num, Sym, Vec, heading, kept, numbers, value
+from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.view import TABLE, Place, View
-from .way_back import Back
+
+
+def wanted(shown: View) -> list[tuple[Stage, Address]]:
+    """What was asked for, as far as the selection has it."""
+    found = []
+    for address in shown.asked:
+        stage = shown.trace.stage(address.scope)
+        there = stage in shown.stages and shown.chosen.has(address.line)
+        values = shown.trace.lines[address.scope].get(address.line) if there and address.unit is None else None
+        there = there and (values is None or bool(shown.indices(values.shape[-1])))
+        if there and address.t in (None, *shown.steps) and address.b in (None, *shown.rows):
+            found.append((stage, address))
+    return found
+
+
+def name_of(shown: View, stage: Stage, address: Address) -> Text:
+    """An asked line in words: its symbol, and where, as far as that is not clear."""
+    line = stage.cell.by_name.get(address.line)
+    symbol, t = Sym(address.line) if line is None else heading(line, stage.cell), address.t
+    plain = Plain(shown.trace.header.symbols)
+    if t is not None and plain(at := shown.at(stage, t, symbol)) != plain(symbol):
+        symbol, t = at, None  # its index says the step
+    where = shown.where(stage, t, address.b)
+    unit = address.unit[0] if address.unit is not None else shown.chosen.unit
+    values = shown.values.array(stage.scope, address.line)
+    width = 1 if values is None else values.shape[-1]
+    if unit is not None and width > 1:
+        label = shown.label(stage, address.line, unit, width)
+        where = shown.words.word("list").join(filter(None, (where, label)))
+    return (symbol, aside) if (aside := shown.words.aside(where)) else (symbol,)
 
 
 def read(shown: View, stage: Stage, lines: Sequence[Line] | None = None) -> list[str]:
@@ -26,7 +58,7 @@ def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Prem
     items: list[tuple[Node, str, Node]] = []
     for name in names:
         vector = shown.values.vector(stage.scope, name, t, b, shown.units)
-        items.append((shown.at(stage, t, value(name, stage.cell)), _sign(shown, vector), vector))
+        items.append((shown.at(stage, t, value(name, stage.cell)), exact(shown, vector), vector))
     return Premises((tuple(items),))
 
 
@@ -45,7 +77,7 @@ def beside(shown: View, stage: Stage, name: str) -> Premises | None:
     there = [t for t in shown.steps if name in stage.cell.inputs or shown.counts(t, b)]
     items = [(t, shown.values.vector(stage.scope, name, t, b, shown.units)) for t in there]
     symbol = value(name, stage.cell)
-    return Premises((tuple((shown.at(stage, t, symbol), _sign(shown, v), v) for t, v in items),)) if items else None
+    return Premises((tuple((shown.at(stage, t, symbol), exact(shown, v), v) for t, v in items),)) if items else None
 
 
 def by_step(shown: View, stage: Stage, name: str) -> Table:
@@ -157,17 +189,46 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
         )
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
-    if isinstance(shown, Back):
-        tree = whole(line, stage.cell, lambda name: shown.width(stage, name), part)
-        return None if missing or isinstance(tree, Vec | Num) else tree
-    found = SYMBOLIC[line.op](line, tuple(part(operand) for operand in line.operands))
-    return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+    tree = shown.written(stage, line, part)
+    return None if missing or (shown.whole and isinstance(tree, Vec | Num)) else tree
 
 
-def _sign(shown: View, vector: Vec) -> str:
+def exact(shown: View, value: Vec | Mat) -> str:
     """The sign before a value: = where every shown entry is exactly what it is."""
-    exact = all(shown.values.is_exact(entry) for entry in vector.entries if isinstance(entry, Num))
-    return "=" if exact else "≈"
+    return "=" if all(map(shown.values.is_exact, numbers(value))) else "≈"
+
+
+def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Callable[[int, int], Node]) -> Mat:
+    """Some rows and columns of a matrix, with dots for those that are left out."""
+
+    def part(i: int | None, k: int | None) -> Node:
+        if i is None or k is None:
+            return Dots("diagonal" if i is None and k is None else "down" if i is None else "across")
+        return entry(i, k)
+
+    return Mat(tuple(tuple(part(i, k) for k in columns) for i in rows))
+
+
+#: A row of a table, or a line of a derivation.
+Cells = TypeVar("Cells", bound="tuple[Text, ...] | tuple[Row, ...]")
+
+
+def excerpted(
+    shown: View, sizes: Sequence[float], row: Callable[[int], Cells], timed: bool = False, adds: bool = True
+) -> tuple[list[Cells], list[Para]]:
+    """The rows of a long table with dots for those that are left out, and how many they are and how large.
+
+    sizes: of every row. row: what stands in one. timed, adds: as for `excerpt`.
+    """
+    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed, adds)
+    rows = [None if isinstance(entry, range) else row(entry) for entry in entries]
+    first: Any = next(filter(None, rows), ())
+    dots: Any = tuple(Row((Dots("down"),)) if isinstance(cell, Row) else (Dots("down"),) for cell in first)
+    note = []
+    if missing := left_out(entries):
+        largest = shown.num(max(sizes[k] for k in missing))
+        note = [Para(shown.words.text("back.left", n=f"{len(missing):,}", dots=Dots("down"), largest=largest))]
+    return [dots if cells is None else cells for cells in rows], note
 
 
 def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
@@ -180,4 +241,4 @@ def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
         vector = Vec(
             tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
         )
-    return vector, _sign(shown, vector)
+    return vector, exact(shown, vector)

@@ -8,21 +8,72 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
+
 from ...base.display import escape
 from ...base.page import asset
 from ...cell.network import Stage, forward_stages
-from ...formulas.plain import Plain
+from ...formulas.plain import Plain, number
 from ...formulas.printer import RIGHT
 from ...formulas.tree import Call, Node, Sym, formula
 from ...formulas.values import Values
 from ...languages.strings import Words, words
 from ...plot.furniture import MarkedPlain, cut_to_room, spans, text_width
 from ...trace.held import plain
-from ...trace.labels import step_label
+from ...trace.labels import axis, step_label
 from ...trace.trace import Trace
 from . import placement
-from .graph import Edge, Flow, Spot, flow, reached
-from .spot_values import DIGITS, shown, widths
+from .graph import CellGraph, DiagramNode, Edge, flow, reached
+
+#: Decimals and units of the values that stand in a picture.
+DIGITS, UNITS = 3, 3
+
+
+def shown(picture: Diagram, values: Values, t: int, b: int, unit: int | None = None) -> dict[str, str]:
+    """The values of one step and row by spot, rounded: the first few of more than `UNITS`.
+
+    unit: of a line of more than `UNITS` hidden units the one that is shown instead, alone.
+    """
+    found: dict[str, str] = {}
+    scope = picture.stage.scope
+    for spot in picture.flow.spots:
+        array = values.array(scope, spot.line)
+        if spot.kind == "sink" or array is None or array.ndim != 3:
+            continue
+        wide = array.shape[-1]
+        places, more = range(wide if wide <= UNITS else UNITS - 1), wide > UNITS
+        if more and unit is not None and unit < wide and _of_units(values.trace, picture.stage, spot.line):
+            places, more = range(unit, unit + 1), False
+        texts = [number(values.num(scope, spot.line, t, b, (k,)).shown) for k in places]
+        texts += ["…"] if more else []
+        found[spot.key] = ("; " if values.style.comma else ", ").join(texts).replace("-", "−")
+    return found
+
+
+def _of_units(trace: Trace, stage: Stage, name: str) -> bool:
+    """Whether a line, state or input has a value for each hidden unit: not one for each input or output."""
+    line = stage.cell.by_name.get(name)
+    return axis(trace, stage, stage.cell.states.get(name, name)) == "h" and (line is None or line.op != "concat")
+
+
+def count(trace: Trace, stage: Stage, name: str, wide: int, alone: bool) -> int:
+    """For how many of the `wide` values of a name there is to be room. alone: one of many hidden units is shown."""
+    return 1 if alone and wide > UNITS and _of_units(trace, stage, name) else min(wide, UNITS)
+
+
+def widths(stage: Stage, values: Values, alone: bool = False) -> dict[str, int]:
+    """About how many characters the values of each name of a stage take, at any step; alone: as for `count`."""
+    found: dict[str, int] = {}
+    for name in (*stage.cell.states, *stage.cell.inputs, *(line.name for line in stage.lines)):
+        array = values.array(stage.scope, name)
+        if array is None or not array.size:
+            continue
+        size = np.abs(array[np.isfinite(array)])
+        whole = len(str(int(min(float(size.max(initial=0.0)), 1e6))))
+        n = count(values.trace, stage, name, array.shape[-1], alone)
+        found[name] = n * (whole + 1 + DIGITS + bool((array < 0).any())) + 2 * (n - 1)
+    return found
+
 
 _BOX, _CIRCLE, _SOURCE = 74.0, 68.0, 46.0  # heights
 _RADIUS = 17.0
@@ -53,7 +104,7 @@ class Diagram:
         return Plain(self.own)(node)
 
     @cached_property
-    def flow(self) -> Flow:
+    def flow(self) -> CellGraph:
         """What is drawn."""
         return flow(self.stage)
 
@@ -81,7 +132,7 @@ class Diagram:
         lanes = {place: y[place] + _EDGE for row in rows for place in row if not isinstance(place, str)}
         return middle, ways, (ends, lanes)
 
-    def _wide(self, spot: Spot) -> float:
+    def _wide(self, spot: DiagramNode) -> float:
         label = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
         value = _LETTER * self.widths.get(spot.line, 0)
         if spot.kind == "box":
@@ -94,23 +145,23 @@ class Diagram:
             return 24 + max(text_width(note, 11), label)
         return max(64.0, label + 24, value + 20)
 
-    def _head(self, spot: Spot) -> tuple[float, float, float]:
+    def _head(self, spot: DiagramNode) -> tuple[float, float, float]:
         """How wide the sign and the name of a box are, and what is free between them."""
         sign = text_width(spot.sign, 15)
         name = text_width(self._print(spot.label), 17) if spot.label is not None else 0.0
         return sign, name, _APART if sign and name else 0.0
 
-    def _radius(self, spot: Spot) -> float:
+    def _radius(self, spot: DiagramNode) -> float:
         return max(_RADIUS, 6 + text_width(self._sign(spot), 15) / 2)
 
-    def _sign(self, spot: Spot) -> str:
+    def _sign(self, spot: DiagramNode) -> str:
         """What stands in a circle."""
         if spot.operand is None:
             return spot.sign
         operand = self._print.inside(spot.operand, 0 if spot.sign.startswith("{}") else RIGHT)
         return spot.sign.format(operand).replace("-", "−")
 
-    def _inner(self, spot: Spot) -> str:
+    def _inner(self, spot: DiagramNode) -> str:
         """What a box computes; of a function what it is of."""
         right = formula(spot.lines[-1], self.stage.cell)
         if isinstance(right, Call) and len(right.args) == 1 and not right.constants and right.op != "concat":
@@ -165,10 +216,10 @@ class Diagram:
         column: tuple[float, float] = min(ends, key=lambda end: abs(sum(end) / 2 - middle[key][0]))
         return column
 
-    def _half(self, spot: Spot) -> float:
+    def _half(self, spot: DiagramNode) -> float:
         return self._radius(spot) if spot.kind == "circle" else self._wide(spot) / 2
 
-    def _port(self, spot: Spot, edge: Edge) -> tuple[float, float]:
+    def _port(self, spot: DiagramNode, edge: Edge) -> tuple[float, float]:
         """Where an edge ends: edges that end at one spot do so one below the other, as they come."""
         middle, ways, (_, lanes) = self._places
 
@@ -185,7 +236,7 @@ class Diagram:
         radius = self._radius(spot)
         return x - radius + (_RADIUS - (_RADIUS**2 - at**2) ** 0.5), y + at
 
-    def _spot(self, spot: Spot) -> str:
+    def _spot(self, spot: DiagramNode) -> str:
         x, y = self._places[0][spot.key]
         half = self._half(spot)
         label = "" if spot.label is None else spans(self._print(spot.label).replace("-", "−"))
@@ -209,12 +260,12 @@ class Diagram:
                 inner += f'<text class="caption" x="{x:.1f}" y="{y + 14:.1f}">{caption}</text>'
         return f'<g class="{spot.kind} op-{self._colour(spot)}" data-spot="{escape(spot.key)}">{box}{inner}</g>'
 
-    def _colour(self, spot: Spot) -> str:
+    def _colour(self, spot: DiagramNode) -> str:
         if spot.kind == "box" and spot.lines:
             return "gate" if spot.lines[-1].squashed or spot.lines[-1].op == "exp" else "other"
         return "state" if spot.line in self.stage.cell.states else "plain"
 
-    def said_of(self, spot: Spot) -> str:
+    def said_of(self, spot: DiagramNode) -> str:
         """The equation of a spot, as text."""
         cell = self.stage.cell
         if spot.kind in ("source", "sink"):

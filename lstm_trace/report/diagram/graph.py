@@ -16,14 +16,14 @@ from ...cell.ops import OPS
 from ...formulas.symbols import FUNCTIONS
 from ...formulas.symbols import sign as function_sign
 from ...formulas.tree import Node, Sym, heading, number, value
-from ...view.line_groups import Group, groups
+from ...view.line_groups import LineGroup, groups
 
 #: So many operations are drawn one by one; beyond, each group of lines is one box.
 MOST = 16
 
 
 @dataclass(frozen=True)
-class Spot:
+class DiagramNode:
     """A node of the graph.
 
     kind: `source` (input or state), `box` (lines that were folded), `circle` (one operation), `sink` (what is carried
@@ -50,10 +50,10 @@ class Edge:
 
 
 @dataclass(frozen=True)
-class Flow:
+class CellGraph:
     """The graph of a cell: spots in computing order, sources first and sinks last."""
 
-    spots: tuple[Spot, ...]
+    spots: tuple[DiagramNode, ...]
     edges: tuple[Edge, ...]
 
 
@@ -73,7 +73,7 @@ SIGNS: dict[str, Callable[[Line], str]] = {
 }
 
 
-def flow(stage: Stage) -> Flow:
+def flow(stage: Stage) -> CellGraph:
     """The graph of the lines that a stage computes."""
     cell = stage.cell
     found = groups(stage, frozenset())
@@ -83,15 +83,15 @@ def flow(stage: Stage) -> Flow:
         if len(folded) + sum(len(_parts(g, cell)) for g in found if id(g) not in folded) <= MOST:
             break
         folded.add(id(group))
-    spots: list[Spot] = []
+    spots: list[DiagramNode] = []
     for group in found:
         parts = _shared(group, cell) if id(group) in folded else _parts(group, cell)
         spots += [_spot(lines, cell) for lines in parts]
     owner = {line.name: spot.key for spot in spots for line in spot.lines}
-    return Flow(*_joined(stage, spots, owner))
+    return CellGraph(*_joined(stage, spots, owner))
 
 
-def _is_box(group: Group, cell: Cell) -> bool:
+def _is_box(group: LineGroup, cell: Cell) -> bool:
     """Whether a group ends in a function of one value, or is one minus another gate: what is drawn as a gate."""
     leader = group.leader
     if leader is None or not leader.assigned:
@@ -99,7 +99,7 @@ def _is_box(group: Group, cell: Cell) -> bool:
     return cell.is_gate(leader) or bool(leader.call) or (bool(OPS[leader.op].function) and OPS[leader.op].arity == 1)
 
 
-def _shared(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
+def _shared(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
     """A group as one part; what other groups read too ([h; x] of all gates) is a part of its own, with all it needs."""
     left = list(group.lines)
     parts: list[tuple[Line, ...]] = []
@@ -112,7 +112,7 @@ def _shared(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
     return [*(part for part in parts if part), tuple(left)]
 
 
-def _parts(group: Group, cell: Cell) -> list[tuple[Line, ...]]:
+def _parts(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
     """The lines of a group one by one; a sum takes in the products with parameters that only it reads."""
     taken: set[str] = set()
     parts: list[tuple[Line, ...]] = []
@@ -135,16 +135,16 @@ def _is_weighted(line: Line, cell: Cell) -> bool:
     return (line.product or line.op == "mul") and any(name in cell.parameters for name in line.reads)
 
 
-def _spot(lines: tuple[Line, ...], cell: Cell) -> Spot:
+def _spot(lines: tuple[Line, ...], cell: Cell) -> DiagramNode:
     line = lines[-1]
     label = heading(line, cell) if line.assigned else None
     if line.call and line.assigned:
-        return Spot(line.name, "box", line.name, label, function_sign(str(line.call[0]))[1], lines)
+        return DiagramNode(line.name, "box", line.name, label, function_sign(str(line.call[0]))[1], lines)
     if len(lines) > 1 or line.product or (OPS[line.op].function and line.assigned and OPS[line.op].arity == 1):
         sign = SIGNS[line.op](line) if OPS[line.op].function else ""
-        return Spot(line.name, "box", line.name, label, sign, lines)
+        return DiagramNode(line.name, "box", line.name, label, sign, lines)
     sign, operand = _sign(line, cell)
-    return Spot(line.name, "circle", line.name, label, sign, lines, operand)
+    return DiagramNode(line.name, "circle", line.name, label, sign, lines, operand)
 
 
 def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
@@ -162,26 +162,28 @@ def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
     return (f"{{}} {sign}" if first else f"{sign} {{}}"), fixed
 
 
-def _joined(stage: Stage, spots: list[Spot], owner: dict[str, str]) -> tuple[tuple[Spot, ...], tuple[Edge, ...]]:
+def _joined(
+    stage: Stage, spots: list[DiagramNode], owner: dict[str, str]
+) -> tuple[tuple[DiagramNode, ...], tuple[Edge, ...]]:
     """Sources, spots and sinks, with the edges between them."""
     cell = stage.cell
     states = sorted(stage.states, key=lambda state: _weighed(cell, state))  # what is only gated lies on top
     sources = [name for name in (*states, *stage.inputs) if name in stage.reads]
-    begin = [Spot(f"in:{name}", "source", name, Sym(name)) for name in sources]
+    begin = [DiagramNode(f"in:{name}", "source", name, Sym(name)) for name in sources]
     named = {**owner, **{name: f"in:{name}" for name in sources}}
     edges: dict[Edge, None] = {}
     for spot in spots:
         for name in (name for line in spot.lines for name in line.reads):
             if name in named and named[name] != spot.key:
                 edges[Edge(named[name], spot.key)] = None
-    ends: list[Spot] = []
+    ends: list[DiagramNode] = []
     carried = dict.fromkeys((*states, *(state for state in cell.states if state not in states)))
     targets = {state: cell.states[state] for state in carried}
     for state, line in (*targets.items(), ("", cell.output)):
         if line not in owner or (not state and line in targets.values()):
             continue
         label = heading(cell.by_name[line], cell) if cell.by_name[line].assigned else Sym(state)
-        end = Spot(f"out:{state or line}", "sink", line, label, "next" if state else "out")
+        end = DiagramNode(f"out:{state or line}", "sink", line, label, "next" if state else "out")
         ends.append(end)
         edges[Edge(owner[line], end.key)] = None
     return (*begin, *spots, *ends), tuple(edges)

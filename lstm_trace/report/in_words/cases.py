@@ -30,7 +30,7 @@ class Case(NamedTuple):
     row: int
 
 
-class Course(NamedTuple):
+class CaseCourse(NamedTuple):
     """The values of one case over the steps that are described, in the order in which they were computed."""
 
     case: Case
@@ -39,7 +39,7 @@ class Course(NamedTuple):
 
 
 @dataclass
-class Told:
+class Described:
     """What of one stage is described.
 
     few: widths of lines to the line by which their few units were chosen, where not all of them are described.
@@ -131,13 +131,13 @@ class Told:
         assert values is not None
         return float(values[self.shown.trace.index(t), case.row, case.unit if values.shape[-1] > 1 else 0])
 
-    def course(self, name: str, case: Case, steps: Sequence[int]) -> Course:
+    def course(self, name: str, case: Case, steps: Sequence[int]) -> CaseCourse:
         """The values of a case at some steps."""
         values = self.values(name)
         assert values is not None
         at = np.array(steps, int) - self.shown.trace.first
         found = values[at, case.row, case.unit if values.shape[-1] > 1 else 0]
-        return Course(case, tuple(steps), tuple(found.astype(np.float64).tolist()))
+        return CaseCourse(case, tuple(steps), tuple(found.astype(np.float64).tolist()))
 
     def num(self, name: Operand, case: Case, t: int) -> Num:
         """One value as it is shown."""

@@ -1,16 +1,125 @@
-"""Facts as sentences: a table from the kind of a fact to what says it."""
+"""The section "In words": facts as sentences, a table from the kind of a fact to what says it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from ...documents.blocks import Text
-from .cases import STEPS, Case, Course
-from .gates import Gate, GateFact
-from .readouts import Guess, Predicts
-from .saying import Saying
-from .states import Is, Left, Made, Moved, Shows, Went
+from ...documents.blocks import Block, Code, Heading, Items, Para, Text
+from ...formulas import numbers
+from ...formulas.plain import Plain
+from ...languages.strings import Words, capital
+from ...trace.labels import axis, readout
+from ...view.view import View
+from .cases import FEW, STEPS, Case, CaseCourse, Described
+from .gates import Gate, GateFact, Guess, Predicts, gate_facts, readout_facts
+from .states import Is, Left, MadeOf, Moved, Shows, Went, state_facts
+
+
+class Saying:
+    """Says what is described of one stage."""
+
+    def __init__(self, told: Described) -> None:
+        self.told, self.words = told, told.shown.words
+        self.kind = told.shown.trace.header.kind
+
+    def subject(self, name: str, steps: Iterable[int]) -> Text:
+        """What a line is called as the subject of a sentence: `the input gate`, or its symbol (see `Told.symbol`)."""
+        key = f"the.{self.kind}.{name}"
+        return (self.words.word(key),) if self.words.has(key) else (self.told.symbol(name, steps),)
+
+    def gate(self, name: str, steps: Iterable[int]) -> Text:
+        """The same of a gate: `the gate k_t`."""
+        found = self.subject(name, steps)
+        return found if isinstance(found[0], str) else self.words.text("the.gate", gate=found)
+
+    def own(self, key: str, *names: str) -> str:
+        """The key of the sentence for a line of this kind of cell; the general one where there is none."""
+        found = (f"{key}.{self.kind}.{name}" for name in names)
+        return next((own for own in found if self.words.has(own)), key)
+
+    def share(self, value: float, name: str) -> str:
+        """A number between 0 and 1 in percent; none and all only where it is just that."""
+        array = self.told.values(name)
+        return percent(self.words, value if array is None else array.dtype.type(value))
+
+    def course(self, texts: Sequence[Text]) -> Text:
+        """Values over the steps: one, the same at each, or one after the other."""
+        if len(texts) > 1 and len({_printed(text) for text in texts}) == 1:
+            return self.words.text("course.same", what=texts[0])
+        return self.words.listed(list(texts), mark="then", last="then")
+
+    def over_steps(self, course: CaseCourse, text: Callable[[float, int], Text]) -> Text:
+        """A course in words; of many steps the least and the most, with their steps."""
+        if len(course.steps) <= STEPS:
+            return self.course([text(value, t) for value, t in zip(course.values, course.steps, strict=True)])
+        places = [course.values.index(end(course.values)) for end in (min, max)]
+        least, most = (text(course.values[at], course.steps[at]) for at in places)
+        if _printed(least) == _printed(most):
+            return self.words.text("course.same", what=least)
+        first, second = (self.told.when(course.steps[at]) for at in places)
+        return self.words.text("course.range", least=least, most=most, first=first, second=second)
+
+    def cases(self, name: str, texts: Sequence[tuple[Case, Text, Text]]) -> Text:
+        """What is said of each case, and a remark on it; cases of which the same is said together."""
+        joined: dict[tuple[str, ...], list[Case]] = {}
+        for case, text, remark in texts:
+            joined.setdefault(_printed(text, remark), []).append(case)
+        every = len(joined) == 1 and len(texts) == self.told.width(name) > 1 and len(self.told.every_row) == 1
+        key, all_of = ("in.output", "the.every.output") if self.told.axis(name) == "y" else ("in", "the.every")
+        found = []
+        for _, text, remark in texts:
+            those = joined.pop(_printed(text, remark), [])
+            who = self.words.word(all_of) if every else self.those(those, name)
+            if those:
+                found.append((*(self.words.text(key, what=text, who=who) if who else text), *remark))
+        return self.list(found)
+
+    def those(self, cases: Sequence[Case], name: str) -> str:
+        """Cases in words, one after the other."""
+        return "".join(map(str, self.words.listed([(self.told.who(case, name),) for case in cases])))
+
+    def list(self, texts: Sequence[Text]) -> Text:
+        """Texts one after the other, parted by semicolons where there are commas in them."""
+        comma = self.words.word("list").strip()
+        if any(comma in part for text in texts for part in text if isinstance(part, str)):
+            return self.words.listed(list(texts), mark="semicolon", last="semicolon")
+        return self.words.listed(list(texts), last="and.two" if len(texts) < 3 else "and.more")
+
+    def aside(self, key: str, **fields: Any) -> Text:
+        """A remark in brackets."""
+        return self.words.text("aside", text=self.words.text(key, **fields))
+
+    def when(self, steps: Iterable[int]) -> str:
+        """When something is so, at one step of each row: empty where there is one step only."""
+        found = set(steps)
+        if self.told.shown.trace.span == range(1):
+            return ""
+        return self.words.word("when.last" if len(found) > 1 else "when", step=self.told.when(min(found)))
+
+    def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
+        """The sentence of `key`, or of `key.at` where it says when, without the full stop."""
+        if when:
+            return capital(self.words.text(f"{key}.at", when=when, **fields))
+        return capital(self.words.text(key, **fields))
+
+
+def percent(words: Words, value: Any) -> str:
+    """A number between 0 and 1 in percent; none and all only where it is just that.
+
+    >>> from ...languages.strings import words
+    >>> percent(words("en"), 0.25), percent(words("en"), 0.001)
+    ('25\xa0%', 'less than 1\xa0%')
+    """
+    sign, n = numbers.percent(value)
+    return words.word({"<": "share.little", ">": "share.much", "": "share"}[sign], n=n)
+
+
+def _printed(*texts: Text) -> tuple[str, ...]:
+    """Texts as they are read: numbers that are shown alike are alike."""
+    plain = Plain()
+    return tuple(str(part) if isinstance(part, str | Code) else plain(part) for text in texts for part in text)
+
 
 #: So many steps, or outputs that are equal, are named; of more it is said how many they are.
 NAMED = 3
@@ -64,7 +173,7 @@ def _gate(say: Saying, fact: GateFact) -> Sentences:
     )
 
 
-def _became(say: Saying, gate: Gate, course: Course) -> Text:
+def _became(say: Saying, gate: Gate, course: CaseCourse) -> Text:
     """At a single step, of what is written into a state: what it was before the gate, and what it is behind."""
     told = say.told
     if (
@@ -138,7 +247,7 @@ def _shows(say: Saying, fact: Shows) -> Sentences:
     return (say.sentence("value", say.when(steps), subject=subject, values=values),)
 
 
-def _made(say: Saying, fact: Made) -> Sentences:
+def _made(say: Saying, fact: MadeOf) -> Sentences:
     texts = []
     for case, _, value, brought in fact.sources:
         names = dict(zip(("input", "past", "bias"), brought, strict=False))
@@ -186,5 +295,77 @@ def _guess(say: Saying, line: str, guess: Guess) -> Text:
 
 
 SAID: dict[type, Callable[[Saying, Any], Sentences]] = {
-    GateFact: _gate, Went: _went, Left: _left, Shows: _shows, Made: _made, Is: _is, Predicts: _predicts,
+    GateFact: _gate, Went: _went, Left: _left, Shows: _shows, MadeOf: _made, Is: _is, Predicts: _predicts,
 }  # fmt: skip
+
+
+#: So many layers and directions are described; of more, the first and the last.
+STAGES = 3
+
+
+def in_words(shown: View) -> Iterator[Block]:
+    """The heading, and for each layer and direction a list of sentences."""
+    found = [(told, rows) for stage in shown.stages if (rows := _rows(told := Described(shown, stage)))]
+    if not found:
+        return
+    yield Heading(2, shown.said("gates"))
+    if len(found) > STAGES:
+        yield Para(shown.said("few.stages", n=len(found)))
+        found = [found[0], found[-1]]
+    for told, rows in found:
+        if place := shown.place(told.stage):
+            yield Para(capital(shown.said("label", what=place)))
+        few = [part for text in _few(told) for part in (*text, " ")]
+        if few:
+            yield Para(tuple(few[:-1]))
+        yield Items(rows)
+
+
+def _few(told: Described) -> Iterator[Text]:
+    """Which units and sequences are described, where that is not all of them."""
+    words = told.shown.words
+    if len(told.rows) < len(told.every_row):
+        key = "few.rows.1" if len(told.rows) == 1 else "few.rows"
+        yield words.text(key, rows=str(len(told.every_row)), n=str(len(told.rows)))
+    for width, line in told.few.items():
+        if width <= FEW:  # they are all there, of fewer sequences
+            continue
+        key = "few.outputs" if axis(told.shown.trace, told.stage, line) == "y" else "few.units"
+        yield words.text(key, few=str(FEW), n=str(width), line=told.symbol(line))
+
+
+def _rows(told: Described) -> tuple[Text, ...]:
+    """What is described of a stage; nothing where that would only be values, which are among the answers."""
+    say = Saying(told)
+    named = _gated(say)
+    carried = _states(say, named)
+    found = [*gate_facts(told, named), *state_facts(told, carried), *readout_facts(told, carried)]
+    return tuple(said(say, fact) for fact in found) if any(not isinstance(fact, Is) for fact in found) else ()
+
+
+def remembered(shown: View) -> Iterator[Text]:
+    """What is left, at the last chosen step, of what earlier ones wrote: a sentence for each unit that is described."""
+    for stage in shown.stages:
+        say = Saying(told := Described(shown, stage))
+        found = state_facts(told, _states(say, _gated(say)))
+        yield from (said(say, fact) for fact in found if isinstance(fact, Left))
+
+
+def _gated(say: Saying) -> frozenset[str]:
+    """The lines and inputs of which the cell says what they did."""
+    cell = say.told.stage.cell
+    return frozenset(name for name in (*cell.by_name, *cell.inputs) if say.words.has(f"did.{say.kind}.{name}"))
+
+
+def _states(say: Saying, gated: frozenset[str]) -> Sequence[str]:
+    """The states that are described, in computing order: of a named cell those that it names, of another all."""
+    stage, cell = say.told.stage, say.told.stage.cell
+    if not cell.carry:
+        return ()
+    found = {cell.output, *(line for _, line in cell.carry)}
+    padded = [cell.by_name[name] for name in found & cell.by_name.keys() if stage.unpadded(name) != name]
+    found |= set(map(stage.unpadded, found))
+    if gated or say.words.has(f"the.{say.kind}.{cell.output}"):
+        found = {line.name for line in cell.lines if say.words.has(f"the.{say.kind}.{line.name}")} - gated
+    there = [line for line in cell.lines if line.assigned and line not in padded and line.name in found]
+    return [line.name for line in there if line.name not in readout(cell)]

@@ -12,7 +12,7 @@ from ...errors import MissingError, OptionError
 from ...explanation.memory import flow
 from ...explanation.recurrence import Recurrence, recurrence, terms
 from ...formulas.tree import Call, Fn, Node, Num, call, number
-from .cases import Case, Told
+from .cases import Case, Described
 
 #: How far an account may be off, in shares of its largest part, and be described; more where each result is rounded.
 _OFF, _OFF_ROUNDED = 0.01, 0.1
@@ -52,7 +52,7 @@ class Left(NamedTuple):
     factors: tuple[float, ...]
 
 
-class Part(NamedTuple):
+class Portion(NamedTuple):
     """A value that is a share of another: of a state, or of a function of one."""
 
     case: Case
@@ -66,10 +66,10 @@ class Shows(NamedTuple):
     """What of a state its output shows at the last step."""
 
     line: str
-    parts: tuple[Part, ...]
+    parts: tuple[Portion, ...]
 
 
-class Source(NamedTuple):
+class Brought(NamedTuple):
     """What a value is made of: what the input, the state before and the bias brought."""
 
     case: Case
@@ -78,12 +78,12 @@ class Source(NamedTuple):
     brought: tuple[Num, ...]
 
 
-class Made(NamedTuple):
+class MadeOf(NamedTuple):
     """What a line is made of, through a function."""
 
     line: str
     function: Fn
-    sources: tuple[Source, ...]
+    sources: tuple[Brought, ...]
 
 
 class Is(NamedTuple):
@@ -93,10 +93,10 @@ class Is(NamedTuple):
     values: tuple[tuple[Case, tuple[int, ...], tuple[Num, ...]], ...]
 
 
-StateFact = Went | Left | Shows | Made | Is
+StateFact = Went | Left | Shows | MadeOf | Is
 
 
-def facts(told: Told, lines: Sequence[str]) -> Iterator[StateFact]:
+def state_facts(told: Described, lines: Sequence[str]) -> Iterator[StateFact]:
     """What became of each state of `lines`, as far as it was recorded and chosen."""
     cell = told.stage.cell
     states: list[str] = []
@@ -117,7 +117,7 @@ def facts(told: Told, lines: Sequence[str]) -> Iterator[StateFact]:
         yield from found or [last(told, name, cases)]
 
 
-def last(told: Told, name: str, cases: Sequence[Case]) -> Is:
+def last(told: Described, name: str, cases: Sequence[Case]) -> Is:
     """The values at the last step of each case."""
     ends = [(case, told.steps(case.row)[-1:]) for case in cases]
     return Is(name, tuple((case, steps, tuple(told.num(name, case, t) for t in steps)) for case, steps in ends))
@@ -151,7 +151,7 @@ def _update(cell: Cell, name: str) -> Update | None:
     return None
 
 
-def _added(told: Told, parts: Sequence[tuple[float, Operand]], case: Case, t: int, name: str) -> Num | None:
+def _added(told: Described, parts: Sequence[tuple[float, Operand]], case: Case, t: int, name: str) -> Num | None:
     """The sum of some terms of a line; None where one was not recorded."""
     if any(isinstance(term, str) and told.values(term) is None for _, term in parts):
         return None
@@ -161,7 +161,7 @@ def _added(told: Told, parts: Sequence[tuple[float, Operand]], case: Case, t: in
     return told.total(math.fsum(values) if all(map(math.isfinite, values)) else math.nan, name)
 
 
-def _went(told: Told, name: str, update: Update, cases: Sequence[Case]) -> Iterator[Went]:
+def _went(told: Described, name: str, update: Update, cases: Sequence[Case]) -> Iterator[Went]:
     """How the state of some cases changed in their last step, where that is what its terms add up to."""
     moves = []
     for case in cases:
@@ -177,7 +177,7 @@ def _went(told: Told, name: str, update: Update, cases: Sequence[Case]) -> Itera
         yield Went(name, tuple(moves))
 
 
-def _adds_up(told: Told, value: float, parts: Sequence[float]) -> bool:
+def _adds_up(told: Described, value: float, parts: Sequence[float]) -> bool:
     off = _OFF if told.shown.trace.header.arithmetic is None else _OFF_ROUNDED
     return abs(value - math.fsum(parts)) <= off * max(map(abs, parts)) if all(map(math.isfinite, parts)) else False
 
@@ -185,7 +185,7 @@ def _adds_up(told: Told, value: float, parts: Sequence[float]) -> bool:
 # -- the ledger --------------------------------------------------------------------------------------------------------
 
 
-def _remembered(told: Told, name: str, cases: Sequence[Case]) -> Iterator[Left]:
+def _remembered(told: Described, name: str, cases: Sequence[Case]) -> Iterator[Left]:
     """Of each case the largest part of its last value that an earlier step wrote, or that was there before."""
     try:
         rule = recurrence(told.stage, name)
@@ -196,7 +196,7 @@ def _remembered(told: Told, name: str, cases: Sequence[Case]) -> Iterator[Left]:
             yield left
 
 
-def _left(told: Told, rule: Recurrence, case: Case) -> Left | None:
+def _left(told: Described, rule: Recurrence, case: Case) -> Left | None:
     trace, end = told.shown.trace, told.steps(case.row)[-1]
     try:
         found = flow(trace, told.stage, rule, trace.index(end), case.row, case.unit)
@@ -254,7 +254,7 @@ def _argument(line: Line | None) -> str | None:
     return arguments[0] if len(arguments) == 1 and (line.call or OPS[line.op].width == "same") else None
 
 
-def _shows(told: Told, name: str, way: _Way, cases: Sequence[Case]) -> Iterator[Shows]:
+def _shows(told: Described, name: str, way: _Way, cases: Sequence[Case]) -> Iterator[Shows]:
     if told.values(way.gate) is None:
         return
     line, parts = told.stage.cell.by_name.get(way.factor), []
@@ -264,7 +264,7 @@ def _shows(told: Told, name: str, way: _Way, cases: Sequence[Case]) -> Iterator[
         if not 0 <= share <= 1:  # it is no part of it
             return
         whole = state if line is None or way.factor == way.state else _applied(line, state)
-        parts.append(Part(case, t, told.num(name, case, t), share, whole))
+        parts.append(Portion(case, t, told.num(name, case, t), share, whole))
     yield Shows(name, tuple(parts))
 
 
@@ -301,8 +301,8 @@ def _reached(cell: Cell, term: Operand) -> set[str]:
 
 
 def _made(
-    told: Told, name: str, terms: tuple[tuple[tuple[float, Operand], ...], ...], cases: Sequence[Case]
-) -> Iterator[Made]:
+    told: Described, name: str, terms: tuple[tuple[tuple[float, Operand], ...], ...], cases: Sequence[Case]
+) -> Iterator[MadeOf]:
     line = told.stage.cell.by_name[name]
     sources = []
     for case in cases:
@@ -310,5 +310,5 @@ def _made(
         brought = [_added(told, part, case, t, str(_argument(line))) for part in terms if part]
         if any(number is None or not number.shown.finite for number in brought):
             return
-        sources.append(Source(case, t, told.num(name, case, t), tuple(n for n in brought if n is not None)))
-    yield Made(name, Fn(str(line.call[0]) if line.call else line.op), tuple(sources))
+        sources.append(Brought(case, t, told.num(name, case, t), tuple(n for n in brought if n is not None)))
+    yield MadeOf(name, Fn(str(line.call[0]) if line.call else line.op), tuple(sources))

@@ -16,8 +16,8 @@ from ...base.page import asset
 from ...documents.html import Printer
 from ...formulas.values import Values
 from ...view.view import View
-from ..diagram import spot_values
-from ..sections.sections import Part, parts
+from ..diagram import diagram
+from ..sections.sections import Chapter, parts
 from .html import folded, stepped
 from .pictures import Page, pictures, still
 
@@ -49,15 +49,15 @@ def fragment(shown: View, plain: str) -> str:
 
 
 def _drawn(shown: View) -> str:
-    values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
+    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
     found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values))
     return "\n".join(_section(found, part) for part in parts(shown))
 
 
-def _section(found: Page, part: Part) -> str:
+def _section(found: Page, part: Chapter) -> str:
     p, shown = found.printer, found.shown
-    worked = part.section == ("way_back" if shown.alone else "solution") and bool(found.places)
+    worked = part.section == ("backward_pass" if shown.alone else "solution") and bool(found.places)
     picture = f"<figure>{still(found, found.places[0], alone=True)}</figure>\n" if worked else ""
     if not folded(shown, part):
         return "".join([picture, *map(p, (part.heading, *part.blocks))])

@@ -22,8 +22,8 @@ from ...plot.figure import PICTURES, SCRIPT, WIDER, wider
 from ...plot.kinds.maps import states_figure
 from ...plot.subject import Subject
 from ...view.view import View
-from ..diagram import spot_values
-from ..sections.sections import Part, parts
+from ..diagram import diagram
+from ..sections.sections import Chapter, parts
 from .pictures import STILLS, Page, Section, cell, pictures, shown_steps, step_bar, still
 
 #: A page may be so many times as long as paper, since it folds; the longest that stays within LARGEST characters.
@@ -80,7 +80,7 @@ class _Drawn(NamedTuple):
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
     """What is shown; mark, lower: see `Printer`."""
-    values = Values(shown.trace, replace(shown.values.style, digits=spot_values.DIGITS, significant=None, lines={}))
+    values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
     printer = Printer(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
     found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values, mark))
     first, *rest = parts(shown)
@@ -137,11 +137,11 @@ def _longer(shown: View, times: int) -> View:
 # -- sections --------------------------------------------------------------------------------------------------------
 
 
-def _sections(found: Page, part: Part) -> Iterator[Section]:
+def _sections(found: Page, part: Chapter) -> Iterator[Section]:
     """A part of the report as sections of the page: the cell goes before the solution, whose steps fold."""
     head = found.printer.text(part.heading.text)
     folds = folded(found.shown, part)
-    if part.section == ("way_back" if found.shown.alone else "solution") and found.places:
+    if part.section == ("backward_pass" if found.shown.alone else "solution") and found.places:
         if folds:
             yield "", step_bar(found)  # it stays in sight from here on
         yield cell(found)
@@ -151,12 +151,12 @@ def _sections(found: Page, part: Part) -> Iterator[Section]:
         yield head, "".join(map(found.printer, (part.heading, *part.blocks)))
 
 
-def folded(shown: View, part: Part) -> bool:
+def folded(shown: View, part: Chapter) -> bool:
     """Whether a part has steps that fold."""
-    return part.section in ("solution", "way_back") and not shown.single
+    return part.section in ("solution", "backward_pass") and not shown.single
 
 
-def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:
+def stepped(shown: View, part: Chapter) -> tuple[list[list[Block]], list[Block]]:
     """The blocks of a part before its first step and those of each step, then what stands after the last."""
     chunks: list[list[Block]] = [[part.heading]]
     for block in part.blocks:
@@ -167,7 +167,7 @@ def stepped(shown: View, part: Part) -> tuple[list[list[Block]], list[Block]]:
     return chunks, [chunks[-1].pop()] if tail else []
 
 
-def _steps(found: Page, part: Part) -> str:
+def _steps(found: Page, part: Chapter) -> str:
     """The worked lines, in which each step can be folded, and carries its picture."""
     p, shown = found.printer, found.shown
     chunks, tail = stepped(shown, part)

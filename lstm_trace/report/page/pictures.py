@@ -14,7 +14,7 @@ from ...languages.strings import Words
 from ...printable import json_text
 from ...trace.labels import step_label
 from ...view.view import Place, View
-from ..diagram import diagram, spot_values
+from ..diagram import diagram
 
 #: So many pictures stand beside the worked steps; beyond, the first one alone (and the slider, where scripts run).
 STILLS = 24
@@ -56,7 +56,7 @@ def pictures(shown: View, values: Values, mark: str = "") -> dict[str, tuple[str
     keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}
     for stage in shown.stages:
         room = rooms.setdefault(keys[stage.scope], {})
-        for name, size in spot_values.widths(stage, values).items():
+        for name, size in diagram.widths(stage, values).items():
             room[name] = max(room.get(name, 0), size)
     for stage in shown.stages:
         key = keys[stage.scope]
@@ -90,7 +90,7 @@ def cell(found: Page) -> Section:
 
 
 def _figure(found: Page, ident: str, picture: diagram.Diagram, place: Place) -> str:
-    texts = spot_values.shown(picture, found.values, place.t, place.b)
+    texts = diagram.shown(picture, found.values, place.t, place.b)
     wide, tall = picture.size
     where = found.where(place)
     title = found.shown.words.word("diagram.at", where=found.shown.words.aside(where))
@@ -107,7 +107,7 @@ def _figure(found: Page, ident: str, picture: diagram.Diagram, place: Place) -> 
 def still(found: Page, place: Place, alone: bool = False) -> str:
     """The picture of a step: the one of the page again, with other values, or one that stands alone."""
     ident, picture = found.pictures[place.stage.scope]
-    texts = spot_values.shown(_picture(found, place.stage), found.values, place.t, place.b)
+    texts = diagram.shown(_picture(found, place.stage), found.values, place.t, place.b)
     wide, tall = picture.size
     shapes = f"<g>{picture.shapes}</g>" if alone else f'<use href="#{ident}g"/>'
     label = escape(found.shown.words.word("diagram.at", where=found.shown.words.aside(found.where(place))))
@@ -154,7 +154,7 @@ def step_bar(found: Page) -> str:
 
 
 def _texts(found: Page, picture: diagram.Diagram, t: int, b: int) -> list[str]:
-    texts = spot_values.shown(picture, found.values, t, b)
+    texts = diagram.shown(picture, found.values, t, b)
     return [texts.get(spot.key, "") for spot in picture.flow.spots if spot.kind != "sink"]
 
 

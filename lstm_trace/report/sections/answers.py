@@ -9,13 +9,12 @@ from ...cell.network import Stage
 from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
 from ...engine.rerun import in_arithmetic
 from ...formulas.numbers import DIGITS, Style
-from ...formulas.tree import Num, Vec
+from ...formulas.tree import Vec
 from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.address import Address
 from ...view.view import Place, View
-from ..content.requested import name_of, wanted
-from ..content.value_blocks import beside, by_step
+from ..content.value_blocks import beside, by_step, exact, name_of, wanted
 
 
 def answers(shown: View) -> Iterator[Block]:
@@ -108,9 +107,8 @@ def _value(shown: View, place: Place, address: Address) -> tuple[Vec, str]:
     values = shown.values.array(stage.scope, address.line)
     assert values is not None
     units = shown.indices(values.shape[-1]) if address.unit is None else list(address.unit)
-    whole = shown.values.vector(stage.scope, address.line, t, b, None if address.unit else shown.units)
-    if shown.chosen.unit is not None or address.unit is not None:
-        numbers = [shown.values.num(stage.scope, address.line, t, b, (j,)) for j in units if j is not None]
-        whole = Vec(tuple(numbers))
-    exact = all(shown.values.is_exact(entry) for entry in whole.entries if isinstance(entry, Num))
-    return whole, "=" if exact else "≈"
+    if shown.chosen.unit is None and address.unit is None:
+        vector = shown.values.vector(stage.scope, address.line, t, b, shown.units)
+    else:
+        vector = Vec(tuple(shown.values.num(stage.scope, address.line, t, b, (j,)) for j in units if j is not None))
+    return vector, exact(shown, vector)

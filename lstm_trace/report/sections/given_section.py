@@ -11,14 +11,12 @@ from ...cell.network import GIVEN, Stage, X, extent, forward_stages
 from ...documents.blocks import Block, Heading, Para, Premises, Text
 from ...documents.layout import widths
 from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Index, Mat, Node, Num, Sym, kept
+from ...formulas.tree import Index, Node, Num, Sym, kept
 from ...languages.strings import capital
 from ...trace.labels import axis, labels, units
-from ...view.interventions import interventions
-from ...view.view import TABLE, UNITS, View
+from ...view.view import TABLE, UNITS, View, interventions
 from ..compact.plan import written
-from ..content.requested import name_of, wanted
-from ..content.value_blocks import beside, by_step, read, vectors
+from ..content.value_blocks import beside, by_step, exact, matrix, name_of, read, vectors, wanted
 
 #: Values that belong together: symbol, sign, vector or matrix.
 Given = tuple[tuple[Node, str, Node], ...]
@@ -135,17 +133,12 @@ def _parameter(shown: View, stage: Stage, name: str) -> tuple[Node, str, Node]:
     else:
         places = kept(array.shape[0], shown.units)
 
-    def entry(j: int | None, k: int | None) -> Node:
-        if j is None:
-            return Dots("down" if k is not None else "diagonal")
-        if k is None:
-            return Dots()
+    def entry(j: int, k: int) -> Num:
         return shown.values.num(stage.scope, name, None, None, (j, k) if array.ndim == 2 else (j,))
 
-    rows = tuple(tuple(entry(j, k) for k in columns) for j in places)
-    value = rows[0][0] if array.ndim == 1 and symbol != Sym(name) else Mat(rows)
-    exact = all(shown.values.is_exact(n) for row in rows for n in row if isinstance(n, Num))
-    return symbol, "=" if exact else "≈", value
+    grid = matrix(places, columns, entry)
+    alone = array.ndim == 1 and symbol != Sym(name)
+    return symbol, exact(shown, grid), grid.rows[0][0] if alone else grid
 
 
 # -- states, inputs, supplied lines ----------------------------------------------------------------------------------

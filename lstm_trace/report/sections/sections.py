@@ -1,27 +1,29 @@
-"""The sections of a report in their order, for every format: a new one is a file beside this one and a row here."""
+"""The sections of a report in their order, for every format: a new one is a function, and a row here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...documents.blocks import Block, Heading
-from ...view.decimal_comma import with_comma
-from ...view.interventions import interventions
-from ...view.view import View
-from ..content.way_back import Back
-from ..in_words.section import in_words
-from ..profile.section import profile
+from ...documents.blocks import Block, Heading, Items, Para
+from ...view.view import View, interventions
+from ...view.worked_rows import with_comma
+from ..content.backward import Backward
+from ..in_words.sentences import in_words
 from .answers import answers
-from .author_notes import author_notes
+from .attribution import experiments, shares
+from .backward import adjoint, backward_pass, by_size, gradients, opening, title
 from .equations import equations
-from .experiments import experiments
 from .given_section import given, introduction
-from .gradients import by_size, gradients
-from .shares import shares
+from .profile import profile
 from .solution import solution
 from .training import training
-from .way_back import adjoint, opening, title, way_back
+
+
+def _of_backward(section: Callable[[Backward], Iterable[Block]]) -> Callable[[View], Iterable[Block]]:
+    """A section of the backward pass, for a report that may have none."""
+    return lambda shown: section(shown.back) if isinstance(shown.back, Backward) else ()
+
 
 #: Name to the blocks of a section. By the name a format knows what it arranges in its own way, as the page does.
 SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
@@ -34,19 +36,19 @@ SECTIONS: dict[str, Callable[[View], Iterable[Block]]] = {
     "solution": solution,
     "answers": answers,
     "in_words": in_words,
-    "way_back": way_back,
-    "adjoint": adjoint,
-    "gradients": gradients,
-    "by_size": by_size,
-    "shares": shares,
+    "backward_pass": _of_backward(backward_pass),
+    "adjoint": _of_backward(adjoint),
+    "gradients": _of_backward(gradients),
+    "by_size": _of_backward(by_size),
+    "shares": _of_backward(shares),
     "experiments": experiments,
     "training": training,
     "profile": profile,
 }
-#: Those of a profile, of the way back alone, and of its equations.
+#: Those of a profile, of the backward pass alone, and of its equations.
 ALONE = {
     "profile": ("author_notes", "introduction", "profile"),
-    "back": ("pictured", "equations", "way_back", "gradients", "by_size", "shares", "experiments"),
+    "back": ("pictured", "equations", "backward_pass", "gradients", "by_size", "shares", "experiments"),
     "equations": ("equations", "adjoint"),
 }
 
@@ -58,7 +60,7 @@ def _cell(shown: View) -> Iterator[Block]:
 
 
 @dataclass
-class Part:
+class Chapter:
     """A part of a report: its heading, of level 2 in all but the first, and what stands below. section: its name."""
 
     section: str
@@ -66,18 +68,18 @@ class Part:
     blocks: list[Block] = field(default_factory=list)
 
 
-def parts(shown: View) -> list[Part]:
+def parts(shown: View) -> list[Chapter]:
     """The report from heading to heading; the first part has the title, and what stands before the first section."""
-    found = [Part("title", Heading(1, (shown.title,)))]
-    if shown.alone and isinstance(shown.back, Back):
-        found = [Part("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
+    found = [Chapter("title", Heading(1, (shown.title,)))]
+    if shown.alone and isinstance(shown.back, Backward):
+        found = [Chapter("title", Heading(1, title(shown.back)), [*opening(shown.back), *interventions(shown)])]
     alone = "profile" if shown.profile is not None else shown.alone
     for name, section in SECTIONS.items():
         if alone and name not in ALONE[alone]:
             continue
         for block in map(with_comma, section(shown)) if shown.values.style.comma else section(shown):
             if isinstance(block, Heading) and block.level == 2:
-                found.append(Part(name, block))
+                found.append(Chapter(name, block))
             else:
                 found[-1].blocks.append(block)
     return found
@@ -88,3 +90,31 @@ def blocks(shown: View) -> Iterator[Block]:
     for part in parts(shown):
         yield part.heading
         yield from part.blocks
+
+
+_BULLETS = ("- ", "* ")
+
+
+def author_notes(text: str) -> Iterator[Block]:
+    """Paragraphs, which empty lines part, and lists, whose lines begin with a dash or a star.
+
+    >>> [block.__class__.__name__ for block in author_notes("From sheet 3,\\nexercise 2.\\n\\n- easy\\n- short")]
+    ['Para', 'Items']
+    """
+    paragraph: list[str] = []
+    items: list[str] = []
+    for raw in (*text.splitlines(), ""):
+        line = raw.strip()
+        if items and not line.startswith(_BULLETS):
+            if line and raw[:1].isspace():
+                items[-1] += f" {line}"
+                continue
+            yield Items(tuple((item,) for item in items))
+            items = []
+        if paragraph and (not line or line.startswith(_BULLETS)):
+            yield Para((" ".join(paragraph),))
+            paragraph = []
+        if line.startswith(_BULLETS):
+            items.append(line[2:].strip())
+        elif line:
+            paragraph.append(line)

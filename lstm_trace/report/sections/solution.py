@@ -1,4 +1,4 @@
-"""The calculation itself: every line of every shown step, with its numbers, in the chosen detail."""
+"""The calculation itself, forward or backward: every line of every shown step with its numbers, as the detail says."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ...documents.blocks import Block, Code, Derivation, Heading, Para, Row, Tex
 from ...formulas.tree import Dots, Node, Num, Sym
 from ...formulas.whole import on_paper
 from ...languages.strings import capital
-from ...view.line_groups import titled
+from ...view.line_groups import LineGroup, titled
 from ...view.view import Place, View
-from ..compact.worked import opening, worked
+from ..compact.plan import opening, worked
+from ..content.backward import Backward
 from ..content.value_blocks import chain, formulas, read, result, symbol, units_beside, vectors
 
 
@@ -24,30 +25,38 @@ def solution(shown: View) -> Iterator[Block]:
     if shown.trace.header.arithmetic is not None:
         yield Para(rounding(shown, shown.trace.header.arithmetic))
     if shown.cut:
-        yield Para(_shortened(shown))
+        yield Para(shortened(shown))
     if shown.detail == "compact":
         yield from opening(shown)
-    alone = shown.single
-    missing = False
-    for place in shown.places:
-        level = 3
-        if not alone:
-            level = 4
-            yield Heading(3, capital((shown.where(place.stage, place.t, place.b),)))
-            yield from _start(shown, place)
-        yield from _DETAIL[shown.detail](shown, place, level)
-        missing = missing or any(
-            shown.values.array(place.stage.scope, operand) is None
-            for line in shown.lines(place.stage)
-            for operand in line.operands
-        )
-    if missing:
+    yield from steps(shown)
+    reads = (
+        (place.stage.scope, name) for place in shown.places for x in shown.lines(place.stage) for name in x.operands
+    )
+    if any(shown.values.array(*read) is None for read in reads):
         yield Para(shown.said("partly"))
+
+
+def steps(shown: View) -> Iterator[Block]:
+    """The shown places in computing order, each in the chosen detail: of the forward pass, or of the backward pass."""
+    for place in shown.places:
+        level, where = 3, shown.where(place.stage, place.t, place.b)
+        if where and not shown.single:
+            level = 4
+            yield Heading(3, capital((where,)))
+        yield from _start(shown, place)
+        yield from _DETAIL[shown.detail](shown, place, level)
 
 
 def _start(shown: View, place: Place) -> Iterator[Block]:
     """What this place starts from: inputs and states with their values, and where they come from."""
     stage, t, b = place
+    if isinstance(shown, Backward):
+        if shown.detail != "summary" and (names := shown.reads(place)):
+            yield Para(shown.said(shown.key("forward")))
+            yield vectors(shown, stage, names, t, b)
+        return
+    if shown.single:  # they are among what is given
+        return
     if shown.idle(place):
         key = "masked" if shown.trace.padded == "mask" else "past"
         yield Para(shown.words.text(key, b=str(shown.words.nth(b)), option=Code("--all")))
@@ -75,27 +84,27 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
 
 
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
-    for group in shown.groups(place.stage, shown.idle(place)):
-        yield from titled(shown, place, group, level)
+    """A row for each line below the heading of its group; gradients, which are many short lines, without headings."""
+    groups = shown.groups(place.stage, shown.idle(place))
+    if shown.whole:
+        groups = [LineGroup(None, tuple(line for group in groups for line in group.lines))] if groups else []
+    for group in groups:
+        if not shown.whole:
+            yield from titled(shown, place, group, level)
         yield Derivation(tuple((chain(shown, place, line),) for line in group.lines))
 
 
 def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     """A line for each gate and state, or for what was recorded of it; for each line that was chosen where some were."""
-    if shown.chosen.names is not None:
-        lines = shown.lines(place.stage)
-    else:
-        groups = [group for group in shown.groups(place.stage, shown.idle(place)) if group.leader is not None]
-        lines = [x for g in groups for x in ((g.leader,) if g.leader in g.lines else g.lines) if x is not None]
+    lines = shown.lines(place.stage)
+    if shown.chosen.names is None:
+        groups = shown.groups(place.stage, shown.idle(place))
+        lines = [line for group in groups for line in shown.leading(place.stage, group)]
     if shown.paper and lines:
         yield units_beside(shown, place, lines)
-        return
-    rows = []
-    for line in lines:
-        vector, sign = result(shown, place, line)
-        rows.append((Row((symbol(shown, place, line),), ((sign, vector),)),))
-    if rows:
-        yield Derivation(tuple(rows))
+    elif lines:
+        values = [(line, *result(shown, place, line)) for line in lines]
+        yield Derivation(tuple((Row((symbol(shown, place, x),), ((sign, vector),)),) for x, vector, sign in values))
 
 
 _DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
@@ -161,7 +170,7 @@ def rounding(shown: View, name: str) -> Text:
     return shown.said("arithmetic.float", name=name)
 
 
-def _shortened(shown: View) -> Text:
+def shortened(shown: View) -> Text:
     """What was left out, and which option shows it."""
     words = shown.words
     options = {

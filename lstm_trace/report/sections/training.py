@@ -1,9 +1,10 @@
-"""Training by hand: after each way back the updated weights, and at the end the loss that they give."""
+"""Training by hand: the updated weights after each backward pass, and at the end the loss that they give."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
+from functools import partial
 from typing import Any
 
 from ...backpropagation.training import Training, loss
@@ -17,9 +18,11 @@ from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.trace import Trace
 from ...view.view import UNITS, View
-from .gradients import gradients
+from ..content.backward import Backward
+from ..content.value_blocks import matrix
+from .backward import backward_pass, gradients
+from .equations import parts_of
 from .solution import solution
-from .way_back import way_back
 
 #: How the constants and lines of the update rules are printed, where the author has no symbol of that name.
 RULES = {
@@ -46,8 +49,10 @@ def training(shown: View) -> Iterator[Block]:
     yield from _updated(shown, done, 1)
     for k, view in enumerate(views[1:-1], 2):
         yield Heading(2, shown.said("train.update", n=k))
-        for section in (solution, way_back, gradients):
-            yield from map(_lower, section(view))
+        yield from map(_lower, solution(view))
+        if isinstance(view.back, Backward):
+            yield from map(_lower, backward_pass(view.back))
+            yield from map(_lower, gradients(view.back))
         yield Heading(3, shown.said("train.weights"))
         yield from _updated(view, done, k)
     yield Heading(2, shown.said("train.after"))
@@ -67,10 +72,7 @@ def _rule(shown: View, done: Training) -> Iterator[Block]:
     yield Para(shown.said("train.rule"))
     rows = [(Row((Sym(x.name),), (("=", _mapped(formula(x, cell), names)),)),) for x in cell.lines if x.assigned]
     yield Derivation(tuple(rows))
-    style = shown.values.style
-    constants: list[Text] = [
-        (Sym(name), " = ", Num(style.show(v, given=True), v)) for name, v in done.optimizer.constants.items()
-    ]
+    constants: list[Text] = [(Sym(k), " = ", shown.num(v, given=True)) for k, v in done.optimizer.constants.items()]
     yield Para(shown.words.text("train.constants", constants=shown.words.listed(constants)))
 
 
@@ -86,11 +88,11 @@ def _updated(shown: View, done: Training, k: int) -> Iterator[Block]:
         for address, trace in done.updates.items():
             at, _, name = address.rpartition("/")
             if at == scope:
-                rows.append(tuple(_Parameter(shown, trace, name, k, done).rows()))
+                rows.append(tuple(_Updated(shown, trace, name, k, done).rows()))
         yield Derivation(tuple(rows))
 
 
-class _Parameter:
+class _Updated:
     """One parameter at update `k`: the lines of the rule with matrices for their numbers."""
 
     def __init__(self, shown: View, trace: Trace, name: str, k: int, done: Training) -> None:
@@ -130,19 +132,14 @@ class _Parameter:
         """A value as a number, a vector or a matrix."""
         values = self._array(name)
         if values.ndim == 1:  # a constant of the rule
-            return Num(self.shown.values.style.show(values[0], given=True), values[0])
+            return self.shown.num(values[0], given=True)
         if values.shape[-1] == 1 and self.shape[-1] != 1:
             return self._num(name, 0, 0)
         most = None if self.shown.everything else UNITS
         if len(self.shape) == 1:
             return Vec(tuple(Dots("down") if j is None else self._num(name, 0, j) for j in kept(self.shape[0], most)))
         rows, columns = (kept(n, most) for n in self.shape)
-        return Mat(tuple(tuple(self._entry(name, i, j) for j in columns) for i in rows))
-
-    def _entry(self, name: str, i: int | None, j: int | None) -> Node:
-        if i is None or j is None:
-            return Dots("diagonal" if i is None and j is None else "down" if i is None else "across")
-        return self._num(name, i, j)
+        return matrix(rows, columns, partial(self._num, name))
 
     def _num(self, name: str, i: int, j: int) -> Num:
         return self.values.num(self.stage.scope, name, self.k - 1, i, (j,))
@@ -176,7 +173,9 @@ def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
         return names.get(node.name, node)
     if isinstance(node, Prod):
         left, right = _mapped(node.left, names), _mapped(node.right, names)
-        constant = not any(name in names for name in _symbols(node.left)) or (_arrays(right) and not _arrays(left))
+        wide = [any(isinstance(part, Mat | Vec) for part in parts_of(side)) for side in (left, right)]
+        named = any(isinstance(part, Sym) and part.name in names for part in parts_of(node.left))
+        constant = not named or wide == [False, True]
         return MatVec(left, right) if constant and not isinstance(left, Num) else Prod(left, right)
     if isinstance(node, tuple):
         return tuple(_mapped(part, names) for part in node)
@@ -185,29 +184,13 @@ def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
     return node
 
 
-def _arrays(node: Any) -> bool:
-    """Whether a vector or matrix stands in a tree."""
-    parts = node if isinstance(node, tuple) else vars(node).values() if is_dataclass(node) else ()
-    return isinstance(node, Mat | Vec) or any(map(_arrays, parts))
-
-
-def _symbols(node: Any) -> Iterator[str]:
-    """The names that stand in a tree."""
-    if isinstance(node, Sym):
-        yield node.name
-    for part in node if isinstance(node, tuple) else vars(node).values() if is_dataclass(node) else ():
-        yield from _symbols(part)
-
-
 def _losses(shown: View, done: Training) -> Iterator[Block]:
     """The loss before each update and after the last, and how far each update brought it."""
     yield Heading(2, shown.said("train.loss"))
-    style = shown.values.style
     values = [loss(trace, done.of) for trace in done.traces]
-
-    def num(value: float) -> Text:
-        return (Num(style.show(value), value),)
-
-    rows = [((str(k),), num(value), num(value - values[k - 1]) if k else ("",)) for k, value in enumerate(values)]
+    rows: list[tuple[Text, ...]] = [
+        ((str(k),), (shown.num(value),), (shown.num(value - values[k - 1]) if k else "",))
+        for k, value in enumerate(values)
+    ]
     head = tuple(shown.words.text(f"train.column.{name}") for name in ("updates", "loss", "change"))
     yield Table(head, tuple(rows))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from ....cell.network import GIVEN, VALID, Stage, X
-from ....view.line_groups import Group, groups
+from ....view.line_groups import LineGroup, groups
 from ..sheets import Book, Grid
 from .chains import GAP, Chain, Piece, chains
 from .columns import Slot, Widths, packed, shared
@@ -128,7 +128,7 @@ def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool]]
             yield grid, named, chains(grid.stage, lines, alone), False
 
 
-def _groups(book: Book, stage: Stage, known: Names) -> list[Group]:
+def _groups(book: Book, stage: Stage, known: Names) -> list[LineGroup]:
     asked = {address.line for address in book.trace.asked()}
     titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
     return groups(stage, frozenset(titled))

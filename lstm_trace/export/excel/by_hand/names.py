@@ -13,7 +13,7 @@ from ....languages.strings import Words, words
 from ....printable import printable
 from ....trace.labels import axis, labels
 from ....trace.trace import Trace
-from ....view.naming import Naming
+from ....view.view import Naming
 
 #: Texts, and whether each stands lower.
 Runs = tuple[tuple[str, bool], ...]

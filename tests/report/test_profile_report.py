@@ -23,9 +23,9 @@ from lstm_trace.explanation.profile.profile import profile
 from lstm_trace.report.report import reports
 from lstm_trace.trace.trace import Trace
 
-from ...support.planted import BRACKETS, LENGTH, VOWELS, planted, text
-from ...support.profile_cases import CASES, cell
-from ...support.table_cases import stacked
+from ..support.planted import BRACKETS, LENGTH, VOWELS, planted, text
+from ..support.profile_cases import CASES, cell
+from ..support.table_cases import stacked
 
 HEADS = "unit", "half-life", "kept", "largest", "at step"
 
