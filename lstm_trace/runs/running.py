@@ -34,7 +34,7 @@ from ..trace.holds.values import layers
 from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model
-from ..workers.telling import tell
+from ..workers.messages import tell
 from .asked import SOURCES, Edits, Spec, read
 from .describing import described
 from .errors import DroppedRunError

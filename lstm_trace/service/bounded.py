@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
-from ..workers.errors import BusyError
+from ..workers.messages import BusyError
 
 
 def check_length(headers: Headers, most: int, of: str = "body") -> None:

@@ -23,7 +23,7 @@ from lstm_trace.service import problems
 from lstm_trace.service.json_body import JsonRoute, check_media
 from lstm_trace.service.problems import ProblemDocument, add_handlers
 from lstm_trace.service.settings import Settings
-from lstm_trace.workers.errors import BusyError, TooLongError
+from lstm_trace.workers.messages import BusyError, TooLongError
 
 JSON = ("content-type", "application/json")
 ERRORS: dict[str, Exception] = {
