@@ -25,8 +25,7 @@ from ..examples import text
 from ..languages.strings import words
 from ..model.problem import prepare_problem, read_problem
 from ..printable import printable
-from ..store.errors import LostFileError
-from ..store.labels import as_label
+from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file, trace_json
 from ..trace.files.tensor_header import is_tensors
 from ..trace.header import Header

@@ -25,7 +25,7 @@ from ..model.model import Model
 from ..model.problem import prepare_problem, read_problem
 from ..model.sources import prepare
 from ..model.tokens.rows import with_tokens
-from ..store.labels import as_label
+from ..store.files import as_label
 from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
 from ..trace.files.schema import LayoutSpec, validate

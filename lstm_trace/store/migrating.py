@@ -9,8 +9,8 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
-from .errors import StoreError
-from .tables import VERSIONS
+from .database import VERSIONS
+from .files import StoreError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 

@@ -14,11 +14,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from ..errors import TooLargeError, counted
-from .database import Database
-from .errors import LostFileError, UnknownItemError
-from .files import SUFFIXES, Part, claim, is_id, sweep
-from .labels import MOST_TITLE, as_label, checked_tags, checked_title, folded, seen
-from .tables import ITEMS, STORE, TAGS
+from .database import ITEMS, STORE, TAGS, Database
+from .files import (
+    MOST_TITLE,
+    SUFFIXES,
+    LostFileError,
+    Part,
+    UnknownItemError,
+    as_label,
+    checked_tags,
+    checked_title,
+    claim,
+    folded,
+    is_id,
+    seen,
+    sweep,
+)
 
 #: Items that are kept, unless the caller says otherwise.
 MOST_ITEMS = 100_000

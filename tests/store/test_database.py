@@ -20,11 +20,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from lstm_trace.store import database
-from lstm_trace.store.database import Database
-from lstm_trace.store.errors import StoreError
+from lstm_trace.store.database import METADATA, VERSION, VERSIONS, Database
+from lstm_trace.store.files import StoreError
 from lstm_trace.store.migrating import MIGRATIONS
 from lstm_trace.store.store import Store
-from lstm_trace.store.tables import METADATA, VERSION, VERSIONS
 
 
 def test_the_steps_make_the_tables(url: str) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from ...errors import FileError
 from ...runs import kept
 from ...runs.runs import RunId
-from ...store.labels import as_label, checked_tags, checked_title
+from ...store.files import as_label, checked_tags, checked_title
 from ..json_body import JsonRoute
 from ..resources import Resources, Service
 from ..sent_file import SentFile
