@@ -1,4 +1,4 @@
-"""What is asked of runs, as pydantic models: a worker validates what was sent, others only pass its bytes on."""
+"""What goes wrong with a kept run, beside what goes wrong with any run."""
 
 from __future__ import annotations
 
@@ -7,10 +7,36 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
-from ..errors import FileError
+from ..errors import FileError, LstmTraceError
+from ..printable import json_text
 from ..trace.files.fields import AxisLabels, Held, Length, Mask, Numbers
 from ..trace.files.schema import LayoutSpec, Problem, validate
-from .errors import NotJsonError
+
+
+class UnknownRunError(LstmTraceError):
+    """There was never a run of that id, or it is forgotten."""
+
+
+class DroppedRunError(LstmTraceError):
+    """There is a run of that id, but its trace was dropped or damaged; it may be made again (`Runs.ready`)."""
+
+
+class RunFolderError(LstmTraceError):
+    """The folder of the runs cannot be written or read: the disk is full, say. Nobody asked for anything wrong."""
+
+
+class NotJsonError(LstmTraceError):
+    """A request that is no JSON, not UTF-8, or has a key twice."""
+
+
+class NoArrowError(LstmTraceError):
+    """Values are wanted as Arrow, and pyarrow is not there."""
+
+
+def as_json(data: Any) -> bytes:
+    """A reply as JSON, fit to be printed. What is not finite has become a word before, or this raises ValueError."""
+    return json_text(data, allow_nan=False).encode()
+
 
 B = TypeVar("B", bound=BaseModel)
 

@@ -19,10 +19,9 @@ from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
 from ..verification.measures import LineDifference
 from ..verification.verify import verify
-from .asked import Question
+from .asked import Question, as_json
 from .kept import opened
 from .reading import place
-from .replies import as_json
 
 
 def compared(

@@ -21,7 +21,7 @@ from ..trace.labels import axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.held_lines import held_symbols
 from . import holding
-from .replies import as_json
+from .asked import as_json
 
 #: Labels of steps that a page gets at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16

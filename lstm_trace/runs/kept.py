@@ -25,7 +25,7 @@ from ..base.os_errors import reason
 from ..errors import FileError
 from ..trace.files import trace_file
 from ..trace.trace import Trace
-from .errors import DroppedRunError, RunFolderError
+from .asked import DroppedRunError, RunFolderError
 
 #: Traces that a worker holds open, and bytes of one that it made itself; larger ones are mapped again from the file.
 OPEN, HELD = 32, 4 << 20

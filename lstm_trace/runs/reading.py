@@ -31,9 +31,8 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from . import describing, holding
-from .errors import NoArrowError
+from .asked import NoArrowError, as_json
 from .kept import opened
-from .replies import as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4

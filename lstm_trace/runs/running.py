@@ -35,13 +35,11 @@ from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model
 from ..workers.messages import tell
-from .asked import SOURCES, Edits, Spec, read
+from .asked import SOURCES, DroppedRunError, Edits, Spec, as_json, read
 from .describing import described
-from .errors import DroppedRunError
 from .holding import Layers, check_values
 from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
-from .replies import as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")

@@ -18,7 +18,7 @@ from lstm_trace.base.files import read_data
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import examples
 from lstm_trace.runs import reading
-from lstm_trace.runs.errors import NoArrowError
+from lstm_trace.runs.asked import NoArrowError
 from lstm_trace.runs.reading import Look, Part
 
 from ..support.kept_runs import Kept

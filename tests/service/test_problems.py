@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
-from lstm_trace.runs.errors import DroppedRunError, UnknownRunError
+from lstm_trace.runs.asked import DroppedRunError, UnknownRunError
 from lstm_trace.service import problems
 from lstm_trace.service.json_body import JsonRoute, check_media
 from lstm_trace.service.problems import ProblemDocument, add_handlers

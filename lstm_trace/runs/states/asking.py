@@ -15,7 +15,7 @@ from ... import __version__
 from ...base.arrays import to_list, word
 from ...base.files import written
 from ...workers import tell
-from ..replies import as_json
+from ..asked import as_json
 from .opening import opened
 from .reading import has_tokens, scale_of, scaled, shown_tokens, spaced
 

@@ -11,7 +11,7 @@ from ...base.text.visible import seen, visible
 from ...errors import LstmTraceError, MissingError
 from ...plot.coloured_text import tokens
 from ...plot.heat.colours import Scale, gate, symmetric
-from ..replies import as_json
+from ..asked import as_json
 from .opening import opened
 
 if TYPE_CHECKING:
