@@ -24,13 +24,13 @@ def held(trace: Trace) -> Iterator[dict[str, Any]]:
         yield {"address": entry.address, "value": _told(entry)}
 
 
-def units(trace: Trace, stage: Stage, t: int, batch: int) -> dict[str, list[int]]:
+def held_units(trace: Trace, stage: Stage, t: int, batch: int) -> dict[str, list[int]]:
     """The units of each line that are held, or scaled, at a step."""
     there = {name: status(trace, stage, name, t, batch) for name in names_of(stage.cell)}
     return {name: np.flatnonzero(some).tolist() for name, some in there.items() if some is not None and some.any()}
 
 
-def of(trace: Trace, address: str) -> dict[str, Any] | None:
+def holding_of(trace: Trace, address: str) -> dict[str, Any] | None:
     """What holds the number of a line at a full address: its address, and the value; None where it is not held."""
     at = trace.locate(address)
     if at.t is None or at.b is None or at.unit is None:
