@@ -33,7 +33,7 @@ from ..trace.trace import Trace
 from ..weights.found import Found, check_any
 from ..weights.read import is_model, read_model
 from ..weights.summary import BIASES, listing, option_text, records, row
-from .holding import check_values
+from .describing import check_values
 
 Facts = dict[str, Any]
 ROOMS = ".rooms"

@@ -30,7 +30,7 @@ from ..trace.holds.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
-from . import describing, holding
+from . import describing
 from .asked import NoArrowError, as_json
 from .kept import opened
 
@@ -209,7 +209,7 @@ def step(
             "lines": lines,
             "states": {name: read(name) for name in stage.states},
             "inputs": {name: read(name) for name in plain_stage(stage).inputs},
-            "held": holding.held_units(whole, place(whole, layer, direction), t, batch),
+            "held": held_units(whole, place(whole, layer, direction), t, batch),
             "x": [] if trace.x is None else to_list(trace.x[at, batch]),
             "shown": shown,
             "texts": spot_values.shown(picture, values, t, batch, unit),
@@ -260,7 +260,9 @@ def at(path: str, address: str, of: str | None, look: Look) -> bytes:
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    return as_json({**found.record(), "held": holding.holding_of(trace, found.address) if found.kind == "line" else None})
+    return as_json(
+        {**found.record(), "held": holding_of(trace, found.address) if found.kind == "line" else None}
+    )
 
 
 def symbols(path: str, look: Look) -> bytes:

@@ -36,8 +36,7 @@ from ..verification.gaps import changes
 from ..weights.read import is_model
 from ..workers.messages import tell
 from .asked import SOURCES, DroppedRunError, Edits, Spec, as_json, read
-from .describing import described
-from .holding import Layers, check_values
+from .describing import Layers, check_values, described
 from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
 

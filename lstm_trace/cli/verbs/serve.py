@@ -52,7 +52,7 @@ def command(
     The same server answers programs (docs/service.md).
     """
     _check_packages()
-    from ...runs.states.opening import check, named
+    from ...runs.states_folder import check, named
     from ...service.settings import Limits, Settings
 
     given = {name: value for name, value in (("seconds", seconds), ("at_once", at_once)) if value is not None}

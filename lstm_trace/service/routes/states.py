@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from ...runs.states import asking, reading
-from ...runs.states.asking import Ends
-from ...runs.states.opening import nowhere
+from ...runs import corpus_states
+from ...runs.corpus_states import Ends
+from ...runs.states_folder import nowhere
 from ...workers import Progress
 from ..json_body import JSON, JsonRoute
 from ..resources import Resources, Service
@@ -38,7 +38,7 @@ Level = Annotated[Ends, Depends(level)]
 @router.get("", response_model=list[StatesInfo])
 async def states(service: Service) -> Response:
     """The states that the server was started with (`lstm-trace serve --states`)."""
-    return await service.jobs.reply(reading.listed, dict(service.settings.states))
+    return await service.jobs.reply(corpus_states.listed, dict(service.settings.states))
 
 
 @router.get("/{name}/sequences", response_model=Sequences)
@@ -47,7 +47,7 @@ async def sequences(
 ) -> Response:
     """Some of the sequences, with how they begin."""
     most = min(limit, service.settings.limits.contexts)
-    return await service.jobs.reply(reading.sequences, folder(service, name), offset, most)
+    return await service.jobs.reply(corpus_states.sequences, folder(service, name), offset, most)
 
 
 @router.get("/{name}/text", response_model=Text)
@@ -61,21 +61,21 @@ async def text(
 ) -> Response:
     """Steps of a sequence: their tokens, and the values of a unit."""
     most = min(steps, service.settings.limits.shown_steps)
-    return await service.jobs.reply(reading.text, folder(service, name), sequence, unit, at, most)
+    return await service.jobs.reply(corpus_states.text, folder(service, name), sequence, unit, at, most)
 
 
 @router.get("/{name}/units", response_model=UnitsTable)
 async def units(service: Service, name: str, line: Line) -> Response:
     """What each unit of a line does over the corpus, as `lstm-trace corpus units`. It is computed once, and kept."""
     kept = str(service.store.folder / "states")
-    return await _passed(service, asking.units, folder(service, name), line, kept)
+    return await _passed(service, corpus_states.units, folder(service, name), line, kept)
 
 
 @router.get("/{name}/top", response_model=Contexts)
 async def top(service: Service, name: str, unit: Unit, n: N = 10, lowest: bool = False) -> Response:
     """Where a unit is highest, or lowest, as `lstm-trace corpus top`."""
     most = min(n, service.settings.limits.contexts)
-    return await _passed(service, asking.top, folder(service, name), unit, most, lowest)
+    return await _passed(service, corpus_states.top, folder(service, name), unit, most, lowest)
 
 
 @router.get("/{name}/match", response_model=Contexts)
@@ -90,7 +90,7 @@ async def match(
 ) -> Response:
     """Stretches in which units of a line are active together, as `lstm-trace corpus match`."""
     most = min(n, service.settings.limits.contexts)
-    return await _passed(service, asking.match, folder(service, name), line, tuple(units), level, min_length, most)
+    return await _passed(service, corpus_states.match, folder(service, name), line, tuple(units), level, min_length, most)
 
 
 @router.get("/{name}/select", response_model=Active)
@@ -106,7 +106,7 @@ async def select(
 ) -> Response:
     """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""
     span, most = (first, last), service.settings.limits.listed
-    return await service.jobs.reply(asking.select, folder(service, name), sequence, span, line, level, strict, most)
+    return await service.jobs.reply(corpus_states.select, folder(service, name), sequence, span, line, level, strict, most)
 
 
 def folder(service: Resources, name: str) -> str:
