@@ -14,15 +14,12 @@ from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Workers
 from . import problems
-from .asking import Asking
 from .description import described
-from .disconnects import Disconnects
-from .jobs import Jobs
-from .resources import Resources
+from .jobs import Jobs, Resources
+from .middleware import Asking, Disconnects, Guard
 from .routes import comparisons, downloads, library, meta, page, runs, states, views
-from .security import Guard
+from .routes.library import add_files
 from .settings import Settings
-from .uploads import add_files
 
 ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router, states.router)
 _DESCRIPTION = (

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Query, Response
 from ...runs import comparing
 from ...runs.asked import Question
 from ...runs.runs import RunId
-from ..json_body import JsonRoute
-from ..resources import Service
+from ..bodies import JsonRoute
+from ..jobs import Service
 from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
 from .meta_models import LATER
 from .views import Batch, Direction, Layer

@@ -12,9 +12,8 @@ from ...runs import plotting, printing
 from ...runs.asked import PlotOptions, ReportOptions
 from ...runs.runs import RunId
 from ...workers import Progress
-from ..json_body import JsonRoute
-from ..resources import Resources, Service
-from ..sent_file import LaterFile, attachment
+from ..bodies import JsonRoute
+from ..jobs import LaterFile, Resources, Service, attachment
 from .comparisons import Run, two
 from .meta_models import LATER
 

@@ -20,8 +20,8 @@ from ...runs import describing, plotting
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ...weights.read import readable
-from ..json_body import JsonRoute
-from ..resources import Service
+from ..bodies import JsonRoute
+from ..jobs import Service
 from ..settings import Limits
 from .meta_models import LATER, CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 

@@ -11,9 +11,9 @@ from ...runs import running
 from ...runs.asked import Edits, Spec
 from ...runs.runs import RunId
 from ...workers import Progress
+from ..bodies import JSON, JsonRoute, check_media
 from ..description import documented
-from ..json_body import JSON, JsonRoute, check_media
-from ..resources import Resources, Service
+from ..jobs import Resources, Service
 from .meta_models import LATER
 from .run_models import Run
 

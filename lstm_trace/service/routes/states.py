@@ -11,8 +11,8 @@ from ...runs import corpus_states
 from ...runs.corpus_states import Ends
 from ...runs.states_folder import nowhere
 from ...workers import Progress
-from ..json_body import JSON, JsonRoute
-from ..resources import Resources, Service
+from ..bodies import JSON, JsonRoute
+from ..jobs import Resources, Service
 from .meta_models import LATER
 from .states_models import Active, Contexts, Sequences, StatesInfo, Text, UnitsTable
 
@@ -90,7 +90,9 @@ async def match(
 ) -> Response:
     """Stretches in which units of a line are active together, as `lstm-trace corpus match`."""
     most = min(n, service.settings.limits.contexts)
-    return await _passed(service, corpus_states.match, folder(service, name), line, tuple(units), level, min_length, most)
+    return await _passed(
+        service, corpus_states.match, folder(service, name), line, tuple(units), level, min_length, most
+    )
 
 
 @router.get("/{name}/select", response_model=Active)
@@ -106,7 +108,9 @@ async def select(
 ) -> Response:
     """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""
     span, most = (first, last), service.settings.limits.listed
-    return await service.jobs.reply(corpus_states.select, folder(service, name), sequence, span, line, level, strict, most)
+    return await service.jobs.reply(
+        corpus_states.select, folder(service, name), sequence, span, line, level, strict, most
+    )
 
 
 def folder(service: Resources, name: str) -> str:

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from ...runs import reading
 from ...runs.reading import Look, Part
 from ...runs.runs import RunId
-from ..json_body import JsonRoute
-from ..resources import Service
+from ..bodies import JsonRoute
+from ..jobs import Service
 from .meta_models import LATER
 from .run_models import At, Picture, Premises, Step, Symbols, Values
 

@@ -20,9 +20,8 @@ from httpx import ASGITransport, AsyncClient
 
 from lstm_trace.runs import printing, running
 from lstm_trace.runs.runs import Runs
-from lstm_trace.service.jobs import Jobs
+from lstm_trace.service.jobs import Jobs, Resources
 from lstm_trace.service.problems import add_handlers
-from lstm_trace.service.resources import Resources
 from lstm_trace.service.routes import comparisons, downloads, meta, runs, views
 from lstm_trace.service.settings import Limits, Settings
 
