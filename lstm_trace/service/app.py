@@ -17,11 +17,11 @@ from . import problems
 from .description import described
 from .jobs import Jobs, Resources
 from .middleware import Asking, Disconnects, Guard
-from .routes import comparisons, downloads, library, meta, page, runs, states, views
+from .routes import comparisons, library, meta, page, runs, states
 from .routes.library import add_files
 from .settings import Settings
 
-ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router, states.router)
+ROUTERS = (meta.router, library.router, runs.router, comparisons.router, states.router)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
     'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '

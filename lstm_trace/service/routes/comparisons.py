@@ -6,17 +6,24 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from ...runs import comparing
-from ...runs.asked import Question
+from ...runs import comparing, plotting
+from ...runs.asked import PlotOptions, Question
 from ...runs.runs import RunId
 from ..bodies import JsonRoute
 from ..jobs import Service
 from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
 from .meta_models import LATER
-from .views import Batch, Direction, Layer
+from .runs import PICTURE, Batch, Direction, Layer, Prefer, file_reply
 
 router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
 Run = Annotated[str, Query(max_length=100, description="id of a run")]
+
+
+class PairPlotOptions(PlotOptions):
+    """The options of pictures of two runs."""
+
+    a: Run
+    b: Run
 
 
 @router.post("/diffs", response_model=Diff)
@@ -39,6 +46,16 @@ async def diff_map(
     """|b - a| of one line, by step and unit."""
     most = service.settings.limits.mapped
     return await service.jobs.reply(comparing.mapped, two(a, b), line, layer, direction, batch, most)
+
+
+@router.get("/diffs/plot/{kind}", response_class=Response, responses=PICTURE)
+async def plot_of_two(
+    service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
+    media, runs = plotting.FORMATS[options.format], two(options.a, options.b)
+    work = plotting.drawn_of_two, runs, kind, options.format, options.given
+    return await file_reply(service, prefer, media, options.b, *work)
 
 
 @router.post("/explanations", response_model=Explained)

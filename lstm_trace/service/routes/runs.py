@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from ...runs import running
-from ...runs.asked import Edits, Spec
+from ...runs import plotting, printing, reading, running
+from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
+from ...runs.reading import Look, Part
 from ...runs.runs import RunId
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute, check_media
 from ..description import documented
-from ..jobs import Resources, Service
+from ..jobs import LaterFile, Resources, Service, attachment
 from .meta_models import LATER
-from .run_models import Run
+from .run_models import At, Picture, Premises, Run, Step, Symbols, Values
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
@@ -67,3 +69,141 @@ async def _made(
         return Response(made.reply, 201 if made.new else 200, {"Location": f"/api/v1/runs/{made.id}"}, JSON)
 
     return await service.jobs.follow(work)
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+Layer = Annotated[int | None, Query(description="from 0; may be left out where there is one")]
+Direction = Annotated[str | None, Query(description="forward, reverse or joined; likewise")]
+Batch = Annotated[int, Query(description="which sequence, from 0")]
+Unit = Annotated[int | None, Query(ge=0, description="of what has no room as a whole, the unit that is shown")]
+
+
+def look(
+    language: Annotated[str, Query(description="of words: en, de, …")] = "en",
+    notation: Annotated[str, Query(description="of symbols: exercise, pytorch, …")] = "exercise",
+    digits: Annotated[int | None, Query(ge=0, le=17, description="decimals that are shown")] = None,
+    count_from: Annotated[int | None, Query(ge=0, le=1, description="steps and units in words and symbols")] = None,
+) -> Look:
+    """How numbers and formulas are shown; the options of reports."""
+    return Look(language, notation, digits, count_from)
+
+
+Looked = Annotated[Look, Depends(look)]
+
+
+@router.get("/runs/{id}/premises", response_model=Premises)
+async def premises(service: Service, id: str, unit: Unit = None) -> Response:
+    """What is given: the input, weights, initial states and supplied lines, with their values."""
+    most = service.settings.limits.listed
+    return await service.jobs.reply(reading.premises, RunId(id), unit, most)
+
+
+@router.get("/runs/{id}/values", response_model=Values, responses={200: {"content": {ARROW: {}}}})
+async def values(
+    service: Service,
+    id: str,
+    line: Annotated[list[str] | None, Query(description="names of lines; all if none")] = None,
+    layer: Layer = None,
+    direction: Direction = None,
+    t: Annotated[str | None, Query(max_length=40, description="a step, or A:B (B excluded)")] = None,
+    unit: Annotated[str | None, Query(max_length=40, description="a unit, or A:B")] = None,
+    batch: Annotated[int | None, Query(description="which sequence, from 0; all if none")] = None,
+    accept: Annotated[str, Header()] = "",
+) -> Response:
+    """Values of lines as JSON, of many the first ones; as a stream of Arrow, where that is accepted, all of them."""
+    run, part = RunId(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
+    if ARROW in accept:
+        return await service.jobs.reply(reading.table, run, part, media=ARROW)
+    return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
+
+
+@router.get("/runs/{id}/step", response_model=Step)
+async def step(
+    service: Service,
+    id: str,
+    look: Looked,
+    layer: Layer = None,
+    direction: Direction = None,
+    t: Annotated[int, Query(description="its position in the input; negative ones count from the end")] = 0,
+    batch: Batch = 0,
+    unit: Unit = None,
+) -> Response:
+    """All that a page shows of one step of one layer and direction."""
+    live = service.settings.limits.live_units
+    return await service.jobs.reply(reading.step, RunId(id), layer, direction, t, batch, unit, live, look)
+
+
+@router.get("/runs/{id}/picture", response_model=Picture)
+async def picture(
+    service: Service, id: str, look: Looked, layer: Layer = None, direction: Direction = None
+) -> Response:
+    """The drawing of the cell, with empty texts where the values of a step go."""
+    return await service.jobs.reply(reading.picture, RunId(id), layer, direction, look)
+
+
+@router.get("/runs/{id}/symbols", response_model=Symbols)
+async def symbols(service: Service, id: str, look: Looked) -> Response:
+    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
+    return await service.jobs.reply(reading.symbols, RunId(id), look)
+
+
+@router.get("/runs/{id}/at/{address:path}", response_model=At)
+async def at(
+    service: Service,
+    id: str,
+    address: str,
+    look: Looked,
+    of: Annotated[str | None, Query(max_length=400, description="address of a value to take the gradient of")] = None,
+) -> Response:
+    """One value: its equation in symbols and numbers, what it is made of, what reads it, its gradient."""
+    return await service.jobs.reply(reading.at, RunId(id), address, of, look)
+
+
+_PREFER = "`respond-async` (RFC 7240): what takes longer than a second is answered with 202 and a job"
+Prefer = Annotated[str, Header(description=_PREFER)]
+
+
+#: How OpenAPI describes a picture.
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media.partition(";")[0]: {} for media in plotting.FORMATS.values()}}
+}
+
+
+@router.get("/runs/{id}/download/{file}", response_class=Response)
+async def download(
+    service: Service, id: str, file: str, options: Annotated[ReportOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A file of a run, under a name made from its title; `/choices` lists the files, and which options each takes.
+
+    A link in a browser and a line of curl cannot follow a job, so there is one only for those who prefer it.
+    """
+    given = options.model_dump(exclude_none=True)
+    media = printing.MEDIA.get(Path(file).suffix, "")
+    return await file_reply(service, prefer, media, id, printing.download, RunId(id), file, given)
+
+
+@router.get("/runs/{id}/plot/{kind}", response_class=Response, responses=PICTURE)
+async def plot(
+    service: Service, id: str, kind: str, options: Annotated[PlotOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A picture of a run, as `lstm-trace plot` draws it; `/choices` lists the kinds, and which options each takes.
+
+    A job only for those who prefer it, as for other files.
+    """
+    media = plotting.FORMATS[options.format]
+    return await file_reply(service, prefer, media, id, plotting.drawn, RunId(id), kind, options.format, options.given)
+
+
+async def file_reply(
+    service: Resources, prefer: str, media: str, id: str, function: Callable[..., tuple[bytes | None, str]], *args: Any
+) -> Response:
+    """The reply with what a worker makes, a file and its name; or with the trace of the run, where it makes none."""
+
+    async def work(progress: Progress | None = None) -> Response:
+        content, name = await service.runs.call(function, *args, progress=progress)
+        if content is None:
+            return LaterFile(lambda: service.runs.open(id), media, name)
+        return Response(content, headers=attachment(name), media_type=media)
+
+    return await (service.jobs.follow(work) if "respond-async" in prefer else work())
