@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
 from ..errors import FileError, LstmTraceError
-from ..printable import json_text
 from ..trace.files.fields import AxisLabels, Held, Length, Mask, Numbers
 from ..trace.files.schema import LayoutSpec, Problem, validate
 
@@ -31,11 +30,6 @@ class NotJsonError(LstmTraceError):
 
 class NoArrowError(LstmTraceError):
     """Values are wanted as Arrow, and pyarrow is not there."""
-
-
-def as_json(data: Any) -> bytes:
-    """A reply as JSON, fit to be printed. What is not finite has become a word before, or this raises ValueError."""
-    return json_text(data, allow_nan=False).encode()
 
 
 B = TypeVar("B", bound=BaseModel)
@@ -110,6 +104,22 @@ class Question(Body):
     to: float | str | None = Field(None, description="ablation: at which number, or multiple ('*0.5')")
     low: float | None = Field(None, ge=0, le=1)
     high: float | None = Field(None, ge=0, le=1)
+
+
+class Pair(Body):
+    """Two runs to compare, b with a (the reference). Without a tolerance the rounding bound decides."""
+
+    a: str = Field(max_length=100)
+    b: str = Field(max_length=100)
+    rtol: float | None = None
+    atol: float | None = None
+    ulps: float | None = None
+
+
+class NamedRun(Body):
+    """A run by its id."""
+
+    run: str = Field(max_length=100)
 
 
 class ReportOptions(BaseModel):

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +21,7 @@ from ..errors import LstmTraceError, MissingError
 from ..plot.coloured_text import tokens
 from ..plot.heat.colours import Scale, gate, symmetric
 from ..workers import tell
-from .asked import as_json
+from .records import Described, Number, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
@@ -28,6 +29,177 @@ if TYPE_CHECKING:
     from ..corpus.part import Part
     from ..corpus.states import States
     from ..tracking import Contexts
+
+
+@dataclass(frozen=True)
+class StatesLine(Described):
+    """A recorded line.
+
+    Attributes:
+        line: what it is asked for by; a unit is line[unit]. Examples: c_t, 1/reverse/c_t.
+        scope: layer/direction.
+        width: units.
+    """
+
+    line: str
+    scope: str
+    name: str
+    width: int
+
+
+@dataclass(frozen=True)
+class StatesInfo(Described):
+    """The states of a corpus in a folder; only `name` and `problem` where they cannot be read.
+
+    Attributes:
+        problem: why they cannot be read; empty if they can.
+        title: of the model.
+        dtype: of the stored values.
+        sequences: that are there.
+        parts_missing: that are not computed yet, or failed.
+        targets: further columns of the input.
+        tokens: whether steps have tokens.
+    """
+
+    name: str
+    problem: str = ""
+    title: str = ""
+    cell: str = ""
+    dtype: str = ""
+    lines: list[StatesLine] = field(default_factory=list)
+    sequences: int = 0
+    steps: int = 0
+    parts: int = 0
+    parts_missing: int = 0
+    targets: list[str] = field(default_factory=list)
+    tokens: bool = False
+
+
+@dataclass(frozen=True)
+class Beginning(Described):
+    """A sequence in a list.
+
+    Attributes:
+        text: how it begins; empty without tokens.
+    """
+
+    id: str
+    steps: int
+    text: str
+
+
+@dataclass(frozen=True)
+class SequencesReply(Described):
+    """Some of the sequences, in the order of the files."""
+
+    total: int
+    offset: int
+    sequences: list[Beginning]
+
+
+@dataclass(frozen=True)
+class ColourScale(Described):
+    """Where the colours of a unit end, the same for all sequences.
+
+    Attributes:
+        two: whether 0 is in the middle, with a colour on each side.
+        beyond: whether some values lie outside.
+    """
+
+    low: float
+    high: float
+    two: bool
+    beyond: bool
+
+
+@dataclass(frozen=True)
+class TextReply(Described):
+    """Steps of a sequence with the values of a unit.
+
+    Attributes:
+        begin: the first step of the sequence.
+        steps: of the sequence.
+        first: the first step in this reply; the others follow it.
+        spaced: whether spaces are set between the tokens.
+    """
+
+    sequence: str
+    unit: str
+    begin: int
+    steps: int
+    first: int
+    spaced: bool
+    tokens: list[str] | None
+    values: list[Number]
+    scale: ColourScale
+
+
+@dataclass(frozen=True)
+class ContextRecord(Described):
+    """A place where a unit is high or low, or where several are.
+
+    Attributes:
+        t: the step of the place, or the first one of a stretch.
+        length: steps of the stretch; 1 of a single place.
+        first: the step of the first token; of a long stretch only the beginning is there.
+        values: at these tokens: of the unit, of several the one nearest to the level.
+    """
+
+    sequence: str
+    t: int
+    length: int
+    value: Number
+    first: int
+    tokens: list[str] | None
+    values: list[Number]
+
+
+@dataclass(frozen=True)
+class ContextsReply(Described):
+    """Places of a corpus, the strongest first.
+
+    Attributes:
+        spaced: whether spaces are set between the tokens.
+    """
+
+    spaced: bool
+    scale: ColourScale
+    contexts: list[ContextRecord]
+
+
+@dataclass(frozen=True)
+class ActiveUnit(Described):
+    """A unit that is beyond the level in a whole span.
+
+    Attributes:
+        nearest: the value that is nearest to the level.
+    """
+
+    unit: str
+    mean: Number
+    nearest: Number
+
+
+@dataclass(frozen=True)
+class ActiveReply(Described):
+    """The units that are active in a span.
+
+    Attributes:
+        left_out: further ones.
+        beside: where none is: those that are active in the span, and right before or after it too.
+    """
+
+    units: list[ActiveUnit]
+    left_out: int
+    beside: int
+
+
+@dataclass(frozen=True)
+class UnitsTable(Described):
+    """What each unit does over the whole corpus; see docs/corpus.md."""
+
+    columns: list[str]
+    rows: list[list[Any]]
 
 
 #: Of the text of a sequence in a list: the steps that are read, the columns that are shown.
@@ -39,45 +211,39 @@ def listed(folders: Mapping[str, str]) -> bytes:
     return as_json([_described(name, folder) for name, folder in folders.items()])
 
 
-def _described(name: str, folder: str) -> dict[str, Any]:
+def _described(name: str, folder: str) -> StatesInfo:
     try:
         with opened(folder) as states:
-            there, spans = states.manifest, states.spans
-            return {
-                "name": name,
-                "title": there.title,
-                "cell": there.cell,
-                "dtype": there.dtype,
-                "lines": lines(states.layout),
-                "sequences": sum(span.sequences for span in spans),
-                "steps": sum(span.steps for span in spans),
-                "parts": len(spans),
-                "parts_missing": len(there.parts) - len(spans),
-                "targets": states.targets if spans else [],
-                "tokens": bool(spans) and has_tokens(states),
-                "problem": "",
-            }
+            manifest, spans = states.manifest, states.spans
+            return StatesInfo(
+                name,
+                title=manifest.title,
+                cell=manifest.cell,
+                dtype=manifest.dtype,
+                lines=_lines(states.layout),
+                sequences=sum(span.sequences for span in spans),
+                steps=sum(span.steps for span in spans),
+                parts=len(spans),
+                parts_missing=len(manifest.parts) - len(spans),
+                targets=states.targets if spans else [],
+                tokens=bool(spans) and has_tokens(states),
+            )
     except LstmTraceError as error:
-        return {"name": name, "problem": "\n".join(error.problems)}
+        return StatesInfo(name, "\n".join(error.problems))
 
 
-def lines(layout: Layout) -> list[dict[str, Any]]:
+def _lines(layout: Layout) -> list[StatesLine]:
     """The recorded lines, each by the shortest name that a unit of it can be asked for by."""
     names = [block.line for block in layout.blocks]
     return [
-        {
-            "line": block.line if names.count(block.line) == 1 else f"{block.scope}/{block.line}",
-            "scope": block.scope,
-            "name": block.line,
-            "width": block.width,
-        }
-        for block in layout.blocks
+        StatesLine(name if names.count(name) == 1 else f"{block.scope}/{name}", block.scope, name, block.width)
+        for name, block in zip(names, layout.blocks, strict=True)
     ]
 
 
 def sequences(folder: str, offset: int, limit: int) -> bytes:
     """Some of the sequences, in the order of the files: their ids, lengths, and how their texts begin."""
-    found: list[dict[str, Any]] = []
+    found: list[Beginning] = []
     with opened(folder) as states:
         spans, before = states.spans, 0
         for span in spans:
@@ -85,16 +251,16 @@ def sequences(folder: str, offset: int, limit: int) -> bytes:
             before += span.sequences
             if first < stop:
                 found += _beginnings(states.part(span), first, stop, spaced(states))
-    return as_json({"total": before, "offset": offset, "sequences": found})
+    return as_json(SequencesReply(before, offset, found))
 
 
-def _beginnings(part: Part, first: int, stop: int, apart: bool) -> list[dict[str, Any]]:
+def _beginnings(part: Part, first: int, stop: int, apart: bool) -> list[Beginning]:
     starts, ids = part.starts, part.ids
     found = []
     for k in range(first, stop):
         begin, end = int(starts[k]), int(starts[k + 1])
         text = (" " if apart else "").join((part.tokens or [])[begin : min(end, begin + _READ)]).strip()
-        found.append({"id": str(ids[k]), "steps": end - begin, "text": visible(text, _WIDE)})
+        found.append(Beginning(str(ids[k]), end - begin, visible(text, _WIDE)))
     return found
 
 
@@ -116,7 +282,7 @@ def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> by
         most: steps that are shown: the first so many, or the next ones, ….
 
     Returns:
-        JSON as `states_models.Text` describes it.
+        JSON as `TextReply` describes it.
 
     Raises:
         MissingError: for a sequence, step or unit that there is not.
@@ -132,17 +298,10 @@ def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> by
         window = slice(rows.start + first, rows.start + min(first + most, steps))
         values = part.values(block, [number])[window, 0]
         shown = shown_tokens(part.tokens and part.tokens[window])
-        scale = scale_of(states, block, number)
-        apart = spaced(states)
-    said = {
-        "sequence": sequence,
-        "unit": unit,
-        "begin": begin,
-        "steps": steps,
-        "first": begin + first,
-        "spaced": apart,
-    }
-    return as_json({**said, "tokens": shown, "values": to_list(values), "scale": scaled(scale)})
+        scale, apart = scale_of(states, block, number), spaced(states)
+    return as_json(
+        TextReply(sequence, unit, begin, steps, begin + first, apart, shown, to_list(values), _scaled(scale))
+    )
 
 
 def shown_tokens(labels: Sequence[str] | None) -> list[str] | None:
@@ -178,9 +337,8 @@ def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
     return symmetric(values)
 
 
-def scaled(scale: Scale) -> dict[str, Any]:
-    """A scale as JSON; `beyond`: whether some values lie outside of it."""
-    return {"low": scale.low, "high": scale.high, "two": scale.two, "beyond": scale.beyond > 0}
+def _scaled(scale: Scale) -> ColourScale:
+    return ColourScale(scale.low, scale.high, scale.two, scale.beyond > 0)
 
 
 #: Tables of units that are kept; of a hundred corpora and more some are computed again.
@@ -195,7 +353,7 @@ Ends = tuple[float | None, float | None]
 
 
 def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
-    """Where a unit is highest, or lowest, as `states_models.Contexts`. Raises MissingError, OptionError."""
+    """Where a unit is highest, or lowest, as `ContextsReply`. Raises MissingError, OptionError."""
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
         found = states.top(unit, n=n, lowest=lowest, before=before, after=after)
@@ -203,7 +361,7 @@ def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
 
 
 def match(folder: str, line: str, units: Sequence[int], level: Ends, min_length: int, n: int) -> bytes:
-    """Stretches in which units of a line are active together, as `states_models.Contexts`.
+    """Stretches in which units of a line are active together, as `ContextsReply`.
 
     Their values are those of the unit that is nearest to the level. Raises MissingError, OptionError.
     """
@@ -215,24 +373,16 @@ def match(folder: str, line: str, units: Sequence[int], level: Ends, min_length:
 
 def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes:
     labelled = has_tokens(states)
-    contexts = [
-        {
-            "sequence": str(one.sequence),
-            "t": one.t,
-            "length": one.length,
-            "value": word(one.value),
-            "first": one.first,
-            "tokens": shown_tokens(one.tokens[:_LONGEST] if labelled else None),
-            "values": to_list(one.values[:_LONGEST]),
-        }
-        for one in found
-    ]
-    scale = scaled(scale_of(states, block, unit))
-    return as_json({"spaced": spaced(states), "scale": scale, "contexts": contexts})
+    records = []
+    for one in found:
+        tokens, values = one.tokens[:_LONGEST] if labelled else None, to_list(one.values[:_LONGEST])
+        place = str(one.sequence), one.t, one.length, word(one.value), one.first
+        records.append(ContextRecord(*place, shown_tokens(tokens), values))
+    return as_json(ContextsReply(spaced(states), _scaled(scale_of(states, block, unit)), records))
 
 
 def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: Ends, strict: bool, most: int) -> bytes:
-    """The units of a line that are beyond a level in each step of a span, as `states_models.Active`.
+    """The units of a line that are beyond a level in each step of a span, as `ActiveReply`.
 
     strict: and not in the steps right before and after it. Raises MissingError, OptionError.
     """
@@ -250,14 +400,14 @@ def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: 
         )
     mean, nearest = values.mean(axis=0, dtype=np.float64), level_of(*level).nearest(values, axis=0)
     found = [
-        {"unit": f"{line}[{units[k]}]", "mean": word(float(mean[k])), "nearest": word(float(nearest[k]))}
+        ActiveUnit(f"{line}[{units[k]}]", word(float(mean[k])), word(float(nearest[k])))
         for k in np.argsort(-np.abs(mean), kind="stable")[:most].tolist()
     ]
-    return as_json({"units": found, "left_out": max(len(units) - most, 0), "beside": beside})
+    return as_json(ActiveReply(found, max(len(units) - most, 0), beside))
 
 
 def units(folder: str, line: str, kept: str) -> bytes:
-    """What each unit of a line does over the corpus, as `states_models.UnitsTable`.
+    """What each unit of a line does over the corpus, as `UnitsTable`.
 
     kept: the folder of the tables that were computed before.
     """
@@ -268,7 +418,7 @@ def units(folder: str, line: str, kept: str) -> bytes:
             return path.read_bytes()
         frame = states.units(line, progress=tell).to_frame()
     rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False)]
-    table = as_json({"columns": list(map(str, frame.columns)), "rows": rows})
+    table = as_json(UnitsTable(list(map(str, frame.columns)), rows))
     with suppress(OSError):  # where nothing can be kept, it is computed the next time
         path.parent.mkdir(mode=0o700, exist_ok=True)
         with written(path, "wb") as file:

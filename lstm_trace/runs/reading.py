@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from ..formulas.values import Values
 from ..frames.arrow import arrow
 from ..frames.table import Table
 from ..languages.strings import words
-from ..one_value.derivation import derivation
 from ..report.content import notations
 from ..report.diagram import diagram, spot_values
 from ..report.formats import text
@@ -30,9 +29,11 @@ from ..trace.holds.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
-from . import describing
-from .asked import NoArrowError, as_json
+from .asked import NoArrowError
+from .describing import RunPremise, held_units, named
+from .describing import premises as premises_of
 from .kept import opened
+from .records import Described, Number, as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -50,6 +51,98 @@ class Look(NamedTuple):
     notation: str = "exercise"
     digits: int | None = None
     count_from: int | None = None
+
+
+@dataclass(frozen=True)
+class PremiseValues(RunPremise):
+    """A premise with its values.
+
+    Attributes:
+        row: of a large matrix, the row of one unit alone.
+    """
+
+    values: Any = None
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class PremisesReply(Described):
+    """All that is given."""
+
+    premises: list[PremiseValues]
+
+
+@dataclass(frozen=True)
+class LineValues(Described):
+    """Values of a line, [t][b][unit], with the numbers of steps, sequences and units."""
+
+    scope: str
+    line: str
+    t: list[int]
+    b: list[int]
+    unit: list[int]
+    values: list[list[list[Number]]]
+
+
+@dataclass(frozen=True)
+class ValuesReply(Described):
+    """Values of lines, and how many numbers were left out."""
+
+    values: list[LineValues]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class StepLine(Described):
+    """A line at one step."""
+
+    name: str
+    values: list[Number]
+    units: list[int]
+
+
+@dataclass(frozen=True)
+class StepReply(Described):
+    """One step of one layer and direction.
+
+    Attributes:
+        held: the units of lines that are held at this step.
+        shown: the values of lines, states and inputs as they are printed.
+        texts: by the key of a spot of the picture.
+    """
+
+    t: int
+    b: int
+    scope: str
+    lines: list[StepLine]
+    held: dict[str, list[int]]
+    states: dict[str, list[Number] | None]
+    inputs: dict[str, list[Number] | None]
+    x: list[Number]
+    shown: dict[str, list[str]]
+    texts: dict[str, str]
+    caption: str
+    in_words: list[str]
+
+
+@dataclass(frozen=True)
+class PictureSpot(Described):
+    """A node of the picture."""
+
+    key: str
+    line: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class PictureReply(Described):
+    """A drawing."""
+
+    svg: str
+    width: float
+    height: float
+    description: str
+    spots: list[PictureSpot]
 
 
 class Part(NamedTuple):
@@ -103,9 +196,8 @@ def values(path: str, part: Part, most: int) -> bytes:
             left += (len(steps) - len(fit)) * len(rows) * len(units)
             at = slice(trace.index(fit.start), trace.index(fit.stop))
             some = array[at, rows.start : rows.stop, units.start : units.stop]
-            places = {"t": list(fit), "b": list(rows), "unit": list(units)}
-            found.append({"scope": stage.scope, "line": name, **places, "values": to_list(some)})
-    return as_json({"values": found, "left_out": left})
+            found.append(LineValues(stage.scope, name, list(fit), list(rows), list(units), to_list(some)))
+    return as_json(ValuesReply(found, left))
 
 
 def table(path: str, part: Part) -> bytes:
@@ -136,14 +228,14 @@ def table(path: str, part: Part) -> bytes:
 def premises(path: str, unit: int | None, most: int) -> bytes:
     """Every premise with its values; of more than `most`, of a matrix the row of one unit, else none."""
     found = []
-    for said, array in describing.premises(opened(path)):
-        by_row = array.ndim == 2 and said["kind"] == "parameter"
-        if by_row and (unit is not None or array.size > most):
+    for premise, array in premises_of(opened(path)):
+        row = None
+        if array.ndim == 2 and premise.kind == "parameter" and (unit is not None or array.size > most):
             row = min(unit or 0, len(array) - 1)
-            found.append({**said, "row": row, "values": to_list(array[row : row + 1])})
-        else:
-            found.append({**said, "values": to_list(array) if array.size <= most else None})
-    return as_json({"premises": found})
+            array = array[row : row + 1]
+        values = to_list(array) if row is not None or array.size <= most else None
+        found.append(PremiseValues(**vars(premise), values=values, row=row))
+    return as_json(PremisesReply(found))
 
 
 def step(
@@ -163,7 +255,7 @@ def step(
         look: how numbers and names are shown.
 
     Returns:
-        JSON as `run_models.Step` describes it.
+        JSON as `StepReply` describes it.
 
     Raises:
         DroppedRunError: where the trace is no longer there, or damaged.
@@ -182,41 +274,37 @@ def step(
         shown[name] = [number(values.num(scope, name, t, batch, (k,)).shown) for k in units]
 
     def read(name: str) -> Any:
-        found = values.array(scope, name)
-        if found is None:
+        array = values.array(scope, name)
+        if array is None:
             return None
-        texts(name, range(found.shape[-1]))
-        return to_list(found[at, batch])
+        texts(name, range(array.shape[-1]))
+        return to_list(array[at, batch])
 
     lines = []
     recorded = trace.lines.get(scope, {})
     for name in (line.name for line in stage.cell.lines if line.name in recorded):
         array = recorded[name]
-        wide = array.shape[-1] > live
-        units = (
-            [*range(live if wide else array.shape[-1])]
-            if not wide or unit is None
-            else [min(unit, array.shape[-1] - 1)]
-        )
+        units = [*range(min(array.shape[-1], live))]
+        if unit is not None and array.shape[-1] > live:
+            units = [min(unit, array.shape[-1] - 1)]
         texts(name, units)
-        lines.append({"name": name, "values": to_list(array[at, batch, units]), "units": units})
+        lines.append(StepLine(name, to_list(array[at, batch, units]), units))
     picture = drawing(trace, stage, values.style, look)
-    return as_json(
-        {
-            "t": t,
-            "b": batch,
-            "scope": scope,
-            "lines": lines,
-            "states": {name: read(name) for name in stage.states},
-            "inputs": {name: read(name) for name in plain_stage(stage).inputs},
-            "held": held_units(whole, place(whole, layer, direction), t, batch),
-            "x": [] if trace.x is None else to_list(trace.x[at, batch]),
-            "shown": shown,
-            "texts": spot_values.shown(picture, values, t, batch, unit),
-            "caption": diagram.caption(trace, stage, t, batch, picture.said),
-            "in_words": said(trace, stage, t, batch, look),
-        }
+    reply = StepReply(
+        t,
+        batch,
+        scope,
+        lines,
+        held=held_units(whole, place(whole, layer, direction), t, batch),
+        states={name: read(name) for name in stage.states},
+        inputs={name: read(name) for name in plain_stage(stage).inputs},
+        x=[] if trace.x is None else to_list(trace.x[at, batch]),
+        shown=shown,
+        texts=spot_values.shown(picture, values, t, batch, unit),
+        caption=diagram.caption(trace, stage, t, batch, picture.said),
+        in_words=said(trace, stage, t, batch, look),
     )
+    return as_json(reply)
 
 
 def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str]:
@@ -251,24 +339,14 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
     )
-    spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in found.flow.spots]
-    return as_json({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
-
-
-def at(path: str, address: str, of: str | None, look: Look) -> bytes:
-    """One value with its equation, operands, readers and gradient."""
-    trace = opened(path)
-    how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
-    found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    return as_json(
-        {**found.record(), "held": holding_of(trace, found.address) if found.kind == "line" else None}
-    )
+    spots = [PictureSpot(spot.key, spot.line, spot.kind) for spot in found.flow.spots]
+    return as_json(PictureReply(svg, wide, tall, found.description, spots))
 
 
 def symbols(path: str, look: Look) -> bytes:
     """What the lines of each stage and the premises are called in a notation. Raises OptionError."""
     trace = opened(path)
-    return as_json(describing.named(trace, looked_at(trace, look)))
+    return as_json(named(trace, looked_at(trace, look)))
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:

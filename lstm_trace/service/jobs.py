@@ -14,11 +14,13 @@ from urllib.parse import quote
 import anyio
 from anyio.abc import TaskGroup
 from fastapi import Depends, Request
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from ..errors import LstmTraceError
+from ..runs.records import Described
 from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Asked, Progress, Workers, asked
@@ -27,6 +29,36 @@ from .bodies import JSON, Bodies
 from .settings import Limits, Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class JobRecord(Described, BaseModel):
+    """A computation that takes longer than a second; follow it at `href`.
+
+    Attributes:
+        state: queued: it waits for its turn, as long as that takes.
+        progress: between 0 and 1, where the computation says it.
+        seconds: since it was asked for, or until it ended.
+        result: the reply of a job that is done; {href} where it is not JSON.
+        problem: the problem document of a job that failed.
+    """
+
+    id: str
+    href: str
+    state: State
+    progress: float | None
+    seconds: float
+    result: Any = None
+    problem: dict[str, Any] | None = None
+
+
+#: Of a route whose reply is a job where it takes longer than a second.
+LATER: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": JobRecord,
+        "description": "it takes longer: follow the job, whose `result` is the reply",
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "the address of the job"}},
+    }
+}
 
 
 def _patient() -> Asked:

@@ -7,12 +7,10 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 
 from ...runs import comparing, plotting
-from ...runs.asked import PlotOptions, Question
+from ...runs.asked import NamedRun, Pair, PlotOptions, Question
 from ...runs.runs import RunId
 from ..bodies import JsonRoute
-from ..jobs import Service
-from .comparison_models import Diff, DiffMap, Explained, Named, Pair, Verified
-from .meta_models import LATER
+from ..jobs import LATER, Service
 from .runs import PICTURE, Batch, Direction, Layer, Prefer, file_reply
 
 router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
@@ -26,14 +24,14 @@ class PairPlotOptions(PlotOptions):
     b: Run
 
 
-@router.post("/diffs", response_model=Diff)
+@router.post("/diffs", response_model=comparing.DiffReply)
 async def diff(service: Service, body: Pair) -> Response:
     """Compare b with a, the reference, as `lstm-trace diff` does."""
     tolerance = body.rtol, body.atol, body.ulps
     return await service.jobs.reply(comparing.compared, two(body.a, body.b), (body.a, body.b), *tolerance)
 
 
-@router.get("/diffs/map", response_model=DiffMap)
+@router.get("/diffs/map", response_model=comparing.DiffMap)
 async def diff_map(
     service: Service,
     a: Run,
@@ -58,15 +56,15 @@ async def plot_of_two(
     return await file_reply(service, prefer, media, options.b, *work)
 
 
-@router.post("/explanations", response_model=Explained)
+@router.post("/explanations", response_model=comparing.ExplanationReply)
 async def explain(service: Service, body: Question) -> Response:
     """Explain a value, as `lstm-trace explain` and `diff --attribute` do."""
     against = None if body.against is None else RunId(body.against)
     return await service.jobs.reply(comparing.explained, RunId(body.run), against, body, service.settings.limits.listed)
 
 
-@router.post("/verifications", response_model=Verified)
-async def verify(service: Service, body: Named) -> Response:
+@router.post("/verifications", response_model=comparing.VerificationReply)
+async def verify(service: Service, body: NamedRun) -> Response:
     """Derive every line again from its operands, as `lstm-trace verify` does."""
     return await service.jobs.reply(comparing.verified, RunId(body.run))
 

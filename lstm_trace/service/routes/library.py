@@ -1,4 +1,7 @@
-"""Files on their way into the library: streamed to the disk, inspected by a worker, kept if they can be read."""
+"""The library: files that are kept, found, changed and deleted; and what a file is, without keeping it.
+
+An upload is streamed to the disk, inspected by a worker, and kept if it can be read.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +15,107 @@ from typing import Annotated, Any, BinaryIO, Literal
 from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
 from ...base.os_errors import reason
 from ...errors import FileError
 from ...runs import inspecting, kept
+from ...runs.asked import Body
+from ...runs.records import Described
 from ...runs.runs import RunId
 from ...store.files import Part, as_label, checked_tags, checked_title
 from ...store.store import Item
 from ..bodies import JsonRoute, check_media
 from ..jobs import Resources, SentFile, Service
-from .library_models import Change, Inspection, KeptItem, KeptRun, LibraryItem, LibraryPage, RunToKeep
+
+Kind = Literal["problem", "trace", "model"]
+
+
+class LibraryItem(Described, BaseModel):
+    """A file that the library keeps.
+
+    Attributes:
+        label: the name of the file as it was uploaded.
+        cell: the kind of cell, and options that are not those of the plain one.
+        sizes: T, B, I, H, layers, directions, as far as they are known.
+        created: ISO 8601, UTC.
+        missing: the file is not in the library's folder any more.
+    """
+
+    id: str
+    kind: Kind
+    title: str
+    tags: list[str]
+    label: str
+    cell: str
+    sizes: dict[str, int]
+    bytes: int
+    created: str
+    sha256: str
+    missing: bool
+
+
+class KeptRun(LibraryItem):
+    """What a run was kept as.
+
+    Attributes:
+        new: whether it was kept just now; false where the library had the same file.
+    """
+
+    new: bool
+
+
+class KeptItem(KeptRun):
+    """What a file was kept as.
+
+    Attributes:
+        inspect: what `lstm-trace inspect` prints of a model, and the like of a problem or trace.
+    """
+
+    inspect: str
+
+
+class LibraryPage(Described, BaseModel):
+    """Items, newest first. total: how many there are on all pages."""
+
+    items: list[LibraryItem]
+    total: int
+
+
+class Inspection(Described, BaseModel):
+    """What a file is.
+
+    Attributes:
+        found: each LSTM of a model.
+    """
+
+    kind: Kind
+    text: str
+    title: str
+    cell: str
+    sizes: dict[str, int]
+    found: list[dict[str, Any]]
+
+
+class Change(Body):
+    """What is changed of an item; what is null or left out stays.
+
+    Attributes:
+        title: at most 200 characters; the label if empty.
+        tags: at most 20, of at most 40 characters.
+    """
+
+    title: str | None = None
+    tags: list[str] | None = None
+
+
+class RunToKeep(Body):
+    """A run that becomes an item. run: its id."""
+
+    run: str
+    title: str = ""
+    tags: list[str] = Field(default_factory=list)
+
 
 OCTETS = "application/octet-stream"
 #: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
@@ -130,7 +224,7 @@ async def inspection(request: Request, service: Service, label: Label) -> Inspec
     """Say what a file is, and keep nothing."""
     async with received(request, service) as new:
         facts = await inspected(service, new.path, label)
-    return Inspection(**{name: facts[name] for name in Inspection.model_fields})
+    return Inspection(**facts)
 
 
 @router.get("/library")

@@ -8,23 +8,22 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
-from ...runs import plotting, printing, reading, running
+from ...runs import comparing, plotting, printing, reading, running
 from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
+from ...runs.describing import RunReply, SymbolsReply
 from ...runs.reading import Look, Part
 from ...runs.runs import RunId
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute, check_media
 from ..description import documented
-from ..jobs import LaterFile, Resources, Service, attachment
-from .meta_models import LATER
-from .run_models import At, Picture, Premises, Run, Step, Symbols, Values
+from ..jobs import LATER, LaterFile, Resources, Service, attachment
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
-    "response_model": Run,
-    "responses": {200: {"model": Run, "description": "the run was there already"}},
+    "response_model": RunReply,
+    "responses": {200: {"model": RunReply, "description": "the run was there already"}},
 }
 
 
@@ -41,7 +40,7 @@ async def edit(request: Request, service: Service, id: str) -> Response:
     return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
 
 
-@router.get("/runs/{id}", response_model=Run)
+@router.get("/runs/{id}", response_model=RunReply)
 async def run(service: Service, id: str) -> Response:
     """What is said of a run."""
     return await service.jobs.reply(running.reply, RunId(id))
@@ -92,14 +91,14 @@ def look(
 Looked = Annotated[Look, Depends(look)]
 
 
-@router.get("/runs/{id}/premises", response_model=Premises)
+@router.get("/runs/{id}/premises", response_model=reading.PremisesReply)
 async def premises(service: Service, id: str, unit: Unit = None) -> Response:
     """What is given: the input, weights, initial states and supplied lines, with their values."""
     most = service.settings.limits.listed
     return await service.jobs.reply(reading.premises, RunId(id), unit, most)
 
 
-@router.get("/runs/{id}/values", response_model=Values, responses={200: {"content": {ARROW: {}}}})
+@router.get("/runs/{id}/values", response_model=reading.ValuesReply, responses={200: {"content": {ARROW: {}}}})
 async def values(
     service: Service,
     id: str,
@@ -118,7 +117,7 @@ async def values(
     return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
 
 
-@router.get("/runs/{id}/step", response_model=Step)
+@router.get("/runs/{id}/step", response_model=reading.StepReply)
 async def step(
     service: Service,
     id: str,
@@ -134,7 +133,7 @@ async def step(
     return await service.jobs.reply(reading.step, RunId(id), layer, direction, t, batch, unit, live, look)
 
 
-@router.get("/runs/{id}/picture", response_model=Picture)
+@router.get("/runs/{id}/picture", response_model=reading.PictureReply)
 async def picture(
     service: Service, id: str, look: Looked, layer: Layer = None, direction: Direction = None
 ) -> Response:
@@ -142,13 +141,13 @@ async def picture(
     return await service.jobs.reply(reading.picture, RunId(id), layer, direction, look)
 
 
-@router.get("/runs/{id}/symbols", response_model=Symbols)
+@router.get("/runs/{id}/symbols", response_model=SymbolsReply)
 async def symbols(service: Service, id: str, look: Looked) -> Response:
     """What lines and premises are called in a notation; one that joins two products has lines of its own."""
     return await service.jobs.reply(reading.symbols, RunId(id), look)
 
 
-@router.get("/runs/{id}/at/{address:path}", response_model=At)
+@router.get("/runs/{id}/at/{address:path}", response_model=comparing.NumberReply)
 async def at(
     service: Service,
     id: str,
@@ -157,7 +156,7 @@ async def at(
     of: Annotated[str | None, Query(max_length=400, description="address of a value to take the gradient of")] = None,
 ) -> Response:
     """One value: its equation in symbols and numbers, what it is made of, what reads it, its gradient."""
-    return await service.jobs.reply(reading.at, RunId(id), address, of, look)
+    return await service.jobs.reply(comparing.at, RunId(id), address, of, look)
 
 
 _PREFER = "`respond-async` (RFC 7240): what takes longer than a second is answered with 202 and a job"

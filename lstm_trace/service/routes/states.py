@@ -12,9 +12,7 @@ from ...runs.corpus_states import Ends
 from ...runs.states_folder import nowhere
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute
-from ..jobs import Resources, Service
-from .meta_models import LATER
-from .states_models import Active, Contexts, Sequences, StatesInfo, Text, UnitsTable
+from ..jobs import LATER, Resources, Service
 
 router = APIRouter(prefix="/api/v1/states", tags=["states"], route_class=JsonRoute, responses=LATER)
 
@@ -35,13 +33,13 @@ def level(above: _End = None, below: _End = None) -> Ends:
 Level = Annotated[Ends, Depends(level)]
 
 
-@router.get("", response_model=list[StatesInfo])
+@router.get("", response_model=list[corpus_states.StatesInfo])
 async def states(service: Service) -> Response:
     """The states that the server was started with (`lstm-trace serve --states`)."""
     return await service.jobs.reply(corpus_states.listed, dict(service.settings.states))
 
 
-@router.get("/{name}/sequences", response_model=Sequences)
+@router.get("/{name}/sequences", response_model=corpus_states.SequencesReply)
 async def sequences(
     service: Service, name: str, offset: Annotated[int, Query(ge=0, lt=2**53)] = 0, limit: Count = 50
 ) -> Response:
@@ -50,7 +48,7 @@ async def sequences(
     return await service.jobs.reply(corpus_states.sequences, folder(service, name), offset, most)
 
 
-@router.get("/{name}/text", response_model=Text)
+@router.get("/{name}/text", response_model=corpus_states.TextReply)
 async def text(
     service: Service,
     name: str,
@@ -64,21 +62,21 @@ async def text(
     return await service.jobs.reply(corpus_states.text, folder(service, name), sequence, unit, at, most)
 
 
-@router.get("/{name}/units", response_model=UnitsTable)
+@router.get("/{name}/units", response_model=corpus_states.UnitsTable)
 async def units(service: Service, name: str, line: Line) -> Response:
     """What each unit of a line does over the corpus, as `lstm-trace corpus units`. It is computed once, and kept."""
     kept = str(service.store.folder / "states")
     return await _passed(service, corpus_states.units, folder(service, name), line, kept)
 
 
-@router.get("/{name}/top", response_model=Contexts)
+@router.get("/{name}/top", response_model=corpus_states.ContextsReply)
 async def top(service: Service, name: str, unit: Unit, n: N = 10, lowest: bool = False) -> Response:
     """Where a unit is highest, or lowest, as `lstm-trace corpus top`."""
     most = min(n, service.settings.limits.contexts)
     return await _passed(service, corpus_states.top, folder(service, name), unit, most, lowest)
 
 
-@router.get("/{name}/match", response_model=Contexts)
+@router.get("/{name}/match", response_model=corpus_states.ContextsReply)
 async def match(
     service: Service,
     name: str,
@@ -95,7 +93,7 @@ async def match(
     )
 
 
-@router.get("/{name}/select", response_model=Active)
+@router.get("/{name}/select", response_model=corpus_states.ActiveReply)
 async def select(
     service: Service,
     name: str,

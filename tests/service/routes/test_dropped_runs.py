@@ -23,8 +23,6 @@ from lstm_trace.runs.runs import Runs
 from lstm_trace.service.jobs import Jobs, Resources
 from lstm_trace.service.problems import add_handlers
 from lstm_trace.service.routes import comparisons, meta, runs
-from lstm_trace.service.routes import runs as downloads
-from lstm_trace.service.routes import runs as views
 from lstm_trace.service.settings import Limits, Settings
 
 pytestmark = pytest.mark.anyio
