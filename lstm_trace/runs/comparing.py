@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
@@ -24,8 +25,8 @@ from ..verification.verify import verify
 from .asked import Question
 from .describing import HeldLine, holding_of
 from .kept import opened
-from .reading import Look, place, style
-from .records import Described, Number, as_json
+from .reading import LOOK, Look, place, style
+from .records import Described, Number, View, as_json
 
 
 @dataclass(frozen=True)
@@ -271,10 +272,19 @@ def verified(path: str) -> bytes:
     return as_json(VerificationReply(verdict, "\n".join(messages(found)), checked, failures))
 
 
-def at(path: str, address: str, of: str | None, look: Look) -> bytes:
-    """One value with its equation, operands, consumers and gradient."""
+def at(
+    path: str,
+    address: str,
+    of: Annotated[str | None, Field(max_length=400, description="address of a value to take the gradient of")] = None,
+    look: Look = LOOK,
+) -> bytes:
+    """One value: its equation in symbols and numbers, what it is made of, its consumers, its gradient."""
     trace = opened(path)
     how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
     found = derivation(trace, address, of=of, digits=style(trace, look), **how)
     held = holding_of(trace, found.address) if found.kind == "line" else None
     return as_json({**found.record(), "held": held})
+
+
+#: What is asked of a run by a GET of `/runs/{id}/…`, and is found by other rooms.
+VIEWS = (View("at/{address:path}", at, NumberReply),)

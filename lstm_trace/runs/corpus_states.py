@@ -9,9 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from .. import __version__
 from ..base.arrays import to_list, word
@@ -21,7 +22,7 @@ from ..errors import LstmTraceError, MissingError
 from ..plot.coloured_text import tokens
 from ..plot.heat.colours import Scale, gate, symmetric
 from ..workers import tell
-from .records import Described, Number, as_json
+from .records import Described, Number, View, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
@@ -202,8 +203,33 @@ class UnitsTable(Described):
     rows: list[list[Any]]
 
 
+#: Tables of units that are kept; of a hundred corpora and more some are computed again.
+_KEPT = 256
+#: Steps before and after a place, of words and of letters.
+_AROUND = {True: (8, 5), False: (30, 12)}
+#: Steps of a context that are shown; a stretch may be a whole sequence.
+_LONGEST = 300
+SequenceId = Annotated[str, Field(max_length=4000, description="the id of a sequence")]
+Unit = Annotated[str, Field(max_length=400, description="a unit of a line: c_t[35], 1/reverse/c_t[35]")]
+Line = Annotated[str, Field(max_length=400, description="a line, as `lines` of the states has it")]
+Step = Annotated[int, Field(ge=-(2**31), lt=2**31)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Places = Annotated[int, Field(ge=1, le=100_000, description="contexts")]
 #: Of the text of a sequence in a list: the steps that are read, the columns that are shown.
 _READ, _WIDE = 60, 72
+
+
+_End = Annotated[float | None, Field(allow_inf_nan=False)]
+
+
+class Ends(NamedTuple):
+    """When a unit is active: above a value, below one, or both; above 0.3 if neither is given."""
+
+    above: _End = None
+    below: _End = None
+
+
+ENDS = Ends()
 
 
 def listed(folders: Mapping[str, str]) -> bytes:
@@ -241,8 +267,11 @@ def _lines(layout: Layout) -> list[StatesLine]:
     ]
 
 
-def sequences(folder: str, offset: int, limit: int) -> bytes:
+def sequences(
+    folder: str, offset: Annotated[int, Field(ge=0, lt=2**53)] = 0, limit: Count = 50, contexts: int = 200
+) -> bytes:
     """Some of the sequences, in the order of the files: their ids, lengths, and how their texts begin."""
+    limit = min(limit, contexts)
     found: list[Beginning] = []
     with opened(folder) as states:
         spans, before = states.spans, 0
@@ -271,15 +300,23 @@ def has_tokens(states: States) -> bool:
     return TOKEN in states.place_columns
 
 
-def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> bytes:
-    """The steps of a sequence with the values of a unit.
+def text(
+    folder: str,
+    sequence: SequenceId,
+    unit: Unit,
+    at: Annotated[Step | None, Field(description="a step that is shown; the first one if none")] = None,
+    steps: Count = 1000,
+    shown_steps: int = 4000,
+) -> bytes:
+    """Steps of a sequence: their tokens, and the values of a unit.
 
     Args:
         folder: of the states.
         sequence: its id.
         unit: as `c_t[35]`.
         at: a step that is shown; the first one if None.
-        most: steps that are shown: the first so many, or the next ones, ….
+        steps: that are shown: the first so many, or the next ones, ….
+        shown_steps: the most that are.
 
     Returns:
         JSON as `TextReply` describes it.
@@ -287,20 +324,21 @@ def text(folder: str, sequence: str, unit: str, at: int | None, most: int) -> by
     Raises:
         MissingError: for a sequence, step or unit that there is not.
     """
+    most = min(steps, shown_steps)
     with opened(folder) as states:
         block, number = states.layout.unit(unit)
         part, rows = states.rows_of(sequence)
-        begin, steps = int(part.t[rows.start]), rows.stop - rows.start
+        begin, length = int(part.t[rows.start]), rows.stop - rows.start
         at = begin if at is None else at
-        if not begin <= at < begin + steps:
-            raise MissingError(f"sequence {sequence!r} has the steps {begin} to {begin + steps - 1}; found {at}")
+        if not begin <= at < begin + length:
+            raise MissingError(f"sequence {sequence!r} has the steps {begin} to {begin + length - 1}; found {at}")
         first = (at - begin) // most * most
-        window = slice(rows.start + first, rows.start + min(first + most, steps))
+        window = slice(rows.start + first, rows.start + min(first + most, length))
         values = part.values(block, [number])[window, 0]
         shown = shown_tokens(part.tokens and part.tokens[window])
         scale, apart = scale_of(states, block, number), spaced(states)
     return as_json(
-        TextReply(sequence, unit, begin, steps, begin + first, apart, shown, to_list(values), _scaled(scale))
+        TextReply(sequence, unit, begin, length, begin + first, apart, shown, to_list(values), _scaled(scale))
     )
 
 
@@ -341,33 +379,30 @@ def _scaled(scale: Scale) -> ColourScale:
     return ColourScale(scale.low, scale.high, scale.two, scale.beyond > 0)
 
 
-#: Tables of units that are kept; of a hundred corpora and more some are computed again.
-_KEPT = 256
-#: Steps before and after a place, of words and of letters.
-_AROUND = {True: (8, 5), False: (30, 12)}
-#: Steps of a context that are shown; a stretch may be a whole sequence.
-_LONGEST = 300
-
-#: Above and below which a unit is active: see `tracking.search.Level`.
-Ends = tuple[float | None, float | None]
-
-
-def top(folder: str, unit: str, n: int, lowest: bool) -> bytes:
-    """Where a unit is highest, or lowest, as `ContextsReply`. Raises MissingError, OptionError."""
+def top(folder: str, unit: Unit, n: Places = 10, lowest: bool = False, contexts: int = 200) -> bytes:
+    """Where a unit is highest, or lowest, as `lstm-trace corpus top`."""
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
-        found = states.top(unit, n=n, lowest=lowest, before=before, after=after)
+        found = states.top(unit, n=min(n, contexts), lowest=lowest, before=before, after=after)
         return _contexts(states, *states.layout.unit(unit), found)
 
 
-def match(folder: str, line: str, units: Sequence[int], level: Ends, min_length: int, n: int) -> bytes:
-    """Stretches in which units of a line are active together, as `ContextsReply`.
+def match(
+    folder: str,
+    line: Line,
+    units: Annotated[list[Annotated[int, Field(ge=0, lt=2**31)]], Field(max_length=1000)],
+    level: Ends = ENDS,
+    min_length: Annotated[int, Field(ge=1, lt=2**31, description="steps of a stretch at least")] = 1,
+    n: Places = 10,
+    contexts: int = 200,
+) -> bytes:
+    """Stretches in which units of a line are active together, as `lstm-trace corpus match`.
 
-    Their values are those of the unit that is nearest to the level. Raises MissingError, OptionError.
+    Their values are those of the unit that is nearest to the level.
     """
     with opened(folder) as states:
         before, after = _AROUND[spaced(states)]
-        found = states.match(units, line, *level, min_length=min_length, n=n, before=before, after=after)
+        found = states.match(units, line, *level, min_length=min_length, n=min(n, contexts), before=before, after=after)
         return _contexts(states, states.layout.chosen(line)[0], units[0], found)
 
 
@@ -381,14 +416,19 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
     return as_json(ContextsReply(spaced(states), _scaled(scale_of(states, block, unit)), records))
 
 
-def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: Ends, strict: bool, most: int) -> bytes:
-    """The units of a line that are beyond a level in each step of a span, as `ActiveReply`.
-
-    strict: and not in the steps right before and after it. Raises MissingError, OptionError.
-    """
+def select(
+    folder: str,
+    sequence: SequenceId,
+    first: Step,
+    last: Step,
+    line: Line,
+    level: Ends = ENDS,
+    strict: bool = False,
+    listed: int = 10_000,
+) -> bytes:
+    """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""
     from ..tracking.search import level as level_of
 
-    first, last = span
     with opened(folder) as states:
         asked = (sequence, first, last, line, *level)
         units = states.select(*asked, exclusive=strict)
@@ -401,15 +441,18 @@ def select(folder: str, sequence: str, span: tuple[int, int], line: str, level: 
     mean, nearest = values.mean(axis=0, dtype=np.float64), level_of(*level).nearest(values, axis=0)
     found = [
         ActiveUnit(f"{line}[{units[k]}]", word(float(mean[k])), word(float(nearest[k])))
-        for k in np.argsort(-np.abs(mean), kind="stable")[:most].tolist()
+        for k in np.argsort(-np.abs(mean), kind="stable")[:listed].tolist()
     ]
-    return as_json(ActiveReply(found, max(len(units) - most, 0), beside))
+    return as_json(ActiveReply(found, max(len(units) - listed, 0), beside))
 
 
-def units(folder: str, line: str, kept: str) -> bytes:
-    """What each unit of a line does over the corpus, as `UnitsTable`.
+def units(folder: str, line: Line, kept: str = "") -> bytes:
+    """What each unit of a line does over the corpus, as `lstm-trace corpus units`. It is computed once, and kept.
 
-    kept: the folder of the tables that were computed before.
+    Args:
+        folder: of the states.
+        line: as `lines` of the states has it.
+        kept: the folder of the tables that were computed before.
     """
     with opened(folder) as states:
         said = [__version__, states.manifest.key, line, [span.number for span in states.spans]]
@@ -436,3 +479,14 @@ def _plain(value: Any) -> Any:
     if isinstance(value, int | np.integer):
         return int(value)
     return word(float(value)) if isinstance(value, float | np.floating) else str(value)
+
+
+#: What is asked of a corpus by a GET of `/states/{name}/…`.
+VIEWS = (
+    View("sequences", sequences, SequencesReply),
+    View("text", text, TextReply),
+    View("units", units, UnitsTable, whole=True),
+    View("top", top, ContextsReply, whole=True),
+    View("match", match, ContextsReply, whole=True),
+    View("select", select, ActiveReply),
+)

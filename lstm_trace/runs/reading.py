@@ -7,7 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from ..base.arrays import to_list
 from ..cell.network import Stage, forward_stages
@@ -30,10 +32,10 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from .asked import NoArrowError
-from .describing import RunPremise, held_units, named
+from .describing import RunPremise, SymbolsReply, held_units, named
 from .describing import premises as premises_of
 from .kept import opened
-from .records import Described, Number, as_json
+from .records import Described, Number, View, as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -44,13 +46,23 @@ _DECIMALS = 5
 _SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
+Layer = Annotated[int | None, Field(description="from 0; may be left out where there is one")]
+Direction = Annotated[str | None, Field(description="forward, reverse or joined; likewise")]
+Batch = Annotated[int, Field(description="which sequence, from 0")]
+Unit = Annotated[int | None, Field(ge=0, description="of what has no room as a whole, the unit that is shown")]
+
+
 class Look(NamedTuple):
     """How a page shows numbers and formulas: the options of a report of the same names."""
 
-    language: str = "en"
-    notation: str = "exercise"
-    digits: int | None = None
-    count_from: int | None = None
+    language: Annotated[str, Field(description="of words: en, de, …")] = "en"
+    notation: Annotated[str, Field(description="of symbols: exercise, pytorch, …")] = "exercise"
+    digits: Annotated[int | None, Field(ge=0, le=17, description="decimals that are shown")] = None
+    count_from: Annotated[int | None, Field(ge=0, le=1, description="steps and units in words and symbols")] = None
+
+
+#: As a page shows them by default.
+LOOK = Look()
 
 
 @dataclass(frozen=True)
@@ -225,23 +237,33 @@ def table(path: str, part: Part) -> bytes:
     return stream.getvalue()
 
 
-def premises(path: str, unit: int | None, most: int) -> bytes:
-    """Every premise with its values; of more than `most`, of a matrix the row of one unit, else none."""
+def premises(path: str, unit: Unit = None, listed: int = 10_000) -> bytes:
+    """What is given: the input, weights, initial states and supplied lines, with their values.
+
+    Of a matrix of more than `listed` numbers there is the row of one unit, of other large arrays nothing.
+    """
     found = []
     for premise, array in premises_of(opened(path)):
         row = None
-        if array.ndim == 2 and premise.kind == "parameter" and (unit is not None or array.size > most):
+        if array.ndim == 2 and premise.kind == "parameter" and (unit is not None or array.size > listed):
             row = min(unit or 0, len(array) - 1)
             array = array[row : row + 1]
-        values = to_list(array) if row is not None or array.size <= most else None
+        values = to_list(array) if row is not None or array.size <= listed else None
         found.append(PremiseValues(**vars(premise), values=values, row=row))
     return as_json(PremisesReply(found))
 
 
 def step(
-    path: str, layer: int | None, direction: str | None, t: int, batch: int, unit: int | None, live: int, look: Look
+    path: str,
+    layer: Layer = None,
+    direction: Direction = None,
+    t: Annotated[int, Field(description="its position in the input; negative ones count from the end")] = 0,
+    batch: Batch = 0,
+    unit: Unit = None,
+    live_units: int = 64,
+    look: Look = LOOK,
 ) -> bytes:
-    """One step of one layer and direction: all that a page shows of it.
+    """All that a page shows of one step of one layer and direction.
 
     Args:
         path: of the trace of the run.
@@ -249,9 +271,9 @@ def step(
         direction: `forward`, `reverse` or `joined`; None likewise.
         t: the position in the input; negative ones count from the end.
         batch: which sequence, from 0.
-        unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
-            values stand in the picture, where that has no room for all.
-        live: units of a line that is shown whole.
+        unit: of lines of more than `live_units` units the one that is shown, beside the first ones if None; and the one
+            whose values stand in the picture, where that has no room for all.
+        live_units: units of a line that is shown whole.
         look: how numbers and names are shown.
 
     Returns:
@@ -284,8 +306,8 @@ def step(
     recorded = trace.lines.get(scope, {})
     for name in (line.name for line in stage.cell.lines if line.name in recorded):
         array = recorded[name]
-        units = [*range(min(array.shape[-1], live))]
-        if unit is not None and array.shape[-1] > live:
+        units = [*range(min(array.shape[-1], live_units))]
+        if unit is not None and array.shape[-1] > live_units:
             units = [min(unit, array.shape[-1] - 1)]
         texts(name, units)
         lines.append(StepLine(name, to_list(array[at, batch, units]), units))
@@ -329,8 +351,11 @@ def style(trace: Trace, look: Look) -> Style:
     return replace(found, digits=min(found.digits, _DECIMALS))
 
 
-def picture(path: str, layer: int | None, direction: str | None, look: Look) -> bytes:
-    """The drawing of a cell, with a place for each value: the same for all runs of a cell whose values are as wide."""
+def picture(path: str, layer: Layer = None, direction: Direction = None, look: Look = LOOK) -> bytes:
+    """The drawing of the cell, with empty texts where the values of a step go.
+
+    It is the same for all runs of a cell whose values are as wide.
+    """
     whole = opened(path)
     trace = looked_at(whole, look)
     found = drawing(trace, place(trace, layer, direction), style(whole, look), look)
@@ -343,8 +368,8 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
     return as_json(PictureReply(svg, wide, tall, found.description, spots))
 
 
-def symbols(path: str, look: Look) -> bytes:
-    """What the lines of each stage and the premises are called in a notation. Raises OptionError."""
+def symbols(path: str, look: Look = LOOK) -> bytes:
+    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
     trace = opened(path)
     return as_json(named(trace, looked_at(trace, look)))
 
@@ -398,3 +423,12 @@ def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
 
 def _rows(trace: Trace, batch: int | None) -> range:
     return range(*Selection(batch=batch).rows(trace).indices(trace.batch))
+
+
+#: What is asked of a run by a GET of `/runs/{id}/…`.
+VIEWS = (
+    View("premises", premises, PremisesReply),
+    View("step", step, StepReply),
+    View("picture", picture, PictureReply),
+    View("symbols", symbols, SymbolsReply),
+)

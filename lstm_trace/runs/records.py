@@ -7,8 +7,9 @@ docstring describes it for people and for programs: the section `Attributes:` ha
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from inspect import cleandoc
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
@@ -19,6 +20,19 @@ from ..printable import json_text
 _WORDS = ["NaN", "Infinity", "-Infinity"]
 #: A number as JSON can hold it (`base.arrays.word`).
 Number = Annotated[Any, WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "enum": _WORDS}]})]
+
+
+class View(NamedTuple):
+    """What a service answers to one GET below a run or a corpus (`service/views.py`).
+
+    path: below it. function: of this room, whose first argument is where the run or corpus is, and which returns
+    `reply` as JSON. whole: whether it reads a whole corpus, which may take longer.
+    """
+
+    path: str
+    function: Callable[..., bytes]
+    reply: type[Any]
+    whole: bool = False
 
 
 class Described:

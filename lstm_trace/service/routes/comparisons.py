@@ -8,10 +8,11 @@ from fastapi import APIRouter, Query, Response
 
 from ...runs import comparing, plotting
 from ...runs.asked import NamedRun, Pair, PlotOptions, Question
+from ...runs.reading import Batch, Direction, Layer
 from ...runs.runs import RunId
 from ..bodies import JsonRoute
 from ..jobs import LATER, Service
-from .runs import PICTURE, Batch, Direction, Layer, Prefer, file_reply
+from .runs import PICTURE, Prefer, file_reply
 
 router = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
 Run = Annotated[str, Query(max_length=100, description="id of a run")]

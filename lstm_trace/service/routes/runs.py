@@ -6,17 +6,19 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
 from ...runs import comparing, plotting, printing, reading, running
 from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
-from ...runs.describing import RunReply, SymbolsReply
-from ...runs.reading import Look, Part
+from ...runs.describing import RunReply
+from ...runs.reading import Direction, Layer, Part
+from ...runs.records import View
 from ...runs.runs import RunId
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute, check_media
 from ..description import documented
 from ..jobs import LATER, LaterFile, Resources, Service, attachment
+from ..views import add_views
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
@@ -72,31 +74,6 @@ async def _made(
 
 ARROW = "application/vnd.apache.arrow.stream"
 
-Layer = Annotated[int | None, Query(description="from 0; may be left out where there is one")]
-Direction = Annotated[str | None, Query(description="forward, reverse or joined; likewise")]
-Batch = Annotated[int, Query(description="which sequence, from 0")]
-Unit = Annotated[int | None, Query(ge=0, description="of what has no room as a whole, the unit that is shown")]
-
-
-def look(
-    language: Annotated[str, Query(description="of words: en, de, …")] = "en",
-    notation: Annotated[str, Query(description="of symbols: exercise, pytorch, …")] = "exercise",
-    digits: Annotated[int | None, Query(ge=0, le=17, description="decimals that are shown")] = None,
-    count_from: Annotated[int | None, Query(ge=0, le=1, description="steps and units in words and symbols")] = None,
-) -> Look:
-    """How numbers and formulas are shown; the options of reports."""
-    return Look(language, notation, digits, count_from)
-
-
-Looked = Annotated[Look, Depends(look)]
-
-
-@router.get("/runs/{id}/premises", response_model=reading.PremisesReply)
-async def premises(service: Service, id: str, unit: Unit = None) -> Response:
-    """What is given: the input, weights, initial states and supplied lines, with their values."""
-    most = service.settings.limits.listed
-    return await service.jobs.reply(reading.premises, RunId(id), unit, most)
-
 
 @router.get("/runs/{id}/values", response_model=reading.ValuesReply, responses={200: {"content": {ARROW: {}}}})
 async def values(
@@ -117,48 +94,11 @@ async def values(
     return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
 
 
-@router.get("/runs/{id}/step", response_model=reading.StepReply)
-async def step(
-    service: Service,
-    id: str,
-    look: Looked,
-    layer: Layer = None,
-    direction: Direction = None,
-    t: Annotated[int, Query(description="its position in the input; negative ones count from the end")] = 0,
-    batch: Batch = 0,
-    unit: Unit = None,
-) -> Response:
-    """All that a page shows of one step of one layer and direction."""
-    live = service.settings.limits.live_units
-    return await service.jobs.reply(reading.step, RunId(id), layer, direction, t, batch, unit, live, look)
+async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
+    return await service.jobs.reply(view.function, RunId(id), *args)
 
 
-@router.get("/runs/{id}/picture", response_model=reading.PictureReply)
-async def picture(
-    service: Service, id: str, look: Looked, layer: Layer = None, direction: Direction = None
-) -> Response:
-    """The drawing of the cell, with empty texts where the values of a step go."""
-    return await service.jobs.reply(reading.picture, RunId(id), layer, direction, look)
-
-
-@router.get("/runs/{id}/symbols", response_model=SymbolsReply)
-async def symbols(service: Service, id: str, look: Looked) -> Response:
-    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
-    return await service.jobs.reply(reading.symbols, RunId(id), look)
-
-
-@router.get("/runs/{id}/at/{address:path}", response_model=comparing.NumberReply)
-async def at(
-    service: Service,
-    id: str,
-    address: str,
-    look: Looked,
-    of: Annotated[str | None, Query(max_length=400, description="address of a value to take the gradient of")] = None,
-) -> Response:
-    """One value: its equation in symbols and numbers, what it is made of, what reads it, its gradient."""
-    return await service.jobs.reply(comparing.at, RunId(id), address, of, look)
-
-
+add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
 _PREFER = "`respond-async` (RFC 7240): what takes longer than a second is answered with 202 and a job"
 Prefer = Annotated[str, Header(description=_PREFER)]
 
