@@ -14,7 +14,6 @@ from uuid import uuid4
 import pytest
 
 pytest.importorskip("sqlalchemy")
-pytest.importorskip("alembic")
 
 from lstm_trace.errors import LstmTraceError, OptionError, TooLargeError
 from lstm_trace.store.files import LostFileError, StoreError, UnknownItemError

@@ -10,7 +10,7 @@ import click
 from ..options import echo
 
 #: What the service is made of, by the name to import and to install.
-_PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlchemy", "alembic": "alembic"}
+_PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlchemy"}
 
 
 @click.command("serve")
