@@ -59,7 +59,10 @@ async def plot_of_two(
 
 @router.post("/explanations", response_model=comparing.ExplanationReply)
 async def explain(service: Service, body: Question) -> Response:
-    """Explain a value, as `lstm-trace explain` and `diff --attribute` do."""
+    """Explain a value, as `lstm-trace explain` and `diff --attribute` do.
+
+    `more` has further tables: of a split those by block, which is the sum of each matrix or vector given, and by step.
+    """
     against = None if body.against is None else RunId(body.against)
     return await service.jobs.reply(comparing.explained, RunId(body.run), against, body, service.settings.limits.listed)
 

@@ -251,7 +251,7 @@ def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 
 async def upload(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
-    """Keep a file that is a problem, a trace or a model; the same file is kept once."""
+    """Keep a file that is a problem, a trace or a model: the body. The same file is kept once."""
     return await _kept(request, reply, service, label, title, tags)
 
 
@@ -259,7 +259,7 @@ async def upload(
 async def upload_model(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
-    """Keep a file that is a model; the same file is kept once."""
+    """Keep a file that is a model: the body. The same file is kept once."""
     return await _kept(request, reply, service, label, title, tags, "model")
 
 

@@ -195,7 +195,10 @@ async def read_equations(service: Service, body: Equations) -> Response:
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])
 async def job(service: Service, id: str) -> Response:
-    """How far a computation is that took longer than a second, and its result."""
+    """How far a computation is that took longer than a second: `queued` or `running`, its progress, and its result.
+
+    A request that takes longer is answered with 202 and a job. A file is not in the job but at `…/result`.
+    """
     return Response(service.jobs.find(id).text(), media_type="application/json")
 
 

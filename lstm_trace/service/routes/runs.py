@@ -31,7 +31,10 @@ MADE: dict[str, Any] = {
 
 @router.post("/runs", **MADE, openapi_extra=documented(Spec))
 async def make(request: Request, service: Service) -> Response:
-    """Run a problem, an example, or something of the library. The same spec has the same run."""
+    """Run a `problem`, an `example`, or an `item` or `model` of the library, with the changes of `holds` in order.
+
+    The same spec has the same run: the reply is 200 instead of 201 where that is there already.
+    """
     return await _made(request, service, service.runs.make)
 
 
@@ -44,7 +47,7 @@ async def edit(request: Request, service: Service, id: str) -> Response:
 
 @router.get("/runs/{id}", response_model=RunReply)
 async def run(service: Service, id: str) -> Response:
-    """What is said of a run."""
+    """What is said of a run: its cell, its lines, what is given and what was asked for."""
     return await service.jobs.reply(running.reply, RunId(id))
 
 
@@ -87,7 +90,10 @@ async def values(
     batch: Annotated[int | None, Query(description="which sequence, from 0; all if none")] = None,
     accept: Annotated[str, Header()] = "",
 ) -> Response:
-    """Values of lines as JSON, of many the first ones; as a stream of Arrow, where that is accepted, all of them."""
+    """Values of lines as JSON, of many the first ones.
+
+    With `Accept: application/vnd.apache.arrow.stream` all of them, as a stream of Arrow.
+    """
     run, part = RunId(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
     if ARROW in accept:
         return await service.jobs.reply(reading.table, run, part, media=ARROW)
@@ -115,7 +121,9 @@ async def download(
 ) -> Response:
     """A file of a run, under a name made from its title; `/choices` lists the files, and which options each takes.
 
-    A link in a browser and a line of curl cannot follow a job, so there is one only for those who prefer it.
+    It is `problem.yaml`, `report.md` (and the other formats), `trace.json`, `values.csv`, `values.xlsx`, `run.py`, …; a
+    job, where it takes longer than a second, only with the header `Prefer: respond-async`, since a link in a browser
+    and a line of curl cannot follow one.
     """
     given = options.model_dump(exclude_none=True)
     media = printing.MEDIA.get(Path(file).suffix, "")
@@ -128,7 +136,8 @@ async def plot(
 ) -> Response:
     """A picture of a run, as `lstm-trace plot` draws it; `/choices` lists the kinds, and which options each takes.
 
-    A job only for those who prefer it, as for other files.
+    The options are texts, as `unit=3,5`, `line` (repeated) and `steps=2:5`; `format` is `svg`, `html`, `png`, or `json`
+    for a Vega-Lite specification. A job as for other files.
     """
     media = plotting.FORMATS[options.format]
     return await file_reply(service, prefer, media, id, plotting.drawn, RunId(id), kind, options.format, options.given)
