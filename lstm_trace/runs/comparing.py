@@ -1,4 +1,4 @@
-"""Two runs side by side, what explains a value, and whether every line follows from its operands."""
+"""What other rooms find out about runs, as JSON: comparisons, explanations, verifications, and all of one number."""
 
 from __future__ import annotations
 

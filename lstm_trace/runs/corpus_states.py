@@ -1,4 +1,4 @@
-"""The states of a corpus as a page looks at them: what there is, its sequences, the text of one with a unit."""
+"""The states of a corpus: what there is, the text of a sequence with a unit, and where units are active."""
 
 from __future__ import annotations
 

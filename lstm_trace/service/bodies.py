@@ -1,4 +1,4 @@
-"""The size of a request's body, held against a limit before and while it is read, and that of all in memory."""
+"""Bodies of requests: their size, held against limits before and while they are read, and JSON that is read strictly."""
 
 from __future__ import annotations
 

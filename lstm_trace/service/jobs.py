@@ -1,4 +1,4 @@
-"""What takes longer than a second: the reply is the address of a job, where it can be followed and cancelled."""
+"""Replies: at once, or as the address of a job where they take longer than a second; files; and what routes share."""
 
 from __future__ import annotations
 

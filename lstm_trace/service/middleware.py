@@ -1,8 +1,9 @@
-"""What guards a service that listens on a person's own machine, where every web page they open can reach it.
+"""What stands before the application: a guard, the name of the client, and an end to work for clients that have gone.
 
-One layer below the application, so that no route can forget it: the name in the Host header (a page whose name was
-made to point here, DNS rebinding), the token, the origin of requests that change something, the size of bodies, and
-headers of every reply that forbid a browser to use it for anything but our page.
+The guard is for a service that listens on a person's own machine, where every web page they open can reach it. It is
+one layer below the application, so that no route can forget it: the name in the Host header (a page whose name was made
+to point here, DNS rebinding), the token, the origin of requests that change something, the size of bodies, and headers
+of every reply that forbid a browser to use it for anything but our page.
 """
 
 from __future__ import annotations

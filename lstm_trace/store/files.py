@@ -1,4 +1,8 @@
-"""What goes wrong with what is kept."""
+"""The folder of a store: files that are there whole or not at all, named by the id of their item; labels, titles, tags.
+
+A file is written as `.<id>.part`, flushed to the disk and renamed to `<id><suffix>`; its row comes after that. A row
+goes before its file. So what a killed server leaves behind has no row, and `sweep` removes it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs: made from a spec, changed into other runs, described."""
+"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures."""
 
 from __future__ import annotations
 
