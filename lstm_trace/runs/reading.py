@@ -157,7 +157,7 @@ class PictureReply(Described):
     spots: list[PictureSpot]
 
 
-class Part(NamedTuple):
+class ValueSelection(NamedTuple):
     """Which values are meant; t and unit: a number, `a:b`, or all. layer and direction may be left out: all."""
 
     line: tuple[str, ...] = ()
@@ -187,7 +187,7 @@ def place(trace: Trace, layer: int | None, direction: str | None) -> Stage:
     return forward_stages(trace.at(layer, direction).stages)[0]
 
 
-def values(path: str, part: Part, most: int) -> bytes:
+def values(path: str, part: ValueSelection, most: int) -> bytes:
     """The values of some lines, at most so many numbers; what is left out is counted."""
     trace = opened(path)
     stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
@@ -212,7 +212,7 @@ def values(path: str, part: Part, most: int) -> bytes:
     return as_json(ValuesReply(found, left))
 
 
-def table(path: str, part: Part) -> bytes:
+def table(path: str, part: ValueSelection) -> bytes:
     """The values of some lines as a stream of Arrow, all of them, a row for each number.
 
     Raises NoArrowError without pyarrow.

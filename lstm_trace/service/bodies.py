@@ -1,4 +1,4 @@
-"""Bodies of requests: their size, held against limits before and while they are read, and JSON that is read strictly."""
+"""Bodies of requests: their size, held against limits while and before they are read, and JSON, read strictly."""
 
 from __future__ import annotations
 

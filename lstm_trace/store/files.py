@@ -113,7 +113,7 @@ def is_id(text: str) -> bool:
     return re.fullmatch(_ID, text) is not None
 
 
-class Part:
+class Upload:
     """A file on its way into the folder: counted and hashed as it is written, bounded, gone unless placed."""
 
     def __init__(self, folder: Path, most: int | None = None) -> None:

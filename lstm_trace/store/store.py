@@ -19,8 +19,8 @@ from .files import (
     MOST_TITLE,
     SUFFIXES,
     LostFileError,
-    Part,
     UnknownItemError,
+    Upload,
     as_label,
     checked_tags,
     checked_title,
@@ -77,11 +77,13 @@ class Store:
 
     # -- coming in -----------------------------------------------------------------------------------------------
 
-    def part(self, most: int | None = None) -> Part:
+    def part(self, most: int | None = None) -> Upload:
         """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
-        return Part(self.folder, most)
+        return Upload(self.folder, most)
 
-    def keep(self, new: Part, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()) -> Item:
+    def keep(
+        self, new: Upload, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()
+    ) -> Item:
         """Keep a file that has been written; once: the same bytes, read the same way, are one item.
 
         Args:

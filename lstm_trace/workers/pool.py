@@ -28,7 +28,7 @@ class Client(NamedTuple):
     page: str = ""
 
 
-class Place:
+class QueuePlace:
     """A place of a client in the queue, or among those that compute."""
 
     def __init__(self, client: Client, number: int) -> None:
@@ -49,8 +49,8 @@ class Turns:
     def __init__(self, at_once: int, of_one: int, waiting: int, waiting_of_one: int) -> None:
         self.at_once, self.of_one = at_once, of_one
         self.most_waiting, self.most_of_one = waiting, waiting_of_one
-        self.waiting: list[Place] = []
-        self.running: list[Place] = []
+        self.waiting: list[QueuePlace] = []
+        self.running: list[QueuePlace] = []
         self._count = 0
         self._last: dict[Client | str, int] = {}  # the number of the last turn, of clients and of addresses
 
@@ -61,13 +61,13 @@ class Turns:
             return self.most_of_one > 0 or self._may_begin(client)
         return own < self.most_of_one and len(self.waiting) < self.most_waiting
 
-    def ask(self, client: Client) -> Place:
+    def ask(self, client: Client) -> QueuePlace:
         """A place in the queue, for a client that has room or had it before."""
         self._count += 1
-        self.waiting.append(place := Place(client, self._count))
+        self.waiting.append(place := QueuePlace(client, self._count))
         return place
 
-    def begin(self) -> Place | None:
+    def begin(self) -> QueuePlace | None:
         """The place whose turn it is now, which leaves the queue; None where nobody's is."""
         fit = [place for place in self.waiting if self._may_begin(place.client)]
         if not fit:
@@ -80,7 +80,7 @@ class Turns:
         self._last[found.client] = self._last[found.client.address] = self._count
         return found
 
-    def leave(self, place: Place) -> None:
+    def leave(self, place: QueuePlace) -> None:
         """End a turn, or give up waiting for it."""
         (self.running if place.begun else self.waiting).remove(place)
         if not self.waiting and not self.running:
@@ -90,7 +90,7 @@ class Turns:
         own = sum(place.client == client for place in self.running)
         return len(self.running) < self.at_once and own < self.of_one
 
-    def _order(self, place: Place) -> tuple[int, ...]:
+    def _order(self, place: QueuePlace) -> tuple[int, ...]:
         here = sum(place.client.address == other.client.address for other in self.running)
         own = sum(place.client == other.client for other in self.running)
         last = self._last.get
@@ -153,7 +153,7 @@ class Workers:
         self.wait_seconds, self.seconds, self.way = wait_seconds, seconds, way
         self.memory, self.smaller = memory, smaller
         self.turns = Turns(at_once, of_one or at_once, waiting, waiting_of_one)
-        self._begins: dict[Place, anyio.Event] = {}
+        self._begins: dict[QueuePlace, anyio.Event] = {}
         self._stopped = False
         self._idle: list[Process] = []
         self._all: set[Process] = set()

@@ -23,7 +23,7 @@ from ...runs import inspecting, kept
 from ...runs.asked import Body
 from ...runs.records import Described
 from ...runs.runs import RunId
-from ...store.files import Part, as_label, checked_tags, checked_title
+from ...store.files import Upload, as_label, checked_tags, checked_title
 from ...store.store import Item
 from ..bodies import JsonRoute, check_media
 from ..jobs import Resources, SentFile, Service
@@ -123,13 +123,13 @@ _GATHERED = 1 << 18
 
 
 @asynccontextmanager
-async def received(request: Request, resources: Resources) -> AsyncIterator[Part]:
+async def received(request: Request, resources: Resources) -> AsyncIterator[Upload]:
     """The body of a request as a file of the store, which is gone at the end unless it was kept.
 
     Raises HTTPException for another type than OCTETS, TooLargeError, StoreError.
     """
     check_media(request, OCTETS)
-    new: Part | None = None
+    new: Upload | None = None
     try:
         gathered = bytearray()
         async for content in request.stream():
@@ -147,7 +147,7 @@ async def received(request: Request, resources: Resources) -> AsyncIterator[Part
                 await to_thread.run_sync(new.close)
 
 
-async def _part(resources: Resources) -> Part:
+async def _part(resources: Resources) -> Upload:
     return await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
 
 
@@ -182,7 +182,7 @@ async def add_copy(
     return item, item["id"] == new.id
 
 
-def _copy(source: Path | BinaryIO, new: Part) -> None:
+def _copy(source: Path | BinaryIO, new: Upload) -> None:
     try:
         with open(source, "rb") if isinstance(source, Path) else source as file:
             shutil.copyfileobj(file, new, _GATHERED)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from ...runs import comparing, plotting, printing, reading, running
 from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
 from ...runs.describing import RunReply
-from ...runs.reading import Direction, Layer, Part
+from ...runs.reading import Direction, Layer, ValueSelection
 from ...runs.records import View
 from ...runs.runs import RunId
 from ...workers import Progress
@@ -94,7 +94,7 @@ async def values(
 
     With `Accept: application/vnd.apache.arrow.stream` all of them, as a stream of Arrow.
     """
-    run, part = RunId(id), Part(tuple(line or ()), layer, direction, t, unit, batch)
+    run, part = RunId(id), ValueSelection(tuple(line or ()), layer, direction, t, unit, batch)
     if ARROW in accept:
         return await service.jobs.reply(reading.table, run, part, media=ARROW)
     return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
