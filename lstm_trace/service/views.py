@@ -50,7 +50,7 @@ def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[R
 
     async def endpoint(service: Resources, **given: Any) -> Response:
         limits = service.settings.limits.model_dump()
-        given = {**limits, "kept": str(service.store.folder / "states"), **given}
+        given = {**limits, "kept": str(service.runs.folder.with_name("states")), **given}
         arguments = []
         for one in asked:
             fields = getattr(hints[one.name], "_fields", None)
