@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,7 +15,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError
-from lstm_trace.remote import RemoteRun, ServiceError
+from lstm_trace.remote import Client, RemoteRun, ServiceError
 
 from .support.serving import serving
 
@@ -173,3 +173,50 @@ def test_what_is_wrong_is_said(service: lt.api.Client, tmp_path: Path) -> None:
         lt.client("http://127.0.0.1:9").health()
     with pytest.raises(LstmTraceError, match="no address of a server"):
         lt.client("file:///etc/passwd").health()
+
+
+def _explained(a: RemoteRun, b: RemoteRun) -> Any:
+    return b.explain("attribution", "2/h_t[0]", against=a.id)
+
+
+#: Every method of a client and of a run, called once; what must be there in its answer. a, b: runs; c: the client.
+CALLS: dict[str, tuple[Callable[[Any, RemoteRun, RemoteRun, Path], Any], Callable[[Any], bool]]] = {
+    "Client.health": (lambda c, a, b, path: c.health(), lambda said: said["status"] == "ok"),
+    "Client.limits": (lambda c, a, b, path: c.limits(), lambda said: said["runs"] > 0),
+    "Client.run": (lambda c, a, b, path: c.run(example="q22"), lambda run: len(run.id) == 32),
+    "Client.examples": (lambda c, a, b, path: c.examples(), lambda names: "q22" in names),
+    "Client.library": (lambda c, a, b, path: c.library(), lambda items: isinstance(items, list)),
+    "Client.upload": (lambda c, a, b, path: c.upload(path), lambda item: item["kind"] == "problem"),
+    "Client.remove": (lambda c, a, b, path: c.remove(c.upload(path)["id"]), lambda nothing: nothing is None),
+    "RemoteRun.id": (lambda c, a, b, path: a.id, lambda id: len(id) == 32),
+    "RemoteRun.spec": (lambda c, a, b, path: b.spec(), lambda spec: len(spec["edits"]) == 1),
+    "RemoteRun.values": (lambda c, a, b, path: a.values("h_t"), lambda values: values.shape == (3, 1, 2)),
+    "RemoteRun.at": (lambda c, a, b, path: a.at("1/c_t[0]", of="2/h_t[0]"), lambda one: one["gradient"]["value"] != 0),
+    "RemoteRun.edit": (lambda c, a, b, path: a.edit({"W_xi[0,0]": 0.25}), lambda run: len(run.id) == 32),
+    "RemoteRun.diff": (lambda c, a, b, path: a.diff(b), lambda found: found["verdict"] == "different"),
+    "RemoteRun.explain": (lambda c, a, b, path: _explained(a, b), lambda found: len(found["more"]) > 0),
+    "RemoteRun.verify": (lambda c, a, b, path: b.verify(), lambda found: found["verdict"] == "verified"),
+    "RemoteRun.download": (lambda c, a, b, path: a.download("values.csv"), lambda content: b"h_t" in content),
+    "RemoteRun.plot": (lambda c, a, b, path: b.plot("diff", against=a), lambda content: b"<svg" in content),
+    "RemoteRun.trace": (lambda c, a, b, path: b.trace(), lambda trace: trace.steps == 3),
+}
+
+
+def test_each_method_is_called_below() -> None:
+    own = {
+        f"{kind.__name__}.{name}"
+        for kind in (Client, RemoteRun)
+        for name, member in vars(kind).items()
+        if not name.startswith("_") and (callable(member) or isinstance(member, property))
+    }
+    assert own == CALLS.keys()
+
+
+@pytest.mark.parametrize("method", CALLS)
+def test_each_method_works_on_a_server(service: lt.api.Client, tmp_path: Path, method: str) -> None:
+    a = service.run(example="three-steps")
+    b = a.edit({"W_xi[0,0]": 0.5})
+    (tmp_path / "p.json").write_text(json.dumps(service._json("GET", "/examples/q22")))
+    call, holds = CALLS[method]
+    found = call(service, a, b, tmp_path / "p.json")
+    assert holds(found), found

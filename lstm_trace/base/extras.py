@@ -25,7 +25,6 @@ REQUIREMENTS = {
     "fastapi": "fastapi>=0.115",
     "uvicorn": "uvicorn>=0.30",
     "SQLAlchemy": "SQLAlchemy>=2.0.30",
-    "alembic": "alembic>=1.13",
     "psycopg": "psycopg[binary]>=3.2.1",
 }
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base import conveniences
 from ..errors import MissingError, OptionError, TooLargeError, nearest
@@ -68,7 +68,7 @@ class Result:
     """What is found, with its report, files, frame, picture and JSON, and a view in a notebook."""
 
     #: The symbols of its formulas that are not those of our table.
-    own: Mapping[str, Any] = MappingProxyType({})
+    own: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """The document: a title (`Heading` of level 1), sentences, tables, formulas, pictures."""

@@ -7,7 +7,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import OptionError, nearest
 from . import languages
@@ -89,8 +89,21 @@ def words(language: str = "en", count_from: int = 0) -> Words:
 
 
 @cache
-def _table(language: str) -> dict[str, str]:
+def _table(language: str) -> Any:
     return tomllib.loads((files(__package__) / f"{language}.toml").read_text(encoding="utf-8"))
+
+
+def page_texts(language: str) -> dict[str, dict[str, str]]:
+    """The texts of the service's page in one language, by tab and key.
+
+    They have files of their own, since reports need none of them and TOML takes long to read; what a report says in the
+    same words (`page/shared.toml`) comes from there.
+    """
+    own, shared = _table(f"page/{language}"), _table("page/shared")
+    report = words(language).table
+    return {
+        tab: {**own[tab], **{key: report[key_there] for key, key_there in shared.get(tab, {}).items()}} for tab in own
+    }
 
 
 def capital(text: Text) -> Text:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -175,8 +175,7 @@ class Derivation(Result):
     readers_left_out: int
     verified: Verified
     gradient: Slope | None
-    chain: tuple[tuple[str, Node], ...] = field(default=(), compare=False)
-    own: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    chain: ClassVar[tuple[tuple[str, Node], ...]] = ()  # no field, as `own` is none: they are no part of what is sent
 
     def __repr__(self) -> str:
         equation = f"{self.equation.text} {self.relation} " if self.equation is not None else ""
@@ -189,8 +188,8 @@ class Derivation(Result):
 
     def facts(self) -> dict[str, Any]:
         """As plain values, which JSON can hold: NaN and infinities are words."""
-        values = {name: part.record() if hasattr(part, "record") else part for name, part in vars(self).items()}
-        del values["own"], values["chain"]
+        values = {one.name: getattr(self, one.name) for one in fields(Derivation)}
+        values = {name: part.record() if hasattr(part, "record") else part for name, part in values.items()}
         values |= {name: [one.record() for one in getattr(self, name)] for name in ("operands", "readers")}
         return {**values, "value": word(self.value)}
 
@@ -250,7 +249,7 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
     result = writing.number(place)
     made = equation(writing, place, result)
     read, more = consumers(trace, place, READERS)
-    return Derivation(
+    made_of = Derivation(
         address=place.address(trace),
         kind=place.kind(trace),
         value=float(result.value),
@@ -269,9 +268,10 @@ def derivation(trace: Trace, address: str, *, of: str | None = None, **options: 
         readers_left_out=more,
         verified=verified(trace, place),
         gradient=None if of is None else slope(writing, place, of),
-        chain=tuple(_chain(made, writing.symbol_of(place), result)),
-        own=writing.own,
     )
+    object.__setattr__(made_of, "chain", tuple(_chain(made, writing.symbol_of(place), result)))
+    object.__setattr__(made_of, "own", writing.own)
+    return made_of
 
 
 def _chain(made: Equation, symbol: Node, result: Num) -> Iterator[tuple[str, Node]]:

@@ -6,9 +6,9 @@ In its formulas every number that has an address bears it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from ..base.display import escape
 from ..cell.lines import Line
@@ -40,7 +40,7 @@ class Formula:
     text: str
     tex: str
     mathml: str
-    parts: tuple[tuple[str, Node], ...] = field(default=(), repr=False, compare=False)
+    parts: ClassVar[tuple[tuple[str, Node], ...]] = ()  # no field: it is no part of what is sent
 
     def record(self) -> dict[str, str]:
         """As plain values."""
@@ -94,7 +94,9 @@ class Writing(Naming):
         source = " ".join(f"{tex.get(sign, sign)} {self.tex(node)}".strip() for sign, node in parts)
         body = "".join((f"<mo>{sign}</mo>" if sign else "") + self.mathml(node) for sign, node in parts)
         tall = ' displaystyle="true"' if "<mfrac>" in body else ""
-        return Formula(text, source, f'<math xmlns="{XMLNS}"{tall}>{body}</math>', parts)
+        made = Formula(text, source, f'<math xmlns="{XMLNS}"{tall}>{body}</math>')
+        object.__setattr__(made, "parts", parts)
+        return made
 
     def shown(self, number: Num) -> str:
         """A number as text."""

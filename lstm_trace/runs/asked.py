@@ -1,4 +1,7 @@
-"""What is asked of runs, as pydantic models: a worker validates what was sent, others only pass its bytes on."""
+"""What is asked of runs, as pydantic models, and what goes wrong with a kept run beside what goes wrong with any.
+
+A worker validates what was sent; others only pass its bytes on.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,30 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..base.files import read_json
-from ..errors import FileError
+from ..errors import FileError, LstmTraceError
 from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, Problem, validate
-from .errors import NotJsonError
+from .records import Described
+
+
+class UnknownRunError(LstmTraceError):
+    """There was never a run of that id, or it is forgotten."""
+
+
+class DroppedRunError(LstmTraceError):
+    """There is a run of that id, but its trace was dropped or damaged; it may be made again (`Runs.ready`)."""
+
+
+class RunFolderError(LstmTraceError):
+    """The folder of the runs cannot be written or read: the disk is full, say. Nobody asked for anything wrong."""
+
+
+class NotJsonError(LstmTraceError):
+    """A request that is no JSON, not UTF-8, or has a key twice."""
+
+
+class NoArrowError(LstmTraceError):
+    """Values are wanted as Arrow, and pyarrow is not there."""
+
 
 B = TypeVar("B", bound=BaseModel)
 
@@ -17,7 +41,7 @@ B = TypeVar("B", bound=BaseModel)
 SOURCES = ("problem", "example", "item", "model")
 
 
-class Body(BaseModel):
+class Body(Described, BaseModel):
     """A request: nothing that is not named here, and no NaN where a number is one."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=True)
@@ -38,35 +62,47 @@ class Holding(Body):
 
 
 class Edits(Body):
-    """Changes of a run, which make another run. What is left out stays as it is."""
+    """Changes of a run, which make another run. What is left out stays as it is.
+
+    Attributes:
+        equations: the cell's equations instead; null: those of the source.
+        arithmetic: by-hand-4, float16, q4.12, …; float64: none; null: that of the source.
+    """
 
     edits: list[Edit] = Field(default_factory=list)
-    equations: str | None = Field(None, description="the cell's equations instead; null: those of the source")
-    arithmetic: str | None = Field(
-        None, description="by-hand-4, float16, q4.12, …; float64: none; null: that of the source"
-    )
+    equations: str | None = None
+    arithmetic: str | None = None
 
 
 class Spec(Edits):
-    """All that a run follows from: a source, what it is run over, and changes made to it, the last of each address."""
+    """All that a run follows from: a source, what it is run over, and changes made to it, the last of each address.
+
+    Attributes:
+        example: name of an example problem.
+        item: id of a problem or trace of the library.
+        model: id of a model of the library; it needs x.
+        name: which LSTM of several in a model.
+        hold: lines held at other values, by address: a number, '*0.5' for a multiple, or arrays.
+        holds: changes of what is held, in order.
+        tokens: what the steps are called, or a list of that for each row.
+        layout: how the arrays of a model are stored.
+    """
 
     problem: Problem | None = None
-    example: str | None = Field(None, max_length=100, description="name of an example problem")
-    item: str | None = Field(None, max_length=100, description="id of a problem or trace of the library")
-    model: str | None = Field(None, max_length=100, description="id of a model of the library; it needs x")
-    name: str | None = Field(None, max_length=400, description="which LSTM of several in a model")
+    example: str | None = Field(None, max_length=100)
+    item: str | None = Field(None, max_length=100)
+    model: str | None = Field(None, max_length=100)
+    name: str | None = Field(None, max_length=400)
     x: Numbers | None = None
     h0: Numbers | None = None
     c0: Numbers | None = None
     lengths: list[Length] | None = None
     mask: Mask | None = None
-    hold: dict[str, Held] | None = Field(
-        None, description="lines held at other values, by address: a number, '*0.5' for a multiple, or arrays"
-    )
-    holds: list[Holding] = Field(default_factory=list, max_length=1000, description="changes of what is held, in order")
-    tokens: AxisLabels | None = Field(None, description="what the steps are called, or a list of that for each row")
+    hold: dict[str, Held] | None = None
+    holds: list[Holding] = Field(default_factory=list, max_length=1000)
+    tokens: AxisLabels | None = None
     batch_first: bool | None = None
-    layout: str | LayoutSpec | None = Field(None, description="how the arrays of a model are stored")
+    layout: str | LayoutSpec | None = None
 
 
 class Question(Body):
@@ -83,6 +119,22 @@ class Question(Body):
     to: float | str | None = Field(None, description="ablation: at which number, or multiple ('*0.5')")
     low: float | None = Field(None, ge=0, le=1)
     high: float | None = Field(None, ge=0, le=1)
+
+
+class Pair(Body):
+    """Two runs to compare, b with a (the reference). Without a tolerance the rounding bound decides."""
+
+    a: str = Field(max_length=100)
+    b: str = Field(max_length=100)
+    rtol: float | None = None
+    atol: float | None = None
+    ulps: float | None = None
+
+
+class NamedRun(Body):
+    """A run by its id."""
+
+    run: str = Field(max_length=100)
 
 
 class ReportOptions(BaseModel):

@@ -1,29 +1,160 @@
-"""Two runs side by side, what explains a value, and whether every line follows from its operands."""
+"""What other rooms find out about runs, as JSON: comparisons, explanations, verifications, and all of one number."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from ..base.arrays import as_plain, to_list, word
 from ..errors import OptionError
 from ..languages.strings import words
+from ..one_value.derivation import Derivation, derivation
 from ..printable import printable
 from ..results import comparison, divergence
-from ..results.verification import sentences
+from ..results.verification import sentences as verdict_of
 from ..tables.attribution import difference
 from ..tables.explanation import Explanation
 from ..tables.explanations import explanation
 from ..trace.trace import Trace
 from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
-from ..verification.measures import LineDifference
+from ..verification.measures import LineDifference, Verdict
 from ..verification.verify import verify
 from .asked import Question
+from .describing import HeldLine, holding_of
 from .kept import opened
-from .reading import place
-from .replies import as_json
+from .reading import LOOK, Look, place, style
+from .records import Described, Number, View, as_json
+
+
+@dataclass(frozen=True)
+class FirstDifference(Described):
+    """The first value, in computing order, that differs.
+
+    Attributes:
+        bound: what rounding explains of this value; of others of the line it may be more.
+    """
+
+    address: str
+    a: Number
+    b: Number
+    difference: Number
+    bound: Number
+
+
+@dataclass(frozen=True)
+class LineDiff(Described):
+    """A line of both runs; t, b, unit: where it differs most.
+
+    Attributes:
+        bound: the most that rounding explains of any of its values, each held against its own.
+    """
+
+    scope: str
+    line: str
+    largest: Number
+    bound: Number
+    t: int | None
+    b: int | None
+    unit: int | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class DiffReply(Described):
+    """A comparison; text: what `lstm-trace diff` says.
+
+    Attributes:
+        units: of that text: which units differ, and what becomes of the output.
+    """
+
+    a: str
+    b: str
+    verdict: Verdict
+    text: str
+    units: list[str]
+    first: FirstDifference | None
+    lines: list[LineDiff]
+
+
+@dataclass(frozen=True)
+class DiffMap(Described):
+    """|b - a| of one line, [t][unit].
+
+    Attributes:
+        left_out: steps.
+    """
+
+    scope: str
+    line: str
+    steps: list[int]
+    units: int
+    values: list[list[Number]]
+    largest: float
+    left_out: int
+
+
+@dataclass(frozen=True)
+class TitledTable(Described):
+    """One of several tables, and how many of its rows were left out."""
+
+    title: str
+    columns: list[str]
+    rows: list[list[Any]]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class ExplanationReply(Described):
+    """A table with its sentences, and how many of its rows were left out.
+
+    Attributes:
+        more: of the same finding: of a split `By block`, the sum of each array that is given, and `By step`.
+    """
+
+    how: str
+    of: str | None
+    columns: list[str]
+    rows: list[list[Any]]
+    left_out: int
+    text: str
+    more: list[TitledTable]
+
+
+@dataclass(frozen=True)
+class FailedValue(Described):
+    """A value that does not follow from its operands."""
+
+    address: str
+    recorded: Number
+    derived: Number
+    bound: Number
+
+
+@dataclass(frozen=True)
+class VerificationReply(Described):
+    """What `lstm-trace verify` says."""
+
+    verdict: Literal["verified", "failed", "inconclusive"]
+    text: str
+    checked: int
+    failures: list[FailedValue]
+
+
+@dataclass(frozen=True, repr=False)
+class NumberReply(Described, Derivation):
+    """One value.
+
+    Attributes:
+        relation: = or ≈, between `substituted` and the value as it is shown.
+        written_out: with values that have no name written out in numbers.
+        held: what holds it at another value than its equation gives.
+    """
+
+    held: HeldLine | None
 
 
 def compared(
@@ -39,7 +170,7 @@ def compared(
         ulps: tolerance in units in the last place; without any the rounding bound decides.
 
     Returns:
-        JSON as `comparison_models.Diff` describes it: the verdict, the first difference, and every line.
+        JSON as `DiffReply` describes it: the verdict, the first difference, and every line.
 
     Raises:
         DroppedRunError: where a trace is no longer there, or damaged.
@@ -49,34 +180,23 @@ def compared(
     a, b = map(opened, paths)
     found = divergence.compared(a, b, Tolerance(rtol, atol, ulps))
     places = {(change.scope, change.line): change for change in changes(a, b)}
-    said = {
-        "a": ids[0],
-        "b": ids[1],
-        "verdict": found.verdict,
-        "text": printable("\n".join(comparison.sentences(found, words()))),
-        "units": [printable(sentence) for sentence in comparison.unit_sentences(found, words())],
-        "first": None if found.first is None else _first(found.first),
-        "lines": [_line(d, places.get((d.scope, d.line))) for d in found.lines],
-    }
-    return as_json(said)
+    text = printable("\n".join(comparison.sentences(found, words())))
+    sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, words())]
+    first = None if found.first is None else _first(found.first)
+    lines = [_line(one, places.get((one.scope, one.line))) for one in found.lines]
+    return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines))
 
 
-def _first(found: LineDifference) -> dict[str, Any]:
+def _first(found: LineDifference) -> FirstDifference:
     a, b = found.first_values or (float("nan"), float("nan"))
-    return {
-        "address": str(found.first),
-        "a": word(a),
-        "b": word(b),
-        "difference": word(b - a),
-        "bound": word(found.first_bound),
-    }
+    return FirstDifference(str(found.first), *map(word, (a, b, b - a, found.first_bound)))
 
 
-def _line(found: LineDifference, at: Change | None) -> dict[str, Any]:
-    """at: where its largest difference is, if there is one; padding, which is not compared, may have a larger one."""
-    t, b, unit = (None, None, None) if at is None or at.largest != found.max_abs else (at.t, at.b, at.unit)
-    sizes = {"largest": word(found.max_abs), "bound": word(found.bound)}
-    return {"scope": found.scope, "line": found.line, **sizes, "t": t, "b": b, "unit": unit, "verdict": found.verdict}
+def _line(found: LineDifference, change: Change | None) -> LineDiff:
+    """change: its largest one, if there is one; padding, which is not compared, may have a larger one."""
+    largest = None if change is None or change.largest != found.max_abs else change
+    t, b, unit = (None, None, None) if largest is None else (largest.t, largest.b, largest.unit)
+    return LineDiff(found.scope, found.line, word(found.max_abs), word(found.bound), t, b, unit, found.verdict)
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
@@ -91,7 +211,7 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
         most: numbers of the map; of a larger one there are the first steps.
 
     Returns:
-        JSON as `comparison_models.DiffMap` describes it, with the values [t][unit] and the largest of all steps.
+        JSON as `DiffMap` describes it, with the values [t][unit] and the largest of all steps.
 
     Raises:
         DroppedRunError: where a trace is no longer there, or damaged.
@@ -103,38 +223,26 @@ def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str 
     found = gap(a, b, line, scope, batch)
     shown = found[: max(most // found.shape[-1], 1)]
     first, finite = max(a.first, b.first), found[np.isfinite(found)]
-    said = {
-        "scope": scope,
-        "line": line,
-        "steps": list(range(first, first + len(shown))),
-        "units": found.shape[-1],
-        "values": to_list(shown),
-        "largest": float(finite.max(initial=0.0)),
-        "left_out": len(found) - len(shown),
-    }
-    return as_json(said)
+    steps, largest = list(range(first, first + len(shown))), float(finite.max(initial=0.0))
+    return as_json(DiffMap(scope, line, steps, found.shape[-1], to_list(shown), largest, len(found) - len(shown)))
 
 
 def explained(path: str, against: str | None, asked: Question, most: int) -> bytes:
     """An explanation as tables, each of at most so many rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
-    found = (
-        _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
+    split = asked.how == "attribution"
+    found = _split(trace, other, asked.of, given) if split else _explained(trace, other, asked, given)
+    more = [TitledTable(part.title, *_table(part, most)) for part in found.more]
+    return as_json(
+        ExplanationReply(asked.how, asked.of, *_table(found, most), printable("\n".join(found.sentences)), more)
     )
-    said = {
-        "how": asked.how,
-        "of": asked.of,
-        **_table(found, most),
-        "text": printable("\n".join(found.sentences)),
-        "more": [{"title": part.title, **_table(part, most)} for part in found.more],
-    }
-    return as_json(said)
 
 
-def _table(found: Explanation, most: int) -> dict[str, Any]:
+def _table(found: Explanation, most: int) -> tuple[list[str], list[list[Any]], int]:
+    """Its columns, its first rows, and how many are left out."""
     rows = as_plain(found.rows[:most])
-    return {"columns": list(found.columns), "rows": rows, "left_out": len(found.rows) - len(rows)}
+    return list(found.columns), rows, len(found.rows) - len(rows)
 
 
 def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:
@@ -157,14 +265,27 @@ def verified(path: str) -> bytes:
     """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
     found = verify(opened(path))
     failures = [
-        {
-            "address": str(failure.address),
-            "recorded": word(failure.recorded),
-            "derived": word(failure.derived),
-            "bound": word(failure.bound),
-        }
+        FailedValue(str(failure.address), *map(word, (failure.recorded, failure.derived, failure.bound)))
         for failure in found.failures
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
-    text = "\n".join(sentences(found, words()))
-    return as_json({"verdict": found.status, "text": text, "checked": checked, "failures": failures})
+    verdict: Any = found.status
+    return as_json(VerificationReply(verdict, "\n".join(verdict_of(found, words())), checked, failures))
+
+
+def at(
+    path: str,
+    address: str,
+    of: Annotated[str | None, Field(max_length=400, description="address of a value to take the gradient of")] = None,
+    look: Look = LOOK,
+) -> bytes:
+    """One value: its equation in symbols and numbers, what it is made of, its consumers, its gradient."""
+    trace = opened(path)
+    how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
+    found = derivation(trace, address, of=of, digits=style(trace, look), **how)
+    held = holding_of(trace, found.address) if found.kind == "line" else None
+    return as_json({**found.facts(), "held": held})
+
+
+#: What is asked of a run by a GET of `/runs/{id}/…`, and is found by other rooms.
+VIEWS = (View("at/{address:path}", at, NumberReply),)

@@ -2,91 +2,263 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from ..base.arrays import Array
+import numpy as np
+from pydantic import BaseModel, Field
+
+from ..base.arrays import Array, describe
 from ..base.display import visible
+from ..cell.lines import names_of
 from ..cell.network import Stage, forward_stages
 from ..cell.parse import parse
+from ..errors import OptionError
 from ..formulas.plain import Plain
 from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
-from ..trace.held import plain_stage
-from ..trace.labels import axis, step_labels, units
+from ..trace.held import HeldBlock as Entry
+from ..trace.held import entries, plain_stage, status
+from ..trace.holding import Multiple as Scale
+from ..trace.holding import as_number
+from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from . import holding
-from .replies import as_json
+from .records import Described, Number, as_json
 
 #: Labels of steps that a page gets at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16
 #: Addresses of what is held that a page gets at most.
 HELD = 200
+Layers = tuple[Mapping[str, Any], ...]
+
+
+Address = Annotated[str, Field(description="layer/direction/t/b/line[unit]")]
+
+
+@dataclass(frozen=True)
+class LineName(Described):
+    """A line of a cell.
+
+    Attributes:
+        op: the operation, as the column `op` of a CSV file has it.
+    """
+
+    name: str
+    op: str
+
+
+@dataclass(frozen=True)
+class CellText(Described):
+    """What a text of equations says.
+
+    Attributes:
+        states: each state with the line whose value it takes at the next step.
+    """
+
+    lines: list[LineName]
+    parameters: list[str]
+    inputs: tuple[str, ...]
+    states: Mapping[str, str]
+    output: str
+
+
+@dataclass(frozen=True)
+class RunCell(Described):
+    """The cell of a run."""
+
+    kind: str
+    options: dict[str, Any]
+    title: str
+
+
+@dataclass(frozen=True)
+class RunLine(Described):
+    """A line of a stage.
+
+    Attributes:
+        assigned: whether its name is its author's.
+        gate: whether it is a sigmoid, between 0 and 1.
+        axis: of its units: hidden ones or outputs.
+    """
+
+    name: str
+    op: str
+    width: int
+    assigned: bool
+    symbol: str
+    gate: bool
+    axis: Axis
+
+
+@dataclass(frozen=True)
+class RunStage(Described):
+    """One layer and direction.
+
+    Attributes:
+        units: of the cell; 0 where that cannot be seen.
+        states: each state with the line that it carries.
+        inputs: each input with where it comes from.
+        axes: of states and inputs, as of lines.
+    """
+
+    scope: str
+    layer: int
+    direction: str
+    equations: str
+    output: str
+    units: int
+    states: Mapping[str, str]
+    inputs: Mapping[str, str]
+    lines: list[RunLine]
+    axes: Mapping[str, Axis]
+
+
+@dataclass(frozen=True)
+class RunPremise(Described):
+    """What is given, and can be edited.
+
+    Attributes:
+        gate: of a parameter, the first named value that reads it: i of z_i or i_t, z of z_t.
+    """
+
+    address: str
+    name: str
+    scope: str
+    kind: Literal["parameter", "input", "initial", "given"]
+    shape: tuple[int, ...]
+    gate: str
+    symbol: str
+
+
+@dataclass(frozen=True)
+class RunChange(Described):
+    """A line that an edit changed, with its largest change."""
+
+    scope: str
+    line: str
+    largest: Number
+    t: int
+    b: int
+    unit: int
+
+
+@dataclass(frozen=True)
+class HeldLine(Described):
+    """What is held at another value than its equation gives.
+
+    Attributes:
+        address: as `hold` has it: steps, rows and units may be ranges.
+        value: a number, or `*0.5` for a multiple; null where there are several.
+    """
+
+    address: str
+    value: float | str | None
+
+
+class RunReply(Described, BaseModel):
+    """What is said of a run.
+
+    Attributes:
+        parent: the run that was edited into it.
+        batch_first: whether x is given by sequence first, then by step.
+        step_labels: what the steps are called, as it is shown: a list for each sequence, or one; none of very many.
+        numbers: values that it holds.
+        target: a value to take gradients of.
+        live: whether no line is too wide to be shown whole.
+        changed: of the reply to an edit.
+    """
+
+    id: str
+    href: str
+    title: str
+    notes: str
+    parent: str | None
+    cell: RunCell
+    dtype: str
+    arithmetic: str | None
+    plan: str
+    steps: int
+    batch: int
+    batch_first: bool
+    first: int
+    count_from: int
+    names: dict[str, list[str]]
+    step_labels: list[list[str]]
+    symbols: dict[str, str]
+    imported: list[str]
+    numbers: int
+    bytes: int
+    seconds: float
+    stages: list[RunStage]
+    premises: list[RunPremise]
+    asked: list[Address]
+    held: list[HeldLine]
+    target: str | None
+    live: bool
+    changed: list[RunChange] | None
+
+
+@dataclass(frozen=True)
+class NamedStage(Described):
+    """The lines of a stage as a notation prints them."""
+
+    scope: str
+    lines: list[RunLine]
+
+
+@dataclass(frozen=True)
+class SymbolsReply(Described):
+    """The symbols of a notation.
+
+    Attributes:
+        premises: by address.
+    """
+
+    stages: list[NamedStage]
+    premises: dict[str, str]
 
 
 def equations(text: str) -> bytes:
     """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
     cell = parse(text)
-    found = {
-        "lines": [{"name": line.name, "op": line.op} for line in cell.lines],
-        "parameters": list(cell.parameters),
-        "inputs": list(cell.inputs),
-        "states": cell.states,
-        "output": cell.output,
-    }
-    return as_json(found)
+    lines = [LineName(line.name, line.op) for line in cell.lines]
+    return as_json(CellText(lines, list(cell.parameters), cell.inputs, cell.states, cell.output))
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
-    """The fields of a run that follow from its trace. live: the most units of a line of which a page shows all."""
+    """The fields of a `RunReply` that follow from its trace. live: the most units of a line that a page shows whole."""
     header, stages = trace.header, forward_stages(trace.stages)
     exercise, _ = notations.applied(trace, "exercise")
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
-    return {
-        "title": header.title,
-        "notes": header.notes,
-        "cell": {
-            "kind": header.kind,
-            "options": dict(header.options),
-            "title": words("en").word(f"cell.{header.kind}"),
-        },
-        "dtype": header.dtype,
-        "arithmetic": header.arithmetic,
-        "plan": header.plan,
+    same = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
+    return {name: getattr(header, name) for name in same} | {
+        "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
+        "names": {key: list(labels) for key, labels in header.names.items()},
+        "symbols": dict(header.symbols),
         "steps": trace.steps,
         "batch": trace.batch,
-        "batch_first": header.batch_first,
         "first": trace.first,
-        "count_from": header.count_from,
-        "names": {key: list(labels) for key, labels in header.names.items()},
         "step_labels": _step_labels(trace),
-        "symbols": dict(header.symbols),
-        "imported": list(header.imported),
         "numbers": trace.steps * trace.batch * sum(widths),
         "stages": [_stage(exercise, stage) for stage in stages],
-        "premises": [fields for fields, _ in premises(exercise)],
+        "premises": [premise for premise, _ in premises(exercise)],
         "asked": [str(address) for address in trace.asked()],
-        "held": list(islice(holding.held(trace), HELD)),
+        "held": list(islice(held(trace), HELD)),
         "target": _target(trace, stages),
         "live": max(widths, default=0) <= live,
     }
 
 
-def named(trace: Trace, printed: Trace) -> dict[str, Any]:
-    """The symbols of a run as a notation prints it, which may show two products as one: the lines of each stage, the
-    premises by address.
-    """
-    stages = forward_stages(printed.stages)
-    own = [fields for fields, _ in premises(replace(trace, header=printed.header))]
-    return {
-        "stages": [{"scope": stage.scope, "lines": _lines(printed, stage)} for stage in stages],
-        "premises": {fields["address"]: fields["symbol"] for fields in own},
-    }
+def named(trace: Trace, printed: Trace) -> SymbolsReply:
+    """The symbols of a run as a notation prints it, which may show two products as one."""
+    stages = [NamedStage(stage.scope, _lines(printed, stage)) for stage in forward_stages(printed.stages)]
+    own = [premise for premise, _ in premises(replace(trace, header=printed.header))]
+    return SymbolsReply(stages, {premise.address: premise.symbol for premise in own})
 
 
 def _step_labels(trace: Trace) -> list[list[str]]:
@@ -97,55 +269,52 @@ def _step_labels(trace: Trace) -> list[list[str]]:
     return [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(rows)]
 
 
-def _stage(trace: Trace, stage: Stage) -> dict[str, Any]:
-    cell = stage.cell
-    return {
-        "scope": stage.scope,
-        "layer": stage.layer,
-        "direction": stage.direction,
-        "equations": cell.text,
-        "output": cell.output,
-        "units": units(trace, stage),
-        "states": dict(cell.states),
-        "inputs": {name: stage.sources[name] for name in plain_stage(stage).inputs},
-        "lines": _lines(trace, stage),
-        "axes": {
-            **{name: axis(trace, stage, name) for name in plain_stage(stage).inputs},
-            **{state: axis(trace, stage, line) for state, line in cell.states.items()},
-        },
-    }
+def _stage(trace: Trace, stage: Stage) -> RunStage:
+    cell, inputs = stage.cell, plain_stage(stage).inputs
+    carried = [*((name, name) for name in inputs), *cell.states.items()]
+    return RunStage(
+        stage.scope,
+        stage.layer,
+        stage.direction,
+        cell.text,
+        cell.output,
+        units=units(trace, stage),
+        states=cell.states,
+        inputs={name: stage.sources[name] for name in inputs},
+        lines=_lines(trace, stage),
+        axes={name: axis(trace, stage, line) for name, line in carried},
+    )
 
 
-def _lines(trace: Trace, stage: Stage) -> list[dict[str, Any]]:
+def _lines(trace: Trace, stage: Stage) -> list[RunLine]:
     plain, cell = Plain({**held_symbols(trace), **trace.header.symbols}), stage.cell
-    recorded = trace.lines.get(stage.scope, {})
+    widths = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
     return [
-        {
-            "name": line.name,
-            "op": line.op,
-            "width": recorded[line.name].shape[-1],
-            "assigned": line.assigned,
-            "symbol": plain(symbol(line.name, cell)),
-            "gate": line.squashed,
-            "axis": axis(trace, stage, line.name),
-        }
+        RunLine(
+            line.name,
+            line.op,
+            widths[line.name],
+            line.assigned,
+            symbol=plain(symbol(line.name, cell)),
+            gate=line.squashed,
+            axis=axis(trace, stage, line.name),
+        )
         for line in cell.lines
-        if line.name in recorded
+        if line.name in widths
     ]
 
 
-def premises(trace: Trace) -> Iterator[tuple[dict[str, Any], Array]]:
+def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
     """Each premise that can be edited, with its values: the input, then those of each layer and direction.
 
     What says where lines are held is none of them: `held` of a run says that.
     """
     plain = Plain(trace.header.symbols)
 
-    def one(kind: str, scope: str, name: str, values: Array, gate: str = "") -> tuple[dict[str, Any], Array]:
+    def one(kind: Any, scope: str, name: str, values: Array, gate: str = "") -> tuple[RunPremise, Array]:
         address = f"{scope}/{name}" if scope else name
-        text = plain(symbol("x_t", trace.stages[0].cell) if not scope else symbol(name, trace.stage(scope).cell))
-        where = {"address": address, "name": name, "scope": scope, "kind": kind, "shape": list(values.shape)}
-        return {**where, "gate": gate, "symbol": text}, values
+        text = plain(symbol(name, trace.stage(scope).cell) if scope else symbol("x_t", trace.stages[0].cell))
+        return RunPremise(address, name, scope, kind, values.shape, gate, text), values
 
     if trace.x is not None:
         yield one("input", "", "x", trace.outward(trace.x))
@@ -188,3 +357,47 @@ def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
     last_asked = asked[-1]
     t = end if last_asked.t is None else last_asked.t
     return str(last_asked._replace(unit=(0,), t=t, b=last_asked.b or 0))
+
+
+def held(trace: Trace) -> Iterator[HeldLine]:
+    """All that is held: addresses, with a number, `*0.5`, or None where the values differ."""
+    return (HeldLine(entry.address, _held_at(entry)) for entry in entries(trace))
+
+
+def held_units(trace: Trace, stage: Stage, t: int, batch: int) -> dict[str, list[int]]:
+    """The units of each line that are held, or scaled, at a step."""
+    there = {name: status(trace, stage, name, t, batch) for name in names_of(stage.cell)}
+    return {name: np.flatnonzero(some).tolist() for name, some in there.items() if some is not None and some.any()}
+
+
+def holding_of(trace: Trace, address: str) -> HeldLine | None:
+    """What holds the number of a line at a full address: its address, and the value; None where it is not held."""
+    at = trace.locate(address)
+    if at.t is None or at.b is None or at.unit is None:
+        return None
+    parts = at.t, at.b, at.unit[0]
+    for entry in entries(trace):
+        there = entry.steps or trace.span, entry.rows or range(trace.batch), entry.units
+        inside = all(part is None or n in part for n, part in zip(parts, there, strict=True))
+        if inside and (entry.scope, entry.line) == (at.scope, at.line):
+            own = trace.lines[at.scope][at.line][trace.index(at.t), at.b, at.unit[0]]
+            return HeldLine(entry.address, _held_at(entry, own.item()))
+    return None
+
+
+def _held_at(entry: Entry, otherwise: float | None = None) -> str | float | None:
+    """What an entry is held at: a number, or `*0.5`; what is said `otherwise` where its values differ."""
+    if isinstance(entry.value, Scale):
+        return str(entry.value)
+    return entry.value if isinstance(entry.value, float) else otherwise
+
+
+def check_values(hold: Layers) -> None:
+    """Raise OptionError for a text that is no number or multiple: on the command line it would name a file."""
+    for address, value in (pair for layer in hold for pair in layer.items()):
+        if isinstance(value, str) and as_number(value) is None:
+            raise OptionError(
+                f"hold {address!r}: expected a finite number, '*0.5' for a multiple of its own value, or an array; "
+                f"found {describe(value)}. The service opens no file that is named here: trace the problem with "
+                "`lstm-trace run`, and upload the trace"
+            )

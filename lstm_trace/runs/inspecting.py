@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from ..base import writing as leftovers
 from ..base.arrays import as_plain
 from ..base.files import read_bytes
-from ..base.writing import folder as temporary_folder
 from ..cell.network import forward_stages
 from ..cell.variants import named
 from ..errors import FileError, counted, within
@@ -25,15 +25,15 @@ from ..examples import text
 from ..languages.strings import words
 from ..model.problem import prepare_problem, read_problem
 from ..printable import printable
-from ..store.errors import LostFileError
-from ..store.labels import as_label
+from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file
+from ..trace.files import trace_file as trace_json
 from ..trace.files.safetensors import is_tensors
 from ..trace.trace import Header, Trace
 from ..weights.found import Found, check_any
 from ..weights.read import is_model, read_model
 from ..weights.summary import BIASES, listing, option_text, records, row
-from .holding import check_values
+from .describing import check_values
 
 Facts = dict[str, Any]
 ROOMS = ".rooms"
@@ -75,7 +75,7 @@ def alone(path: str, name: str) -> Iterator[str]:
     source = os.path.realpath(path)
     rooms = Path(source).parent / ROOMS
     rooms.mkdir(mode=0o700, exist_ok=True)
-    with temporary_folder(rooms / "look", ".look") as room:
+    with leftovers.folder(rooms / "look", ".look") as room:
         try:
             os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
         except FileNotFoundError:
@@ -99,7 +99,7 @@ def _facts(name: str) -> Facts:
             f"{name}: {len(content):,} bytes of YAML; a server reads up to {MOST_YAML:,}, since each million takes "
             "half a second: save it as .json, or the weights as .npz or .safetensors"
         )
-    if trace_file.looks_like_one(content):
+    if trace_json.looks_like_one(content):
         return _trace(name, trace_file.load(name, content))
     return _problem(name, content)
 

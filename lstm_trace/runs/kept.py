@@ -24,7 +24,8 @@ from ..base.writing import written
 from ..errors import FileError, reason
 from ..trace.files import trace_file
 from ..trace.trace import Trace
-from .errors import DroppedRunError, RunFolderError
+from .asked import DroppedRunError, RunFolderError
+from .records import as_json
 
 #: Traces that a worker holds open, and bytes of one that it made itself; larger ones are mapped again from the file.
 OPEN, HELD = 32, 4 << 20
@@ -82,8 +83,7 @@ class Record(NamedTuple):
 
     def answer(self, parent: str | None, changed: list[Any] | None = None) -> bytes:
         """The reply to who asks for the run. parent, changed: of an edit that leads to it."""
-        more = json.dumps({"parent": parent, "changed": changed}).encode()
-        return self.reply[:-1] + b", " + more[1:]
+        return self.reply[:-1] + b", " + as_json({"parent": parent, "changed": changed})[1:]
 
 
 def is_there(path: Path) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+from pydantic import Field
 
 from ..base.arrays import to_list
 from ..cell.network import Stage, forward_stages
@@ -20,9 +22,9 @@ from ..formulas.values import Values
 from ..frames.arrow import arrow
 from ..frames.table import Table
 from ..languages.strings import words
-from ..one_value.derivation import derivation
 from ..report.content import notations
 from ..report.diagram import diagram
+from ..report.diagram import diagram as spot_values
 from ..report.in_words.sentences import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions
@@ -30,10 +32,11 @@ from ..trace.held import plain_stage
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
-from . import describing, holding
-from .errors import NoArrowError
+from .asked import NoArrowError
+from .describing import RunPremise, SymbolsReply, held_units, named
+from .describing import premises as premises_of
 from .kept import opened
-from .replies import as_json
+from .records import Described, Number, View, as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -44,16 +47,118 @@ _DECIMALS = 5
 _SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
+Layer = Annotated[int | None, Field(description="from 0; may be left out where there is one")]
+Direction = Annotated[str | None, Field(description="forward, reverse or joined; likewise")]
+Batch = Annotated[int, Field(description="which sequence, from 0")]
+Unit = Annotated[int | None, Field(ge=0, description="of what has no room as a whole, the unit that is shown")]
+
+
 class Look(NamedTuple):
     """How a page shows numbers and formulas: the options of a report of the same names."""
 
-    language: str = "en"
-    notation: str = "exercise"
-    digits: int | None = None
-    count_from: int | None = None
+    language: Annotated[str, Field(description="of words: en, de, …")] = "en"
+    notation: Annotated[str, Field(description="of symbols: exercise, pytorch, …")] = "exercise"
+    digits: Annotated[int | None, Field(ge=0, le=17, description="decimals that are shown")] = None
+    count_from: Annotated[int | None, Field(ge=0, le=1, description="steps and units in words and symbols")] = None
 
 
-class Part(NamedTuple):
+#: As a page shows them by default.
+LOOK = Look()
+
+
+@dataclass(frozen=True)
+class PremiseValues(RunPremise):
+    """A premise with its values.
+
+    Attributes:
+        row: of a large matrix, the row of one unit alone.
+    """
+
+    values: Any = None
+    row: int | None = None
+
+
+@dataclass(frozen=True)
+class PremisesReply(Described):
+    """All that is given."""
+
+    premises: list[PremiseValues]
+
+
+@dataclass(frozen=True)
+class LineValues(Described):
+    """Values of a line, [t][b][unit], with the numbers of steps, sequences and units."""
+
+    scope: str
+    line: str
+    t: list[int]
+    b: list[int]
+    unit: list[int]
+    values: list[list[list[Number]]]
+
+
+@dataclass(frozen=True)
+class ValuesReply(Described):
+    """Values of lines, and how many numbers were left out."""
+
+    values: list[LineValues]
+    left_out: int
+
+
+@dataclass(frozen=True)
+class StepLine(Described):
+    """A line at one step."""
+
+    name: str
+    values: list[Number]
+    units: list[int]
+
+
+@dataclass(frozen=True)
+class StepReply(Described):
+    """One step of one layer and direction.
+
+    Attributes:
+        held: the units of lines that are held at this step.
+        shown: the values of lines, states and inputs as they are printed.
+        texts: by the key of a spot of the picture.
+    """
+
+    t: int
+    b: int
+    scope: str
+    lines: list[StepLine]
+    held: dict[str, list[int]]
+    states: dict[str, list[Number] | None]
+    inputs: dict[str, list[Number] | None]
+    x: list[Number]
+    shown: dict[str, list[str]]
+    texts: dict[str, str]
+    caption: str
+    in_words: list[str]
+
+
+@dataclass(frozen=True)
+class PictureSpot(Described):
+    """A node of the picture."""
+
+    key: str
+    line: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class PictureReply(Described):
+    """A drawing."""
+
+    svg: str
+    width: float
+    height: float
+    description: str
+    spots: list[PictureSpot]
+
+
+class ValueSelection(NamedTuple):
     """Which values are meant; t and unit: a number, `a:b`, or all. layer and direction may be left out: all."""
 
     line: tuple[str, ...] = ()
@@ -83,7 +188,7 @@ def place(trace: Trace, layer: int | None, direction: str | None) -> Stage:
     return forward_stages(trace.at(layer, direction).stages)[0]
 
 
-def values(path: str, part: Part, most: int) -> bytes:
+def values(path: str, part: ValueSelection, most: int) -> bytes:
     """The values of some lines, at most so many numbers; what is left out is counted."""
     trace = opened(path)
     stages, left = forward_stages(trace.at(part.layer, part.direction).stages), 0
@@ -104,12 +209,11 @@ def values(path: str, part: Part, most: int) -> bytes:
             left += (len(steps) - len(fit)) * len(rows) * len(units)
             at = slice(trace.index(fit.start), trace.index(fit.stop))
             some = array[at, rows.start : rows.stop, units.start : units.stop]
-            places = {"t": list(fit), "b": list(rows), "unit": list(units)}
-            found.append({"scope": stage.scope, "line": name, **places, "values": to_list(some)})
-    return as_json({"values": found, "left_out": left})
+            found.append(LineValues(stage.scope, name, list(fit), list(rows), list(units), to_list(some)))
+    return as_json(ValuesReply(found, left))
 
 
-def table(path: str, part: Part) -> bytes:
+def table(path: str, part: ValueSelection) -> bytes:
     """The values of some lines as a stream of Arrow, all of them, a row for each number.
 
     Raises NoArrowError without pyarrow.
@@ -134,23 +238,33 @@ def table(path: str, part: Part) -> bytes:
     return stream.getvalue()
 
 
-def premises(path: str, unit: int | None, most: int) -> bytes:
-    """Every premise with its values; of more than `most`, of a matrix the row of one unit, else none."""
+def premises(path: str, unit: Unit = None, listed: int = 10_000) -> bytes:
+    """What is given: the input, weights, initial states and supplied lines, with their values.
+
+    Of a matrix of more than `listed` numbers there is the row of one unit, of other large arrays nothing.
+    """
     found = []
-    for said, array in describing.premises(opened(path)):
-        by_row = array.ndim == 2 and said["kind"] == "parameter"
-        if by_row and (unit is not None or array.size > most):
+    for premise, array in premises_of(opened(path)):
+        row = None
+        if array.ndim == 2 and premise.kind == "parameter" and (unit is not None or array.size > listed):
             row = min(unit or 0, len(array) - 1)
-            found.append({**said, "row": row, "values": to_list(array[row : row + 1])})
-        else:
-            found.append({**said, "values": to_list(array) if array.size <= most else None})
-    return as_json({"premises": found})
+            array = array[row : row + 1]
+        values = to_list(array) if row is not None or array.size <= listed else None
+        found.append(PremiseValues(**vars(premise), values=values, row=row))
+    return as_json(PremisesReply(found))
 
 
 def step(
-    path: str, layer: int | None, direction: str | None, t: int, batch: int, unit: int | None, live: int, look: Look
+    path: str,
+    layer: Layer = None,
+    direction: Direction = None,
+    t: Annotated[int, Field(description="its position in the input; negative ones count from the end")] = 0,
+    batch: Batch = 0,
+    unit: Unit = None,
+    live_units: int = 64,
+    look: Look = LOOK,
 ) -> bytes:
-    """One step of one layer and direction: all that a page shows of it.
+    """All that a page shows of one step of one layer and direction.
 
     Args:
         path: of the trace of the run.
@@ -158,13 +272,13 @@ def step(
         direction: `forward`, `reverse` or `joined`; None likewise.
         t: the position in the input; negative ones count from the end.
         batch: which sequence, from 0.
-        unit: of lines of more than `live` units the one that is shown, beside the first ones if None; and the one whose
-            values stand in the picture, where that has no room for all.
-        live: units of a line that is shown whole.
+        unit: of lines of more than `live_units` units the one that is shown, beside the first ones if None; and the one
+            whose values stand in the picture, where that has no room for all.
+        live_units: units of a line that is shown whole.
         look: how numbers and names are shown.
 
     Returns:
-        JSON as `run_models.Step` describes it.
+        JSON as `StepReply` describes it.
 
     Raises:
         DroppedRunError: where the trace is no longer there, or damaged.
@@ -183,41 +297,37 @@ def step(
         shown[name] = [number(values.num(scope, name, t, batch, (k,)).shown) for k in units]
 
     def read(name: str) -> Any:
-        found = values.array(scope, name)
-        if found is None:
+        array = values.array(scope, name)
+        if array is None:
             return None
-        texts(name, range(found.shape[-1]))
-        return to_list(found[at, batch])
+        texts(name, range(array.shape[-1]))
+        return to_list(array[at, batch])
 
     lines = []
     recorded = trace.lines.get(scope, {})
     for name in (line.name for line in stage.cell.lines if line.name in recorded):
         array = recorded[name]
-        wide = array.shape[-1] > live
-        units = (
-            [*range(live if wide else array.shape[-1])]
-            if not wide or unit is None
-            else [min(unit, array.shape[-1] - 1)]
-        )
+        units = [*range(min(array.shape[-1], live_units))]
+        if unit is not None and array.shape[-1] > live_units:
+            units = [min(unit, array.shape[-1] - 1)]
         texts(name, units)
-        lines.append({"name": name, "values": to_list(array[at, batch, units]), "units": units})
+        lines.append(StepLine(name, to_list(array[at, batch, units]), units))
     picture = drawing(trace, stage, values.style, look)
-    return as_json(
-        {
-            "t": t,
-            "b": batch,
-            "scope": scope,
-            "lines": lines,
-            "states": {name: read(name) for name in stage.states},
-            "inputs": {name: read(name) for name in plain_stage(stage).inputs},
-            "held": holding.units(whole, place(whole, layer, direction), t, batch),
-            "x": [] if trace.x is None else to_list(trace.x[at, batch]),
-            "shown": shown,
-            "texts": diagram.shown(picture, values, t, batch, unit),
-            "caption": diagram.caption(trace, stage, t, batch, picture.said),
-            "in_words": said(trace, stage, t, batch, look),
-        }
+    reply = StepReply(
+        t,
+        batch,
+        scope,
+        lines,
+        held=held_units(whole, place(whole, layer, direction), t, batch),
+        states={name: read(name) for name in stage.states},
+        inputs={name: read(name) for name in plain_stage(stage).inputs},
+        x=[] if trace.x is None else to_list(trace.x[at, batch]),
+        shown=shown,
+        texts=spot_values.shown(picture, values, t, batch, unit),
+        caption=diagram.caption(trace, stage, t, batch, picture.said),
+        in_words=said(trace, stage, t, batch, look),
     )
+    return as_json(reply)
 
 
 def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str]:
@@ -242,8 +352,11 @@ def style(trace: Trace, look: Look) -> Style:
     return replace(found, digits=min(found.digits, _DECIMALS))
 
 
-def picture(path: str, layer: int | None, direction: str | None, look: Look) -> bytes:
-    """The drawing of a cell, with a place for each value: the same for all runs of a cell whose values are as wide."""
+def picture(path: str, layer: Layer = None, direction: Direction = None, look: Look = LOOK) -> bytes:
+    """The drawing of the cell, with empty texts where the values of a step go.
+
+    It is the same for all runs of a cell whose values are as wide.
+    """
     whole = opened(path)
     trace = looked_at(whole, look)
     found = drawing(trace, place(trace, layer, direction), style(whole, look), look)
@@ -252,22 +365,14 @@ def picture(path: str, layer: int | None, direction: str | None, look: Look) -> 
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
     )
-    spots = [{"key": spot.key, "line": spot.line, "kind": spot.kind} for spot in found.flow.spots]
-    return as_json({"svg": svg, "width": wide, "height": tall, "description": found.description, "spots": spots})
+    spots = [PictureSpot(spot.key, spot.line, spot.kind) for spot in found.flow.spots]
+    return as_json(PictureReply(svg, wide, tall, found.description, spots))
 
 
-def at(path: str, address: str, of: str | None, look: Look) -> bytes:
-    """One value with its equation, operands, readers and gradient."""
+def symbols(path: str, look: Look = LOOK) -> bytes:
+    """What lines and premises are called in a notation; one that joins two products has lines of its own."""
     trace = opened(path)
-    how = {"notation": look.notation, "language": look.language, "count_from": look.count_from}
-    found = derivation(trace, address, of=of, digits=style(trace, look), **how)
-    return as_json({**found.facts(), "held": holding.of(trace, found.address) if found.kind == "line" else None})
-
-
-def symbols(path: str, look: Look) -> bytes:
-    """What the lines of each stage and the premises are called in a notation. Raises OptionError."""
-    trace = opened(path)
-    return as_json(describing.named(trace, looked_at(trace, look)))
+    return as_json(named(trace, looked_at(trace, look)))
 
 
 def looked_at(trace: Trace, look: Look) -> Trace:
@@ -280,7 +385,7 @@ def looked_at(trace: Trace, look: Look) -> Trace:
 def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Diagram:
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
-    room = _room(stage, Values(trace), diagram.DIGITS if style.digits is None else style.digits)
+    room = _room(stage, Values(trace), spot_values.DIGITS if style.digits is None else style.digits)
     key = stage.cell.text, stage.computed, look.language, trace.header.count_from
     return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
 
@@ -308,14 +413,23 @@ def _drawn(found: _Drawn) -> diagram.Diagram:
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
     """Characters for the values of each name: room for any number below 100, so that an edit leaves the picture."""
     found = {}
-    for name, taken in diagram.widths(stage, values, alone=True).items():
+    for name, taken in spot_values.widths(stage, values, alone=True).items():
         array = values.array(stage.scope, name)
         wide = array.shape[-1] if array is not None else 1
-        count = diagram.count(values.trace, stage, name, wide, alone=True)
+        count = spot_values.count(values.trace, stage, name, wide, alone=True)
         usual = count * (_ROOM + digits) + 2 * (count - 1)
-        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual)
+        found[name] = max(taken + count * max(digits - spot_values.DIGITS, 0), usual)
     return found
 
 
 def _rows(trace: Trace, batch: int | None) -> range:
     return range(*Selection(batch=batch).rows(trace).indices(trace.batch))
+
+
+#: What is asked of a run by a GET of `/runs/{id}/…`.
+VIEWS = (
+    View("premises", premises, PremisesReply),
+    View("step", step, StepReply),
+    View("picture", picture, PictureReply),
+    View("symbols", symbols, SymbolsReply),
+)

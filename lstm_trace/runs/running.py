@@ -25,7 +25,7 @@ from ..model.model import Model
 from ..model.problem import prepare_problem, read_problem
 from ..model.sources import prepare
 from ..model.tokens import with_tokens
-from ..store.labels import as_label
+from ..store.files import as_label
 from ..trace.address import INITIAL, line_name
 from ..trace.files import trace_file
 from ..trace.files.schema import LayoutSpec, validate
@@ -34,14 +34,12 @@ from ..trace.holding import layers
 from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model
-from ..workers.telling import tell
-from .asked import SOURCES, Edits, Spec, read
-from .describing import described
-from .errors import DroppedRunError
-from .holding import Layers, check_values
+from ..workers.messages import tell
+from .asked import SOURCES, DroppedRunError, Edits, Spec, read
+from .describing import Layers, RunChange, check_values, described
 from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
-from .replies import as_json
+from .records import as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -189,7 +187,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there
-    changed = None if before is None else _changed(before, trace)
+    changed = None if before is None else [RunChange(*map(word, row)) for row in changes(before, trace)]
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 
@@ -271,9 +269,3 @@ def _edited(trace: Trace, edits: Mapping[str, Any], equations: str | None, bound
         return trace
     values = {address: to_array(value) for address, value in edits.items()}
     return change(trace, values, equations, lambda model: check(model.laid_out()[1].numbers, bounds))
-
-
-def _changed(a: Trace, b: Trace) -> list[dict[str, Any]]:
-    """The lines that an edit changed, with the largest change of each and where it is."""
-    names = ("scope", "line", "largest", "t", "b", "unit")
-    return [dict(zip(names, map(word, row), strict=True)) for row in changes(a, b)]

@@ -14,7 +14,7 @@ from anyio import to_thread
 from ..store.store import Store
 from ..workers import Progress, Workers
 from . import running
-from .errors import DroppedRunError, UnknownRunError
+from .asked import DroppedRunError, UnknownRunError
 from .kept import Bounds, gone, is_there
 
 #: `Workers.call`, or what does more.
@@ -36,7 +36,7 @@ class Runs:
     >>> Runs.check("../../etc/passwd")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
     ...
-    lstm_trace.runs.errors.UnknownRunError: there is no run '../../etc/passwd'; this server never had it, or has ...
+    lstm_trace.runs.asked.UnknownRunError: there is no run '../../etc/passwd'; this server never had it, or has ...
     """
 
     def __init__(self, folder: Path, bounds: Bounds, workers: Workers, items: Store) -> None:

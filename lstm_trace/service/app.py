@@ -14,17 +14,14 @@ from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Workers
 from . import problems
-from .asking import Asking
-from .description import described
-from .disconnects import Disconnects
-from .jobs import Jobs
-from .resources import Resources
-from .routes import comparisons, downloads, library, meta, page, runs, states, views
-from .security import Guard
+from .description import described, table
+from .jobs import Jobs, Resources
+from .middleware import Asking, Disconnects, Guard
+from .routes import comparisons, library, meta, page, runs, states
+from .routes.library import add_files
 from .settings import Settings
-from .uploads import add_files
 
-ROUTERS = (meta.router, library.router, runs.router, views.router, comparisons.router, downloads.router, states.router)
+ROUTERS = (meta.router, library.router, runs.router, comparisons.router, states.router)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
     'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
@@ -89,3 +86,8 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app
+
+
+def routes_table() -> str:
+    """The table of requests in docs/service.md, as Markdown, from the description of the API."""
+    return table(create_app(Settings(), Workers()).openapi())

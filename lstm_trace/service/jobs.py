@@ -1,27 +1,64 @@
-"""What takes longer than a second: the reply is the address of a job, where it can be followed and cancelled."""
+"""Replies: at once, or as the address of a job where they take longer than a second; files; and what routes share."""
 
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, BinaryIO, Literal
+from urllib.parse import quote
 
 import anyio
 from anyio.abc import TaskGroup
+from fastapi import Depends, Request
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from ..errors import LstmTraceError
-from ..workers import Asked, Progress, asked
+from ..runs.records import Described
+from ..runs.runs import Runs
+from ..store.store import Store
+from ..workers import Asked, Progress, Workers, asked
 from . import log, problems
-from .bounded import Bodies
-from .json_body import JSON
-from .settings import Limits
+from .bodies import JSON, Bodies
+from .settings import Limits, Settings
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
+
+
+class JobRecord(Described, BaseModel):
+    """A computation that takes longer than a second; follow it at `href`.
+
+    Attributes:
+        state: queued: it waits for its turn, as long as that takes.
+        progress: between 0 and 1, where the computation says it.
+        seconds: since it was asked for, or until it ended.
+        result: the reply of a job that is done; {href} where it is not JSON.
+        problem: the problem document of a job that failed.
+    """
+
+    id: str
+    href: str
+    state: State
+    progress: float | None
+    seconds: float
+    result: Any = None
+    problem: dict[str, Any] | None = None
+
+
+#: Of a route whose reply is a job where it takes longer than a second.
+LATER: dict[int | str, dict[str, Any]] = {
+    202: {
+        "model": JobRecord,
+        "description": "it takes longer: follow the job, whose `result` is the reply",
+        "headers": {"Location": {"schema": {"type": "string"}, "description": "the address of the job"}},
+    }
+}
 
 
 def _patient() -> Asked:
@@ -226,3 +263,80 @@ class Jobs:
             old = time.monotonic() - (job.ended or 0) > self.limits.job_seconds
             if old or k >= self.limits.jobs or (k and held > self.limits.job_bytes):
                 del self._kept[job.id]
+
+
+#: Bytes that are in memory for each client that reads slowly.
+_CHUNK = 1 << 18
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header of a file that is saved under a name (RFC 6266).
+
+    >>> attachment("Größe 1/2.csv")
+    {'Content-Disposition': "attachment; filename*=UTF-8''Gr%C3%B6%C3%9Fe%201%2F2.csv"}
+    """
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
+
+
+class SentFile(StreamingResponse):
+    """The reply with an open file, which it closes, even where the client goes before the first byte.
+
+    Args:
+        file: at its beginning.
+        media: its type.
+        name: under which it is saved.
+    """
+
+    def __init__(self, file: BinaryIO, media: str, name: str) -> None:
+        length = str(os.fstat(file.fileno()).st_size)
+        chunks = iter(lambda: file.read(_CHUNK), b"")
+        super().__init__(chunks, media_type=media, headers={**attachment(name), "Content-Length": length})
+        self._file = file
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with self._file:
+            await super().__call__(scope, receive, send)
+
+
+class LaterFile(Response):
+    """The reply with a file that is opened when it is sent: a job may keep it for minutes, and send it twice.
+
+    Args:
+        opened: gives the file, at its beginning.
+        media: its type.
+        name: under which it is saved.
+    """
+
+    def __init__(self, opened: Callable[[], Awaitable[BinaryIO]], media: str, name: str) -> None:
+        super().__init__(media_type=media, headers=attachment(name))
+        self._opened, self._media, self._name = opened, media, name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it. Raises what opening it raises, before anything is sent."""
+        await SentFile(await self._opened(), self._media, self._name)(scope, receive, send)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a service holds from its start to its end.
+
+    settings: how it was started. workers, jobs: where and how it computes. runs: the runs that are kept. store: the
+    library.
+    """
+
+    settings: Settings
+    workers: Workers
+    jobs: Jobs
+    runs: Runs
+    store: Store
+
+
+async def resources(request: Request) -> Resources:
+    """What the service that answers a request holds. (FastAPI would call a plain function in another thread.)"""
+    found: Resources = request.app.state.resources
+    return found
+
+
+#: An argument of a route.
+Service = Annotated[Resources, Depends(resources)]

@@ -24,9 +24,9 @@ from starlette.routing import Match
 
 from ..errors import LstmTraceError, MissingError, TooLargeError, shortened
 from ..printable import json_text, message
-from ..runs.errors import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
-from ..store.errors import LostFileError, StoreError, UnknownItemError
-from ..workers.errors import BusyError, DiedError, TooLongError
+from ..runs.asked import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
+from ..store.files import LostFileError, StoreError, UnknownItemError
+from ..workers.messages import BusyError, DiedError, TooLongError
 from . import log
 
 PACKAGE = Path(__file__).parent.parent

@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from ..errors import OptionError
+from ..runs.records import Described
 
 _MB = 1_000_000
 #: A bearer token (RFC 6750, section 2.1); it may stand in a header, an address and a cookie as it is.
@@ -19,71 +20,78 @@ _TOKEN = re.compile(r"[A-Za-z0-9._~+/-]+=*")
 LEAST_TOKEN = 16
 
 
-class Limits(BaseModel):
-    """What a request may cost; shown at `/api/v1/limits`."""
+class Limits(Described, BaseModel):
+    """What a request may cost; shown at `/api/v1/limits`.
+
+    Attributes:
+        body_bytes: bytes of a request's body.
+        small_body_bytes: bytes of the body of a request that has no arrays: any but runs, edits, files.
+        values_per_run: values of a run: steps x batch x the widths of all lines.
+        seconds: of a computation, after which it is stopped.
+        at_once: computations that run at the same time; of one client one less, but one at least.
+        waiting: computations that wait for their turn; beyond that the reply is 429.
+        waiting_of_one: of them those of one client.
+        waiting_bytes: of bodies in memory, small ones left out; beyond that the reply is 429.
+        wait_seconds: that a request waits for its turn where its reply is no job, before it is 429.
+        worker_bytes: of memory that one computation may take.
+        reply_within: seconds after which the reply is 202 and the address of a job.
+        jobs: finished jobs that are kept.
+        job_bytes: of the replies of finished jobs that are kept.
+        job_seconds: that a finished job is kept.
+        runs: runs that are kept; the one that was not used for longest goes first.
+        run_bytes: of the runs that are kept.
+        live_units: units of the widest line of a run that is shown whole.
+        listed: rows of a table in one reply.
+        mapped: numbers of a map of differences in one reply.
+        items: items of the library.
+        shown_steps: steps of a sequence of a corpus in one reply.
+        contexts: contexts of a unit, or sequences of a corpus, in one reply.
+        pass_times: times `seconds` that a pass over a corpus may take.
+        retry_after: seconds to wait after a reply 429, as its header Retry-After says.
+        connections: that are open, or fewer where the system allows fewer files; beyond that an idle one is closed.
+        connections_of_one: of one address, which may be a school's, or of 64 bits of IPv6.
+        head_bytes: of the address and the headers of a request.
+        headers: of a request.
+        head_seconds: in which the headers of a request must be there.
+        stalled_seconds: that a body may stand still on its way, or a reply; bytes extend it.
+        least_rate: bytes a second of a body or reply that is slow.
+        idle_seconds: that a connection stays open without a request.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    body_bytes: int = Field(default=64 * _MB, gt=0, description="bytes of a request's body")
-    small_body_bytes: int = Field(
-        default=256_000,
-        gt=0,
-        description="bytes of the body of a request that has no arrays: any but runs, edits, files",
-    )
-    values_per_run: int = Field(
-        default=20_000_000, gt=0, description="values of a run: steps x batch x the widths of all lines"
-    )
-    seconds: float = Field(default=10.0, gt=0, description="of a computation, after which it is stopped")
-    at_once: int = Field(
-        default=3, gt=0, description="computations that run at the same time; of one client one less, but one at least"
-    )
-    waiting: int = Field(
-        default=64, ge=0, description="computations that wait for their turn; beyond that the reply is 429"
-    )
-    waiting_of_one: int = Field(default=16, ge=0, description="of them those of one client")
-    waiting_bytes: int = Field(
-        default=256 * _MB, gt=0, description="of bodies in memory, small ones left out; beyond that the reply is 429"
-    )
-    wait_seconds: float = Field(
-        default=30.0, ge=0, description="that a request waits for its turn where its reply is no job, before it is 429"
-    )
-    worker_bytes: int = Field(default=4_000 * _MB, gt=0, description="of memory that one computation may take")
-    reply_within: float = Field(
-        default=1.0, ge=0, description="seconds after which the reply is 202 and the address of a job"
-    )
-    jobs: int = Field(default=64, gt=0, description="finished jobs that are kept")
-    job_bytes: int = Field(default=256 * _MB, gt=0, description="of the replies of finished jobs that are kept")
-    job_seconds: float = Field(default=300.0, gt=0, description="that a finished job is kept")
-    runs: int = Field(
-        default=256, gt=0, description="runs that are kept; the one that was not used for longest goes first"
-    )
-    run_bytes: int = Field(default=1_000 * _MB, gt=0, description="of the runs that are kept")
-    live_units: int = Field(default=64, gt=0, description="units of the widest line of a run that is shown whole")
-    listed: int = Field(default=10_000, gt=0, description="rows of a table in one reply")
-    mapped: int = Field(default=1_000_000, gt=0, description="numbers of a map of differences in one reply")
-    items: int = Field(default=100_000, gt=0, description="items of the library")
-    shown_steps: int = Field(default=4_000, gt=0, description="steps of a sequence of a corpus in one reply")
-    contexts: int = Field(default=200, gt=0, description="contexts of a unit, or sequences of a corpus, in one reply")
-    pass_times: int = Field(default=30, gt=0, description="times `seconds` that a pass over a corpus may take")
-    retry_after: int = Field(
-        default=1, gt=0, description="seconds to wait after a reply 429, as its header Retry-After says"
-    )
-    connections: int = Field(
-        default=4_000,
-        gt=0,
-        description="that are open, or fewer where the system allows fewer files; beyond that an idle one is closed",
-    )
-    connections_of_one: int = Field(
-        default=1_000, gt=0, description="of one address, which may be a school's, or of 64 bits of IPv6"
-    )
-    head_bytes: int = Field(default=32_768, gt=0, description="of the address and the headers of a request")
-    headers: int = Field(default=100, gt=0, description="of a request")
-    head_seconds: float = Field(default=10.0, gt=0, description="in which the headers of a request must be there")
-    stalled_seconds: float = Field(
-        default=20.0, gt=0, description="that a body may stand still on its way, or a reply; bytes extend it"
-    )
-    least_rate: int = Field(default=2_000, gt=0, description="bytes a second of a body or reply that is slow")
-    idle_seconds: int = Field(default=5, gt=0, description="that a connection stays open without a request")
+    body_bytes: int = Field(default=64 * _MB, gt=0)
+    small_body_bytes: int = Field(default=256_000, gt=0)
+    values_per_run: int = Field(default=20_000_000, gt=0)
+    seconds: float = Field(default=10.0, gt=0)
+    at_once: int = Field(default=3, gt=0)
+    waiting: int = Field(default=64, ge=0)
+    waiting_of_one: int = Field(default=16, ge=0)
+    waiting_bytes: int = Field(default=256 * _MB, gt=0)
+    wait_seconds: float = Field(default=30.0, ge=0)
+    worker_bytes: int = Field(default=4_000 * _MB, gt=0)
+    reply_within: float = Field(default=1.0, ge=0)
+    jobs: int = Field(default=64, gt=0)
+    job_bytes: int = Field(default=256 * _MB, gt=0)
+    job_seconds: float = Field(default=300.0, gt=0)
+    runs: int = Field(default=256, gt=0)
+    run_bytes: int = Field(default=1_000 * _MB, gt=0)
+    live_units: int = Field(default=64, gt=0)
+    listed: int = Field(default=10_000, gt=0)
+    mapped: int = Field(default=1_000_000, gt=0)
+    items: int = Field(default=100_000, gt=0)
+    shown_steps: int = Field(default=4_000, gt=0)
+    contexts: int = Field(default=200, gt=0)
+    pass_times: int = Field(default=30, gt=0)
+    retry_after: int = Field(default=1, gt=0)
+    connections: int = Field(default=4_000, gt=0)
+    connections_of_one: int = Field(default=1_000, gt=0)
+    head_bytes: int = Field(default=32_768, gt=0)
+    headers: int = Field(default=100, gt=0)
+    head_seconds: float = Field(default=10.0, gt=0)
+    stalled_seconds: float = Field(default=20.0, gt=0)
+    least_rate: int = Field(default=2_000, gt=0)
+    idle_seconds: int = Field(default=5, gt=0)
 
 
 @dataclass(frozen=True)

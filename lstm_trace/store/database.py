@@ -1,4 +1,8 @@
-"""The database of a store: SQLite or PostgreSQL by URL, with the tables of today, and messages for what goes wrong."""
+"""The database of a store: SQLite or PostgreSQL by URL, with its tables, and messages for what goes wrong.
+
+The names of the tables begin with ours, since a PostgreSQL database may have other users. A change of the tables needs
+another VERSION, and SQL in `_make_tables` that brings a database of the version before to it.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,51 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from ..base.extras import missing
-from .errors import StoreError
-from .tables import VERSION, VERSIONS
+from .files import StoreError
+
+METADATA = sa.MetaData()
+#: The version of the tables, in a table with one row.
+VERSION = "1"
+VERSIONS = sa.Table("lstm_trace_version", METADATA, sa.Column("version_num", sa.String(32), primary_key=True))
+
+#: One row, made with the tables: the folder of files has the same id in its file `.store`.
+STORE = sa.Table("lstm_trace_store", METADATA, sa.Column("id", sa.String(36), primary_key=True))
+
+#: created: UTC. words: what a search looks through, folded (`labels.folded`): the databases fold ASCII alone, or not.
+ITEMS = sa.Table(
+    "lstm_trace_items",
+    METADATA,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("label", sa.Text, nullable=False),
+    sa.Column("cell", sa.Text, nullable=False),
+    sa.Column("sizes", sa.JSON, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("created", sa.DateTime, nullable=False),
+    sa.Column("suffix", sa.String(16), nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Index("lstm_trace_items_newest", "created", "id"),
+    sa.Index("lstm_trace_items_kind", "kind", "created", "id"),
+    sa.Index("lstm_trace_items_sha256", "sha256"),
+)
+
+TAGS = sa.Table(
+    "lstm_trace_tags",
+    METADATA,
+    sa.Column("item", sa.ForeignKey("lstm_trace_items.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("tag", sa.String(40), primary_key=True),
+    sa.Index("lstm_trace_tags_tag", "tag", "item"),
+)
+
 
 #: Seconds for which a server waits for another's lock, or for a database to answer at all.
 PATIENCE = 30
@@ -30,13 +71,13 @@ FORMS = "sqlite:///store.db, or postgresql://user@host/database"
 
 
 class Database:
-    """An engine, opened and migrated. name: how messages call it, without user and password.
+    """An engine, opened, with its tables. name: how messages call it, without user and password.
 
     What goes wrong later is reported on stderr, where the log is; a client hears that the database does not answer.
     """
 
     def __init__(self, url: str) -> None:
-        """Connect, and run the steps that are missing. Raises StoreError."""
+        """Connect, and make the tables that are missing. Raises StoreError."""
         self.url = _understood(url)
         self.name = _name(self.url)
         self._open = False
@@ -47,10 +88,7 @@ class Database:
                     self._use_write_ahead_log()
                 with self.writing() as connection:
                     self.lock(connection)
-                    if not _is_up_to_date(connection):
-                        from .migrating import migrate
-
-                        migrate(connection, self.name)
+                    _make_tables(connection, self.name)
         except BaseException:
             self.engine.dispose()
             raise
@@ -173,9 +211,14 @@ def _name(url: URL) -> str:
     return f"postgresql://{url.host or ''}{port}/{url.database or ''}"
 
 
-def _is_up_to_date(connection: Connection) -> bool:
-    """Whether the last step has been run."""
-    if not sa.inspect(connection).has_table(VERSIONS):
-        return False
-    version: sa.ColumnClause[str] = sa.column("version_num")
-    return connection.scalars(sa.select(version).select_from(sa.table(VERSIONS))).all() == [VERSION]
+def _make_tables(connection: Connection, name: str) -> None:
+    """Make the tables, unless they are there. Raises StoreError where they are of a version that we do not know."""
+    if not sa.inspect(connection).has_table(VERSIONS.name):
+        METADATA.create_all(connection, checkfirst=False)
+        connection.execute(STORE.insert().values(id=str(uuid4())))
+        connection.execute(VERSIONS.insert().values(version_num=VERSION))
+    elif unknown := set(connection.scalars(sa.select(VERSIONS.c.version_num))) - {VERSION}:
+        raise StoreError(
+            f"{name}: a newer version of lstm-trace wrote this store (version {', '.join(sorted(unknown))}; this one "
+            f"knows up to {VERSION}); update lstm-trace, or name another store"
+        )

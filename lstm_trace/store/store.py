@@ -14,11 +14,22 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from ..errors import TooLargeError, counted
-from .database import Database
-from .errors import LostFileError, UnknownItemError
-from .files import SUFFIXES, Part, claim, is_id, sweep
-from .labels import MOST_TITLE, as_label, checked_tags, checked_title, folded, seen
-from .tables import ITEMS, STORE, TAGS
+from .database import ITEMS, STORE, TAGS, Database
+from .files import (
+    MOST_TITLE,
+    SUFFIXES,
+    LostFileError,
+    UnknownItemError,
+    Upload,
+    as_label,
+    checked_tags,
+    checked_title,
+    claim,
+    folded,
+    is_id,
+    seen,
+    sweep,
+)
 
 #: Items that are kept, unless the caller says otherwise.
 MOST_ITEMS = 100_000
@@ -66,11 +77,13 @@ class Store:
 
     # -- coming in -----------------------------------------------------------------------------------------------
 
-    def part(self, most: int | None = None) -> Part:
+    def part(self, most: int | None = None) -> Upload:
         """A new file, a context: to be written and then given to `keep`; gone at the end otherwise. most: bytes."""
-        return Part(self.folder, most)
+        return Upload(self.folder, most)
 
-    def keep(self, new: Part, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()) -> Item:
+    def keep(
+        self, new: Upload, facts: Mapping[str, Any], label: str, title: str = "", tags: Iterable[str] = ()
+    ) -> Item:
         """Keep a file that has been written; once: the same bytes, read the same way, are one item.
 
         Args:

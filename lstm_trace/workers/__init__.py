@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .pool import Asked, Workers, asked
-from .telling import Progress, tell
-from .turns import Client
+from .messages import Progress, tell
+from .pool import Asked, Client, Workers, asked
 
 __all__ = ["Asked", "Client", "Progress", "Workers", "asked", "tell"]

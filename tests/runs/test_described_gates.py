@@ -24,4 +24,4 @@ output: h_t
 def test_the_gate_of_a_custom_weight(name: str, gate: str) -> None:
     weights = {w: np.eye(2) for w in ("W_z", "U_z", "W_f", "W_n")} | {"b_z": [0.0, 0.0]}
     found = described(lt.run(weights, [[1.0, 2.0]], cell={"equations": CUSTOM}), 8)
-    assert next(one["gate"] for one in found["premises"] if one["name"] == name) == gate
+    assert next(one.gate for one in found["premises"] if one.name == name) == gate

@@ -171,7 +171,7 @@ def test_what_is_held_is_told_and_is_no_premise(kept: Kept) -> None:
     }
     for address, held in ones.items():
         expected = None if held is None else dict(zip(("address", "value"), held, strict=True))
-        assert json.loads(reading.at(path, address, None, Look()))["held"] == expected, address
+        assert json.loads(comparing.at(path, address, None, Look()))["held"] == expected, address
     plain = kept.make(example="three-steps")
     assert [one["address"] for one in run["premises"]] == [one["address"] for one in plain["premises"]]
     assert run["stages"][0]["inputs"] == {"x_t": "x"}

@@ -20,7 +20,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.runs.inspecting import inspect
-from lstm_trace.store.errors import LostFileError
+from lstm_trace.store.files import LostFileError
 
 from .. import ROOT
 

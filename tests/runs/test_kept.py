@@ -18,7 +18,7 @@ import lstm_trace as lt
 from lstm_trace.examples import text
 from lstm_trace.runs import kept as keeping
 from lstm_trace.runs import running
-from lstm_trace.runs.errors import DroppedRunError, RunFolderError
+from lstm_trace.runs.asked import DroppedRunError, RunFolderError
 from lstm_trace.runs.kept import Bounds
 
 from ..support.kept_runs import BOUNDS, Kept

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lstm_trace.runs import reading
+from lstm_trace.runs import comparing, reading
 from lstm_trace.runs.reading import Look
 
 from ..support.kept_runs import Kept
@@ -41,7 +41,7 @@ def test_a_number_is_printed_alike_everywhere(kept: Kept) -> None:
         for spec in ({"example": "three-steps"}, {"example": "three-steps", "arithmetic": "by-hand-3"}):
             run = kept.make(**spec)
             step = stepped(kept, run, t=1, **look)
-            at = json.loads(reading.at(kept.path(run), "1/f_t[1]", None, Look(**look)))
+            at = json.loads(comparing.at(kept.path(run), "1/f_t[1]", None, Look(**look)))
             assert step["shown"]["f_t"][1] == at["shown"] == step["texts"]["f_t"].split(", ")[1]
             decimals = look.get("digits", 3 if "arithmetic" in spec else 4)
             assert len(at["shown"].partition(".")[2]) == decimals
@@ -71,7 +71,7 @@ def test_gradients_have_a_target_without_an_output(kept: Kept) -> None:
 
 def test_an_input_has_its_step_where_steps_are_counted_from_1(kept: Kept) -> None:
     run = kept.make(example="three-steps")
-    found = json.loads(reading.at(kept.path(run), "1/0/x_t[0]", None, Look(count_from=1)))
+    found = json.loads(comparing.at(kept.path(run), "1/0/x_t[0]", None, Look(count_from=1)))
     assert found["symbol"]["text"] == "x_2[1]"
     loss = kept.make(example="cross-entropy")
-    assert json.loads(reading.at(kept.path(loss), "1/L", None, Look()))["where"] == "step t = 1"
+    assert json.loads(comparing.at(kept.path(loss), "1/L", None, Look()))["where"] == "step t = 1"

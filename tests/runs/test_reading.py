@@ -18,8 +18,8 @@ from lstm_trace.base.files import read_data
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import examples
 from lstm_trace.runs import reading
-from lstm_trace.runs.errors import NoArrowError
-from lstm_trace.runs.reading import Look, Part
+from lstm_trace.runs.asked import NoArrowError
+from lstm_trace.runs.reading import Look, ValueSelection
 
 from ..support.kept_runs import Kept
 
@@ -33,18 +33,18 @@ def stepped(kept: Kept, run: Any, t: int = 0, look: Look | None = None, unit: in
 def test_values_are_those_of_the_trace(kept: Kept) -> None:
     run = kept.make(example="batch")
     path, trace = kept.path(run), lt.load(kept.path(run))
-    found = json.loads(reading.values(path, Part(("c_t",), t="1:3", unit="0", batch=1), 10_000))
+    found = json.loads(reading.values(path, ValueSelection(("c_t",), t="1:3", unit="0", batch=1), 10_000))
     (line,) = found["values"]
     assert (line["scope"], line["t"], line["b"], line["unit"]) == ("0/forward", [1, 2], [1], [0])
     np.testing.assert_array_equal(line["values"], trace["c_t"][1:3, 1:2, 0:1])
-    everything = json.loads(reading.values(path, Part(), 10_000))
+    everything = json.loads(reading.values(path, ValueSelection(), 10_000))
     assert everything["left_out"] == 0
     assert sum(np.size(one["values"]) for one in everything["values"]) == run["numbers"]
 
 
 def test_what_does_not_fit_is_counted(kept: Kept) -> None:
     run = kept.make(example="three-steps")
-    found = json.loads(reading.values(kept.path(run), Part(("c_t", "h_t")), 7))
+    found = json.loads(reading.values(kept.path(run), ValueSelection(("c_t", "h_t")), 7))
     assert [(one["line"], one["t"]) for one in found["values"]] == [("c_t", [0, 1, 2]), ("h_t", [])]
     assert found["left_out"] == 6
 
@@ -52,16 +52,16 @@ def test_what_does_not_fit_is_counted(kept: Kept) -> None:
 @pytest.mark.parametrize(
     ("part", "kind", "said"),
     [
-        (Part(("c_tt",)), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
-        (Part(("W_xi",)), MissingError, "W_xi is no line that was recorded"),
-        (Part(t="3"), MissingError, "t 3 is not there: 0 to 2 are"),
-        (Part(unit="2:4"), MissingError, "unit 2:4 is not there: 0 to 1 are"),
-        (Part(t="x"), OptionError, "expected a number or A:B, found 'x'"),
-        (Part(batch=1), MissingError, "no batch row 1"),
-        (Part(layer=1), MissingError, "no layer 1"),
+        (ValueSelection(("c_tt",)), MissingError, "the trace has no 'c_tt'; did you mean 'c_t'"),
+        (ValueSelection(("W_xi",)), MissingError, "W_xi is no line that was recorded"),
+        (ValueSelection(t="3"), MissingError, "t 3 is not there: 0 to 2 are"),
+        (ValueSelection(unit="2:4"), MissingError, "unit 2:4 is not there: 0 to 1 are"),
+        (ValueSelection(t="x"), OptionError, "expected a number or A:B, found 'x'"),
+        (ValueSelection(batch=1), MissingError, "no batch row 1"),
+        (ValueSelection(layer=1), MissingError, "no layer 1"),
     ],
 )
-def test_what_is_not_there_is_said(kept: Kept, part: Part, kind: type[Exception], said: str) -> None:
+def test_what_is_not_there_is_said(kept: Kept, part: ValueSelection, kind: type[Exception], said: str) -> None:
     with pytest.raises(kind, match=re.escape(said)):
         reading.values(kept.path(kept.make(example="three-steps")), part, 10_000)
 
@@ -69,7 +69,7 @@ def test_what_is_not_there_is_said(kept: Kept, part: Part, kind: type[Exception]
 def test_numbers_that_are_none_are_words(kept: Kept) -> None:
     problem = {"cell": {"equations": "h_t = exp(x_t) - exp(x_t)\noutput: h_t"}, "weights": {}, "x": [[1000.0], [0.0]]}
     run = kept.make(problem=problem)
-    found = json.loads(reading.values(kept.path(run), Part(), 100), parse_constant=pytest.fail)
+    found = json.loads(reading.values(kept.path(run), ValueSelection(), 100), parse_constant=pytest.fail)
     assert found["values"][0]["values"] == [[["Infinity"]], [[1.0]]]
     assert stepped(kept, run)["lines"][1]["values"] == ["NaN"]
 
@@ -78,7 +78,7 @@ def test_a_table_of_arrow_has_every_value(kept: Kept) -> None:
     pa = pytest.importorskip("pyarrow")
     run = kept.make(example="three-steps")
     trace = lt.load(kept.path(run))
-    stream = reading.table(kept.path(run), Part(("c_t",), t="1:"))
+    stream = reading.table(kept.path(run), ValueSelection(("c_t",), t="1:"))
     table = pa.ipc.open_stream(io.BytesIO(stream)).read_all().to_pandas()
     assert [*table.columns] == ["layer", "direction", "t", "batch", "valid", "line", "op", "unit", "value"]
     np.testing.assert_array_equal(table["value"], trace["c_t"][1:].ravel())
@@ -88,7 +88,7 @@ def test_a_table_of_arrow_has_every_value(kept: Kept) -> None:
 def test_without_pyarrow_it_is_said_what_to_do(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(NoArrowError, match="pyarrow"):
-        reading.table(kept.path(kept.make(example="q22")), Part())
+        reading.table(kept.path(kept.make(example="q22")), ValueSelection())
 
 
 def test_premises_with_their_values(kept: Kept) -> None:

@@ -21,7 +21,7 @@ from lstm_trace.errors import CellError, FileError, LstmTraceError, MissingError
 from lstm_trace.examples import examples, text
 from lstm_trace.model.model import Model
 from lstm_trace.runs import describing, running
-from lstm_trace.runs.errors import NotJsonError
+from lstm_trace.runs.asked import NotJsonError
 from lstm_trace.runs.kept import Bounds
 
 from ..support.kept_runs import BOUNDS, Kept

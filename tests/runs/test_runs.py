@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lstm_trace.errors import MissingError
-from lstm_trace.runs.errors import DroppedRunError, UnknownRunError
+from lstm_trace.runs.asked import DroppedRunError, UnknownRunError
 
 pytest.importorskip("anyio")
 

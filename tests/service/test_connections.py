@@ -22,8 +22,8 @@ import uvicorn
 
 from lstm_trace.service import log
 from lstm_trace.service.connections import Connection, Connections
-from lstm_trace.service.security import Guard
-from lstm_trace.service.sent_file import SentFile
+from lstm_trace.service.jobs import SentFile
+from lstm_trace.service.middleware import Guard
 from lstm_trace.service.server import _bound, _Server
 from lstm_trace.service.settings import Limits, Settings
 

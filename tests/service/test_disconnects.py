@@ -9,7 +9,7 @@ import pytest
 anyio = pytest.importorskip("anyio")
 pytest.importorskip("fastapi")
 
-from lstm_trace.service.disconnects import Disconnects  # noqa: E402
+from lstm_trace.service.middleware import Disconnects  # noqa: E402
 
 
 class Client:

@@ -39,6 +39,14 @@ def test_the_python_of_the_page_runs(tmp_path: Path) -> None:
         exec(compile(text.replace("http://127.0.0.1:8000", server.url), "service.md", "exec"), {})  # noqa: S102
 
 
+def test_the_table_of_requests_is_the_description() -> None:
+    """Each route, with its parameters: one that is missing has no row, and one that is gone has no longer any."""
+    from lstm_trace.service.app import routes_table
+
+    (found,) = re.findall(r"^\| request \|.*\n(?:\|.*\n)+", PAGE, re.M)
+    assert found == routes_table()
+
+
 def test_every_request_of_the_page_is_in_the_description(tmp_path: Path) -> None:
     with serving(tmp_path) as server:
         from urllib.request import urlopen

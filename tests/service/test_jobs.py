@@ -22,8 +22,7 @@ pytest.importorskip("fastapi")
 from starlette.exceptions import HTTPException  # noqa: E402
 from starlette.responses import Response  # noqa: E402
 
-from lstm_trace.service.jobs import Jobs  # noqa: E402
-from lstm_trace.service.sent_file import attachment  # noqa: E402
+from lstm_trace.service.jobs import Jobs, attachment  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 from lstm_trace.workers import Workers  # noqa: E402
 

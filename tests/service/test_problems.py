@@ -18,12 +18,12 @@ from fastapi import APIRouter, FastAPI, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import ClientDisconnect
 
-from lstm_trace.runs.errors import DroppedRunError, UnknownRunError
+from lstm_trace.runs.asked import DroppedRunError, UnknownRunError
 from lstm_trace.service import problems
-from lstm_trace.service.json_body import JsonRoute, check_media
+from lstm_trace.service.bodies import JsonRoute, check_media
 from lstm_trace.service.problems import ProblemDocument, add_handlers
 from lstm_trace.service.settings import Settings
-from lstm_trace.workers.errors import BusyError, TooLongError
+from lstm_trace.workers.messages import BusyError, TooLongError
 
 JSON = ("content-type", "application/json")
 ERRORS: dict[str, Exception] = {

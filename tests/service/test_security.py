@@ -15,8 +15,8 @@ pytest.importorskip("fastapi")
 
 from fastapi import FastAPI, Request
 
+from lstm_trace.service.middleware import Guard
 from lstm_trace.service.problems import add_handlers
-from lstm_trace.service.security import Guard
 from lstm_trace.service.settings import Limits, Settings
 
 HOST = ("host", "127.0.0.1:8000")

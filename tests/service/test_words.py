@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 
 import pytest
 
 from lstm_trace import service
 from lstm_trace.languages import languages
-from lstm_trace.languages.strings import words
+from lstm_trace.languages.strings import page_texts, words
 
 from .. import ROOT
 
 STATIC = ROOT / "lstm_trace" / "service" / "static"
-FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted((STATIC / "words").glob("*.json"))}
-LANGUAGES = {code: json.loads(text) for code, text in FILES.items()}
+PAGE = ROOT / "lstm_trace" / "languages" / "page"
+FILES = {path.stem: path.read_text(encoding="utf-8") for path in sorted(PAGE.glob("*.toml")) if path.stem != "shared"}
+LANGUAGES = {code: page_texts(code) for code in FILES}
 WORDS = LANGUAGES["en"]
 OTHERS = sorted(set(LANGUAGES) - {"en"})
 KEYS = {f"{tab}.{part}" for tab, parts in WORDS.items() for part in parts}
@@ -104,11 +106,24 @@ def test_same_keys_in_the_same_order(language: str) -> None:
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))
 def test_no_key_twice(language: str) -> None:
-    def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        assert len(dict(pairs)) == len(pairs), [key for key, _ in pairs]
-        return dict(pairs)
+    """Not within a file, which TOML refuses, and not in a file and among what the page shares with reports."""
+    own, shared = tomllib.loads(FILES[language]), tomllib.loads((PAGE / "shared.toml").read_text(encoding="utf-8"))
+    assert [(tab, key) for tab in shared for key in shared[tab].keys() & own[tab].keys()] == []
+    assert shared.keys() <= own.keys()
 
-    json.loads(FILES[language], object_pairs_hook=once)
+
+def test_the_server_sends_what_the_files_say() -> None:
+    pytest.importorskip("fastapi")
+    from fastapi import FastAPI
+
+    from lstm_trace.service.routes.page import page_router
+
+    from ..support.asgi import ask
+
+    app = FastAPI()
+    app.include_router(page_router())
+    for language, texts in LANGUAGES.items():
+        assert json.loads(ask(app, f"/static/words/{language}.json").body) == texts
 
 
 @pytest.mark.parametrize("language", sorted(LANGUAGES))

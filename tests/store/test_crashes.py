@@ -15,7 +15,6 @@ import pytest
 from .. import ROOT
 
 pytest.importorskip("sqlalchemy")
-pytest.importorskip("alembic")
 
 from lstm_trace.store.store import Store
 

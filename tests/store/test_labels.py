@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lstm_trace.store.labels import MOST_LABEL, as_label, folded, seen
+from lstm_trace.store.files import MOST_LABEL, as_label, folded, seen
 
 
 @pytest.mark.parametrize(

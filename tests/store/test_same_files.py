@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("sqlalchemy")
-pytest.importorskip("alembic")
 
 from lstm_trace.errors import OptionError
 from lstm_trace.store.store import Store

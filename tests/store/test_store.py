@@ -14,10 +14,9 @@ from uuid import uuid4
 import pytest
 
 pytest.importorskip("sqlalchemy")
-pytest.importorskip("alembic")
 
 from lstm_trace.errors import LstmTraceError, OptionError, TooLargeError
-from lstm_trace.store.errors import LostFileError, StoreError, UnknownItemError
+from lstm_trace.store.files import LostFileError, StoreError, UnknownItemError
 from lstm_trace.store.store import Store
 
 from .uploader import add

@@ -43,7 +43,7 @@ def upload(store: Any, seed: int) -> None:
 
 def mix(store: Any, seed: int) -> None:
     """Upload, edit and delete, also what others have uploaded."""
-    from lstm_trace.store.errors import LostFileError, UnknownItemError
+    from lstm_trace.store.files import LostFileError, UnknownItemError
 
     draw = np.random.default_rng(seed)
     for n in range(30):

@@ -7,13 +7,13 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.workers.turns import Client, Place, Turns
+from lstm_trace.workers.pool import Client, QueuePlace, Turns
 
 HOG, USER = Client("192.0.2.1", "a"), Client("192.0.2.1", "b")
 clients = st.builds(Client, st.sampled_from(["1", "2"]), st.sampled_from(["a", "b", "c"]))
 
 
-def begun(turns: Turns) -> list[Place]:
+def begun(turns: Turns) -> list[QueuePlace]:
     found = []
     while (place := turns.begin()) is not None:
         found.append(place)

@@ -10,7 +10,7 @@ import click
 from ..options import echo
 
 #: What the service is made of, by the name to import and to install.
-_PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlchemy", "alembic": "alembic"}
+_PACKAGES = {"fastapi": "fastapi", "uvicorn": "uvicorn", "sqlalchemy": "SQLAlchemy"}
 
 
 @click.command("serve")
@@ -52,7 +52,7 @@ def command(
     The same server answers programs (docs/service.md).
     """
     _check_packages()
-    from ...runs.states.opening import check, named
+    from ...runs.states_folder import check, named
     from ...service.settings import Limits, Settings
 
     given = {name: value for name, value in (("seconds", seconds), ("at_once", at_once)) if value is not None}

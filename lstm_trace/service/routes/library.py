@@ -1,23 +1,200 @@
-"""The library: files that are kept, found, changed and deleted; and what a file is, without keeping it."""
+"""The library: files that are kept, found, changed and deleted; and what a file is, without keeping it.
+
+An upload is streamed to the disk, inspected by a worker, and kept if it can be read.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+import shutil
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, BinaryIO, Literal
 
-from anyio import to_thread
+from anyio import CancelScope, to_thread
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, Field
 
-from ...errors import FileError
-from ...runs import kept
+from ...errors import FileError, reason
+from ...runs import inspecting, kept
+from ...runs.asked import Body
+from ...runs.records import Described
 from ...runs.runs import RunId
-from ...store.labels import as_label, checked_tags, checked_title
-from ..json_body import JsonRoute
-from ..resources import Resources, Service
-from ..sent_file import SentFile
-from ..uploads import OCTETS, add_copy, inspected, received
-from .library_models import Change, Inspection, KeptItem, KeptRun, LibraryItem, LibraryPage, RunToKeep
+from ...store.files import Upload, as_label, checked_tags, checked_title
+from ...store.store import Item
+from ..bodies import JsonRoute, check_media
+from ..jobs import Resources, SentFile, Service
+
+Kind = Literal["problem", "trace", "model"]
+
+
+class LibraryItem(Described, BaseModel):
+    """A file that the library keeps.
+
+    Attributes:
+        label: the name of the file as it was uploaded.
+        cell: the kind of cell, and options that are not those of the plain one.
+        sizes: T, B, I, H, layers, directions, as far as they are known.
+        created: ISO 8601, UTC.
+        missing: the file is not in the library's folder any more.
+    """
+
+    id: str
+    kind: Kind
+    title: str
+    tags: list[str]
+    label: str
+    cell: str
+    sizes: dict[str, int]
+    bytes: int
+    created: str
+    sha256: str
+    missing: bool
+
+
+class KeptRun(LibraryItem):
+    """What a run was kept as.
+
+    Attributes:
+        new: whether it was kept just now; false where the library had the same file.
+    """
+
+    new: bool
+
+
+class KeptItem(KeptRun):
+    """What a file was kept as.
+
+    Attributes:
+        inspect: what `lstm-trace inspect` prints of a model, and the like of a problem or trace.
+    """
+
+    inspect: str
+
+
+class LibraryPage(Described, BaseModel):
+    """Items, newest first. total: how many there are on all pages."""
+
+    items: list[LibraryItem]
+    total: int
+
+
+class Inspection(Described, BaseModel):
+    """What a file is.
+
+    Attributes:
+        found: each LSTM of a model.
+    """
+
+    kind: Kind
+    text: str
+    title: str
+    cell: str
+    sizes: dict[str, int]
+    found: list[dict[str, Any]]
+
+
+class Change(Body):
+    """What is changed of an item; what is null or left out stays.
+
+    Attributes:
+        title: at most 200 characters; the label if empty.
+        tags: at most 20, of at most 40 characters.
+    """
+
+    title: str | None = None
+    tags: list[str] | None = None
+
+
+class RunToKeep(Body):
+    """A run that becomes an item. run: its id."""
+
+    run: str
+    title: str = ""
+    tags: list[str] = Field(default_factory=list)
+
+
+OCTETS = "application/octet-stream"
+#: Bytes that are gathered before a thread writes them: parts of a body are as small as the network makes them.
+_GATHERED = 1 << 18
+
+
+@asynccontextmanager
+async def received(request: Request, resources: Resources) -> AsyncIterator[Upload]:
+    """The body of a request as a file of the store, which is gone at the end unless it was kept.
+
+    Raises HTTPException for another type than OCTETS, TooLargeError, StoreError.
+    """
+    check_media(request, OCTETS)
+    new: Upload | None = None
+    try:
+        gathered = bytearray()
+        async for content in request.stream():
+            gathered += content
+            if len(gathered) >= _GATHERED:
+                new = new or await _part(resources)  # not before: many bodies never come, and each would hold a file
+                await to_thread.run_sync(new.write, bytes(gathered))
+                gathered.clear()
+        new = new or await _part(resources)
+        await to_thread.run_sync(new.write, bytes(gathered))
+        yield new
+    finally:
+        if new is not None:
+            with CancelScope(shield=True):
+                await to_thread.run_sync(new.close)
+
+
+async def _part(resources: Resources) -> Upload:
+    return await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
+
+
+async def inspected(resources: Resources, path: Path, label: str) -> inspecting.Facts:
+    """What a file in the folder of the store is, by a worker. Raises LstmTraceError."""
+    facts: inspecting.Facts = await resources.workers.call(inspecting.inspect, str(path), label)
+    return facts
+
+
+async def add_copy(
+    resources: Resources, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
+) -> tuple[Item, bool]:
+    """Keep a copy of a file of this machine.
+
+    Args:
+        resources: what the service holds.
+        source: where the file is, or the open file, which is closed.
+        label: its name, whose suffix says how it is read.
+        title: by default the one in the file, or its name.
+        tags: words or phrases.
+
+    Returns:
+        The item, and whether it is new.
+
+    Raises:
+        LstmTraceError: where the file cannot be read, is no problem, trace or model, or cannot be kept.
+    """
+    with await to_thread.run_sync(resources.store.part) as new:
+        await to_thread.run_sync(_copy, source, new)
+        facts = await inspected(resources, new.path, label)
+        item: Item = await to_thread.run_sync(resources.store.keep, new, facts, label, title, tags)
+    return item, item["id"] == new.id
+
+
+def _copy(source: Path | BinaryIO, new: Upload) -> None:
+    try:
+        with open(source, "rb") if isinstance(source, Path) else source as file:
+            shutil.copyfileobj(file, new, _GATHERED)
+    except OSError as error:
+        name = source if isinstance(source, Path) else "the run"
+        raise FileError(f"{name}: {reason(error, paths=False)}") from None
+
+
+async def add_files(resources: Resources, files: Iterable[str]) -> None:
+    """Put the files of the command line into the library, unless they are there. Raises LstmTraceError."""
+    for file in files:
+        await add_copy(resources, Path(file), Path(file).name)
+
 
 router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
 
@@ -46,7 +223,7 @@ async def inspection(request: Request, service: Service, label: Label) -> Inspec
     """Say what a file is, and keep nothing."""
     async with received(request, service) as new:
         facts = await inspected(service, new.path, label)
-    return Inspection(**{name: facts[name] for name in Inspection.model_fields})
+    return Inspection(**facts)
 
 
 @router.get("/library")
@@ -73,7 +250,7 @@ def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 
 async def upload(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
-    """Keep a file that is a problem, a trace or a model; the same file is kept once."""
+    """Keep a file that is a problem, a trace or a model: the body. The same file is kept once."""
     return await _kept(request, reply, service, label, title, tags)
 
 
@@ -81,7 +258,7 @@ async def upload(
 async def upload_model(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
-    """Keep a file that is a model; the same file is kept once."""
+    """Keep a file that is a model: the body. The same file is kept once."""
     return await _kept(request, reply, service, label, title, tags, "model")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, Response
+from pydantic import Field
 
 from ... import __version__
 from ...base.files import read_data
@@ -17,13 +18,14 @@ from ...languages import languages
 from ...languages.strings import words
 from ...report.content.notations import NOTATIONS
 from ...runs import describing, plotting
+from ...runs.asked import Body
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
+from ...runs.records import Described
 from ...weights.read import readable
-from ..json_body import JsonRoute
-from ..resources import Service
+from ..bodies import JsonRoute
+from ..jobs import LATER, JobRecord, Service
 from ..settings import Limits
-from .meta_models import LATER, CellKind, CellText, Choices, Equations, Example, Health, JobRecord
 
 # What reads files is a plain function, which FastAPI calls in another thread: other requests do not wait for it.
 router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRoute)
@@ -32,10 +34,127 @@ router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRou
 ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 
 
+@dataclass(frozen=True)
+class Health(Described):
+    """That the service answers.
+
+    Attributes:
+        version: of lstm-trace.
+    """
+
+    status: Literal["ok"]
+    version: str
+
+
+@dataclass(frozen=True)
+class CellKind(Described):
+    """A cell that has a name.
+
+    Attributes:
+        name: as `cell` of a problem has it.
+        equations: with its default options.
+        options: each option with its default.
+    """
+
+    name: str
+    title: str
+    equations: str
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Example(Described):
+    """A problem that ships with the package.
+
+    Attributes:
+        cell: the kind of cell, and options that are not those of the plain one.
+        sizes: T, B, I, H, layers, directions.
+    """
+
+    name: str
+    title: str
+    cell: str
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Language(Described):
+    """A language of reports. name: in that language."""
+
+    code: str
+    name: str
+
+
+@dataclass(frozen=True)
+class FileKind(Described):
+    """A file of a run.
+
+    Attributes:
+        file: as `/runs/{id}/download/{file}` has it.
+        options: those that it reads; any other one is refused.
+    """
+
+    file: str
+    options: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PlotKind(Described):
+    """A kind of picture.
+
+    Attributes:
+        kind: as `/runs/{id}/plot/{kind}` has it.
+        options: those that it reads; any other one is refused.
+        required: those of them that it cannot do without.
+        two: whether it is of two runs: `/diffs/plot/{kind}`.
+    """
+
+    kind: str
+    options: list[str]
+    required: list[str]
+    two: Literal["never", "may be", "must be"]
+
+
+@dataclass(frozen=True)
+class PlotChoices(Described):
+    """The pictures of runs.
+
+    Attributes:
+        common: options that every kind reads.
+    """
+
+    kinds: list[PlotKind]
+    common: tuple[str, ...]
+    formats: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Choices(Described):
+    """What the options of other requests may be.
+
+    Attributes:
+        arithmetics: common ones; docs/arithmetic.md has all.
+        models: suffixes of the model files that this server can read.
+    """
+
+    languages: list[Language]
+    notations: tuple[str, ...]
+    arithmetics: tuple[str, ...]
+    formats: list[FileKind]
+    models: list[str]
+    plots: PlotChoices
+
+
+class Equations(Body):
+    """A cell as text."""
+
+    equations: str = Field(examples=["h_t = tanh(W_x @ x_t + W_h @ h_prev)\ncarry: h_prev <- h_t"])
+
+
 @router.get("/health", response_model=Health)
 async def health() -> Any:
     """Whether the service answers, and its version."""
-    return {"status": "ok", "version": __version__}
+    return Health("ok", __version__)
 
 
 @router.get("/limits", response_model=Limits)
@@ -68,7 +187,7 @@ def choices() -> Any:
     return _choices()
 
 
-@router.post("/equations", response_model=CellText, responses=LATER)
+@router.post("/equations", response_model=describing.CellText, responses=LATER)
 async def read_equations(service: Service, body: Equations) -> Response:
     """Read equations, and say what they need; a fault is answered with the row and a caret under the place."""
     return await service.jobs.reply(describing.equations, body.equations)
@@ -76,7 +195,10 @@ async def read_equations(service: Service, body: Equations) -> Response:
 
 @router.get("/jobs/{id}", response_model=JobRecord, tags=["jobs"])
 async def job(service: Service, id: str) -> Response:
-    """How far a computation is that took longer than a second, and its result."""
+    """How far a computation is that took longer than a second: `queued` or `running`, its progress, and its result.
+
+    A request that takes longer is answered with 202 and a job. A file is not in the job but at `…/result`.
+    """
     return Response(service.jobs.find(id).text(), media_type="application/json")
 
 
@@ -93,32 +215,27 @@ async def cancel_job(service: Service, id: str) -> None:
 
 
 @lru_cache(maxsize=1)
-def _cells() -> list[dict[str, Any]]:
+def _cells() -> list[CellKind]:
     said = words("en")
     return [
-        {
-            "name": name,
-            "title": said.word(f"cell.{name}"),
-            "equations": kind().equations(),
-            "options": {option.name: option.default for option in fields(kind)},
-        }
+        CellKind(name, said.word(f"cell.{name}"), kind().equations(), {one.name: one.default for one in fields(kind)})
         for name, kind in KINDS.items()
     ]
 
 
 @lru_cache(maxsize=1)
-def _choices() -> dict[str, Any]:
-    return {
-        "languages": [{"code": code, "name": words(code).word("language")} for code in languages()],
-        "notations": list(NOTATIONS),
-        "arithmetics": list(ARITHMETICS),
-        "formats": [{"file": name, "options": list(file.options)} for name, file in FILES.items()],
-        "models": readable(),
-        "plots": {"kinds": plotting.kinds(), "common": list(plotting.COMMON), "formats": list(plotting.FORMATS)},
-    }
+def _choices() -> Choices:
+    return Choices(
+        languages=[Language(code, words(code).word("language")) for code in languages()],
+        notations=tuple(NOTATIONS),
+        arithmetics=ARITHMETICS,
+        formats=[FileKind(name, file.options) for name, file in FILES.items()],
+        models=readable(),
+        plots=PlotChoices([PlotKind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
+    )
 
 
 @lru_cache(maxsize=1)
-def _examples() -> list[dict[str, Any]]:
-    found = {name: inspect_example(name) for name in examples()}
-    return [{"name": name, **{key: facts[key] for key in ("title", "cell", "sizes")}} for name, facts in found.items()]
+def _examples() -> list[Example]:
+    facts = {name: inspect_example(name) for name in examples()}
+    return [Example(name, one["title"], one["cell"], one["sizes"]) for name, one in facts.items()]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from hashlib import sha256
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request, Response
+
+from ...languages import languages
+from ...languages.strings import page_texts
 
 #: What is served, by suffix; files of others are no part of the page.
 MEDIA = {
@@ -23,6 +27,10 @@ STATIC = Path(__file__).parents[1] / "static"
 DRAWN = tuple(Path(__file__).parents[2] / name for name in ("report/diagram/diagram.css", "plot/plot.css"))
 
 
+#: The texts of the page, by the name of the file that it asks for.
+WORDS = {f"words/{code}.json": code for code in languages()}
+
+
 def page_router(folder: Path = STATIC) -> APIRouter:
     """The routes of the page: `/`, the icon, and every file of `folder` under `/static/`."""
     router = APIRouter(include_in_schema=False)
@@ -32,27 +40,28 @@ def page_router(folder: Path = STATIC) -> APIRouter:
 
     @router.api_route("/", methods=methods)
     def index(request: Request) -> Response:
-        return _sent(request, files["index.html"])
+        return static(request, "index.html")
 
     @router.api_route("/favicon.ico", methods=methods)
     def favicon(request: Request) -> Response:
-        return _sent(request, files["favicon.svg"])
+        return static(request, "favicon.svg")
 
     @router.api_route("/static/{name:path}", methods=methods)
     def static(request: Request, name: str) -> Response:
-        if name not in files:
-            raise HTTPException(404, f"the page has no file {name!r}")
-        return _sent(request, files[name])
+        if name in files:
+            return _sent(request, files[name].read_bytes(), MEDIA[files[name].suffix])
+        if name in WORDS:
+            return _sent(request, json.dumps(page_texts(WORDS[name]), ensure_ascii=False).encode(), MEDIA[".json"])
+        raise HTTPException(404, f"the page has no file {name!r}")
 
     return router
 
 
-def _sent(request: Request, path: Path) -> Response:
+def _sent(request: Request, content: bytes, media: str) -> Response:
     """A file, or 304 where the browser has it as it is; it asks each time, so that an update is seen at once."""
-    content = path.read_bytes()
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     seen = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
     if tag in seen:
         return Response(None, 304, headers)
-    return Response(content, 200, headers, MEDIA[path.suffix])
+    return Response(content, 200, headers, media)

@@ -1,34 +1,40 @@
-"""Runs: made from a spec, changed into other runs, described."""
+"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 
-from ...runs import running
-from ...runs.asked import Edits, Spec
+from ...runs import comparing, plotting, printing, reading, running
+from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
+from ...runs.describing import RunReply
+from ...runs.reading import Direction, Layer, ValueSelection
+from ...runs.records import View
 from ...runs.runs import RunId
 from ...workers import Progress
+from ..bodies import JSON, JsonRoute, check_media
 from ..description import documented
-from ..json_body import JSON, JsonRoute, check_media
-from ..resources import Resources, Service
-from .meta_models import LATER
-from .run_models import Run
+from ..jobs import LATER, LaterFile, Resources, Service, attachment
+from ..views import add_views
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
-    "response_model": Run,
-    "responses": {200: {"model": Run, "description": "the run was there already"}},
+    "response_model": RunReply,
+    "responses": {200: {"model": RunReply, "description": "the run was there already"}},
 }
 
 
 @router.post("/runs", **MADE, openapi_extra=documented(Spec))
 async def make(request: Request, service: Service) -> Response:
-    """Run a problem, an example, or something of the library. The same spec has the same run."""
+    """Run a `problem`, an `example`, or an `item` or `model` of the library, with the changes of `holds` in order.
+
+    The same spec has the same run: the reply is 200 instead of 201 where that is there already.
+    """
     return await _made(request, service, service.runs.make)
 
 
@@ -39,9 +45,9 @@ async def edit(request: Request, service: Service, id: str) -> Response:
     return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
 
 
-@router.get("/runs/{id}", response_model=Run)
+@router.get("/runs/{id}", response_model=RunReply)
 async def run(service: Service, id: str) -> Response:
-    """What is said of a run."""
+    """What is said of a run: its cell, its lines, what is given and what was asked for."""
     return await service.jobs.reply(running.reply, RunId(id))
 
 
@@ -67,3 +73,85 @@ async def _made(
         return Response(made.reply, 201 if made.new else 200, {"Location": f"/api/v1/runs/{made.id}"}, JSON)
 
     return await service.jobs.follow(work)
+
+
+ARROW = "application/vnd.apache.arrow.stream"
+
+
+@router.get("/runs/{id}/values", response_model=reading.ValuesReply, responses={200: {"content": {ARROW: {}}}})
+async def values(
+    service: Service,
+    id: str,
+    line: Annotated[list[str] | None, Query(description="names of lines; all if none")] = None,
+    layer: Layer = None,
+    direction: Direction = None,
+    t: Annotated[str | None, Query(max_length=40, description="a step, or A:B (B excluded)")] = None,
+    unit: Annotated[str | None, Query(max_length=40, description="a unit, or A:B")] = None,
+    batch: Annotated[int | None, Query(description="which sequence, from 0; all if none")] = None,
+    accept: Annotated[str, Header()] = "",
+) -> Response:
+    """Values of lines as JSON, of many the first ones.
+
+    With `Accept: application/vnd.apache.arrow.stream` all of them, as a stream of Arrow.
+    """
+    run, part = RunId(id), ValueSelection(tuple(line or ()), layer, direction, t, unit, batch)
+    if ARROW in accept:
+        return await service.jobs.reply(reading.table, run, part, media=ARROW)
+    return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
+
+
+async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
+    return await service.jobs.reply(view.function, RunId(id), *args)
+
+
+add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
+_PREFER = "`respond-async` (RFC 7240): what takes longer than a second is answered with 202 and a job"
+Prefer = Annotated[str, Header(description=_PREFER)]
+
+
+#: How OpenAPI describes a picture.
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {media.partition(";")[0]: {} for media in plotting.FORMATS.values()}}
+}
+
+
+@router.get("/runs/{id}/download/{file}", response_class=Response)
+async def download(
+    service: Service, id: str, file: str, options: Annotated[ReportOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A file of a run, under a name made from its title; `/choices` lists the files, and which options each takes.
+
+    It is `problem.yaml`, `report.md` (and the other formats), `trace.json`, `values.csv`, `values.xlsx`, `run.py`, …; a
+    job, where it takes longer than a second, only with the header `Prefer: respond-async`, since a link in a browser
+    and a line of curl cannot follow one.
+    """
+    given = options.model_dump(exclude_none=True)
+    media = printing.MEDIA.get(Path(file).suffix, "")
+    return await file_reply(service, prefer, media, id, printing.download, RunId(id), file, given)
+
+
+@router.get("/runs/{id}/plot/{kind}", response_class=Response, responses=PICTURE)
+async def plot(
+    service: Service, id: str, kind: str, options: Annotated[PlotOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A picture of a run, as `lstm-trace plot` draws it; `/choices` lists the kinds, and which options each takes.
+
+    The options are texts, as `unit=3,5`, `line` (repeated) and `steps=2:5`; `format` is `svg`, `html`, `png`, or `json`
+    for a Vega-Lite specification. A job as for other files.
+    """
+    media = plotting.FORMATS[options.format]
+    return await file_reply(service, prefer, media, id, plotting.drawn, RunId(id), kind, options.format, options.given)
+
+
+async def file_reply(
+    service: Resources, prefer: str, media: str, id: str, function: Callable[..., tuple[bytes | None, str]], *args: Any
+) -> Response:
+    """The reply with what a worker makes, a file and its name; or with the trace of the run, where it makes none."""
+
+    async def work(progress: Progress | None = None) -> Response:
+        content, name = await service.runs.call(function, *args, progress=progress)
+        if content is None:
+            return LaterFile(lambda: service.runs.open(id), media, name)
+        return Response(content, headers=attachment(name), media_type=media)
+
+    return await (service.jobs.follow(work) if "respond-async" in prefer else work())

@@ -1,5 +1,5 @@
-// Every text that the page itself says. A language is a file in words/: copy en.json to a file named by the language's
-// code, translate it, and list the code here.
+// Every text that the page itself says. The server makes words/CODE.json from lstm_trace/languages/page/CODE.toml: copy
+// en.toml to a file named by the language's code, translate it, and list the code here.
 
 const LANGUAGES = ["de", "en", "es", "fr", "zh"];
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 #: What the page needs; without one of them its tests are skipped.
-_PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "alembic", "playwright.sync_api")
+_PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "playwright.sync_api")
 
 
 @pytest.fixture(scope="session", autouse=True)

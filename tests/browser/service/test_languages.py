@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING
 
 import pytest
 
 from lstm_trace.languages import languages
+from lstm_trace.languages.strings import page_texts
 
-from ... import ROOT
 from .conftest import Opening
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-WORDS = {
-    code: json.loads((ROOT / "lstm_trace" / "service" / "static" / "words" / f"{code}.json").read_text("utf-8"))
-    for code in languages()
-}
+WORDS = {code: page_texts(code) for code in languages()}
 
 #: What does not fit: the page wider than the screen, controls with a text wider than they are, texts beyond an edge.
 #: Left out: what is folded, what only screen readers see, and what scrolls by itself.

@@ -20,8 +20,8 @@ httpx = pytest.importorskip("httpx")
 
 from pyarrow import parquet  # noqa: E402
 
-from lstm_trace.runs.states import asking  # noqa: E402
-from lstm_trace.runs.states.opening import named  # noqa: E402
+from lstm_trace.runs import corpus_states  # noqa: E402
+from lstm_trace.runs.states_folder import named  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 
 from ...support import corpora  # noqa: E402
@@ -219,13 +219,13 @@ def test_the_units_are_measured_once_and_kept(client: Any, folder: Path) -> None
 
 def test_a_table_of_another_version_is_not_taken(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def table() -> bytes:
-        return asking.units(str(folder / "quotes"), "c_t", str(tmp_path / "kept"))
+        return corpus_states.units(str(folder / "quotes"), "c_t", str(tmp_path / "kept"))
 
     whole = table()
     (kept,) = (tmp_path / "kept").glob("*.json")
     kept.write_text("{}")
     assert table() == b"{}"
-    monkeypatch.setattr(asking, "__version__", "0.0.0")
+    monkeypatch.setattr(corpus_states, "__version__", "0.0.0")
     assert table() == whole
 
 

@@ -8,10 +8,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ...errors import FileError, LstmTraceError, MissingError, reason
+from ..errors import FileError, LstmTraceError, MissingError, reason
 
 if TYPE_CHECKING:  # pyarrow is imported where states are opened: a service without states needs none
-    from ...corpus.states import States
+    from ..corpus.states import States
 
 
 def named(folders: Sequence[str]) -> dict[str, str]:
@@ -35,7 +35,7 @@ def named(folders: Sequence[str]) -> dict[str, str]:
 def check(folders: Sequence[str]) -> None:
     """Raise FileError for a folder that holds no states, OptionError where pyarrow is missing."""
     if folders:
-        from ...corpus import open as open_states
+        from ..corpus import open as open_states
 
         for folder in folders:
             open_states(folder)
@@ -50,9 +50,9 @@ def nowhere(name: str, known: Sequence[str]) -> MissingError:
 @contextmanager
 def opened(folder: str) -> Iterator[States]:
     """The states in a folder. Raises FileError for a part that cannot be read, and what is raised within."""
-    from ...corpus import open as open_states
-    from ...corpus.arrow import pa
-    from ...corpus.manifest import MANIFEST
+    from ..corpus import open as open_states
+    from ..corpus.arrow import pa
+    from ..corpus.manifest import MANIFEST
 
     try:
         stamp = (Path(folder) / MANIFEST).stat().st_mtime_ns if (Path(folder) / MANIFEST).exists() else 0
@@ -68,6 +68,6 @@ def opened(folder: str) -> Iterator[States]:
 @lru_cache(16)
 def _opened(folder: str, stamp: int) -> States:
     """stamp: of the manifest, which another run replaces."""
-    from ...corpus import open as open_states
+    from ..corpus import open as open_states
 
     return open_states(folder)

@@ -1,23 +1,28 @@
-"""What guards a service that listens on a person's own machine, where every web page they open can reach it.
+"""What stands before the application: a guard, the name of the client, and an end to work for clients that have gone.
 
-One layer below the application, so that no route can forget it: the name in the Host header (a page whose name was
-made to point here, DNS rebinding), the token, the origin of requests that change something, the size of bodies, and
-headers of every reply that forbid a browser to use it for anything but our page.
+The guard is for a service that listens on a person's own machine, where every web page they open can reach it. It is
+one layer below the application, so that no route can forget it: the name in the Host header (a page whose name was made
+to point here, DNS rebinding), the token, the origin of requests that change something, the size of bodies, and headers
+of every reply that forbid a browser to use it for anything but our page.
 """
 
 from __future__ import annotations
 
 import hmac
 import re
+import zlib
 from urllib.parse import parse_qsl, quote, urlencode
 
+import anyio
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .bounded import bounded, check_length
+from ..workers import Asked, Client, asked
+from .bodies import bounded, check_length
+from .connections import network
 from .problems import response
 from .settings import Settings
 
@@ -160,3 +165,99 @@ def _add_headers(headers: MutableHeaders, path: str) -> None:
         headers[name] = value
     if path.startswith("/api/"):
         headers.setdefault("Cache-Control", "no-store")
+
+
+_EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
+
+
+class Disconnects:
+    """ASGI middleware that cancels the application where the client goes before it has its reply.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+        read, gone = anyio.Event(), anyio.Event()
+        answered = False
+        failed: Exception | None = None
+        if not has_body:
+            read.set()
+        first = not has_body
+
+        async def reading() -> Message:
+            nonlocal first
+            if first:
+                first = False
+                return _EMPTY
+            if read.is_set():
+                await gone.wait()
+                return {"type": "http.disconnect"}
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                gone.set()
+            if not message.get("more_body", False):
+                read.set()
+            return message
+
+        async def sending(message: Message) -> None:
+            nonlocal answered
+            answered = answered or (message["type"] == "http.response.body" and not message.get("more_body", False))
+            await send(message)
+
+        async def watch() -> None:
+            await read.wait()
+            while not gone.is_set():
+                if (await receive())["type"] == "http.disconnect":
+                    gone.set()
+            if not answered:
+                tasks.cancel_scope.cancel()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(watch)
+            try:
+                await self.app(scope, reading, sending)
+            except Exception as error:  # raised below: a group of tasks would wrap it
+                failed = error
+            tasks.cancel_scope.cancel()
+        if failed is not None:
+            raise failed
+
+
+#: The header in which a page or a program names itself, at random: thirty students may share one address.
+HEADER = "X-Client"
+#: How many of one address are told apart; a name is free to invent.
+_SHARES = 64
+
+
+class Asking:
+    """ASGI middleware that notes who asks.
+
+    Args:
+        app: the application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            asked.set(Asked(client(scope)))
+        await self.app(scope, receive, send)
+
+
+def client(scope: Scope) -> Client:
+    """Who sent a request."""
+    address, _ = scope.get("client") or ("", 0)
+    page = Headers(scope=scope).get(HEADER, "")
+    return Client(network(address), str(zlib.crc32(page.encode()) % _SHARES) if page else "")
