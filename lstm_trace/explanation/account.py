@@ -13,17 +13,22 @@ from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, baseline_of, check_points
-from .experiments.occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
-from .faithfulness import (
+from .occlusion import (
     COMMON,
     FEWEST,
     LEAST,
     Faithfulness,
+    Occlusion,
+    Runs,
+    Variants,
+    check_runs,
     draws_afforded,
     faithfulness,
     largest_of,
+    occlusion,
     ordered,
     runs_needed,
+    shares_of,
 )
 
 #: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.

@@ -14,7 +14,7 @@ from ..base.arrays import Array
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, padding_of, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
-from ..explanation.experiments.occlusion import Occlusion, Runs
+from ..explanation.occlusion import Occlusion, Runs
 from ..plot.kinds.contribution import figure as contribution_picture
 from ..report import explained, report
 from ..trace.labels import step_labels

@@ -14,8 +14,7 @@ import lstm_trace as lt
 from lstm_trace.engine import cost
 from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
-from lstm_trace.explanation.experiments.occlusion import Variants
-from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
+from lstm_trace.explanation.occlusion import BINS, Faithfulness, Variants, rank_correlation
 from lstm_trace.model.input_files import read_input
 from lstm_trace.tables.attribution import difference
 from lstm_trace.tables.explanations import explanation

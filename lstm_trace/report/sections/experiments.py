@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...base.text.visible import visible
 from ...explanation.account import Account, Step, share_of
-from ...explanation.faithfulness import BINS, Faithfulness, Score
+from ...explanation.occlusion import BINS, Faithfulness, Score
 from ...formulas.blocks import Block, Heading, Para, Table, Text
 from ...formulas.numbers import show
 from ...formulas.tree import Dots, Num, Sym

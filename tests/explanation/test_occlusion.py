@@ -14,9 +14,9 @@ from lstm_trace.engine import cost
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
+from lstm_trace.explanation import trials
 from lstm_trace.explanation.account import Account, account
-from lstm_trace.explanation.experiments import trials
-from lstm_trace.explanation.faithfulness import BINS
+from lstm_trace.explanation.occlusion import BINS
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.operands import one_row
 

@@ -12,20 +12,20 @@ from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ...backpropagation.gradients import forward, walked
-from ...backpropagation.target import Part, Target, Weightings, target
-from ...base.arrays import Array, describe
-from ...cell.holds import names_of
-from ...cell.network import Stage, restrict
-from ...engine import cost
-from ...errors import Faults, MissingError, OptionError, TooLargeError, counted
-from ...trace.argument_types import listed
-from ...trace.holds.held import Entry, plain
-from ...trace.holds.places import Place, places
-from ...trace.holds.values import Lines, Scale, applied, in_words, numbers, read_value
-from ...trace.operands import one_row, sizes
-from ...trace.sums import Values
-from ...trace.trace import Trace
+from ..backpropagation.gradients import forward, walked
+from ..backpropagation.target import Part, Target, Weightings, target
+from ..base.arrays import Array, describe
+from ..cell.holds import names_of
+from ..cell.network import Stage, restrict
+from ..engine import cost
+from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
+from ..trace.argument_types import listed
+from ..trace.holds.held import Entry, plain
+from ..trace.holds.places import Place, places
+from ..trace.holds.values import Lines, Scale, applied, in_words, numbers, read_value
+from ..trace.operands import one_row, sizes
+from ..trace.sums import Values
+from ..trace.trace import Trace
 from .trials import Rows, Trials, computed, made
 
 Over = Literal["units", "steps", "lines"]

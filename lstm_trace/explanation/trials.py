@@ -14,14 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backpropagation.target import Part
-from ...base.arrays import Array
-from ...cell.network import MEET
-from ...engine.cost import at_once
-from ...engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
-from ...trace.addresses import origin
-from ...trace.operands import sizes, total
-from ...trace.trace import Trace
+from ..backpropagation.target import Part
+from ..base.arrays import Array
+from ..cell.network import MEET
+from ..engine.cost import at_once
+from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
+from ..trace.addresses import origin
+from ..trace.operands import sizes, total
+from ..trace.trace import Trace
 
 #: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
 #: once, and 2048 no less.

@@ -12,9 +12,9 @@ import lstm_trace as lt
 from lstm_trace.engine import cost
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
+from lstm_trace.explanation import trials
+from lstm_trace.explanation.ablation import Effect, ablation
 from lstm_trace.explanation.account import account
-from lstm_trace.explanation.experiments import trials
-from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.labels import step_labels
