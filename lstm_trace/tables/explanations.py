@@ -13,7 +13,7 @@ from ..cell.network import layer_and_direction
 from ..errors import MissingError, OptionError, counted, nearest, raise_all
 from ..explanation.ablation import Ablation, Over
 from ..explanation.ablation import ablation as ablated
-from ..explanation.half_life import foreseen, kept
+from ..explanation.activity import foreseen, kept
 from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.memory import memory as memory_picture

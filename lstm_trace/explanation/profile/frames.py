@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...trace.labels import axis, labels, step_labels
-from ..saturation import Activity
+from ..activity import Activity
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..line_statistics import LineStatistics
+    from ..activity import LineStatistics
     from .profile import Profile, StageProfile
 
 UNITS = (

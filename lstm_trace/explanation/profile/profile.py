@@ -16,10 +16,8 @@ from ...trace.argument_types import checked
 from ...trace.holds.held import plain
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from ..half_life import foreseen
-from ..line_statistics import LineStatistics, Moves, line_statistics, moves
+from ..activity import Activity, LineStatistics, Moves, NotFinite, behaviour, foreseen, line_statistics, moves
 from ..recurrence import Recurrence, recurrence
-from ..saturation import Activity, NotFinite, behaviour
 from . import frames
 from .tokens import Follows, follows
 

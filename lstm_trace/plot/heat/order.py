@@ -9,8 +9,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.network import Stage
 from ...errors import OptionError
-from ...explanation.half_life import halvings
-from ...explanation.saturation import keeping
+from ...explanation.activity import halvings, keeping
 from ..subject import Subject
 
 Order = Literal["index", "cluster", "memory", "activity"]

@@ -12,7 +12,7 @@ from ...base.text.markup import escape
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
-from ...explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
+from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from .. import vega

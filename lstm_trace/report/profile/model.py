@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...explanation.saturation import HIGH, LOW
+from ...explanation.activity import HIGH, LOW
 from ...formulas.blocks import Block, Code, Heading, Para, Text
 from ...view.interventions import interventions
 from ...view.view import TABLE

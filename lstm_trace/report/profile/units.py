@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ...base.arrays import Array
-from ...explanation.line_statistics import LineStatistics
+from ...explanation.activity import LineStatistics
 from ...explanation.profile.profile import DEAD, Profile, StageProfile
 from ...explanation.profile.tokens import SPARE
 from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
