@@ -20,7 +20,7 @@ from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.labels import step_labels
 from lstm_trace.trace.trace import Trace
 
-from ...support.held_lstm import random_network
+from ..support.held_lstm import random_network
 
 PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 WEIGHTS = random_network(8)

@@ -20,9 +20,9 @@ from lstm_trace.explanation.occlusion import BINS
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.operands import one_row
 
-from ...support import plain_lstm
-from ...support.held_lstm import random_network
-from ...support.walk_cases import CELLS, case
+from ..support import plain_lstm
+from ..support.held_lstm import random_network
+from ..support.walk_cases import CELLS, case
 
 OF = "1/joined/2/1/y_t[1]"
 Taken = dict[str, np.ndarray]

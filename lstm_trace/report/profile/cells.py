@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import isnan
 
 from ...base.text.visible import visible
-from ...explanation.profile.profile import Profile, StageProfile
+from ...explanation.profile import Profile, StageProfile
 from ...formulas.blocks import Code, Table, Text
 from ...formulas.numbers import percent
 from ...formulas.tree import Num

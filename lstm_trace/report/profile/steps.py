@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ...explanation.profile.profile import Profile, StageProfile
+from ...explanation.profile import Profile, StageProfile
 from ...formulas.blocks import Block, Code, Heading, Para, Text
 from ...view.excerpt import largest
 from .cells import Cells

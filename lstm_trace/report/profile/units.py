@@ -8,8 +8,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...explanation.activity import LineStatistics
-from ...explanation.profile.profile import DEAD, Profile, StageProfile
-from ...explanation.profile.tokens import SPARE
+from ...explanation.profile import DEAD, SPARE, Profile, StageProfile
 from ...formulas.blocks import Block, Code, Heading, Items, Para, Text
 from ...trace.labels import step_labels
 from ...view.excerpt import largest
