@@ -25,11 +25,10 @@ from ..trace.operands import on_one_thread
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
 from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
-from .differences import Gap, Spread, find_gaps
+from .differences import Gap, Spread, find_gaps, sum_gaps
 from .gaps import spacing
 from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
 from .rederive import coarse
-from .sums import sum_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
