@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..base.files import written
-from ..frames.arrow import PIECE, WORKED_PIECE, arrow
+from ..frames.frame import PIECE, WORKED_PIECE, arrow
 from .writers import Job
 
 

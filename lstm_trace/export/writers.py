@@ -10,7 +10,7 @@ from pathlib import Path
 from ..base.files import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..frames import options
+from ..frames import table as options
 from ..frames.table import Table
 from ..view.checks import check_style
 from .suffixes import WRITERS, Writer

@@ -16,7 +16,7 @@ from ..formulas.blocks import Items
 from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
 from ..formulas.values import Values
-from ..frames.arrow import arrow
+from ..frames.frame import arrow
 from ..frames.table import Table
 from ..languages.strings import words
 from ..one_value.derivation import derivation
