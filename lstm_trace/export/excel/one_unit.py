@@ -8,7 +8,7 @@ import numpy as np
 
 from ...cell.network import VALID
 from .by_hand.roles import of_units, role
-from .by_hand.small import ENTRIES, STEPS
+from .by_hand.writing import ENTRIES, STEPS
 from .cells import recorded
 from .formulas import column
 from .givens import title

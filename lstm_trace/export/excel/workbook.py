@@ -14,10 +14,8 @@ from ...errors import OptionError
 from ...trace.labels import axis, labels
 from ..writers import Job
 from . import check, givens, one_unit, scales, totals
-from .by_hand.charts import Arranged
-from .by_hand.compared import compared
-from .by_hand.formulas import edited
-from .by_hand.small import by_hand, shown_digits
+from .by_hand.formulas import compared, edited
+from .by_hand.writing import Arranged, by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
 from .cells import cells, recorded
 from .file import workbook
