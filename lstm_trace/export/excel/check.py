@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from . import totals
 from .formulas import column
 from .page import Page
 from .sheets import TOP, Book
 from .texts import TEXTS
+from .totals import areas
 
 
 class Compared(NamedTuple):
@@ -37,11 +37,11 @@ def _compared(book: Book) -> Iterator[Compared]:
             yield Compared(grid.sheet, block.name, block.heading, count, far)
         tables = book.totals.get(scope, ())
         for table in tables:
-            live, record = (f"'{grid.totals}'!{area}" for area in totals.areas(tables, table))
+            live, record = (f"'{grid.totals}'!{area}" for area in areas(tables, table))
             yield Compared(grid.totals, table.name, "", table.values.size, distance(live, record))
 
 
-def write(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
+def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
     """For each line the largest difference between the live cells and the record; the largest of all on top.
 
     Args:

@@ -21,28 +21,28 @@ from .texts import TEXTS
 SIZE = {"width": 900, "height": 380}
 
 
-def lines(grid: Grid) -> list[Block]:
+def unit_lines(grid: Grid) -> list[Block]:
     """The lines that the sheet shows: gates, then states, of as many units as most of them have."""
     found = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
     widest = max((block.width for block in found), default=0)
     return [block for block in found if block.width == widest > 1 and block.kind == "line"]
 
 
-def sheet(grid: Grid) -> str:
+def unit_sheet(grid: Grid) -> str:
     """The name of the sheet."""
     return f"Unit {grid.stage.owner.replace('/', ' ')}"
 
 
-def has(book: Book, grid: Grid) -> bool:
+def has_unit_sheet(book: Book, grid: Grid) -> bool:
     """Whether a layer is too large for the sheet "By hand", and has units to choose from, and steps to see."""
     if not book.live or grid.stage.is_adjoint or len(book.steps) == 1:
         return False
-    return any(block.width > ENTRIES or len(book.steps) > STEPS for block in lines(grid))
+    return any(block.width > ENTRIES or len(book.steps) > STEPS for block in unit_lines(grid))
 
 
-def write(book: Book, grid: Grid, page: Page) -> None:
+def write_unit(book: Book, grid: Grid, page: Page) -> None:
     """The sheet; it begins with the unit whose state is largest."""
-    shown, first = lines(grid), left(book.trace)
+    shown, first = unit_lines(grid), left(book.trace)
     inside = book.trace.valid[book.window, book.batch] != 0
     values = [np.where(inside, recorded(book, grid, block), np.nan) for block in shown]
     state = np.abs(np.where(np.isfinite(values[-1]), values[-1], 0.0))

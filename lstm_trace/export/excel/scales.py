@@ -16,7 +16,7 @@ from .texts import TEXTS
 MOST = 500
 
 
-def write(book: Book, grid: Grid, page: Page) -> None:
+def write_scales(book: Book, grid: Grid, page: Page) -> None:
     """Colour the lines of a layer by their values, but not at padding; the way back is left as it is."""
     inside = book.trace.valid[book.window, book.batch, 0] != 0
     there = runs(np.flatnonzero(inside.T[book.kept.T]))

@@ -10,7 +10,7 @@ from .sheets import TOP, Book, Grid, Table
 from .texts import TEXTS
 
 
-def write(book: Book, grid: Grid, tables: tuple[Table, ...], page: Page) -> None:
+def write_totals(book: Book, grid: Grid, tables: tuple[Table, ...], page: Page) -> None:
     """One below the other; each row of values is followed, a column further, by the recorded ones."""
     of = dict(grid.stage.cell.gradient)
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}

@@ -13,18 +13,21 @@ from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
 from ..writers import Job
-from . import check, givens, one_unit, scales, totals
 from .by_hand.formulas import compared, edited
 from .by_hand.writing import Arranged, by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
 from .cells import cells, recorded
+from .check import write_check
 from .file import workbook
-from .givens import Elsewhere, copies, title
+from .givens import Elsewhere, copies, initial, inputs, title, weights
 from .limits import fitting
+from .one_unit import has_unit_sheet, unit_sheet, write_unit
 from .page import DIGITS, Page, Styles, property_text
+from .scales import write_scales
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Grid
 from .steps import Columns, write_steps
 from .texts import TEXTS, about, sheets
+from .totals import write_totals
 
 _NOTES = TEXTS["notes"]
 
@@ -42,7 +45,7 @@ def write(job: Job, path: str | Path) -> None:
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
     elsewhere = _nowhere if isinstance(hand, str) else partial(edited, hand.layout)
-    units = {one_unit.sheet(g): g for g in book.grids.values() if one_unit.has(book, g)}
+    units = {unit_sheet(g): g for g in book.grids.values() if has_unit_sheet(book, g)}
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if asked is None else asked)
@@ -52,21 +55,21 @@ def write(job: Job, path: str | Path) -> None:
             write_by_hand(hand, pages[BY_HAND])
         _read_me(book, pages[README], hand, units)
         if INPUTS in pages:
-            givens.inputs(book, pages[INPUTS], elsewhere)
+            inputs(book, pages[INPUTS], elsewhere)
         if START in pages:
-            givens.initial(book, pages[START], elsewhere)
+            initial(book, pages[START], elsewhere)
         for scope, grid in book.grids.items():
             if book.tables.get(scope):
-                givens.weights(book, grid, pages[grid.weights], elsewhere)
+                weights(book, grid, pages[grid.weights], elsewhere)
             _layer(book, grid, pages[grid.sheet], job, elsewhere)
             if book.totals.get(scope):
-                totals.write(book, grid, book.totals[scope], pages[grid.totals])
+                write_totals(book, grid, book.totals[scope], pages[grid.totals])
             if grid.recorded in pages:
                 _recorded(book, grid, pages[grid.recorded])
         for name, grid in units.items():
-            one_unit.write(book, grid, pages[name])
+            write_unit(book, grid, pages[name])
         if CHECK in pages:
-            check.write(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
+            write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
 
 
 def _nowhere(key: tuple[str | int, ...], j: int, k: int) -> str:
@@ -91,7 +94,7 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -
             )
         )
     write_steps(book, page, title(grid), note, found, backward, job.progress)
-    scales.write(book, grid, page)
+    write_scales(book, grid, page)
     for block in blocks:
         if block.kind == "given" and book.live:
             name = book.ranges[grid.stage.scope, block.name]
