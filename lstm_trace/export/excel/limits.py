@@ -14,7 +14,7 @@ from ...errors import MissingError, TooLargeError
 from ...model.model import Model
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from .one_unit import has_unit_sheet, unit_lines
+from .charts import has_unit_sheet, unit_lines
 from .sheets import TOP, Book, lay_out, left
 
 #: What a sheet holds (Excel 2007 and later, LibreOffice), and how many sheets a person can still find the way in.

@@ -16,18 +16,12 @@ from ..writers import Job
 from .by_hand.formulas import compared, edited
 from .by_hand.writing import Arranged, by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
-from .cells import cells, recorded
-from .check import write_check
-from .file import workbook
-from .givens import Elsewhere, copies, initial, inputs, title, weights
+from .charts import has_unit_sheet, unit_sheet, write_scales, write_unit
+from .formulas import cells, recorded
+from .grids import Columns, Elsewhere, copies, initial, inputs, title, weights, write_check, write_steps, write_totals
 from .limits import fitting
-from .one_unit import has_unit_sheet, unit_sheet, write_unit
-from .page import DIGITS, Page, Styles, property_text
-from .scales import write_scales
+from .page import DIGITS, TEXTS, Page, Styles, about, property_text, sheets, workbook
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Grid
-from .steps import Columns, write_steps
-from .texts import TEXTS, about, sheets
-from .totals import write_totals
 
 _NOTES = TEXTS["notes"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_trace.export.excel import scales
+from lstm_trace.export.excel import charts as scales
 from lstm_trace.export.writers import Job, export
 from lstm_trace.trace.trace import Trace
 

@@ -24,8 +24,8 @@ from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.examples import text
+from lstm_trace.export.excel import grids as of_steps
 from lstm_trace.export.excel import limits
-from lstm_trace.export.excel import steps as of_steps
 from lstm_trace.export.excel.formulas import FORMULAS
 from lstm_trace.export.excel.sheets import lay_out
 from lstm_trace.export.writers import Job, export

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from ....base.arrays import Array
 from ....cell.lines import Line
 from ....cell.network import GIVEN, VALID, X, scope_and_name
-from ..check import Compared, distance
 from ..formulas import FORMULAS, Ref, column, constant, noted, rounding
+from ..grids import Compared, distance
 from ..sheets import BY_HAND, TOP, Block, Grid
 from .chains import SHARED
 from .layout import Key, Layout, Placed, key

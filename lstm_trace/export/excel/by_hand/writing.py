@@ -8,14 +8,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....trace.trace import Trace
+from ..charts import ROLES, ends, of_units, role
 from ..formulas import rounding
-from ..page import LARGE, Page
+from ..page import LARGE, TEXTS, Page
 from ..sheets import TOP, Block, Book, Grid
-from ..texts import TEXTS
 from .chains import plan
 from .formulas import Entry, address, entries, is_edited
 from .layout import CHARACTER, ROW, Layout, Placed, Runs, begun, laid, plain, points
-from .roles import ROLES, ends, of_units, role
 
 #: More entries of a vector, steps, sequences and numbers are not tried.
 ENTRIES, STEPS, SEQUENCES, NUMBERS = 8, 12, 6, 2000

@@ -1,4 +1,4 @@
-"""A sheet for one unit, which is chosen there: its gates and states at each step, and a chart of one sequence."""
+"""What a value is in its cell, found from what reads what: the colours of the sheet go by it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,88 @@ from typing import Any
 
 import numpy as np
 
-from ...cell.network import VALID
-from .by_hand.roles import of_units, role
+from ...base.runs import runs
+from ...cell.lines import Line
+from ...cell.network import VALID, Stage
+from ...cell.ops import OPS
 from .by_hand.writing import ENTRIES, STEPS
-from .cells import recorded
-from .formulas import column
-from .givens import title
-from .page import Page
+from .formulas import column, recorded
+from .grids import Columns, places, rows, title
+from .page import TEXTS, Page
 from .sheets import PLACES, TOP, Block, Book, Grid, left
-from .steps import Columns, places, rows
-from .texts import TEXTS
+
+#: In the order of the legend.
+ROLES = ("weight", "input", "state", "product", "sum", "gate", "candidate", "cell", "output", "other")
+
+
+def role(stage: Stage, name: str) -> str:
+    """One of `ROLES`."""
+    cell = stage.cell
+    if name in cell.states:
+        return "state"
+    if name in cell.inputs:
+        return "input"
+    if name not in cell.by_name:
+        return "weight"
+    line = cell.by_name[name]
+    if name == cell.output or (line.assigned and name not in cell.readers and name not in cell.states.values()):
+        return "output"
+    if name in cell.states.values() or name in stage.carried:
+        return "cell"
+    readers = cell.readers.get(name, ())
+    if cell.is_gate(line):
+        return "gate"
+    if line.assigned and _activates(line) and (factors := [r for r in readers if r.op == "mul"]):
+        return "gate" if any(product.operands[0] == name for product in factors) else "candidate"
+    if line.op == "add" and any(map(_activates, readers)):
+        return "sum"
+    return "product" if line.op in ("matvec", "vecmat", "mul") else "other"
+
+
+def _activates(line: Line) -> bool:
+    op = OPS[line.op]
+    return bool(op.function) and op.arity == 1 and op.width == "same"
+
+
+def of_units(stage: Stage) -> list[str]:
+    """The lines that a chart of one unit shows: gates, then what is carried."""
+    gates = [line.name for line in stage.cell.lines if role(stage, line.name) == "gate"]
+    return list(dict.fromkeys([*gates, *(name for name in stage.carried if name in stage.cell.by_name)]))
+
+
+def ends(stage: Stage) -> list[str]:
+    """The lines that a chart shows by their entries: what is given out, and read by no other line."""
+    cell, shown = stage.cell, of_units(stage)
+    found = [line.name for line in cell.lines if line.assigned and line.name not in cell.readers]
+    return [name for name in dict.fromkeys([cell.output, *found]) if name in cell.by_name and name not in shown]
+
+
+#: So many areas of a rule are written: each row of a batch has its own, where padding is not coloured.
+MOST = 500
+
+
+def write_scales(book: Book, grid: Grid, page: Page) -> None:
+    """Colour the lines of a layer by their values, but not at padding; the way back is left as it is."""
+    inside = book.trace.valid[book.window, book.batch, 0] != 0
+    there = runs(np.flatnonzero(inside.T[book.kept.T]))
+    if grid.stage.is_adjoint or not 0 < len(there) <= MOST:
+        return
+    for block in grid.blocks.values():
+        line, kind = grid.stage.cell.by_name.get(block.name), role(grid.stage, block.name)
+        if line is None or not line.assigned or kind not in ("gate", "candidate", "cell", "output"):
+            continue
+        values = recorded(book, grid, block)[inside]
+        values = values[np.isfinite(values)]
+        largest = float(np.abs(values).max(initial=0.0))
+        between = kind == "gate" and bool((values >= 0).all()) and largest <= 1
+        areas = [
+            f"{column(block.first)}{TOP + run.start + 1}:{column(block.columns[-1])}{TOP + run.stop}" for run in there
+        ]
+        colours = TEXTS["scales"]["gate" if between else "signed"]
+        low, high = (0.0, 1.0) if between else (-largest, largest)
+        if largest:
+            page.scaled(areas, colours, low, high)
+
 
 #: Pixels of the chart.
 SIZE = {"width": 900, "height": 380}
