@@ -197,14 +197,7 @@ class _Checked(NamedTuple):
 
 
 def _gap(
-    a: Trace,
-    b: Trace,
-    stage: Stage,
-    name: str,
-    steps: slice,
-    block: Block,
-    checked: _Checked,
-    outside: Array | None,
+    a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block, checked: _Checked, outside: Array | None
 ) -> Gap:
     """outside: where values are not compared."""
     line, scope = stage.cell.by_name[name], stage.scope

@@ -358,9 +358,7 @@ class Diagnosis:
 
 
 def examine(
-    widths: Sequence[int] = WIDTHS,
-    columns: Sequence[int] = COLUMNS,
-    progress: Callable[[int, int], None] | None = None,
+    widths: Sequence[int] = WIDTHS, columns: Sequence[int] = COLUMNS, progress: Callable[[int, int], None] | None = None
 ) -> Diagnosis:
     """Look at the machine, and compare every plan with the operations.
 

@@ -10,11 +10,10 @@ from ...base.runs import runs
 from ...cell.lines import Line
 from ...cell.network import VALID, Stage
 from ...cell.ops import OPS
-from .by_hand.writing import ENTRIES, STEPS
 from .formulas import column, recorded
 from .grids import Columns, places, rows, title
 from .page import TEXTS, Page
-from .sheets import PLACES, TOP, Block, Book, Grid, left
+from .sheets import ENTRIES, PLACES, STEPS, TOP, Block, Book, Grid, left
 
 #: In the order of the legend.
 ROLES = ("weight", "input", "state", "product", "sum", "gate", "candidate", "cell", "output", "other")

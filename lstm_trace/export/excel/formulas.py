@@ -52,7 +52,7 @@ def column(index: int) -> str:
     return letters
 
 
-def block(first: int, width: int) -> Ref:
+def block_ref(first: int, width: int) -> Ref:
     """A value that stands in neighbouring columns of the row of the result."""
     cells = tuple(f"{column(first + j)}{{r}}" for j in range(width))
     return Ref(cells, cells[0] if width == 1 else f"{cells[0]}:{cells[-1]}")
@@ -263,7 +263,7 @@ def _line(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
         if not isinstance(operand, str):
             operands.append(constant(operand))
         elif operand in grid.blocks:
-            operands.append(across(grid.blocks[operand].first, grid.blocks[operand].width))
+            operands.append(block_ref(grid.blocks[operand].first, grid.blocks[operand].width))
         else:
             table = tables[operand]
             weights = table.values

@@ -25,6 +25,8 @@ from ...trace.trace import Trace
 #: Rows of headings above the first step, and columns left of the first value: batch row, t, and labels of steps.
 TOP = 5
 PLACES = ("row", "t", "token")
+#: The sheet "By hand" has at most so many entries of a vector, and so many steps.
+ENTRIES, STEPS = 8, 12
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
 
 

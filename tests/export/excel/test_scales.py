@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_trace.export.excel import charts as scales
+from lstm_trace.export.excel import charts
 from lstm_trace.export.writers import Job, export
 from lstm_trace.trace.trace import Trace
 
@@ -82,7 +82,7 @@ def test_what_is_no_share_has_a_sign_and_what_is_no_number_does_not_count(tmp_pa
 
 
 def test_many_rows_of_padding_have_no_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scales, "MOST", 1)
+    monkeypatch.setattr(charts, "MOST", 1)
     trace = stacked(layers=1, directions=("forward",), lengths=[3, 2])
     assert not coloured(written(tmp_path, trace)["Layer 0 forward"])
 

@@ -24,8 +24,7 @@ from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.examples import text
-from lstm_trace.export.excel import grids as of_steps
-from lstm_trace.export.excel import limits
+from lstm_trace.export.excel import grids, limits
 from lstm_trace.export.excel.formulas import FORMULAS
 from lstm_trace.export.excel.sheets import lay_out
 from lstm_trace.export.writers import Job, export
@@ -388,7 +387,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_steps, "PIECE", 16)
+    monkeypatch.setattr(grids, "PIECE", 16)
     peaks = []
     for steps in (20, 80):
         trace = stacked(steps=steps, batch=1, layers=1, directions=("forward",))

@@ -11,7 +11,7 @@ from ....cell.ops import OPS
 from ....formulas.symbols import sign
 from ....view.line_groups import Group, groups
 from ..sheets import Book, Grid
-from .layout import Names, names
+from .names import Names, names
 
 #: Operations that stand between their two operands.
 BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}

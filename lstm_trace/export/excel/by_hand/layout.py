@@ -2,97 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
-from ....cell.network import VALID, Stage, X
-from ....formulas.plain import PLAIN, raised
-from ....formulas.printer import Printer
-from ....formulas.tree import value
-from ....languages.strings import Words, words
-from ....printable import printable
-from ....trace.labels import axis, labels
-from ....trace.trace import Trace
-from ....view.naming import Naming
+from ....cell.network import VALID, X
 from ..sheets import Book, Grid
 from .chains import SHARED, Band, Chain, Piece, Plan, Slot, again, placed
-
-#: Texts, and whether each stands lower.
-Runs = tuple[tuple[str, bool], ...]
-
-_LOW, _BACK = "\x02", "\x03"  # no text has them: they are made visible wherever a text comes from a file
-
-
-def _scripts(base: str, sub: str, sup: str) -> str:
-    return base + (f"{_LOW}{sub}{_BACK}" if sub else "") + (raised(sup) if sup else "")
-
-
-_PLAIN = replace(PLAIN, minus="−", less=" − ", name=printable)
-_LOWERED = replace(_PLAIN, scripts=_scripts)
-
-
-@dataclass(frozen=True)
-class Names(Naming):
-    """The names of the places and values of a trace, in English as the rest of the workbook."""
-
-    trace: Trace
-    words: Words
-
-    def symbol(self, stage: Stage, name: str, t: int | None = None) -> Runs:
-        """The symbol of a value, at a step with the index of that, or what it computes where it has no name."""
-        node = value(name, stage.cell)
-        node = node if t is None else self.at(stage, t, node)
-        return _split(Printer(self.trace.header.symbols, _LOWERED)(node))
-
-    def text(self, stage: Stage, name: str) -> str:
-        """The symbol where no index can stand lower: `h_t`."""
-        return Printer(self.trace.header.symbols, _PLAIN)(value(name, stage.cell))
-
-    def title(self, name: str) -> str:
-        """A line in words; empty where there are none."""
-        key = f"{self.trace.header.kind}.{name}"
-        return self.words.word(key) if self.words.has(key) else ""
-
-    def entries(self, stage: Stage, name: str, width: int) -> list[str]:
-        """The labels of a value's units, or their numbers where the problem has none for this width."""
-        found = labels(self.trace, axis(self.trace, stage, name), width)
-        return list(found) or [f"[{self.words.nth(j)}]" for j in range(width)]
-
-    def one(self, j: int, width: int) -> str:
-        """A hidden unit by its label, or in words."""
-        found = labels(self.trace, "h", width)
-        return found[j] if found else self.unit(j, width)
-
-
-def names(trace: Trace) -> Names:
-    """The names of a trace."""
-    return Names(trace, words("en", trace.header.count_from))
-
-
-def begun(text: str) -> str:
-    """A text with a capital at its start."""
-    return text[:1].upper() + text[1:]
-
-
-def _split(text: str) -> Runs:
-    """A printed text at its indices; an index within an index stands with it."""
-    found: list[tuple[str, bool]] = []
-    depth = 0
-    for part in re.split(f"([{_LOW}{_BACK}])", text):
-        if part in (_LOW, _BACK):
-            depth += 1 if part == _LOW else -1
-        elif part:
-            found.append((part, depth > 0))
-    return tuple(found)
-
-
-def plain(text: Runs) -> str:
-    """The text alone."""
-    return "".join(part for part, _ in text)
-
+from .names import Names, begun, names
 
 #: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2

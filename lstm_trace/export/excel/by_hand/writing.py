@@ -11,13 +11,14 @@ from ....trace.trace import Trace
 from ..charts import ROLES, ends, of_units, role
 from ..formulas import rounding
 from ..page import LARGE, TEXTS, Page
-from ..sheets import TOP, Block, Book, Grid
+from ..sheets import ENTRIES, STEPS, TOP, Block, Book, Grid
 from .chains import plan
 from .formulas import Entry, address, entries, is_edited
-from .layout import CHARACTER, ROW, Layout, Placed, Runs, begun, laid, plain, points
+from .layout import CHARACTER, ROW, Layout, Placed, laid, points
+from .names import Runs, begun, plain
 
-#: More entries of a vector, steps, sequences and numbers are not tried.
-ENTRIES, STEPS, SEQUENCES, NUMBERS = 8, 12, 6, 2000
+#: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
+SEQUENCES, NUMBERS = 6, 2000
 #: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
 LEAST, ENOUGH = 4.7, 7.5
 #: Longer numbers are nobody's own.
