@@ -114,12 +114,10 @@ def arrow_table(trace: Trace, **options: Any) -> Any:
     return pa.concat_tables(tables)
 
 
-def arrow(
-    table: Table, what: str, instead: str = "write .csv", values: int | None = None, worked: int | None = None
-) -> tuple[Any, Iterator[Any]]:
+def arrow(table: Table, what: str, instead: str = "write .csv") -> tuple[Any, Iterator[Any]]:
     """The schema of a table, and its pieces as tables of Arrow.
 
-    what: it is for, to begin the message. instead: what to do without pyarrow, to end it. values, worked: in a piece.
+    what: it is for, to begin the message. instead: what to do without pyarrow, to end it.
     Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
     """
     try:
@@ -132,7 +130,7 @@ def arrow(
         found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
         return pa.table(found, schema=schema)
 
-    return schema, map(printed, pieces(table, values or PIECE, worked or WORKED_PIECE))
+    return schema, map(printed, pieces(table, PIECE, WORKED_PIECE))
 
 
 def _schema(pa: Any, table: Table) -> Any:

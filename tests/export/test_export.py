@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import lstm_trace as lt
-import lstm_trace.export.csv as text_tables
+import lstm_trace.export.text as text_tables
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.export.suffixes import WRITERS
+from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.export.writers import DIALECTS, Job, export
 from lstm_trace.trace.rows import Selection
 
@@ -306,7 +306,7 @@ def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
 def test_an_unknown_suffix_is_refused_with_the_list(tmp_path: Path, name: str) -> None:
     result = cli("missing.yaml", "-o", tmp_path / name)  # refused before the source is even read
     assert result.exit_code == 2
-    assert ", ".join(WRITERS) in result.output
+    assert ", ".join(TABLE_FORMATS) in result.output
 
 
 def test_requests_that_do_not_fit() -> None:

@@ -14,11 +14,11 @@ import yaml
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
-import lstm_trace.export.json_lines as tables
+import lstm_trace.export.text as tables
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import text
-from lstm_trace.export.suffixes import WRITERS
+from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.export.writers import Job, export
 from lstm_trace.formulas.numbers import Style
 from lstm_trace.trace.rows import Selection
@@ -173,7 +173,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_the_help_names_every_suffix() -> None:
-    assert all(f" {suffix}" in cli("--help").stdout for suffix in WRITERS)
+    assert all(f" {suffix}" in cli("--help").stdout for suffix in TABLE_FORMATS)
 
 
 def test_diff_reads_it(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-import lstm_trace.export.parquet as tables
+import lstm_trace.frames.frame as tables
 from lstm_trace.errors import OptionError
 from lstm_trace.export.writers import Job, export
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.export.suffixes import WRITERS
+from lstm_trace.export.formats import TABLE_FORMATS
 from lstm_trace.export.writers import Job, export
 from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
@@ -24,7 +24,7 @@ from ..frames.test_types import TOKENS, named
 from ..support.table_cases import expected, same, stacked
 from .test_export import EXACT
 
-TABLES = [suffix for suffix, writer in WRITERS.items() if not writer.workbook]
+TABLES = [suffix for suffix, each in TABLE_FORMATS.items() if not each.workbook]
 
 
 def read(path: Path) -> list[dict[str, Any]]:

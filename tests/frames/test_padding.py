@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-import lstm_trace.export.csv as text_tables
+import lstm_trace.export.text as text_tables
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError
 from lstm_trace.export.writers import Job, export

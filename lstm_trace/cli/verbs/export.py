@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ...export.suffixes import WRITERS
+from ...export.formats import TABLE_FORMATS
 from ..options import (
     digits_option,
     hold_option,
@@ -22,7 +22,7 @@ from ..progress import Bar
 
 @click.command("export")
 @source_argument
-@output_option(f"Write here; the suffix says how: {', '.join(WRITERS)}. Standard output (CSV) if not given.")
+@output_option(f"Write here; the suffix says how: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given.")
 @click.option("--shape", type=click.Choice(["long", "wide", "worked"]), default="long", show_default=True,
               help="long: a row for each value; wide: a row for each step, a column for each line and unit; "
                    "worked: a row for each value with its formula and the numbers in it.")  # fmt: skip

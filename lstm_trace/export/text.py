@@ -1,4 +1,4 @@
-"""CSV and TSV, a piece at a time: exact, in bounded memory, some ten times as fast as `DataFrame.to_csv`.
+"""Tables as text, a piece at a time: exact, in bounded memory, some ten times as fast as `DataFrame.to_csv`.
 
 Most of a row is text that many rows share (the place, the line, the operation); only the values are new. They are
 written many at once by pydantic's JSON serializer, which gives the shortest text that reads back equal (Ryu, Adams
@@ -7,10 +7,11 @@ written many at once by pydantic's JSON serializer, which gives the shortest tex
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, repeat
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic_core import to_json
@@ -29,41 +30,65 @@ PIECE = 1 << 12
 WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
 
 
-def write(job: Job, path: str | Path) -> None:
-    """Write the table; nothing appears under `path` unless it is whole. Raises FileError."""
-    dialect = DIALECTS[job.dialect]
-    if Path(path).suffix.lower() == ".tsv":
-        dialect = replace(dialect, separator="\t")
+def write_rows(job: Job, path: str | Path) -> None:
+    """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is whole.
+
+    Raises FileError, MissingError.
+    """
     names = job.columns  # a selection that is not there is refused before a file is begun
-    header = dialect.separator.join(_text(name, dialect) for name in names)
-    rows = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, dialect, names)
+    if Path(path).suffix.lower() == ".jsonl":
+        rows, begin, end = _json_rows(job), "", ""
+    else:
+        dialect = DIALECTS[job.dialect]
+        dialect = replace(dialect, separator="\t") if Path(path).suffix.lower() == ".tsv" else dialect
+        begin = "\ufeff" * dialect.bom + dialect.separator.join(_text(name, dialect) for name in names)
+        rows, end = _csv_rows(job, names, dialect), dialect.newline
     count, first = next(rows)
     with written(path, "wb") as file:
-        if dialect.bom:
-            file.write("\ufeff".encode())
-        file.write(header.encode())
+        file.write(begin.encode())
         for number, text in chain([(count, first)], rows):
             file.write(text.encode())
             job.progress(number)
-        file.write(dialect.newline.encode())
+        file.write(end.encode())
 
 
-def _long(job: Job, dialect: Dialect, _: Sequence[str]) -> Iterator[tuple[int, str]]:
-    """(rows, text) of each piece; a row begins with the newline that ends the one before."""
-    sep = dialect.separator
+def _long(
+    job: Job,
+    middle: Callable[[Entry, int], str],
+    heads: Callable[[Part], list[str]],
+    numbers: Callable[[Part], list[str]],
+) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece of the long shape: what rows share is written once.
+
+    A row is a head, of its place, a middle, of its line and unit, and a number.
+    """
     for part in job.parts():
-        middles = [
-            f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}"
-            for entry in part.lines
-            for unit in entry.units
-        ]
+        middles = [middle(entry, unit) for entry in part.lines for unit in entry.units]
         for piece in part.pieces(PIECE):
-            heads = _heads(job, piece, dialect)
+            here = heads(piece)
             cells: list[str] = [""] * (3 * piece.size)
-            cells[0::3] = chain.from_iterable(repeat(head, len(middles)) for head in heads)
-            cells[1::3] = middles * len(heads)
-            cells[2::3] = _numbers(piece.values, dialect, job.digits, piece.lines)
+            cells[0::3] = chain.from_iterable(repeat(head, len(middles)) for head in here)
+            cells[1::3] = middles * len(here)
+            cells[2::3] = numbers(piece)
             yield piece.size, "".join(cells)
+
+
+# -- CSV and TSV -----------------------------------------------------------------------------------------------------
+
+
+def _csv_rows(job: Job, names: Sequence[str], dialect: Dialect) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece; a row begins with the newline that ends the one before."""
+    if job.shape == "worked":
+        return _worked(job, dialect, names)
+    if job.shape == "wide":
+        return _wide(job, dialect, names)
+    sep = dialect.separator
+    return _long(
+        job,
+        lambda entry, unit: f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}",
+        lambda piece: _heads(job, piece, dialect),
+        lambda piece: _numbers(piece.values, dialect, job.digits, piece.lines),
+    )
 
 
 def _wide(job: Job, dialect: Dialect, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
@@ -144,3 +169,48 @@ def _text(cell: str, dialect: Dialect) -> str:
     if any(mark in text for mark in (dialect.separator, '"', "\n", "\r")):
         return '"' + text.replace('"', '""') + '"'
     return text
+
+
+# -- JSON lines ------------------------------------------------------------------------------------------------------
+
+
+def _json_rows(job: Job) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece: an object for each row; numbers exact, NaN and infinities as words."""
+    if job.shape == "long":
+        return _long(
+            job,
+            lambda entry, unit: (
+                f',{_json({"line": printable(entry.line), "op": entry.op, "unit": unit})[1:-1]},"value":'
+            ),
+            lambda piece: [row[:-1] for row in _objects(places(job, piece), job.places)],
+            lambda piece: (_json(piece.values.reshape(-1).tolist())[1:-1].replace(",", "}\n,") + "}\n").split(","),
+        )
+    some = pieces(job, PIECE, WORKED_PIECE)
+    return ((len(each["t"]), "".join(f"{row}\n" for row in _objects(each, job.columns))) for each in some)
+
+
+def _objects(columns: Mapping[str, Column], names: Sequence[str]) -> Iterator[str]:
+    """The rows as objects with these names; null where a piece does not have a column."""
+    count, shown = len(columns["t"]), [printable(name) for name in names]
+    for row in zip(*(_cells(columns.get(name), count) for name in names), strict=True):
+        yield _json(dict(zip(shown, row, strict=True)))
+
+
+def _json(value: Any) -> str:
+    return to_json(value, inf_nan_mode="strings").decode()
+
+
+def _cells(column: Column | None, count: int) -> list[Any]:
+    """A column as plain values, None (null) for an empty cell and where this piece does not have the column.
+
+    A float is written as the shortest decimal that reads back to the last bit; float32 as the float64 that equals it.
+    """
+    if column is None:
+        return [None] * count
+    if isinstance(column, Coded):
+        texts = [*map(printable, column.texts), None]  # the last stands for the code -1
+        return [texts[code] for code in column.codes.tolist()]
+    if isinstance(column, tuple):
+        return [printable(cell) for cell in column]
+    cells: list[Any] = column.tolist()
+    return [None if cell < 0 else cell for cell in cells] if column.dtype.kind == "i" else cells

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base.files import written
-from ..frames.frame import PIECE, WORKED_PIECE, arrow
-from .writers import Job
+from . import TableFormat
+
+if TYPE_CHECKING:
+    from ..writers import Job
+
+FORMATS = (TableFormat(".parquet", "application/vnd.apache.parquet", "Parquet, typed columns (needs `[parquet]`)"),)
 
 
 def write(job: Job, path: str | Path) -> None:
@@ -16,7 +20,10 @@ def write(job: Job, path: str | Path) -> None:
     place (sign and exponent first), which compress better.
     Raises OptionError where pyarrow is missing, MissingError for an empty selection.
     """
-    schema, tables = arrow(job, ".parquet", values=PIECE, worked=WORKED_PIECE)
+    from ...base.files import written
+    from ...frames.frame import arrow
+
+    schema, tables = arrow(job, ".parquet")
     import pyarrow as pa
     from pyarrow import parquet
 
