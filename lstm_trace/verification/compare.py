@@ -24,7 +24,7 @@ from ..trace.holds.held import said_at
 from ..trace.operands import on_one_thread
 from ..trace.sums import GATHERED
 from ..trace.trace import Trace
-from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
+from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
 from .gaps import spacing
 from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
@@ -65,8 +65,9 @@ BLUNT = 0.01
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
-    that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
+    """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only;
+    premise_differences: how premises differ. first_step: the position in the input of the first step that was compared.
+    shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
     side holds it, in words. rows: how many sequences were compared. undecided: why nothing follows from
@@ -77,7 +78,7 @@ class Comparison:
 
     lines: tuple[LineDifference, ...]
     notes: tuple[str, ...]
-    premises: tuple[str, ...]
+    premise_differences: tuple[PremiseDifference, ...]
     first: LineDifference | None
     tolerance: Tolerance
     first_step: int = 0
@@ -90,6 +91,11 @@ class Comparison:
     first_held: tuple[tuple[str, str], ...] = ()
     rows: int = 1
     undecided: str = ""
+
+    @property
+    def premises(self) -> tuple[str, ...]:
+        """How premises differ, in sentences."""
+        return tuple(map(str, self.premise_differences))
 
     @property
     def verdict(self) -> Verdict:
@@ -167,7 +173,7 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     return Comparison(
         lines=tuple(found),
         notes=told,
-        premises=tuple(differing),
+        premise_differences=tuple(differing),
         first=first,
         tolerance=tolerance,
         first_step=b.first,

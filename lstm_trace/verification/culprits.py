@@ -174,18 +174,12 @@ def recorded_sums(trace: Trace, stage: Stage) -> list[Sum]:
     ]
 
 
-def hint(trace: Trace, failures: Sequence[Failure]) -> str:
-    """A premise that all the failing lines read: more likely changed than all of them."""
-    if len(failures) < 2:
-        return ""
-    shared: set[str] | None = None
-    for failure in failures:
-        cell, sources = trace.stage(failure.address.scope).cell, trace.stage(failure.address.scope).sources
-        name = failure.address.line
-        line = cell.by_name.get(name)
-        reads = line.reads if line else next(gathered.reads for gathered in cell.sums if gathered.name == name)
-        premises = {n for n in reads if n in cell.parameters or sources.get(n, "/") in (X, GIVEN)}
-        shared = premises if shared is None else shared & premises
-    if not shared:
-        return ""
-    return f"every failing line reads {' and '.join(sorted(shared))}: perhaps that was changed, not the lines"
+def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:
+    """The premises that all of several failing lines read: more likely changed than all of these."""
+    read: list[set[str]] = []
+    for failure in failures if len(failures) > 1 else ():
+        stage, name = trace.stage(failure.address.scope), failure.address.line
+        line = stage.cell.by_name.get(name)
+        reads = line.reads if line else next(gathered.reads for gathered in stage.cell.sums if gathered.name == name)
+        read.append({n for n in reads if n in stage.cell.parameters or stage.sources.get(n, "/") in (X, GIVEN)})
+    return tuple(sorted(set.intersection(*read))) if read else ()

@@ -28,7 +28,7 @@ from ..trace.operands import on_one_thread
 from ..trace.sums import held_throughout
 from ..trace.trace import Trace
 from ..trace.window import beside, between, rows
-from .culprits import Failing, Failure, culprits, hint, recorded_sums
+from .culprits import Failing, Failure, culprits, recorded_sums, suspects
 from .rounding import FEW, beyond, bound, check_sums, chunks, derive, reach
 
 #: Steps that are looked at; of a shorter trace than `LONG` so many rows too.
@@ -37,24 +37,49 @@ MOST = 4
 LONG = 200
 
 
+#: Why values can be neither verified nor refuted: by `Unknown.kind` the sentence, whose `what` is that of the record.
+REASONS = {
+    "bound": "the rounding bound is not finite (a value overflowed)",
+    "operands": "{what} was not recorded",
+    "terms": "what it is the sum of was not recorded",
+    "requested": "it was requested but not recorded",
+    "adjoint": "{what}",
+}
+
+
 class Unknown(NamedTuple):
-    """A line of which some values can be neither verified nor refuted, with the reason."""
+    """A line of which some values can be neither verified nor refuted. kind: one of `REASONS`; what: see there."""
 
     place: str
-    reason: str
+    kind: str
     values: int
+    what: str = ""
+
+    @property
+    def reason(self) -> str:
+        """The reason in a sentence."""
+        return REASONS[self.kind].format(what=self.what)
 
 
 @dataclass(frozen=True, repr=False)
 class Verification:
-    """What `verify` found. verified, failed: numbers of values; premises are listed, not verified."""
+    """What `verify` found. verified, failed: numbers of values; premises are listed, not verified.
+
+    suspects: the premises that all of several failing lines read.
+    """
 
     verified: int
     failed: int
     failures: tuple[Failure, ...]
     unknown: tuple[Unknown, ...]
     premises: tuple[str, ...]
-    hint: str = ""
+    suspects: tuple[str, ...] = ()
+
+    @property
+    def hint(self) -> str:
+        """What was more likely changed than the lines, in a sentence; empty where nothing was."""
+        names = " and ".join(self.suspects)
+        return f"every failing line reads {names}: perhaps that was changed, not the lines" if names else ""
 
     @property
     def status(self) -> str:
@@ -110,11 +135,11 @@ def verify(trace: Trace) -> Verification:
         known_names = {gathered.name for gathered in known}
         for name, values in trace.sums.get(stage.scope, {}).items():
             if name not in known_names:
-                sums.leave(stage, name, "what it is the sum of was not recorded", values.size)
+                sums.leave(stage, name, "terms", values.size)
     unknown = (*lines.unknown, *sums.unknown, *_other_equations(trace), *_unrecorded(trace))
     failures = tuple(culprits(trace, lines.failing, sums.failing))
     verified, failed = (getattr(lines, kind) + getattr(sums, kind) for kind in ("verified", "failed"))
-    return Verification(verified, failed, failures, unknown, tuple(premises(trace)), hint(trace, failures))
+    return Verification(verified, failed, failures, unknown, tuple(premises(trace)), suspects(trace, failures))
 
 
 def first_failure(trace: Trace) -> Failure | None:
@@ -162,16 +187,16 @@ class _Judged:
     def add(self, stage: Stage, name: str, values: int, wrong: Array | None, unsure: int) -> None:
         """A line or sum of so many values, with the wrong ones; unsure: of how many others the bound is not finite."""
         if unsure:
-            self.leave(stage, name, "the rounding bound is not finite (a value overflowed)", unsure)
+            self.leave(stage, name, "bound", unsure)
         bad = 0 if wrong is None else int(wrong.sum())
         if wrong is not None and bad:
             self.failing[stage.scope, name] = wrong
         self.failed += bad
         self.verified += values - unsure - bad
 
-    def leave(self, stage: Stage, name: str, reason: str, values: int) -> None:
-        """Values that can be neither verified nor refuted."""
-        self.unknown.append(Unknown(f"{stage.scope}/{name}", reason, values))
+    def leave(self, stage: Stage, name: str, kind: str, values: int, what: str = "") -> None:
+        """Values that can be neither verified nor refuted; see `Unknown`."""
+        self.unknown.append(Unknown(f"{stage.scope}/{name}", kind, values, what))
 
 
 def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
@@ -184,7 +209,7 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
     for line in (line for line in stage.cell.lines if line.name in here):
         missing = [name for name in line.reads if not held_throughout(trace, stage.scope, name)]
         if missing:
-            judged.leave(stage, line.name, f"{', '.join(missing)} was not recorded", here[line.name].size)
+            judged.leave(stage, line.name, "operands", here[line.name].size, ", ".join(missing))
         else:
             lines.append(line)
     wrong: dict[str, Array] = {}
@@ -235,7 +260,7 @@ def _other_equations(trace: Trace) -> Iterator[Unknown]:
 
     for stage in back:
         if reason := unlike_adjoint(trace, stage):
-            yield Unknown(stage.scope, reason, 0)
+            yield Unknown(stage.scope, "adjoint", 0, reason)
 
 
 def _unrecorded(trace: Trace) -> Iterator[Unknown]:
@@ -245,7 +270,7 @@ def _unrecorded(trace: Trace) -> Iterator[Unknown]:
     for text in trace.header.ask:
         name = line_name(text)
         if name not in names:
-            yield Unknown(text, "it was requested but not recorded", 0)
+            yield Unknown(text, "requested", 0)
 
 
 #: Values up to which a line is derived by its definition. More are by the calls of numpy's plan, which save memory: a

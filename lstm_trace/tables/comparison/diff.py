@@ -16,7 +16,6 @@ from ...printable import json_text, printable
 from ...report.formats.markdown import code, legible
 from ...trace.labels import label_at
 from ...trace.sums import GATHERED
-from ...verification.alignment import one_sided
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference
 from ..explanation import shortest
@@ -70,7 +69,7 @@ def verdict(comparison: Comparison) -> list[str]:
     if first is None or first.first is None or first.first_values is None:
         though = ""
         if comparison.premises:
-            more = all(map(one_sided, comparison.premises))
+            more = all(one.side for one in comparison.premise_differences)
             though = f", although inputs or weights {'are in one of the two only' if more else 'differ'}"
         those = f"all {count:,} common values agree" if count != 1 else "the one common value agrees"
         unsure = [d for d in comparison.lines if d.verdict == "inconclusive"]
