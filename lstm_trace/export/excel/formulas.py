@@ -24,12 +24,14 @@ NOTED = "by-hand-"
 class Ref(NamedTuple):
     """An operand as a formula writes it. cells: each unit; whole: all of them, a range or a name.
 
-    across: whether the range lies in a row, as values do; a vector of weights stands in a column.
+    across: whether the range lies in a row, as values do; a vector of weights stands in a column. entries: the cells of
+    a matrix as it stands on the sheet, a row for each unit; none where it has a name.
     """
 
     cells: tuple[str, ...]
     whole: str
     across: bool = True
+    entries: tuple[tuple[str, ...], ...] = ()
 
     def unit(self, j: int) -> str:
         """Unit `j`; a value of width 1 serves every unit."""
@@ -64,14 +66,12 @@ def constant(value: float) -> Ref:
     return Ref((text,), text)
 
 
-def vector(name: str, width: int) -> Ref:
-    """A vector of weights: a named range in a column."""
+def weights(name: str, shape: tuple[int, ...]) -> Ref:
+    """A matrix, a row for each unit of the result, or a vector, which stands in a column: a named range."""
+    if len(shape) == 2:
+        return Ref((), name)
+    (width,) = shape
     return Ref((name,) if width == 1 else tuple(f"INDEX({name},{j + 1})" for j in range(width)), name, across=False)
-
-
-def matrix(name: str) -> Ref:
-    """A matrix: a named range, a row for each unit of the result."""
-    return Ref((), name)
 
 
 def literal(value: float) -> str:
@@ -165,28 +165,26 @@ def rounding(arithmetic: str | None) -> int | None:
 
 def formula(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
     """Unit `j` of a line; with every product and result rounded to `places` decimals, unless that is None."""
-    if places is None:
-        return FORMULAS[line.op](operands, line.constants, j)
-    text = (
-        _noted_products(line, operands, j, places) if line.product else FORMULAS[line.op](operands, line.constants, j)
-    )
-    return noted(line, text, places)
-
-
-def noted(line: Line, text: str, places: int | None) -> str:
-    """The formula of a line, rounded where that changes anything."""
+    by_terms = _terms(line, operands, j, places) if line.product else ""
+    text = by_terms or FORMULAS[line.op](operands, line.constants, j)
     return text if places is None or line.op in _CHOOSING else f"ROUND({text},{places})"
 
 
-def _noted_products(line: Line, operands: Sequence[Ref], j: int, places: int) -> str:
+def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
+    """A product term by term, as one reckons it; empty where one function of whole ranges does."""
     table, values = operands if line.op == "matvec" else operands[::-1]
-    if line.op == "matvec" and values.across and len(values.cells) > 1:
+    if table.entries:
+        terms = [f"{weight}*{values.unit(k)}" for k, weight in enumerate(table.entries[j])]
+    elif places is None:
+        return ""
+    elif line.op == "matvec" and values.across and len(values.cells) > 1:
         return f"SUMPRODUCT(ROUND(INDEX({table.whole},{j + 1},0)*{values.whole},{places}))"
-    if len(values.cells) > _WRITTEN_OUT:  # nobody does this by hand
-        return FORMULAS[line.op](operands, line.constants, j)
-    at = f"{j + 1},{{k}}" if line.op == "matvec" else f"{{k}},{j + 1}"
-    terms = (f"INDEX({table.whole},{at.format(k=k)})*{cell}" for k, cell in enumerate(values.cells, 1))
-    return "+".join(f"ROUND({term},{places})" for term in terms)
+    elif len(values.cells) > _WRITTEN_OUT:  # nobody does this by hand
+        return ""
+    else:
+        at = f"{j + 1},{{k}}" if line.op == "matvec" else f"{{k}},{j + 1}"
+        terms = [f"INDEX({table.whole},{at.format(k=k)})*{cell}" for k, cell in enumerate(values.cells, 1)]
+    return "+".join(terms if places is None else (f"ROUND({term},{places})" for term in terms))
 
 
 @dataclass(frozen=True)
@@ -265,9 +263,7 @@ def _line(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
         elif operand in grid.blocks:
             operands.append(block_ref(grid.blocks[operand].first, grid.blocks[operand].width))
         else:
-            table = tables[operand]
-            weights = table.values
-            operands.append(matrix(table.range) if weights.ndim == 2 else vector(table.range, weights.shape[0]))
+            operands.append(weights(tables[operand].range, tables[operand].values.shape))
     places = rounding(book.trace.header.arithmetic)
     return tuple(formula(line, operands, j, places) for j in range(block.width))
 

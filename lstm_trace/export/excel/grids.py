@@ -12,7 +12,7 @@ from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
 from .formulas import Cells, column
 from .page import TEXTS, Page, units
-from .sheets import PLACES, TOP, Block, Book, Grid, Table, left
+from .sheets import PLACES, TOP, Block, Book, Grid, WeightTable, left
 
 #: Characters that the column of labels shows at most.
 WIDEST = 24
@@ -225,7 +225,7 @@ def title(grid: Grid) -> str:
     return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}"
 
 
-def _sides(book: Book, grid: Grid, table: Table) -> tuple[Sequence[str], Sequence[str]]:
+def _sides(book: Book, grid: Grid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:
     """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
     line, *_ = grid.stage.cell.parameters[table.name]
     names = [line.name] if line.product is None else [line.name, line.product[1]]
@@ -238,7 +238,7 @@ def _sides(book: Book, grid: Grid, table: Table) -> tuple[Sequence[str], Sequenc
     return across[0] if across else (), down
 
 
-def write_totals(book: Book, grid: Grid, tables: tuple[Table, ...], page: Page) -> None:
+def write_totals(book: Book, grid: Grid, tables: tuple[WeightTable, ...], page: Page) -> None:
     """One below the other; each row of values is followed, a column further, by the recorded ones."""
     of = dict(grid.stage.cell.gradient)
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
@@ -265,7 +265,7 @@ def write_totals(book: Book, grid: Grid, tables: tuple[Table, ...], page: Page) 
     page.printed(None)
 
 
-def areas(tables: tuple[Table, ...], table: Table) -> tuple[str, str]:
+def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
     """Where the live and the recorded numbers of a table stand."""
     widest = max(_values(other).shape[1] for other in tables)
     rows, columns = _values(table).shape
@@ -276,7 +276,7 @@ def areas(tables: tuple[Table, ...], table: Table) -> tuple[str, str]:
     return area(1), area(widest + 2)
 
 
-def _values(table: Table) -> Array:
+def _values(table: WeightTable) -> Array:
     return table.values if table.values.ndim == 2 else table.values[:, None]
 
 

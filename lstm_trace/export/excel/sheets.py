@@ -93,7 +93,7 @@ class Grid:
         return tuple(block for block in self.blocks.values() if block.kind == "line" and block.live)
 
 
-class Table(NamedTuple):
+class WeightTable(NamedTuple):
     """One parameter on its sheet. top: the row of its heading; two below it the values begin, in column B."""
 
     name: str
@@ -126,20 +126,20 @@ class Book:
     rows: range
     live: bool
     grids: dict[str, Grid]
-    tables: dict[str, tuple[Table, ...]]
+    tables: dict[str, tuple[WeightTable, ...]]
     starts: tuple[Start, ...]
     reads_x: bool
     kept: Array
     padded: bool
     ranges: dict[tuple[str, str], str] = field(default_factory=dict)
-    totals: dict[str, tuple[Table, ...]] = field(default_factory=dict)
+    totals: dict[str, tuple[WeightTable, ...]] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
         """Number of rows of a sheet of steps."""
         return TOP + int(np.count_nonzero(self.kept))
 
-    def weights(self, grid: Grid) -> dict[str, Table]:
+    def weights(self, grid: Grid) -> dict[str, WeightTable]:
         """The parameters that a stage reads."""
         scope = grid.stage.owner if grid.stage.owner in self.tables else grid.stage.scope
         return {table.name: table for table in self.tables[scope]}
@@ -182,7 +182,7 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     for stage in filter(selection.places, trace.stages):
         if blocks := _blocks(trace, stage, selection, window, grids, live, padded):
             grids[stage.scope] = Grid(stage, blocks)
-    tables: dict[str, tuple[Table, ...]] = {}
+    tables: dict[str, tuple[WeightTable, ...]] = {}
     for scope, grid in grids.items() if live else ():
         if grid.stage.owner not in tables:  # an adjoint reads the weights of its stage
             tables[scope] = _tables(trace, grid, names)
@@ -292,24 +292,24 @@ def _whence(stage: Stage, name: str) -> str:
     return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
 
 
-def _tables(trace: Trace, grid: Grid, names: set[str]) -> tuple[Table, ...]:
+def _tables(trace: Trace, grid: Grid, names: set[str]) -> tuple[WeightTable, ...]:
     """The parameters that the shown formulas read, one below the other."""
     read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
     found, top = [], 2
     for name, values in trace.parameters.get(grid.stage.owner, {}).items():
         if name in read:
-            found.append(Table(name, _new_name(names, grid.stage.owner, name), top, values))
+            found.append(WeightTable(name, _new_name(names, grid.stage.owner, name), top, values))
             top += 3 + values.shape[0]
     return tuple(found)
 
 
-def _totals(trace: Trace, grid: Grid, names: set[str]) -> Iterator[Table]:
+def _totals(trace: Trace, grid: Grid, names: set[str]) -> Iterator[WeightTable]:
     """What the stage gathers over all steps, where all that it needs is shown, one below the other."""
     top = 2
     for gathered in grid.stage.cell.sums:
         values = trace.sums.get(grid.stage.scope, {}).get(gathered.name)
         if values is not None and set(gathered.reads) <= {*grid.blocks}:
-            yield Table(gathered.name, _new_name(names, grid.stage.scope, gathered.name), top, values)
+            yield WeightTable(gathered.name, _new_name(names, grid.stage.scope, gathered.name), top, values)
             top += 3 + values.shape[0]
 
 

@@ -13,7 +13,7 @@ from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
 from ..writers import Job
-from .by_hand.formulas import compared, edited
+from .by_hand.layout import compared, edited
 from .by_hand.writing import Arranged, by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
 from .charts import has_unit_sheet, unit_sheet, write_scales, write_unit

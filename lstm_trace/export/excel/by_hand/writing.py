@@ -13,8 +13,7 @@ from ..formulas import rounding
 from ..page import LARGE, TEXTS, Page
 from ..sheets import ENTRIES, STEPS, TOP, Block, Book, Grid
 from .chains import plan
-from .formulas import Entry, address, entries, is_edited
-from .layout import CHARACTER, ROW, Layout, Placed, laid, points
+from .layout import CHARACTER, ROW, HandLayout, Placed, SheetCell, address, entries, is_edited, laid, points
 from .names import Runs, begun, plain
 
 #: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
@@ -106,13 +105,13 @@ class Spot(NamedTuple):
 class Arranged(NamedTuple):
     """A sheet with its charts. points: of a digit on one page. end: the last row."""
 
-    layout: Layout
+    layout: HandLayout
     spots: tuple[Spot, ...]
     points: float
     end: int
 
 
-def arranged(layout: Layout) -> Arranged:
+def arranged(layout: HandLayout) -> Arranged:
     """The charts where they leave the digits largest: where steps are missing, or below."""
     count = min(len(list(_charts(layout))), MOST) if len(layout.book.steps) > 1 else 0
     width, height = layout.size
@@ -122,7 +121,7 @@ def arranged(layout: Layout) -> Arranged:
     return _beside(layout, count, bare) or _below(layout, count)
 
 
-def _beside(layout: Layout, count: int, bare: Arranged) -> Arranged | None:
+def _beside(layout: HandLayout, count: int, bare: Arranged) -> Arranged | None:
     """In the last row of steps, beside the last of them, one below the other or in two columns."""
     top, bottom, steps = layout.panels[-1]
     if steps == layout.across:
@@ -140,7 +139,7 @@ def _beside(layout: Layout, count: int, bare: Arranged) -> Arranged | None:
     return None
 
 
-def _below(layout: Layout, count: int) -> Arranged:
+def _below(layout: HandLayout, count: int) -> Arranged:
     room, used = layout.size
     width = min(WIDEST, room // count - GAP)
     spots = tuple(Spot(layout.height, 0, 5 + k * (width + GAP), 2, width, HEIGHT) for k in range(count))
@@ -164,17 +163,17 @@ def draw(found: Arranged, page: Page) -> None:
         page.worksheet.insert_chart(spot.row, spot.column, chart, place)
 
 
-def _counted(layout: Layout) -> bool:
+def _counted(layout: HandLayout) -> bool:
     """Whether the steps are numbered by their places: 1, 2, 3. The layer's sheet counts from 0 always."""
     return layout.called.words.nth(layout.book.steps.start) == 1
 
 
-def _axis(layout: Layout) -> str:
+def _axis(layout: HandLayout) -> str:
     zero = layout.called.words.count_from == 0 or _counted(layout)
     return "step" if zero else "step, counted from 0"
 
 
-def _charts(layout: Layout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+def _charts(layout: HandLayout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(title, series) of each: a unit with its gates and states, or a line of other width with its entries."""
     called = layout.called
     grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
@@ -194,7 +193,7 @@ def _charts(layout: Layout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             )
 
 
-def _series(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
+def _series(layout: HandLayout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     """One unit of a line, in a shade of its role."""
     kind = role(grid.stage, block.name)
     shades = TEXTS["by_hand"]["lines"][kind]
@@ -204,7 +203,7 @@ def _series(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     return _line(layout, grid, block, j, layout.called.text(grid.stage, block.name), look)
 
 
-def _entry(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
+def _entry(layout: HandLayout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     """One entry of what is given out."""
     shades = TEXTS["by_hand"]["entries"]
     return _line(
@@ -217,7 +216,7 @@ def _entry(layout: Layout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
     )
 
 
-def _line(layout: Layout, grid: Grid, block: Block, j: int, name: str, look: dict[str, Any]) -> dict[str, Any]:
+def _line(layout: HandLayout, grid: Grid, block: Block, j: int, name: str, look: dict[str, Any]) -> dict[str, Any]:
     last, colour = TOP + len(layout.book.steps) - 1, {"color": look["color"]}
     return {
         "name": name,
@@ -248,7 +247,7 @@ class Pen:
             self.formats[found] = self.page.workbook.add_format({**base, **look})
         return self.formats[found]
 
-    def number(self, entry: Entry, edges: dict[str, Any], named: str) -> None:
+    def number(self, entry: SheetCell, edges: dict[str, Any], named: str) -> None:
         """A number, in the colour of its role and with the edges of its matrix or vector."""
         look = {**_TEXTS["roles"][named][0], **_TEXTS["kinds"][entry.style], **edges}
         if look.get("num_format") == "value":
@@ -322,7 +321,7 @@ def write(found: Arranged, page: Page) -> None:
     sheet.print_area(0, 0, found.end, len(layout.columns) - 1)
 
 
-def _note(layout: Layout, numbers: Iterable[Entry]) -> str:
+def _note(layout: HandLayout, numbers: Iterable[SheetCell]) -> str:
     """What is to be known of the sheet."""
     partly = any(entry.style == "recorded" for entry in numbers)
     back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
@@ -330,7 +329,7 @@ def _note(layout: Layout, numbers: Iterable[Entry]) -> str:
     return text
 
 
-def _legend(layout: Layout, pen: Pen) -> None:
+def _legend(layout: HandLayout, pen: Pen) -> None:
     """The roles that occur, each in its colour, over as many columns as its text needs."""
     there = {role(p.grid.stage, p.piece.name) for p in layout.pieces if p.piece.is_value}
     at = 0
@@ -344,7 +343,7 @@ def _legend(layout: Layout, pen: Pen) -> None:
             pen.text(2, begin, text, at - begin, font_size=10, align="center", **look)
 
 
-def _pieces(layout: Layout, pen: Pen) -> None:
+def _pieces(layout: HandLayout, pen: Pen) -> None:
     """Signs, and the symbols above what they stand for."""
     for found in layout.pieces:
         stage = found.grid.stage
@@ -365,7 +364,7 @@ def _pieces(layout: Layout, pen: Pen) -> None:
         pen.text(found.row + (found.height - 1) // 2, found.column, text, **look)
 
 
-def _numbers(numbers: Iterable[Entry], pen: Pen) -> None:
+def _numbers(numbers: Iterable[SheetCell], pen: Pen) -> None:
     areas: list[str] = []
     for entry in numbers:
         placed = entry.placed
@@ -376,7 +375,7 @@ def _numbers(numbers: Iterable[Entry], pen: Pen) -> None:
     pen.page.sized(areas)
 
 
-def _named(layout: Layout, page: Page) -> None:
+def _named(layout: HandLayout, page: Page) -> None:
     """The names of weights lead here."""
     for owner, tables in layout.book.tables.items():
         for table in tables:
@@ -385,7 +384,7 @@ def _named(layout: Layout, page: Page) -> None:
                 page.named(table.range, home.row, home.column, home.height, home.width)
 
 
-def _edges(entry: Entry, placed: Placed) -> dict[str, Any]:
+def _edges(entry: SheetCell, placed: Placed) -> dict[str, Any]:
     """The lines round a matrix or vector."""
     line = {
         "top": entry.row == placed.row,
