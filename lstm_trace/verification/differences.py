@@ -119,7 +119,9 @@ def find_gaps(
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
             by_b = {} if other is None else theirs.lines(other, steps, block)
             by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
-            moved = _moved(*(side.lines(stage, steps, block, affected) for side in effect)) if affected else {}
+            # lines that follow from equal values differ with the premises, by more than the premises' own rounding:
+            # biases that were added up, their sum rounded, move nothing; a weight off by some ulp moves its product
+            by_premises = [side.lines(stage, steps, block, affected) if affected else {} for side in effect]
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
@@ -128,8 +130,10 @@ def find_gaps(
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
                 left_out = None if name in used[scope] else dropped
                 gap = _gap(a, b, stage, name, steps, block, checked, left_out)
-                if equations is None and moved.get(name) is not None and gap.size.most:
-                    gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
+                both = [lines[name] for lines in by_premises if name in lines]
+                if equations is None and gap.size.most and len(both) == 2:
+                    moved = beyond(apart(*both), both)
+                    gap = gap if moved is None else gap._replace(moved=moved & (gap.size.each > 0))
                 if equations is not None and (lacks := lacking(a, b, scope, name, names)):
                     gap = gap._replace(local=None, inherited=None, lacking=lacks)
                 gaps.append(gap._replace(equations=equations, through=through))
@@ -150,14 +154,6 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # of lines that are derived alone
     blocks = chunks(trace.steps, sum(widths) * trace.batch, BLOCK)
     yield from reversed(blocks) if stage.backwards else blocks
-
-
-def _moved(by_a: Mapping[str, Known], by_b: Mapping[str, Known]) -> dict[str, Array | None]:
-    """Where lines that follow from equal values differ with the premises, by more than the premises' own rounding.
-
-    Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
-    """
-    return {name: beyond(apart(one, by_b[name]), (one, by_b[name])) for name, one in by_a.items() if name in by_b}
 
 
 def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
@@ -201,7 +197,8 @@ def _gap(
 ) -> Gap:
     """outside: where values are not compared."""
     line, scope = stage.cell.by_name[name], stage.scope
-    one, two = (block.known(_held_at(trace, scope, name, steps)) for trace in (a, b))
+    held = [values_of(trace, scope, name) for trace in (a, b)]
+    one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
     size = _apart(one, two, outside)
     bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     local = inherited = of_a = None
@@ -227,12 +224,6 @@ def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
         return found
     each = np.where(outside, 0.0, found.each)
     return Apart(each, float(each.max(initial=0.0)))
-
-
-def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
-    values = values_of(trace, scope, name)
-    assert values is not None, name  # it is in both
-    return values[steps]
 
 
 class Spread:

@@ -1,7 +1,8 @@
-"""What a value is in its cell, found from what reads what: the colours of the sheet go by it."""
+"""What a value is in its cell, found from what reads what; colours, scales and charts go by it."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,17 @@ def of_units(stage: Stage) -> list[str]:
     return list(dict.fromkeys([*gates, *(name for name in stage.carried if name in stage.cell.by_name)]))
 
 
+def line_looks(stage: Stage, names: Sequence[str], width: float) -> dict[str, dict[str, Any]]:
+    """How charts draw each line: in a shade of its role, gates dashed. width: of those that are no gates."""
+    looks: dict[str, dict[str, Any]] = {}
+    for name in names:
+        kind = role(stage, name)
+        shades = TEXTS["by_hand"]["lines"].get(kind, TEXTS["by_hand"]["entries"])
+        color = shades[sum(role(stage, other) == kind for other in looks) % len(shades)]
+        looks[name] = {"color": color, **({"width": 1.5, "dash_type": "dash"} if kind == "gate" else {"width": width})}
+    return looks
+
+
 def ends(stage: Stage) -> list[str]:
     """The lines that a chart shows by their entries: what is given out, and read by no other line."""
     cell, shown = stage.cell, of_units(stage)
@@ -82,10 +94,9 @@ def write_scales(book: Book, grid: Grid, page: Page) -> None:
         areas = [
             f"{column(block.first)}{TOP + run.start + 1}:{column(block.columns[-1])}{TOP + run.stop}" for run in there
         ]
-        colours = TEXTS["scales"]["gate" if between else "signed"]
-        low, high = (0.0, 1.0) if between else (-largest, largest)
         if largest:
-            page.scaled(areas, colours, low, high)
+            low, high = (0.0, 1.0) if between else (-largest, largest)
+            page.scaled(areas, TEXTS["scales"]["gate" if between else "signed"], low, high)
 
 
 #: Pixels of the chart.
@@ -157,15 +168,9 @@ def _chart(book: Book, page: Page, grid: Grid, shown: list[Block], first: int) -
     sequence = int(valid.any(axis=0).argmax())
     steps = np.flatnonzero(valid[:, sequence]) if valid.any() else np.arange(len(book.steps))
     top, last = (TOP + sequence * len(book.steps) + int(steps[k]) for k in (0, -1))
-    alike = dict.fromkeys((role(grid.stage, block.name) for block in shown), 0)
-    for at, block in enumerate(shown, first):
-        kind = role(grid.stage, block.name)
-        shades = TEXTS["by_hand"]["lines"].get(kind, TEXTS["by_hand"]["entries"])
-        look = {"color": shades[alike[kind] % len(shades)]}
-        look |= {"width": 1.5, "dash_type": "dash"} if kind == "gate" else {"width": 2.25}
-        alike[kind] += 1
+    for at, (name, look) in enumerate(line_looks(grid.stage, [block.name for block in shown], 2.25).items(), first):
         steps_at, values = [page.name, top, 1, last, 1], [page.name, top, at, last, at]
-        chart.add_series({"name": block.name, "categories": steps_at, "values": values, "line": look})
+        chart.add_series({"name": name, "categories": steps_at, "values": values, "line": look})
     of = f", row {book.rows[sequence]}" if len(book.rows) > 1 else ""
     chart.set_x_axis({"name": f"t{of}", "label_position": "low"})
     chart.set_y_axis({"num_format": "General", "major_gridlines": {"visible": True, "line": {"color": "#D9D9D9"}}})

@@ -210,7 +210,9 @@ def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
     return found[::-1]
 
 
-def placed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int = 0) -> list[list[int]] | None:
+def slots_of_chains(
+    slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int = 0
+) -> list[list[int]] | None:
     """The slots of each piece of chains beside each other, close together; None where they do not fit.
 
     As much is left free between two chains as `GAP` takes.
@@ -262,7 +264,7 @@ def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> li
     """The chains in rows: as many beside each other as the slots take."""
     rows: list[list[Chain]] = []
     for chain in chains:
-        if rows and placed(slots, [*rows[-1], chain], widths) is not None:
+        if rows and slots_of_chains(slots, [*rows[-1], chain], widths) is not None:
             rows[-1].append(chain)
         else:
             rows.append([chain])

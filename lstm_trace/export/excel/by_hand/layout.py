@@ -13,7 +13,7 @@ from ....cell.network import GIVEN, VALID, X, scope_and_name
 from ..formulas import Ref, column, constant, formula, rounding
 from ..grids import Compared, distance
 from ..sheets import BY_HAND, TOP, Block, Book, Grid
-from .chains import SHARED, Band, Chain, Piece, Plan, Slot, again, placed
+from .chains import SHARED, Band, Chain, Piece, Plan, Slot, again, slots_of_chains
 from .names import Names, begun, names
 
 #: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
@@ -170,7 +170,7 @@ def _chains(layout: HandLayout, band: Band, k: int) -> Iterator[tuple[Chain, lis
 
 def _row(layout: HandLayout, row: Sequence[Chain], k: int) -> tuple[list[Chain], list[list[int]]]:
     chains = [again(chain) for chain in row] if k else list(row)
-    at = placed(layout.slots(k), chains, layout.plan.widths)
+    at = slots_of_chains(layout.slots(k), chains, layout.plan.widths)
     assert at is not None, "the slots take every row"
     return chains, at
 

@@ -1,4 +1,4 @@
-"""Which problems are small enough: their sheet is printed on one page, in digits that can be read."""
+"""How the sheet By hand is drawn, in the colours of the roles, and whether a problem is small enough for it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....trace.trace import Trace
-from ..charts import ROLES, ends, of_units, role
+from ..charts import ROLES, ends, line_looks, of_units, role
 from ..formulas import rounding
 from ..page import LARGE, TEXTS, Page
 from ..sheets import ENTRIES, STEPS, TOP, Block, Book, Grid
 from .chains import plan
-from .layout import CHARACTER, ROW, HandLayout, Placed, SheetCell, address, entries, is_edited, laid, points
+from .layout import CHARACTER, ROW, HandLayout, SheetCell, address, entries, is_edited, laid, points
 from .names import Runs, begun, plain
 
 #: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
@@ -114,47 +114,42 @@ class Arranged(NamedTuple):
 def arranged(layout: HandLayout) -> Arranged:
     """The charts where they leave the digits largest: where steps are missing, or below."""
     count = min(len(list(_charts(layout))), MOST) if len(layout.book.steps) > 1 else 0
-    width, height = layout.size
-    bare = Arranged(layout, (), points(width, height), layout.height - 1)
+    room, used = layout.size
+    bare = Arranged(layout, (), points(room, used), layout.height - 1)
     if not count:
         return bare
-    return _beside(layout, count, bare) or _below(layout, count)
-
-
-def _beside(layout: HandLayout, count: int, bare: Arranged) -> Arranged | None:
-    """In the last row of steps, beside the last of them, one below the other or in two columns."""
-    top, bottom, steps = layout.panels[-1]
-    if steps == layout.across:
-        return None
-    room, tall = sum(layout.columns[layout.starts[steps] :]), layout.pixels(top, bottom)
-    for across in range(1, count + 1):
-        down = -(-count // across)
-        width, height = min(room // across - GAP, WIDEST), min(tall // down - GAP, TALLEST)
-        if width >= WIDTH and height >= HEIGHT:
-            spots = (
-                Spot(top, layout.starts[steps], k % across * (width + GAP), k // across * (height + GAP), width, height)
-                for k in range(count)
-            )
-            return bare._replace(spots=tuple(spots))
-    return None
-
-
-def _below(layout: HandLayout, count: int) -> Arranged:
-    room, used = layout.size
+    if spots := _beside(layout, count):
+        return bare._replace(spots=spots)
     width = min(WIDEST, room // count - GAP)
     spots = tuple(Spot(layout.height, 0, 5 + k * (width + GAP), 2, width, HEIGHT) for k in range(count))
     return Arranged(layout, spots, points(room, used + HEIGHT + ROW), layout.height + -(-HEIGHT // ROW))
 
 
+def _beside(layout: HandLayout, count: int) -> tuple[Spot, ...]:
+    """In the last row of steps, beside the last of them, below one another or in columns; none where none fit."""
+    top, bottom, steps = layout.panels[-1]
+    if steps == layout.across:
+        return ()
+    begin = layout.starts[steps]
+    room, tall = sum(layout.columns[begin:]), layout.pixels(top, bottom)
+    for across in range(1, count + 1):
+        width, height = min(room // across - GAP, WIDEST), min(tall // -(-count // across) - GAP, TALLEST)
+        if width >= WIDTH and height >= HEIGHT:
+            corners = ((k % across * (width + GAP), k // across * (height + GAP)) for k in range(count))
+            return tuple(Spot(top, begin, *corner, width, height) for corner in corners)
+    return ()
+
+
 def draw(found: Arranged, page: Page) -> None:
     """Insert the charts."""
-    charts = list(_charts(found.layout))
-    for spot, (name, series) in zip(found.spots, charts, strict=False):
+    from_zero = found.layout.called.words.count_from == 0 or _counted(found.layout)
+    axis = "step" if from_zero else "step, counted from 0"
+    for spot, (name, series) in zip(found.spots, _charts(found.layout), strict=False):
         chart = page.workbook.add_chart({"type": "line"})
         for one in series:
             chart.add_series(one)
         chart.set_title({"name": name, "name_font": {"size": 12}, "overlay": False})
-        chart.set_x_axis({"name": _axis(found.layout), "num_font": {"size": 10}, "label_position": "low"})
+        chart.set_x_axis({"name": axis, "num_font": {"size": 10}, "label_position": "low"})
         grid = {"visible": True, "line": {"color": "#D9D9D9"}}
         chart.set_y_axis({"num_format": "0.0", "num_font": {"size": 10}, "major_gridlines": grid})
         chart.set_legend({"position": "right", "font": {"size": 11}})
@@ -168,55 +163,31 @@ def _counted(layout: HandLayout) -> bool:
     return layout.called.words.nth(layout.book.steps.start) == 1
 
 
-def _axis(layout: HandLayout) -> str:
-    zero = layout.called.words.count_from == 0 or _counted(layout)
-    return "step" if zero else "step, counted from 0"
-
-
 def _charts(layout: HandLayout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """(title, series) of each: a unit with its gates and states, or a line of other width with its entries."""
-    called = layout.called
+    called, shades = layout.called, TEXTS["by_hand"]["entries"]
     grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
     for grid in grids:
         place = begun(f"{called.place(grid.stage)}: ") if len(grids) > 1 else ""
-        blocks = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
+        names = of_units(grid.stage)
+        blocks, looks = [grid.blocks[name] for name in names if name in grid.blocks], line_looks(grid.stage, names, 2.5)
         width = max((block.width for block in blocks), default=0)
         for j in range(width):
+            lines = [(block, called.text(grid.stage, block.name)) for block in blocks if block.width == width]
             yield (
                 f"{place}{called.one(j, width)}",
-                [_series(layout, grid, block, j) for block in blocks if block.width == width],
+                [_series(layout, grid, block, j, name, looks[block.name]) for block, name in lines],
             )
         for block in (grid.blocks[name] for name in ends(grid.stage) if name in grid.blocks):
+            colours = [{"color": shades[j % len(shades)], "width": 2} for j in range(block.width)]
+            entries = zip(called.entries(grid.stage, block.name, block.width), colours, strict=True)
             yield (
                 f"{place}{called.text(grid.stage, block.name)}",
-                [_entry(layout, grid, block, j) for j in range(block.width)],
+                [_series(layout, grid, block, j, *entry) for j, entry in enumerate(entries)],
             )
 
 
-def _series(layout: HandLayout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
-    """One unit of a line, in a shade of its role."""
-    kind = role(grid.stage, block.name)
-    shades = TEXTS["by_hand"]["lines"][kind]
-    alike = [name for name in of_units(grid.stage) if role(grid.stage, name) == kind]
-    look = {"color": shades[alike.index(block.name) % len(shades)]}
-    look |= {"width": 1.5, "dash_type": "dash"} if kind == "gate" else {"width": 2.5}
-    return _line(layout, grid, block, j, layout.called.text(grid.stage, block.name), look)
-
-
-def _entry(layout: HandLayout, grid: Grid, block: Block, j: int) -> dict[str, Any]:
-    """One entry of what is given out."""
-    shades = TEXTS["by_hand"]["entries"]
-    return _line(
-        layout,
-        grid,
-        block,
-        j,
-        layout.called.entries(grid.stage, block.name, block.width)[j],
-        {"color": shades[j % len(shades)], "width": 2},
-    )
-
-
-def _line(layout: HandLayout, grid: Grid, block: Block, j: int, name: str, look: dict[str, Any]) -> dict[str, Any]:
+def _series(layout: HandLayout, grid: Grid, block: Block, j: int, name: str, look: dict[str, Any]) -> dict[str, Any]:
     last, colour = TOP + len(layout.book.steps) - 1, {"color": look["color"]}
     return {
         "name": name,
@@ -254,9 +225,8 @@ class Pen:
             look["num_format"] = self.page.styles.fixed
             look["shrink"] = True  # rather than ###; General rounds by itself
         made = self.look(**look)
-        self.cells[entry.row, entry.column] = lambda: self.page.put(
-            entry.row, entry.column, entry.value, made, entry.formula
-        )
+        at = entry.row, entry.column
+        self.cells[at] = lambda: self.page.put(*at, entry.value, made, entry.formula)
 
     def text(self, row: int, at: int, text: str | Runs, width: int = 1, **look: Any) -> None:
         """A text over some columns, with indices that stand lower."""
@@ -297,7 +267,10 @@ def write(found: Arranged, page: Page) -> None:
     header = layout.book.trace.header
     pen.text(0, 0, header.title or f"The cell {header.kind}", bold=True, font_size=15)
     numbers = list(entries(layout))
-    pen.text(1, 0, _note(layout, numbers), font_color="#595959")
+    partly = any(entry.style == "recorded" for entry in numbers)
+    back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
+    note = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
+    pen.text(1, 0, note, font_color="#595959")
     _legend(layout, pen)
     for title in layout.titles:
         pen.text(title.row, title.column, title.text, title.width, **_TEXTS["titles"][title.style])
@@ -310,7 +283,11 @@ def write(found: Arranged, page: Page) -> None:
     _pieces(layout, pen)
     _numbers(numbers, pen)
     pen.done()
-    _named(layout, page)
+    for owner, tables in layout.book.tables.items():  # the names of weights lead here
+        for table in tables:
+            home = layout.homes.get((owner, table.name))
+            if home is not None and is_edited(layout, home):
+                page.named(table.range, home.row, home.column, home.height, home.width)
     draw(found, page)
     sheet.freeze_panes(0, 1)
     sheet.set_landscape()
@@ -319,14 +296,6 @@ def write(found: Arranged, page: Page) -> None:
     sheet.center_horizontally()
     sheet.fit_to_pages(1, 1)
     sheet.print_area(0, 0, found.end, len(layout.columns) - 1)
-
-
-def _note(layout: HandLayout, numbers: Iterable[SheetCell]) -> str:
-    """What is to be known of the sheet."""
-    partly = any(entry.style == "recorded" for entry in numbers)
-    back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
-    text: str = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
-    return text
 
 
 def _legend(layout: HandLayout, pen: Pen) -> None:
@@ -349,18 +318,15 @@ def _pieces(layout: HandLayout, pen: Pen) -> None:
         stage = found.grid.stage
         if found.piece.is_value:
             symbol = layout.called.symbol(stage, found.piece.name, found.t)
-            if found.piece.flipped:
-                symbol = (*symbol, ("ᵀ", False))
+            symbol = (*symbol, ("ᵀ", False)) if found.piece.flipped else symbol
             if len(plain(symbol)) <= 4 + 8 * found.width or found.piece.name.isidentifier():
                 pen.text(found.row - 1, found.column, symbol, found.width, **_TEXTS["titles"]["symbol"])
             continue
         look = {**_TEXTS["titles"]["sign"], "valign": "vcenter" if found.height % 2 else "bottom"}
         text: str | Runs = found.piece.name
         if found.piece.kind == "symbol":
-            text = (
-                *layout.called.symbol(stage, found.piece.name, found.t),
-                ("ᵀ ×" if found.piece.flipped else " ×", False),
-            )
+            sign = "ᵀ ×" if found.piece.flipped else " ×"
+            text = (*layout.called.symbol(stage, found.piece.name, found.t), (sign, False))
         pen.text(found.row + (found.height - 1) // 2, found.column, text, **look)
 
 
@@ -368,28 +334,13 @@ def _numbers(numbers: Iterable[SheetCell], pen: Pen) -> None:
     areas: list[str] = []
     for entry in numbers:
         placed = entry.placed
-        pen.number(entry, _edges(entry, placed), role(placed.grid.stage, placed.piece.name))
-        if entry.style not in ("edit", "given") and (entry.row, entry.column) == (placed.row, placed.column):
-            last = address(placed.row + placed.height - 1, placed.column + placed.width - 1)
-            areas.append(f"{address(placed.row, placed.column)}:{last}")
+        bottom, right = placed.row + placed.height - 1, placed.column + placed.width - 1
+        outer = {  # the lines round a matrix or vector
+            "top": entry.row == placed.row, "bottom": entry.row == bottom,
+            "left": entry.column == placed.column, "right": entry.column == right,
+        }  # fmt: skip
+        edges = {side: 1 for side, there in outer.items() if there}
+        pen.number(entry, edges, role(placed.grid.stage, placed.piece.name))
+        if entry.style not in ("edit", "given") and outer["top"] and outer["left"]:
+            areas.append(f"{address(placed.row, placed.column)}:{address(bottom, right)}")
     pen.page.sized(areas)
-
-
-def _named(layout: HandLayout, page: Page) -> None:
-    """The names of weights lead here."""
-    for owner, tables in layout.book.tables.items():
-        for table in tables:
-            home = layout.homes.get((owner, table.name))
-            if home is not None and is_edited(layout, home):
-                page.named(table.range, home.row, home.column, home.height, home.width)
-
-
-def _edges(entry: SheetCell, placed: Placed) -> dict[str, Any]:
-    """The lines round a matrix or vector."""
-    line = {
-        "top": entry.row == placed.row,
-        "bottom": entry.row == placed.row + placed.height - 1,
-        "left": entry.column == placed.column,
-        "right": entry.column == placed.column + placed.width - 1,
-    }
-    return {side: 1 for side, there in line.items() if there}
