@@ -16,7 +16,7 @@ import numpy as np
 from ..backpropagation.attribution import Split
 from ..backpropagation.target import Part
 from ..base.arrays import Array, describe
-from ..cell.network import Stage, X, restrict
+from ..cell.network import Stage, X
 from ..engine import cost
 from ..engine.rerun import by_its_plan, rows_alone
 from ..errors import OptionError
@@ -24,7 +24,7 @@ from ..trace.address import INITIAL
 from ..trace.trace import Trace
 from ..trace.window import cut
 from .contribution import Pair
-from .trials import Rows, Trials, computed, made
+from .trials import Rows, Trials, computed_parts, reached
 
 #: How many runs: as many as take EXTRA_SECONDS, all, none, or a number.
 Runs = Literal["auto", "all", "none"] | int
@@ -56,8 +56,8 @@ class Variants:
     def of(cls, pair: Pair) -> Variants | None:
         """The runs of a pair; None for a value that is a premise, and where nothing differs that can be replaced."""
         one = by_its_plan(replace(pair.one, header=replace(pair.one.header, ask=())))
-        reads = [made(one, part) for part in pair.of.parts]
-        if not all(computed(one, part) for part in reads):
+        reads = computed_parts(one, pair.of.parts)
+        if reads is None:
             return None
         needed, span = _reached(one, reads)
         if rows_alone(one):
@@ -168,7 +168,8 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     shares: a size for each of what can be replaced: where not all runs are made, half of them are of the largest, and
     the others are drawn at random.
     """
-    which = _chosen(np.abs(shares), _count(variants, runs))
+    count = variants.afforded if runs == "auto" else len(variants) if isinstance(runs, str) else runs
+    which = _chosen(np.abs(shares), min(max(count, 1), len(variants)))
     replaced = np.zeros((len(which) + 1, len(variants)), bool)
     replaced[np.arange(len(which)), which] = True
     *without, value = variants.values(replaced)
@@ -199,11 +200,6 @@ def check_runs(runs: Runs) -> None:
         raise OptionError(f"occlusion must be auto, all, none, or how many steps, at least 1; found {describe(runs)}")
 
 
-def _count(variants: Variants, runs: Runs) -> int:
-    afforded = variants.afforded if runs == "auto" else len(variants) if isinstance(runs, str) else runs
-    return min(max(afforded, 1), len(variants))
-
-
 def _chosen(sizes: Array, count: int) -> Array:
     """All, or half of `count` the largest, and the others drawn."""
     order = np.argsort(-sizes, kind="stable")
@@ -229,7 +225,7 @@ def _inputs(trace: Trace, base: Trace) -> Iterator[tuple[Array, Array]]:
 
 def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:
     """The stages, with their lines, and the steps on which values depend."""
-    stages = restrict(trace.stages, [(part.scope, part.line) for part in reads], carried=True)
+    stages = reached(trace.stages, reads)
     first, last = min(int(part.steps[0]) for part in reads), max(int(part.steps[-1]) for part in reads)
     if not any(stage.backwards for stage in stages):
         return stages, trace.span[: last + 1]
