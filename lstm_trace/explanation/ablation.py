@@ -94,7 +94,8 @@ def ablation(
     itself = {(place.scope, place.line) for place in _places(one, named)}
     parts = computed_parts(one, found.parts, itself)
     if parts is None:
-        raise OptionError(f"{found} is a premise, and nothing that is held changes it; name a line")
+        name = next(part.line for part in found.parts if computed_parts(one, [part], itself) is None)
+        raise OptionError(f"{found}: {name} is a premise, and nothing that is held changes it; name a line")
     every = one
     kept = {stage.scope for stage in reached(one.stages, parts)} | {part.scope for part in parts}
     one = replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))

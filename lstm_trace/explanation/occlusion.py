@@ -6,7 +6,7 @@ the trace's plan, to the last bit (see `trials`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, NamedTuple
@@ -67,8 +67,11 @@ class Variants:
             trace = _with(one, tuple(stage for stage in one.stages if stage.scope in scopes), one.span)
         base = cut(pair.base, trace.span, pair.base.initial, {})
         differs = np.zeros(trace.steps, bool)
-        for ours, theirs in _inputs(trace, base):
-            differs |= (ours != theirs).any(axis=(1, 2))
+        if trace.x is not None and base.x is not None:
+            differs |= (trace.x != base.x).any(axis=(1, 2))
+        for scope, here in trace.given.items():
+            for name, value in here.items():
+                differs |= (value != base.given[scope][name]).any(axis=(1, 2))
         states = tuple(
             (stage.scope, name)
             for stage in needed
@@ -212,15 +215,6 @@ def _chosen(sizes: Array, count: int) -> Array:
 
 def _places(variants: Variants) -> list[str]:
     return [f"{scope}/{INITIAL.get(name, name)}" for scope, name in variants.states]
-
-
-def _inputs(trace: Trace, base: Trace) -> Iterator[tuple[Array, Array]]:
-    """x and every supplied line, in both."""
-    if trace.x is not None and base.x is not None:
-        yield trace.x, base.x
-    for scope, here in trace.given.items():
-        for name, value in here.items():
-            yield value, base.given[scope][name]
 
 
 def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:

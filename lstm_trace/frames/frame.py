@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from ..errors import OptionError
 from ..printable import printable
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
-from ..trace.rows import Part, Selection
+from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .columns import Coded, Column, joined, pieces
 from .table import UNORDERED, VALID, Table, code_type
@@ -62,17 +62,12 @@ def frame(table: Table, flat: bool = False) -> pd.DataFrame:
         return pd.DataFrame(series, copy=False)  # the arrays are the frame's own
     if flat:
         return pd.DataFrame(series)
-    places, there = {name: series.pop(name) for name in INDEX}, list(table.parts())
-    index = [name for name in INDEX if name == "t" or _several(name, there)]
+    places, parts = {name: series.pop(name) for name in INDEX}, list(table.parts())
+    several = {name: len({getattr(part, name) for part in parts}) > 1 for name in ("layer", "direction")}
+    several |= {"t": True, "batch": any(part.batch is not None and len(part.batch) > 1 for part in parts)}
+    index = [name for name in INDEX if several[name]]
     keys = pd.MultiIndex.from_arrays([places[name] for name in index], names=index)
     return pd.DataFrame(series, index=keys if len(index) > 1 else keys.get_level_values(0))
-
-
-def _several(name: str, there: Sequence[Part]) -> bool:
-    """Whether the parts have more than one layer, direction or batch row."""
-    if name == "batch":
-        return any(part.batch is not None and len(part.batch) > 1 for part in there)
-    return len({getattr(part, name) for part in there}) > 1
 
 
 def _series(pd: Any, name: str, column: Column) -> Any:
@@ -88,12 +83,12 @@ def _series(pd: Any, name: str, column: Column) -> Any:
 
 def csv(frame: pd.DataFrame) -> str:
     """A frame as CSV, without its index; no text of it is a formula for a spreadsheet."""
-    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(_cell))
+
+    def cell(value: Any) -> Any:
+        return guarded(value) if isinstance(value, str) else value
+
+    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(cell))
     return printable(texts.rename(columns=guarded).to_csv(index=False, lineterminator="\n"))
-
-
-def _cell(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else value
 
 
 #: Values (in the shape worked: rows) in a piece: what is held in memory at once.

@@ -38,7 +38,7 @@ def write(job: Job, path: str | Path) -> None:
     asked = job.digits.digits
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
-    elsewhere = _nowhere if isinstance(hand, str) else partial(edited, hand.layout)
+    elsewhere: Elsewhere = (lambda key, j, k: "") if isinstance(hand, str) else partial(edited, hand.layout)
     units = {unit_sheet(g): g for g in book.grids.values() if has_unit_sheet(book, g)}
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
@@ -64,11 +64,6 @@ def write(job: Job, path: str | Path) -> None:
             write_unit(book, grid, pages[name])
         if CHECK in pages:
             write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
-
-
-def _nowhere(key: tuple[str | int, ...], j: int, k: int) -> str:
-    """Every number is to be changed on the sheet where it stands."""
-    return ""
 
 
 def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -> None:
