@@ -33,7 +33,7 @@ HOLD, CLIP = "hold of ", "clip of "
 SCALED = ", scaled by the hold of "
 
 
-class Entry(NamedTuple):
+class LedgerRow(NamedTuple):
     """What one step wrote: step (None: the initial value), what wrote it, what it was then, and its part of the value.
 
     share: the part's size among all parts. running: the sum of the parts so far.
@@ -58,7 +58,7 @@ class Ledger:
 
     address: Address
     recurrence: Recurrence
-    rows: tuple[Entry, ...]
+    rows: tuple[LedgerRow, ...]
     value: float
     residual: float
     halved: int | None
@@ -162,7 +162,7 @@ def ledger(trace: Trace, of: str) -> Ledger:
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     size = sum(abs(part) for *_, part in rows) or 1.0
     running = accumulate(part for *_, part in rows)
-    entries = tuple(Entry(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
+    entries = tuple(LedgerRow(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
     address = address._replace(unit=(j,))
     left, latest = value - entries[-1].running, [*_latest(found)]
     halved = _halved(found)
@@ -212,10 +212,10 @@ def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, 
     """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
     labels = step_labels(trace, book.address.b or 0)
     if not labels:
-        return Entry._fields, [*book.rows]
+        return LedgerRow._fields, [*book.rows]
     names = dict(zip(trace.span, labels, strict=True))
     rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in book.rows]
-    return ("step", "token", *Entry._fields[1:]), rows
+    return ("step", "token", *LedgerRow._fields[1:]), rows
 
 
 @np.errstate(all="ignore")

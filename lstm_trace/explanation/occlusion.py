@@ -24,7 +24,7 @@ from ..trace.address import INITIAL
 from ..trace.trace import Trace
 from ..trace.window import cut
 from .contribution import Pair
-from .trials import Rows, Trials, computed_parts, reached
+from .trials import TrialRows, Trials, computed_parts, reached
 
 #: How many runs: as many as take EXTRA_SECONDS, all, none, or a number.
 Runs = Literal["auto", "all", "none"] | int
@@ -103,7 +103,7 @@ class Variants:
         """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""
         base = self.base
 
-        def change(run: int, row: int, rows: Rows) -> None:
+        def change(run: int, row: int, rows: TrialRows) -> None:
             at, states = self.steps[replaced[run, : len(self.steps)]], replaced[run, len(self.steps) :]
             if rows.x is not None and base.x is not None:
                 rows.x[at, row] = base.x[at, 0]

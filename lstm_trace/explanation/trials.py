@@ -33,7 +33,7 @@ MOST_ROWS = 512
 ROUND = 8
 
 
-class Rows(NamedTuple):
+class TrialRows(NamedTuple):
     """Premises of several runs, to be changed: x (T, rows, I), states (rows, ·), supplied lines (T, rows, ·)."""
 
     x: Any
@@ -42,7 +42,7 @@ class Rows(NamedTuple):
 
 
 #: Changes the premises of one run: told which run, and which of the rows is its.
-Change = Callable[[int, int, Rows], None]
+Change = Callable[[int, int, TrialRows], None]
 
 
 @dataclass(frozen=True)
@@ -94,9 +94,9 @@ class Trials:
         size = -(-count // max(batches, 1))
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
 
-    def _rows(self, count: int) -> Rows:
+    def _rows(self, count: int) -> TrialRows:
         trace = self.trace
-        return Rows(
+        return TrialRows(
             None if trace.x is None else np.repeat(trace.x, count, axis=1),
             {s: {n: np.repeat(v, count, axis=0) for n, v in here.items()} for s, here in trace.initial.items()},
             {s: {n: np.repeat(v, count, axis=1) for n, v in here.items()} for s, here in trace.given.items()},
@@ -114,7 +114,7 @@ class Trials:
             record.setdefault(part.scope, {})[part.line] = None
         return Reruns(self.trace, self._window, record)
 
-    def _run(self, rows: Rows, count: int) -> Array:
+    def _run(self, rows: TrialRows, count: int) -> Array:
         trace = self.trace
         found = self._reruns.lines(
             x=rows.x,
@@ -190,7 +190,7 @@ class HeldTrials:
         return [self._held(alone[some], [group])[0] for some, group in zip(lines, groups, strict=True)]
 
     def _held(self, trials: Trials, groups: Sequence[Sequence[Place]]) -> list[float]:
-        def change(run: int, row: int, rows: Rows) -> None:
+        def change(run: int, row: int, rows: TrialRows) -> None:
             for place in groups[run]:
                 self._hold(trials.trace, rows.given, row, place)
 

@@ -23,14 +23,14 @@ from ..formulas.numbers import EXACT, Style
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
 from ..trace.rows import Entry, Part
-from .writers import DIALECTS, Dialect, Job
+from .writers import DIALECTS, ExportJob, TextDialect
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
 PIECE = 1 << 12
 WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
 
 
-def write_rows(job: Job, path: str | Path) -> None:
+def write_rows(job: ExportJob, path: str | Path) -> None:
     """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is whole.
 
     Raises FileError, MissingError.
@@ -53,7 +53,7 @@ def write_rows(job: Job, path: str | Path) -> None:
 
 
 def _long(
-    job: Job,
+    job: ExportJob,
     middle: Callable[[Entry, int], str],
     heads: Callable[[Part], list[str]],
     numbers: Callable[[Part], list[str]],
@@ -76,7 +76,7 @@ def _long(
 # -- CSV and TSV -----------------------------------------------------------------------------------------------------
 
 
-def _csv_rows(job: Job, names: Sequence[str], dialect: Dialect) -> Iterator[tuple[int, str]]:
+def _csv_rows(job: ExportJob, names: Sequence[str], dialect: TextDialect) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece; a row begins with the newline that ends the one before."""
     if job.shape == "worked":
         return _worked(job, dialect, names)
@@ -91,7 +91,7 @@ def _csv_rows(job: Job, names: Sequence[str], dialect: Dialect) -> Iterator[tupl
     )
 
 
-def _wide(job: Job, dialect: Dialect, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _wide(job: ExportJob, dialect: TextDialect, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
     names = list(columns[len(job.places) :])
     for part in job.parts():
         own = job.of(part)
@@ -108,7 +108,7 @@ def _wide(job: Job, dialect: Dialect, columns: Sequence[str]) -> Iterator[tuple[
             yield len(rows), "".join(rows)
 
 
-def _worked(job: Job, dialect: Dialect, names: Sequence[str]) -> Iterator[tuple[int, str]]:
+def _worked(job: ExportJob, dialect: TextDialect, names: Sequence[str]) -> Iterator[tuple[int, str]]:
     style = replace(job.digits, comma=dialect.decimal == ",")
     for columns in pieces(job, worked=WORKED_PIECE, style=style):
         lines = columns["line"]
@@ -124,13 +124,13 @@ def _worked(job: Job, dialect: Dialect, names: Sequence[str]) -> Iterator[tuple[
         yield len(value), "".join(dialect.newline + row for row in rows)
 
 
-def _heads(job: Job, piece: Part, dialect: Dialect) -> list[str]:
+def _heads(job: ExportJob, piece: Part, dialect: TextDialect) -> list[str]:
     """The beginning of a row, for each place: newline, and the columns that say where it is."""
     cells = [_texts(column, dialect) for column in places(job, piece).values()]
     return [f"{dialect.newline}{dialect.separator.join(row)}{dialect.separator}" for row in zip(*cells, strict=True)]
 
 
-def _texts(column: Column, dialect: Dialect) -> list[str]:
+def _texts(column: Column, dialect: TextDialect) -> list[str]:
     """The cells of a column of texts or whole numbers."""
     if isinstance(column, Coded):
         texts = [*(_text(text, dialect) for text in column.texts), ""]  # the last stands for the code -1
@@ -140,7 +140,7 @@ def _texts(column: Column, dialect: Dialect) -> list[str]:
     return ["" if number < 0 else str(number) for number in column.tolist()]
 
 
-def _numbers(values: Array, dialect: Dialect, style: Style = EXACT, lines: Sequence[Entry] = ()) -> list[str]:
+def _numbers(values: Array, dialect: TextDialect, style: Style = EXACT, lines: Sequence[Entry] = ()) -> list[str]:
     """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
 
     style, lines: the decimals of each line, where they are not all wanted; the last axis has the units of all lines.
@@ -163,7 +163,7 @@ def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
     ]
 
 
-def _text(cell: str, dialect: Dialect) -> str:
+def _text(cell: str, dialect: TextDialect) -> str:
     """A text cell, never a formula, quoted where it must be (RFC 4180)."""
     text = printable(guarded(cell))
     if any(mark in text for mark in (dialect.separator, '"', "\n", "\r")):
@@ -174,7 +174,7 @@ def _text(cell: str, dialect: Dialect) -> str:
 # -- JSON lines ------------------------------------------------------------------------------------------------------
 
 
-def _json_rows(job: Job) -> Iterator[tuple[int, str]]:
+def _json_rows(job: ExportJob) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece: an object for each row; numbers exact, NaN and infinities as words."""
     if job.shape == "long":
         return _long(

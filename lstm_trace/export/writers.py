@@ -16,7 +16,7 @@ from .formats import TABLE_FORMATS, TableFormat
 
 
 @dataclass(frozen=True)
-class Dialect:
+class TextDialect:
     """How a table is written as text.
 
     bom: begin with a byte order mark, by which Excel knows UTF-8.
@@ -31,14 +31,14 @@ class Dialect:
 #: `plain` is exact in every reader; the others are what Excel opens by a double click, in an English and in most
 #: continental European settings.
 DIALECTS = {
-    "plain": Dialect(),
-    "excel": Dialect(newline="\r\n", bom=True),
-    "excel-eu": Dialect(separator=";", decimal=",", newline="\r\n", bom=True),
+    "plain": TextDialect(),
+    "excel": TextDialect(newline="\r\n", bom=True),
+    "excel-eu": TextDialect(separator=";", decimal=",", newline="\r\n", bom=True),
 }
 
 
 @dataclass(frozen=True)
-class Job(Table):
+class ExportJob(Table):
     """What a writer writes: a table, and how. progress is called with the number of rows after each piece.
 
     values: plain numbers in a spreadsheet, instead of formulas. digits: decimals of the numbers in texts and of those
@@ -52,10 +52,10 @@ class Job(Table):
 
 
 #: The fields of a job that are requests, and can be refused before there is a trace.
-REQUESTS = tuple(field.name for field in fields(Job) if field.name not in ("trace", "selection", "progress"))
+REQUESTS = tuple(field.name for field in fields(ExportJob) if field.name not in ("trace", "selection", "progress"))
 
 
-def export(job: Job, path: str | Path) -> None:
+def export(job: ExportJob, path: str | Path) -> None:
     """Write the table to `path`; the suffix says how, '-' is CSV on standard output.
 
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a

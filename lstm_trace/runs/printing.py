@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from ..errors import MissingError, OptionError, nearest
 from ..export.formats import TABLE_FORMATS, TableFormat
-from ..export.writers import Job, check, export
+from ..export.writers import ExportJob, check, export
 from ..formulas.numbers import EXACT, Style
 from ..model.problem import problem_text
 from ..model.problem_of import problem
@@ -137,7 +137,7 @@ def _table(format: TableFormat) -> File:
         check(f"values{format.suffix}", digits=style)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"values{format.suffix}"
-            export(Job(trace, digits=style), path)
+            export(ExportJob(trace, digits=style), path)
             return path.read_bytes()
 
     return File(make, (*(["digits"] if format.digits else []), *(HEADED if format.workbook else ())))

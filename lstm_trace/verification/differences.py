@@ -17,7 +17,7 @@ from .alignment import lacking, padding, unlike, way
 from .culprits import recorded_sums
 from .gaps import Apart, apart, beyond, either
 from .propagation import Known
-from .rederive import Block, Derivation, coarse, differing, values_of
+from .rederive import Derivation, StepBlock, coarse, differing, values_of
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
@@ -114,7 +114,7 @@ def find_gaps(
                 for steps in _blocks(b, before):
                     theirs.lines(before, steps)
         for steps in _blocks(a, stage):
-            block = Block()
+            block = StepBlock()
             of_a, by_a = mine.lines(stage, steps, block), yours.lines(stage, steps, block)
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
             by_b = {} if other is None else theirs.lines(other, steps, block)
@@ -193,7 +193,14 @@ class _Checked(NamedTuple):
 
 
 def _gap(
-    a: Trace, b: Trace, stage: Stage, name: str, steps: slice, block: Block, checked: _Checked, outside: Array | None
+    a: Trace,
+    b: Trace,
+    stage: Stage,
+    name: str,
+    steps: slice,
+    block: StepBlock,
+    checked: _Checked,
+    outside: Array | None,
 ) -> Gap:
     """outside: where values are not compared."""
     line, scope = stage.cell.by_name[name], stage.scope

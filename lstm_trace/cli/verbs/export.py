@@ -74,7 +74,7 @@ def command(
 
     from ...backpropagation.gradients import backward
     from ...export.excel.limits import refuse
-    from ...export.writers import Job, check, export
+    from ...export.writers import ExportJob, check, export
     from ...formulas.numbers import Style
     from ...trace.rows import Selection
 
@@ -89,7 +89,7 @@ def command(
     trace = opened(source, allow_nonfinite, before, tokens, hold)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
-    job = Job(trace, selection=chosen, **options)
+    job = ExportJob(trace, selection=chosen, **options)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
     with Bar("writing", "rows", whole.rows) as bar:
         export(replace(job, progress=bar.advance), output)

@@ -12,9 +12,9 @@ from ...cell.lines import Line
 from ...cell.network import VALID, Stage
 from ...cell.ops import OPS
 from .formulas import column, recorded
-from .grids import Columns, places, rows, title
+from .grids import BlockColumns, places, rows, title
 from .page import TEXTS, Page
-from .sheets import ENTRIES, PLACES, STEPS, TOP, Block, Book, Grid, left
+from .sheets import ENTRIES, PLACES, STEPS, TOP, Book, StepGrid, ValueBlock, left
 
 #: In the order of the legend.
 ROLES = ("weight", "input", "state", "product", "sum", "gate", "candidate", "cell", "output", "other")
@@ -77,7 +77,7 @@ def ends(stage: Stage) -> list[str]:
 MOST = 500
 
 
-def write_scales(book: Book, grid: Grid, page: Page) -> None:
+def write_scales(book: Book, grid: StepGrid, page: Page) -> None:
     """Colour the lines of a layer by their values, but not at padding; the way back is left as it is."""
     inside = book.trace.valid[book.window, book.batch, 0] != 0
     there = runs(np.flatnonzero(inside.T[book.kept.T]))
@@ -103,26 +103,26 @@ def write_scales(book: Book, grid: Grid, page: Page) -> None:
 SIZE = {"width": 900, "height": 380}
 
 
-def unit_lines(grid: Grid) -> list[Block]:
+def unit_lines(grid: StepGrid) -> list[ValueBlock]:
     """The lines that the sheet shows: gates, then states, of as many units as most of them have."""
     found = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
     widest = max((block.width for block in found), default=0)
     return [block for block in found if block.width == widest > 1 and block.kind == "line"]
 
 
-def unit_sheet(grid: Grid) -> str:
+def unit_sheet(grid: StepGrid) -> str:
     """The name of the sheet."""
     return f"Unit {grid.stage.owner.replace('/', ' ')}"
 
 
-def has_unit_sheet(book: Book, grid: Grid) -> bool:
+def has_unit_sheet(book: Book, grid: StepGrid) -> bool:
     """Whether a layer is too large for the sheet "By hand", and has units to choose from, and steps to see."""
     if not book.live or grid.stage.is_adjoint or len(book.steps) == 1:
         return False
     return any(block.width > ENTRIES or len(book.steps) > STEPS for block in unit_lines(grid))
 
 
-def write_unit(book: Book, grid: Grid, page: Page) -> None:
+def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
     """The sheet; it begins with the unit whose state is largest."""
     shown, first = unit_lines(grid), left(book.trace)
     inside = book.trace.valid[book.window, book.batch] != 0
@@ -140,7 +140,7 @@ def write_unit(book: Book, grid: Grid, page: Page) -> None:
     for at, block in enumerate(shown):
         page.write(4, first + at, block.name, "unit")
     here = [
-        Columns(block._replace(first=first + at, width=1), (), numbers[:, :, unit : unit + 1], "copy")
+        BlockColumns(block._replace(first=first + at, width=1), (), numbers[:, :, unit : unit + 1], "copy")
         for at, (block, numbers) in enumerate(zip(shown, values, strict=True))
     ]
     padding = f"'{grid.sheet}'!{column(grid.blocks[VALID].first)}" if book.padded else ""
@@ -161,7 +161,7 @@ def write_unit(book: Book, grid: Grid, page: Page) -> None:
     page.worksheet.insert_chart(TOP - 3, right, _chart(book, page, grid, shown, first), {"object_position": 3})
 
 
-def _chart(book: Book, page: Page, grid: Grid, shown: list[Block], first: int) -> Any:
+def _chart(book: Book, page: Page, grid: StepGrid, shown: list[ValueBlock], first: int) -> Any:
     """A line for each column: of the first sequence that has valid steps, from the first of these to the last."""
     chart = page.workbook.add_chart({"type": "line"})
     valid = book.trace.valid[book.window, book.batch, 0] != 0

@@ -15,7 +15,7 @@ from ...base.arrays import Array
 from ...cell.arithmetic import decimals
 from ...cell.lines import Line, number
 from ...cell.network import VALID, X, scope_and_name
-from .sheets import INPUTS, Block, Book, Grid, left, mask_at
+from .sheets import INPUTS, Book, StepGrid, ValueBlock, left, mask_at
 
 #: How the names of arithmetics begin that a spreadsheet computes in too.
 NOTED = "by-hand-"
@@ -188,7 +188,7 @@ def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> s
 
 
 @dataclass(frozen=True)
-class Cells:
+class BlockFormulas:
     """The formulas of a block, one template for each unit: `{r}` is the row, `{p}` the row of the step before.
 
     first: those of the step at which a state begins; None where the record stands there. formulas is None where the
@@ -207,37 +207,37 @@ class Cells:
         return tuple(text.replace("{r}", here).replace("{p}", before).replace("{b}", rank) for text in chosen)
 
 
-def cells(book: Book, grid: Grid, block: Block) -> Cells:
+def cells(book: Book, grid: StepGrid, block: ValueBlock) -> BlockFormulas:
     """The formulas of `block`, which stands on the sheet `grid`."""
     if not block.live:
-        return Cells(None)
+        return BlockFormulas(None)
     if block.kind == "line":
         formulas = _line(book, grid, block)
-        return Cells(formulas, formulas)
+        return BlockFormulas(formulas, formulas)
     if block.kind == "state":
         return _state(book, grid, block)
     formulas = _elsewhere(book, grid, block)
-    return Cells(formulas, formulas)
+    return BlockFormulas(formulas, formulas)
 
 
-def _state(book: Book, grid: Grid, block: Block) -> Cells:
+def _state(book: Book, grid: StepGrid, block: ValueBlock) -> BlockFormulas:
     """The step before; at the first the initial state, which is all where there is a single step."""
     target = grid.blocks.get(grid.stage.cell.states[block.name])
     before = None if target is None else tuple(f"{column(c)}{{p}}" for c in _spread(target, block.width))
     if grid.stage.cell.gradient:
-        return Cells(before, ("0",) * block.width)
+        return BlockFormulas(before, ("0",) * block.width)
     start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
     if start is None:
-        return Cells(before)
-    return Cells(before, tuple(f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)))
+        return BlockFormulas(before)
+    return BlockFormulas(before, tuple(f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)))
 
 
-def _spread(target: Block, width: int) -> list[int]:
+def _spread(target: ValueBlock, width: int) -> list[int]:
     """The column that each of `width` units reads; a value of width 1 serves all."""
     return list(target.columns) if target.width == width else [target.first] * width
 
 
-def _elsewhere(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
+def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[str, ...]:
     """The same row of the inputs, or of the layer below."""
     source = grid.stage.sources[block.name]
     if source == X:
@@ -253,7 +253,7 @@ def _elsewhere(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
     return tuple(f"'{below.sheet}'!{column(c)}{{r}}" for c in _spread(below.blocks[line], block.width))
 
 
-def _line(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
+def _line(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[str, ...]:
     line = grid.stage.cell.by_name[block.name]
     tables = book.weights(grid)
     operands: list[Ref] = []
@@ -268,7 +268,7 @@ def _line(book: Book, grid: Grid, block: Block) -> tuple[str, ...]:
     return tuple(formula(line, operands, j, places) for j in range(block.width))
 
 
-def recorded(book: Book, grid: Grid, block: Block) -> Array:
+def recorded(book: Book, grid: StepGrid, block: ValueBlock) -> Array:
     """The numbers of `block`: (steps, batch rows, width), as far as they are shown."""
     values = book.trace.operand(grid.stage.scope, block.name, book.window)
     return np.asarray(values)[:, book.batch]

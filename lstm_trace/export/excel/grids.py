@@ -10,9 +10,9 @@ from ...base.arrays import Array
 from ...cell.lines import Sum
 from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
-from .formulas import Cells, column
+from .formulas import BlockFormulas, column
 from .page import TEXTS, Page, units
-from .sheets import PLACES, TOP, Block, Book, Grid, WeightTable, left
+from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
 
 #: Characters that the column of labels shows at most.
 WIDEST = 24
@@ -27,16 +27,16 @@ class Formulas(Protocol):
         """The formulas in `row`; None where numbers stand there."""
 
 
-NONE = Cells(None)
+NONE = BlockFormulas(None)
 
 
-class Columns(NamedTuple):
+class BlockColumns(NamedTuple):
     """A block with its labels and its numbers (steps, batch rows, width), and its formulas where it has any.
 
     style: of the numbers; that of formulas is `live`.
     """
 
-    block: Block
+    block: ValueBlock
     labels: Sequence[str]
     values: Array
     style: str
@@ -44,7 +44,7 @@ class Columns(NamedTuple):
     cells: Formulas = NONE
 
 
-def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[Block, Sequence[str]]], left: int) -> None:
+def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], left: int) -> None:
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
     page.write(0, 0, title, "title")
     page.write(1, 0, note, "note")
@@ -65,7 +65,7 @@ def write_steps(
     page: Page,
     title: str,
     note: str,
-    found: Sequence[Columns],
+    found: Sequence[BlockColumns],
     backward: bool = False,
     progress: Callable[[int], None] = lambda values: None,
 ) -> None:
@@ -106,7 +106,7 @@ def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
         page.write(row, 2, book.tokens[i][k], "place")
 
 
-def rows(book: Book, found: Sequence[Columns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
+def rows(book: Book, found: Sequence[BlockColumns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
     """(row, position in the batch, position in the steps, the numbers of each block) of every row, in order."""
     row = TOP
     for i in range(len(book.rows)):
@@ -141,7 +141,7 @@ class Copies:
         return found if all(found) else None
 
 
-def copies(book: Book, scope: str, block: Block, elsewhere: Elsewhere) -> Formulas:
+def copies(book: Book, scope: str, block: ValueBlock, elsewhere: Elsewhere) -> Formulas:
     """The formulas of a block of given numbers: none where they are to be changed here."""
     there = elsewhere((scope, block.name, book.steps[0], 0), 0, 0)
     return Copies(book, scope, block.name, block.width, elsewhere) if there else NONE
@@ -151,12 +151,12 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     """The input."""
     x = book.trace.x
     assert x is not None
-    block = Block("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
+    block = ValueBlock("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
     named = labels(book.trace, "x", block.width)
     found = copies(book, "", block._replace(name=X), elsewhere)
     values = x[book.window, book.batch]
-    note = _NOTES["inputs" if isinstance(found, Cells) else "by_hand"]
-    write_steps(book, page, "Inputs", note, [Columns(block, named, values, "input", "shown", found)])
+    note = _NOTES["inputs" if isinstance(found, BlockFormulas) else "by_hand"]
+    write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
     page.named("x_t", TOP, block.first, book.height - TOP, block.width)
 
 
@@ -165,7 +165,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     blocks = []
     for start in book.starts:
         what = f"{start.state}, {start.scope}" if start.scope else "steps of the row"
-        block = Block(start.range, "given", start.first, start.values.shape[-1], False, what)
+        block = ValueBlock(start.range, "given", start.first, start.values.shape[-1], False, what)
         blocks.append((block, labels(book.trace, "h", block.width) if start.scope else ()))
 
     def formulas(scope: str, state: str, i: int, width: int) -> Sequence[str] | None:
@@ -187,7 +187,7 @@ def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
         page.worksheet.set_column(block.first, block.columns[-1], max(14, 18 / block.width))
 
 
-def weights(book: Book, grid: Grid, page: Page, elsewhere: Elsewhere) -> None:
+def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> None:
     """The parameters of one layer and direction, one below the other."""
     tables = book.tables[grid.stage.scope]
     moved = [bool(elsewhere((grid.stage.owner, table.name), 0, 0)) for table in tables]
@@ -219,13 +219,13 @@ def weights(book: Book, grid: Grid, page: Page, elsewhere: Elsewhere) -> None:
     page.printed(None)
 
 
-def title(grid: Grid) -> str:
+def title(grid: StepGrid) -> str:
     """A layer and direction in words."""
     layer, direction = layer_and_direction(grid.stage.owner)
     return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}"
 
 
-def _sides(book: Book, grid: Grid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:
+def _sides(book: Book, grid: StepGrid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:
     """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
     line, *_ = grid.stage.cell.parameters[table.name]
     names = [line.name] if line.product is None else [line.name, line.product[1]]
@@ -238,7 +238,7 @@ def _sides(book: Book, grid: Grid, table: WeightTable) -> tuple[Sequence[str], S
     return across[0] if across else (), down
 
 
-def write_totals(book: Book, grid: Grid, tables: tuple[WeightTable, ...], page: Page) -> None:
+def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], page: Page) -> None:
     """One below the other; each row of values is followed, a column further, by the recorded ones."""
     of = dict(grid.stage.cell.gradient)
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
@@ -280,7 +280,7 @@ def _values(table: WeightTable) -> Array:
     return table.values if table.values.ndim == 2 else table.values[:, None]
 
 
-def _formula(book: Book, grid: Grid, gathered: Sum, j: int, k: int) -> str:
+def _formula(book: Book, grid: StepGrid, gathered: Sum, j: int, k: int) -> str:
     """The sum over all rows of the product of two columns, or of one column."""
 
     def rows(name: str, unit: int) -> str:

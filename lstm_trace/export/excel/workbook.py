@@ -12,21 +12,32 @@ from pathlib import Path
 from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
-from ..writers import Job
+from ..writers import ExportJob
 from .by_hand.layout import compared, edited
 from .by_hand.writing import Arranged, by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
 from .charts import has_unit_sheet, unit_sheet, write_scales, write_unit
 from .formulas import cells, recorded
-from .grids import Columns, Elsewhere, copies, initial, inputs, title, weights, write_check, write_steps, write_totals
+from .grids import (
+    BlockColumns,
+    Elsewhere,
+    copies,
+    initial,
+    inputs,
+    title,
+    weights,
+    write_check,
+    write_steps,
+    write_totals,
+)
 from .limits import fitting
 from .page import DIGITS, TEXTS, Page, Styles, about, property_text, sheets, workbook
-from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Grid
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock
 
 _NOTES = TEXTS["notes"]
 
 
-def write(job: Job, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the workbook; nothing appears under `path` unless it is whole.
 
     Raises OptionError where XlsxWriter is missing or an option is for tables, TooLargeError where it does not fit,
@@ -66,7 +77,7 @@ def write(job: Job, path: str | Path) -> None:
             write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
 
 
-def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -> None:
+def _layer(book: Book, grid: StepGrid, page: Page, job: ExportJob, elsewhere: Elsewhere) -> None:
     """One layer and direction: formulas, each with the recorded number as its result so far."""
     blocks = list(grid.blocks.values())
     backward = grid.stage.backwards
@@ -90,20 +101,20 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -
             page.named(name, TOP, block.first, book.height - TOP, block.width)
 
 
-def _recorded(book: Book, grid: Grid, page: Page) -> None:
+def _recorded(book: Book, grid: StepGrid, page: Page) -> None:
     """The numbers of the trace, each at the address of its formula on the layer's sheet."""
     blocks = [block for block in grid.blocks.values() if block in grid.lines or (book.padded and block.name == VALID)]
     found = [_columns(book, grid, block, "recorded") for block in blocks]
     write_steps(book, page, f"{title(grid)}: recorded", _NOTES["recorded"].format(sheet=grid.sheet), found)
 
 
-def _columns(book: Book, grid: Grid, block: Block, style: str) -> Columns:
+def _columns(book: Book, grid: StepGrid, block: ValueBlock, style: str) -> BlockColumns:
     """The recorded numbers of a block, with the problem's labels of its units."""
     named = labels(book.trace, axis(book.trace, grid.stage, block.name), block.width)
-    return Columns(block, named, recorded(book, grid, block), style)
+    return BlockColumns(block, named, recorded(book, grid, block), style)
 
 
-def _style(grid: Grid, block: Block) -> str:
+def _style(grid: StepGrid, block: ValueBlock) -> str:
     if block.kind != "line":
         return "copy"
     return "result" if grid.stage.cell.by_name[block.name].assigned else "part"

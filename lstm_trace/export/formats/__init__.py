@@ -15,7 +15,7 @@ from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from ..writers import Job
+    from ..writers import ExportJob
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class TableFormat:
     is_text: bool = False
     digits: Literal["lines", "one", ""] = ""
     workbook: bool = False
-    write: Callable[[Job, str | Path], None] | None = None
+    write: Callable[[ExportJob, str | Path], None] | None = None
 
 
 def _registered() -> dict[str, TableFormat]:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from . import TableFormat
 
 if TYPE_CHECKING:
-    from ..writers import Job
+    from ..writers import ExportJob
 
 FORMATS = (TableFormat(".parquet", "application/vnd.apache.parquet", "Parquet, typed columns (needs `[parquet]`)"),)
 
 
-def write(job: Job, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the table, a row group for each piece; nothing appears under `path` unless it is whole.
 
     Numbers hardly repeat, so a dictionary of them would only add to the file; their bytes are split into streams by

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from . import TableFormat
 
 if TYPE_CHECKING:
-    from ..writers import Job
+    from ..writers import ExportJob
 
 FORMATS = (
     TableFormat(".csv", "text/csv; charset=utf-8", "comma-separated text", is_text=True, digits="lines"),
@@ -17,7 +17,7 @@ FORMATS = (
 )
 
 
-def write(job: Job, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the table; nothing appears under `path` unless it is whole. Raises FileError, MissingError."""
     from ..text import write_rows
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import TableFormat
 
 if TYPE_CHECKING:
-    from ..writers import Job
+    from ..writers import ExportJob
 
 FORMATS = (
     TableFormat(
@@ -22,6 +22,6 @@ FORMATS = (
 )
 
 
-def write(job: Job, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the workbook; see `excel.workbook.write`, which stands above this room and is looked up by its name."""
     import_module("lstm_trace.export.excel.workbook").write(job, path)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...base.arrays import Array
-from ...explanation.memory import SCALED, Entry, Ledger, ledger, table
+from ...explanation.memory import SCALED, Ledger, LedgerRow, ledger, table
 from ...trace.argument_types import checked
 from ...trace.trace import Trace
 from ..bars import Bar, BarChart, BarPanel, drawn, focus, left_out, specification, steps_in_column, summed
@@ -82,7 +82,7 @@ def _sum(found: Subject, book: Ledger) -> Iterator[str]:
         yield found.words.word(key, value=shown_number(book.value, 6), sum=shown_number(whole, 6))
 
 
-def _largest(found: Subject, rows: Sequence[Entry]) -> Iterator[str]:
+def _largest(found: Subject, rows: Sequence[LedgerRow]) -> Iterator[str]:
     """The largest parts in words."""
     words, told = found.words, []
     for row in sorted(rows, key=lambda row: -abs(row.part) if np.isfinite(row.part) else 0.0)[:NAMED]:

@@ -27,7 +27,7 @@ from lstm_trace.examples import text
 from lstm_trace.export.excel import grids, limits
 from lstm_trace.export.excel.formulas import FORMULAS
 from lstm_trace.export.excel.sheets import lay_out
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
 
@@ -41,7 +41,7 @@ pytest.importorskip("xlsxwriter")
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Path:
-    export(Job(trace, **job), folder / "x.xlsx")
+    export(ExportJob(trace, **job), folder / "x.xlsx")
     return folder / "x.xlsx"
 
 
@@ -316,7 +316,7 @@ def test_a_selection_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="i_tt"):
         written(tmp_path, lt.run(QUESTION_19), selection=Selection(only="i_tt"))
     with pytest.raises(OptionError, match=r"--values is for \.xlsx"):
-        export(Job(lt.run(QUESTION_19), values=True), tmp_path / "x.csv")
+        export(ExportJob(lt.run(QUESTION_19), values=True), tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
 
 

@@ -10,8 +10,8 @@ from ....cell.network import GIVEN, VALID, Stage, X
 from ....cell.ops import OPS
 from ....formulas.symbols import sign
 from ....view.line_groups import Group, groups
-from ..sheets import Book, Grid
-from .names import Names, names
+from ..sheets import Book, StepGrid
+from .names import SheetNames, names
 
 #: Operations that stand between their two operands.
 BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}
@@ -281,25 +281,25 @@ class Band(NamedTuple):
     title: a key of `texts.toml`, or a text. edge: whether it stands at the step where the direction begins alone.
     """
 
-    grid: Grid
+    grid: StepGrid
     title: str
     rows: tuple[tuple[Chain, ...], ...]
     edge: bool = False
 
 
-class Plan(NamedTuple):
+class BandPlan(NamedTuple):
     """The bands of each stage, and the slots of the columns of the first step and of every other beside it."""
 
-    stages: tuple[tuple[Grid | None, tuple[Band, ...]], ...]
+    stages: tuple[tuple[StepGrid | None, tuple[Band, ...]], ...]
     first: tuple[Slot, ...]
     others: tuple[Slot, ...]
     widths: Widths
 
 
-def plan(book: Book) -> Plan:
+def plan(book: Book) -> BandPlan:
     """The bands of a trace that is laid out."""
     widths: Widths = {}
-    loose: list[tuple[Grid | None, list[tuple[Grid, str, list[Chain], bool]]]] = []
+    loose: list[tuple[StepGrid | None, list[tuple[StepGrid, str, list[Chain], bool]]]] = []
     entries = list(_entries(book))
     if entries:
         loose.append((None, entries))
@@ -321,7 +321,7 @@ def plan(book: Book) -> Plan:
     )
     rows = [row for _, bands in stages for band in bands for row in band.rows]
     others = shared([again(in_a_row(row)) for row in rows], widths)
-    return Plan(stages, tuple(first), tuple(others), widths)
+    return BandPlan(stages, tuple(first), tuple(others), widths)
 
 
 def again(chain: Chain) -> Chain:
@@ -342,7 +342,7 @@ def in_a_row(row: tuple[Chain, ...]) -> Chain:
     return tuple(pieces)
 
 
-def _widths(book: Book, grid: Grid) -> Widths:
+def _widths(book: Book, grid: StepGrid) -> Widths:
     """The columns of each matrix as it stands."""
     found: Widths = {}
     for line in grid.stage.cell.lines:
@@ -353,9 +353,9 @@ def _widths(book: Book, grid: Grid) -> Widths:
     return found
 
 
-def _entries(book: Book) -> Iterator[tuple[Grid, str, list[Chain], bool]]:
+def _entries(book: Book) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
     """The input, and what says which steps are valid, as the first stage that reads them calls them."""
-    found: dict[str, tuple[Grid, str]] = {}
+    found: dict[str, tuple[StepGrid, str]] = {}
     for grid in book.grids.values():
         for block in grid.blocks.values():
             source = grid.stage.sources.get(block.name)
@@ -369,7 +369,7 @@ def _entries(book: Book) -> Iterator[tuple[Grid, str, list[Chain], bool]]:
         yield grid, "valid", [(Piece("vector", name, fresh=True),)], False
 
 
-def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool]]:
+def _of(book: Book, grid: StepGrid) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
     """The bands of one stage."""
     starts = [start for start in book.starts if start.scope == grid.stage.scope]
     if starts:
@@ -387,7 +387,7 @@ def _of(book: Book, grid: Grid) -> Iterator[tuple[Grid, str, list[Chain], bool]]
             yield grid, named, chains(grid.stage, lines, alone), False
 
 
-def _groups(book: Book, stage: Stage, known: Names) -> list[Group]:
+def _groups(book: Book, stage: Stage, known: SheetNames) -> list[Group]:
     asked = {address.line for address in book.trace.asked()}
     titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
     return groups(stage, frozenset(titled))

@@ -12,9 +12,9 @@ from ....base.arrays import Array
 from ....cell.network import GIVEN, VALID, X, scope_and_name
 from ..formulas import Ref, column, constant, formula, rounding
 from ..grids import Compared, distance
-from ..sheets import BY_HAND, TOP, Block, Book, Grid
-from .chains import SHARED, Band, Chain, Piece, Plan, Slot, again, slots_of_chains
-from .names import Names, begun, names
+from ..sheets import BY_HAND, TOP, Book, StepGrid, ValueBlock
+from .chains import SHARED, Band, BandPlan, Chain, Piece, Slot, again, slots_of_chains
+from .names import SheetNames, begun, names
 
 #: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2
@@ -34,7 +34,7 @@ class Placed(NamedTuple):
     """
 
     piece: Piece
-    grid: Grid
+    grid: StepGrid
     t: int
     b: int
     row: int
@@ -48,7 +48,7 @@ class Placed(NamedTuple):
         return key(self.grid, self.piece.name, self.t, self.b)
 
 
-def key(grid: Grid, name: str, t: int, b: int) -> Key:
+def key(grid: StepGrid, name: str, t: int, b: int) -> Key:
     """Scope, name, step and row; parameters have neither of the last two, and the input has no scope."""
     source = grid.stage.sources.get(name)
     if source in (X, VALID):
@@ -77,7 +77,7 @@ class HandLayout:
     """
 
     book: Book
-    plan: Plan
+    plan: BandPlan
     across: int
     number: int
     columns: list[int] = field(default_factory=list)
@@ -96,7 +96,7 @@ class HandLayout:
         return sum(self.columns), self.pixels(0, self.height)
 
     @cached_property
-    def called(self) -> Names:
+    def called(self) -> SheetNames:
         """What everything is called."""
         return names(self.book.trace)
 
@@ -126,7 +126,7 @@ def points(width: int, height: int) -> float:
     return FONT * min(PAPER[0] / width, PAPER[1] / height, 1.0)
 
 
-def laid(book: Book, plan: Plan, across: int, number: int) -> HandLayout:
+def laid(book: Book, plan: BandPlan, across: int, number: int) -> HandLayout:
     """The sheet with so many steps beside each other. number: the pixels of a column of numbers."""
     layout = HandLayout(book, plan, across, number)
     _columns(layout)
@@ -228,7 +228,7 @@ def _named(layout: HandLayout, band: Band, row: Sequence[Chain], top: int, heigh
             return
 
 
-def _extent(layout: HandLayout, grid: Grid, piece: Piece) -> tuple[int, int]:
+def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]:
     """(rows, columns) of a piece; those of a text are 0 and 1."""
     if not piece.is_value:
         return 0, 1
@@ -339,7 +339,7 @@ def _is_given(layout: HandLayout, placed: Placed, home: Placed) -> bool:
     return stage.sources.get(name) == VALID or (is_edited(layout, home) and name not in stage.cell.states)
 
 
-def _find(layout: HandLayout, grid: Grid, name: str, t: int, b: int) -> Placed | None:
+def _find(layout: HandLayout, grid: StepGrid, name: str, t: int, b: int) -> Placed | None:
     found = layout.homes.get(key(grid, name, t, b))
     stage = grid.stage
     if found is not None:
@@ -389,7 +389,7 @@ def compared(layout: HandLayout) -> Iterator[Compared]:
                 yield Compared(BY_HAND, block.name, block.heading, count, f"MAX({','.join(some)})")
 
 
-def _distances(layout: HandLayout, grid: Grid, block: Block) -> Iterator[str]:
+def _distances(layout: HandLayout, grid: StepGrid, block: ValueBlock) -> Iterator[str]:
     """Of each step and row: the vector stands in a column here, and lies in a row of the record."""
     for b in range(len(layout.book.rows)):
         for k, t in enumerate(layout.book.steps):

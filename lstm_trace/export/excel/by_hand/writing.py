@@ -11,7 +11,7 @@ from ....trace.trace import Trace
 from ..charts import ROLES, ends, line_looks, of_units, role
 from ..formulas import rounding
 from ..page import LARGE, TEXTS, Page
-from ..sheets import ENTRIES, STEPS, TOP, Block, Book, Grid
+from ..sheets import ENTRIES, STEPS, TOP, Book, StepGrid, ValueBlock
 from .chains import plan
 from .layout import CHARACTER, ROW, HandLayout, SheetCell, address, entries, is_edited, laid, points
 from .names import Runs, begun, plain
@@ -91,7 +91,7 @@ GAP = 10
 MOST = 4
 
 
-class Spot(NamedTuple):
+class ChartSpot(NamedTuple):
     """Where a chart stands: a cell, pixels from there, and its size."""
 
     row: int
@@ -106,7 +106,7 @@ class Arranged(NamedTuple):
     """A sheet with its charts. points: of a digit on one page. end: the last row."""
 
     layout: HandLayout
-    spots: tuple[Spot, ...]
+    spots: tuple[ChartSpot, ...]
     points: float
     end: int
 
@@ -121,11 +121,11 @@ def arranged(layout: HandLayout) -> Arranged:
     if spots := _beside(layout, count):
         return bare._replace(spots=spots)
     width = min(WIDEST, room // count - GAP)
-    spots = tuple(Spot(layout.height, 0, 5 + k * (width + GAP), 2, width, HEIGHT) for k in range(count))
+    spots = tuple(ChartSpot(layout.height, 0, 5 + k * (width + GAP), 2, width, HEIGHT) for k in range(count))
     return Arranged(layout, spots, points(room, used + HEIGHT + ROW), layout.height + -(-HEIGHT // ROW))
 
 
-def _beside(layout: HandLayout, count: int) -> tuple[Spot, ...]:
+def _beside(layout: HandLayout, count: int) -> tuple[ChartSpot, ...]:
     """In the last row of steps, beside the last of them, below one another or in columns; none where none fit."""
     top, bottom, steps = layout.panels[-1]
     if steps == layout.across:
@@ -136,7 +136,7 @@ def _beside(layout: HandLayout, count: int) -> tuple[Spot, ...]:
         width, height = min(room // across - GAP, WIDEST), min(tall // -(-count // across) - GAP, TALLEST)
         if width >= WIDTH and height >= HEIGHT:
             corners = ((k % across * (width + GAP), k // across * (height + GAP)) for k in range(count))
-            return tuple(Spot(top, begin, *corner, width, height) for corner in corners)
+            return tuple(ChartSpot(top, begin, *corner, width, height) for corner in corners)
     return ()
 
 
@@ -187,7 +187,9 @@ def _charts(layout: HandLayout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
             )
 
 
-def _series(layout: HandLayout, grid: Grid, block: Block, j: int, name: str, look: dict[str, Any]) -> dict[str, Any]:
+def _series(
+    layout: HandLayout, grid: StepGrid, block: ValueBlock, j: int, name: str, look: dict[str, Any]
+) -> dict[str, Any]:
     last, colour = TOP + len(layout.book.steps) - 1, {"color": look["color"]}
     return {
         "name": name,
