@@ -1,4 +1,8 @@
-"""How long the units of a carried line keep what they hold: counted over a whole trace, for all units at once."""
+"""What units do over a whole trace: saturation, half-life, statistics, and the first value that is not finite.
+
+Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
+above `high`; tanh, which goes from -1 to 1, is measured by its place between its ends.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,13 @@
-"""Occlusion: a value less the value when a step's input is the baseline's instead, of every step in turn.
+"""Occlusion: how much a value loses when the input of one step is the baseline's; and whether an order is faithful.
 
 Which inputs are replaced is one row of a table of truth values. Each is a run that equals `lt.run` with those inputs by
 the trace's plan, to the last bit (see `trials`).
+
+Comprehensiveness and sufficiency as in ERASER (DeYoung et al. 2020, arXiv:1911.03429, section 5): m is here the value,
+and a step is taken away as in an occlusion, by the baseline's input. Both are counted towards the value in which all
+inputs and states are the baseline's, so that in a linear model no order beats that of the exact contributions. Their m
+is a probability, which ends at 0; a value goes past the baseline's where steps that pull the other way remain, and past
+itself where these alone are taken away. How far it goes is part of the score.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A trace as a pandas frame that takes little: ordered categoricals, small whole numbers."""
+"""A table in three readings: a pandas frame, a table of Arrow (for polars, DuckDB, Parquet), an xarray Dataset."""
 
 from __future__ import annotations
 

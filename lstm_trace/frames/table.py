@@ -1,4 +1,4 @@
-"""Which table of a trace is wanted, and what is refused before any of it is computed."""
+"""A trace as a table: what is wanted and refused, and the names and types of its columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""Every operation with every kind of operand, made from the operation table: a new row there is covered here."""
+"""Whether each plan computes, on this machine, what the operations define; every operation with every kind of operand.
+
+The cases are made from the operation table, so a new row there is covered here. They are tried as kernels at every
+stride: a step of a plan's memory is one row, so a value lies at the stride of all columns; numpy has other loops for
+strides than for contiguous numbers, and for some strides loops of their own: 2.1 to 2.4.6 negate wrongly at 64 bytes.
+And in one cell, before the loop, in it and after it, by each plan. `examine` is what `lstm-trace doctor` prints.
+"""
 
 from __future__ import annotations
 

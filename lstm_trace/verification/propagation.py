@@ -1,4 +1,7 @@
-"""The slopes of one line as numbers: the rows of `cell.rules` computed at given operands."""
+"""A line's value from its operands, with how far another correct program may be off, theirs included.
+
+The slopes by which an error in an operand reaches the line are the rows of `cell.rules`, computed at given operands.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Each operation as a spreadsheet formula: functions that Excel 2010 and LibreOffice both have, one cell each.
 
-A formula is a template: every operand stands in the row of the result, and `{r}` is the number of that row.
+A formula is a template: every operand stands in the row of the result, and `{r}` is the number of that row. A block of
+a sheet has one for each unit.
 """
 
 from __future__ import annotations

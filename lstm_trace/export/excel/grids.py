@@ -1,4 +1,7 @@
-"""Sheets with a row for each step of each row of the batch."""
+"""The sheets of values: a row for each step of each sequence; what is to be changed; gradients of weights; the check.
+
+Where inputs, initial states and weights stand on "By hand", their sheets show the numbers of that one.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""A workbook's file: whole or not there, whatever the disk does while it is written."""
+"""A workbook's file, its texts, and a sheet that is written from top to bottom.
+
+The file is whole or not there, whatever the disk does. Text is always text, numbers are numbers, and what is neither is
+an error. What the workbook says of itself stands in texts.toml.
+"""
 
 from __future__ import annotations
 

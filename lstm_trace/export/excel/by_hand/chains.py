@@ -1,4 +1,8 @@
-"""Lines as they stand on a blackboard: what is multiplied, the sign, the result, and on to what is done with that."""
+"""What stands on the sheet By hand: lines as chains on a blackboard, the columns they share, and bands of them.
+
+A chain is what is multiplied, the sign, the result, and on to what is done with that. The columns are a row of slots
+into which each chain fits, as short as possible.
+"""
 
 from __future__ import annotations
 

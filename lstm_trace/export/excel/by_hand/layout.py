@@ -1,4 +1,7 @@
-"""What stands in words and symbols on the sheet, as reports have it; an index is a text that stands lower."""
+"""Where each number of the sheet By hand stands, and its formula.
+
+A formula is over cells of this sheet, and over others only where what it shows is to be edited there.
+"""
 
 from __future__ import annotations
 
