@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 import lstm_trace as lt
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 
 
 def trace_of(rows: int, width: int, batch: int) -> lt.Trace:
@@ -43,7 +43,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=2)
     chosen = options.parse_args()
     trace = trace_of(chosen.rows, chosen.width, chosen.batch)
-    job = Job(trace)
+    job = ExportJob(trace)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "long.csv")
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

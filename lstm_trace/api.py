@@ -14,7 +14,7 @@ from .backpropagation.run import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
-from .explanation.profile.profile import profile
+from .explanation import profile
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
 from .model.capture import Traces, capture

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from ..cell.network import Scope, layer_and_direction
 from ..errors import MissingError, OptionError, nearest
-from ..frames.names import resolved
+from ..frames.table import resolved
 
 #: What stands for a direction at the beginning of a column.
 _LETTERS = {"forward": "f", "reverse": "r", "joined": "j"}

@@ -13,17 +13,22 @@ from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, baseline_of, check_points
-from .experiments.occlusion import Occlusion, Runs, Variants, check_runs, occlusion, shares_of
-from .faithfulness import (
+from .occlusion import (
     COMMON,
     FEWEST,
     LEAST,
     Faithfulness,
+    Occlusion,
+    Runs,
+    Variants,
+    check_runs,
     draws_afforded,
     faithfulness,
     largest_of,
+    occlusion,
     ordered,
     runs_needed,
+    shares_of,
 )
 
 #: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
@@ -85,7 +90,8 @@ class Account:
         faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
-        scores = np.array([_score(row, faith.best) for row in every], np.float64) * faith.side
+        lost = faith.best == "occlusion"
+        scores = np.array([row.occlusion if lost else share_of(row) for row in every], np.float64) * faith.side
         return tuple(every[k] for k in ordered(scores))
 
     @property
@@ -176,10 +182,6 @@ def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[in
     return frozenset(
         step.t for k, step in enumerate(over) if not (trace.valid[k, b, 0] or step.parameters or step.inputs)
     )
-
-
-def _score(row: Step | State, order: str) -> float | None:
-    return row.occlusion if order == "occlusion" else share_of(row)
 
 
 def share_of(row: Step | State) -> float:

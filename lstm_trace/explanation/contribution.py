@@ -48,8 +48,9 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
             raise OptionError("baseline zero-input: no line of the trace reads an input; choose zero-state or a trace")
         return rerun(one_row(trace, b), x=np.zeros_like(trace.x[:, b : b + 1])), 0
     if baseline == "zero-state":
-        states = one_row(trace, b).initial
-        return rerun(one_row(trace, b), initial=_zeros(states)), 0
+        one = one_row(trace, b)
+        zeros = {at: {name: np.zeros_like(value) for name, value in here.items()} for at, here in one.initial.items()}
+        return rerun(one, initial=zeros), 0
     if isinstance(baseline, int) and not isinstance(baseline, bool) and 0 <= baseline < trace.batch:
         return trace, baseline
     raise OptionError(
@@ -147,7 +148,11 @@ class Pair:
         return found
 
     def _shares(self, slopes: Gradients, points: int = 0) -> Shares:
-        return Shares(self.of, self.value, self.baseline, _parts(self.one, self.base, slopes), points)
+        parts = {}
+        for premise, gradient in slopes.values():  # times difference for inputs, initial states and supplied lines
+            a, b = premise.value(self.one), premise.value(self.base)
+            parts[premise.place] = np.where(a == b, 0.0, gradient * difference(a, b))
+        return Shares(self.of, self.value, self.baseline, parts, points)
 
 
 def gradient_times_input(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Shares:
@@ -197,16 +202,3 @@ def _along(one: Trace, base: Trace, at: Array) -> Trace:
         lengths=None if one.lengths is None else np.repeat(one.lengths, len(at)),
         mask=None if one.mask is None else np.repeat(one.mask, len(at), axis=1),
     )
-
-
-def _parts(one: Trace, base: Trace, found: Gradients) -> dict[str, Array]:
-    """Gradient times difference for inputs, initial states and supplied lines."""
-    parts = {}
-    for premise, gradient in found.values():
-        a, b = premise.value(one), premise.value(base)
-        parts[premise.place] = np.where(a == b, 0.0, gradient * difference(a, b))
-    return parts
-
-
-def _zeros(arrays: Premises) -> dict[str, dict[str, Array]]:
-    return {scope: {name: np.zeros_like(value) for name, value in here.items()} for scope, here in arrays.items()}

@@ -31,7 +31,7 @@ HOLD, CLIP = "hold of ", "clip of "
 SCALED = ", scaled by the hold of "
 
 
-class Entry(NamedTuple):
+class LedgerRow(NamedTuple):
     """What one step wrote: step (None: the initial value), what wrote it, what it was then, and its part of the value.
 
     share: the part's size among all parts. running: the sum of the parts so far.
@@ -56,7 +56,7 @@ class Ledger:
 
     address: Address
     recurrence: Recurrence
-    rows: tuple[Entry, ...]
+    rows: tuple[LedgerRow, ...]
     value: float
     residual: float
     halved: int | None
@@ -158,11 +158,16 @@ def ledger(trace: Trace, of: str) -> Ledger:
             put = ((source, float(write.values[s])) for write in found.writes if (source := write.source(s)))
             rows += [(trace.span[s], source, new, new * found.since[s]) for source, new in put]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
-    entries = _entries(rows)
+    size = sum(abs(part) for *_, part in rows) or 1.0
+    running = accumulate(part for *_, part in rows)
+    entries = tuple(LedgerRow(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
     address = address._replace(unit=(j,))
     left, latest = value - entries[-1].running, [*_latest(found)]
     halved = _halved(found)
-    by = _held_at(found, latest[halved - 1]) if halved else ""
+    by, s = "", latest[halved - 1] if halved else 0
+    for then in found.holds if halved else ():  # the last of several
+        if then.held[s] or then.scaled[s]:
+            by = (HOLD if then.held[s] else SCALED) + then.line
     held = [then.line for then in found.holds if (then.held | then.scaled)[latest].any()]
     held += [then.line for write in found.writes for then in write.own if (then.held | then.scaled)[latest].any()]
     return Ledger(address, rule, entries, value, left, halved, by, len(latest), tuple(dict.fromkeys(held)))
@@ -205,16 +210,10 @@ def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, 
     """The columns and rows of a ledger, with the labels of its steps (`token`) where they have any."""
     labels = step_labels(trace, book.address.b or 0)
     if not labels:
-        return Entry._fields, [*book.rows]
+        return LedgerRow._fields, [*book.rows]
     names = dict(zip(trace.span, labels, strict=True))
     rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in book.rows]
-    return ("step", "token", *Entry._fields[1:]), rows
-
-
-def _entries(rows: Sequence[tuple[int | None, str, float, float]]) -> tuple[Entry, ...]:
-    size = sum(abs(part) for *_, part in rows) or 1.0
-    running = accumulate(part for *_, part in rows)
-    return tuple(Entry(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
+    return ("step", "token", *LedgerRow._fields[1:]), rows
 
 
 @np.errstate(all="ignore")
@@ -275,12 +274,6 @@ def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
 def _latest(found: Flow) -> Iterator[int]:
     """The steps at which something happened, from the last."""
     return (s for s in reversed(found.order) if not found.past[s])
-
-
-def _held_at(found: Flow, s: int) -> str:
-    """What is held at a step of what is kept, as a source has it; the last where there are several."""
-    told = [(HOLD if then.held[s] else SCALED) + then.line for then in found.holds if then.held[s] or then.scaled[s]]
-    return told[-1] if told else ""
 
 
 def _halved(found: Flow) -> int | None:

@@ -1,23 +1,22 @@
-"""A trace as a table in a file: what is written, what is refused; one file beside this one for each writer."""
+"""A trace as a table in a file: what is written, and what is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from importlib import import_module
 from pathlib import Path
 
 from ..base.writing import format_of
 from ..errors import OptionError, nearest
 from ..formulas.numbers import EXACT, Style
-from ..frames import options
 from ..frames.table import Table
+from ..frames.table import check as check_table
 from ..view.extent import check_style
-from .suffixes import WRITERS, Writer
+from .formats import TABLE_FORMATS, TableFormat
 
 
 @dataclass(frozen=True)
-class Dialect:
+class TextDialect:
     """How a table is written as text.
 
     bom: begin with a byte order mark, by which Excel knows UTF-8.
@@ -32,14 +31,14 @@ class Dialect:
 #: `plain` is exact in every reader; the others are what Excel opens by a double click, in an English and in most
 #: continental European settings.
 DIALECTS = {
-    "plain": Dialect(),
-    "excel": Dialect(newline="\r\n", bom=True),
-    "excel-eu": Dialect(separator=";", decimal=",", newline="\r\n", bom=True),
+    "plain": TextDialect(),
+    "excel": TextDialect(newline="\r\n", bom=True),
+    "excel-eu": TextDialect(separator=";", decimal=",", newline="\r\n", bom=True),
 }
 
 
 @dataclass(frozen=True)
-class Job(Table):
+class ExportJob(Table):
     """What a writer writes: a table, and how. progress is called with the number of rows after each piece.
 
     values: plain numbers in a spreadsheet, instead of formulas. digits: decimals of the numbers in texts and of those
@@ -53,18 +52,19 @@ class Job(Table):
 
 
 #: The fields of a job that are requests, and can be refused before there is a trace.
-REQUESTS = tuple(field.name for field in fields(Job) if field.name not in ("trace", "selection", "progress"))
+REQUESTS = tuple(field.name for field in fields(ExportJob) if field.name not in ("trace", "selection", "progress"))
 
 
-def export(job: Job, path: str | Path) -> None:
+def export(job: ExportJob, path: str | Path) -> None:
     """Write the table to `path`; the suffix says how, '-' is CSV on standard output.
 
     Raises FileError for an unknown suffix, OptionError for a shape or dialect that does not fit, MissingError for a
     selection that is not there.
     """
-    writer = check(path, **{name: getattr(job, name) for name in REQUESTS})
+    chosen = check(path, **{name: getattr(job, name) for name in REQUESTS})
     check_style(job.trace, job.digits)
-    import_module(f".{writer.module}", __package__).write(job, path)
+    assert chosen.write is not None  # every registered format has one
+    chosen.write(job, path)
 
 
 def check(
@@ -78,41 +78,41 @@ def check(
     dialect: str = "plain",
     values: bool = False,
     digits: Style = EXACT,
-) -> Writer:
-    """What is to write; raises what `export` does for a request that needs no trace to be refused."""
-    suffix = format_of(path, {suffix: suffix for suffix in WRITERS}, "tables", ".csv")
-    writer = WRITERS[suffix]
+) -> TableFormat:
+    """The format; raises what `export` does for a request that needs no trace to be refused."""
+    suffix = format_of(path, {suffix: suffix for suffix in TABLE_FORMATS}, "tables", ".csv")
+    chosen = TABLE_FORMATS[suffix]
     if dialect not in DIALECTS:
         raise OptionError(
             f"there is no dialect {dialect!r}{nearest(dialect, DIALECTS)}; expected {', '.join(DIALECTS)}"
         )
-    if dialect != "plain" and not writer.dialects:
-        raise OptionError(f"dialect {dialect} is for {_those(lambda w: w.dialects)}, not for {suffix}")
-    if values and not writer.workbook:
-        books = _those(lambda w: w.workbook)
+    if dialect != "plain" and not chosen.is_text:
+        raise OptionError(f"dialect {dialect} is for {_those(lambda f: f.is_text)}, not for {suffix}")
+    if values and not chosen.workbook:
+        books = _those(lambda f: f.workbook)
         raise OptionError(f"--values is for {books}, whose cells are formulas otherwise; {suffix} has numbers always")
-    if writer.workbook and (shape != "long" or with_inputs):
+    if chosen.workbook and (shape != "long" or with_inputs):
         what = f"shape {shape}" if shape != "long" else "with inputs"
         raise OptionError(f"{what} is for tables; {suffix} has a sheet for each layer, with its inputs: leave it out")
-    if writer.workbook and title is not False:
+    if chosen.workbook and title is not False:
         raise OptionError(f"a column of the title is for tables; {suffix} has it on its first sheet: leave it out")
-    if writer.workbook and padding and not values:
+    if chosen.workbook and padding and not values:
         raise OptionError(
             f"--padding is for tables and --values; the formulas of {suffix} need every step, so padding is kept there "
             "and shown in grey: leave it out"
         )
-    if not digits.whole and not writer.digits:
+    if not digits.whole and not chosen.digits:
         raise OptionError(
             f"--digits is for numbers as text; {suffix} keeps every bit: leave it out, or write "
-            f"{next(s for s, w in WRITERS.items() if w.digits)}"
+            f"{next(s for s, f in TABLE_FORMATS.items() if f.digits)}"
         )
-    if digits.lines and writer.digits == "one":
-        texts = _those(lambda w: w.digits == "lines")
+    if digits.lines and chosen.digits == "one":
+        texts = _those(lambda f: f.digits == "lines")
         raise OptionError(f"--digits LINE=N is for {texts}; {suffix} takes one number for all values: --digits N")
-    options.check(shape=shape, with_inputs=with_inputs, all_lines=all_lines, names=names, title=title)
-    return writer
+    check_table(shape=shape, with_inputs=with_inputs, all_lines=all_lines, names=names, title=title)
+    return chosen
 
 
-def _those(able: Callable[[Writer], bool]) -> str:
-    """The suffixes of some writers, in words."""
-    return " and ".join(suffix for suffix, writer in WRITERS.items() if able(writer))
+def _those(able: Callable[[TableFormat], bool]) -> str:
+    """The suffixes of some formats, in words."""
+    return " and ".join(suffix for suffix, each in TABLE_FORMATS.items() if able(each))

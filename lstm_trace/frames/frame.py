@@ -1,28 +1,36 @@
-"""A trace as a pandas frame that takes little: ordered categoricals, small whole numbers."""
+"""A table in three readings: a pandas frame, a table of Arrow (for polars, DuckDB, Parquet), an xarray Dataset."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..base.arrays import Array
 from ..base.display import guarded
+from ..base.extras import missing
+from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
 from ..printable import printable
-from ..trace.rows import TracePart
+from ..trace.files.manifest import manifest
+from ..trace.labels import step_labels
+from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .columns import Coded, Column, joined
-from .table import VALID, Table
+from .columns import Coded, Column, joined, pieces
+from .table import UNORDERED, VALID, Table, code_type
 
 if TYPE_CHECKING:
     import pandas as pd
+    import xarray as xr
+
 
 #: The places that are the index of a wide frame: the step always, the others where there are several.
 INDEX = ("layer", "direction", "t", "batch")
 
 
-def selected(trace: Trace, flat: bool = False, **options: Any) -> pd.DataFrame:
+def to_frame(trace: Trace, flat: bool = False, **options: Any) -> pd.DataFrame:
     """`frame` of the table by its options, as `Table.selected` has them."""
     table = Table.selected(trace, **options)
     if flat and table.shape != "wide":
@@ -54,17 +62,12 @@ def frame(table: Table, flat: bool = False) -> pd.DataFrame:
         return pd.DataFrame(series, copy=False)  # the arrays are the frame's own
     if flat:
         return pd.DataFrame(series)
-    places, there = {name: series.pop(name) for name in INDEX}, list(table.parts())
-    index = [name for name in INDEX if name == "t" or _several(name, there)]
+    places, parts = {name: series.pop(name) for name in INDEX}, list(table.parts())
+    several = {name: len({getattr(part, name) for part in parts}) > 1 for name in ("layer", "direction")}
+    several |= {"t": True, "batch": any(part.batch is not None and len(part.batch) > 1 for part in parts)}
+    index = [name for name in INDEX if several[name]]
     keys = pd.MultiIndex.from_arrays([places[name] for name in index], names=index)
     return pd.DataFrame(series, index=keys if len(index) > 1 else keys.get_level_values(0))
-
-
-def _several(name: str, there: Sequence[TracePart]) -> bool:
-    """Whether the parts have more than one layer, direction or batch row."""
-    if name == "batch":
-        return any(part.batch is not None and len(part.batch) > 1 for part in there)
-    return len({getattr(part, name) for part in there}) > 1
 
 
 def _series(pd: Any, name: str, column: Column) -> Any:
@@ -80,9 +83,172 @@ def _series(pd: Any, name: str, column: Column) -> Any:
 
 def csv(frame: pd.DataFrame) -> str:
     """A frame as CSV, without its index; no text of it is a formula for a spreadsheet."""
-    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(_cell))
+
+    def cell(value: Any) -> Any:
+        return guarded(value) if isinstance(value, str) else value
+
+    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(cell))
     return printable(texts.rename(columns=guarded).to_csv(index=False, lineterminator="\n"))
 
 
-def _cell(value: Any) -> Any:
-    return guarded(value) if isinstance(value, str) else value
+#: Values (in the shape worked: rows) in a piece: what is held in memory at once.
+PIECE = 1 << 19
+WORKED_PIECE = 1 << 14
+#: Key of the manifest in the schema's metadata.
+MANIFEST = b"lstm_trace"
+
+
+def arrow_table(trace: Trace, **options: Any) -> Any:
+    """The table of Arrow by its options, as `Table.selected` has them.
+
+    Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
+    """
+    _, tables = arrow(Table.selected(trace, **options), "to_arrow", "use to_frame")
+    import pyarrow as pa
+
+    return pa.concat_tables(tables)
+
+
+def arrow(table: Table, what: str, instead: str = "write .csv") -> tuple[Any, Iterator[Any]]:
+    """The schema of a table, and its pieces as tables of Arrow.
+
+    what: it is for, to begin the message. instead: what to do without pyarrow, to end it.
+    Raises OptionError where pyarrow is missing, MissingError for a selection that is not there.
+    """
+    try:
+        import pyarrow as pa
+    except ImportError:
+        raise OptionError(missing(what, "pyarrow", instead)) from None
+    schema = _schema(pa, table)
+
+    def printed(columns: Mapping[str, Column]) -> Any:
+        found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
+        return pa.table(found, schema=schema)
+
+    return schema, map(printed, pieces(table, PIECE, WORKED_PIECE))
+
+
+def _schema(pa: Any, table: Table) -> Any:
+    """The columns with their types; texts of which there are few are ordered dictionaries, as pandas has them."""
+    value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
+    types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
+    types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
+    for name, texts in table.texts.items():
+        types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
+    about = manifest(table.trace).model_dump_json().encode()
+    return pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
+
+
+def _column(pa: Any, column: Column | None, kind: Any, rows: int) -> Any:
+    """A column as an array of Arrow; one that this piece does not have is all null."""
+    if column is None:
+        return pa.nulls(rows, kind)
+    if isinstance(column, Coded):
+        codes = pa.array(column.codes, mask=column.codes < 0)
+        return pa.DictionaryArray.from_arrays(codes, pa.array(column.texts, pa.string()), ordered=column.ordered)
+    if isinstance(column, tuple):
+        return pa.array(column, kind)
+    empty = column < 0 if column.dtype.kind == "i" else None
+    values = column > 0 if pa.types.is_boolean(kind) else column
+    return pa.array(values, kind, mask=empty if empty is not None and empty.any() else None)  # no copy without a mask
+
+
+#: Layer and direction.
+Place = tuple[int, str]
+#: A line where it was recorded: its units, and its values by (t, batch, unit).
+Recorded = dict[Place, tuple[range, Array]]
+
+
+def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
+    """The lines of a selection; see `Trace.to_xarray`.
+
+    Raises OptionError where xarray is missing, MissingError for a selection that is not there.
+    """
+    try:
+        import xarray as xr
+    except ImportError:
+        raise OptionError(missing("to_xarray", "xarray", "use to_frame")) from None
+    chosen = Selection(**selection)
+    table = Table(trace, "wide", chosen, padding=True, all_lines=all_lines)
+    lines: dict[str, Recorded] = {}
+    ops: dict[str, str] = {}
+    for part in table.parts():
+        assert part.layer is not None  # premises have none, and these are lines
+        assert part.direction is not None
+        assert part.steps is not None
+        for entry, values in zip(part.lines, part.arrays, strict=True):
+            inside = np.asarray(part.valid)[:, :, None]
+            here = np.array(values) if padding else np.where(inside, values, np.nan)
+            lines.setdefault(entry.line, {})[part.layer, part.direction] = entry.units, here[:: part.steps.step]
+            ops[entry.line] = entry.op
+    if not all_lines:  # of padded directions that meet each has a y_t as well, as in `trace["y_t"]`
+        lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
+    window, rows = chosen.window(trace), chosen.rows(trace)
+    coordinates: dict[str, Any] = {
+        "t": np.array(trace.span[window], np.int32),
+        "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
+        "valid": (("t", "batch"), trace.valid[window, rows, 0] != 0),
+        **_tokens(trace, window, rows),
+    }
+    layers = _common({layer for layer, _ in there} for there in lines.values())
+    directions = _common({direction for _, direction in there} for there in lines.values())
+    widths = Counter(units for there in lines.values() for units, _ in there.values())
+    usual = widths.most_common(1)[0][0]
+    variables = {}
+    for line, there in lines.items():
+        for name, (dims, units, values, about) in _variables(line, there, layers, directions).items():
+            unit = "unit" if units == usual else f"unit_{len(units)}"
+            coordinates[unit] = np.array(units, np.int32)
+            variables[name] = ((*dims, "t", "batch", unit), values, {"op": ops[line], **about})
+    used = {dim for dims, _, _ in variables.values() for dim in dims}
+    coordinates |= {name: found for name, found in (("layer", layers), ("direction", directions)) if name in used}
+    about = {"title": trace.header.title, "lstm_trace": manifest(trace).model_dump_json()}
+    return xr.Dataset(variables, coordinates, about)
+
+
+def _common(sets: Iterable[set[Any]]) -> list[Any]:
+    """What most lines have several of, layers or directions: the coordinate. The first of those that as many have."""
+    counts = Counter(tuple(sorted(found, key=_order)) for found in sets if len(found) > 1)
+    return list(counts.most_common(1)[0][0]) if counts else []
+
+
+def _order(part: int | str) -> int:
+    return DIRECTIONS.index(part) if isinstance(part, str) else part
+
+
+def _variables(
+    line: str, there: Recorded, layers: list[int], directions: list[str]
+) -> Mapping[str, tuple[tuple[str, ...], range, Array, dict[str, Any]]]:
+    """(first dimensions, units, values, attributes) by the name of the variable.
+
+    One where every layer and direction of the coordinates has the line, as wide as the others; else one for each place.
+    """
+    down = sorted({layer for layer, _ in there})
+    across = sorted({direction for _, direction in there}, key=_order)
+    units = {units for units, _ in there.values()}
+    fit = (len(down) == 1 or down == layers) and (len(across) == 1 or across == directions)
+    if not fit or len(units) > 1 or len(there) != len(down) * len(across):
+        return {
+            f"{layer}/{direction}/{line}": ((), units, values, {"layer": layer, "direction": direction})
+            for (layer, direction), (units, values) in there.items()
+        }
+    values = np.array([[there[layer, direction][1] for direction in across] for layer in down])
+    dims: tuple[str, ...] = ()
+    about: dict[str, Any] = {}
+    for name, found in (("direction", across), ("layer", down)):
+        if len(found) > 1:
+            dims = (name, *dims)
+        else:
+            about[name] = found[0]
+            values = values.squeeze(1 if name == "direction" else 0)
+    return {line: (dims, units.pop(), values, about)}
+
+
+def _tokens(trace: Trace, window: slice, rows: slice) -> dict[str, Any]:
+    """The labels of steps, where they have any: of each row, or of all rows the same."""
+    held = len(trace.header.step_labels)
+    if not held:
+        return {}
+    labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
+    found = np.array(labels, object).T
+    return {"token": ("t", found[:, 0]) if held == 1 else (("t", "batch"), found)}

@@ -1,25 +1,108 @@
-"""A trace as a table: what is wanted, and the names and types of its columns."""
+"""A trace as a table: what is wanted and refused, and the names and types of its columns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import DIRECTIONS
-from ..errors import OptionError
+from ..errors import OptionError, nearest
 from ..printable import printable
 from ..trace.address import line_name
+from ..trace.argument_types import misfit
 from ..trace.labels import step_labels
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
-from .names import columns, safe_names
-from .options import check
+
+Shape = Literal["long", "wide", "worked"]
+SHAPES: tuple[str, ...] = get_args(Shape)
+#: How the columns of the wide shape are named: `c_t[0]`, or `c_t_0` for programs that take letters and digits only.
+NAMES = ("plain", "safe")
+
+
+def check(
+    shape: str = "long",
+    with_inputs: bool = False,
+    all_lines: bool = False,
+    names: str = "plain",
+    title: bool | str = False,
+) -> None:
+    """Raise OptionError for a table that there is not, or an option that has no meaning in its shape."""
+    if shape not in SHAPES:
+        raise OptionError(f"there is no shape {shape!r}{nearest(shape, SHAPES)}; expected {', '.join(SHAPES)}")
+    if names not in NAMES:
+        raise OptionError(f"there are no names {names!r}{nearest(names, NAMES)}; expected {' or '.join(NAMES)}")
+    if not isinstance(title, (bool, str)):
+        raise misfit("title", "true or false, or a text", title)
+    if isinstance(title, str) and not title.strip():
+        raise OptionError("the title is empty; expected a text that tells this table from others")
+    if with_inputs and shape != "long":
+        raise OptionError(f"premises (--with-inputs) have rows in the shape long only, not in {shape}")
+    if shape == "wide":
+        return
+    if all_lines:
+        raise OptionError(f"--all-lines is for the shape wide; {shape} has every line as it is: leave it out")
+    if names == "safe":
+        raise OptionError(f"--names safe is for the shape wide; the columns of {shape} are safe as they are")
+
+
+#: Stata takes 32 characters; a unit's number of up to five digits follows.
+LONGEST = 26
+#: The name of a product has its factors alone: `W_xi @ x_t` is `W_xi_x_t`.
+_SPELLED = (("+", "plus"), ("-", "minus"), ("/", "over"), (">", "above"), ("<", "below"), ("=", "equals"))
+
+
+def safe_names(trace: Trace) -> dict[str, str]:
+    """For each line of the trace a name of ASCII letters, digits and `_`, at most 26 long, that begins with a letter.
+
+    No two are alike, and none differ in case alone. They follow from the equations: a part of a trace has the same.
+
+    >>> import lstm_trace as lt
+    >>> safe_names(lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t"))["W_xi @ x_t"]
+    'W_xi_x_t'
+    """
+    lines = dict.fromkeys(line for stage in trace.stages for line in stage.cell.lines)
+    return resolved([*(line.name for line in lines if line.assigned), *(line.name for line in lines)])
+
+
+def resolved(lines: Iterable[str]) -> dict[str, str]:
+    """A safe name for each line; where several would have the same, the first keeps it and the others are counted."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    counts: dict[str, int] = {}
+    for line in dict.fromkeys(lines):
+        stem = name = _spelled(line)[:LONGEST].rstrip("_")
+        while name.casefold() in taken:
+            counts[stem] = counts.get(stem, 1) + 1
+            number = f"_{counts[stem]}"
+            name = stem[: LONGEST - len(number)] + number
+        taken.add(name.casefold())
+        found[line] = name
+    return found
+
+
+def _spelled(line: str) -> str:
+    text = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
+    for sign, word in _SPELLED:
+        text = text.replace(sign, f" {word} ")
+    text = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return text if text[:1].isalpha() else f"n{text}" if text else "line"
+
+
+def columns(line: str, units: Sequence[int], safe: dict[str, str] | None) -> list[str]:
+    """The columns of a line, one for each unit. safe: the names to use, where they are wanted."""
+    if safe is None:
+        return [f"{line}[{unit}]" for unit in units]
+    return [f"{safe[line]}_{unit}" for unit in units]  # the number has no _, so that no two of these are alike either
+
 
 #: What stands behind the place of a row; in the shape wide that is a column for each line and unit.
 BEHIND = {

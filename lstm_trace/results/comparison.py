@@ -19,7 +19,6 @@ from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..trace.derived import GATHERED
 from ..trace.labels import label_at
-from ..verification.alignment import one_sided
 from ..verification.compare import Comparison
 from ..verification.measures import LineDifference, OutputDifference, UnitDifference, UnitShare
 from .divergence import FROM
@@ -167,7 +166,7 @@ def _agreement(result: Comparison, words: Words) -> str:
     rule = words.word("diff.rule.bound", bound=f"{bound:.2g}") if result.tolerance.is_bound else words.word("diff.rule")
     though = ""
     if result.premises:
-        though = words.word("diff.though.one" if all(map(one_sided, result.premises)) else "diff.though")
+        though = words.word("diff.though.one" if all(one.side for one in result.premise_differences) else "diff.though")
     return words.word("diff.same", those=those, rule=rule, though=though)
 
 

@@ -12,7 +12,8 @@ from pprint import pformat
 from typing import Any, NamedTuple
 
 from ..errors import MissingError, OptionError, nearest
-from ..export.writers import Job, check, export
+from ..export.formats import TABLE_FORMATS, TableFormat
+from ..export.writers import ExportJob, check, export
 from ..formulas.numbers import EXACT, Style
 from ..model.problem import problem_text
 from ..model.problem_of import problem
@@ -38,10 +39,8 @@ MEDIA = {
     ".ipynb": "application/x-ipynb+json",
     ".json": "application/json",
     ".safetensors": "application/octet-stream",
-    ".csv": "text/csv; charset=utf-8",
-    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".parquet": "application/vnd.apache.parquet",
     ".py": "text/x-python; charset=utf-8",
+    **{suffix: each.media for suffix, each in TABLE_FORMATS.items()},
 }
 #: Options that become part of a problem, and those of a report. A workbook is in English, as on the command line.
 HEADED, REPORT = ("title", "count_from"), tuple(ReportOptions.model_fields)
@@ -130,18 +129,18 @@ def _notebook(trace: Trace, options: Options) -> bytes:
     ).encode()
 
 
-def _table(suffix: str, *known: str) -> File:
+def _table(format: TableFormat) -> File:
     """A table; the writers need a file of their own, since a workbook is put together from parts."""
 
     def make(trace: Trace, options: Options) -> bytes:
         style = Style(options["digits"]) if options.get("digits") is not None else EXACT
-        check(f"values{suffix}", digits=style)
+        check(f"values{format.suffix}", digits=style)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / f"values{suffix}"
-            export(Job(trace, digits=style), path)
+            path = Path(folder) / f"values{format.suffix}"
+            export(ExportJob(trace, digits=style), path)
             return path.read_bytes()
 
-    return File(make, known)
+    return File(make, (*(["digits"] if format.digits else []), *(HEADED if format.workbook else ())))
 
 
 def _saved(trace: Trace, _: Options) -> bytes:
@@ -176,8 +175,6 @@ FILES: dict[str, File] = {
     "report.ipynb": File(_notebook, REPORT),
     "trace.json": File(_saved),
     "trace.safetensors": File(None),
-    "values.csv": _table(".csv", "digits"),
-    "values.xlsx": _table(".xlsx", "digits", *HEADED),
-    "values.parquet": _table(".parquet"),
+    **{f"values{suffix}": _table(each) for suffix, each in TABLE_FORMATS.items()},
     "run.py": File(_program, HEADED),
 }

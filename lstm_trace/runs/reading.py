@@ -19,7 +19,7 @@ from ..errors import MissingError, OptionError
 from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
 from ..formulas.values import Values
-from ..frames.arrow import arrow
+from ..frames.frame import arrow
 from ..frames.table import Table
 from ..languages.strings import words
 from ..report.content import notations

@@ -16,7 +16,7 @@ from ..documents.rows import STEP_LABEL, Entries, largest_first
 from ..errors import OptionError, counted
 from ..explanation.account import Account, State, Step, account, padding_of, steps
 from ..explanation.contribution import POINTS, Baseline, Shares, baseline_of
-from ..explanation.experiments.occlusion import Occlusion, Runs
+from ..explanation.occlusion import Occlusion, Runs
 from ..plot.kinds.bars import contribution_figure as contribution_picture
 from ..report import explained, report
 from ..trace.derived import total

@@ -12,9 +12,9 @@ import numpy as np
 from ..cell.network import layer_and_direction
 from ..documents.rows import STEP_LABEL, UNIT_LABEL
 from ..errors import MissingError, OptionError, counted, nearest, raise_all
-from ..explanation.experiments.ablation import Ablation, Over
-from ..explanation.experiments.ablation import ablation as ablated
-from ..explanation.half_life import foreseen, kept
+from ..explanation.ablation import Ablation, Over
+from ..explanation.ablation import ablation as ablated
+from ..explanation.activity import foreseen, kept
 from ..explanation.memory import HOLD, SCALED, Ledger, ledger
 from ..explanation.memory import table as memory_table
 from ..plot.kinds.bars import memory as memory_picture

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import counted
 from ..explanation.account import Account, State, Step
-from ..explanation.faithfulness import BINS, Faithfulness, Score
+from ..explanation.occlusion import BINS, Faithfulness, Score
 from .explanation import Explanation, step_named
 
 #: Above this part of the difference it is said that a value goes past the baseline's.

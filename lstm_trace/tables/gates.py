@@ -10,8 +10,7 @@ import numpy as np
 from ..base.arrays import runs
 from ..base.display import visible
 from ..errors import counted
-from ..explanation.half_life import foreseen
-from ..explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour
+from ..explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour, foreseen
 from ..formulas.numbers import percent
 from ..plot.kinds.saturation import saturation as picture
 from ..trace.argument_types import checked

@@ -15,8 +15,7 @@ from ..cell.network import layer_and_direction
 from ..corpus.arrow import compute, pa
 from ..corpus.layout import Block
 from ..corpus.rows import TOKEN
-from ..explanation.half_life import halvings
-from ..explanation.saturation import HIGH, LOW
+from ..explanation.activity import HIGH, LOW, halvings
 from .search import highest
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from ..base.arrays import Array
 from ..base.display import visible
 from ..cell.network import layer_and_direction
 from ..errors import MissingError, OptionError, nearest
-from ..explanation.half_life import by_halvings
+from ..explanation.activity import by_halvings
 from .partials import PLACE, Counts, Measure, Pairs, Partial, correlation, merge
 from .search import Hit, around, at_least
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 
@@ -244,48 +245,58 @@ def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
                 return
 
 
-def premises(a: Trace, b: Trace) -> list[str]:
-    """Premises that differ, as text with how much.
+class PremiseDifference(NamedTuple):
+    """How premises of a layer and direction (of none, the inputs) differ in two traces; `str` is the sentence.
+
+    side: `a` or `b`, where only that one has them; then there may be several names, else one. shapes: of the two, where
+    these differ. differing, values: how many values differ, of how many; most: the largest difference; first: the index
+    of the first value that differs.
+    """
+
+    scope: str
+    names: tuple[str, ...]
+    side: str = ""
+    shapes: tuple[tuple[int, ...], ...] = ()
+    differing: int = 0
+    values: int = 0
+    most: float = 0.0
+    first: tuple[int, ...] = ()
+
+    def __str__(self) -> str:
+        place = f"{self.scope}/{self.names[0]}" if self.scope else self.names[0]
+        if self.side and len(self.names) > 1:
+            return f"{self.scope or 'inputs'}: only in {self.side}: {_few(self.names)}"
+        if self.side:
+            return f"{place} is only in {self.side}"
+        if self.shapes:
+            return f"{place}: a has shape {self.shapes[0]}, b has shape {self.shapes[1]}"
+        at = ",".join(map(str, self.first))
+        return f"{place}: {self.differing} of {self.values} differ, by at most {self.most:.3g}; first [{at}]"
+
+
+def premises(a: Trace, b: Trace) -> list[PremiseDifference]:
+    """Premises that differ, with how much; those that one side has alone come last.
 
     Values are compared in the coarser dtype of the two: a float32 copy of a weight is the same weight.
     """
     dtype = coarse(a, b)
-    told: list[str] = []
+    differ: list[PremiseDifference] = []
     alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
     for place, one, two in _pairs(a, b):
+        scope, name = scope_and_name(place)
         if one is None or two is None:
-            if one is not two and scope_and_name(place)[1] not in _of_holds(a if two is None else b, place):
-                scope, name = scope_and_name(place)
+            if one is not two and name not in _of_holds(a if two is None else b, place):
                 alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
-            continue
-        if one.shape != two.shape:
-            told.append(f"{place}: a has shape {one.shape}, b has shape {two.shape}")
-            continue
-        off = differing(one, two, dtype)
-        if off.any():
+        elif one.shape != two.shape:
+            differ.append(PremiseDifference(scope, (name,), shapes=(one.shape, two.shape)))
+        elif (off := differing(one, two, dtype)).any():
             with np.errstate(all="ignore"):
                 gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
-            at = ",".join(
-                str(n + b.first * (off.ndim == 3 and not axis))
-                for axis, n in enumerate(np.unravel_index(np.argmax(off), off.shape))
-            )
-            told.append(f"{place}: {int(off.sum())} of {off.size} differ, by at most {gap:.3g}; first [{at}]")
-    return told + [_only(scope, side, names) for (scope, side), names in alone.items()]
-
-
-def one_sided(premise: str) -> bool:
-    """Whether a sentence of `premises` is of what one side has and the other has not."""
-    return " only in " in premise
-
-
-def _only(scope: str, side: str, names: Sequence[str]) -> str:
-    """What one side alone has, in one sentence: of a layer or a cell that the other has not, it is every weight."""
-    place = f"{scope}/" if scope else ""
-    return (
-        f"{place}{names[0]} is only in {side}"
-        if len(names) == 1
-        else f"{place[:-1] or 'inputs'}: only in {side}: {_few(names)}"
-    )
+            at = [int(n) for n in np.unravel_index(np.argmax(off), off.shape)]
+            at[0] += b.first if off.ndim == 3 else 0
+            counts = int(off.sum()), off.size
+            differ.append(PremiseDifference(scope, (name,), "", (), *counts, gap, tuple(at)))
+    return differ + [PremiseDifference(scope, tuple(names), side) for (scope, side), names in alone.items()]
 
 
 def _few(names: Sequence[str]) -> str:

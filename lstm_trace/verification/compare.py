@@ -24,12 +24,11 @@ from ..errors import OptionError, ShapeError, counted, raise_all
 from ..trace.derived import GATHERED, on_one_thread
 from ..trace.held import said_at
 from ..trace.trace import Trace
-from .alignment import in_both, notes, padding, premises, reshaped, side_by_side, undecided
-from .differences import Gap, Spread, find_gaps
+from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
+from .differences import Gap, Spread, find_gaps, sum_gaps
 from .gaps import spacing
 from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
 from .rederive import coarse
-from .sums import sum_gaps
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -68,8 +67,9 @@ BLUNT = 0.01
 
 @dataclass(frozen=True, repr=False)
 class Comparison(Result):
-    """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only; premises: those
-    that differ. first_step: the position in the input of the first step that was compared. shapes: of the operands
+    """What `compare` found. notes: steps, rows, lines and cells that differ or stand on one side only;
+    premise_differences: how premises differ. first_step: the position in the input of the first step that was compared.
+    shapes: of the operands
     of the first line that differs, where they have another shape in b. step_labels: those of the header of a, or of b.
     first_padding: where the first value that differs is padding: `both`, `a`, `b`, or nothing. first_held: at what each
     side holds it, in words. rows: how many sequences were compared. undecided: why nothing follows from
@@ -81,7 +81,7 @@ class Comparison(Result):
 
     lines: tuple[LineDifference, ...]
     notes: tuple[str, ...]
-    premises: tuple[str, ...]
+    premise_differences: tuple[PremiseDifference, ...]
     first: LineDifference | None
     tolerance: Tolerance
     first_step: int = 0
@@ -96,6 +96,11 @@ class Comparison(Result):
     undecided: str = ""
     names: str = ""
     drawing: Callable[[], Figure] | None = field(default=None, compare=False)
+
+    @property
+    def premises(self) -> tuple[str, ...]:
+        """How premises differ, in sentences."""
+        return tuple(map(str, self.premise_differences))
 
     @property
     def verdict(self) -> Verdict:
@@ -137,13 +142,13 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     a, b = side_by_side(a, b)
     differing = premises(a, b)
     measures: dict[tuple[str, str], Measure] = {}
-    for stage, steps, gap, mask in _judged(a, b, tolerance, bool(differing)):
+    for stage, at, gap, mask in _judged(a, b, tolerance, bool(differing)):
         place = stage.scope, gap.line.name
         if place not in measures:
             summed = gap.line.op == GATHERED
             dtype = coarse(a, b)
             measures[place] = SumMeasure(stage, gap, a, dtype) if summed else Measure(stage, gap, a.steps, dtype)
-        measures[place].add(gap, mask, steps)
+        measures[place].add(gap, mask, at)
     order = {scope: k for k, scope in enumerate(a.scopes)}
     made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
     found = [measure.result(b.first, tolerance.is_bound) for measure in made]
@@ -152,13 +157,16 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
-        told += (_left_out(int(outside.sum())),)
+        steps, verb = int(outside.sum()), "step is" if outside.sum() == 1 else "steps are"
+        told += (
+            f"{steps:,} {verb} padding in both; there, only the states that are kept and the outputs are compared",
+        )
     shapes = () if first is None else reshaped(a, b, first.scope, first.line)
     labels = a.header.step_labels or b.header.step_labels
     return Comparison(
         lines=tuple(found),
         notes=told,
-        premises=tuple(differing),
+        premise_differences=tuple(differing),
         first=first,
         tolerance=tolerance,
         first_step=b.first,
@@ -198,7 +206,11 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
     if not any(common.values()) and not gathered:
         widths = [note for note in notes(a, b) if ": a has width " in note]
-        sides = widths[:3] or [f"{side} has {_some(t)}" for side, t in (("a", a), ("b", b))]
+        sides = widths[:3]
+        for name, trace in (("a", a), ("b", b)) if not widths else ():
+            names = [f"{scope}/{line}" for scope, lines in trace.lines.items() for line in lines]
+            some = f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
+            sides.append(f"{name} has {some}")
         more = ", …" if len(widths) > 3 else ""
         raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
     outside, used = padding(a, b), counted_at_padding(a.stages)
@@ -214,12 +226,6 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     for stage in a.stages:
         for gap, unexplained in sum_gaps(a, b, stage, spread):
             yield stage, slice(0, 0), gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
-
-
-def _left_out(steps: int) -> str:
-    """What is compared at padding."""
-    verb = "step is" if steps == 1 else "steps are"
-    return f"{steps:,} {verb} padding in both; there, only the states that are kept and the outputs are compared"
 
 
 def _padded(a: Trace, b: Trace, first: LineDifference | None) -> str:
@@ -254,11 +260,6 @@ def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterato
             f"{worst.scope}/{worst.line}: the rounding bound is {worst.bound:.2g} here; smaller errors cannot be "
             "detected. Compare more lines, or give a tolerance"
         )
-
-
-def _some(trace: Trace) -> str:
-    names = [f"{scope}/{name}" for scope, lines in trace.lines.items() for name in lines]
-    return f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
 
 
 def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Array:

@@ -45,7 +45,7 @@ def culprits(trace: Trace, lines: Failing, sums: Failing) -> Iterator[Failure]:
     lines, sums = ({key: mask.copy() for key, mask in failing.items()} for failing in (lines, sums))
     work = replace(trace, lines={scope: dict(values) for scope, values in trace.lines.items()})
     for _ in range(MOST):
-        first = min((*_lines_in_order(trace, lines), *_sums_in_order(trace, sums)), default=None)
+        first = min(_in_order(trace, lines, sums), default=None)
         if first is None:
             return
         index, gathered, visit, at = first
@@ -57,24 +57,20 @@ def culprits(trace: Trace, lines: Failing, sums: Failing) -> Iterator[Failure]:
             yield _line(work, stage, stage.cell.lines[at], t, lines, sums)
 
 
-def _lines_in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
-    """Of each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first."""
-    for (scope, name), mask in failing.items():
-        index = trace.scopes.index(scope)
-        stage = trace.stages[index]
-        steps = np.flatnonzero(mask.any(axis=(1, 2)))
-        if steps.size:
-            visit = trace.steps - 1 - int(steps[-1]) if stage.backwards else int(steps[0])
-            yield index, False, visit, stage.cell.lines.index(stage.cell.by_name[name])
+def _in_order(trace: Trace, lines: Failing, sums: Failing) -> Iterator[tuple[int, bool, int, int]]:
+    """Of each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first.
 
-
-def _sums_in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
-    """The same of sums, which come after all steps of their stage."""
-    for (scope, name), mask in failing.items():
-        if mask.any():
+    Sums come after all steps of their stage.
+    """
+    for gathered, failing in ((False, lines), (True, sums)):
+        for (scope, name), mask in failing.items():
             index = trace.scopes.index(scope)
-            names = [gathered.name for gathered in trace.stages[index].cell.sums]
-            yield index, True, 0, names.index(name)
+            stage = trace.stages[index]
+            names = [one.name for one in (stage.cell.sums if gathered else stage.cell.lines)]
+            steps = np.flatnonzero(mask.any(axis=None if gathered else (1, 2)))
+            if steps.size:
+                visit = trace.steps - 1 - int(steps[-1]) if stage.backwards else int(steps[0])
+                yield index, gathered, 0 if gathered else visit, names.index(name)
 
 
 def _sum(work: Trace, stage: Stage, gathered: GatheredSum, mask: Array) -> Failure:
@@ -174,18 +170,12 @@ def recorded_sums(trace: Trace, stage: Stage) -> list[GatheredSum]:
     ]
 
 
-def hint(trace: Trace, failures: Sequence[Failure]) -> str:
-    """A premise that all the failing lines read: more likely changed than all of them."""
-    if len(failures) < 2:
-        return ""
-    shared: set[str] | None = None
-    for failure in failures:
-        cell, sources = trace.stage(failure.address.scope).cell, trace.stage(failure.address.scope).sources
-        name = failure.address.line
-        line = cell.by_name.get(name)
-        reads = line.reads if line else next(gathered.reads for gathered in cell.sums if gathered.name == name)
-        premises = {n for n in reads if n in cell.parameters or sources.get(n, "/") in (X, GIVEN)}
-        shared = premises if shared is None else shared & premises
-    if not shared:
-        return ""
-    return f"every failing line reads {' and '.join(sorted(shared))}: perhaps that was changed, not the lines"
+def suspects(trace: Trace, failures: Sequence[Failure]) -> tuple[str, ...]:
+    """The premises that all of several failing lines read: more likely changed than all of these."""
+    read: list[set[str]] = []
+    for failure in failures if len(failures) > 1 else ():
+        stage, name = trace.stage(failure.address.scope), failure.address.line
+        line = stage.cell.by_name.get(name)
+        reads = line.reads if line else next(gathered.reads for gathered in stage.cell.sums if gathered.name == name)
+        read.append({n for n in reads if n in stage.cell.parameters or stage.sources.get(n, "/") in (X, GIVEN)})
+    return tuple(sorted(set.intersection(*read))) if read else ()

@@ -11,11 +11,13 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Line
 from ..cell.network import GIVEN, VALID, Stage, X, counted_at_padding, scope_and_name
+from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
+from .culprits import recorded_sums
 from .gaps import Apart, apart, beyond, either
 from .propagation import Known
-from .rederive import Block, Derivation, values_of
+from .rederive import Derivation, StepBlock, coarse, differing, values_of
 from .rounding import chunks
 
 #: Values of a stage that are compared at once: some tens of megabytes of work, however long the traces.
@@ -112,12 +114,14 @@ def find_gaps(
                 for steps in _blocks(b, before):
                     theirs.lines(before, steps)
         for steps in _blocks(a, stage):
-            block = Block()
+            block = StepBlock()
             of_a, by_a = mine.lines(stage, steps, block), yours.lines(stage, steps, block)
             # b's own terms may be larger than a's, and so round by more: two biases that nearly cancel instead of one
             by_b = {} if other is None else theirs.lines(other, steps, block)
             by_whole = by_a if other is None or not premises else whole.lines(stage, steps, block)
-            moved = _moved(*(side.lines(stage, steps, block, affected) for side in effect)) if affected else {}
+            # lines that follow from equal values differ with the premises, by more than the premises' own rounding:
+            # biases that were added up, their sum rounded, move nothing; a weight off by some ulp moves its product
+            by_premises = [side.lines(stage, steps, block, affected) if affected else {} for side in effect]
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
@@ -126,8 +130,10 @@ def find_gaps(
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
                 left_out = None if name in used[scope] else dropped
                 gap = _gap(a, b, stage, name, steps, block, checked, left_out)
-                if equations is None and moved.get(name) is not None and gap.size.most:
-                    gap = gap._replace(moved=moved[name] & (gap.size.each > 0))
+                both = [lines[name] for lines in by_premises if name in lines]
+                if equations is None and gap.size.most and len(both) == 2:
+                    moved = beyond(apart(*both), both)
+                    gap = gap if moved is None else gap._replace(moved=moved & (gap.size.each > 0))
                 if equations is not None and (lacks := lacking(a, b, scope, name, names)):
                     gap = gap._replace(local=None, inherited=None, lacking=lacks)
                 gaps.append(gap._replace(equations=equations, through=through))
@@ -148,14 +154,6 @@ def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
     widths += [max(widths, default=1)] * (len(stage.cell.lines) - len(widths))  # of lines that are derived alone
     blocks = chunks(trace.steps, sum(widths) * trace.batch, BLOCK)
     yield from reversed(blocks) if stage.backwards else blocks
-
-
-def _moved(by_a: Mapping[str, Known], by_b: Mapping[str, Known]) -> dict[str, Array | None]:
-    """Where lines that follow from equal values differ with the premises, by more than the premises' own rounding.
-
-    Biases that were added up, their sum rounded, move nothing; a weight that is off by some ulp moves its product.
-    """
-    return {name: beyond(apart(one, by_b[name]), (one, by_b[name])) for name, one in by_a.items() if name in by_b}
 
 
 def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[str]]) -> set[str]:
@@ -200,13 +198,14 @@ def _gap(
     stage: Stage,
     name: str,
     steps: slice,
-    block: Block,
+    block: StepBlock,
     checked: _Checked,
     outside: Array | None,
 ) -> Gap:
     """outside: where values are not compared."""
     line, scope = stage.cell.by_name[name], stage.scope
-    one, two = (block.known(_held_at(trace, scope, name, steps)) for trace in (a, b))
+    held = [values_of(trace, scope, name) for trace in (a, b)]
+    one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
     size = _apart(one, two, outside)
     bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     local = inherited = of_a = None
@@ -232,12 +231,6 @@ def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
         return found
     each = np.where(outside, 0.0, found.each)
     return Apart(each, float(each.max(initial=0.0)))
-
-
-def _held_at(trace: Trace, scope: str, name: str, steps: slice) -> Array:
-    values = values_of(trace, scope, name)
-    assert values is not None, name  # it is in both
-    return values[steps]
 
 
 class Spread:
@@ -322,3 +315,65 @@ def _any(mask: Array, *others: Array | None) -> Array:
 def _rows(mask: Array | None) -> Array | None:
     """The steps and rows in which something is true."""
     return None if mask is None else mask.any(axis=2)
+
+
+def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple[Gap, Array | None]]:
+    """Each sum of a stage of a that both have, its entries as (1, 1, entries), with those that differ.
+
+    As with lines: an entry differs where a's or b's own terms do not explain it, or where rounding does not explain
+    the gap and one of the terms differs. spread: of the lines of a, which all have been taken.
+    """
+    scope = stage.scope
+    mine, yours = a.sums.get(scope, {}), b.sums.get(scope, {})
+    shapes = [{name: array.shape for name, array in held.items()} for held in (mine, yours)]
+    both = [s for s in stage.cell.sums if s.name in mine and shapes[0][s.name] == shapes[1].get(s.name)]
+    if not both:
+        return
+    theirs = {gathered.name: gathered for gathered in b.stage(scope).cell.sums}
+    of_a = derived_sums(a, scope, [s for s in recorded_sums(a, stage) if s in both])
+    by_a = derived_sums(b, scope, [s for s in both if all(held_throughout(b, scope, name) for name in s.reads)])
+    for gathered in both:
+        name = gathered.name
+        one, two = (Known(_row(held[name])) for held in (mine, yours))
+        size, from_b, from_a = apart(one, two), None, None
+        local = inherited = None
+        wrong = size.each > 0 if size.most else None
+        if name in by_a and by_a[name].value.shape == mine[name].shape:
+            from_b = Known(*map(_row, by_a[name]))
+            own, inherited = apart(two, from_b), apart(from_b, one).most
+            wrong, local = beyond(own, [from_b]), own.most
+        if name in of_a:
+            from_a = Known(*map(_row, of_a[name]))
+            wrong = either(wrong, beyond(apart(one, from_a), [from_a]))
+        line = Line(name, GATHERED, gathered.reads)
+        told = any(_differs(a, b, stage, operand, spread) for operand in gathered.reads)
+        texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)
+        bounds = [] if from_b is None else [from_b]
+        far = beyond(size, bounds)
+        yield (
+            Gap(line, one, two, size, bounds, from_b, local, inherited, from_a, wrong, None, texts, ()),
+            far if told or far is None else None if wrong is None else far & wrong,
+        )
+
+
+def _row(values: Array) -> Array:
+    return np.asarray(values, np.float64).reshape(1, 1, -1)
+
+
+def _differs(a: Trace, b: Trace, stage: Stage, name: str, spread: Spread) -> bool:
+    """Whether a value that a sum reads differs at any step: as a line, or as the premise that it is."""
+    scope, there = scope_and_name(stage.sources.get(name, ""))
+    if scope in a.scopes:
+        return _differs(a, b, a.stage(scope), there, spread)
+    if name in stage.cell.by_name:
+        return bool(spread.differing(stage, name).any())
+    if name in stage.cell.states:
+        first = (trace.initial.get(stage.scope, {}).get(name) for trace in (a, b))
+        return _unlike(a, b, *first) or _differs(a, b, stage, stage.cell.states[name], spread)
+    return _unlike(a, b, *(trace.operand(stage.scope, name) for trace in (a, b)))
+
+
+def _unlike(a: Trace, b: Trace, one: Array | None, two: Array | None) -> bool:
+    if one is None or two is None or one.shape != two.shape:
+        return one is not two
+    return bool(differing(one, two, coarse(a, b)).any())

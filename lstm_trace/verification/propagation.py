@@ -1,9 +1,12 @@
-"""A line's value from its operands, with how far another correct program may be off, theirs included."""
+"""A line's value from its operands, with how far another correct program may be off, theirs included.
+
+The slopes by which an error in an operand reaches the line are the rows of `cell.rules`, computed at given operands.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from functools import cached_property, reduce
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property, lru_cache, reduce
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,10 +14,44 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.rounding import of_sum
-from ..cell.lines import Line
+from ..cell.adjoint import adjoint
+from ..cell.lines import Cell, Line
 from ..cell.ops import OPS
 from .rounding import Product, Sizes, bound, reach
-from .slopes import slopes
+
+_OPERANDS = ("a", "b", "c")
+
+
+def slopes(line: Line, operands: Sequence[Array]) -> tuple[Array | None, ...]:
+    """The derivative of the sum of the line's units with respect to each operand; None where nothing flows.
+
+    operands: one array for each, numbers too.
+
+    >>> [slope.tolist() for slope in slopes(Line("y", "mul", ("p", "q")), [np.array([2.0]), np.array([3.0])])]
+    [[3.0], [2.0]]
+    """
+    names = _OPERANDS[: len(operands)]
+    back = _adjoint(line.op, names, line.constants)
+    value = OPS[line.op].array(operands, line.constants)
+    known = computed(back, {"y": value, "d": np.ones(np.shape(value)), **dict(zip(names, operands, strict=True))})
+    gradients = {name: known[new] for new, name in back.gradient}
+    return tuple(gradients.get(name) for name in names)
+
+
+@lru_cache(256)
+def _adjoint(op: str, names: tuple[str, ...], constants: tuple[float, ...]) -> Cell:
+    return adjoint(Cell((Line("y", op, names, constants),), (), "y", names), {"y": ("d",)})
+
+
+def computed(cell: Cell, known: Mapping[str, Array]) -> dict[str, Array]:
+    """The lines of a cell that carries nothing, from its inputs."""
+    values = dict(known)
+    with np.errstate(all="ignore"):
+        for line in cell.lines:
+            operands = [values[o] if isinstance(o, str) else np.asarray(o) for o in line.operands]
+            values[line.name] = OPS[line.op].array(operands, line.constants)
+    return values
+
 
 # Operations that round once; what is neither these nor in the table of ulps only chooses or copies numbers.
 _ROUNDED = frozenset({"mul", "div", "sqrt"})

@@ -26,7 +26,7 @@ def values_of(trace: Trace, scope: str, name: str) -> Array | None:
     return trace.given.get(scope, {}).get(name) if values is None else values
 
 
-class Block:
+class StepBlock:
     """What several derivations of one block of steps have in common: from equal operands a line is derived once."""
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Derivation:
         self._read_later |= {f"{s.scope}/{line}" for s in equations.stages for line in s.cell.states.values()}
 
     def lines(
-        self, stage: Stage, steps: slice, block: Block | None = None, only: Collection[str] | None = None
+        self, stage: Stage, steps: slice, block: StepBlock | None = None, only: Collection[str] | None = None
     ) -> dict[str, Known]:
         """The lines of a stage at `steps`. Those of which a premise is in neither trace are left out, and those
         of which the operands do not fit each other (the weights of one trace, the input of the other).
@@ -86,7 +86,7 @@ class Derivation:
         block: of these steps. only: some lines, and all that those read which are not common.
         """
         found: dict[str, Known] = {}
-        shared = Block() if block is None else block
+        shared = StepBlock() if block is None else block
         before, among, after = self._ordered(stage, only)
         self._derive(stage, before, steps, found, shared)
         if among:
@@ -95,13 +95,15 @@ class Derivation:
             each: dict[int, dict[str, Known]] = {}
             for t in reversed(order) if stage.backwards else order:
                 each[t] = {name: found[name].at(slice(t - steps.start, t - steps.start + 1)) for name in read}
-                self._derive(stage, among, slice(t, t + 1), each[t], Block())
+                self._derive(stage, among, slice(t, t + 1), each[t], StepBlock())
             for name in dict.fromkeys(name for here in each.values() for name in here if name not in read):
                 found[name] = Joined([each[t].get(name) for t in order], self.values.batch)
         self._derive(stage, after, steps, found, shared)
         return found
 
-    def _derive(self, stage: Stage, lines: Iterable[Line], steps: slice, found: dict[str, Known], block: Block) -> None:
+    def _derive(
+        self, stage: Stage, lines: Iterable[Line], steps: slice, found: dict[str, Known], block: StepBlock
+    ) -> None:
         """Add lines to those that were found at these steps."""
         read: dict[Operand, Known | None] = {}
         with np.errstate(all="ignore"):
@@ -203,7 +205,7 @@ class Derivation:
         return Known(rounded, np.where(off, ulps * float(np.finfo(self.coarse).eps) * size, 0.0))
 
     def _operand(
-        self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known], block: Block
+        self, stage: Stage, name: Operand, steps: slice, step: Mapping[str, Known], block: StepBlock
     ) -> Known | None:
         """What a line reads as `name`; `step`: the lines derived so far at these steps."""
         if not isinstance(name, str):
@@ -232,14 +234,14 @@ class Derivation:
         found = {} if kept is None else {there: kept.at(steps)}
         return self._operand(self.equations.stage(scope), there, steps, found, block)
 
-    def _wide(self, known: Known, block: Block) -> Known:
+    def _wide(self, known: Known, block: StepBlock) -> Known:
         """In the dtype that this derives in."""
         if not known.exact:
             return Known(known.value.astype(self.dtype, copy=False), known.limit)
         shared = block.known(known.value)
         return shared if shared.value.dtype == self.dtype else block.known(shared.wide.astype(self.dtype, copy=False))
 
-    def _state(self, stage: Stage, name: str, steps: slice, block: Block) -> Known | None:
+    def _state(self, stage: Stage, name: str, steps: slice, block: StepBlock) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
         line = stage.cell.states[name]
         back = stage.backwards

@@ -44,7 +44,7 @@ from .worked_rows import TERMS
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.account import Account
-    from ..explanation.profile.profile import Profile
+    from ..explanation.profile import Profile
 
 T = TypeVar("T")
 

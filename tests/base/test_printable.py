@@ -19,7 +19,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.trace.trace import Trace
 
@@ -149,7 +149,7 @@ def test_csv_has_no_character_that_acts_and_excel_no_formula(shape: str, dialect
     labels = (f"=1+{HOSTILE}", *('@b;,"c\n', "-d")[: trace.steps - 1])
     trace = replace(trace, header=replace(trace.header, step_labels=(labels,)))
     path = tmp_path / "t.csv"
-    export(Job(trace, shape, dialect=dialect, title=True, all_lines=shape == "wide"), path)
+    export(ExportJob(trace, shape, dialect=dialect, title=True, all_lines=shape == "wide"), path)
     text = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     assert not acting(text)
     rows = list(csv.reader(io.StringIO(text), delimiter=";" if dialect == "excel-eu" else ","))

@@ -10,8 +10,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, OptionError
+from lstm_trace.explanation.activity import behaviour
 from lstm_trace.explanation.memory import ledger
-from lstm_trace.explanation.saturation import behaviour
 
 from ..support import oracle
 from ..support.family_oracle import bound

@@ -13,7 +13,7 @@ import pytest
 from lstm_trace import __version__
 from lstm_trace.engine.jit import machine
 from lstm_trace.engine.plan import kernels as numpy_plan
-from lstm_trace.verification.plans import doctor
+from lstm_trace.verification import plans
 
 from .test_cli import invoke
 
@@ -21,7 +21,7 @@ from .test_cli import invoke
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """One width and few columns: the whole takes some seconds."""
-    monkeypatch.setattr(doctor, "examine", partial(doctor.examine, [2], range(2, 9)))
+    monkeypatch.setattr(plans, "examine", partial(plans.examine, [2], range(2, 9)))
 
 
 def test_a_sound_machine() -> None:
@@ -53,7 +53,7 @@ def test_the_compiled_plan_and_its_cache(monkeypatch: pytest.MonkeyPatch, tmp_pa
 
 
 def test_without_llvmlite(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "installed", lambda: False)
+    monkeypatch.setattr(plans, "installed", lambda: False)
     result = invoke("doctor")
     assert result.exit_code == 0
     assert "\ncompiled plan  not available: llvmlite is not installed\n" in result.stdout

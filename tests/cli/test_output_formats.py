@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from lstm_trace.cli import main
 from lstm_trace.examples import text
-from lstm_trace.export.suffixes import WRITERS as TABLES
+from lstm_trace.export.formats import TABLE_FORMATS as TABLES
 
 #: A command without its output, and the suffixes that its refusal lists.
 WRITERS: dict[str, tuple[list[str], str]] = {

@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError
-from lstm_trace.explanation.saturation import behaviour
+from lstm_trace.explanation.activity import behaviour
 
 RNG = np.random.default_rng(80)
 WEIGHTS: dict[str, Any] = {f"W_x{g}": 3 * RNG.normal(size=(2, 3)) for g in "ifco"}

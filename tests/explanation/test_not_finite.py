@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.explanation.saturation import behaviour, first_not_finite
+from lstm_trace.explanation.activity import behaviour, first_not_finite
 
 TEXT = "u_t = exp(x_t)\ns_t = W @ u_t + s_prev\ncarry: s_prev <- s_t\noutput: s_t"
 

@@ -13,7 +13,7 @@ import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.errors import MissingError
 from lstm_trace.explanation.memory import ledger
-from lstm_trace.explanation.profile.profile import DEAD, Profile, profile
+from lstm_trace.explanation.profile import DEAD, Profile, profile
 from lstm_trace.trace.trace import Trace
 
 from ..support.planted import BRACKETS, LENGTH, VOWELS, planted, text

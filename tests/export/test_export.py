@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 import lstm_trace as lt
-import lstm_trace.export.csv as text_tables
+import lstm_trace.export.text as text_tables
 from lstm_trace.cli import main
 from lstm_trace.errors import FileError, MissingError, OptionError
-from lstm_trace.export.suffixes import WRITERS
-from lstm_trace.export.writers import DIALECTS, Job, export
+from lstm_trace.export.formats import TABLE_FORMATS, formats_table
+from lstm_trace.export.writers import DIALECTS, ExportJob, export
 from lstm_trace.trace.rows import Selection
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
@@ -67,7 +67,7 @@ def cli(*arguments: Any) -> Result:
 
 def test_question_19_long(tmp_path: Path) -> None:
     trace = lt.run(QUESTION_19)
-    export(Job(trace), tmp_path / "q19.csv")
+    export(ExportJob(trace), tmp_path / "q19.csv")
     found, golden = rows_of(tmp_path / "q19.csv"), list(csv.reader(io.StringIO(GOLDEN)))
     assert [row[:7] for row in found] == [row[:7] for row in golden]
     assert np.allclose([float(row[7]) for row in found[1:]], [float(row[7]) for row in golden[1:]], rtol=0, atol=1e-15)
@@ -77,10 +77,10 @@ def test_question_19_long(tmp_path: Path) -> None:
 @pytest.mark.parametrize("lengths", [None, [4, 2]])
 def test_rows_stand_in_the_order_in_which_they_were_computed(tmp_path: Path, lengths: Any) -> None:
     trace = stacked(lengths=lengths)
-    export(Job(trace), tmp_path / "x.csv")
+    export(ExportJob(trace), tmp_path / "x.csv")
     found = rows_of(tmp_path / "x.csv")[1:]
     wanted = list(expected(trace))
-    assert len(found) == len(wanted) == Job(trace).rows
+    assert len(found) == len(wanted) == ExportJob(trace).rows
     assert [tuple(row[:7]) for row in found] == [tuple(map(str, row[:7])) for row in wanted]
     assert [float(row[7]) for row in found] == [row[7] for row in wanted]
     steps = [int(row[2]) for row in found if row[1] == "reverse" and row[0] == "1"]
@@ -93,11 +93,11 @@ def test_rows_stand_in_the_order_in_which_they_were_computed(tmp_path: Path, len
 def test_pieces_do_not_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
     trace = stacked(lengths=[1, 4])
     for shape in ("long", "wide", "worked"):
-        export(Job(trace, shape), tmp_path / "whole.csv")
+        export(ExportJob(trace, shape), tmp_path / "whole.csv")
         monkeypatch.setattr(text_tables, "PIECE", piece)
         monkeypatch.setattr(text_tables, "WORKED_PIECE", piece)
         seen: list[int] = []
-        job = Job(trace, shape, progress=seen.append)
+        job = ExportJob(trace, shape, progress=seen.append)
         export(job, tmp_path / "pieces.csv")
         monkeypatch.undo()
         assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
@@ -119,7 +119,7 @@ def floats(dtype: Any) -> Any:
 def test_every_float_survives(tmp_path_factory: pytest.TempPathFactory, dialect: str, values: Any) -> None:
     trace = filled(stacked(2, 1, 1, 2, ("reverse",)), values)
     path = tmp_path_factory.getbasetemp() / "round.csv"
-    export(Job(trace, dialect=dialect), path)
+    export(ExportJob(trace, dialect=dialect), path)
     style = DIALECTS[dialect]
     reader = {"sep": style.separator, "decimal": style.decimal, "encoding": "utf-8-sig"}
     frame = pd.read_csv(path, **EXACT, **reader)
@@ -135,7 +135,7 @@ def test_every_float_survives(tmp_path_factory: pytest.TempPathFactory, dialect:
 def test_wide_survives_and_equals_the_arrays(tmp_path_factory: pytest.TempPathFactory, values: Any) -> None:
     trace = filled(stacked(3, 2, 1, 2, ("forward",)), values)
     path = tmp_path_factory.getbasetemp() / "wide.csv"
-    export(Job(trace, "wide", all_lines=True), path)
+    export(ExportJob(trace, "wide", all_lines=True), path)
     frame = pd.read_csv(path, **EXACT)
     assert list(zip(frame["t"], frame["batch"], strict=True)) == [(t, b) for t in range(3) for b in range(2)]
     for name, array in trace.lines["0/forward"].items():
@@ -151,7 +151,7 @@ def test_float32_is_written_as_the_equal_number() -> None:
 
 def test_wide_leaves_empty_what_a_layer_does_not_have(tmp_path: Path) -> None:
     trace = stacked()
-    export(Job(trace, "wide"), tmp_path / "x.csv")
+    export(ExportJob(trace, "wide"), tmp_path / "x.csv")
     header, *rows = rows_of(tmp_path / "x.csv")
     joined = next(dict(zip(header, row, strict=True)) for row in rows if row[1] == "joined" and row[2] == "3")
     assert joined["z_i[0]"] == ""
@@ -163,7 +163,7 @@ def test_inputs_can_be_put_together_again(tmp_path: Path) -> None:
     trace = stacked(
         lengths=[4, 2], h0=np.arange(24.0).reshape(4, 2, 3), given={"1/forward/f_t": np.full((4, 2, 3), 0.5)}
     )
-    export(Job(trace, with_inputs=True, padding=True), tmp_path / "x.csv")
+    export(ExportJob(trace, with_inputs=True, padding=True), tmp_path / "x.csv")
     header, *found = rows_of(tmp_path / "x.csv")
     assert ",".join(header) == "layer,direction,t,batch,valid,line,op,unit,value"
     by_op: dict[str, dict[tuple[str, ...], float]] = {}
@@ -204,7 +204,7 @@ def odd() -> Any:
 
 
 def test_excel_is_marked_and_guarded(tmp_path: Path) -> None:
-    export(Job(odd(), dialect="excel"), tmp_path / "x.csv")
+    export(ExportJob(odd(), dialect="excel"), tmp_path / "x.csv")
     content = (tmp_path / "x.csv").read_bytes()
     assert content.startswith(b"\xef\xbb\xbflayer,")
     assert content.count(b"\r\n") == content.count(b"\n") == 7
@@ -215,14 +215,14 @@ def test_excel_is_marked_and_guarded(tmp_path: Path) -> None:
 
 
 def test_excel_eu(tmp_path: Path) -> None:
-    export(Job(odd(), "wide", all_lines=True, dialect="excel-eu"), tmp_path / "x.csv")
+    export(ExportJob(odd(), "wide", all_lines=True, dialect="excel-eu"), tmp_path / "x.csv")
     lines = (tmp_path / "x.csv").read_bytes().decode("utf-8-sig").split("\r\n")
     assert lines[0] == "layer;direction;t;batch;'-x_t[0];clip(x_t, -1, 1)[0];h_t[0]"
     assert lines[1] == "0;forward;0;0;-0,5;0,5;-0,25"
 
 
 def test_plain_has_no_formula_either(tmp_path: Path) -> None:
-    export(Job(odd()), tmp_path / "x.csv")
+    export(ExportJob(odd()), tmp_path / "x.csv")
     assert [row[4] for row in rows_of(tmp_path / "x.csv")[1:4]] == ["'-x_t", "clip(x_t, -1, 1)", "h_t"]
 
 
@@ -236,14 +236,14 @@ def test_no_text_can_be_a_formula(start: str) -> None:
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_a_label_is_no_formula(tmp_path: Path, dialect: str) -> None:
     trace = lt.with_tokens(odd(), ["=cmd|A0!x", "a"])
-    export(Job(trace, dialect=dialect), tmp_path / "x.csv")
+    export(ExportJob(trace, dialect=dialect), tmp_path / "x.csv")
     text = (tmp_path / "x.csv").read_bytes().decode("utf-8-sig")
     first = next(csv.DictReader(io.StringIO(text, newline=""), delimiter=DIALECTS[dialect].separator))
     assert "'=cmd|A0!x" in first.values()
 
 
 def test_worked(tmp_path: Path) -> None:
-    export(Job(lt.run(QUESTION_19), "worked", dialect="excel"), tmp_path / "x.csv")
+    export(ExportJob(lt.run(QUESTION_19), "worked", dialect="excel"), tmp_path / "x.csv")
     content = (tmp_path / "x.csv").read_bytes().decode("utf-8-sig")
     assert "\n" not in content.replace("\r\n", "")
     header, first, *rest = list(csv.reader(io.StringIO(content, newline="")))
@@ -262,7 +262,7 @@ def test_worked(tmp_path: Path) -> None:
 def test_selection(tmp_path: Path) -> None:
     trace = stacked()
     chosen = Selection(only=("h_t", "y_t"), layer=1, direction="reverse", steps=slice(1, 3), batch=1, unit=2)
-    export(Job(trace, selection=chosen), tmp_path / "x.csv")
+    export(ExportJob(trace, selection=chosen), tmp_path / "x.csv")
     wanted = [
         row for row in expected(trace)
         if row[:2] == (1, "reverse") and row[2] in (1, 2) and row[3] == 1 and row[4] in ("h_t", "y_t") and row[6] == 2
@@ -284,7 +284,7 @@ def test_selection(tmp_path: Path) -> None:
 def test_a_selection_that_is_not_there(tmp_path: Path, chosen: dict[str, Any], message: str) -> None:
     where = {} if "layer" in chosen else {"layer": 1, "direction": "forward"}
     with pytest.raises(MissingError):
-        export(Job(stacked(), selection=Selection(**where, **chosen)), tmp_path / "x.csv")
+        export(ExportJob(stacked(), selection=Selection(**where, **chosen)), tmp_path / "x.csv")
     with pytest.raises(MissingError) as caught:
         stacked().to_frame(**where, **chosen)
     assert message in str(caught.value)
@@ -293,9 +293,9 @@ def test_a_selection_that_is_not_there(tmp_path: Path, chosen: dict[str, Any], m
 
 def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
     trace = stacked(3000, 1, 1, 4, ("forward",))
-    export(Job(trace, selection=Selection(steps=0)), tmp_path / "warm.csv")
+    export(ExportJob(trace, selection=Selection(steps=0)), tmp_path / "warm.csv")
     tracemalloc.start()
-    export(Job(trace), tmp_path / "x.csv")
+    export(ExportJob(trace), tmp_path / "x.csv")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (tmp_path / "x.csv").stat().st_size > 12_000_000
@@ -306,21 +306,21 @@ def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
 def test_an_unknown_suffix_is_refused_with_the_list(tmp_path: Path, name: str) -> None:
     result = cli("missing.yaml", "-o", tmp_path / name)  # refused before the source is even read
     assert result.exit_code == 2
-    assert ", ".join(WRITERS) in result.output
+    assert ", ".join(TABLE_FORMATS) in result.output
 
 
 def test_requests_that_do_not_fit() -> None:
     trace = lt.run(QUESTION_19)
     for job, message in (
-        (Job(trace, "wider"), "no shape 'wider'; did you mean 'wide'?"),
-        (Job(trace, "wide", with_inputs=True), "in the shape long only"),
-        (Job(trace, dialect="exel"), "no dialect 'exel'; did you mean 'excel'?"),
+        (ExportJob(trace, "wider"), "no shape 'wider'; did you mean 'wide'?"),
+        (ExportJob(trace, "wide", with_inputs=True), "in the shape long only"),
+        (ExportJob(trace, dialect="exel"), "no dialect 'exel'; did you mean 'excel'?"),
     ):
         with pytest.raises(OptionError) as caught:
             export(job, "x.csv")
         assert message in str(caught.value)
     with pytest.raises(OptionError, match=r"is for \.csv and \.tsv"):
-        export(Job(trace, dialect="excel"), "x.parquet")
+        export(ExportJob(trace, dialect="excel"), "x.parquet")
 
 
 def test_nothing_half_written(tmp_path: Path) -> None:
@@ -328,10 +328,10 @@ def test_nothing_half_written(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(Job(stacked(), progress=stop), tmp_path / "x.csv")
+        export(ExportJob(stacked(), progress=stop), tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
     with pytest.raises(FileError, match="no such file"):
-        export(Job(stacked()), tmp_path / "folder" / "x.csv")
+        export(ExportJob(stacked()), tmp_path / "folder" / "x.csv")
 
 
 # -- the command -------------------------------------------------------------------------------------------------------
@@ -390,3 +390,9 @@ def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
             bar.advance(4)
             assert (bar._shown is not None) is drawn
         assert bool(stream.getvalue()) is drawn
+
+
+def test_the_table_of_formats_names_every_suffix() -> None:
+    rows = formats_table().splitlines()[2:]
+    assert [row.split("`")[1] for row in rows] == list(TABLE_FORMATS)
+    assert all(each.media and each.about and each.write for each in TABLE_FORMATS.values())

@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.formulas.numbers import Style
 from lstm_trace.trace.trace import Trace
 
@@ -30,7 +30,7 @@ def own() -> Trace:
 
 
 def table(folder: Path, trace: Trace, suffix: str = ".csv", **job: Any) -> list[dict[str, str]]:
-    export(Job(trace, **job), folder / f"x{suffix}")
+    export(ExportJob(trace, **job), folder / f"x{suffix}")
     separator = "\t" if suffix == ".tsv" else ";" if job.get("dialect") == "excel-eu" else ","
     text = (folder / f"x{suffix}").read_bytes().decode("utf-8-sig")
     return list(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator))

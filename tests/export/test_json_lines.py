@@ -14,12 +14,12 @@ import yaml
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
-import lstm_trace.export.json_lines as tables
+import lstm_trace.export.text as tables
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import text
-from lstm_trace.export.suffixes import WRITERS
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.formats import TABLE_FORMATS
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.formulas.numbers import Style
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
@@ -43,12 +43,12 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def exported(folder: Path, trace: Trace, **job: Any) -> list[dict[str, Any]]:
-    export(Job(trace, **job), folder / "x.jsonl")
+    export(ExportJob(trace, **job), folder / "x.jsonl")
     return rows_of(folder / "x.jsonl")
 
 
 def as_csv(folder: Path, trace: Trace, **job: Any) -> list[dict[str, str]]:
-    export(Job(trace, **job), folder / "x.csv")
+    export(ExportJob(trace, **job), folder / "x.csv")
     with (folder / "x.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -84,7 +84,7 @@ def test_each_row_is_a_value_of_the_arrays(
     seen: list[int] = []
     found = exported(tmp_path, trace, padding=padding, progress=seen.append)
     wanted = list(expected(trace, padding))
-    assert len(found) == len(wanted) == sum(seen) == Job(trace, padding=padding).rows
+    assert len(found) == len(wanted) == sum(seen) == ExportJob(trace, padding=padding).rows
     for row, (layer, direction, t, b, line, op, j, value) in zip(found, wanted, strict=True):
         place = {"layer": layer, "direction": direction, "t": t, "batch": b}
         valid = {"valid": int(t < [4, 1][b])} if padding else {}
@@ -173,7 +173,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_the_help_names_every_suffix() -> None:
-    assert all(f" {suffix}" in cli("--help").stdout for suffix in WRITERS)
+    assert all(f" {suffix}" in cli("--help").stdout for suffix in TABLE_FORMATS)
 
 
 def test_diff_reads_it(tmp_path: Path) -> None:
@@ -193,16 +193,16 @@ def test_diff_reads_it(tmp_path: Path) -> None:
 
 def test_the_row_of_the_documentation(tmp_path: Path) -> None:
     trace = lt.run(yaml.safe_load(text("q22")))
-    export(Job(trace, selection=Selection(only="i_t")), tmp_path / "q22.jsonl")
+    export(ExportJob(trace, selection=Selection(only="i_t")), tmp_path / "q22.jsonl")
     first = (tmp_path / "q22.jsonl").read_text(encoding="utf-8").splitlines()[0]
     assert f"\n    {first}\n" in (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
 
 
 def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
     trace = stacked(3000, 1, 1, 4, ("forward",))
-    export(Job(trace, selection=Selection(steps=0)), tmp_path / "warm.jsonl")
+    export(ExportJob(trace, selection=Selection(steps=0)), tmp_path / "warm.jsonl")
     tracemalloc.start()
-    export(Job(trace), tmp_path / "x.jsonl")
+    export(ExportJob(trace), tmp_path / "x.jsonl")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert (tmp_path / "x.jsonl").stat().st_size > 25_000_000
@@ -214,5 +214,5 @@ def test_nothing_half_written(tmp_path: Path) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        export(Job(lt.run(QUESTION_19), progress=stop), tmp_path / "x.jsonl")
+        export(ExportJob(lt.run(QUESTION_19), progress=stop), tmp_path / "x.jsonl")
     assert not list(tmp_path.iterdir())

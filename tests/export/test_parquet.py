@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-import lstm_trace.export.parquet as tables
+import lstm_trace.frames.frame as tables
 from lstm_trace.errors import OptionError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
 
@@ -29,7 +29,7 @@ def test_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parquet: Any, dty
     monkeypatch.setattr(tables, "PIECE", piece)
     hard = np.array([np.nan, np.inf, -0.0, 1e-40, 1 / 3], dtype)
     trace = filled(stacked(lengths=[4, 1]), hard)
-    export(Job(trace), tmp_path / "x.parquet")
+    export(ExportJob(trace), tmp_path / "x.parquet")
     table = parquet.read_table(tmp_path / "x.parquet")
     wanted = list(zip(*expected(trace), strict=True))
     for name, column in zip(("layer", "direction", "t", "batch", "line", "op", "unit"), wanted, strict=False):
@@ -38,7 +38,7 @@ def test_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parquet: Any, dty
 
 
 def test_types_and_manifest(tmp_path: Path, parquet: Any) -> None:
-    export(Job(lt.run(QUESTION_19)), tmp_path / "x.parquet")
+    export(ExportJob(lt.run(QUESTION_19)), tmp_path / "x.parquet")
     schema = parquet.read_schema(tmp_path / "x.parquet")
     kinds = [str(field.type) for field in schema]
     text = "dictionary<values=string, indices=int8, ordered=1>"
@@ -57,7 +57,7 @@ def test_other_shapes_equal_the_frame(
     monkeypatch.setattr(tables, "WORKED_PIECE", 50)
     trace = stacked()
     seen: list[int] = []
-    job = Job(trace, shape, progress=seen.append)
+    job = ExportJob(trace, shape, progress=seen.append)
     export(job, tmp_path / "x.parquet")
     found, frame = parquet.read_table(tmp_path / "x.parquet").to_pandas(), trace.to_frame(shape, flat=shape == "wide")
     assert list(found.columns) == list(frame.columns)
@@ -69,7 +69,7 @@ def test_other_shapes_equal_the_frame(
 
 
 def test_inputs_are_null_where_they_have_no_place(tmp_path: Path, parquet: Any) -> None:
-    export(Job(lt.run(QUESTION_19), with_inputs=True), tmp_path / "x.parquet")
+    export(ExportJob(lt.run(QUESTION_19), with_inputs=True), tmp_path / "x.parquet")
     table = parquet.read_table(tmp_path / "x.parquet")
     assert table["layer"].null_count == table["direction"].null_count == 3
     assert table["t"].null_count == 12
@@ -79,5 +79,5 @@ def test_inputs_are_null_where_they_have_no_place(tmp_path: Path, parquet: Any) 
 def test_without_pyarrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(OptionError, match=r"-m pip install 'pyarrow>=15', or write .csv"):
-        export(Job(lt.run(QUESTION_19)), tmp_path / "x.parquet")
+        export(ExportJob(lt.run(QUESTION_19)), tmp_path / "x.parquet")
     assert not list(tmp_path.iterdir())

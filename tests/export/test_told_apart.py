@@ -15,8 +15,8 @@ from click.testing import CliRunner, Result
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.export.suffixes import WRITERS
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.formats import TABLE_FORMATS
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.files.external_values import read_external
 from lstm_trace.trace.trace import Trace
 
@@ -24,7 +24,7 @@ from ..frames.test_types import TOKENS, named
 from ..support.table_cases import expected, same, stacked
 from .test_export import EXACT
 
-TABLES = [suffix for suffix, writer in WRITERS.items() if not writer.workbook]
+TABLES = [suffix for suffix, each in TABLE_FORMATS.items() if not each.workbook]
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def written(folder: Path, suffix: str, trace: Trace, **options: Any) -> list[dict[str, Any]]:
     if suffix == ".parquet":
         pytest.importorskip("pyarrow")
-    export(Job(trace, **options), folder / f"x{suffix}")
+    export(ExportJob(trace, **options), folder / f"x{suffix}")
     found = read(folder / f"x{suffix}")
     if suffix in (".csv", ".tsv"):  # where no text may be a formula
         assert "=cat" not in {row["token"] for row in found}
@@ -105,7 +105,7 @@ def test_worked_has_title_and_labels(tmp_path: Path, suffix: str) -> None:
 
 
 def test_without_them_the_columns_are_as_ever(tmp_path: Path) -> None:
-    export(Job(stacked()), tmp_path / "x.csv")
+    export(ExportJob(stacked()), tmp_path / "x.csv")
     head = (tmp_path / "x.csv").read_text("utf-8").split("\n")[0]
     assert head == "layer,direction,t,batch,line,op,unit,value"
 
@@ -116,7 +116,7 @@ def test_no_spreadsheet_runs_a_token(tmp_path: Path) -> None:
     for suffix, separator in ((".csv", ","), (".tsv", "\t")):
         for shape in ("long", "wide", "worked"):
             path = tmp_path / f"x{suffix}"
-            export(Job(trace, shape, title="@SUM(1)"), path)
+            export(ExportJob(trace, shape, title="@SUM(1)"), path)
             with path.open(encoding="utf-8", newline="") as file:
                 rows = list(csv.reader(file, delimiter=separator))
             cells = [cell for row in rows for cell in row]
@@ -128,7 +128,7 @@ def test_no_spreadsheet_runs_a_token(tmp_path: Path) -> None:
 def test_a_guarded_line_is_read_back(tmp_path: Path) -> None:
     cell = {"equations": "h_t = tanh(-x_t)"}
     trace = lt.run({}, [[1.0], [2.0]], cell=cell)
-    export(Job(trace), tmp_path / "x.csv")
+    export(ExportJob(trace), tmp_path / "x.csv")
     assert ",'-x_t," in (tmp_path / "x.csv").read_text("utf-8")
     read_back, remarks = read_external(tmp_path / "x.csv", trace)
     assert remarks == []
@@ -137,7 +137,7 @@ def test_a_guarded_line_is_read_back(tmp_path: Path) -> None:
 
 def test_excel_runs_no_label(tmp_path: Path) -> None:
     for title in ("+1", "A;B"):
-        export(Job(named(stacked(layers=1)), dialect="excel-eu", title=title), tmp_path / "x.csv")
+        export(ExportJob(named(stacked(layers=1)), dialect="excel-eu", title=title), tmp_path / "x.csv")
         with (tmp_path / "x.csv").open(encoding="utf-8-sig", newline="") as file:
             found = list(csv.DictReader(file, delimiter=";"))
         assert {row["title"] for row in found} == {"'+1" if title == "+1" else title}
@@ -150,7 +150,7 @@ def test_excel_runs_no_label(tmp_path: Path) -> None:
 def test_pandas_stacks_csv(tmp_path: Path) -> None:
     one, two = named(stacked()), named(stacked(3, 1, 1, 2, ("forward",)), "Model B", ())
     for name, trace in (("one", one), ("two", two)):
-        export(Job(trace, title=True), tmp_path / f"{name}.csv")
+        export(ExportJob(trace, title=True), tmp_path / f"{name}.csv")
     both = pd.concat([pd.read_csv(tmp_path / f"{name}.csv", **EXACT) for name in ("one", "two")])
     found = both[(both["title"] == "Model B") & (both["line"] == "c_t")]
     assert same(found["value"].to_numpy(), two["c_t"].ravel())
@@ -161,7 +161,7 @@ def test_polars_stacks_parquet(tmp_path: Path) -> None:
     pl = pytest.importorskip("polars")
     pytest.importorskip("pyarrow")
     for name in ("one", "two"):
-        export(Job(named(stacked(), f"Model {name}"), title=True), tmp_path / f"{name}.parquet")
+        export(ExportJob(named(stacked(), f"Model {name}"), title=True), tmp_path / f"{name}.parquet")
     both = pl.scan_parquet(tmp_path / "*.parquet").filter(pl.col("line") == "c_t").collect()
     assert dict(both.group_by("title").len().iter_rows()) == {"Model one": 96, "Model two": 96}
     assert (both.schema["layer"], both.schema["t"], both.schema["unit"]) == (pl.Int16, pl.Int32, pl.Int16)
@@ -171,7 +171,9 @@ def test_duckdb_stacks_both(tmp_path: Path) -> None:
     duckdb = pytest.importorskip("duckdb")
     for suffix in (".csv", ".parquet"):
         for name in ("one", "two"):
-            export(Job(named(stacked(), name), shape="wide", names="safe", title=True), tmp_path / f"{name}{suffix}")
+            export(
+                ExportJob(named(stacked(), name), shape="wide", names="safe", title=True), tmp_path / f"{name}{suffix}"
+            )
         files = f"'{tmp_path}/*{suffix}'"
         found = duckdb.sql(f"select title, count(c_t_0), avg(f_t_1) from {files} group by title order by title")  # noqa: S608
         assert [row[:2] for row in found.fetchall()] == [("one", 32), ("two", 32)]
@@ -185,7 +187,7 @@ def test_numbers_are_split_and_have_no_dictionary(tmp_path: Path, shape: str) ->
     parquet = pytest.importorskip("pyarrow.parquet")
     cell = {"equations": "h_t = clip(x_t, -0.5, 0.5) * tanh(x_t)\noutput: h_t"}
     trace = lt.run({}, np.random.default_rng(1).normal(size=(50, 2, 3)), cell=cell)
-    export(Job(trace, shape, all_lines=shape == "wide"), tmp_path / "x.parquet")
+    export(ExportJob(trace, shape, all_lines=shape == "wide"), tmp_path / "x.parquet")
     group = parquet.read_metadata(tmp_path / "x.parquet").row_group(0)
     numbers = 0
     for k in range(group.num_columns):
@@ -240,7 +242,7 @@ def test_diff_reads_files_with_more_columns(tmp_path: Path) -> None:
     trace = named(stacked(lengths=[4, 2]))
     trace.save(tmp_path / "t.json")
     for suffix in (".csv", ".jsonl"):
-        export(Job(trace, title=True, padding=True), tmp_path / f"x{suffix}")
+        export(ExportJob(trace, title=True, padding=True), tmp_path / f"x{suffix}")
         result = CliRunner().invoke(main, ["diff", str(tmp_path / "t.json"), str(tmp_path / f"x{suffix}")])
         assert (result.exit_code, result.stderr) == (0, "")
 
@@ -250,5 +252,5 @@ def test_a_trace_without_title_is_refused_before_a_file_is_begun(tmp_path: Path)
         if suffix == ".parquet":
             pytest.importorskip("pyarrow")
         with pytest.raises(OptionError, match="no title for a column"):
-            export(Job(stacked(), title=True), tmp_path / f"x{suffix}")
+            export(ExportJob(stacked(), title=True), tmp_path / f"x{suffix}")
         assert not list(tmp_path.iterdir())

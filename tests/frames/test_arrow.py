@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import lstm_trace as lt
-import lstm_trace.frames.arrow as tables
+import lstm_trace.frames.frame as tables
 from lstm_trace.errors import MissingError, OptionError
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked

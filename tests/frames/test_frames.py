@@ -11,7 +11,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
 
@@ -34,7 +34,7 @@ def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:
     values = np.random.default_rng(3).normal(size=997).astype(dtype)
     trace = filled(stacked(), values)
     wide: dict[str, Any] = {"all_lines": True} if shape == "wide" else {}
-    export(Job(trace, shape, **wide), tmp_path / "x.csv")
+    export(ExportJob(trace, shape, **wide), tmp_path / "x.csv")
     frame, read = trace.to_frame(shape, flat=shape == "wide", **wide), exact(tmp_path / "x.csv")
     numbers = frame.select_dtypes("float").columns
     assert len(numbers) == (1 if shape != "wide" else 21 * 3 + 6)  # y_t has six units where the directions meet

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.errors import OptionError
-from lstm_trace.frames.names import columns, resolved, safe_names
+from lstm_trace.frames.table import columns, resolved, safe_names
 
 from ..support.table_cases import QUESTION_19, stacked
 

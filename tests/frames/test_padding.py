@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-import lstm_trace.export.csv as text_tables
+import lstm_trace.export.text as text_tables
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
 
@@ -46,10 +46,10 @@ def tables(folder: Path, trace: Trace, shape: str, **more: Any) -> Iterator[pd.D
     """The same table by each way out, as a frame."""
     yield trace.to_frame(shape, flat=shape == "wide", **more)
     for suffix, separator in ((".csv", ","), (".tsv", "\t")):
-        export(Job(trace, shape, **more), folder / f"x{suffix}")
+        export(ExportJob(trace, shape, **more), folder / f"x{suffix}")
         yield pd.read_csv(folder / f"x{suffix}", sep=separator, **EXACT)
     parquet = pytest.importorskip("pyarrow.parquet")
-    export(Job(trace, shape, **more), folder / "x.parquet")
+    export(ExportJob(trace, shape, **more), folder / "x.parquet")
     yield parquet.read_table(folder / "x.parquet").to_pandas()
 
 
@@ -65,7 +65,7 @@ def test_padding_is_left_out(tmp_path: Path, trace: Trace, shape: str) -> None:
             for b in range(3)
             if inside(trace, t, b)
         ]
-        assert len(frame) == Job(trace, shape).rows
+        assert len(frame) == ExportJob(trace, shape).rows
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -77,7 +77,7 @@ def test_padding_is_kept_where_that_is_asked_for(tmp_path: Path, trace: Trace, s
             int(inside(trace, t, b)) for t, b in zip(frame["t"], frame["batch"], strict=True)
         ]
         assert len(frame[PLACES].drop_duplicates()) == 6 * 4 * 3
-        assert len(frame) == Job(trace, shape, padding=True).rows
+        assert len(frame) == ExportJob(trace, shape, padding=True).rows
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -103,9 +103,9 @@ def test_pieces_do_not_show(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trace: Trace, shape: str, piece: int
 ) -> None:
     for padding in (False, True):
-        export(Job(trace, shape, padding=padding), tmp_path / "whole.csv")
+        export(ExportJob(trace, shape, padding=padding), tmp_path / "whole.csv")
         monkeypatch.setattr(text_tables, "PIECE", piece)
-        export(Job(trace, shape, padding=padding), tmp_path / "pieces.csv")
+        export(ExportJob(trace, shape, padding=padding), tmp_path / "pieces.csv")
         monkeypatch.undo()
         assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
@@ -142,7 +142,7 @@ def test_a_selection_of_padding_alone_is_refused(tmp_path: Path, shape: str) -> 
         ({"batch": 1, "steps": slice(2, 4)}, "steps 2 to 3 are not part of the sequence of row 1"),
         ({"batch": 2, "steps": 0}, "step 0 is not part of the sequence of row 2"),
     ):
-        job = Job(trace, shape, Selection(**chosen))
+        job = ExportJob(trace, shape, Selection(**chosen))
         with pytest.raises(MissingError, match=message):
             export(job, tmp_path / "x.csv")
         assert not list(tmp_path.iterdir())

@@ -11,7 +11,7 @@ import numpy as np
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 
 from .equations import number, ran_over, traced
 
@@ -58,7 +58,7 @@ def _differs(rng: random.Random, trace: lt.Trace) -> None:
 def _tabled(rng: random.Random, trace: lt.Trace, folder: Path) -> None:
     """A table of one value a row has every value of every line."""
     path = folder / "t.csv"
-    export(Job(trace, shape="long"), path)
+    export(ExportJob(trace, shape="long"), path)
     with path.open(newline="", encoding="utf-8") as file:
         rows = sum(1 for _ in csv.reader(file)) - 1
     assert rows == sum(values.size for *_, values in trace.recorded()), f"{rows} rows"

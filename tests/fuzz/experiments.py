@@ -9,8 +9,8 @@ import numpy as np
 
 import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError
+from lstm_trace.explanation.ablation import ablation
 from lstm_trace.explanation.account import account
-from lstm_trace.explanation.experiments.ablation import ablation
 
 from .equations import number, runs
 

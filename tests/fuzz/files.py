@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from lstm_trace.errors import LstmTraceError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 
 from .equations import traced
 
@@ -22,7 +22,7 @@ def check(rng: random.Random, folder: Path) -> str:
     path = folder / "t.xlsx"
     path.unlink(missing_ok=True)
     with suppress(LstmTraceError):
-        export(Job(trace), path)
+        export(ExportJob(trace), path)
         with zipfile.ZipFile(path) as book:
             assert book.testzip() is None
         return "PDF and workbook"

@@ -20,10 +20,9 @@ from lstm_trace.engine.jit import machine
 from lstm_trace.errors import LstmTraceError
 from lstm_trace.model.build import build
 from lstm_trace.model.model import Model
-from lstm_trace.verification.plans.cells import PLANS, wrong_lines
-from lstm_trace.verification.plans.kernels import COLUMNS, WIDTHS, check_kernels
+from lstm_trace.verification.plans import COLUMNS, PLANS, WIDTHS, check_kernels, wrong_lines
 
-from ..verification.plans.test_kernels import SIGNS, ULPS
+from ..verification.test_plans_kernels import SIGNS, ULPS
 
 _NUMBERS = ("0", "1", "2", "0.5", "0.1", "0.3", "3e-7")
 _UNARY = sorted(op.function for op in OPS.values() if op.function and op.arity == 1 and op.width == "same"

@@ -12,7 +12,7 @@ import yaml
 
 import lstm_trace as lt
 from lstm_trace.examples import text
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.trace import Trace
 
 from ..support.hand_sheet import SHEET, boxes
@@ -46,12 +46,12 @@ def test_a_changed_weight_moves_everything(recalculated: Callable[[list[Path]], 
     for at, name in enumerate(CHANGED):
         problem, place = PROBLEMS[name]
         paths.append(tmp_path / f"{at}.xlsx")
-        export(Job(lt.run({**problem, "ask": []})), paths[-1])
+        export(ExportJob(lt.run({**problem, "ask": []})), paths[-1])
         book = openpyxl.load_workbook(paths[-1])
         cell = weight_cell(book, place)
         assert cell.parent.title == SHEET
         cell.value += 0.75
-        export(Job(lt.run({**changed(problem, place, cell.value), "ask": []})), tmp_path / "fresh" / f"{at}.xlsx")
+        export(ExportJob(lt.run({**changed(problem, place, cell.value), "ask": []})), tmp_path / "fresh" / f"{at}.xlsx")
         book.save(paths[-1])
     for at, (name, path) in enumerate(zip(CHANGED, recalculated(paths), strict=True)):
         found, wanted = numbers(path), numbers(tmp_path / "fresh" / f"{at}.xlsx")
@@ -69,7 +69,7 @@ def test_rounded_by_hand_every_sheet_rounds(recalculated: Callable[[list[Path]],
     ]
     paths = [tmp_path / f"{at}.xlsx" for at in range(len(traces))]
     for trace, path in zip(traces, paths, strict=True):
-        export(Job(trace), path)
+        export(ExportJob(trace), path)
     for path in recalculated(paths):
         check = openpyxl.load_workbook(path, data_only=True)["Check"]
         assert check["B4"].value < 1e-12
@@ -120,7 +120,7 @@ def pages(
     folder = tmp_path_factory.mktemp("hand")
     paths = [folder / f"{at}.xlsx" for at in range(len(PRINTED))]
     for make, path in zip(PRINTED.values(), paths, strict=True):
-        export(Job(make()), path)
+        export(ExportJob(make()), path)
     return dict(zip(PRINTED, zip(paths, printed(paths), strict=True), strict=True))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.formulas.numbers import Style
 
 from ..support.sheet_cases import weight_cell
@@ -78,7 +78,7 @@ def books(printed: Callable[[list[Path]], list[list[str]]], tmp_path_factory: py
     paths = []
     for at, (lengths, job, changed) in enumerate(BOOKS.values()):
         paths.append(folder / f"{at}.xlsx")
-        export(Job(signed(lengths), **job), paths[-1])
+        export(ExportJob(signed(lengths), **job), paths[-1])
         if changed:
             book = openpyxl.load_workbook(paths[-1])
             weight_cell(book, ("b", 0, None)).value += 0.75

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 
 from ..export.excel.test_gradients import walked
 from ..support.sheet_cases import PROBLEMS, changed, values, weight_cell
@@ -32,7 +32,7 @@ def test_gradients_computed_again(recalculated: Callable[[list[Path]], list[Path
     for at, name in enumerate(CASES):
         problem, place = PROBLEMS[name]
         path, other = tmp_path / f"{at}.xlsx", tmp_path / f"{at}-changed.xlsx"
-        export(Job(walked(problem)), path)
+        export(ExportJob(walked(problem)), path)
         book = openpyxl.load_workbook(path)
         cell = weight_cell(book, place)
         cell.value += 0.75

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.trace import Trace
 
 from ..support.sheet_cases import PROBLEMS, changed, two_layers, values, weight_cell
@@ -29,7 +29,7 @@ def computed(recalculated: Convert, tmp_path_factory: pytest.TempPathFactory) ->
     paths = []
     for at, (problem, place) in enumerate(PROBLEMS.values()):
         path, other = folder / f"{at}.xlsx", folder / f"{at}-changed.xlsx"
-        export(Job(lt.run({**problem, "ask": []})), path)
+        export(ExportJob(lt.run({**problem, "ask": []})), path)
         book = openpyxl.load_workbook(path)
         cell = weight_cell(book, place)
         cell.value += 0.75
@@ -76,5 +76,5 @@ def test_with_one_weight_changed(computed: dict[str, tuple[Path, Path]], name: s
 
 def test_some_steps_computed_again(recalculated: Convert, tmp_path: Path) -> None:
     trace = lt.prepare(two_layers(batch=2, lengths=[3, 2])).run(ask=[], record={"steps": slice(1, 3)})
-    export(Job(trace), tmp_path / "window.xlsx")
+    export(ExportJob(trace), tmp_path / "window.xlsx")
     assert differences(recalculated([tmp_path / "window.xlsx"])[0], trace) == {}

@@ -19,7 +19,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.engine.rerun import in_arithmetic
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.explanation.profile.profile import profile
+from lstm_trace.explanation import profile
 from lstm_trace.report.report import reports
 from lstm_trace.trace.trace import Trace
 

@@ -9,7 +9,7 @@ import numpy as np
 from lstm_trace.cell.adjoint import secants
 from lstm_trace.cell.lines import Cell, Line
 from lstm_trace.cell.ops import OPS
-from lstm_trace.verification.slopes import computed, slopes
+from lstm_trace.verification.propagation import computed, slopes
 
 
 class At:

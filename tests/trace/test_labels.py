@@ -13,7 +13,7 @@ import lstm_trace as lt
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import extended, joined, masked, named
 from lstm_trace.errors import ShapeError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.tables.terminal import table
 from lstm_trace.trace.labels import readout
@@ -110,7 +110,7 @@ def test_a_terminal_table_has_the_labels_of_its_lines() -> None:
 
 def test_a_workbook_names_outputs(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
-    export(Job(lt.run(example())), tmp_path / "t.xlsx")
+    export(ExportJob(lt.run(example())), tmp_path / "t.xlsx")
     book = openpyxl.load_workbook(tmp_path / "t.xlsx")
     sheet = book["Layer 0 forward"]
     over = {str(sheet.cell(3, c).value): c for c in range(1, sheet.max_column + 1) if sheet.cell(3, c).value}

@@ -7,8 +7,8 @@ import pytest
 
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
-from lstm_trace.verification.departures import Scratch, beyond_limit, departures
 from lstm_trace.verification.rounding import bound
+from lstm_trace.verification.verify import Scratch, beyond_limit, departures
 
 LINES = [
     (Line("p", "matvec", ("W", "x")), (7, 5)),

@@ -19,7 +19,7 @@ def command() -> None:
 
     Exit codes: 0 every plan agrees, 1 a plan computes wrong values, 2 error.
     """
-    from ...verification.plans.doctor import examine
+    from ...verification.plans import examine
     from ..progress import Bar
 
     with Bar("checking", "sizes") as bar:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from ...export.suffixes import WRITERS
+from ...export.formats import TABLE_FORMATS
 from ..options import (
     digits_option,
     hold_option,
@@ -22,7 +22,7 @@ from ..progress import Bar
 
 @click.command("export")
 @source_argument
-@output_option(f"Write here; the suffix says how: {', '.join(WRITERS)}. Standard output (CSV) if not given.")
+@output_option(f"Write here; the suffix says how: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given.")
 @click.option("--shape", type=click.Choice(["long", "wide", "worked"]), default="long", show_default=True,
               help="long: a row for each value; wide: a row for each step, a column for each line and unit; "
                    "worked: a row for each value with its formula and the numbers in it.")  # fmt: skip
@@ -74,7 +74,7 @@ def command(
 
     from ...backpropagation.gradients import backward
     from ...export.excel.limits import refuse
-    from ...export.writers import Job, check, export
+    from ...export.writers import ExportJob, check, export
     from ...formulas.numbers import Style
     from ...trace.rows import Selection
 
@@ -89,7 +89,7 @@ def command(
     trace = opened(source, allow_nonfinite, before, tokens, hold)
     if gradient_of is not None:
         trace = backward(trace, of=gradient_of)
-    job = Job(trace, selection=chosen, **options)
+    job = ExportJob(trace, selection=chosen, **options)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
     with Bar("writing", "rows", whole.rows) as bar:
         export(replace(job, progress=bar.advance), output)

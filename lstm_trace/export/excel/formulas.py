@@ -1,15 +1,22 @@
 """Each operation as a spreadsheet formula: functions that Excel 2010 and LibreOffice both have, one cell each.
 
-A formula is a template: every operand stands in the row of the result, and `{r}` is the number of that row.
+A formula is a template: every operand stands in the row of the result, and `{r}` is the number of that row. A block of
+a sheet has one for each unit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
+from ...base.arrays import Array
 from ...cell.arithmetic import decimals
 from ...cell.lines import Line, number
+from ...cell.network import VALID, X, scope_and_name
+from .sheets import INPUTS, Book, StepGrid, ValueBlock, left, mask_at
 
 #: How the names of arithmetics begin that a spreadsheet computes in too.
 NOTED = "by-hand-"
@@ -18,12 +25,14 @@ NOTED = "by-hand-"
 class Ref(NamedTuple):
     """An operand as a formula writes it. cells: each unit; whole: all of them, a range or a name.
 
-    across: whether the range lies in a row, as values do; a vector of weights stands in a column.
+    across: whether the range lies in a row, as values do; a vector of weights stands in a column. entries: the cells of
+    a matrix as it stands on the sheet, a row for each unit; none where it has a name.
     """
 
     cells: tuple[str, ...]
     whole: str
     across: bool = True
+    entries: tuple[tuple[str, ...], ...] = ()
 
     def unit(self, j: int) -> str:
         """Unit `j`; a value of width 1 serves every unit."""
@@ -46,7 +55,7 @@ def column(index: int) -> str:
     return letters
 
 
-def block(first: int, width: int) -> Ref:
+def block_ref(first: int, width: int) -> Ref:
     """A value that stands in neighbouring columns of the row of the result."""
     cells = tuple(f"{column(first + j)}{{r}}" for j in range(width))
     return Ref(cells, cells[0] if width == 1 else f"{cells[0]}:{cells[-1]}")
@@ -58,14 +67,12 @@ def constant(value: float) -> Ref:
     return Ref((text,), text)
 
 
-def vector(name: str, width: int) -> Ref:
-    """A vector of weights: a named range in a column."""
+def weights(name: str, shape: tuple[int, ...]) -> Ref:
+    """A matrix, a row for each unit of the result, or a vector, which stands in a column: a named range."""
+    if len(shape) == 2:
+        return Ref((), name)
+    (width,) = shape
     return Ref((name,) if width == 1 else tuple(f"INDEX({name},{j + 1})" for j in range(width)), name, across=False)
-
-
-def matrix(name: str) -> Ref:
-    """A matrix: a named range, a row for each unit of the result."""
-    return Ref((), name)
 
 
 def literal(value: float) -> str:
@@ -159,25 +166,110 @@ def rounding(arithmetic: str | None) -> int | None:
 
 def formula(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
     """Unit `j` of a line; with every product and result rounded to `places` decimals, unless that is None."""
-    if places is None:
-        return FORMULAS[line.op](operands, line.constants, j)
-    text = (
-        _noted_products(line, operands, j, places) if line.product else FORMULAS[line.op](operands, line.constants, j)
-    )
-    return noted(line, text, places)
-
-
-def noted(line: Line, text: str, places: int | None) -> str:
-    """The formula of a line, rounded where that changes anything."""
+    by_terms = _terms(line, operands, j, places) if line.product else ""
+    text = by_terms or FORMULAS[line.op](operands, line.constants, j)
     return text if places is None or line.op in _CHOOSING else f"ROUND({text},{places})"
 
 
-def _noted_products(line: Line, operands: Sequence[Ref], j: int, places: int) -> str:
+def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
+    """A product term by term, as one reckons it; empty where one function of whole ranges does."""
     table, values = operands if line.op == "matvec" else operands[::-1]
-    if line.op == "matvec" and values.across and len(values.cells) > 1:
+    if table.entries:
+        terms = [f"{weight}*{values.unit(k)}" for k, weight in enumerate(table.entries[j])]
+    elif places is None:
+        return ""
+    elif line.op == "matvec" and values.across and len(values.cells) > 1:
         return f"SUMPRODUCT(ROUND(INDEX({table.whole},{j + 1},0)*{values.whole},{places}))"
-    if len(values.cells) > _WRITTEN_OUT:  # nobody does this by hand
-        return FORMULAS[line.op](operands, line.constants, j)
-    at = f"{j + 1},{{k}}" if line.op == "matvec" else f"{{k}},{j + 1}"
-    terms = (f"INDEX({table.whole},{at.format(k=k)})*{cell}" for k, cell in enumerate(values.cells, 1))
-    return "+".join(f"ROUND({term},{places})" for term in terms)
+    elif len(values.cells) > _WRITTEN_OUT:  # nobody does this by hand
+        return ""
+    else:
+        at = f"{j + 1},{{k}}" if line.op == "matvec" else f"{{k}},{j + 1}"
+        terms = [f"INDEX({table.whole},{at.format(k=k)})*{cell}" for k, cell in enumerate(values.cells, 1)]
+    return "+".join(terms if places is None else (f"ROUND({term},{places})" for term in terms))
+
+
+@dataclass(frozen=True)
+class BlockFormulas:
+    """The formulas of a block, one template for each unit: `{r}` is the row, `{p}` the row of the step before.
+
+    first: those of the step at which a state begins; None where the record stands there. formulas is None where the
+    record stands everywhere.
+    """
+
+    formulas: tuple[str, ...] | None
+    first: tuple[str, ...] | None = None
+
+    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
+        """The formulas in `row` (from 0), that of the b-th batch row shown; back: how far off the step before is."""
+        chosen = self.first if edge else self.formulas
+        if chosen is None:
+            return None
+        here, before, rank = str(row + 1), str(row + 1 + back), str(b + 1)
+        return tuple(text.replace("{r}", here).replace("{p}", before).replace("{b}", rank) for text in chosen)
+
+
+def cells(book: Book, grid: StepGrid, block: ValueBlock) -> BlockFormulas:
+    """The formulas of `block`, which stands on the sheet `grid`."""
+    if not block.live:
+        return BlockFormulas(None)
+    if block.kind == "line":
+        formulas = _line(book, grid, block)
+        return BlockFormulas(formulas, formulas)
+    if block.kind == "state":
+        return _state(book, grid, block)
+    formulas = _elsewhere(book, grid, block)
+    return BlockFormulas(formulas, formulas)
+
+
+def _state(book: Book, grid: StepGrid, block: ValueBlock) -> BlockFormulas:
+    """The step before; at the first the initial state, which is all where there is a single step."""
+    target = grid.blocks.get(grid.stage.cell.states[block.name])
+    before = None if target is None else tuple(f"{column(c)}{{p}}" for c in _spread(target, block.width))
+    if grid.stage.cell.gradient:
+        return BlockFormulas(before, ("0",) * block.width)
+    start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
+    if start is None:
+        return BlockFormulas(before)
+    return BlockFormulas(before, tuple(f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)))
+
+
+def _spread(target: ValueBlock, width: int) -> list[int]:
+    """The column that each of `width` units reads; a value of width 1 serves all."""
+    return list(target.columns) if target.width == width else [target.first] * width
+
+
+def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[str, ...]:
+    """The same row of the inputs, or of the layer below."""
+    source = grid.stage.sources[block.name]
+    if source == X:
+        first = left(book.trace)
+        return tuple(f"{INPUTS}!{column(first + j)}{{r}}" for j in range(block.width))
+    if source == VALID:
+        edited = mask_at(book.grids)
+        if edited is None:
+            return ("IF(B{r}<INDEX(lengths,{b}),1,0)",)
+        return (f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}",)
+    scope, line = scope_and_name(source)
+    below = book.grids[scope]
+    return tuple(f"'{below.sheet}'!{column(c)}{{r}}" for c in _spread(below.blocks[line], block.width))
+
+
+def _line(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[str, ...]:
+    line = grid.stage.cell.by_name[block.name]
+    tables = book.weights(grid)
+    operands: list[Ref] = []
+    for operand in line.operands:
+        if not isinstance(operand, str):
+            operands.append(constant(operand))
+        elif operand in grid.blocks:
+            operands.append(block_ref(grid.blocks[operand].first, grid.blocks[operand].width))
+        else:
+            operands.append(weights(tables[operand].range, tables[operand].values.shape))
+    places = rounding(book.trace.header.arithmetic)
+    return tuple(formula(line, operands, j, places) for j in range(block.width))
+
+
+def recorded(book: Book, grid: StepGrid, block: ValueBlock) -> Array:
+    """The numbers of `block`: (steps, batch rows, width), as far as they are shown."""
+    values = book.trace.operand(grid.stage.scope, block.name, book.window)
+    return np.asarray(values)[:, book.batch]

@@ -14,7 +14,7 @@ from ...errors import MissingError, TooLargeError
 from ...model.model import Model
 from ...trace.rows import Selection
 from ...trace.trace import Trace
-from . import one_unit
+from .charts import has_unit_sheet, unit_lines
 from .sheets import TOP, Book, lay_out, left
 
 #: What a sheet holds (Excel 2007 and later, LibreOffice), and how many sheets a person can still find the way in.
@@ -34,7 +34,7 @@ def size(book: Book) -> tuple[int, int, int]:
     columns += [grid.width for grid in book.grids.values()]
     columns += [1 + (table.values.shape[1] if table.values.ndim == 2 else 1) for table in tables]
     with_tables = sum(1 for part in (book.tables, book.totals) for found in part.values() if found)
-    more = sum(bool(grid.lines) + one_unit.has(book, grid) for grid in book.grids.values())
+    more = sum(bool(grid.lines) + has_unit_sheet(book, grid) for grid in book.grids.values())
     return max(rows), max(columns), 4 + len(book.grids) + with_tables + more
 
 
@@ -44,7 +44,7 @@ def cells(book: Book) -> tuple[int, int]:
     each = places + _inputs(book)
     for grid in book.grids.values():
         each += grid.width + places + sum(block.width for block in grid.lines)
-        each += places + len(one_unit.lines(grid)) if one_unit.has(book, grid) else 0
+        each += places + len(unit_lines(grid)) if has_unit_sheet(book, grid) else 0
     weights = sum(table.values.size for found in book.tables.values() for table in found)
     return each, weights + 2 * sum(table.values.size for found in book.totals.values() for table in found)
 

@@ -1,15 +1,152 @@
-"""A sheet that is written from top to bottom: text is always text, numbers are numbers, what is neither is an error."""
+"""A workbook's file, its texts, and a sheet that is written from top to bottom.
+
+The file is whole or not there, whatever the disk does. Text is always text, numbers are numbers, and what is neither is
+an error. What the workbook says of itself stands in texts.toml.
+"""
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Sequence
-from typing import Any
+import tomllib
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib.resources import files
+from pathlib import Path
+from typing import IO, Any
 
+from ...base.extras import missing
+from ...base.writing import destination, folder, written
+from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
 from ...printable import printable
-from .formulas import column, literal
-from .texts import TEXTS
+from .formulas import column, literal, rounding
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
+
+
+class _Target:
+    """The file into which the archive is written; `drop` turns what still comes away from it.
+
+    XlsxWriter leaves its archive open after a fault, and an open archive writes its end when it is collected.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+    def drop(self) -> None:
+        """Keep what is written from now on in memory, where nobody reads it."""
+        self.file = io.BytesIO()
+
+
+@contextmanager
+def workbook(path: str | Path) -> Iterator[Any]:
+    """An XlsxWriter workbook whose rows go to disk at once; it appears under `path` when all of it is written.
+
+    The rows wait in files beside `path`, which has to have room for the workbook anyway, and are gone at the end.
+    Raises OptionError where XlsxWriter is missing, FileError where `path` cannot be written, TooLargeError.
+    """
+    try:
+        import xlsxwriter
+        from xlsxwriter.exceptions import FileCreateError, FileSizeError
+    except ImportError:
+        raise OptionError(missing(".xlsx", "XlsxWriter", "write .csv")) from None
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    with written(path, "wb") as file, folder(destination(path), ".rows") as rows:
+        target = _Target(file)
+        made = xlsxwriter.Workbook(target, {**options, "tmpdir": rows})
+        try:
+            yield made
+            made.close()
+        except BaseException as error:
+            target.drop()
+            for sheet in made.worksheets():
+                with suppress(OSError):  # what it holds cannot be written either
+                    sheet.row_data_fh.close()
+            if isinstance(error, FileCreateError):
+                raise error.args[0] from None
+            if isinstance(error, FileSizeError):
+                raise TooLargeError(
+                    f"{path}: a sheet has more than 4 GB, which .xlsx cannot hold; choose fewer steps or lines, "
+                    "or write .parquet"
+                ) from None
+            raise
+
+
+TEXTS: dict[str, Any] = tomllib.loads((files(__package__) / "texts.toml").read_text(encoding="utf-8"))
+
+
+def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple[str, str, str]]:
+    """(name, colour of its tab, what it holds) of every sheet, in order.
+
+    by_hand: whether it has the sheet "By hand". units: the sheets of one unit.
+    """
+    grids = list(book.grids.items())
+    checked = [grid for _, grid in grids if grid.lines]
+    lengths = bool(book.starts) and book.starts[0].range == "lengths"
+    found = [
+        *([(BY_HAND, BY_HAND, 0, "")] if by_hand else []),
+        (README, README, 0, ""),
+        *([(INPUTS, INPUTS, 0, "")] if book.live and book.reads_x else []),
+        *([(START, START, lengths, "")] if book.starts else []),
+        *((grid.weights, "Weights", 0, "") for scope, grid in grids if book.tables.get(scope)),
+        *((grid.sheet, grid.kind, book.live, "") for _, grid in grids),
+        *((name, "Unit", 0, "") for name in units),
+        *((grid.totals, "Weight gradients", 0, "") for scope, grid in grids if book.totals.get(scope)),
+        *([(CHECK, CHECK, 0, "")] if checked else []),
+        *((grid.recorded, "Recorded", 0, grid.sheet) for grid in checked),
+    ]
+    tabs = TEXTS["tabs"]
+    return [(name, tabs[kind][0], tabs[kind][1 + which].format(sheet=of)) for name, kind, which, of in found]
+
+
+def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """The rows of 'Read me': (texts, style of the first, sheet that it leads to).
+
+    left_out: why there is no sheet "By hand"; empty where there is. units: the sheets of one unit.
+    """
+    header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
+    computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
+    rounded = book.live and computed != "float64"
+    flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
+    flags["counted"] = header.count_from == 1 and not left_out
+    yield (header.title or f"The cell {header.kind}",), "title", ""
+    yield (_extent(book),), "note", ""
+    yield blank
+    if book.live:
+        yield (said["change"],), "name", ""
+        yield blank
+    yield ("Sheets",), "name", ""
+    yield from (((name, what), "text", name) for name, _, what in sheets(book, not left_out, units) if name != README)
+    if left_out:
+        yield (BY_HAND, said["left_out"].format(why=left_out)), "note", ""
+    yield blank
+    yield ("Colours",), "name", ""
+    yield from (((style, what), style, "") for when, style, what in said["colours"] if flags[when])
+    yield blank
+    yield ("How to read it",), "name", ""
+    yield from ((("", text.format(dtype=computed)), "text", "") for when, text in said["reading"] if flags[when])
+    yield blank
+    seen: dict[str, list[str]] = {}
+    for grid in book.grids.values():
+        seen.setdefault(grid.stage.cell.text, []).append(grid.stage.scope)
+    for text, scopes in seen.items():
+        yield (f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations",), "name", ""
+        rows = (line for line in text.splitlines() if not line.startswith("gradient:"))  # the sheet's headings say it
+        yield from ((("", line), "text", "") for line in rows)
+        yield blank
+
+
+def _extent(book: Book) -> str:
+    trace = book.trace
+    first, last = book.steps[0], book.steps[-1]
+    steps = f"step {first}" if first == last else f"steps {first} to {last}"
+    rows = "" if trace.batch == 1 else f", rows {book.rows[0]} to {book.rows[-1]} of {trace.batch}"
+    steps += "" if trace.first else f" of {trace.steps}"
+    return f"Cell: {trace.header.kind}; {steps}{rows}; {', '.join(book.grids)}; {trace.header.dtype}"
+
 
 #: Decimals that are shown where nothing else is asked for.
 DIGITS = 6

@@ -25,10 +25,12 @@ from ...trace.trace import Trace
 #: Rows of headings above the first step, and columns left of the first value: batch row, t, and labels of steps.
 TOP = 5
 PLACES = ("row", "t", "token")
+#: The sheet "By hand" has at most so many entries of a vector, and so many steps.
+ENTRIES, STEPS = 8, 12
 BY_HAND, README, INPUTS, START, CHECK = "By hand", "Read me", "Inputs", "Initial states", "Check"
 
 
-class Block(NamedTuple):
+class ValueBlock(NamedTuple):
     """The units of one value in neighbouring columns.
 
     kind: `line`, `state`, `input` (read from another sheet) or `given` (to be edited here). live: whether its cells are
@@ -49,11 +51,11 @@ class Block(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Grid:
+class StepGrid:
     """The sheet of one layer and direction: a row for each step and batch row, blocks from left to right."""
 
     stage: Stage
-    blocks: dict[str, Block]
+    blocks: dict[str, ValueBlock]
 
     @property
     def sheet(self) -> str:
@@ -86,12 +88,12 @@ class Grid:
         return max(block.columns.stop for block in self.blocks.values())
 
     @cached_property
-    def lines(self) -> tuple[Block, ...]:
+    def lines(self) -> tuple[ValueBlock, ...]:
         """The blocks of lines that are formulas."""
         return tuple(block for block in self.blocks.values() if block.kind == "line" and block.live)
 
 
-class Table(NamedTuple):
+class WeightTable(NamedTuple):
     """One parameter on its sheet. top: the row of its heading; two below it the values begin, in column B."""
 
     name: str
@@ -123,21 +125,21 @@ class Book:
     steps: range
     rows: range
     live: bool
-    grids: dict[str, Grid]
-    tables: dict[str, tuple[Table, ...]]
+    grids: dict[str, StepGrid]
+    tables: dict[str, tuple[WeightTable, ...]]
     starts: tuple[Start, ...]
     reads_x: bool
     kept: Array
     padded: bool
     ranges: dict[tuple[str, str], str] = field(default_factory=dict)
-    totals: dict[str, tuple[Table, ...]] = field(default_factory=dict)
+    totals: dict[str, tuple[WeightTable, ...]] = field(default_factory=dict)
 
     @property
     def height(self) -> int:
         """Number of rows of a sheet of steps."""
         return TOP + int(np.count_nonzero(self.kept))
 
-    def weights(self, grid: Grid) -> dict[str, Table]:
+    def weights(self, grid: StepGrid) -> dict[str, WeightTable]:
         """The parameters that a stage reads."""
         scope = grid.stage.owner if grid.stage.owner in self.tables else grid.stage.scope
         return {table.name: table for table in self.tables[scope]}
@@ -176,11 +178,11 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     if padded:  # `valid` is among the inputs of every stage
         trace = replace(trace, stages=tuple(replace(s, sources={**s.sources, VALID: VALID}) for s in trace.stages))
     names = {"x_t", "lengths"}
-    grids: dict[str, Grid] = {}
+    grids: dict[str, StepGrid] = {}
     for stage in filter(selection.places, trace.stages):
         if blocks := _blocks(trace, stage, selection, window, grids, live, padded):
-            grids[stage.scope] = Grid(stage, blocks)
-    tables: dict[str, tuple[Table, ...]] = {}
+            grids[stage.scope] = StepGrid(stage, blocks)
+    tables: dict[str, tuple[WeightTable, ...]] = {}
     for scope, grid in grids.items() if live else ():
         if grid.stage.owner not in tables:  # an adjoint reads the weights of its stage
             tables[scope] = _tables(trace, grid, names)
@@ -205,8 +207,14 @@ def _new_name(taken: set[str], scope: str, name: str) -> str:
 
 
 def _blocks(
-    trace: Trace, stage: Stage, selection: Selection, window: slice, before: dict[str, Grid], live: bool, padded: bool
-) -> dict[str, Block]:
+    trace: Trace,
+    stage: Stage,
+    selection: Selection,
+    window: slice,
+    before: dict[str, StepGrid],
+    live: bool,
+    padded: bool,
+) -> dict[str, ValueBlock]:
     """The values that shown lines read from elsewhere, then the lines themselves."""
     recorded = trace.lines.get(stage.scope, {})
     lines = [line for line in stage.cell.lines if line.name in recorded and selection.has(line.name)]
@@ -219,7 +227,7 @@ def _blocks(
     outside = [name for name in stage.cell.inputs if name in read | carried]
     outside += [name for name in stage.cell.states if name in read]
     outside += [VALID] if padded and VALID not in outside else []
-    blocks: dict[str, Block] = {}
+    blocks: dict[str, ValueBlock] = {}
     at = left(trace)
     for name in outside:
         values = trace.operand(stage.scope, name, _probe(stage, window))
@@ -230,14 +238,14 @@ def _blocks(
                 _follows(stage, name, before, kind, follows & {*blocks, *shown})
                 or (kind == "state" and _begins(trace, stage, window))
             )
-            blocks[name] = Block(name, kind, at, values.shape[-1], alive, _whence(stage, name))
+            blocks[name] = ValueBlock(name, kind, at, values.shape[-1], alive, _whence(stage, name))
             at += values.shape[-1]
     of = {line.name: "" for line in lines} | {d: f"∂L/∂{name} = " for d, name in reversed(stage.cell.gradient)}
     known = {*blocks, *shown, *trace.parameters.get(stage.owner, {})}
     for line in lines:
         width = recorded[line.name].shape[-1]
         heading = f"{of[line.name]}{expression(line)}" if line.assigned else ""
-        blocks[line.name] = Block(line.name, "line", at, width, live and set(line.reads) <= known, heading)
+        blocks[line.name] = ValueBlock(line.name, "line", at, width, live and set(line.reads) <= known, heading)
         at += width
     return blocks
 
@@ -255,7 +263,7 @@ def _begins(trace: Trace, stage: Stage, window: slice) -> bool:
     return (window.start, window.stop) == (edge, edge + 1)
 
 
-def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, Grid]) -> str:
+def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, StepGrid]) -> str:
     if name in stage.cell.states:
         return "state"
     source = stage.sources[name]
@@ -263,7 +271,7 @@ def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, Grid]) -> str
     return "given" if edited else "input"
 
 
-def mask_at(grids: dict[str, Grid]) -> tuple[Grid, Block] | None:
+def mask_at(grids: dict[str, StepGrid]) -> tuple[StepGrid, ValueBlock] | None:
     """Where a mask is to be edited: on the first sheet that reads it."""
     for grid in grids.values():
         for block in grid.blocks.values():
@@ -272,7 +280,7 @@ def mask_at(grids: dict[str, Grid]) -> tuple[Grid, Block] | None:
     return None
 
 
-def _follows(stage: Stage, name: str, before: dict[str, Grid], kind: str, here: set[str]) -> bool:
+def _follows(stage: Stage, name: str, before: dict[str, StepGrid], kind: str, here: set[str]) -> bool:
     """Whether what comes from elsewhere can be read there."""
     if kind == "state":
         return stage.cell.states[name] in here
@@ -290,28 +298,28 @@ def _whence(stage: Stage, name: str) -> str:
     return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
 
 
-def _tables(trace: Trace, grid: Grid, names: set[str]) -> tuple[Table, ...]:
+def _tables(trace: Trace, grid: StepGrid, names: set[str]) -> tuple[WeightTable, ...]:
     """The parameters that the shown formulas read, one below the other."""
     read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
     found, top = [], 2
     for name, values in trace.parameters.get(grid.stage.owner, {}).items():
         if name in read:
-            found.append(Table(name, _new_name(names, grid.stage.owner, name), top, values))
+            found.append(WeightTable(name, _new_name(names, grid.stage.owner, name), top, values))
             top += 3 + values.shape[0]
     return tuple(found)
 
 
-def _totals(trace: Trace, grid: Grid, names: set[str]) -> Iterator[Table]:
+def _totals(trace: Trace, grid: StepGrid, names: set[str]) -> Iterator[WeightTable]:
     """What the stage gathers over all steps, where all that it needs is shown, one below the other."""
     top = 2
     for gathered in grid.stage.cell.sums:
         values = trace.sums.get(grid.stage.scope, {}).get(gathered.name)
         if values is not None and set(gathered.reads) <= {*grid.blocks}:
-            yield Table(gathered.name, _new_name(names, grid.stage.scope, gathered.name), top, values)
+            yield WeightTable(gathered.name, _new_name(names, grid.stage.scope, gathered.name), top, values)
             top += 3 + values.shape[0]
 
 
-def _starts(trace: Trace, grids: dict[str, Grid], steps: range, batch: slice, names: set[str]) -> Iterator[Start]:
+def _starts(trace: Trace, grids: dict[str, StepGrid], steps: range, batch: slice, names: set[str]) -> Iterator[Start]:
     """The lengths, and every initial state whose step is shown."""
     at = 1
     read = (grid.stage.sources.get(block.name) for grid in grids.values() for block in grid.blocks.values())

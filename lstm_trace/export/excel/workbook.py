@@ -12,26 +12,32 @@ from pathlib import Path
 from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
-from ..writers import Job
-from . import check, givens, one_unit, scales, totals
-from .by_hand.charts import Arranged
-from .by_hand.compared import compared
-from .by_hand.formulas import edited
-from .by_hand.small import by_hand, shown_digits
+from ..writers import ExportJob
+from .by_hand.layout import compared, edited
+from .by_hand.writing import Arranged, by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
-from .cells import cells, recorded
-from .file import workbook
-from .givens import Elsewhere, copies, title
+from .charts import has_unit_sheet, unit_sheet, write_scales, write_unit
+from .formulas import cells, recorded
+from .grids import (
+    BlockColumns,
+    Elsewhere,
+    copies,
+    initial,
+    inputs,
+    title,
+    weights,
+    write_check,
+    write_steps,
+    write_totals,
+)
 from .limits import fitting
-from .page import DIGITS, Page, Styles, property_text
-from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Block, Book, Grid
-from .steps import Columns, write_steps
-from .texts import TEXTS, about, sheets
+from .page import DIGITS, TEXTS, Page, Styles, about, property_text, sheets, workbook
+from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock
 
 _NOTES = TEXTS["notes"]
 
 
-def write(job: Job, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the workbook; nothing appears under `path` unless it is whole.
 
     Raises OptionError where XlsxWriter is missing or an option is for tables, TooLargeError where it does not fit,
@@ -43,8 +49,8 @@ def write(job: Job, path: str | Path) -> None:
     asked = job.digits.digits
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
-    elsewhere = _nowhere if isinstance(hand, str) else partial(edited, hand.layout)
-    units = {one_unit.sheet(g): g for g in book.grids.values() if one_unit.has(book, g)}
+    elsewhere: Elsewhere = (lambda key, j, k: "") if isinstance(hand, str) else partial(edited, hand.layout)
+    units = {unit_sheet(g): g for g in book.grids.values() if has_unit_sheet(book, g)}
     with workbook(path) as made:
         made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if asked is None else asked)
@@ -54,29 +60,24 @@ def write(job: Job, path: str | Path) -> None:
             write_by_hand(hand, pages[BY_HAND])
         _read_me(book, pages[README], hand, units)
         if INPUTS in pages:
-            givens.inputs(book, pages[INPUTS], elsewhere)
+            inputs(book, pages[INPUTS], elsewhere)
         if START in pages:
-            givens.initial(book, pages[START], elsewhere)
+            initial(book, pages[START], elsewhere)
         for scope, grid in book.grids.items():
             if book.tables.get(scope):
-                givens.weights(book, grid, pages[grid.weights], elsewhere)
+                weights(book, grid, pages[grid.weights], elsewhere)
             _layer(book, grid, pages[grid.sheet], job, elsewhere)
             if book.totals.get(scope):
-                totals.write(book, grid, book.totals[scope], pages[grid.totals])
+                write_totals(book, grid, book.totals[scope], pages[grid.totals])
             if grid.recorded in pages:
                 _recorded(book, grid, pages[grid.recorded])
         for name, grid in units.items():
-            one_unit.write(book, grid, pages[name])
+            write_unit(book, grid, pages[name])
         if CHECK in pages:
-            check.write(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
+            write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
 
 
-def _nowhere(key: tuple[str | int, ...], j: int, k: int) -> str:
-    """Every number is to be changed on the sheet where it stands."""
-    return ""
-
-
-def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -> None:
+def _layer(book: Book, grid: StepGrid, page: Page, job: ExportJob, elsewhere: Elsewhere) -> None:
     """One layer and direction: formulas, each with the recorded number as its result so far."""
     blocks = list(grid.blocks.values())
     backward = grid.stage.backwards
@@ -93,27 +94,27 @@ def _layer(book: Book, grid: Grid, page: Page, job: Job, elsewhere: Elsewhere) -
             )
         )
     write_steps(book, page, title(grid), note, found, backward, job.progress)
-    scales.write(book, grid, page)
+    write_scales(book, grid, page)
     for block in blocks:
         if block.kind == "given" and book.live:
             name = book.ranges[grid.stage.scope, block.name]
             page.named(name, TOP, block.first, book.height - TOP, block.width)
 
 
-def _recorded(book: Book, grid: Grid, page: Page) -> None:
+def _recorded(book: Book, grid: StepGrid, page: Page) -> None:
     """The numbers of the trace, each at the address of its formula on the layer's sheet."""
     blocks = [block for block in grid.blocks.values() if block in grid.lines or (book.padded and block.name == VALID)]
     found = [_columns(book, grid, block, "recorded") for block in blocks]
     write_steps(book, page, f"{title(grid)}: recorded", _NOTES["recorded"].format(sheet=grid.sheet), found)
 
 
-def _columns(book: Book, grid: Grid, block: Block, style: str) -> Columns:
+def _columns(book: Book, grid: StepGrid, block: ValueBlock, style: str) -> BlockColumns:
     """The recorded numbers of a block, with the problem's labels of its units."""
     named = labels(book.trace, axis(book.trace, grid.stage, block.name), block.width)
-    return Columns(block, named, recorded(book, grid, block), style)
+    return BlockColumns(block, named, recorded(book, grid, block), style)
 
 
-def _style(grid: Grid, block: Block) -> str:
+def _style(grid: StepGrid, block: ValueBlock) -> str:
     if block.kind != "line":
         return "copy"
     return "result" if grid.stage.cell.by_name[block.name].assigned else "part"

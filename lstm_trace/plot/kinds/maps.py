@@ -14,8 +14,7 @@ from ...cell.lines import Line
 from ...cell.network import Stage
 from ...engine.plan_choice import pieces
 from ...errors import MissingError, OptionError, nearest
-from ...explanation.half_life import halvings
-from ...explanation.saturation import keeping
+from ...explanation.activity import halvings, keeping
 from ...trace.address import positions
 from ...trace.held import held_through
 from ...trace.labels import axis, labels

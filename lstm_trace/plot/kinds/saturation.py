@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ...cell.lines import Line
 from ...cell.network import Stage
 from ...errors import MissingError
-from ...explanation.saturation import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
+from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
 from ...trace.trace import Trace
 from ..figure import Figure
 from ..furniture import LEFT, RIGHT, of_units, shown_number

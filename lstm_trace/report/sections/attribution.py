@@ -12,7 +12,7 @@ from ...base.arrays import Array
 from ...base.display import visible
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
 from ...explanation.account import Account, Step, share_of
-from ...explanation.faithfulness import BINS, Faithfulness, Score
+from ...explanation.occlusion import BINS, Faithfulness, Score
 from ...formulas.numbers import show
 from ...formulas.tree import Baseline, MatVec, Node, Num, Prod, Sum, Sym
 from ...formulas.whole import times, total

@@ -14,10 +14,8 @@ from ...base.arrays import Array
 from ...base.display import visible
 from ...documents.blocks import Block, Code, Heading, Items, Listing, Para, Table, Text
 from ...documents.excerpt import largest
-from ...explanation.line_statistics import LineStatistics
-from ...explanation.profile.profile import DEAD, Profile, StageProfile
-from ...explanation.profile.tokens import SPARE
-from ...explanation.saturation import HIGH, LOW
+from ...explanation.activity import HIGH, LOW, LineStatistics
+from ...explanation.profile import DEAD, SPARE, Profile, StageProfile
 from ...formulas.numbers import percent
 from ...formulas.tree import Num
 from ...trace.address import Address

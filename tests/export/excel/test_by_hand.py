@@ -15,7 +15,7 @@ import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
 from lstm_trace.examples import text
 from lstm_trace.export.excel.by_hand.chains import BETWEEN
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.formulas.numbers import Style
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
@@ -39,7 +39,7 @@ def example(name: str, **more: Any) -> dict[str, Any]:
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Path:
-    export(Job(trace, **job), folder / "x.xlsx")
+    export(ExportJob(trace, **job), folder / "x.xlsx")
     return folder / "x.xlsx"
 
 

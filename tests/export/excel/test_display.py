@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lstm_trace.errors import OptionError
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.formulas.numbers import Style
 from lstm_trace.trace.trace import Trace
 
@@ -27,7 +27,7 @@ LENGTHS = [None, [2, 1]]
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Path:
-    export(Job(trace, **job), folder / "x.xlsx")
+    export(ExportJob(trace, **job), folder / "x.xlsx")
     return folder / "x.xlsx"
 
 

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import backward
 from lstm_trace.cli import main
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
 
@@ -44,7 +44,7 @@ def computed(path: Path, trace: Trace) -> int:
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_formulas_give_the_gradients(tmp_path: Path, name: str) -> None:
     trace = walked(PROBLEMS[name][0])
-    export(Job(trace), tmp_path / "x.xlsx")
+    export(ExportJob(trace), tmp_path / "x.xlsx")
     parts = (trace.lines, trace.sums)
     assert computed(tmp_path / "x.xlsx", trace) == sum(
         a.size for part in parts for s in part.values() for a in s.values()
@@ -56,7 +56,7 @@ def test_formulas_give_the_gradients(tmp_path: Path, name: str) -> None:
 def test_a_changed_weight_changes_the_gradients(tmp_path: Path, name: str) -> None:
     problem, place = PROBLEMS[name]
     path = tmp_path / "x.xlsx"
-    export(Job(walked(problem)), path)
+    export(ExportJob(walked(problem)), path)
     book = openpyxl.load_workbook(path)
     cell = weight_cell(book, place)
     cell.value += 0.75
@@ -67,7 +67,7 @@ def test_a_changed_weight_changes_the_gradients(tmp_path: Path, name: str) -> No
 
 
 def test_of_some_steps_no_sum_is_written(tmp_path: Path) -> None:
-    export(Job(walked(two_layers(batch=2)), selection=Selection(steps=slice(0, 2))), tmp_path / "x.xlsx")
+    export(ExportJob(walked(two_layers(batch=2)), selection=Selection(steps=slice(0, 2))), tmp_path / "x.xlsx")
     names = openpyxl.load_workbook(tmp_path / "x.xlsx").sheetnames
     assert "Gradient 1 forward" in names
     assert not [name for name in names if name.startswith("Weight gradients")]

@@ -13,7 +13,7 @@ import yaml
 
 import lstm_trace as lt
 from lstm_trace.examples import text
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
 
@@ -24,7 +24,7 @@ pytest.importorskip("xlsxwriter")
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Path:
-    export(Job(trace, **job), folder / "x.xlsx")
+    export(ExportJob(trace, **job), folder / "x.xlsx")
     return folder / "x.xlsx"
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lstm_trace.export.excel import scales
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.excel import charts
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.trace import Trace
 
 from ...support.table_cases import filled, stacked
@@ -23,7 +23,7 @@ COLOURED = ("i_t", "f_t", "o_t", "c_tilde", "c_t", "h_t")
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Any:
-    export(Job(trace, **job), folder / "x.xlsx")
+    export(ExportJob(trace, **job), folder / "x.xlsx")
     return openpyxl.load_workbook(folder / "x.xlsx", data_only=True)
 
 
@@ -82,7 +82,7 @@ def test_what_is_no_share_has_a_sign_and_what_is_no_number_does_not_count(tmp_pa
 
 
 def test_many_rows_of_padding_have_no_scale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scales, "MOST", 1)
+    monkeypatch.setattr(charts, "MOST", 1)
     trace = stacked(layers=1, directions=("forward",), lengths=[3, 2])
     assert not coloured(written(tmp_path, trace)["Layer 0 forward"])
 
@@ -119,7 +119,7 @@ def test_labels_stand_behind_the_step(tmp_path: Path, labels: Any, job: dict[str
 def test_formulas_read_the_cells_of_their_operands(tmp_path: Path) -> None:
     trace = stacked(layers=1, directions=("forward",), lengths=[4, 2])
     trace = replace(trace, header=replace(trace.header, step_labels=(("a", "b", "c", "d"),)))
-    export(Job(trace), tmp_path / "x.xlsx")
+    export(ExportJob(trace), tmp_path / "x.xlsx")
     book = openpyxl.load_workbook(tmp_path / "x.xlsx")
     sheet = book["Layer 0 forward"]
     at = {cell.value: cell.column_letter for cell in sheet[3] if cell.value}

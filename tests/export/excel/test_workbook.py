@@ -24,11 +24,10 @@ from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.examples import text
-from lstm_trace.export.excel import limits
-from lstm_trace.export.excel import steps as of_steps
+from lstm_trace.export.excel import grids, limits
 from lstm_trace.export.excel.formulas import FORMULAS
 from lstm_trace.export.excel.sheets import lay_out
-from lstm_trace.export.writers import Job, export
+from lstm_trace.export.writers import ExportJob, export
 from lstm_trace.trace.rows import Selection
 from lstm_trace.trace.trace import Trace
 
@@ -42,7 +41,7 @@ pytest.importorskip("xlsxwriter")
 
 
 def written(folder: Path, trace: Trace, **job: Any) -> Path:
-    export(Job(trace, **job), folder / "x.xlsx")
+    export(ExportJob(trace, **job), folder / "x.xlsx")
     return folder / "x.xlsx"
 
 
@@ -317,7 +316,7 @@ def test_a_selection_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="i_tt"):
         written(tmp_path, lt.run(QUESTION_19), selection=Selection(only="i_tt"))
     with pytest.raises(OptionError, match=r"--values is for \.xlsx"):
-        export(Job(lt.run(QUESTION_19), values=True), tmp_path / "x.csv")
+        export(ExportJob(lt.run(QUESTION_19), values=True), tmp_path / "x.csv")
     assert not list(tmp_path.iterdir())
 
 
@@ -388,7 +387,7 @@ def test_the_command(tmp_path: Path) -> None:
 
 
 def test_memory_does_not_grow_with_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(of_steps, "PIECE", 16)
+    monkeypatch.setattr(grids, "PIECE", 16)
     peaks = []
     for steps in (20, 80):
         trace = stacked(steps=steps, batch=1, layers=1, directions=("forward",))

@@ -1,14 +1,22 @@
-"""Lines as they stand on a blackboard: what is multiplied, the sign, the result, and on to what is done with that."""
+"""What stands on the sheet By hand: lines as chains on a blackboard, the columns they share, and bands of them.
+
+A chain is what is multiplied, the sign, the result, and on to what is done with that. The columns are a row of slots
+into which each chain fits, as short as possible.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from ....cell.lines import Line, Operand, number
-from ....cell.network import Stage
+from ....cell.network import GIVEN, VALID, Stage, X
 from ....cell.ops import OPS
 from ....formulas.symbols import sign
+from ....view.line_groups import LineGroup as Group
+from ....view.line_groups import groups
+from ..sheets import Book, StepGrid
+from .names import SheetNames, names
 
 #: Operations that stand between their two operands.
 BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}
@@ -141,3 +149,250 @@ def _function(line: Line, operands: tuple[Chain, ...], result: Piece) -> Chain:
     for k, operand in enumerate(operands):
         parts += ([Piece("sign", ";")] if k else []) + list(operand)
     return (*parts, Piece("sign", ") ="), result)
+
+
+#: What a slot is worth, in widths of a number.
+_WIDTH = {"vector": 1.0, "sign": 0.4, "symbol": 0.9}
+
+
+class Slot(NamedTuple):
+    """A place for a piece. width: of a matrix, its columns; 1 otherwise."""
+
+    kind: str
+    width: int = 1
+
+    @property
+    def size(self) -> float:
+        """How much room it takes."""
+        return self.width * _WIDTH.get(self.kind, 1.0)
+
+    def takes(self, piece: Piece) -> bool:
+        """Whether a piece may stand here: a vector in a column of a matrix too, a sign where a symbol does."""
+        return self.kind == piece.kind or (self.kind, piece.kind) in (("matrix", "vector"), ("symbol", "sign"))
+
+
+Widths = dict[str, int]
+
+
+def slot(piece: Piece, widths: Widths) -> Slot:
+    """The slot of a piece alone. widths: the columns of each matrix as it stands, by name."""
+    return Slot(piece.kind, widths[piece.name] if piece.kind == "matrix" else 1)
+
+
+def shared(chains: Iterable[Chain], widths: Widths) -> list[Slot]:
+    """The slots that take each of the chains."""
+    found: list[Slot] = []
+    for chain in sorted(dict.fromkeys(chains), key=lambda c: -sum(slot(p, widths).size for p in c)):
+        found = _merged(found, chain, widths)
+    return found
+
+
+def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
+    """The slots with as few more as take the chain too: a shortest common supersequence."""
+    rows, more = len(slots), [slot(piece, widths) for piece in chain]
+    best: list[list[tuple[float, int, int, Slot | None]]] = [
+        [(0.0, 0, 0, None)] * (len(chain) + 1) for _ in range(rows + 1)
+    ]
+    for i in range(rows + 1):
+        for j in range(len(chain) + 1):
+            ways: list[tuple[float, int, int, Slot | None]] = []
+            if i:
+                ways.append((best[i - 1][j][0] + slots[i - 1].size, 1, 0, slots[i - 1]))
+            if j:
+                ways.append((best[i][j - 1][0] + more[j - 1].size, 0, 1, more[j - 1]))
+            if i and j and slots[i - 1].takes(chain[j - 1]):
+                wider = slots[i - 1]._replace(width=max(slots[i - 1].width, more[j - 1].width))
+                ways.append((best[i - 1][j - 1][0] + wider.size, 1, 1, wider))
+            if ways:
+                best[i][j] = min(ways, key=lambda way: way[0])
+    found: list[Slot] = []
+    i, j = rows, len(chain)
+    while i or j:
+        _, up, left, taken = best[i][j]
+        assert taken is not None
+        found.append(taken)
+        i, j = i - up, j - left
+    return found[::-1]
+
+
+def slots_of_chains(
+    slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int = 0
+) -> list[list[int]] | None:
+    """The slots of each piece of chains beside each other, close together; None where they do not fit.
+
+    As much is left free between two chains as `GAP` takes.
+    """
+    found: list[list[int]] = []
+    for n, chain in enumerate(chains):
+        ways = [at for first in range(start, len(slots)) if (at := _from(slots, chain, first, widths))]
+        fitting = [at for at in ways if _fit(slots, chains[n + 1 :], widths, _after(at))]
+        if not fitting:
+            return None
+        found.append(min(fitting, key=lambda at: at[-1] - at[0]))
+        start = _after(found[-1])
+    return found
+
+
+def _after(at: Sequence[int]) -> int:
+    """Where the next chain may begin."""
+    return at[-1] + 1 + len(GAP)
+
+
+def _fit(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int) -> bool:
+    """Whether chains fit from `start` on: what begins as early as it can ends as early as it can."""
+    for chain in chains:
+        ways = (_from(slots, chain, first, widths) for first in range(start, len(slots)))
+        at = next((way for way in ways if way), None)
+        if at is None:
+            return False
+        start = _after(at)
+    return True
+
+
+def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> list[int] | None:
+    at: list[int] = []
+    here = first
+    for piece in chain:
+        needed = slot(piece, widths).width
+        while here < len(slots) and not (slots[here].takes(piece) and slots[here].width >= needed):
+            if not at:
+                return None  # the next first slot is tried by itself
+            here += 1
+        if here == len(slots):
+            return None
+        at.append(here)
+        here += 1
+    return at
+
+
+def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[Chain]]:
+    """The chains in rows: as many beside each other as the slots take."""
+    rows: list[list[Chain]] = []
+    for chain in chains:
+        if rows and slots_of_chains(slots, [*rows[-1], chain], widths) is not None:
+            rows[-1].append(chain)
+        else:
+            rows.append([chain])
+    return rows
+
+
+#: The keys of what belongs to no layer: the input and what says which steps are valid.
+SHARED = ""
+
+
+class Band(NamedTuple):
+    """Some chains of one stage, in rows.
+
+    title: a key of `texts.toml`, or a text. edge: whether it stands at the step where the direction begins alone.
+    """
+
+    grid: StepGrid
+    title: str
+    rows: tuple[tuple[Chain, ...], ...]
+    edge: bool = False
+
+
+class BandPlan(NamedTuple):
+    """The bands of each stage, and the slots of the columns of the first step and of every other beside it."""
+
+    stages: tuple[tuple[StepGrid | None, tuple[Band, ...]], ...]
+    first: tuple[Slot, ...]
+    others: tuple[Slot, ...]
+    widths: Widths
+
+
+def plan(book: Book) -> BandPlan:
+    """The bands of a trace that is laid out."""
+    widths: Widths = {}
+    loose: list[tuple[StepGrid | None, list[tuple[StepGrid, str, list[Chain], bool]]]] = []
+    entries = list(_entries(book))
+    if entries:
+        loose.append((None, entries))
+    for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
+        for name, columns in _widths(book, grid).items():  # layers have matrices of one name and several sizes
+            widths[name] = max(columns, widths.get(name, 0))
+        loose.append((grid, list(_of(book, grid))))
+    every = [chain for _, bands in loose for _, _, found, _ in bands for chain in found]
+    first = shared(every, widths)
+    stages = tuple(
+        (
+            grid,
+            tuple(
+                Band(owner, title, tuple(map(tuple, packed(first, found, widths))), edge)
+                for owner, title, found, edge in bands
+            ),
+        )
+        for grid, bands in loose
+    )
+    rows = [row for _, bands in stages for band in bands for row in band.rows]
+    others = shared([again(in_a_row(row)) for row in rows], widths)
+    return BandPlan(stages, tuple(first), tuple(others), widths)
+
+
+def again(chain: Chain) -> Chain:
+    """A chain at another step beside the first: its matrices are the same, and stand there as symbols."""
+    found: list[Piece] = []
+    for piece in chain:
+        if piece.kind == "sign" and found and found[-1].kind == "symbol":
+            continue  # the sign stands with the symbol
+        found.append(piece._replace(kind="symbol") if piece.kind == "matrix" else piece)
+    return tuple(found)
+
+
+def in_a_row(row: tuple[Chain, ...]) -> Chain:
+    """Chains beside each other as one, with gaps between them."""
+    pieces: list[Piece] = []
+    for chain in row:
+        pieces += [*(GAP if pieces else ()), *chain]
+    return tuple(pieces)
+
+
+def _widths(book: Book, grid: StepGrid) -> Widths:
+    """The columns of each matrix as it stands."""
+    found: Widths = {}
+    for line in grid.stage.cell.lines:
+        if line.product and line.product[0] in book.weights(grid):
+            values = book.weights(grid)[line.product[0]].values
+            columns = values.shape[1 if line.op == "matvec" else 0]
+            found[line.product[0]] = max(columns, found.get(line.product[0], 0))
+    return found
+
+
+def _entries(book: Book) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
+    """The input, and what says which steps are valid, as the first stage that reads them calls them."""
+    found: dict[str, tuple[StepGrid, str]] = {}
+    for grid in book.grids.values():
+        for block in grid.blocks.values():
+            source = grid.stage.sources.get(block.name)
+            if source in (X, VALID) and not grid.stage.is_adjoint:
+                found.setdefault(source, (grid, block.name))
+    if X in found:
+        grid, name = found[X]
+        yield grid, "input", [(Piece("vector", name, fresh=True),)], False
+    if VALID in found and book.padded:
+        grid, name = found[VALID]
+        yield grid, "valid", [(Piece("vector", name, fresh=True),)], False
+
+
+def _of(book: Book, grid: StepGrid) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
+    """The bands of one stage."""
+    starts = [start for start in book.starts if start.scope == grid.stage.scope]
+    if starts:
+        yield grid, "initial", [(Piece("vector", s.state, fresh=True),) for s in starts], True
+    given = [name for name in grid.blocks if grid.stage.sources.get(name) == GIVEN]
+    if given:
+        yield grid, "given", [(Piece("vector", name, fresh=True),) for name in given], False
+    there = {block.name for block in grid.blocks.values() if block.kind == "line"}
+    alone = frozenset(there - {block.name for block in grid.lines})
+    known = names(book.trace)
+    for group in _groups(book, grid.stage, known):
+        lines = [line for line in group.lines if line.name in there]
+        if lines:
+            named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
+            yield grid, named, chains(grid.stage, lines, alone), False
+
+
+def _groups(book: Book, stage: Stage, known: SheetNames) -> list[Group]:
+    asked = {address.line for address in book.trace.asked()}
+    titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
+    return groups(stage, frozenset(titled))

@@ -1,18 +1,23 @@
-"""Where each number of the sheet stands: bands from top to bottom, steps beside each other, on one page."""
+"""Where each number of the sheet By hand stands, and its formula.
+
+A formula is over cells of this sheet, and over others only where what it shows is to be edited there.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
-from ....cell.network import VALID, X
-from ..sheets import Book, Grid
-from .bands import SHARED, Band, Plan, again
-from .chains import Chain, Piece
-from .columns import Slot, placed
-from .names import Names, begun, names
+from ....base.arrays import Array
+from ....cell.network import GIVEN, VALID, X, scope_and_name
+from ..formulas import Ref, column, constant, formula, rounding
+from ..grids import Compared, distance
+from ..sheets import BY_HAND, TOP, Book, StepGrid, ValueBlock
+from .chains import SHARED, Band, BandPlan, Chain, Piece, Slot, again, slots_of_chains
+from .names import SheetNames, begun, names
 
 #: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2
@@ -32,7 +37,7 @@ class Placed(NamedTuple):
     """
 
     piece: Piece
-    grid: Grid
+    grid: StepGrid
     t: int
     b: int
     row: int
@@ -46,7 +51,7 @@ class Placed(NamedTuple):
         return key(self.grid, self.piece.name, self.t, self.b)
 
 
-def key(grid: Grid, name: str, t: int, b: int) -> Key:
+def key(grid: StepGrid, name: str, t: int, b: int) -> Key:
     """Scope, name, step and row; parameters have neither of the last two, and the input has no scope."""
     source = grid.stage.sources.get(name)
     if source in (X, VALID):
@@ -67,7 +72,7 @@ class Title(NamedTuple):
 
 
 @dataclass
-class Layout:
+class HandLayout:
     """The sheet. columns, rows: sizes in pixels, of rows those that are not `ROW`. homes: where each value is computed.
 
     across: steps beside each other. panels: (first row, one past the last, steps) of each row of steps. height: rows
@@ -75,7 +80,7 @@ class Layout:
     """
 
     book: Book
-    plan: Plan
+    plan: BandPlan
     across: int
     number: int
     columns: list[int] = field(default_factory=list)
@@ -94,7 +99,7 @@ class Layout:
         return sum(self.columns), self.pixels(0, self.height)
 
     @cached_property
-    def called(self) -> Names:
+    def called(self) -> SheetNames:
         """What everything is called."""
         return names(self.book.trace)
 
@@ -124,9 +129,9 @@ def points(width: int, height: int) -> float:
     return FONT * min(PAPER[0] / width, PAPER[1] / height, 1.0)
 
 
-def laid(book: Book, plan: Plan, across: int, number: int) -> Layout:
+def laid(book: Book, plan: BandPlan, across: int, number: int) -> HandLayout:
     """The sheet with so many steps beside each other. number: the pixels of a column of numbers."""
-    layout = Layout(book, plan, across, number)
+    layout = HandLayout(book, plan, across, number)
     _columns(layout)
     several = sum(grid is not None for grid, _ in plan.stages) > 1
     for b in range(len(book.rows)):
@@ -135,7 +140,7 @@ def laid(book: Book, plan: Plan, across: int, number: int) -> Layout:
     return layout
 
 
-def _columns(layout: Layout) -> None:
+def _columns(layout: HandLayout) -> None:
     """The size of every column: numbers alike, signs as their longest text."""
     layout.columns = [_labels(layout)]
     texts: dict[tuple[int, int], list[str]] = {}
@@ -154,26 +159,26 @@ def _columns(layout: Layout) -> None:
         layout.columns.append(BETWEEN)
 
 
-def _labels(layout: Layout) -> int:
+def _labels(layout: HandLayout) -> int:
     named = [name for key_ in ("x", "h", "y") for name in layout.book.trace.header.names.get(key_, ())]
     titles = [band.title for _, bands in layout.plan.stages for band in bands]
     return int(max(map(len, [*named, *titles, "Initial states"])) * CHARACTER + 16)
 
 
-def _chains(layout: Layout, band: Band, k: int) -> Iterator[tuple[Chain, list[int]]]:
+def _chains(layout: HandLayout, band: Band, k: int) -> Iterator[tuple[Chain, list[int]]]:
     """The chains of a band with the slots of their pieces."""
     for row in band.rows:
         yield from zip(*_row(layout, row, k), strict=True)
 
 
-def _row(layout: Layout, row: Sequence[Chain], k: int) -> tuple[list[Chain], list[list[int]]]:
+def _row(layout: HandLayout, row: Sequence[Chain], k: int) -> tuple[list[Chain], list[list[int]]]:
     chains = [again(chain) for chain in row] if k else list(row)
-    at = placed(layout.slots(k), chains, layout.plan.widths)
+    at = slots_of_chains(layout.slots(k), chains, layout.plan.widths)
     assert at is not None, "the slots take every row"
     return chains, at
 
 
-def _panel(layout: Layout, b: int, steps: Sequence[int], several: bool) -> None:
+def _panel(layout: HandLayout, b: int, steps: Sequence[int], several: bool) -> None:
     """Some steps of one batch row, with all bands."""
     book, top = layout.book, layout.height
     if len(book.rows) > 1:
@@ -195,7 +200,7 @@ def _panel(layout: Layout, b: int, steps: Sequence[int], several: bool) -> None:
     layout.height += 1
 
 
-def _band(layout: Layout, band: Band, b: int, steps: Sequence[tuple[int, int]]) -> None:
+def _band(layout: HandLayout, band: Band, b: int, steps: Sequence[tuple[int, int]]) -> None:
     for at, row in enumerate(band.rows):
         top = layout.height
         if not at:
@@ -216,7 +221,7 @@ def _band(layout: Layout, band: Band, b: int, steps: Sequence[tuple[int, int]]) 
         layout.height = top + 2 + height
 
 
-def _named(layout: Layout, band: Band, row: Sequence[Chain], top: int, height: int) -> None:
+def _named(layout: HandLayout, band: Band, row: Sequence[Chain], top: int, height: int) -> None:
     """The labels of the rows, those of the last vector that is computed there."""
     for piece in reversed([piece for chain in row for piece in chain if piece.fresh]):
         size, _ = _extent(layout, band.grid, piece)
@@ -226,7 +231,7 @@ def _named(layout: Layout, band: Band, row: Sequence[Chain], top: int, height: i
             return
 
 
-def _extent(layout: Layout, grid: Grid, piece: Piece) -> tuple[int, int]:
+def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]:
     """(rows, columns) of a piece; those of a text are 0 and 1."""
     if not piece.is_value:
         return 0, 1
@@ -235,3 +240,164 @@ def _extent(layout: Layout, grid: Grid, piece: Piece) -> tuple[int, int]:
         rows, columns = values.shape if values.ndim == 2 else (values.shape[0], 1)
         return (columns, rows) if piece.flipped else (rows, columns)
     return grid.blocks[piece.name].width, 1
+
+
+class SheetCell(NamedTuple):
+    """One cell.
+
+    style: `edit` for a number to be changed, `given` for a copy of one, `copy` for one of a computed number, `live` for
+    a line, or `recorded` for a number that stays.
+    """
+
+    row: int
+    column: int
+    value: float
+    formula: str
+    style: str
+    placed: Placed
+
+
+def address(row: int, at: int) -> str:
+    """`B7`, from numbers counted from 0."""
+    return f"{column(at)}{row + 1}"
+
+
+def entries(layout: HandLayout) -> Iterator[SheetCell]:
+    """Every number of the sheet, in the order in which its pieces stand there."""
+    near: dict[Key, Placed] = {}
+    for placed in layout.pieces:
+        if placed.piece.is_value:
+            values = _values(layout, placed)
+            near[placed.key] = placed
+            for j in range(placed.height):
+                for k in range(placed.width):
+                    formula, style = _formula(layout, placed, near, j, k)
+                    yield SheetCell(placed.row + j, placed.column + k, float(values[j, k]), formula, style, placed)
+
+
+def _values(layout: HandLayout, placed: Placed) -> Array:
+    """The recorded numbers of a piece, as they stand: (rows, columns)."""
+    book, name = layout.book, placed.piece.name
+    if len(placed.key) == 2:
+        values = book.weights(placed.grid)[name].values
+        return values.T if placed.piece.flipped else values.reshape(placed.height, placed.width)
+    window = book.trace.operand(placed.grid.stage.scope, name, book.window)
+    assert window is not None
+    return window[placed.t - book.steps.start, book.batch][placed.b][:, None]
+
+
+def _formula(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int, k: int) -> tuple[str, str]:
+    """(formula, style) of one cell of a piece."""
+    home = _find(layout, placed.grid, placed.piece.name, placed.t, placed.b)
+    if home is not None and home is not placed:
+        if home.piece.flipped != placed.piece.flipped:
+            j, k = k, j
+        return address(home.row + j, home.column + k), "given" if _is_given(layout, placed, home) else "copy"
+    if is_edited(layout, placed):
+        return "", "edit"
+    if placed.piece.flipped:
+        return f"INDEX({layout.book.weights(placed.grid)[placed.piece.name].range},{k + 1},{j + 1})", "copy"
+    block = placed.grid.blocks[placed.piece.name]
+    if block.kind == "line" and block.live and placed.piece.fresh:
+        return _line(layout, placed, near, j), "live"
+    if (block.live and block.kind != "state") or block.kind == "given":  # a state that is found nowhere was recorded
+        row = TOP + placed.b * len(layout.book.steps) + placed.t - layout.book.steps.start
+        return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", (
+            "given" if _is_given(layout, placed, placed) else "copy"
+        )
+    return "", "recorded"
+
+
+def is_edited(layout: HandLayout, placed: Placed) -> bool:
+    """Whether a piece is where its numbers are to be changed."""
+    if layout.homes.get(placed.key) is not placed or placed.piece.flipped:
+        return False
+    stage, found = placed.grid.stage, placed.key
+    if len(found) == 2 or found[:2] == (SHARED, X):
+        return True
+    return placed.piece.name in stage.cell.states or stage.sources.get(placed.piece.name) == GIVEN
+
+
+def edited(layout: HandLayout, found: Key, j: int, k: int) -> str:
+    """Where a number is to be changed on this sheet, as a formula on another.
+
+    Args:
+        layout: of the sheet.
+        found: of what value; see `layout.key`.
+        j: the row within it.
+        k: the column.
+
+    Returns:
+        The formula; empty where the number is to be changed elsewhere.
+    """
+    home = layout.homes.get(found)
+    if home is None or not is_edited(layout, home):
+        return ""
+    return f"'{BY_HAND}'!{address(home.row + j, home.column + k)}"
+
+
+def _is_given(layout: HandLayout, placed: Placed, home: Placed) -> bool:
+    """Whether a copy shows a weight or an input, as it was written, or whether a step is valid."""
+    stage, name = placed.grid.stage, placed.piece.name
+    return stage.sources.get(name) == VALID or (is_edited(layout, home) and name not in stage.cell.states)
+
+
+def _find(layout: HandLayout, grid: StepGrid, name: str, t: int, b: int) -> Placed | None:
+    found = layout.homes.get(key(grid, name, t, b))
+    stage = grid.stage
+    if found is not None:
+        return found
+    if name in stage.cell.states:
+        before = t + 1 if stage.backwards else t - 1
+        if grid.blocks[name].live and before in layout.book.steps:
+            return _find(layout, grid, stage.cell.states[name], before, b)
+    elif name in stage.cell.inputs and stage.sources[name] not in (X, VALID):
+        scope, line = scope_and_name(stage.sources[name])
+        if scope in layout.book.grids:
+            return _find(layout, layout.book.grids[scope], line, t, b)
+    return None
+
+
+def _line(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int) -> str:
+    """One unit of a line, from the operands as they stand nearest to it."""
+    line = placed.grid.stage.cell.by_name[placed.piece.name]
+    operands = [
+        _ref(near[key(placed.grid, o, placed.t, placed.b)]) if isinstance(o, str) else constant(o)
+        for o in line.operands
+    ]
+    return formula(line, operands, j, rounding(layout.book.trace.header.arithmetic))
+
+
+def _ref(placed: Placed) -> Ref:
+    rows = tuple(
+        tuple(address(placed.row + j, placed.column + k) for k in range(placed.width)) for j in range(placed.height)
+    )
+    if placed.piece.kind == "matrix":
+        return Ref((), "", entries=rows)
+    cells = tuple(cell for (cell,) in rows)
+    return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}", across=False)
+
+
+#: So many vectors are compared by one formula, which has at most 8,192 characters.
+MOST = 40
+
+
+def compared(layout: HandLayout) -> Iterator[Compared]:
+    """A row for each line, or several where it has many steps."""
+    for grid in layout.book.grids.values():
+        for block in () if grid.stage.is_adjoint else grid.lines:
+            distances = _distances(layout, grid, block)
+            while some := list(islice(distances, MOST)):
+                count = block.width * len(some)
+                yield Compared(BY_HAND, block.name, block.heading, count, f"MAX({','.join(some)})")
+
+
+def _distances(layout: HandLayout, grid: StepGrid, block: ValueBlock) -> Iterator[str]:
+    """Of each step and row: the vector stands in a column here, and lies in a row of the record."""
+    for b in range(len(layout.book.rows)):
+        for k, t in enumerate(layout.book.steps):
+            home = layout.homes[grid.stage.scope, block.name, t, b]
+            live = f"{address(home.row, home.column)}:{address(home.row + home.height - 1, home.column)}"
+            row = TOP + b * len(layout.book.steps) + k + 1
+            record = f"'{grid.recorded}'!{column(block.first)}{row}:{column(block.columns[-1])}{row}"
+            yield distance(f"'{BY_HAND}'!{live}", f"TRANSPOSE({record})")

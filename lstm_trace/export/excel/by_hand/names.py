@@ -30,7 +30,7 @@ _LOWERED = replace(_PLAIN, scripts=_scripts)
 
 
 @dataclass(frozen=True)
-class Names(Naming):
+class SheetNames(Naming):
     """The names of the places and values of a trace, in English as the rest of the workbook."""
 
     trace: Trace
@@ -62,9 +62,9 @@ class Names(Naming):
         return found[j] if found else self.unit(j, width)
 
 
-def names(trace: Trace) -> Names:
+def names(trace: Trace) -> SheetNames:
     """The names of a trace."""
-    return Names(trace, words("en", trace.header.count_from))
+    return SheetNames(trace, words("en", trace.header.count_from))
 
 
 def begun(text: str) -> str:

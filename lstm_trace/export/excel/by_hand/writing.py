@@ -1,17 +1,204 @@
-"""The sheet as it is written: from top to bottom, in the colours of the roles."""
+"""How the sheet By hand is drawn, in the colours of the roles, and whether a problem is small enough for it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
 
-from ..page import Page
-from ..texts import TEXTS
-from .charts import Arranged, draw
-from .formulas import Entry, address, entries, is_edited
-from .layout import Layout, Placed
-from .names import Runs, plain
-from .roles import ROLES, role
+import numpy as np
+
+from ....trace.trace import Trace
+from ..charts import ROLES, ends, line_looks, of_units, role
+from ..formulas import rounding
+from ..page import LARGE, TEXTS, Page
+from ..sheets import ENTRIES, STEPS, TOP, Book, StepGrid, ValueBlock
+from .chains import plan
+from .layout import CHARACTER, ROW, HandLayout, SheetCell, address, entries, is_edited, laid, points
+from .names import Runs, begun, plain
+
+#: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
+SEQUENCES, NUMBERS = 6, 2000
+#: Points of a digit on paper: smaller ones are not read, and from the second on nothing is gained by larger ones.
+LEAST, ENOUGH = 4.7, 7.5
+#: Longer numbers are nobody's own.
+WRITTEN = 11
+#: Decimals that are shown where nothing else is asked for.
+SHOWN_DIGITS = 4
+
+
+def shown_digits(trace: Trace, asked: int | None) -> int:
+    """How many decimals are shown: as many as a person notes, where the trace was rounded by hand."""
+    if asked is not None:
+        return asked
+    noted = rounding(trace.header.arithmetic)
+    return SHOWN_DIGITS if noted is None else noted
+
+
+def by_hand(book: Book, digits: int) -> Arranged | str:
+    """The sheet of a workbook that was laid out, or why it has none.
+
+    Args:
+        book: the workbook.
+        digits: decimals that are shown.
+
+    Returns:
+        The sheet with the steps beside each other that make its digits largest, or a reason in words.
+    """
+    if not book.live:
+        return "its cells are plain numbers (--values)"
+    stages = [grid.stage for grid in book.grids.values() if not grid.stage.is_adjoint]
+    if not stages:
+        return "it shows the forward pass, which was not chosen"
+    arithmetic = book.trace.header.arithmetic
+    if arithmetic is not None and rounding(arithmetic) is None:
+        return f"a spreadsheet cannot compute in {arithmetic}"
+    widths = [block.width for grid in book.grids.values() for block in grid.blocks.values()]
+    counts = (
+        (max(widths), ENTRIES, "entries of a vector"), (len(book.steps), STEPS, "steps"),
+        (len(book.rows), SEQUENCES, "sequences"), (sum(widths) * len(book.steps) * len(book.rows), NUMBERS, "numbers"),
+    )  # fmt: skip
+    for found, most, what in counts:
+        if found > most:
+            return f"{found} {what} do not fit on one page; choose at most {most}"
+    planned, number = plan(book), int((_longest(book, digits) + 0.5) * CHARACTER)
+    layouts = (laid(book, planned, across, number) for across in range(len(book.steps), 0, -1))
+    best = max((arranged(layout) for layout in layouts), key=lambda found: min(found.points, ENOUGH))
+    if best.points < LEAST:
+        return f"on one page its digits would have {best.points:.1f} points; fewer steps, layers or sequences would fit"
+    return best
+
+
+def _longest(book: Book, digits: int) -> int:
+    """Characters of the longest number: of given ones those that a person wrote, since others are shown rounded."""
+    trace, scopes = book.trace, book.grids
+    given = [values for scope in scopes for part in (trace.parameters, trace.initial, trace.given)
+             for values in part.get(scope, {}).values()]  # fmt: skip
+    written = (len(f"{value:.15g}") for values in [trace.x, *given] if values is not None for value in values.ravel())
+    computed = (
+        digits + (7 if abs(value) > LARGE else len(f"{value:.0f}") + 1)
+        for scope in scopes
+        for values in trace.lines[scope].values()
+        for value in values[book.window, book.batch].ravel()
+        if np.isfinite(value)
+    )
+    return max([digits + 3, *(n for n in written if n <= WRITTEN), *computed])
+
+
+#: Pixels of a chart: what it needs, and what it takes where there is room.
+WIDTH, HEIGHT, WIDEST, TALLEST = 340, 220, 620, 300
+GAP = 10
+#: So many charts are shown.
+MOST = 4
+
+
+class ChartSpot(NamedTuple):
+    """Where a chart stands: a cell, pixels from there, and its size."""
+
+    row: int
+    column: int
+    right: int
+    down: int
+    width: int
+    height: int
+
+
+class Arranged(NamedTuple):
+    """A sheet with its charts. points: of a digit on one page. end: the last row."""
+
+    layout: HandLayout
+    spots: tuple[ChartSpot, ...]
+    points: float
+    end: int
+
+
+def arranged(layout: HandLayout) -> Arranged:
+    """The charts where they leave the digits largest: where steps are missing, or below."""
+    count = min(len(list(_charts(layout))), MOST) if len(layout.book.steps) > 1 else 0
+    room, used = layout.size
+    bare = Arranged(layout, (), points(room, used), layout.height - 1)
+    if not count:
+        return bare
+    if spots := _beside(layout, count):
+        return bare._replace(spots=spots)
+    width = min(WIDEST, room // count - GAP)
+    spots = tuple(ChartSpot(layout.height, 0, 5 + k * (width + GAP), 2, width, HEIGHT) for k in range(count))
+    return Arranged(layout, spots, points(room, used + HEIGHT + ROW), layout.height + -(-HEIGHT // ROW))
+
+
+def _beside(layout: HandLayout, count: int) -> tuple[ChartSpot, ...]:
+    """In the last row of steps, beside the last of them, below one another or in columns; none where none fit."""
+    top, bottom, steps = layout.panels[-1]
+    if steps == layout.across:
+        return ()
+    begin = layout.starts[steps]
+    room, tall = sum(layout.columns[begin:]), layout.pixels(top, bottom)
+    for across in range(1, count + 1):
+        width, height = min(room // across - GAP, WIDEST), min(tall // -(-count // across) - GAP, TALLEST)
+        if width >= WIDTH and height >= HEIGHT:
+            corners = ((k % across * (width + GAP), k // across * (height + GAP)) for k in range(count))
+            return tuple(ChartSpot(top, begin, *corner, width, height) for corner in corners)
+    return ()
+
+
+def draw(found: Arranged, page: Page) -> None:
+    """Insert the charts."""
+    from_zero = found.layout.called.words.count_from == 0 or _counted(found.layout)
+    axis = "step" if from_zero else "step, counted from 0"
+    for spot, (name, series) in zip(found.spots, _charts(found.layout), strict=False):
+        chart = page.workbook.add_chart({"type": "line"})
+        for one in series:
+            chart.add_series(one)
+        chart.set_title({"name": name, "name_font": {"size": 12}, "overlay": False})
+        chart.set_x_axis({"name": axis, "num_font": {"size": 10}, "label_position": "low"})
+        grid = {"visible": True, "line": {"color": "#D9D9D9"}}
+        chart.set_y_axis({"num_format": "0.0", "num_font": {"size": 10}, "major_gridlines": grid})
+        chart.set_legend({"position": "right", "font": {"size": 11}})
+        chart.set_size({"width": spot.width, "height": spot.height})
+        place = {"x_offset": spot.right, "y_offset": spot.down, "object_position": 3}
+        page.worksheet.insert_chart(spot.row, spot.column, chart, place)
+
+
+def _counted(layout: HandLayout) -> bool:
+    """Whether the steps are numbered by their places: 1, 2, 3. The layer's sheet counts from 0 always."""
+    return layout.called.words.nth(layout.book.steps.start) == 1
+
+
+def _charts(layout: HandLayout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """(title, series) of each: a unit with its gates and states, or a line of other width with its entries."""
+    called, shades = layout.called, TEXTS["by_hand"]["entries"]
+    grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
+    for grid in grids:
+        place = begun(f"{called.place(grid.stage)}: ") if len(grids) > 1 else ""
+        names = of_units(grid.stage)
+        blocks, looks = [grid.blocks[name] for name in names if name in grid.blocks], line_looks(grid.stage, names, 2.5)
+        width = max((block.width for block in blocks), default=0)
+        for j in range(width):
+            lines = [(block, called.text(grid.stage, block.name)) for block in blocks if block.width == width]
+            yield (
+                f"{place}{called.one(j, width)}",
+                [_series(layout, grid, block, j, name, looks[block.name]) for block, name in lines],
+            )
+        for block in (grid.blocks[name] for name in ends(grid.stage) if name in grid.blocks):
+            colours = [{"color": shades[j % len(shades)], "width": 2} for j in range(block.width)]
+            entries = zip(called.entries(grid.stage, block.name, block.width), colours, strict=True)
+            yield (
+                f"{place}{called.text(grid.stage, block.name)}",
+                [_series(layout, grid, block, j, *entry) for j, entry in enumerate(entries)],
+            )
+
+
+def _series(
+    layout: HandLayout, grid: StepGrid, block: ValueBlock, j: int, name: str, look: dict[str, Any]
+) -> dict[str, Any]:
+    last, colour = TOP + len(layout.book.steps) - 1, {"color": look["color"]}
+    return {
+        "name": name,
+        **({"categories": [grid.sheet, TOP, 1, last, 1]} if not _counted(layout) else {}),
+        "values": [grid.sheet, TOP, block.first + j, last, block.first + j],
+        "line": look,
+        "marker": {"type": "circle", "size": 5, "fill": colour, "border": colour},
+    }
+
 
 _TEXTS = TEXTS["by_hand"]
 _Write = Callable[[], None]
@@ -33,16 +220,15 @@ class Pen:
             self.formats[found] = self.page.workbook.add_format({**base, **look})
         return self.formats[found]
 
-    def number(self, entry: Entry, edges: dict[str, Any], named: str) -> None:
+    def number(self, entry: SheetCell, edges: dict[str, Any], named: str) -> None:
         """A number, in the colour of its role and with the edges of its matrix or vector."""
         look = {**_TEXTS["roles"][named][0], **_TEXTS["kinds"][entry.style], **edges}
         if look.get("num_format") == "value":
             look["num_format"] = self.page.styles.fixed
             look["shrink"] = True  # rather than ###; General rounds by itself
         made = self.look(**look)
-        self.cells[entry.row, entry.column] = lambda: self.page.put(
-            entry.row, entry.column, entry.value, made, entry.formula
-        )
+        at = entry.row, entry.column
+        self.cells[at] = lambda: self.page.put(*at, entry.value, made, entry.formula)
 
     def text(self, row: int, at: int, text: str | Runs, width: int = 1, **look: Any) -> None:
         """A text over some columns, with indices that stand lower."""
@@ -83,7 +269,10 @@ def write(found: Arranged, page: Page) -> None:
     header = layout.book.trace.header
     pen.text(0, 0, header.title or f"The cell {header.kind}", bold=True, font_size=15)
     numbers = list(entries(layout))
-    pen.text(1, 0, _note(layout, numbers), font_color="#595959")
+    partly = any(entry.style == "recorded" for entry in numbers)
+    back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
+    note = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
+    pen.text(1, 0, note, font_color="#595959")
     _legend(layout, pen)
     for title in layout.titles:
         pen.text(title.row, title.column, title.text, title.width, **_TEXTS["titles"][title.style])
@@ -96,7 +285,11 @@ def write(found: Arranged, page: Page) -> None:
     _pieces(layout, pen)
     _numbers(numbers, pen)
     pen.done()
-    _named(layout, page)
+    for owner, tables in layout.book.tables.items():  # the names of weights lead here
+        for table in tables:
+            home = layout.homes.get((owner, table.name))
+            if home is not None and is_edited(layout, home):
+                page.named(table.range, home.row, home.column, home.height, home.width)
     draw(found, page)
     sheet.freeze_panes(0, 1)
     sheet.set_landscape()
@@ -107,15 +300,7 @@ def write(found: Arranged, page: Page) -> None:
     sheet.print_area(0, 0, found.end, len(layout.columns) - 1)
 
 
-def _note(layout: Layout, numbers: Iterable[Entry]) -> str:
-    """What is to be known of the sheet."""
-    partly = any(entry.style == "recorded" for entry in numbers)
-    back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
-    text: str = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
-    return text
-
-
-def _legend(layout: Layout, pen: Pen) -> None:
+def _legend(layout: HandLayout, pen: Pen) -> None:
     """The roles that occur, each in its colour, over as many columns as its text needs."""
     there = {role(p.grid.stage, p.piece.name) for p in layout.pieces if p.piece.is_value}
     at = 0
@@ -129,53 +314,35 @@ def _legend(layout: Layout, pen: Pen) -> None:
             pen.text(2, begin, text, at - begin, font_size=10, align="center", **look)
 
 
-def _pieces(layout: Layout, pen: Pen) -> None:
+def _pieces(layout: HandLayout, pen: Pen) -> None:
     """Signs, and the symbols above what they stand for."""
     for found in layout.pieces:
         stage = found.grid.stage
         if found.piece.is_value:
             symbol = layout.called.symbol(stage, found.piece.name, found.t)
-            if found.piece.flipped:
-                symbol = (*symbol, ("ᵀ", False))
+            symbol = (*symbol, ("ᵀ", False)) if found.piece.flipped else symbol
             if len(plain(symbol)) <= 4 + 8 * found.width or found.piece.name.isidentifier():
                 pen.text(found.row - 1, found.column, symbol, found.width, **_TEXTS["titles"]["symbol"])
             continue
         look = {**_TEXTS["titles"]["sign"], "valign": "vcenter" if found.height % 2 else "bottom"}
         text: str | Runs = found.piece.name
         if found.piece.kind == "symbol":
-            text = (
-                *layout.called.symbol(stage, found.piece.name, found.t),
-                ("ᵀ ×" if found.piece.flipped else " ×", False),
-            )
+            sign = "ᵀ ×" if found.piece.flipped else " ×"
+            text = (*layout.called.symbol(stage, found.piece.name, found.t), (sign, False))
         pen.text(found.row + (found.height - 1) // 2, found.column, text, **look)
 
 
-def _numbers(numbers: Iterable[Entry], pen: Pen) -> None:
+def _numbers(numbers: Iterable[SheetCell], pen: Pen) -> None:
     areas: list[str] = []
     for entry in numbers:
         placed = entry.placed
-        pen.number(entry, _edges(entry, placed), role(placed.grid.stage, placed.piece.name))
-        if entry.style not in ("edit", "given") and (entry.row, entry.column) == (placed.row, placed.column):
-            last = address(placed.row + placed.height - 1, placed.column + placed.width - 1)
-            areas.append(f"{address(placed.row, placed.column)}:{last}")
+        bottom, right = placed.row + placed.height - 1, placed.column + placed.width - 1
+        outer = {  # the lines round a matrix or vector
+            "top": entry.row == placed.row, "bottom": entry.row == bottom,
+            "left": entry.column == placed.column, "right": entry.column == right,
+        }  # fmt: skip
+        edges = {side: 1 for side, there in outer.items() if there}
+        pen.number(entry, edges, role(placed.grid.stage, placed.piece.name))
+        if entry.style not in ("edit", "given") and outer["top"] and outer["left"]:
+            areas.append(f"{address(placed.row, placed.column)}:{address(bottom, right)}")
     pen.page.sized(areas)
-
-
-def _named(layout: Layout, page: Page) -> None:
-    """The names of weights lead here."""
-    for owner, tables in layout.book.tables.items():
-        for table in tables:
-            home = layout.homes.get((owner, table.name))
-            if home is not None and is_edited(layout, home):
-                page.named(table.range, home.row, home.column, home.height, home.width)
-
-
-def _edges(entry: Entry, placed: Placed) -> dict[str, Any]:
-    """The lines round a matrix or vector."""
-    line = {
-        "top": entry.row == placed.row,
-        "bottom": entry.row == placed.row + placed.height - 1,
-        "left": entry.column == placed.column,
-        "right": entry.column == placed.column + placed.width - 1,
-    }
-    return {side: 1 for side, there in line.items() if there}

@@ -8,12 +8,15 @@ import { useSaving } from "../shared/saving.js";
 const FILES = {
   problem: ["problem.yaml"],
   report: ["report.html", "report.pdf", "report.md", "report.txt", "report.tex", "report.typ", "report.ipynb"],
-  values: ["values.csv", "values.xlsx", "values.parquet", "trace.json", "trace.safetensors"],
+  values: ["trace.json", "trace.safetensors"],
   program: ["run.py"],
 };
 
-/** Files whose numbers `digits` would round for good, where elsewhere they are only shown so. */
-const IN_FULL = ["values.csv"];
+/** Whether `digits` would round the numbers of a file for good, where elsewhere they are only shown so. */
+const isInFull = (name) => isTable(name) && !name.endsWith(".xlsx");
+
+/** Whether it is one of the tables; the server has a list of their formats. */
+const isTable = (name) => name.startsWith("values.");
 
 /** @param {{run: object, title: string}} props title: that stands above the bench, until another is typed here */
 export function Downloads({ run, title: usual, settings, choices, said }) {
@@ -25,15 +28,16 @@ export function Downloads({ run, title: usual, settings, choices, said }) {
   // the settings of the page, as far as the server says that the file reads them
   const query = (name) => {
     const read = formats.find((one) => one.file === name)?.options ?? [];
-    const sent = ["language", "notation", "digits", "count_from"].filter((option) => read.includes(option) && !(option === "digits" && IN_FULL.includes(name)));
+    const sent = ["language", "notation", "digits", "count_from"].filter((option) => read.includes(option) && !(option === "digits" && isInFull(name)));
     const headed = read.includes("title") && title.trim() && title !== run.title ? { title: title.trim() } : {};
     return { ...Object.fromEntries(sent.map((option) => [option, settings[option]])), ...headed };
   };
   const url = (name) => href(`/runs/${part(run.id)}/download/${part(name)}`, query(name));
   const { load, shown: saving } = useSaving(said);
   const shown = (names) => names.filter((name) => offered.length === 0 || offered.includes(name));
-  const others = offered.filter((name) => !Object.values(FILES).flat().includes(name));
-  const groups = [...Object.entries(FILES).map(([group, names]) => [group, shown(names)]), ["other", others]].filter(([, names]) => names.length);
+  const files = { ...FILES, values: [...offered.filter(isTable), ...FILES.values] };
+  const others = offered.filter((name) => !Object.values(files).flat().includes(name));
+  const groups = [...Object.entries(files).map(([group, names]) => [group, shown(names)]), ["other", others]].filter(([, names]) => names.length);
   return html`<details class="menu" id="downloads"><summary class="button">${said("bench.downloads")}</summary>
     <div class="sheet">
       <label class="field tall" for="download-title"><span class="label">${said("bench.download.title")}</span><input id="download-title" type="text" value=${title} onInput=${(event) => setTyped(event.target.value)} /></label>

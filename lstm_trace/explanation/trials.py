@@ -7,21 +7,24 @@ by the other plans each is run alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backpropagation.target import Part
-from ...base.arrays import Array
-from ...cell.network import MEET
-from ...engine.plan_choice import at_once
-from ...engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
-from ...trace.address import origin
-from ...trace.derived import sizes, total
-from ...trace.trace import Trace
+from ..backpropagation.target import Part
+from ..base.arrays import Array
+from ..cell.lines import names_of
+from ..cell.network import MEET, Stage, restrict
+from ..engine.plan_choice import at_once
+from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
+from ..trace.address import origin
+from ..trace.derived import sizes, total
+from ..trace.holding import Lines, applied
+from ..trace.holding import Region as Place
+from ..trace.trace import Trace
 
 #: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
 #: once, and 2048 no less.
@@ -30,7 +33,7 @@ MOST_ROWS = 512
 ROUND = 8
 
 
-class Rows(NamedTuple):
+class TrialRows(NamedTuple):
     """Premises of several runs, to be changed: x (T, rows, I), states (rows, ·), supplied lines (T, rows, ·)."""
 
     x: Any
@@ -39,7 +42,7 @@ class Rows(NamedTuple):
 
 
 #: Changes the premises of one run: told which run, and which of the rows is its.
-Change = Callable[[int, int, Rows], None]
+Change = Callable[[int, int, TrialRows], None]
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,9 @@ class Trials:
         size = -(-count // max(batches, 1))
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
 
-    def _rows(self, count: int) -> Rows:
+    def _rows(self, count: int) -> TrialRows:
         trace = self.trace
-        return Rows(
+        return TrialRows(
             None if trace.x is None else np.repeat(trace.x, count, axis=1),
             {s: {n: np.repeat(v, count, axis=0) for n, v in here.items()} for s, here in trace.initial.items()},
             {s: {n: np.repeat(v, count, axis=1) for n, v in here.items()} for s, here in trace.given.items()},
@@ -111,7 +114,7 @@ class Trials:
             record.setdefault(part.scope, {})[part.line] = None
         return Reruns(self.trace, self._window, record)
 
-    def _run(self, rows: Rows, count: int) -> Array:
+    def _run(self, rows: TrialRows, count: int) -> Array:
         trace = self.trace
         found = self._reruns.lines(
             x=rows.x,
@@ -149,6 +152,78 @@ def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Pa
     return made(trace, replace(found, line=name, units=np.array([unit])), held)
 
 
-def computed(trace: Trace, part: Part) -> bool:
-    """Whether a run computes what is added up; other values are premises."""
-    return part.scope != "" and part.line in trace.stage(part.scope).cell.by_name
+def computed_parts(
+    trace: Trace, parts: Iterable[Part], held: Collection[tuple[str, str]] = ()
+) -> tuple[Part, ...] | None:
+    """Where values were made (see `made`); None where one is a premise, which no run computes."""
+    found = tuple(made(trace, part, held) for part in parts)
+    there = (part.scope != "" and part.line in trace.stage(part.scope).cell.by_name for part in found)
+    return found if all(there) else None
+
+
+def reached(stages: Sequence[Stage], parts: Iterable[Part]) -> tuple[Stage, ...]:
+    """The stages, with the lines in them, on which values depend."""
+    return restrict(stages, [(part.scope, part.line) for part in parts], carried=True)
+
+
+# -- again with this held --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HeldTrials:
+    """Runs of a trace of one row, again with this held: in each some places are held together, or scaled.
+
+    trials: of the run without them. scale: whether they are scaled. numbers: of a place, what it is held at.
+    """
+
+    trials: Trials
+    scale: bool
+    numbers: Callable[[Place], Array]
+
+    def values(self, groups: Sequence[Sequence[Place]]) -> list[float]:
+        """The value in the run in which each group of places is held."""
+        lines = [tuple(dict.fromkeys((place.scope, place.line) for place in group)) for group in groups]
+        every = self._able(line for some in lines for line in some)
+        if every.together:
+            return self._held(every, groups)
+        alone = {some: self._able(some) for some in dict.fromkeys(lines)}  # with the equations of a run of its own
+        return [self._held(alone[some], [group])[0] for some, group in zip(lines, groups, strict=True)]
+
+    def _held(self, trials: Trials, groups: Sequence[Sequence[Place]]) -> list[float]:
+        def change(run: int, row: int, rows: TrialRows) -> None:
+            for place in groups[run]:
+                self._hold(trials.trace, rows.given, row, place)
+
+        return [float(value) for value in trials.values(len(groups), change)]
+
+    def _able(self, wanted: Iterable[tuple[str, str]]) -> Trials:
+        """Runs in which lines (scope, name) can be held, and nothing of them is held yet."""
+        one = self.trials.trace
+        wanted = dict.fromkeys(wanted)
+        lines: Lines = ()
+        for stage in one.stages:
+            here = tuple(line for scope, line in wanted if scope == stage.scope)
+            held, scaled = stage.cell.held, stage.cell.scaled
+            both = (held, (*scaled, *here)) if self.scale else ((*held, *here), scaled)
+            lines += ((stage.scope, *both),)
+        stages, widths = applied(one.stages, lines), sizes(one)
+        given = {scope: dict(here) for scope, here in one.given.items()}
+        for stage in stages:
+            for line, names in names_of(stage.cell).items():
+                shape = one.steps, 1, widths[stage.scope][line]
+                there = given.setdefault(stage.scope, {})
+                for name in (name for name in names if name in stage.cell.inputs and name not in there):
+                    there[name] = np.zeros(shape, one.header.dtype)
+        trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
+        return Trials(trace, self.trials.parts)
+
+    def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Place) -> None:
+        """Hold a place in one row."""
+        names, here = names_of(trace.stage(place.scope).cell)[place.line], given[place.scope]
+        where = np.ix_([trace.index(t) for t in place.steps], [row], place.units)
+        if self.scale:
+            here[names.scale][where], here[names.by][where] = 1, self.numbers(place)
+            if names.hold in here:  # it was held in the trace itself
+                here[names.hold][where] = 0
+        else:
+            here[names.hold][where], here[names.to][where] = 1, self.numbers(place)

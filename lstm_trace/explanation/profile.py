@@ -1,31 +1,91 @@
-"""The profile of a trained model: what each unit of each layer and direction did over a trace, in numbers."""
+"""The profile of a trained model: what its units, steps and layers did over a trace, in numbers, and as frames."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...cell.network import Stage, forward_stages
-from ...errors import MissingError, OptionError
-from ...trace.argument_types import checked
-from ...trace.held import plain
-from ...trace.rows import Selection
-from ...trace.trace import Trace
-from ..half_life import foreseen
-from ..line_statistics import LineStatistics, Moves, line_statistics, moves
-from ..recurrence import Recurrence, recurrence
-from ..saturation import Activity, NotFinite, behaviour
-from . import frames
-from .tokens import Follows, follows
+from ..base.arrays import Array
+from ..cell.network import Stage, forward_stages
+from ..engine.plan_choice import pieces
+from ..errors import MissingError, OptionError
+from ..trace.argument_types import checked
+from ..trace.held import plain
+from ..trace.labels import axis, labels, step_labels
+from ..trace.rows import Selection
+from ..trace.trace import Trace
+from .activity import Activity, LineStatistics, Moves, NotFinite, behaviour, foreseen, line_statistics, moves
+from .recurrence import Recurrence, recurrence
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from .activity import LineStatistics
+
+
+#: There must be so many more steps than different tokens: otherwise each token says what it says by chance.
+SPARE = 10
+
+
+class Follows(NamedTuple):
+    """How far the units of a line follow the tokens that stand at several steps.
+
+    tokens: (K,), those that stand at two steps or more. counts: (K,), at how many. share: (H,), the part of a unit's
+    variance over those steps that lies between tokens, adjusted for their number (the adjusted R²: 0 by chance, 1 where
+    the token alone says the value); NaN where nothing varies, or a value is not finite. means: (K, H).
+    """
+
+    tokens: tuple[str, ...]
+    counts: Array
+    share: Array
+    means: Array
+
+
+def follows(trace: Trace, scope: str, name: str, shift: Array, rows: slice) -> Follows | None:
+    """How far the units of the line `name` follow the tokens; None where there are too few labels that come again.
+
+    shift: (H,), about the mean of each unit; it is taken away before squares are added up. rows: of the batch.
+    """
+    batch = range(trace.batch)[rows]
+    labels = np.array([list(step_labels(trace, b)) or [""] * trace.steps for b in batch], dtype=object).T
+    inside = (trace.valid[:, rows, 0] != 0) & (labels != "")
+    known, codes, counts = np.unique(labels[inside].astype(str), return_inverse=True, return_counts=True)
+    again = counts > 1
+    number = np.where(again, np.cumsum(again) - 1, -1)
+    token = np.full(labels.shape, -1)
+    token[inside] = number[codes]
+    tokens, n = tuple(known[again].tolist()), int(counts[again].sum())
+    if len(tokens) < 2 or n - len(tokens) < SPARE:
+        return None
+    values = trace.lines[scope][name]
+    sums = np.zeros((len(tokens), values.shape[-1]))
+    squares = np.zeros(values.shape[-1])
+    for steps in pieces(trace.steps, len(batch) * values.shape[-1]):
+        t, b = np.nonzero(token[steps] >= 0)
+        here = np.asarray(values[steps, rows], np.float64)[t, b] - shift
+        np.add.at(sums, token[steps][t, b], here)
+        squares += (here * here).sum(axis=0)
+    size = counts[again][:, None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        whole = squares - sums.sum(axis=0) ** 2 / n
+        within = squares - (sums * sums / size).sum(axis=0)
+        share = 1 - (within / (n - len(tokens))) / (whole / (n - 1))
+        flat = ~(whole > 1e-12 * np.maximum(squares, np.finfo(float).tiny))
+        return Follows(tokens, counts[again], np.where(flat, np.nan, share), sums / size + shift)
+
+
+#: The columns of the frames `Profile.units` and `Profile.steps`.
+UNITS = (
+    *("layer", "direction", "line", "unit", "label", "mean", "least", "most", "largest", "t", "batch"),
+    *("half_life", "kept", "dead", "follows"),
+)
+STEPS = (
+    *("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after"),
+)
 #: A unit is dead whose output moves less than this share of what the output of the unit that moves most does.
 DEAD = 0.05
 
@@ -125,7 +185,15 @@ class Profile:
     @cached_property
     def gates(self) -> pd.DataFrame:
         """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
-        return frames.gates(self)
+        import pandas as pd
+
+        rows = [
+            (part.stage.layer, part.stage.direction, *unit[1:])
+            for part in self.parts
+            for units in part.gates.values()
+            for unit in units
+        ]
+        return pd.DataFrame(rows, columns=["layer", "direction", *Activity._fields[1:]])
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -135,7 +203,23 @@ class Profile:
         most 1; infinite where nothing is lost. `kept`: the mean of what it keeps from step to step. `dead`: of the
         output. `follows`: see `tokens.Follows.share`.
         """
-        return frames.units(self)
+        return _joined(UNITS, [self._units(part, line) for part in self.parts for line in part.lines])
+
+    def _units(self, part: StageProfile, line: LineStatistics) -> pd.DataFrame:
+        import pandas as pd
+
+        width = len(line.mean)
+        nothing = np.full(width, np.nan)
+        named = labels(self.trace, axis(self.trace, part.stage, line.name), width)
+        t, batch = line.at[:, 0] + self.trace.first, line.at[:, 1]
+        half_life, kept = (nothing, nothing) if line.kept is None else (line.kept.half_life, line.kept.mean)
+        dead = part.dead if line is part.output else np.zeros(width, bool)
+        follows = part.follows[line.name].share if line.name in part.follows else nothing
+        columns: Sequence[Any] = (
+            part.stage.layer, part.stage.direction, line.name, np.arange(width), list(named) or [""] * width,
+            line.mean, line.least, line.most, line.largest, t, batch, half_life, kept, dead, follows,
+        )  # fmt: skip
+        return pd.DataFrame(dict(zip(UNITS, columns, strict=True)))
 
     @cached_property
     def steps(self) -> pd.DataFrame:
@@ -144,12 +228,31 @@ class Profile:
         `change`: ‖c_t − c_{t−1}‖; `times`: by its median; `forgets`: the share of units that keep less than half;
         `unit`: that which went furthest, from `before` to `after`.
         """
-        return frames.steps(self)
+        import pandas as pd
+
+        frames = []
+        labels_of = [step_labels(self.trace, row) or [""] * self.trace.steps for row in self.rows]
+        for part in self.parts:
+            if (moves := part.moves) is None:
+                continue
+            t, b = at = np.nonzero(~np.isnan(moves.change) | self.valid)
+            token = [labels_of[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)]
+            forgets = np.nan if part.forgets is None else part.forgets[at]
+            columns: Sequence[Any] = (
+                part.stage.layer, part.stage.direction, t + self.trace.first, b + self.rows.start, token,
+                moves.change[at], moves.times[at], forgets, moves.name, moves.unit[at], moves.before[at],
+                moves.after[at],
+            )  # fmt: skip
+            frames.append(pd.DataFrame(dict(zip(STEPS, columns, strict=True))))
+        return _joined(STEPS, frames)
 
     @cached_property
     def layers(self) -> pd.DataFrame:
         """A row for each layer and direction: see `StageProfile.summary`."""
-        return frames.layers(self)
+        import pandas as pd
+
+        rows = [{"layer": part.stage.layer, "direction": part.stage.direction, **part.summary} for part in self.parts]
+        return pd.DataFrame(rows)
 
 
 @checked
@@ -250,3 +353,10 @@ def _mean(values: Sequence[float]) -> float:
     """The mean of those that are numbers; NaN where none is."""
     known = [value for value in values if not np.isnan(value)]
     return sum(known) / len(known) if known else float("nan")
+
+
+def _joined(columns: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The frames below one another; where there is none, one without rows."""
+    import pandas as pd
+
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))

@@ -12,15 +12,15 @@ import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
+from lstm_trace.explanation import trials
+from lstm_trace.explanation.ablation import Effect, ablation
 from lstm_trace.explanation.account import account
-from lstm_trace.explanation.experiments import trials
-from lstm_trace.explanation.experiments.ablation import Effect, ablation
 from lstm_trace.explanation.memory import ledger
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.labels import step_labels
 from lstm_trace.trace.trace import Trace
 
-from ...support.held_lstm import random_network
+from ..support.held_lstm import random_network
 
 PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 WEIGHTS = random_network(8)

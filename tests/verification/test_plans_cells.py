@@ -9,9 +9,9 @@ import pytest
 from lstm_trace.engine.jit import functions, machine
 from lstm_trace.engine.plan import kernels as numpy_plan
 from lstm_trace.engine.plan_choice import Choice
-from lstm_trace.verification.plans.cells import AREAS, PLANS, Size, check_plans, sizes, traced
+from lstm_trace.verification.plans import AREAS, PLANS, Size, check_plans, sizes, traced
 
-from .test_kernels import SIGNS
+from .test_plans_kernels import SIGNS
 
 
 def test_every_width_is_tried_in_each_place() -> None:

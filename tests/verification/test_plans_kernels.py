@@ -13,8 +13,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
 from lstm_trace.engine.plan import kernels as numpy_plan
-from lstm_trace.verification.plans.cases import Fault, cases
-from lstm_trace.verification.plans.kernels import COLUMNS, check_kernels
+from lstm_trace.verification.plans import COLUMNS, Fault, cases, check_kernels
 
 #: numpy before 2 computes exp, log, expm1 and log1p at a stride by another loop, an ulp off.
 ULPS = int(np.__version__.split(".")[0]) < 2

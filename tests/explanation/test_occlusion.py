@@ -14,15 +14,15 @@ from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
+from lstm_trace.explanation import trials
 from lstm_trace.explanation.account import Account, account
-from lstm_trace.explanation.experiments import trials
-from lstm_trace.explanation.faithfulness import BINS
+from lstm_trace.explanation.occlusion import BINS
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.derived import one_row
 
-from ...support import plain_lstm
-from ...support.held_lstm import random_network
-from ...support.walk_cases import CELLS, case
+from ..support import plain_lstm
+from ..support.held_lstm import random_network
+from ..support.walk_cases import CELLS, case
 
 OF = "1/joined/2/1/y_t[1]"
 Taken = dict[str, np.ndarray]

@@ -5,35 +5,28 @@ Each variant is a run that equals `lt.run(…, hold={…})` by the trace's plan,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
-from ...backpropagation.gradients import forward, walked
-from ...backpropagation.target import Part, Target, Weightings, target
-from ...base.arrays import Array, describe
-from ...cell.lines import names_of
-from ...cell.network import Stage, restrict
-from ...engine import plan_choice
-from ...errors import Faults, MissingError, OptionError, TooLargeError, counted
-from ...trace.argument_types import listed
-from ...trace.derived import Values, one_row, sizes
-from ...trace.held import HeldBlock, plain
-from ...trace.holding import (
-    Lines,
-    Multiple,
-    Region,
-    applied,
-    in_words,
-    numbers,
-    places,
-    read_value,
-)
-from ...trace.trace import Trace
-from .trials import Rows, Trials, computed, made
+from ..backpropagation.gradients import forward, walked
+from ..backpropagation.target import Part, Target, Weightings, target
+from ..base.arrays import Array, describe
+from ..cell.network import Stage
+from ..engine import plan_choice as cost
+from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
+from ..trace.argument_types import listed
+from ..trace.derived import Values, one_row, sizes
+from ..trace.held import HeldBlock as Entry
+from ..trace.held import plain
+from ..trace.holding import Multiple as Scale
+from ..trace.holding import Region as Place
+from ..trace.holding import in_words, numbers, places, read_value
+from ..trace.trace import Trace
+from .trials import HeldTrials, Trials, computed_parts, reached
 
 Over = Literal["units", "steps", "lines"]
 
@@ -68,13 +61,13 @@ class Ablation:
     over: Over
     to: str
     effects: tuple[Effect, ...]
-    held: tuple[HeldBlock, ...]
+    held: tuple[Entry, ...]
     unreached: tuple[str, ...] = ()
     left: int = 0
 
 
 class _Variant(NamedTuple):
-    place: Region
+    place: Place
     t: int | None
     unit: int | None
 
@@ -100,11 +93,13 @@ def ablation(
     one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
     named: Sequence[str] = () if lines is None else listed("lines", lines)
     itself = {(place.scope, place.line) for place in _places(one, named)}
-    parts = tuple(made(one, part, itself) for part in found.parts)
-    for part in parts:
-        if not computed(one, part):
-            raise OptionError(f"{found}: {part.line} is a premise, and nothing that is held changes it; name a line")
-    every, one = one, _reached(one, parts)
+    parts = computed_parts(one, found.parts, itself)
+    if parts is None:
+        name = next(part.line for part in found.parts if computed_parts(one, [part], itself) is None)
+        raise OptionError(f"{found}: {name} is a premise, and nothing that is held changes it; name a line")
+    every = one
+    kept = {stage.scope for stage in reached(one.stages, parts)} | {part.scope for part in parts}
+    one = replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
     named = _lines(one, over, parts) if lines is None else named
     if not named:
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
@@ -112,47 +107,28 @@ def ablation(
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
     trials = Trials.of(one, parts)
     possible = len(variants)
-    held = _Held(trials, isinstance(value, Multiple), partial(_values, value, one, found.b))
+    held = HeldTrials(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
     if lines is None:  # what nobody has named may be left out
-        variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
+        variants = _likeliest(held, variants, max(int(cost.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
-    base, values = trials.value, held.values(variants)
+    base, values = trials.value, held.values([[variant.place] for variant in variants])
     effects = [
         Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base, _entry(v.place, one, found.b).address)
         for v, y in zip(variants, values, strict=True)
     ]
     order = np.argsort([-abs(e.effect) if np.isfinite(e.effect) else -np.inf for e in effects], kind="stable")
-    return Ablation(
-        found,
-        base,
-        over,
-        in_words(value),
-        tuple(effects[k] for k in order),
-        tuple(_entry(place, one, found.b) for place in meant),
-        tuple(_unreached(every, one, {place.line for place in meant})),
-        possible - len(variants),
-    )
+    names = {place.line for place in meant}
+    without = (s.scope for s in plain(every).stages if s.scope not in one.scopes and names & s.cell.by_name.keys())
+    entries = tuple(_entry(place, one, found.b) for place in meant)
+    left = possible - len(variants)
+    return Ablation(found, base, over, in_words(value), tuple(effects[k] for k in order), entries, tuple(without), left)
 
 
-def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
+def _entry(place: Place, one: Trace, b: int) -> Entry:
     """What is held in row b, as it is said: all steps and all units are not named."""
     steps = None if place.steps == one.span else place.steps
     whole = len(place.units) == sizes(one)[place.scope][place.line]
-    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
-
-
-def _unreached(every: Trace, one: Trace, lines: set[str]) -> Iterator[str]:
-    """The layers and directions with one of these lines that are not in `one`."""
-    for stage in plain(every).stages:
-        if stage.scope not in one.scopes and lines & stage.cell.by_name.keys():
-            yield stage.scope
-
-
-def _reached(one: Trace, parts: Sequence[Part]) -> Trace:
-    """The trace with the stages on which values depend, with all their lines."""
-    wanted = [(part.scope, part.line) for part in parts]
-    kept = {stage.scope for stage in restrict(one.stages, wanted, carried=True)} | {scope for scope, _ in wanted}
-    return replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
+    return Entry(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
 
 
 def _lines(one: Trace, over: Over, parts: Sequence[Part]) -> list[str]:
@@ -160,7 +136,7 @@ def _lines(one: Trace, over: Over, parts: Sequence[Part]) -> list[str]:
     stages = plain(one).stages
     if over == "lines":
         return list(dict.fromkeys(f"{s.scope}/{x.name}" for s in stages for x in s.lines if x.assigned))
-    needed = restrict(stages, [(part.scope, part.line) for part in parts], carried=True)
+    needed = reached(stages, parts)
     found = [f"{stage.scope}/{read[-1]}" for stage in needed if (read := _remembered(stage))]
     last = needed[-1]
     lines = [x.name for x in last.lines]
@@ -177,8 +153,8 @@ def _remembered(stage: Stage) -> list[str]:
     ]
 
 
-def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
-    found: list[Region] = []
+def _places(one: Trace, texts: Sequence[str]) -> list[Place]:
+    found: list[Place] = []
     faults = Faults()
     base = plain(one)
     for text in texts:
@@ -188,7 +164,7 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     return list(dict.fromkeys(found))
 
 
-def _variants(place: Region, over: Over, one: Trace) -> Iterator[_Variant]:
+def _variants(place: Place, over: Over, one: Trace) -> Iterator[_Variant]:
     if over == "units":
         yield from (_Variant(place._replace(units=(j,)), None, j) for j in place.units)
     elif over == "steps":
@@ -199,7 +175,7 @@ def _variants(place: Region, over: Over, one: Trace) -> Iterator[_Variant]:
         yield _Variant(place, None, None)
 
 
-def _likeliest(held: _Held, variants: list[_Variant], most: int) -> list[_Variant]:
+def _likeliest(held: HeldTrials, variants: list[_Variant], most: int) -> list[_Variant]:
     """At most so many of the variants: those that change the value most to first order, gradient times change.
 
     All where a line was not recorded. An eighth of the units of four trained models (12 to 24 units), chosen so, had
@@ -242,77 +218,18 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
     seconds = variants * trials.seconds
-    if seconds > plan_choice.MOST_SECONDS:
-        most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    if seconds > cost.MOST_SECONDS:
+        most, steps = max(int(cost.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
             f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
-            "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
+            f"{cost.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
+            "as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 
 
-def _values(value: Any, one: Trace, b: int, place: Region) -> Array:
+def _values(value: Any, one: Trace, b: int, place: Place) -> Array:
     """What a place is held at, (steps, 1, units)."""
     width = sizes(one)[place.scope][place.line]
     if isinstance(value, Trace) and value.batch > 1:
         value = one_row(value, b)
     return numbers("to", place, value, one.span, 1, width, np.dtype(one.header.dtype))
-
-
-@dataclass(frozen=True)
-class _Held:
-    """Runs of a trace of one row in which places are held, or scaled.
-
-    trials: of the run without them. numbers: of a place, what it is held at.
-    """
-
-    trials: Trials
-    scale: bool
-    numbers: Callable[[Region], Array]
-
-    def values(self, variants: Sequence[_Variant]) -> list[float]:
-        """The value in each variant."""
-        lines = [(v.place.scope, v.place.line) for v in variants]
-        every = self._able(lines)
-        if every.together:
-            return self._of(every, variants)
-        alone = {line: self._able([line]) for line in dict.fromkeys(lines)}  # with the equations of a run of its own
-        return [self._of(alone[line], [variant])[0] for line, variant in zip(lines, variants, strict=True)]
-
-    def _of(self, trials: Trials, variants: Sequence[_Variant]) -> list[float]:
-        def change(run: int, row: int, rows: Rows) -> None:
-            self._hold(trials.trace, rows.given, row, variants[run].place)
-
-        return [float(value) for value in trials.values(len(variants), change)]
-
-    def _able(self, wanted: Iterable[tuple[str, str]]) -> Trials:
-        """Runs in which lines (scope, name) can be held, and nothing of them is held yet."""
-        one = self.trials.trace
-        wanted = dict.fromkeys(wanted)
-        lines: Lines = ()
-        for stage in one.stages:
-            here = tuple(line for scope, line in wanted if scope == stage.scope)
-            held, scaled = stage.cell.held, stage.cell.scaled
-            both = (held, (*scaled, *here)) if self.scale else ((*held, *here), scaled)
-            lines += ((stage.scope, *both),)
-        stages, widths = applied(one.stages, lines), sizes(one)
-        given = {scope: dict(here) for scope, here in one.given.items()}
-        for stage in stages:
-            for line, names in names_of(stage.cell).items():
-                shape = one.steps, 1, widths[stage.scope][line]
-                there = given.setdefault(stage.scope, {})
-                for name in (name for name in names if name in stage.cell.inputs and name not in there):
-                    there[name] = np.zeros(shape, one.header.dtype)
-        trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
-        return Trials(trace, self.trials.parts)
-
-    def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Region) -> None:
-        """Hold a place in one row."""
-        names, here = names_of(trace.stage(place.scope).cell)[place.line], given[place.scope]
-        where = np.ix_([trace.index(t) for t in place.steps], [row], place.units)
-        if self.scale:
-            here[names.scale][where], here[names.by][where] = 1, self.numbers(place)
-            if names.hold in here:  # it was held in the trace itself
-                here[names.hold][where] = 0
-        else:
-            here[names.hold][where], here[names.to][where] = 1, self.numbers(place)

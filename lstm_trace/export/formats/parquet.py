@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..base.writing import written
-from ..frames.arrow import PIECE, WORKED_PIECE, arrow
-from .writers import Job
+from . import TableFormat
+
+if TYPE_CHECKING:
+    from ..writers import ExportJob
+
+FORMATS = (TableFormat(".parquet", "application/vnd.apache.parquet", "Parquet, typed columns (needs `[parquet]`)"),)
 
 
-def write(job: Job, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the table, a row group for each piece; nothing appears under `path` unless it is whole.
 
     Numbers hardly repeat, so a dictionary of them would only add to the file; their bytes are split into streams by
     place (sign and exponent first), which compress better.
     Raises OptionError where pyarrow is missing, MissingError for an empty selection.
     """
-    schema, tables = arrow(job, ".parquet", values=PIECE, worked=WORKED_PIECE)
+    from ...base.writing import written
+    from ...frames.frame import arrow
+
+    schema, tables = arrow(job, ".parquet")
     import pyarrow as pa
     from pyarrow import parquet
 

@@ -1,0 +1,342 @@
+"""What units do over a whole trace: saturation, half-life, statistics, and the first value that is not finite.
+
+Saturation as in Karpathy, Johnson & Fei-Fei 2015: an activation is left-saturated below `low` and right-saturated
+above `high`; tanh, which goes from -1 to 1, is measured by its place between its ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.lines import Line, Operand
+from ..cell.network import Stage, layer_and_direction
+from ..cell.ops import OPS
+from ..engine.plan_choice import pieces
+from ..errors import MissingError, OptionError
+from ..trace.address import Address
+from ..trace.held import plain
+from ..trace.trace import Trace
+from .recurrence import Recurrence, recurrence
+from .recurrence import kept as kept_at
+
+#: A half-life of at most so many times the longest sequence is given as a number.
+FORESEEN = 10
+
+
+class Kept(NamedTuple):
+    """What the units of a carried line keep from step to step.
+
+    half_life: (H,), valid steps by the number of `halvings`; infinite where nothing was ever lost, NaN where a gate was
+    no finite number. mean: (H,), of the factor. forgets: (T, B), the share of units that keep less than half at a step;
+    NaN at padding.
+    """
+
+    half_life: Array
+    mean: Array
+    forgets: Array
+
+
+def halvings(kept: Array) -> Array:
+    """How often each factor halves what it multiplies: -log2 of it, at least 0 and at most 1.
+
+    At most 1, so that a unit that holds a value for eighty steps and drops it at once has a half-life of eighty,
+    however little it kept then. What is counted does not depend on where a sequence begins or ends.
+
+    >>> halvings(np.array([1.0, 0.5, -0.5, 0.25, 0.0, 2.0])).tolist()
+    [0.0, 1.0, 1.0, 1.0, 1.0, 0.0]
+    """
+    return 0.0 - np.log2(np.clip(np.abs(kept), 0.5, 1.0))  # not -0 for what is kept whole
+
+
+def foreseen(valid: Array) -> int:
+    """The longest half-life that is given as a number: it is far more than the steps that were seen.
+
+    valid: (T, B, 1), not 0 at the steps that are no padding.
+    """
+    return FORESEEN * int((valid != 0).sum(axis=0).max(initial=0))
+
+
+def by_halvings(steps: float, halved: Array) -> Array:
+    """The half-life of what was halved so often in so many steps; infinite where it never was, NaN of NaN."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.float64(steps) / (halved + 0.0)  # -0 would make it negative
+
+
+@np.errstate(all="ignore")  # what has overflowed has no half-life
+def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) -> Kept | None:
+    """What each of `width` units keeps at the valid steps of `rows`; None where a gate was not recorded."""
+    valid = trace.valid[:, rows, 0] != 0
+    halved, total, forgets = np.zeros(width), np.zeros(width), np.full(valid.shape, np.nan)
+    for steps in pieces(trace.steps, valid.shape[1] * width):
+        try:
+            keep = kept_at(trace, stage, rule, partial(_values, trace, stage, steps, rows))
+        except MissingError:
+            return None
+        inside = valid[steps]
+        keep = np.broadcast_to(keep, (*inside.shape, width))
+        halved += halvings(keep).sum(axis=(0, 1))  # at padding all is kept, unless it is held there
+        here = keep[inside]
+        total += here.sum(axis=0)
+        forgets[steps][inside] = (np.abs(here) < 0.5).mean(axis=1)
+    count = np.float64(valid.sum())
+    return Kept(by_halvings(count, np.where(np.isfinite(total), halved, np.nan)), total / count, forgets)
+
+
+def _values(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
+    """The values of an operand, (steps, rows, H) or what is broadcast to that."""
+    values = trace.operand(stage.scope, name, steps)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{name} was not recorded")
+    values = np.asarray(values, np.float64)
+    return values[:, rows] if values.ndim == 3 else values
+
+
+LOW, HIGH = 0.1, 0.9
+
+
+class Activity(NamedTuple):
+    """One unit of one squashing line over all valid steps and rows.
+
+    left, right: share of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
+    high) or nothing. half_life: for a gate that multiplies a carried state, how many steps it takes to halve what is
+    held (`half_life.halvings`); None for other lines.
+    """
+
+    scope: str
+    line: str
+    unit: int
+    mean: float
+    least: float
+    most: float
+    left: float
+    right: float
+    state: str
+    half_life: float | None
+
+
+#: Of the table of all activities.
+COLUMNS = ("layer", "direction", *Activity._fields[1:])
+
+
+class NotFinite(NamedTuple):
+    """The first value, in computing order, that is NaN or infinite, and the operands that it came from."""
+
+    address: Address
+    value: float
+    op: str
+    operands: tuple[tuple[str, float], ...]
+    premise: bool  # an operand that is a premise is not finite itself
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """Every unit's activity, and the first value that is not finite, if any."""
+
+    units: tuple[Activity, ...]
+    not_finite: NotFinite | None
+    low: float
+    high: float
+
+    @property
+    def rows(self) -> list[tuple[Any, ...]]:
+        """The activities as a table, with the columns `COLUMNS`."""
+        return [(*layer_and_direction(unit.scope), *unit[1:]) for unit in self.units]
+
+
+def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | None = None) -> Behaviour:
+    """Measure every gate and tanh line, unit by unit. batch: one row; all rows if None.
+
+    Raises OptionError unless 0 <= low < high <= 1.
+    """
+    if not 0 <= low < high <= 1:
+        raise OptionError(f"the thresholds must satisfy 0 <= low < high <= 1; found {low} and {high}")
+    units = tuple(_activities(trace, low, high, slice(None) if batch is None else slice(batch, batch + 1)))
+    return Behaviour(units, first_not_finite(trace), low, high)
+
+
+def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[Activity]:
+    inside = trace.valid[:, rows, 0] != 0
+    for stage, line, values in plain(trace).recorded():
+        gate = line.squashed or stage.cell.is_gate(line)
+        if not gate and line.op != "tanh":
+            continue
+        gates = keeping(stage)
+        for unit in range(values.shape[2]):
+            here = np.asarray(values[:, rows, unit], np.float64)[inside]
+            place = here if gate else (here + 1) / 2
+            if not here.size:
+                continue
+            state = "shut" if place.max() <= low else "open" if place.min() >= high else ""
+            yield Activity(
+                stage.scope,
+                line.name,
+                unit,
+                float(here.mean()),
+                float(here.min()),
+                float(here.max()),
+                float((place < low).mean()),
+                float((place > high).mean()),
+                state if gate else "",
+                float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None,
+            )
+
+
+def keeping(stage: Stage) -> set[str]:
+    """Names of the lines that multiply a carried state in the sum that replaces it."""
+    names: set[str] = set()
+    for line in stage.cell.lines:
+        try:
+            names |= {gate for _, gate in recurrence(stage, line.name).keeps if isinstance(gate, str)}
+        except OptionError:
+            continue
+    return names
+
+
+def first_not_finite(trace: Trace) -> NotFinite | None:
+    """The first value in computing order that is NaN or infinite; None where all are finite."""
+    for stage in trace.stages:
+        recorded = trace.lines.get(stage.scope, {})
+        bad = {name: ~np.isfinite(values).all(axis=(1, 2)) for name, values in recorded.items()}
+        steps = np.flatnonzero(np.any(list(bad.values()), axis=0)) if bad else np.empty(0, int)
+        if steps.size:
+            t = int(steps[-1] if stage.backwards else steps[0])
+            line = next(line for line in stage.cell.lines if line.name in bad and bad[line.name][t])
+            return _described(trace, stage, line, t)
+    return None
+
+
+def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
+    values = trace.lines[stage.scope][line.name][t]
+    b, j = (int(n) for n in np.argwhere(~np.isfinite(values))[0])
+    found: list[tuple[str, float]] = []
+    premise = False
+    for name in line.reads:
+        operand = trace.operand(stage.scope, name, slice(t, t + 1))
+        if operand is None:
+            continue
+        if np.ndim(operand) == 3:
+            row = operand[0, b]
+        else:
+            row = operand if np.ndim(operand) == 1 else operand[j] if line.op == "matvec" else operand[:, j]
+        if line.op == "slice":
+            row = OPS["slice"].array([row], line.constants)
+        whole = OPS[line.op].width not in ("same", "slice") or row.shape[0] == 1
+        worst = row[int(np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)))] if whole else row[j]
+        found.append((name, float(worst)))
+        premise |= name not in stage.cell.by_name and not np.isfinite(worst)
+    address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
+    return NotFinite(address, float(values[b, j]), line.op, tuple(found), premise)
+
+
+class LineStatistics(NamedTuple):
+    """A carried line, or the output, of a layer and direction, unit by unit: over all valid steps of the rows.
+
+    name: of the line. Arrays are (H,): mean, mean of the sizes, the least and the largest value, the value of the
+    largest size, where that is (index of the step in the trace's arrays, row), NaN where a value is not finite.
+    kept: what it keeps from step to step, None where the line is no sum of (gate * before) and other terms, or a gate
+    was not recorded.
+    """
+
+    name: str
+    mean: Array
+    size: Array
+    least: Array
+    most: Array
+    largest: Array
+    at: Array
+    kept: Kept | None = None
+
+    @property
+    def range(self) -> Array:
+        """From the least to the largest value, (H,)."""
+        return self.most - self.least
+
+
+class Moves(NamedTuple):
+    """How far a carried line went at each step: arrays are (T, B) by the trace's steps and the rows of the profile.
+
+    change: the Euclidean norm, over the units, of the value minus the one carried in; NaN at padding. typical: its
+    median over all valid steps (the mean where that is zero). unit: which unit moved furthest; before, after: from
+    where to where.
+    """
+
+    name: str
+    change: Array
+    typical: float
+    unit: Array
+    before: Array
+    after: Array
+
+    @property
+    def times(self) -> Array:
+        """The change by the typical one, (T, B)."""
+        return self.change / (self.typical or 1.0)
+
+
+def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> LineStatistics:
+    """What a line of `stage` is like over the valid steps of `rows`, a piece of the steps at a time.
+
+    rule: the recurrence of a state, for what its units keep; None where there is none.
+    """
+    values = trace.lines[stage.scope][name]
+    valid = trace.valid[:, rows, 0] != 0
+    width = values.shape[-1]
+    total, size, largest = np.zeros(width), np.zeros(width), np.zeros(width)
+    least, most = np.full(width, np.inf), np.full(width, -np.inf)
+    at = np.zeros((width, 2), int)
+    first, begun = rows.start or 0, False
+    for steps in pieces(trace.steps, valid.shape[1] * width):
+        t, b = np.nonzero(valid[steps])
+        here = np.asarray(values[steps, rows], np.float64)[t, b]
+        if not len(here):
+            continue
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, of a line that overflowed
+            total += here.sum(axis=0)
+            size += np.abs(here).sum(axis=0)
+        least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
+        where = np.argmax(np.abs(here), axis=0)
+        value = here[where, np.arange(width)]
+        larger = (np.abs(value) > np.abs(largest)) | (not begun)
+        begun = True
+        largest = np.where(larger, value, largest)
+        at[larger] = np.stack([t[where] + steps.start, b[where] + first], axis=1)[larger]
+    count = np.float64(valid.sum())
+    finite = np.isfinite(total)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean, size, least, most, largest = (
+            np.where(finite, array, np.nan) for array in (total / count, size / count, least, most, largest)
+        )
+        keeps = None if rule is None else kept(trace, stage, rule, width, rows)
+        return LineStatistics(name, mean, size, least, most, largest, at, keeps)
+
+
+def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:
+    """How far a carried line went at each step; None where what was carried in is not known."""
+    states = [state for state, line in stage.cell.carry if stage.unpadded(line) == name]
+    valid = trace.valid[:, rows, 0] != 0
+    shape = valid.shape
+    change, before, after = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
+    unit = np.zeros(shape, int)
+    for steps in pieces(trace.steps, shape[1] * trace.lines[stage.scope][name].shape[-1]):
+        old = trace.operand(stage.scope, states[0], steps) if states else None
+        if old is None:
+            return None
+        t, b = np.nonzero(valid[steps])
+        was = np.asarray(old[:, rows], np.float64)[t, b]
+        now = np.asarray(trace.lines[stage.scope][name][steps, rows], np.float64)[t, b]
+        with np.errstate(invalid="ignore", over="ignore"):
+            step = now - was
+            place = t + steps.start, b
+            change[place] = np.sqrt((step * step).sum(axis=1))
+        furthest = np.argmax(np.abs(step), axis=1)
+        at = np.arange(len(t)), furthest
+        unit[place], before[place], after[place] = furthest, was[at], now[at]
+    finite = change[np.isfinite(change)]
+    typical = float(np.median(finite)) or float(finite.mean()) if finite.size else 0.0
+    return Moves(name, change, typical, unit, before, after)

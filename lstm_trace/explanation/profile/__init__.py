@@ -1,1 +1,0 @@
-"""The profile of a trained model: what its units, steps and layers did, in numbers."""

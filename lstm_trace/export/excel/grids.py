@@ -1,0 +1,365 @@
+"""The sheets of values: a row for each step of each sequence; what is to be changed; gradients of weights; the check.
+
+Where inputs, initial states and weights stand on "By hand", their sheets show the numbers of that one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from ...base.arrays import Array
+from ...cell.lines import GatheredSum as Sum
+from ...cell.network import VALID, X, layer_and_direction
+from ...trace.labels import axis, labels
+from .formulas import BlockFormulas, column
+from .page import TEXTS, Page, units
+from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
+
+#: Characters that the column of labels shows at most.
+WIDEST = 24
+#: Steps whose numbers are read at once.
+PIECE = 64
+
+
+class Formulas(Protocol):
+    """What says which formulas stand in a row, as `Cells` does."""
+
+    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
+        """The formulas in `row`; None where numbers stand there."""
+
+
+NONE = BlockFormulas(None)
+
+
+class BlockColumns(NamedTuple):
+    """A block with its labels and its numbers (steps, batch rows, width), and its formulas where it has any.
+
+    style: of the numbers; that of formulas is `live`.
+    """
+
+    block: ValueBlock
+    labels: Sequence[str]
+    values: Array
+    style: str
+    live: str = ""
+    cells: Formulas = NONE
+
+
+def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], left: int) -> None:
+    """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
+    page.write(0, 0, title, "title")
+    page.write(1, 0, note, "note")
+    for block, _ in blocks:
+        page.across(2, block.first, block.width, block.name, "name")
+    for block, _ in blocks:
+        page.across(3, block.first, block.width, block.heading, "heading")
+    for at, text in enumerate(PLACES[:left]):
+        page.write(4, at, text, "unit")
+    for block, named in blocks:
+        page.block(4, block.first, units(block.width, named), "unit")
+    page.worksheet.freeze_panes(TOP, left)
+    page.printed(TOP - 1, sum(block.width for block, _ in blocks), left - 1)
+
+
+def write_steps(
+    book: Book,
+    page: Page,
+    title: str,
+    note: str,
+    found: Sequence[BlockColumns],
+    backward: bool = False,
+    progress: Callable[[int], None] = lambda values: None,
+) -> None:
+    """A row for each step of each row of the batch."""
+    blocks = [columns.block for columns in found]
+    lines = sum(block.width for block in blocks if block.kind == "line")
+    headings(page, title, note, [(columns.block, columns.labels) for columns in found], left(book.trace))
+    for block, named, *_ in found:
+        longest = max(
+            [len(block.name) / block.width, len(block.heading) * 0.9 / block.width, *(4 + len(n) for n in named)]
+        )
+        page.worksheet.set_column(block.first, block.columns[-1], min(max(longest + 2, page.styles.digits + 8), 40))
+    page.worksheet.set_column(0, 1, 5, None, {})
+    if book.tokens:
+        page.worksheet.set_column(2, 2, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
+    back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
+    for row, i, k, values in rows(book, found):
+        places(book, page, row, i, k)
+        for columns, numbers in zip(found, values, strict=True):
+            formulas = columns.cells.at(row, k == edge, back, i)
+            page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
+        progress(lines)
+    runs: list[range] = []  # of neighbouring values, which are all but those to be edited
+    for block in blocks:
+        if block.kind != "given":
+            begin = runs.pop().start if runs and runs[-1].stop == block.first else block.first
+            runs.append(range(begin, block.columns.stop))
+    if runs:
+        valid = next((block.first for block in blocks if block.name == VALID), None) if book.padded else None
+        page.shown(TOP, book.height - 1, runs, valid)
+
+
+def places(book: Book, page: Page, row: int, i: int, k: int) -> None:
+    """The cells on the left of a row: of the i-th row of the batch and the k-th step."""
+    page.write(row, 0, book.rows[i], "place")
+    page.write(row, 1, book.steps[k], "place")
+    if book.tokens:
+        page.write(row, 2, book.tokens[i][k], "place")
+
+
+def rows(book: Book, found: Sequence[BlockColumns]) -> Iterator[tuple[int, int, int, list[list[float]]]]:
+    """(row, position in the batch, position in the steps, the numbers of each block) of every row, in order."""
+    row = TOP
+    for i in range(len(book.rows)):
+        for at in range(0, len(book.steps), PIECE):
+            piece = [columns.values[at : at + PIECE, i].tolist() for columns in found]
+            for k, numbers in enumerate(zip(*piece, strict=True), at):
+                if book.kept[k, i]:
+                    yield row, i, k, list(numbers)
+                    row += 1
+
+
+_NOTES = TEXTS["notes"]
+#: Where a number is to be changed instead: from (scope, name) of a parameter, or (scope, name, t, position of the row),
+#: and the row and column of the number within it; empty where it is to be changed here. The input has no scope.
+Elsewhere = Callable[[tuple[str | int, ...], int, int], str]
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The formulas of a block whose numbers are to be changed elsewhere."""
+
+    book: Book
+    scope: str
+    name: str
+    width: int
+    elsewhere: Elsewhere
+
+    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
+        """The formulas in `row`."""
+        t = self.book.steps[(row - TOP) % len(self.book.steps)]
+        found = tuple(self.elsewhere((self.scope, self.name, t, b), j, 0) for j in range(self.width))
+        return found if all(found) else None
+
+
+def copies(book: Book, scope: str, block: ValueBlock, elsewhere: Elsewhere) -> Formulas:
+    """The formulas of a block of given numbers: none where they are to be changed here."""
+    there = elsewhere((scope, block.name, book.steps[0], 0), 0, 0)
+    return Copies(book, scope, block.name, block.width, elsewhere) if there else NONE
+
+
+def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
+    """The input."""
+    x = book.trace.x
+    assert x is not None
+    block = ValueBlock("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
+    named = labels(book.trace, "x", block.width)
+    found = copies(book, "", block._replace(name=X), elsewhere)
+    values = x[book.window, book.batch]
+    note = _NOTES["inputs" if isinstance(found, BlockFormulas) else "by_hand"]
+    write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
+    page.named("x_t", TOP, block.first, book.height - TOP, block.width)
+
+
+def initial(book: Book, page: Page, elsewhere: Elsewhere) -> None:
+    """Lengths and initial states, a row for each batch row."""
+    blocks = []
+    for start in book.starts:
+        what = f"{start.state}, {start.scope}" if start.scope else "steps of the row"
+        block = ValueBlock(start.range, "given", start.first, start.values.shape[-1], False, what)
+        blocks.append((block, labels(book.trace, "h", block.width) if start.scope else ()))
+
+    def formulas(scope: str, state: str, i: int, width: int) -> Sequence[str] | None:
+        if not scope:
+            return None
+        edge = book.trace.span[-1 if book.grids[scope].stage.backwards else 0]
+        found = [elsewhere((scope, state, edge, i), j, 0) for j in range(width)]
+        return found if all(found) else None
+
+    moved = any(formulas(s.scope, s.state, 0, 1) for s in book.starts)
+    headings(page, "Initial states", _NOTES["by_hand" if moved else "initial"], blocks, 1)
+    for i, b in enumerate(book.rows):
+        page.write(TOP + i, 0, b, "place")
+        for start in book.starts:
+            found = formulas(start.scope, start.state, i, start.values.shape[-1])
+            page.block(TOP + i, start.first, start.values[i].tolist(), "shown" if found else "input", found)
+    for block, _ in blocks:
+        page.named(block.name, TOP, block.first, len(book.rows), block.width)
+        page.worksheet.set_column(block.first, block.columns[-1], max(14, 18 / block.width))
+
+
+def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> None:
+    """The parameters of one layer and direction, one below the other."""
+    tables = book.tables[grid.stage.scope]
+    moved = [bool(elsewhere((grid.stage.owner, table.name), 0, 0)) for table in tables]
+    page.write(0, 0, f"{title(grid)}: weights", "title")
+    page.write(1, 0, _NOTES["by_hand" if any(moved) else "weights"], "note")
+    widest = 1
+    for table, away in zip(tables, moved, strict=True):
+        values = table.values if table.values.ndim == 2 else table.values[:, None]
+        size = " × ".join(map(str, table.values.shape))
+        page.write(table.top, 0, table.name, "name")
+        page.write(table.top, 1, f"{size}, named {table.range}", "note")
+        across, down = _sides(book, grid, table)
+        page.write(table.top + 1, 0, "", "unit")
+        if table.values.ndim == 2:
+            page.block(table.top + 1, 1, units(values.shape[1], across), "unit")
+        named = units(len(values), down)
+        for j, (name, numbers) in enumerate(zip(named, values.tolist(), strict=True)):
+            row = table.top + 2 + j
+            page.write(row, 0, name, "place")
+            for k, value in enumerate(numbers):
+                formula = elsewhere((grid.stage.owner, table.name), j, k)
+                page.write(row, k + 1, value, "shown" if away else "weight", formula=formula)
+        widest = max(widest, values.shape[1])
+        if not away:
+            page.named(table.range, table.top + 2, 1, *values.shape)
+    page.worksheet.set_column(0, 0, 16)
+    page.worksheet.set_column(1, widest, 13)
+    page.worksheet.freeze_panes(2, 1)
+    page.printed(None)
+
+
+def title(grid: StepGrid) -> str:
+    """A layer and direction in words."""
+    layer, direction = layer_and_direction(grid.stage.owner)
+    return f"{'Gradient of layer' if grid.stage.is_adjoint else 'Layer'} {layer}, {direction}"
+
+
+def _sides(book: Book, grid: StepGrid, table: WeightTable) -> tuple[Sequence[str], Sequence[str]]:
+    """Labels of the columns (what the matrix multiplies) and rows (the units that it feeds) of a parameter."""
+    line, *_ = grid.stage.cell.parameters[table.name]
+    names = [line.name] if line.product is None else [line.name, line.product[1]]
+    if line.op == "vecmat":
+        names.reverse()
+    down, *across = (
+        labels(book.trace, axis(book.trace, grid.stage, name), size)
+        for name, size in zip(names, table.values.shape, strict=False)
+    )
+    return across[0] if across else (), down
+
+
+def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], page: Page) -> None:
+    """One below the other; each row of values is followed, a column further, by the recorded ones."""
+    of = dict(grid.stage.cell.gradient)
+    sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
+    page.write(0, 0, f"{grid.sheet}: weights", "title")
+    page.write(1, 0, TEXTS["notes"]["totals"], "note")
+    widest = max(_values(table).shape[1] for table in tables)
+    for table in tables:
+        values = _values(table)
+        page.write(table.top, 0, f"∂L/∂{of.get(table.name, table.name)}", "name")
+        page.write(table.top, 1, f"{sums[table.name].text.replace(' <-', ' =')}, over all rows", "note")
+        page.write(table.top + 1, 0, "", "unit")
+        page.block(table.top + 1, 1, units(values.shape[1], ()) if table.values.ndim == 2 else [""], "unit")
+        page.block(table.top + 1, widest + 2, ["recorded"] + [""] * (values.shape[1] - 1), "unit")
+        for j, numbers in enumerate(values.tolist()):
+            page.write(table.top + 2 + j, 0, f"[{j}]", "place")
+            formulas = [_formula(book, grid, sums[table.name], j, k) for k in range(len(numbers))]
+            page.block(table.top + 2 + j, 1, numbers, "result", formulas)
+            page.block(table.top + 2 + j, widest + 2, numbers, "recorded")
+        page.named(table.range, table.top + 2, 1, *values.shape)
+    page.worksheet.set_column(0, 0, 16)
+    page.worksheet.set_column(1, 2 * widest + 1, max(13, page.styles.digits + 8))
+    page.worksheet.freeze_panes(2, 1)
+    page.shown(2, tables[-1].top + 1 + len(tables[-1].values), [range(1, 2 * widest + 2)])
+    page.printed(None)
+
+
+def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
+    """Where the live and the recorded numbers of a table stand."""
+    widest = max(_values(other).shape[1] for other in tables)
+    rows, columns = _values(table).shape
+
+    def area(left: int) -> str:
+        return f"{column(left)}{table.top + 3}:{column(left + columns - 1)}{table.top + 2 + rows}"
+
+    return area(1), area(widest + 2)
+
+
+def _values(table: WeightTable) -> Array:
+    return table.values if table.values.ndim == 2 else table.values[:, None]
+
+
+def _formula(book: Book, grid: StepGrid, gathered: Sum, j: int, k: int) -> str:
+    """The sum over all rows of the product of two columns, or of one column."""
+
+    def rows(name: str, unit: int) -> str:
+        block = grid.blocks[name]
+        letters = column(block.first + (unit if block.width > 1 else 0))
+        return f"'{grid.sheet}'!{letters}${TOP + 1}:{letters}${book.height}"
+
+    def term(names: tuple[str, ...]) -> str:
+        if len(names) == 1:
+            return f"SUM({rows(names[0], j)})"
+        return f"SUMPRODUCT({rows(names[0], j)},{rows(names[1], k)})"
+
+    return "+".join(map(term, gathered.terms))
+
+
+class Compared(NamedTuple):
+    """A row of the check. distance: the largest difference, as a formula over arrays."""
+
+    sheet: str
+    name: str
+    equation: str
+    values: int
+    distance: str
+
+
+def distance(live: str, record: str) -> str:
+    """How far cells are from the recorded ones; 1 where something stands in place of a value that is none."""
+    return f"MAX(IF(ISNUMBER({record}),ABS({live}-{record}),IF(ISNUMBER({live}),1,0)))"
+
+
+def _compared(book: Book) -> Iterator[Compared]:
+    """What the check compares."""
+    for scope, grid in book.grids.items():
+        for block in grid.lines:
+            area = f"{column(block.first)}{TOP + 1}:{column(block.columns[-1])}{book.height}"
+            count = block.width * len(book.rows) * len(book.steps)
+            far = distance(f"'{grid.sheet}'!{area}", f"'{grid.recorded}'!{area}")
+            yield Compared(grid.sheet, block.name, block.heading, count, far)
+        tables = book.totals.get(scope, ())
+        for table in tables:
+            live, record = (f"'{grid.totals}'!{area}" for area in areas(tables, table))
+            yield Compared(grid.totals, table.name, "", table.values.size, distance(live, record))
+
+
+def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
+    """For each line the largest difference between the live cells and the record; the largest of all on top.
+
+    Args:
+        book: the workbook.
+        page: the sheet.
+        more: what else is compared, after the lines of the layers.
+    """
+    found = [*_compared(book), *more]
+    begin, end = 8, 7 + len(found)
+    page.write(0, 0, "Check", "title")
+    page.write(1, 0, TEXTS["notes"]["check"], "note")
+    page.write(3, 0, "Largest difference", "name")
+    page.write(3, 1, 0.0, "difference", formula=f"MAX(E{begin + 1}:E{end + 1})")
+    page.write(3, 2, "as recorded", "verdict", formula='IF(B4<=B5,"as recorded","changed")')
+    page.write(4, 0, "Rounding explains", "text")
+    page.write(4, 1, 1e-9 if book.trace.header.dtype == "float64" else 1e-4, "difference")
+    for at, text in enumerate(("sheet", "line", "equation", "values", "largest difference")):
+        page.write(7, at, text, "column" if at < 3 else "unit")
+    for row, (sheet, name, equation, values, farthest) in enumerate(found, begin):
+        page.link(row, 0, sheet)
+        page.write(row, 1, name, "text")
+        page.write(row, 2, equation, "text")
+        page.write(row, 3, values, "count")
+        look = page.styles.looks["difference", "plain"]
+        page.worksheet.write_array_formula(row, 4, row, 4, farthest, look, 0.0)  # it goes through whole ranges
+    nothing = {"type": "cell", "criteria": "==", "value": 0, "format": page.styles.rules["zero"]}
+    limit = {"type": "cell", "criteria": ">", "value": "$B$5", "format": page.styles.rules["alarm"]}
+    for rule in (nothing, limit):
+        page.worksheet.conditional_format(begin, 4, end, 4, rule)
+        page.worksheet.conditional_format(3, 1, 3, 1, rule)
+    for at, width in enumerate((22, 24, 40, 10, 18)):
+        page.worksheet.set_column(at, at, width)
+    page.worksheet.freeze_panes(8, 0)
+    page.printed(7)

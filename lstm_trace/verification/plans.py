@@ -1,0 +1,443 @@
+"""Whether each plan computes, on this machine, what the operations define; every operation with every kind of operand.
+
+The cases are made from the operation table, so a new row there is covered here. They are tried as kernels at every
+stride: a step of a plan's memory is one row, so a value lies at the stride of all columns; numpy has other loops for
+strides than for contiguous numbers, and for some strides loops of their own: 2.1 to 2.4.6 negate wrongly at 64 bytes.
+And in one cell, before the loop, in it and after it, by each plan. `examine` is what `lstm-trace doctor` prints.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import __version__
+from ..base.arrays import Array
+from ..base.resources import blas
+from ..cell.lines import Line, Operand, expression
+from ..cell.ops import OPS, Op
+from ..engine.jit import machine as cache
+from ..engine.jit.machine import host, installed
+from ..engine.plan.kernels import KERNELS
+from ..engine.plan.numpy_machine import Outside
+from ..engine.plan_choice import Choice
+from ..errors import counted
+from ..model.build import build
+from ..trace.trace import Trace
+from .rounding import bound
+
+#: Operands as wide as the value, one that is one unit wide, a parameter, a number; a matrix for each kind of product.
+WIDE, ONE, VECTOR, NUMBER = ("a", "b", "c"), "n", "v", 0.5
+MATRICES = {"matvec": ("M", WIDE[0]), "vecmat": (WIDE[0], "K")}
+#: Rows of M, columns of K.
+MATRIX_ROWS = 3
+DTYPES = ("float64", "float32")
+#: Signs of the terms of sums that are tried: as they are read, and with a minus in front.
+_SIGNS = (1.0, -1.0, 1.0), (-1.0, 1.0, -1.0)
+
+
+def cases(width: int) -> Iterator[Line]:
+    """Lines of every operation on values of `width` units, which differ in what is broadcast.
+
+    >>> [line.operands for line in cases(2) if line.op == "div"]
+    [('a', 'b'), ('n', 'b'), ('a', 'n'), ('v', 'b'), ('a', 'v'), (0.5, 'b'), ('a', 0.5)]
+    """
+    for op in OPS.values():
+        for constants in _constants(op, width):
+            for operands in _operands(op, width):
+                yield Line("", op.name, operands, constants)
+
+
+def _constants(op: Op, width: int) -> Sequence[tuple[float, ...]]:
+    if op.name == "add":
+        return _SIGNS
+    if op.width == "slice":
+        return [(width // 3, width), (0, 1)]
+    return [tuple(float(k) if c is None else c for k, (_, c) in enumerate(op.constants))]
+
+
+def _operands(op: Op, width: int) -> Iterator[tuple[Operand, ...]]:
+    if op.name in MATRICES:
+        yield MATRICES[op.name]
+        return
+    wide: tuple[Operand, ...] = WIDE[: len(WIDE) if op.arity is None else op.arity]
+    yield wide
+    if len(wide) > 1:
+        for other in (ONE, VECTOR, NUMBER) if width > 1 else (NUMBER,):
+            for at in range(len(wide)):
+                yield (*wide[:at], other, *wide[at + 1 :])
+
+
+def wrong_values(
+    line: Line, operands: Sequence[Array], found: Array, expected: Array, ulps: bool, signs: bool
+) -> Array:
+    """Where a value is not what its definition gives; NaN is NaN.
+
+    ulps: whether a named function may be off by the ulp of the operation table: numpy before 2 gives other last digits
+    at strides. Sums and products may be off by their rounding bound. signs: whether zeros of both signs are told apart:
+    the larger of two zeros has either sign, on some processors.
+    """
+    same = (found == expected) & ((np.signbit(found) == np.signbit(expected)) | (not signs))
+    same |= np.isnan(found) & np.isnan(expected)
+    ulp = OPS[line.op].ulp
+    if same.all() or ulp == 0 or not (ulps or ulp is None):
+        return ~same
+    with np.errstate(all="ignore"):
+        return ~same & ~(np.abs(found - expected) <= bound(line, operands, expected))
+
+
+class Fault(NamedTuple):
+    """A value that is not what its operation defines. plan: whose; where: the sizes; at: the index of the value."""
+
+    plan: str
+    line: Line
+    dtype: str
+    where: str
+    at: tuple[int, ...]
+    found: float
+    expected: float
+
+    def __str__(self) -> str:
+        operands = ", ".join(map(str, self.line.operands))
+        return (
+            f"plan {self.plan}, {self.dtype}, {self.where}: {self.line.op} of {operands} "
+            f"is {self.found!r} at {list(self.at)}; by its definition {self.expected!r}"
+        )
+
+
+def first_wrong(plan: str, line: Line, where: str, wrong: Array, found: Array, expected: Array) -> Fault:
+    """The first of some wrong values."""
+    at = tuple(np.argwhere(wrong)[0].tolist())
+    return Fault(plan, line, str(found.dtype), where, at, float(found[at]), float(expected[at]))
+
+
+WIDTHS, COLUMNS = range(1, 17), range(1, 71)
+#: Steps: more than a loop computes at once (two vectors of 16, or 8 numbers one by one), with a rest.
+STEPS = 37
+#: Numbers at which a function changes its ways, with zeros of both signs.
+_SPECIAL = (0.0, -0.0, 1.0, -1.0, 30.0, -30.0, 800.0, -800.0, np.inf, -np.inf, np.nan, 1e-310)
+#: What memory holds that nobody has written to.
+_UNTOUCHED = 7.5
+#: Where operands and the result lie, in turn: each in memory of its own (at a stride, or without a gap), or all in one.
+PLACES = (("strided", "strided"), ("strided", "whole"), ("whole", "strided"), ("shared", "shared"))
+
+
+def check_kernels(
+    widths: Sequence[int] = WIDTHS,
+    columns: Sequence[int] = COLUMNS,
+    ulps: bool = True,
+    signs: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Fault]:
+    """What kernels and array functions compute wrongly, the first value of each call that does.
+
+    widths: units of a value. columns: of the memory; a value lies in those that hold it. ulps, signs: see `cases.off`.
+    progress: told how many of the sizes are done, and how many there are.
+    """
+    sizes = [(dtype, width) for dtype in DTYPES for width in widths]
+    for done, (dtype, width) in enumerate(sizes):
+        values = _values(width, dtype)
+        with np.errstate(all="ignore"):
+            tried = [_Case(line, values) for line in cases(width)]
+            for count in columns:
+                if count >= width:
+                    yield from _at_stride([case for case in tried if case.width <= count], values, count, ulps, signs)
+        if progress is not None:
+            progress(done + 1, len(sizes))
+
+
+class _Case:
+    """A line with what it gives on operands without gaps."""
+
+    def __init__(self, line: Line, values: dict[str, Array]) -> None:
+        self.line = line
+        dtype = values[ONE].dtype
+        self.operands = [values[o] if isinstance(o, str) else np.array(o, dtype) for o in line.operands]
+        self.moving = [o for o in line.operands if o in (*WIDE, ONE)]
+        self.expected = np.array(OPS[line.op].array(self.operands, line.constants))
+        self.bits, self.width = _bits(self.expected), self.expected.shape[1]
+        # what is broadcast is read as usual, or not at all
+        self.places = PLACES if all(o in WIDE for o in self.moving) else PLACES[:1]
+
+
+def _values(width: int, dtype: str) -> dict[str, Array]:
+    """Operands by name: (steps, width), (steps, 1), (width,) and two matrices."""
+    rng = np.random.default_rng(width)
+    found = {name: rng.normal(0, 2, (STEPS, width)).astype(dtype) for name in WIDE}
+    for k, name in enumerate(WIDE):
+        at = rng.permutation(STEPS)[: len(_SPECIAL)]
+        found[name][at, k % width] = np.array(_SPECIAL).astype(dtype)
+    found[ONE] = found[WIDE[0]][:, :1].copy()
+    shapes = {
+        VECTOR: (width,),
+        MATRICES["matvec"][0]: (MATRIX_ROWS, width),
+        MATRICES["vecmat"][1]: (width, MATRIX_ROWS),
+    }
+    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+
+
+def _at_stride(
+    tried: Sequence[_Case], values: dict[str, Array], columns: int, ulps: bool, signs: bool
+) -> Iterator[Fault]:
+    dtype = values[ONE].dtype
+    apart = {name: np.full((STEPS, columns), _UNTOUCHED, dtype)[:, : values[name].shape[1]] for name in (*WIDE, ONE)}
+    for name, array in apart.items():
+        array[...] = values[name]
+    wide = values[WIDE[0]].shape[1]
+    shared = np.full((STEPS, columns), _UNTOUCHED, dtype)
+    room = columns // wide - 1  # operands that the shared memory holds beside a result
+    beside = dict(zip(WIDE[:room], (shared[:, k * wide : (k + 1) * wide] for k in range(room)), strict=False))
+    for name, array in beside.items():
+        array[...] = values[name]
+    result = np.full((STEPS, columns), _UNTOUCHED, dtype)
+    where = f"width {wide} of {columns} columns"
+    for case in tried:
+        width = case.width
+        for read, written in case.places:
+            known = {"strided": apart, "whole": values, "shared": beside}[read]
+            if read == "shared" and (width > wide or not all(name in known for name in case.moving)):
+                continue
+            memory = {"strided": result, "whole": np.empty((STEPS, width), dtype), "shared": shared}[written]
+            found = memory[:, memory.shape[1] - width :]
+            found.fill(_UNTOUCHED)
+            operands = [
+                known.get(o, values[o]) if isinstance(o, str) else given
+                for o, given in zip(case.line.operands, case.operands, strict=True)
+            ]
+            _call(case.line, operands, found)
+            yield from _compared("planned", case, found, where, ulps, signs)
+            if read == "strided" and written == "strided":
+                by_array = np.asarray(OPS[case.line.op].array(operands, case.line.constants))
+                yield from _compared("lines", case, by_array, where, ulps, signs)
+            if written == "strided":
+                found.fill(_UNTOUCHED)
+                beside_it = result != _UNTOUCHED
+                if beside_it.any():
+                    before = np.full_like(result, _UNTOUCHED)
+                    yield first_wrong("planned", case.line, f"beside {where}", beside_it, result, before)
+                    result.fill(_UNTOUCHED)
+
+
+def _call(line: Line, operands: Sequence[Any], out: Array) -> None:
+    """As a call before or after the loop: many steps at once."""
+    bench = Outside(out.dtype)
+    bench.started(out.shape)
+    for function, arguments in KERNELS[line.op](bench, out, operands, line.constants):
+        function(*arguments)
+
+
+def _compared(plan: str, case: _Case, found: Array, where: str, ulps: bool, signs: bool) -> Iterator[Fault]:
+    if (_bits(found) == case.bits).all():
+        return
+    wrong = wrong_values(case.line, case.operands, found, case.expected, ulps, signs)
+    if wrong.any():
+        yield first_wrong(plan, case.line, where, wrong, found, case.expected)
+
+
+def _bits(array: Array) -> Array:
+    return array.view(f"i{array.itemsize}")
+
+
+PLANS: tuple[Choice, ...] = ("lines", "planned", "compiled")
+_STEPS = 6
+#: What the operands are made of: of inputs, or of a state that the next step reads.
+_OF_INPUTS = "a = x_t\nb = x_t * v\nc = a - b\nn = a[0:1]"
+_OF_STATE = "a = x_t + s_prev\nb = s_prev - x_t\nc = a * v\nn = a[0:1]\ns = tanh(a + U @ s_prev)"
+AREAS = ("before", "loop", "after")
+
+
+class Size(NamedTuple):
+    """Units, rows of the batch, and where the operations are computed."""
+
+    width: int
+    batch: int
+    dtype: str
+    area: str
+
+    def __str__(self) -> str:
+        rows = "1 row" if self.batch == 1 else f"{self.batch} rows"
+        return f"width {self.width}, {rows}, {self.area} the loop".replace("loop the", "in the")
+
+
+def sizes(widths: Sequence[int] = WIDTHS) -> list[Size]:
+    """One row and three of each width and dtype; where they are computed takes turns."""
+    return [
+        Size(width, batch, dtype, AREAS[(width + k) % len(AREAS)])
+        for width in widths
+        for k, (batch, dtype) in enumerate((batch, dtype) for batch in (1, 3) for dtype in DTYPES)
+    ]
+
+
+def equations(width: int, area: str) -> str:
+    """A cell with all of `cases`, computed `before` the loop, in it (`loop`) or `after` it.
+
+    >>> print(equations(1, "after"))
+    a = x_t + s_prev
+    ...
+    q0 = M @ a
+    q1 = a @ K
+    q2 = a - b + c
+    ...
+    carry: s_prev <- s
+    output: q0
+    """
+    rows = [_OF_INPUTS if area == "before" else _OF_STATE]
+    values = [f"q{k} = {expression(line)}" for k, line in enumerate(cases(width))]
+    carried = ["s_prev <- s"] if area != "before" else []
+    if area == "loop":  # the next step reads them all
+        values.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
+        carried.append("z_prev <- z")
+    rows += values
+    rows += [f"carry: {', '.join(carried)}"] if carried else []
+    return "\n".join([*rows, "output: q0"])
+
+
+def traced(size: Size, plan: Choice) -> Trace:
+    """A run of such a cell."""
+    width, batch, dtype, area = size
+    rng = np.random.default_rng(width)
+    shapes = {"v": (width,), "U": (width, width), MATRICES["matvec"][0]: (MATRIX_ROWS, width),
+              MATRICES["vecmat"][1]: (width, MATRIX_ROWS)}  # fmt: skip
+    weights = {n: rng.normal(size=s).astype(dtype) for n, s in shapes.items() if n != "U" or area != "before"}
+    x = rng.normal(0, 2, (_STEPS, batch, width)).astype(dtype)
+    x[0, 0, 0], x[1, 0, 0], x[2, 0, 0] = 0.0, -0.0, 0.5
+    return build(weights, {"equations": equations(width, area)}, dtype=dtype).run(x, plan=plan)
+
+
+def check_plans(
+    plans: Sequence[Choice] = PLANS,
+    chosen: Sequence[Size] | None = None,
+    signs: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Iterator[Fault]:
+    """The first value of each line that is not what its operation gives on the recorded operands.
+
+    chosen: the sizes; all if None. signs: see `cases.off`. progress: told how many of the runs are done, and how
+    many there are.
+    """
+    chosen = sizes() if chosen is None else chosen
+    for done, (plan, size) in enumerate((plan, size) for plan in plans for size in chosen):
+        yield from wrong_lines(traced(size, plan), plan, str(size), signs)
+        if progress is not None:
+            progress(done + 1, len(plans) * len(chosen))
+
+
+def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fault]:
+    """The first value of each line of a trace that is not what its operation gives on the recorded operands."""
+    for stage in trace.stages:
+        for line in stage.lines:
+            found = trace.lines[stage.scope][line.name]
+            recorded = (trace.operand(stage.scope, o) for o in line.operands)  # all are: the whole run is
+            operands = [operand for operand in recorded if operand is not None]
+            with np.errstate(all="ignore"):
+                expected = np.asarray(OPS[line.op].array(operands, line.constants), found.dtype)
+            expected = np.broadcast_to(expected, found.shape)
+            wrong = wrong_values(line, operands, found, expected, ulps=True, signs=signs)
+            if wrong.any():
+                yield first_wrong(plan, line, where, wrong, found, expected)
+
+
+#: Of the sizes every so manieth is compiled: each takes a tenth of a second or more where it is not in the cache.
+_COMPILED = 3
+#: Operations of a plan of which a fault is shown.
+_SHOWN = 3
+_MISSING = "not available: llvmlite is not installed"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """machine: what computes, by name. checks: what was found of each plan. faults: some of each plan. right: the
+    plans that agree with the operations."""
+
+    machine: tuple[tuple[str, str], ...]
+    checks: tuple[tuple[str, str], ...]
+    faults: tuple[Fault, ...]
+    right: tuple[str, ...]
+
+
+def examine(
+    widths: Sequence[int] = WIDTHS, columns: Sequence[int] = COLUMNS, progress: Callable[[int, int], None] | None = None
+) -> Diagnosis:
+    """Look at the machine, and compare every plan with the operations.
+
+    Args:
+        widths: of the values, in units.
+        columns: of the memory in which they lie.
+        progress: told how many of the runs are done, and how many there are.
+    """
+    chosen = {plan: sizes(widths)[:: _COMPILED if plan == "compiled" else 1] for plan in PLANS}
+    if not installed():
+        del chosen["compiled"]
+    parts = [len(DTYPES) * len(widths), *map(len, chosen.values())]
+
+    def after(before: int) -> Callable[[int, int], None]:
+        def told(done: int, _: int) -> None:
+            if progress is not None:
+                progress(before + done, sum(parts))
+
+        return told
+
+    strided = list(check_kernels(widths, columns, progress=after(0)))
+    checks: list[tuple[str, str]] = []
+    right: list[str] = []
+    faults: list[Fault] = []
+    for k, (plan, here) in enumerate(chosen.items(), 1):
+        found = [fault for fault in strided if fault.plan == plan]
+        found += check_plans([plan], here, progress=after(sum(parts[:k])))
+        tried = f"every operation, {counted(len(here), 'cell')} of {min(widths)} to {max(widths)} units"
+        if plan != "compiled":
+            tried += f", memory of {min(columns)} to {max(columns)} columns"
+        verdict = f"WRONG in {counted(len(found), 'call')}" if found else "agrees"
+        checks.append((plan, f"{verdict}: {tried}"))
+        faults += list({fault.line.op: fault for fault in reversed(found)}.values())[-_SHOWN:]
+        right += [] if found else [plan]
+    return Diagnosis(tuple(_machine()), tuple(checks), tuple(faults), tuple(right))
+
+
+def _machine() -> list[tuple[str, str]]:
+    found = np.show_config("dicts")["SIMD Extensions"].get("found", [])
+    libraries = [f"{b.internal_api} {b.version or ''}, {counted(b.num_threads, 'thread')}"
+                 for b in blas().lib_controllers]  # fmt: skip
+    return [
+        ("lstm-trace", __version__),
+        ("Python", f"{platform.python_version()} ({platform.python_implementation()}, {sys.platform})"),
+        ("numpy", f"{np.__version__}, with {', '.join(found) or 'no instructions beyond the least'}"),
+        ("CPU", f"{_processor()}, {platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"),
+        ("BLAS", "; ".join(libraries) or "none that threadpoolctl knows"),
+        ("compiled plan", _compiler()),
+        ("its cache", _cache()),
+    ]
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or "unknown"
+
+
+def _compiler() -> str:
+    if not installed():
+        return _MISSING
+    return f"llvmlite {version('llvmlite')}, for {host().cpu} with vectors of {host().vector} bytes"
+
+
+def _cache() -> str:
+    """The folder of machine code, and what is in it."""
+    if os.environ.get(cache.VARIABLE) == "":
+        return f"turned off by {cache.VARIABLE}"
+    place = cache.cache_directory()
+    if place is None:
+        return "none: there is no folder that is yours alone, so every process compiles anew"
+    entries = [path.stat().st_size for path in Path(place).glob("*.o")]
+    return f"{place}: {counted(len(entries), 'file')}, {sum(entries) / 1e6:.1f} MB"
