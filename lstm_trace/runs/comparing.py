@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import as_plain, to_list, word
+from ..documents.tables import LongTable
 from ..errors import OptionError
 from ..languages.strings import words
 from ..printable import printable
+from ..results.difference import difference
+from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences
-from ..tables.attribution import difference
 from ..tables.comparison import diff, divergence, units
-from ..tables.explanation import Explanation
-from ..tables.explanations import explanation
 from ..trace.trace import Trace
 from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
@@ -122,17 +122,18 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     found = (
         _split(trace, other, asked.of, given) if asked.how == "attribution" else _explained(trace, other, asked, given)
     )
+    *more, rows = found.tables(words())
     said = {
         "how": asked.how,
         "of": asked.of,
-        **_table(found, most),
-        "text": printable("\n".join(found.sentences)),
-        "more": [{"title": part.title, **_table(part, most)} for part in found.more],
+        **_table(rows, most),
+        "text": printable("\n".join(found.sentences(words()))),
+        "more": [{"title": part.heading, **_table(part, most)} for part in more],
     }
     return as_json(said)
 
 
-def _table(found: Explanation, most: int) -> dict[str, Any]:
+def _table(found: LongTable, most: int) -> dict[str, Any]:
     rows = as_plain(found.rows[:most])
     return {"columns": list(found.columns), "rows": rows, "left_out": len(found.rows) - len(rows)}
 
@@ -167,5 +168,10 @@ def verified(path: str) -> bytes:
     ]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     return as_json(
-        {"verdict": found.status, "text": "\n".join(sentences(found, words())), "checked": checked, "failures": failures}
+        {
+            "verdict": found.status,
+            "text": "\n".join(sentences(found, words())),
+            "checked": checked,
+            "failures": failures,
+        }
     )

@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
-
-import numpy as np
 
 from ..base.text.markup import escape
 from ..errors import counted
-from ..formulas.numbers import show
-from ..formulas.plain import number
 from ..mistakes.identify import Identification
-from ..trace.trace import Trace
 from ..verification.compare import Comparison
-from .explanation import Explanation
 
-#: Rows of a table, and numbers of a value.
-ROWS, NUMBERS = 12, 4
-
-
-def trace(found: Trace) -> str:
-    """What was traced, and every line with its size and its last values."""
-    window = f" ({found.first} to {found.span[-1]} of the input)" if found.first else ""
-    facts = f"T = {counted(found.steps, 'step')}{window}, B = {found.batch}, {found.header.dtype}"
-    rows, valid = [], np.flatnonzero(found.valid[:, 0, 0])  # of row 0: what is padding is not shown
-    for stage, line, values in found.recorded():
-        if line.assigned:
-            last = values[valid[:1] if stage.backwards else valid[-1:], 0].ravel()
-            name = line.name if len(found.stages) == 1 else f"{stage.scope}/{line.name}"
-            rows.append((name, line.op, " × ".join(map(str, values.shape)), _values(last)))
-    title = found.header.title or f"Trace of {found.header.kind}"
-    layers = f"{len(found.stages)} layers and directions, " if len(found.stages) > 1 else ""
-    return _told(title, [layers + facts], ("line", "operation", "T × B × width", "last step, row 0"), rows)
+#: Rows of a table.
+ROWS = 12
 
 
 def comparison(found: Comparison) -> str:
@@ -45,13 +23,6 @@ def comparison(found: Comparison) -> str:
         for d in differing
     ]
     return _told("Difference", verdict(found), ("line", "differ", "max abs", "local error", "first"), rows)
-
-
-def explanation(found: Explanation) -> str:
-    """Title, sentences and the rows that matter."""
-    names, lines, left = found.excerpt(ROWS)
-    left = f"{left}; to_frame() has every row" if left else ""
-    return _told(found.title, found.sentences, names, [tuple(map(_cell, line)) for line in lines], left)
 
 
 def identification(found: Identification) -> str:
@@ -78,14 +49,5 @@ def _told(title: str, said: Iterable[str], head: Sequence[str], rows: Sequence[S
     return text + "</div>"
 
 
-def _values(vector: Any) -> str:
-    texts = [number(show(value, 4)) for value in vector[:NUMBERS]]
-    return ", ".join([*texts, "…"] if len(vector) > NUMBERS else texts)
-
-
 def _short(value: float | None) -> str:
     return "?" if value is None else f"{value:.3g}"
-
-
-def _cell(value: Any) -> str:
-    return "" if value is None else f"{value + 0.0:.6g}" if isinstance(value, float) else str(value)

@@ -62,11 +62,11 @@ def command(
     rounding bound is not finite), 2 error.
     """
     from ...base.files import format_of, written
-    from ...report.report import SUFFIXES as WORKED
-    from ...tables.attribution import difference
+    from ...documents.result import DOCUMENTS
+    from ...documents.saving import content_of
+    from ...results.difference import difference
     from ...tables.comparison import diff as view
     from ...tables.comparison.divergence import compared
-    from ...tables.explanation import SUFFIXES
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
     from ...weights.formats.tables import told_apart
@@ -76,10 +76,11 @@ def command(
     if bound and (rtol, atol, ulps) != (None, None, None):
         raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
     tolerance = Tolerance(rtol, atol, ulps)
-    pages = SUFFIXES | {".html": "html", ".htm": "html"}
+    tables = {".md": "md", ".markdown": "md", ".csv": "csv", ".json": "json"}
+    pages = tables | {".html": "html", ".htm": "html"}
     if attribute is None and form not in (None, *pages.values()):
         raise click.UsageError(f"--format {form} writes the worked solution of a split; it needs --attribute ADDRESS")
-    suffixes = pages if attribute is None else SUFFIXES | WORKED
+    suffixes = pages if attribute is None else tables | DOCUMENTS
     chosen = form or format_of(output, suffixes, "comparisons", "md", FORMAT)
     remarks: list[str] = []
     notes: list[str] = []
@@ -95,7 +96,7 @@ def command(
             notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
     if attribute is not None:
         verdict, told = judge(reference, other, tolerance), difference(reference, other, attribute)
-        made: Iterator[Any] = iter([told.pdf()]) if chosen == "pdf" else told.pieces(chosen)
+        made: Iterator[Any] = iter([content_of(told, "pdf")]) if chosen == "pdf" else told.pieces(chosen)
         remarks += notes
     else:
         found = compared(reference, other, tolerance)

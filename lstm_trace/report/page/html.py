@@ -17,7 +17,6 @@ from ...documents.html import Printer
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
-from ...languages.strings import words as strings
 from ...plot.heat import panels
 from ...plot.kinds import states
 from ...plot.page import PICTURES, WIDER, wider
@@ -109,12 +108,6 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     if shown.printed is None:
         return body
     return f'<div class="screen">{body}</div>\n{_paper(shown.printed, lower)}'
-
-
-def document(blocks: Sequence[Block], title: str, language: str) -> str:
-    """Blocks as a page of their own. title: of the page."""
-    printer = Printer(None, linked=False)
-    return _whole(strings(language), title, f"<main>\n{''.join(map(printer, blocks))}</main>")
 
 
 def _whole(words: Words, title: str, body: str) -> str:

@@ -12,6 +12,7 @@ from ...base.arrays import word
 from ...cell.network import layer_and_direction
 from ...documents.blocks import Code
 from ...documents.markdown import code, legible
+from ...documents.tables import shortest
 from ...frames.frame import csv
 from ...printable import json_text, printable
 from ...trace.labels import label_at
@@ -19,7 +20,6 @@ from ...trace.sums import GATHERED
 from ...verification.alignment import one_sided
 from ...verification.compare import Comparison
 from ...verification.measures import LineDifference
-from ..explanation import shortest
 from . import units
 
 if TYPE_CHECKING:
