@@ -8,9 +8,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.report.diagram.diagram import diagram
+from lstm_trace.results.explanation import explanation
 from lstm_trace.tables.comparison.diff import render
 from lstm_trace.tables.comparison.divergence import compared
-from lstm_trace.tables.explanations import explanation
 
 from ..report.test_diagram import PICTURES, pictured
 from ..support.every_cell import CELLS, ran
@@ -102,7 +102,7 @@ def test_a_table_that_is_wider_than_the_screen_says_so(driver: Browser, tmp_path
         found = compared(trace, lt.run(trace.parameters["0/forward"], trace.x + 0.5))
         text = render(found, "html", figures=[trace.plot.unit(1)])
     else:
-        text = explanation(trace, of, how).render("html")
+        text = explanation(trace, of, how).report("html")
     page.write_text(text, encoding="utf-8")
     for width in (390, 1280, 390):
         driver.open(page, width)

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 import lstm_trace as lt
 from lstm_trace.documents.markdown import legible, literal
 from lstm_trace.examples import text
+from lstm_trace.results.explanation import explanation
 from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.tables.comparison.divergence import compared
-from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.trace import Trace
 
 HOSTILE = ["<script>s()</script>", "![x](//e.x/p)", "[a](//e.x)"]
@@ -82,7 +82,7 @@ def hostile(scale: float = 1.0) -> Trace:
     ids=str,
 )
 def test_labels_in_an_explanation(how: str, options: dict[str, Any]) -> None:
-    found = explanation(hostile(), None if how == "gates" else "2/c_t[1]", how, **options).markdown()
+    found = explanation(hostile(), None if how == "gates" else "2/c_t[1]", how, **options).report()
     assert "script" in found or "e.x" in found, "it names a step or a unit"
     assert not re.findall(ACTS, found)
     assert not re.findall("<(?:script|img|a) ?", rendered(found))

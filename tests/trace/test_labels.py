@@ -14,12 +14,13 @@ from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import extended, joined, masked, named
 from lstm_trace.errors import ShapeError
 from lstm_trace.export.writers import Job, export
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.tables.terminal import table
 from lstm_trace.trace.labels import readout
 from lstm_trace.trace.rows import Selection
 
 from .. import ROOT
+from ..support.said import sentences_of
 
 SOFTMAX = "y_t = W_hy @ h_t + b_y\np_t = softmax(y_t)"
 RNN = "h_t = tanh(W_x @ x_t + W_h @ h_prev)\ny_t = W_hy @ h_t\np_t = softmax(y_t)\ncarry: h_prev <- h_t\noutput: p_t"
@@ -139,7 +140,7 @@ def test_a_map_on_the_page_has_the_labels_of_its_line() -> None:
 def test_gates_are_told_by_their_own_labels() -> None:
     problem = example(extra="q_t = sigmoid(W_hy @ h_t)", given={}, ask=[])
     problem["weights"]["W_hy"] = np.full((3, 3), 900.0)
-    text = " ".join(explanation(lt.run(problem), None, "gates").sentences)
+    text = " ".join(sentences_of(explanation(lt.run(problem), None, "gates")))
     assert "(go)" in text.partition("q_t")[2]
 
 

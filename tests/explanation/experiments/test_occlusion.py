@@ -17,7 +17,7 @@ from lstm_trace.errors import OptionError
 from lstm_trace.explanation.account import Account, account
 from lstm_trace.explanation.experiments import trials
 from lstm_trace.explanation.faithfulness import BINS
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.operands import one_row
 
 from ...support import plain_lstm
@@ -238,7 +238,7 @@ def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatc
     assert 3 <= found.occlusion.made < found.occlusion.possible == 5
     assert account(trace, OF, runs="none").occlusion is None
     largest = max(found.steps, key=lambda step: abs(step.occlusion or 0.0))
-    text = explanation(trace, OF, "contribution").markdown()
+    text = explanation(trace, OF, "contribution").report()
     made = found.occlusion.made
     assert f"without step t = {largest.t}, of the {made} that were measured: {largest.occlusion:+.6g}" in text
     assert f"occlusion was measured for {made} of 5 steps and states only: those with the 2 largest" in text
@@ -249,7 +249,7 @@ def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatc
 def test_what_is_no_number_of_runs_is_refused(runs: Any) -> None:
     _, trace = traced(40)
     with pytest.raises(OptionError, match="occlusion must be auto, all, none, or how many steps, at least 1; found"):
-        lt.explain(trace, OF, occlusion=runs)
+        lt.explain(trace, OF, occlusion=runs).to_frame()
 
 
 def test_the_frame_has_the_step_in_each_of_its_entries() -> None:
@@ -258,10 +258,10 @@ def test_the_frame_has_the_step_in_each_of_its_entries() -> None:
     other = lt.run(case("plain", 42)[0]["source"], told["x"] * 0.5, initial=told["initial"], lengths=[5, 4],
                    cell=CELLS["plain"])  # fmt: skip
     found = account(trace, OF, other)
-    frame = lt.explain(trace, OF, baseline=other)
+    frame = lt.explain(trace, OF, baseline=other).to_frame()
     inputs = frame[frame.kind == "input"]
     assert len(inputs) == 4 * 3
     expected = [found.steps[int(t)].occlusion for t in inputs.t]
     assert inputs.occlusion.tolist() == expected
     assert frame[frame.kind == "parameter"].occlusion.isna().all()
-    assert "occlusion" not in lt.explain(trace, OF, occlusion="none")
+    assert "occlusion" not in lt.explain(trace, OF, occlusion="none").to_frame()

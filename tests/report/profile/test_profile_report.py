@@ -20,7 +20,7 @@ from lstm_trace.cli import main
 from lstm_trace.engine.rerun import in_arithmetic
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.profile.profile import profile
-from lstm_trace.report.report import reports
+from lstm_trace.report.report import report
 from lstm_trace.trace.trace import Trace
 
 from ...support.planted import BRACKETS, LENGTH, VOWELS, planted, text
@@ -240,7 +240,7 @@ def test_the_ledger_it_proposes_is_of_the_largest_value() -> None:
     of = asked[asked.index("--of") + 1]
     unit = profile(trace).units.query("line == 'c_t'").sort_values("half_life", ascending=False).iloc[0]
     assert of == f"{unit.direction}/{unit.t}/{unit.batch}/c_t[{unit.unit}]"
-    assert lt.explain(trace, of, "memory").running.iloc[-1] == pytest.approx(unit.largest)
+    assert lt.explain(trace, of, "memory").to_frame().running.iloc[-1] == pytest.approx(unit.largest)
     assert "the unit with the longest memory" in report
     assert "the unit with the largest value" in CASES["rnn"]().report("text")
 
@@ -291,13 +291,13 @@ def test_one_page_with_all_that_a_profile_has() -> None:
 
 def pages(trace: Trace, sources: Sequence[str] = ()) -> int:
     typst = pytest.importorskip("typst")
-    made = typst.compile(str(reports([trace], "typ", sources, detail="profile")).encode(), format="svg")
+    made = typst.compile(str(report([trace], "typ", sources, detail="profile")).encode(), format="svg")
     return len(made) if isinstance(made, list) else 1
 
 
 def test_short_in_a_terminal() -> None:
     for trace, most in ((planted(), 85), (CASES["stack"](), 95)):
-        assert len(str(reports([trace], "text", ["t.json"])).splitlines()) <= most
+        assert len(str(report([trace], "text", ["t.json"])).splitlines()) <= most
 
 
 def test_digits_comma_and_counting() -> None:
