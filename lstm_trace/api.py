@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .backpropagation.attribution import secants, split
+from .backpropagation.attribution import secants
 from .backpropagation.gradients import backward, gradients
 from .backpropagation.run import adjoint
 from .backpropagation.training import train
 from .base.arrays import describe
 from .errors import LstmTraceError, OptionError
-from .explanation import profile
+from .explanation.profile import profile
+from .languages.strings import words
 from .mistakes.identify import Identification
 from .mistakes.identify import identify as search_readings
 from .model.capture import Traces, capture
@@ -45,11 +46,11 @@ from .weights.live_modules import as_array
 from .weights.read import Found, choose, read_model
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from .one_value.derivation import Derivation
     from .remote import Client
     from .report.sheet import Sheet
+    from .results.difference import DifferenceExplanation
+    from .results.explanation import Explanation
 
 
 @checked
@@ -141,42 +142,43 @@ def diff(
 
 
 @checked
-def explain(trace: Trace, of: str | None = None, how: str = "contribution", **options: Any) -> pd.DataFrame:
-    """Explain a value of a trace, as a table (docs/explain.md).
+def explain(trace: Trace, of: str | None = None, how: str = "contribution", **options: Any) -> Explanation:
+    """Explain a value of a trace, or the trace (docs/explain.md).
 
     Args:
         trace: the trace.
-        of: the address of the value, for example `3/h_t[1]`; not for `gates`.
+        of: the address of the value, for example `3/h_t[1]`; not for `gates` and `padding`.
         how: `memory` (what each step wrote into a carried value), `gradient` (of the value, or of a weighting `seed`
             of the output), `contribution` (against a `baseline`, split exactly), `gates` (saturation and memory of
-            every unit) or `ablation` (what the value becomes when each unit, step or line is held: `over`, `only`,
-            `to`).
+            every unit), `ablation` (what the value becomes when each unit, step or line is held: `over`, `only`,
+            `to`), `training` (`updates` of the weights for a loss) or `padding` (which steps count).
         options: of that explanation.
 
     Returns:
-        One row for each step, entry or unit. `frame.attrs["sentences"]` has what `lstm-trace explain` says of them. A
-        contribution without rows, of a baseline in which nothing differs, comes with a warning.
+        A result with `report(format, language=…)`, `save(path)`, `to_frame()` (one row for each step, entry or unit),
+        `plot()` and `as_json()`, which a notebook shows. A contribution without rows, of a baseline in which nothing
+        differs, comes with a warning.
 
     Raises:
         OptionError: for an explanation or option that does not exist.
         MissingError: for an address that the trace does not have.
 
     >>> cell = {"equations": "c_t = 0.5 * c_prev + x_t\\ncarry: c_prev <- c_t\\noutput: c_t"}
-    >>> explain(run({}, [[1.0], [2.0], [4.0]], cell=cell), "2/c_t[0]", "memory")[["step", "source", "part"]]
+    >>> memory = explain(run({}, [[1.0], [2.0], [4.0]], cell=cell), "2/c_t[0]", "memory")
+    >>> memory.to_frame()[["step", "source", "part"]]
        step source  part
     0   NaN     c0  0.00
     1   0.0    x_t  0.25
     2   1.0    x_t  1.00
     3   2.0    x_t  4.00
     """
-    from .tables.explanations import explanation
+    from .results.explanation import explanation
 
-    found = explanation(trace, of, how, **options)
-    frame = found.to_frame()
-    frame.attrs["sentences"] = list(found.sentences)
-    if frame.empty and how == "contribution":  # a cell may well have no gates, but a value comes from something
-        warnings.warn(f"the table is empty: {'; '.join(found.sentences)}", stacklevel=3)  # `checked`
-    return frame
+    explained = explanation(trace, of, how, **options)
+    if getattr(explained, "nothing", False):  # a cell may well have no gates, but a value comes from something
+        said = "; ".join(explained.sentences(words()))
+        warnings.warn(f"the table is empty: {said}", stacklevel=3)  # `checked`
+    return explained
 
 
 @checked
@@ -225,7 +227,7 @@ def sheet(traces: Sequence[Trace], title: str | None = None) -> Sheet:
 
 
 @checked
-def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
+def attribute(a: Trace, b: Trace, of: str) -> DifferenceExplanation:
     """The difference of one value, b's minus a's, split exactly over everything it came from (docs/attribution.md).
 
     Args:
@@ -234,8 +236,8 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
         of: the address of the value, for example `3/0/h_t[1]`.
 
     Returns:
-        One row for each entry of a parameter, input or initial state, with the columns of its address and its
-        `contribution`; see `tables.attribution_frame.frame`.
+        A result with `report(format, language=…)`, `save(path)`, `plot()` and `as_json()`; `to_frame()` has one row for
+        each entry of a parameter, input or initial state, with the columns of its address and its `contribution`.
 
     Raises:
         ShapeError: where the traces have other shapes or cells.
@@ -243,15 +245,15 @@ def attribute(a: Trace, b: Trace, of: str) -> pd.DataFrame:
 
     >>> cell = {"equations": "h_t = tanh(W_x @ x_t + b)"}
     >>> a, b = (run({"W_x": [[w]], "b": [0.0]}, [[1.0]], cell=cell) for w in (0.5, 0.25))
-    >>> attribute(a, b, of="h_t[0]")[["address", "contribution"]].round(8)
+    >>> attribute(a, b, of="h_t[0]").to_frame()[["address", "contribution"]].round(8)
                   address  contribution
     0  0/forward/W_x[0,0]     -0.217198
     1      0/forward/b[0]      0.000000
     2          0/0/x_t[0]      0.000000
     """
-    from .tables.attribution_frame import frame
+    from .results.difference import difference
 
-    return frame(split(a, b, of))
+    return difference(a, b, of)
 
 
 @checked
@@ -299,7 +301,7 @@ def derivation(
         options: significant, digits_of, trim and decimal_comma, as in a report.
 
     Returns:
-        A `Derivation`; its `facts()` are a mapping of plain values.
+        A `Derivation`; its `record()` is a mapping of plain values.
 
     Raises:
         MissingError: for what the trace does not have, and an address of several numbers.

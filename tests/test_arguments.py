@@ -112,7 +112,7 @@ def test_an_argument_that_there_is_not_is_refused_by_name(name: str, tmp_path: P
 )
 def test_an_option_of_an_explanation_is_refused_by_name(how: str, option: str, wrong: Any) -> None:
     with pytest.raises(LstmTraceError, match=rf"{option}\W"):
-        lt.explain(T, None if how == "gates" else "1/h_t[0]", how, **{option: wrong})
+        lt.explain(T, None if how == "gates" else "1/h_t[0]", how, **{option: wrong}).to_frame()
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_an_option_that_a_picture_has_not_is_refused_by_name(kind: str, wrong: s
 )
 def test_what_is_held_in_turn_is_named(only: Any, told: str) -> None:
     with pytest.raises(OptionError) as error:
-        lt.explain(T, "1/h_t[0]", "ablation", only=only)
+        lt.explain(T, "1/h_t[0]", "ablation", only=only).to_frame()
     assert str(error.value).startswith(told)

@@ -115,10 +115,10 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 def test_a_difference_is_split_and_values_are_explained() -> None:
     a, b = lt.run(WEIGHTS, X, options=OPTIONS), lt.run(WEIGHTS, [[0.75], [-1.0], [1.5]], options=OPTIONS)
-    split = lt.attribute(a, b, "2/h_t[0]")
+    split = lt.attribute(a, b, "2/h_t[0]").to_frame()
     assert split["contribution"].sum() == pytest.approx(float(b["h_t"][2, 0, 0] - a["h_t"][2, 0, 0]), rel=1e-9)
     for how in ("memory", "gradient", "contribution"):
-        assert len(lt.explain(a, "2/c_t[0]", how=how))
+        assert len(lt.explain(a, "2/c_t[0]", how=how).to_frame())
 
 
 @pytest.mark.parametrize("format", ["md", "text", "html", "tex", "typ"])
@@ -154,7 +154,7 @@ def test_problem_files_and_the_command_line(tmp_path: Path) -> None:
         for arguments in (
             ["run", str(problem), "-o", str(tmp_path / "t.json")], ["verify", str(tmp_path / "t.json")],
             ["report", str(problem)], ["show", str(problem)], ["export", str(problem), "-o", str(tmp_path / "t.csv")],
-            ["explain", str(problem), "--how", "gradient", "--of", "2/h_t[0]"],
+            ["explain", "gradient", str(problem), "--of", "2/h_t[0]"],
             ["diff", str(tmp_path / "t.json"), str(problem)],
         ):  # fmt: skip
             result = CliRunner().invoke(main, arguments)

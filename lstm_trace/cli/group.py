@@ -31,8 +31,13 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.verbs:
             return None
-        command: click.Command = copy(import_module(f"{self.package}.{cmd_name}").command)
+        command = copy(self.load(cmd_name))
         command.callback = partial(spare_inputs, command, command.callback)
+        return command
+
+    def load(self, name: str) -> click.Command:
+        """The command of a name among `verbs`."""
+        command: click.Command = import_module(f"{self.package}.{name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,10 +1,14 @@
-"""Results that are shown as an explanation."""
+"""Results of a corpus: sentences and tables, of which a terminal and a notebook show the first rows."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..tables.explanation import Explanation
+from ..documents.result import Finding, Show
+from ..documents.tables import LongTable
+from ..languages.strings import Words
+from ..languages.strings import words as strings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -13,21 +17,41 @@ if TYPE_CHECKING:
 FIRST = 12
 
 
-class Told:
-    """A result with sentences and tables."""
+class CorpusText(NamedTuple):
+    """What a result says, in English: its title, its sentences and its tables, of which the last has the rows."""
 
-    def explanation(self, most: int | None = None) -> Explanation:
-        """Sentences and tables; most: rows of the main table, all if None."""
+    title: str
+    sentences: tuple[str, ...]
+    tables: tuple[LongTable, ...]
+
+
+class Told(Finding):
+    """A result of a corpus."""
+
+    def account(self, most: int | None = None) -> CorpusText:
+        """Title, sentences and tables; most: rows of the last table, all with all their digits if None."""
         raise NotImplementedError
 
-    def to_frame(self) -> pd.DataFrame:
-        """The main table, with all its rows."""
-        return self.explanation().to_frame()
+    def title(self, words: Words) -> str:
+        """What was done."""
+        return self.account(FIRST).title
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """What was found."""
+        yield from self.account(FIRST).sentences
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """All rows."""
+        return self.account().tables
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The first rows of each table."""
+        return self.account(FIRST).tables
+
+    def frame(self) -> pd.DataFrame:
+        """The last table, with all its rows."""
+        return self.account().tables[-1].to_frame()
 
     def __str__(self) -> str:
         """What the command prints."""
-        return self.explanation(FIRST).markdown(4)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return self.explanation(FIRST)._repr_html_()
+        return self.printed(strings(), Show("md", digits=4))

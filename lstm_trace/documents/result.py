@@ -23,7 +23,7 @@ from ..base import conveniences
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
-from .blocks import Block, Heading, Items, Picture, Text
+from .blocks import Block, Heading, Items, Picture, Text, marked
 from .rendered import Report
 
 if TYPE_CHECKING:
@@ -50,13 +50,15 @@ class Show:
     """How much of a result a document shows, and where it is printed.
 
     format: of the document. digits: significant digits of a number in a table. rows: of a long table. file: what the
-    document calls the file of its picture, beside it; empty where there is none.
+    document calls the file of its picture, beside it; empty where there is none. captions: whether text and LaTeX,
+    which have no picture, have what it says.
     """
 
     format: str = "md"
     digits: int = 6
     rows: int = 40
     file: str = ""
+    captions: bool = True
 
     @property
     def pictured(self) -> bool:
@@ -78,9 +80,9 @@ class Result:
         """The rows as a pandas frame."""
         return _reading(self, "frame")(self)  # type: ignore[no-any-return]
 
-    def panels(self) -> Figure | None:
-        """The picture; None where there is none."""
-        return _reading(self, "panels", missing=lambda _: None)(self)  # type: ignore[no-any-return]
+    def panels(self, language: str = "en") -> Figure | None:
+        """The picture, with its words in a language; None where there is none."""
+        return _reading(self, "panels", missing=lambda *_: None)(self, language)  # type: ignore[no-any-return]
 
     def facts(self) -> Mapping[str, Any]:
         """What programs read, as plain data that JSON can hold."""
@@ -115,7 +117,7 @@ class Result:
                 (`.json`), the rows (`.csv`, `.parquet`) or the picture (`.svg`, `.png`). Beside `x.md` the picture
                 is `x.svg`.
             format: where the suffix does not say it.
-            language: of a document.
+            language: of a document, and of the picture.
 
         Raises:
             FileError: for another suffix, or where the file cannot be written.
@@ -130,9 +132,9 @@ class Result:
         """The rows as a pandas frame."""
         return self.frame()
 
-    def plot(self) -> Figure:
-        """The picture. Raises MissingError where there is none."""
-        figure = self.panels()
+    def plot(self, language: str = "en") -> Figure:
+        """The picture, with its words in a language. Raises MissingError where there is none."""
+        figure = self.panels(language)
         if figure is None:
             raise MissingError(f"there is no picture of this {type(self).__name__}: to_frame() has its numbers")
         return figure
@@ -176,10 +178,10 @@ class Result:
 
         return printed(self, words, show, width, math)
 
-    def picture(self) -> Figure | None:
+    def picture(self, language: str = "en") -> Figure | None:
         """The picture; None where there is none, or nothing to draw."""
         try:
-            return self.panels()
+            return self.panels(language)
         except (MissingError, TooLargeError):
             return None
 
@@ -193,13 +195,18 @@ class Result:
         words = strings(language)
         if kind == "html":
             return fragment(self, words)
-        return self.printed(words, Show("md" if kind == "markdown" else "text", rows=12), 80, math="dollars")
+        return self.printed(words, _in_notebook(kind), 80, math="dollars")
 
     def _repr_html_(self) -> str:
         return self._rendered("html")
 
     def _repr_markdown_(self) -> str:
         return self._rendered("markdown")
+
+
+def _in_notebook(kind: str) -> Show:
+    """How a notebook shows a result as `markdown` or `plain`."""
+    return Show("md" if kind == "markdown" else "text", rows=12, captions=False)
 
 
 def _reading(result: Result, name: str, missing: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -217,25 +224,32 @@ class Finding(Result):
         raise NotImplementedError
 
     def sentences(self, words: Words) -> Iterator[str]:
-        """What was found, the most important first."""
+        """What was found, the most important first; what stands between backquotes is code."""
         raise NotImplementedError
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """The tables; the last one has the rows of `frame` and of CSV."""
         raise NotImplementedError
 
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The tables as a document has them."""
+        return self.tables(words)
+
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """Title, sentences, picture and tables, of which long ones are shortened."""
         yield Heading(1, (self.title(words),))
         if said := tuple(_text(sentence) for sentence in self.sentences(words)):
             yield Items(said)
-        if show.pictured and (figure := self.picture()) is not None:
+        captioned = show.captions and show.format in ("text", "tex")
+        if (show.pictured or captioned) and (figure := self.picture(words.language)) is not None:
             yield Picture(figure.svg, figure.title, figure.caption, show.file)
-        tables = self.tables(words)
+        tables = self.shown_tables(words)
         for table in tables:
             if len(tables) > 1:
                 yield Heading(2, (table.heading,))
-            yield from table.blocks(words, show.digits, show.rows)
+            yield from table.blocks(
+                words, show.digits, show.rows, "rows.all" if table is tables[-1] else "rows.all.json"
+            )
 
     def frame(self) -> pd.DataFrame:
         """The rows of the last table."""
@@ -254,4 +268,4 @@ class Finding(Result):
 
 
 def _text(sentence: str | Text) -> Text:
-    return (sentence,) if isinstance(sentence, str) else sentence
+    return marked(sentence) if isinstance(sentence, str) else sentence

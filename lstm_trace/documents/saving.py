@@ -137,13 +137,13 @@ def save(
     if chosen not in FORMATS:
         raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
     if chosen in ("svg", "png"):
-        result.plot().save(path, chosen)
+        result.plot(language).save(path, chosen)
     elif chosen in BINARY:
         content = content_of(result, chosen, language)
         with written(path, "wb") as file:
             file.write(content)
     else:
-        beside = picture_beside(result, str(path), chosen, spared) if picture else None
+        beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
         name = "" if beside is None else os.path.basename(beside[0])
         pieces = result.pieces(chosen, language=language, file=name)
         with written(path) as file:
@@ -153,13 +153,13 @@ def save(
 
 
 def picture_beside(
-    result: Result, output: str, format: str, spared: Iterable[str | Path] = ()
+    result: Result, output: str, format: str, spared: Iterable[str | Path] = (), language: str = "en"
 ) -> tuple[str, Figure] | None:
     """The file of the picture beside a Markdown file, and the picture; None where there is none.
 
     Raises FileError where that file would be one of `spared`.
     """
-    if format != "md" or output == "-" or is_device(output) or (figure := result.picture()) is None:
+    if format != "md" or output == "-" or is_device(output) or (figure := result.picture(language)) is None:
         return None
     file = os.path.splitext(output)[0] + ".svg"
     spare(file, [*spared, output])
@@ -176,7 +176,7 @@ def content_of(result: Result, format: str, language: str = "en") -> bytes:
 
         return typst.pdf("".join(result.pieces("typ", language=language)))
     if format == "png":
-        return result.plot().content("png")
+        return result.plot(language).content("png")
     if format == "parquet":
         import io
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from .rows import STEP_LABEL, UNIT_LABEL, Entries, RowStyle
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..trace.trace import Trace
 
 #: Rows of a long table that a document shows.
 SHOWN = 40
@@ -35,7 +37,8 @@ class LongTable:
 
     Which rows are shown where there are many: ranked: the columns whose sizes decide; the first is named in what is
     said of the others. timed: whether the rows run over time. adds: whether the values of `ranked` can be added up.
-    bounds: by column the largest number that is shown as it is; beyond it stands `> 430`.
+    bounds: by column the largest number that is shown as it is; beyond it stands `> 430`. said: by column what makes
+    the text of a value in a document, in its language; files have the values as they are.
     """
 
     columns: tuple[str, ...]
@@ -47,6 +50,7 @@ class LongTable:
     timed: bool = False
     adds: bool = True
     bounds: Mapping[str, float] = field(default_factory=dict)
+    said: Mapping[str, Callable[[Any, Words], Any]] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """All rows as a pandas frame."""
@@ -56,10 +60,10 @@ class LongTable:
             return self.rows.frame()
         return pd.DataFrame(list(self.rows), columns=list(self.columns))
 
-    def blocks(self, words: Words, digits: int = 6, most: int = SHOWN) -> Iterator[Block]:
+    def blocks(self, words: Words, digits: int = 6, most: int = SHOWN, complete: str = "rows.all") -> Iterator[Block]:
         """At most `most` rows, and what was left out; the notes alone where there are none.
 
-        digits: significant ones of its numbers.
+        digits: significant ones of its numbers. complete: the key of what says which files have every row.
         """
         if not self.rows:
             yield from (Para(marked(note)) for note in self.notes)
@@ -76,7 +80,7 @@ class LongTable:
             tuple((heading(name, words),) for name in names), rows, 1, frozenset({*range(len(names))} - numeric)
         )
         if left:
-            yield Para((f"{left}. {words.word('rows.all')}",))
+            yield Para((f"{left}{words.word('stop')} {words.word(complete)}",))
         yield from (Para(marked(note)) for note in self.notes)
 
     def excerpt(self, words: Words, most: int) -> tuple[list[str], list[list[Any]], str]:
@@ -86,16 +90,16 @@ class LongTable:
         """
         names = self.shown or self.columns
         ranked = {name: self._column(name) for name in self.ranked}
-        sizes = np.max([np.abs(column) for column in ranked.values()], axis=0) if ranked else np.zeros(len(self.rows))
-        entries = excerpt(sizes, most, self.timed, self.adds)
+        sizes = np.max([np.abs(column) for column in ranked.values()], axis=0) if ranked else np.ones(len(self.rows))
+        entries = excerpt(sizes, most, self.timed, self.adds and bool(ranked))
         places = [self.columns.index(name) for name in names]
         rows = iter(self._take([entry for entry in entries if isinstance(entry, int)]))
         lines: list[list[Any]] = []
         for entry in entries:
             if isinstance(entry, int):
                 row = next(rows)
-                lines.append([self._seen(name, row[k]) for name, k in zip(names, places, strict=True)])
-            elif self.adds:
+                lines.append([self._seen(name, row[k], words) for name, k in zip(names, places, strict=True)])
+            elif self.adds and ranked:
                 sums = {name: float(column[entry.start : entry.stop].sum()) for name, column in ranked.items()}
                 lines.append([sums.get(name) if at else DOTS for at, name in enumerate(names)])
         return list(names), lines, self._left(words, ranked, [one for one in entries if isinstance(one, range)])
@@ -108,8 +112,10 @@ class LongTable:
             for row in self.rows:
                 yield style.row(self.columns, [style.cell(value) for value in row])
 
-    def _seen(self, name: str, value: Any) -> Any:
+    def _seen(self, name: str, value: Any, words: Words) -> Any:
         """A value as a table has it: a label as it can be seen, a number beyond its bound as being beyond it."""
+        if name in self.said and value is not None:
+            return self.said[name](value, words)
         if name in self.bounds and value is not None and value > self.bounds[name]:
             return f"> {self.bounds[name]:g}"
         return visible(value) if name in (STEP_LABEL, UNIT_LABEL) and isinstance(value, str) else value
@@ -126,21 +132,31 @@ class LongTable:
 
     def _left(self, words: Words, ranked: dict[str, Array], gaps: Sequence[range]) -> str:
         """What is said of the rows in the gaps: how many, how large, and where the largest is."""
-        if not gaps or not ranked:
+        if not gaps:
             return ""
-        gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}
         count = f"{sum(map(len, gaps)):,}"
+        if not ranked:
+            return words.word("rows.left.first", n=count)
+        gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}
         name, column = next(iter(gone.items()))
         if not self.adds:
             sizes = np.max([np.abs(column) for column in gone.values()], axis=0)
-            most, where = f"{sizes.max():.3g}", self._where(gaps, sizes)
-            return words.word("rows.left", n=count, names=words.word("or").join(ranked), most=most) + where
+            most, where = f"{sizes.max():.3g}", self._where(words, gaps, sizes)
+            return (
+                words.word(
+                    "rows.left",
+                    n=count,
+                    names=words.word("or").join(heading(name, words) for name in ranked),
+                    most=most,
+                )
+                + where
+            )
         size = np.abs(column)
         total = f"{float(column.sum()) + 0.0:.3g}"
-        told = words.word("rows.left.sum", n=count, name=name, total=total, most=f"{size.max():.3g}")
-        return told + self._where(gaps, size)
+        told = words.word("rows.left.sum", n=count, name=heading(name, words), total=total, most=f"{size.max():.3g}")
+        return told + self._where(words, gaps, size)
 
-    def _where(self, gaps: Sequence[range], sizes: Array) -> str:
+    def _where(self, words: Words, gaps: Sequence[range], sizes: Array) -> str:
         """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; nothing where all are 0."""
         at = int(np.argmax(sizes))
         if sizes[at] == 0:
@@ -152,8 +168,12 @@ class LongTable:
         row = self._take([gap[at]])[0]
         names = self.shown or self.columns
         names = names[: names.index(self.ranked[0])]
-        cells = [(name, self._seen(name, row[self.columns.index(name)])) for name in names]
-        texts = [str(v) if name in SPEAKING else f"{name} {v}" for name, v in cells if isinstance(v, int | str)]
+        cells = [(name, self._seen(name, row[self.columns.index(name)], words)) for name in names]
+        texts = [
+            str(v) if name in SPEAKING else f"{heading(name, words)} {v}"
+            for name, v in cells
+            if isinstance(v, int | str)
+        ]
         return f" ({', '.join(texts)})"
 
 
@@ -167,6 +187,18 @@ def heading(column: str, words: Words) -> str:
     if words.has(f"column.{column}"):
         return words.word(f"column.{column}")
     return column if column.endswith("]") else column.replace("_", " ")
+
+
+def shortest(value: float, trace: Trace | None = None) -> str:
+    """The shortest decimal that reads back equal in the trace's dtype, or in float32 where the value is one.
+
+    >>> shortest(0.1), shortest(float(np.float32(0.1))), shortest(1 / 3)
+    ('0.1', '0.1', '0.3333333333333333')
+    """
+    with np.errstate(over="ignore"):
+        single = np.float32(value)
+    short = float(single) == value if trace is None else trace.header.dtype == "float32" and np.isfinite(single)
+    return str(single) if short else repr(value)
 
 
 def _text(value: Any, digits: int) -> Text:

@@ -51,9 +51,9 @@ class Words:
         """The string of `key` where every field is text or a number."""
         return self.table[key].format(**fields)
 
-    def count(self, key: str, n: int) -> str:
+    def count(self, key: str, n: int, **fields: object) -> str:
         """The string for n things, with a form of its own for one."""
-        return self.word(f"{key}.1" if n == 1 and self.has(f"{key}.1") else key, n=n)
+        return self.word(f"{key}.1" if n == 1 and self.has(f"{key}.1") else key, **{"n": n, **fields})
 
     def labelled(self, text: str) -> str:
         """A text that a colon follows, with the space that the language has before one."""

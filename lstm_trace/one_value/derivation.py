@@ -201,7 +201,7 @@ class Derivation(Result):
         rows = [(role, *(getattr(one, name) for name in columns)) for role in ROLES for one in getattr(self, role)]
         return pd.DataFrame(rows, columns=["role", *columns])
 
-    def panels(self) -> None:
+    def panels(self, language: str = "en") -> None:
         """There is no picture of one number."""
 
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..trace.trace import Trace
-from .report import pdf_of, reports
+from .report import pdf, report
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Sheet:
             OptionError: for a format or option that there is not.
             MissingError: for a selection that one of the traces does not have.
         """
-        return reports(self.traces, format, self.sources, title=self.title, **options)
+        return report(self.traces, format, self.sources, title=self.title, **options)
 
     def pdf(self, **options: Any) -> bytes:
         """The worked solutions as a PDF; needs the extra `[pdf]`.
@@ -46,4 +46,4 @@ class Sheet:
             OptionError: for an option that there is not, or without the extra.
             MissingError: for a selection that one of the traces does not have.
         """
-        return pdf_of(self.traces, self.sources, title=self.title, **options)
+        return pdf(self.traces, self.sources, title=self.title, **options)

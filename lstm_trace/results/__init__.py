@@ -1,1 +1,17 @@
-"""Results as documents: a file for each says it as blocks, rows, a picture and facts."""
+"""What rooms below have found, as results: one file each, with blocks, rows, picture and facts.
+
+An explanation is a file `NAME.py` with a function `NAME(trace, …)` that gives it, and a line in `EXPLANATIONS`.
+"""
+
+from __future__ import annotations
+
+#: The explanations by name, each with its line of `lstm-trace explain --help`.
+EXPLANATIONS = {
+    "memory": "What each step wrote into a carried value.",
+    "gradient": "Back-propagation through time, and all gradients.",
+    "contribution": "A value against a baseline, split over inputs and steps.",
+    "gates": "Saturation and half-life of every gate; the first NaN.",
+    "ablation": "The value when each unit, step or line is held.",
+    "training": "Forward, loss, backward pass and updated weights.",
+    "padding": "Which steps of each sequence count.",
+}

@@ -55,7 +55,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     if result.units:
         yield Heading(2, (words.word("diff.units"),))
         yield _units(result, words)
-    if show.pictured and (figure := result.picture()) is not None:
+    if show.pictured and (figure := result.picture(words.language)) is not None:
         yield Heading(2, (figure.title,))
         yield Picture(figure.svg, figure.title, figure.caption, show.file)
     if any(line.max_abs > 0 or line.differing for line in result.lines):
@@ -81,10 +81,10 @@ def units_frame(result: Comparison) -> pd.DataFrame:
     return pd.DataFrame(list(_unit_rows(result)), columns=list(UNIT_COLUMNS))
 
 
-def panels(result: Comparison) -> Figure | None:
+def panels(result: Comparison, language: str = "en") -> Figure | None:
     """Where the lines differ, unit by step; None where the two have no units in common."""
     try:
-        return None if result.drawing is None else result.drawing()
+        return None if result.drawing is None else result.drawing(language)
     except LstmTraceError:  # other steps, rows or lines: the tables say what is compared
         return None
 

@@ -42,10 +42,10 @@ def compared(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     return replace(found, units=apart, output=output(a, b), every_unit=_every_unit(a, b), drawing=drawing)
 
 
-def _drawn(a: Trace, b: Trace, lines: list[str]) -> Figure:
+def _drawn(a: Trace, b: Trace, lines: list[str], language: str) -> Figure:
     from ..plot.kinds.maps import diff  # only where a picture is asked for
 
-    return diff(a, b, lines=lines)
+    return diff(a, b, lines=lines, language=language)
 
 
 def _compared(a: Trace, b: Trace) -> Iterator[tuple[Stage, list[str]]]:

@@ -9,15 +9,15 @@ import numpy as np
 from pydantic import Field
 
 from ..base.arrays import as_plain, to_list, word
+from ..documents.tables import LongTable
 from ..errors import OptionError
 from ..languages.strings import words
 from ..one_value.derivation import Derivation, derivation
 from ..printable import printable
 from ..results import comparison, divergence
+from ..results.difference import difference
+from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences as verdict_of
-from ..tables.attribution import difference
-from ..tables.explanation import Explanation
-from ..tables.explanations import explanation
 from ..trace.trace import Trace
 from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
@@ -233,13 +233,13 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
     split = asked.how == "attribution"
     found = _split(trace, other, asked.of, given) if split else _explained(trace, other, asked, given)
-    more = [TitledTable(part.title, *_table(part, most)) for part in found.more]
-    return as_json(
-        ExplanationReply(asked.how, asked.of, *_table(found, most), printable("\n".join(found.sentences)), more)
-    )
+    *others, rows = found.tables(words())
+    more = [TitledTable(part.heading, *_table(part, most)) for part in others]
+    text = printable("\n".join(map(str, found.sentences(words()))))
+    return as_json(ExplanationReply(asked.how, asked.of, *_table(rows, most), text, more))
 
 
-def _table(found: Explanation, most: int) -> tuple[list[str], list[list[Any]], int]:
+def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int]:
     """Its columns, its first rows, and how many are left out."""
     rows = as_plain(found.rows[:most])
     return list(found.columns), rows, len(found.rows) - len(rows)

@@ -33,6 +33,7 @@ KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "int | None": ((Integral, NoneType), "a whole number"),
     "int | str | None": ((Integral, str, NoneType), "a whole number or a name"),
     "str": ((str,), "text"),
+    "Of": ((str,), "text"),
     "str | None": ((str, NoneType), "text"),
     "str | Path": ((str, Path), "the path of a file"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
@@ -68,7 +69,7 @@ def checked(target: F) -> F:
                 setattr(target, name, checked(method))
         return target
     parameters = signature(target).parameters
-    known = {name: KINDS.get(p.annotation) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    known = {name: KINDS.get(_written(p.annotation)) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
     if not any(known.values()):
         return target
     # those that may come by position, up to the last that is looked at: `Model.run`, called in loops, has none
@@ -94,6 +95,11 @@ def checked(target: F) -> F:
         return target(*values, **named)
 
     return cast(F, told)
+
+
+def _written(annotation: Any) -> str:
+    """The type of an annotation, without the option that it may have with it (`base.option`)."""
+    return str(annotation).removeprefix("Annotated[").partition(", Option(")[0]
 
 
 def misfit(name: str, expected: str, value: Any) -> OptionError:

@@ -22,12 +22,11 @@ from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, Source, cut
 from ..corpus.states import States, opened
-from ..corpus.told import Told
+from ..corpus.told import CorpusText, Told
 from ..corpus.verification.verify import source_of
 from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest
 from ..model.sources import prepare
-from ..tables.explanation import Explanation
 from ..trace.argument_types import checked, listed
 from .drawing import drawn, enough, generator, interval, resampled, tested
 from .labelled import read_target
@@ -45,14 +44,14 @@ READ, CONTROLS = 50_000, 1000
 class Ablation(Told):
     """What holding units changes. measure: what is measured, in words; to: the value the units are held at.
 
-    rows: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
+    groups: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
     change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
     not random, where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
     """
 
     measure: str
     to: str
-    rows: tuple[tuple[str, str, float, float, float, float], ...]
+    groups: tuple[tuple[str, str, float, float, float, float], ...]
     by_token: pd.DataFrame
     sequences: int
     steps: int
@@ -62,9 +61,9 @@ class Ablation(Told):
     def __repr__(self) -> str:
         return f"<Ablation: {self.measure}, {self.steps:,} steps; print(…) has all>"
 
-    def explanation(self, most: int | None = None) -> Explanation:
+    def account(self, most: int | None = None) -> CorpusText:
         """See `Told`."""
-        return words.explanation(self, most)
+        return words.account(self, most)
 
 
 @checked

@@ -19,9 +19,8 @@ from ..base.extras import missing
 from ..base.resources import at_most
 from ..cell.network import layer_and_direction
 from ..corpus.rows import checked_seed
-from ..corpus.told import Told
+from ..corpus.told import CorpusText, Told
 from ..errors import OptionError
-from ..tables.explanation import Explanation
 from .drawing import generator, interval, resampled, tested
 from .labelled import Sample, gathered
 from .words import probe as words
@@ -100,9 +99,9 @@ class Probe(Told):
         found, base = self.scores["probe"], self.scores["baseline"]
         return f"<Probe of {self.target!r}: {self.measure} {found.value:.4g}, baseline {base.value:.4g}>"
 
-    def explanation(self, most: int | None = None) -> Explanation:
+    def account(self, most: int | None = None) -> CorpusText:
         """See `Told`."""
-        return words.explanation(self, most)
+        return words.account(self, most)
 
 
 def probe(

@@ -95,7 +95,7 @@ class Comparison(Result):
     rows: int = 1
     undecided: str = ""
     names: str = ""
-    drawing: Callable[[], Figure] | None = field(default=None, compare=False)
+    drawing: Callable[[str], Figure] | None = field(default=None, compare=False)
 
     @property
     def premises(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import Split, split
 from lstm_trace.errors import MissingError, ShapeError
-from lstm_trace.tables.attribution_frame import COLUMNS, frame
+from lstm_trace.results.difference import COLUMNS, frame_of
 from lstm_trace.trace.address import Address
 
 from .. import ROOT
@@ -74,7 +74,7 @@ def test_one_changed_weight_gets_all(name: str) -> None:
     changed = told["source"][key].copy()
     changed.flat[1] += 0.3
     b = lt.run(**{**told, "source": {**told["source"], key: changed}})
-    table = lt.attribute(a, b, of="1/joined/2/1/y_t[1]")
+    table = lt.attribute(a, b, of="1/joined/2/1/y_t[1]").to_frame()
     rows = table[table["contribution"] != 0]
     assert rows["address"].tolist() == [key + ("[0,1]" if changed.ndim == 2 else "[1]")]
     difference = b.output[2, 1, 1] - a.output[2, 1, 1]
@@ -119,7 +119,7 @@ def test_a_wrong_value_is_local(line: str) -> None:
     assert np.argwhere(found.local["0/forward/" + line]).tolist() == [[2, 0, 0]]
     assert found.difference == 0, "nothing else was computed again"
     assert abs(found.residual) <= 1e-12 * max(1, found.size)
-    table = frame(found)
+    table = frame_of(found)
     local = table[table["kind"] == "local"]
     assert f"0/forward/2/1/{line}[0]" in local["address"].tolist()
     assert abs(table["contribution"].sum()) < 1e-14
@@ -151,7 +151,7 @@ def test_float32_is_split_with_its_rounding() -> None:
     assert not found.local
     assert 1e-12 < abs(found.rounding) < 1e-5
     assert abs(found.residual) <= 1e-12 * max(1, found.size)
-    table = frame(found)
+    table = frame_of(found)
     assert table["contribution"].sum() == pytest.approx(found.difference, abs=1e-12)
     assert table["kind"].iloc[-1] == "rounding"
 
@@ -223,7 +223,7 @@ def test_rows_of_one_batch() -> None:
 def test_frame_has_an_address_for_every_entry() -> None:
     runs = [case("peephole", seed, lengths=[4, n])[1] for seed, n in ((40, 3), (41, 2))]
     found = split(*runs, "1/joined/1/1/y_t[0]")
-    table = frame(found)
+    table = frame_of(found)
     assert tuple(table.columns) == COLUMNS
     entries = sum(part.size for part in found.parts.values())
     assert len(table) == entries

@@ -102,7 +102,7 @@ def test_two_that_hold_other_lines_are_refused_by_these() -> None:
     free, held = lt.run(WEIGHTS, X), lt.run(WEIGHTS, X, hold={"2/c_t": 0.4, "f_t[1]": "*0.5"})
     for a, b in ((free, held), (held, free), (lt.run(WEIGHTS, X, hold={"f_t": 0.1, "c_t": 0.2}), held)):
         with pytest.raises(ShapeError) as error:
-            lt.attribute(a, b, of="3/0/h_t[1]")
+            lt.attribute(a, b, of="3/0/h_t[1]").to_frame()
         told = "f_t, c_t" if a is free or b is free else "f_t"
         assert [text.partition("; ")[0] for text in error.value.problems] == [
             f"0/forward: {told}: held in one of the two alone, or at a number in one and at a multiple in the other"
@@ -112,6 +112,6 @@ def test_two_that_hold_other_lines_are_refused_by_these() -> None:
 
 def test_a_difference_of_two_traces_with_the_same_holds_is_split_exactly() -> None:
     one, two = (lt.run(WEIGHTS, x, hold=HOLD) for x in (X, 0.5 * X))
-    parts = lt.attribute(one, two, of="3/0/h_t[1]")
+    parts = lt.attribute(one, two, of="3/0/h_t[1]").to_frame()
     assert abs(parts["contribution"].sum() - (two["h_t"] - one["h_t"])[3, 0, 1]) < 1e-14
     assert not parts[parts["address"].str.contains("to_c_t")]["contribution"].any()

@@ -12,7 +12,7 @@ from lstm_trace.backpropagation.target import target
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.explanation.account import account
 from lstm_trace.explanation.contribution import gradient_times_input, integrated_gradients
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 
 from ..support import plain_lstm
 from ..support.walk_cases import case
@@ -141,7 +141,7 @@ def test_a_line_with_signs_in_its_name_is_a_line_first() -> None:
 )
 def test_what_is_no_sum_is_refused(text: str, error: type[Exception], message: str) -> None:
     with pytest.raises(error) as caught:
-        lt.explain(traced(74), text)
+        lt.explain(traced(74), text).to_frame()
     assert message in str(caught.value)
 
 
@@ -153,11 +153,11 @@ def test_the_layer_of_a_sum_is_named() -> None:
 
 def test_memory_is_of_one_value() -> None:
     with pytest.raises(OptionError, match="memory is the ledger of one value, not of a sum"):
-        lt.explain(traced(76), "3/1/c_t[0] - 3/1/c_t[1]", "memory")
+        lt.explain(traced(76), "3/1/c_t[0] - 3/1/c_t[1]", "memory").to_frame()
     with pytest.raises(OptionError, match="memory is the ledger of one value, not of several; found '3/1/c_t"):
-        lt.explain(traced(76), "3/1/c_t[0,1]", "memory")
+        lt.explain(traced(76), "3/1/c_t[0,1]", "memory").to_frame()
     with pytest.raises(OptionError, match="W_xi is not carried to the next step"):
-        lt.explain(traced(76), "W_xi[1,2]", "memory")
+        lt.explain(traced(76), "W_xi[1,2]", "memory").to_frame()
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_the_worked_split_of_a_sum(of: str, title: str, first: str) -> None:
     told, _ = case("plain", 77, layers=1, both=False)
     told["x"], told["initial"] = told["x"][:, 0], {k: v[:, 0] for k, v in told["initial"].items()}
     trace = lt.run(**told)
-    text = explanation(trace, of, "contribution", count_from=1).render("text")
+    text = explanation(trace, of, "contribution", count_from=1).report("text")
     assert text.startswith(f"Split of {title}\n")
     assert first in " ".join(text.split())
     split = account(trace, of).split

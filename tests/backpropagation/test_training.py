@@ -11,11 +11,13 @@ import yaml
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
-from lstm_trace.backpropagation.training import OPTIMIZERS
+from lstm_trace.backpropagation.optimizers import OPTIMIZERS
+from lstm_trace.backpropagation.training import Training
 from lstm_trace.cell.arithmetic import find
 from lstm_trace.cli import main
 from lstm_trace.errors import CellError, MissingError, OptionError
-from lstm_trace.report.report import PRINTERS, course
+from lstm_trace.report.report import FORMATS
+from lstm_trace.results.training import TrainingExplanation
 
 from .. import ROOT
 
@@ -24,6 +26,10 @@ EXAMPLE = ROOT / "lstm_trace" / "examples" / "squared-error.yaml"
 
 def traced() -> lt.Trace:
     return lt.run(EXAMPLE, ask=[])
+
+
+def solution(done: Training, form: str, language: str = "en", **worked: Any) -> str:
+    return TrainingExplanation(done.traces[0], done.of, worked, done).report(form, language=language)
 
 
 def cli(*arguments: Any) -> Result:
@@ -70,7 +76,7 @@ def test_an_own_rule_and_some_weights_only() -> None:
 
 
 def test_by_hand_every_number_has_so_many_decimals() -> None:
-    text = cli(EXAMPLE, "--how", "training", "--of", "L", "--by-hand", 3, "--format", "json").output
+    text = cli("training", EXAMPLE, "--of", "L", "--by-hand", 3, "--format", "json").output
     rows = yaml.safe_load(text)["rows"]
     grid = find("by-hand-3")
     assert all(float(grid.read(np.array([row["after"]]))[0]) == pytest.approx(row["after"]) for row in rows)
@@ -80,7 +86,7 @@ def test_by_hand_every_number_has_so_many_decimals() -> None:
 
 def test_the_new_problem_has_the_new_weights(tmp_path: Path) -> None:
     new = tmp_path / "new.yaml"
-    done = cli(EXAMPLE, "--how", "training", "--of", "L", "--rate", 0.2, "--updates", 3, "-o", new)
+    done = cli("training", EXAMPLE, "--of", "L", "--rate", 0.2, "--updates", 3, "-o", new)
     assert (done.exit_code, done.output) == (0, "")
     expected = lt.train(traced(), of="L", rate=0.2, updates=3)
     again = lt.run(new, ask=[])
@@ -104,14 +110,14 @@ def test_a_problem_with_a_layout_becomes_one_by_our_names(tmp_path: Path) -> Non
     }
     old, new = tmp_path / "old.yaml", tmp_path / "new.yaml"
     old.write_text(yaml.safe_dump(problem))
-    assert cli(old, "--how", "training", "--of", "L", "-o", new).exit_code == 0
+    assert cli("training", old, "--of", "L", "-o", new).exit_code == 0
     assert float(lt.run(new, ask=[])["L"].sum()) == lt.train(lt.run(old, ask=[]), of="L").losses[-1]
 
 
-@pytest.mark.parametrize("form", PRINTERS)
+@pytest.mark.parametrize("form", FORMATS)
 def test_the_worked_solution_has_every_part(form: str) -> None:
     done = lt.train(traced(), of="L", rate=0.1, updates=2, optimizer="momentum")
-    text = course(done, form, digits=8, trim=True)
+    text = solution(done, form, digits=8, trim=True)
     for part in ("The updated weights", "Update 2", "With the updated weights", "The loss"):
         assert part in text
     assert f"{done.losses[-1]:.8f}".rstrip("0") in text
@@ -121,11 +127,11 @@ def test_the_worked_solution_has_every_part(form: str) -> None:
 
 @pytest.mark.parametrize("language", ["de", "en", "es", "fr", "zh"])
 def test_every_language(language: str) -> None:
-    assert course(lt.train(traced(), of="L"), "text", language=language)
+    assert solution(lt.train(traced(), of="L"), "text", language=language)
 
 
 def test_the_updates_on_paper() -> None:
-    text = course(lt.train(traced(), of="L", rate=0.1), "text", digits=8, trim=True)
+    text = solution(lt.train(traced(), of="L", rate=0.1), "text", digits=8, trim=True)
     assert "w_t = w_{t-1} - η ∂L/∂w_{t-1}" in text
     assert "Here η = 0.1." in text
     start = text.index("b_f⁽¹⁾ =")
@@ -157,23 +163,23 @@ def test_refusals(told: dict[str, Any], kind: type[Exception], text: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        (["--rate", "0.1"], "--how training needs a loss: --of LINE"),
+        (["--rate", "0.1"], "training needs a loss: --of LINE"),
         (["--of", "L", "--constant", "momentum"], "--constant 'momentum': expected NAME=NUMBER"),
         (["--of", "L", "--constant", "momentum=x"], "--constant 'momentum=x': expected NAME=NUMBER"),
-        (["--of", "L", "--seed", "w.npy"], "--seed belongs to --how gradient"),
+        (["--of", "L", "--seed", "w.npy"], "--seed belongs to explain gradient, not to explain training"),
         (["--of", "L", "--rate", "0"], "--rate"),
         (["--of", "L", "--constant", "rate=0.2"], "rate has an option of its own"),
         (["--of", "L", "--rate", "1e308", "--updates", "3", "-o", "bad.yaml"], "does not end in finite weights"),
     ],
 )
 def test_the_command_refuses(arguments: list[str], text: str) -> None:
-    done = cli(EXAMPLE, "--how", "training", *arguments)
+    done = cli("training", EXAMPLE, *arguments)
     assert done.exit_code == 2
     assert text in done.output
 
 
 def test_a_trace_gives_no_problem(tmp_path: Path) -> None:
     traced().save(tmp_path / "t.json")
-    done = cli(tmp_path / "t.json", "--how", "training", "--of", "L", "-o", tmp_path / "new.yaml")
+    done = cli("training", tmp_path / "t.json", "--of", "L", "-o", tmp_path / "new.yaml")
     assert done.exit_code == 2
     assert not (tmp_path / "new.yaml").exists()

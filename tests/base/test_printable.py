@@ -73,7 +73,7 @@ def test_no_format_of_a_report_has_a_character_that_acts(format: str) -> None:
     text = traced(HOSTILE).report(format, language="de")
     assert "owned" in text, "the text itself stays"
     assert not acting(text)
-    back = lt.explain(traced(HOSTILE), "2/h_t[0]", "gradient")
+    back = lt.explain(traced(HOSTILE), "2/h_t[0]", "gradient").to_frame()
     assert not acting(back.to_csv())
 
 
@@ -242,7 +242,7 @@ def test_names_of_tensors_command_no_terminal(suffix: str, tmp_path: Path) -> No
         ["inspect", str(path), "--layout", "keras"],
         ["run", str(path), "--input", str(x)],
         ["run", str(path), "--input", str(x), "--plan"],
-        ["explain", str(path), "--input", str(x), "--how", "memory", "--of", "2/c_t[0]", "--format", "json"],
+        ["explain", "memory", str(path), "--input", str(x), "--of", "2/c_t[0]", "--format", "json"],
         ["diff", str(path), str(path), "--input", str(x), "--format", "json"],
     )
     for arguments in commands:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from lstm_trace.tables.comparison.diff import render
 
 import lstm_trace as lt
 from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.results.divergence import compared
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 
 from ..report.test_diagram import PICTURES, pictured
 from ..support.every_cell import CELLS, ran
@@ -99,9 +100,9 @@ def test_a_table_that_is_wider_than_the_screen_says_so(driver: Browser, tmp_path
     page, of, trace = tmp_path / "page.html", None if how == "gates" else "5/h_t[1]", lstm(6, 3, labels=LABELS)
     if how == "diff":
         found = compared(trace, lt.run(trace.parameters["0/forward"], trace.x + 0.5))
-        text = found.report("html")
+        text = render(found, "html", figures=[trace.plot.unit(1)])
     else:
-        text = explanation(trace, of, how).render("html")
+        text = explanation(trace, of, how).report("html")
     page.write_text(text, encoding="utf-8")
     for width in (390, 1280, 390):
         driver.open(page, width)

@@ -320,7 +320,7 @@ def test_the_derivative_at_a_corner_and_the_chord_across_it(call: str, at: float
     np.testing.assert_allclose(found, slopes, atol=2.0**-28)
     for a, b in itertools.permutations([at - 3.0, at - 0.5, at, at + 0.5, at + 3.0], 2):
         one, two = lt.run({}, [[a]], cell=cell), lt.run({}, [[b]], cell=cell)
-        split = lt.attribute(one, two, "0/y_t[0]")["contribution"].sum()
+        split = lt.attribute(one, two, "0/y_t[0]").to_frame()["contribution"].sum()
         assert split == pytest.approx((two["y_t"] - one["y_t"]).item(), rel=1e-14, abs=1e-15), (a, b)
 
 

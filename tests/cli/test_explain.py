@@ -16,8 +16,10 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.tables.explanations import WAYS, explanation
+from lstm_trace.results import EXPLANATIONS as WAYS
+from lstm_trace.results.explanation import explanation
 
+from ..support.said import sentences_of, tables
 from ..verification.test_verify import traced
 
 OF = {
@@ -38,11 +40,11 @@ def file(tmp_path: Path) -> str:
 
 @pytest.mark.parametrize("how", WAYS)
 def test_every_way_in_every_format(file: str, tmp_path: Path, how: str) -> None:
-    words = ["explain", file, "--how", how, *(["--of", OF[how]] if how in OF else [])]
+    words = ["explain", how, file, *(["--of", OF[how]] if how in OF else [])]
     run = CliRunner().invoke(main, words)
     assert run.exit_code == 0, run.output
     assert run.output.startswith("# ")
-    frame = lt.explain(lt.load(file), OF.get(how), how)
+    frame = lt.explain(lt.load(file), OF.get(how), how).to_frame()
     table = tmp_path / "out.csv"
     assert CliRunner().invoke(main, [*words, "-o", str(table)]).exit_code == 0
     rows = list(csv.DictReader(io.StringIO(table.read_text())))
@@ -54,12 +56,12 @@ def test_every_way_in_every_format(file: str, tmp_path: Path, how: str) -> None:
 
 def test_contributions_add_up_and_stand_beside_the_others() -> None:
     trace = traced({})
-    frame = lt.explain(trace, OF["contribution"], "contribution")
+    frame = lt.explain(trace, OF["contribution"], "contribution").to_frame()
     value = trace.lines["1/reverse"]["h_t"][0, 1, 2]
     with pytest.warns(
         UserWarning, match="the table is empty: .* differs in the baseline: choose another trace"
     ) as told:
-        base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace)
+        base = lt.explain(trace, OF["contribution"], "contribution", baseline=trace).to_frame()
     assert [one.filename for one in told] == [__file__]  # the place of the call, not one inside the package
     assert base.empty
     assert base.attrs["sentences"][0].endswith("the difference is 0")
@@ -77,28 +79,31 @@ def test_what_the_share_of_a_block_is() -> None:
     found = explanation(trace, OF["contribution"], "contribution")
     frame = found.to_frame()
     sizes = frame.contribution.abs()
-    (blocks,) = (part for part in found.more if part.title == "By block")
+    blocks = tables(found)["By block"]
     for name, contribution, share in blocks.rows:
         assert name in ("x", *trace.parameters, "rounding of float32") or "/" in name
         rows = frame[frame.kind == "input"] if name == "x" else None
         if rows is not None:
             assert contribution == pytest.approx(rows.contribution.sum())
             assert share == pytest.approx(rows.contribution.abs().sum() / sizes.sum())
-    assert "`share`: the sizes of the block's entries, added up, as a part of those of all entries." in found.markdown()
+    assert "`share`: the sizes of the block's entries, added up, as a part of those of all entries." in found.report()
 
 
-def test_a_language_without_a_worked_solution_is_refused(tmp_path: Path) -> None:
-    """Not an English document instead."""
+def test_without_a_worked_solution_there_are_tables_in_the_language(tmp_path: Path) -> None:
+    """And options of a worked solution are refused."""
     path = tmp_path / "t.json"
     traced({}, dtype="float32").save(path)
-    words = ["explain", str(path), "--how", "contribution", "--of", OF["contribution"], "--format", "text"]
-    assert CliRunner().invoke(main, words).exit_code == 0
+    words = ["explain", "contribution", str(path), "--of", OF["contribution"], "--format", "text"]
+    german = CliRunner().invoke(main, [*words, "--language", "de"])
+    assert german.exit_code == 0
+    assert "die Teile ergeben zusammen" in german.stdout
+    assert "in float32 gerechnet" in german.stdout
     for form in ("text", "md", "csv", "pdf"):  # no refusal leads to another
-        refused = CliRunner().invoke(main, [*words[:-1], form, "--language", "de"])
+        refused = CliRunner().invoke(main, [*words[:-1], form, "--count-from", "1"])
         assert (refused.exit_code, refused.stdout) == (2, "")
         assert refused.stderr == (
-            "error: --language belongs to the worked steps of a split, and there are none: the trace was computed in "
-            "float32, and they need float64. Leave --language out; the tables are in English\n"
+            "error: --count-from belongs to the worked steps of a split, and there are none: the trace was computed in "
+            "float32, and they need float64. Leave --count-from out\n"
         )
     traced({}).save(path)
     assert "Aufteilung von" in CliRunner().invoke(main, [*words, "--language", "de"]).stdout
@@ -107,7 +112,7 @@ def test_a_language_without_a_worked_solution_is_refused(tmp_path: Path) -> None
 def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     lt.load(file).at(steps=slice(0, 3)).save(other)
-    words = ["explain", file, "--how", "contribution", "--of", OF["contribution"], "--baseline", str(other)]
+    words = ["explain", "contribution", file, "--of", OF["contribution"], "--baseline", str(other)]
     refused = CliRunner().invoke(main, words)
     assert refused.exit_code == 2
     assert "the baseline has T = 3, the trace has T = " in refused.stderr
@@ -116,12 +121,13 @@ def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -
 @pytest.mark.parametrize("verb", ["explain", "diff"])
 def test_a_terminal_gets_lines_that_fit(verb: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrapped as a report is; what is piped, or asked for by name, stays Markdown of one line for each sentence."""
-    more = ["--how", "contribution", "--of", OF["contribution"]] if verb == "explain" else [file, "--hold", "c_t[1]=0"]
-    piped = CliRunner().invoke(main, [verb, file, *more]).stdout
+    words = ["explain", "contribution", file, "--of", OF["contribution"]]
+    words = words if verb == "explain" else ["diff", file, file, "--hold", "c_t[1]=0"]
+    piped = CliRunner().invoke(main, words).stdout
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
-    shown = CliRunner().invoke(main, [verb, file, *more]).stdout
-    assert CliRunner().invoke(main, [verb, file, *more, "--format", "md"]).stdout == piped
+    shown = CliRunner().invoke(main, words).stdout
+    assert CliRunner().invoke(main, [*words, "--format", "md"]).stdout == piped
     said = [row for row in shown.splitlines() if row[:1] not in ("|", "#")]
     assert max(map(len, said)) <= 80 < max(len(row) for row in piped.splitlines() if row[:1] == "-")
     assert any(row.startswith("  ") for row in said)  # below the text of its item
@@ -132,7 +138,7 @@ def test_a_terminal_gets_lines_that_fit(verb: str, file: str, tmp_path: Path, mo
 
 
 def test_formulas_in_a_terminal_stay_as_they_are(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    words = ["explain", file, "--how", "gradient", "--of", OF["gradient"], "--steps", "3"]
+    words = ["explain", "gradient", file, "--of", OF["gradient"], "--steps", "3"]
     piped = CliRunner().invoke(main, words).stdout
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr("click.testing._NamedTextIOWrapper.isatty", lambda self: True, raising=False)
@@ -146,17 +152,17 @@ def test_formulas_in_a_terminal_stay_as_they_are(file: str, monkeypatch: pytest.
 def test_a_baseline_in_which_nothing_differs_is_said_to_be_one() -> None:
     trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, [[1.0], [2.0]])
     found = explanation(trace, "1/h_t[0]", "contribution", baseline="zero-state")
-    text = found.markdown()
+    text = found.report()
     said = "nothing that the value depends on differs in the baseline zero-state: choose zero-input or another trace"
-    assert text.endswith(f"- {said}\n\n")
-    for shown in (text, found.render("html"), found._repr_html_()):
+    assert text.endswith(f"- {said}\n")
+    for shown in (text, found.report("html"), found._repr_html_()):
         assert "nothing that the value depends on differs" in shown.lower()
         assert "By block" not in shown
     assert "By step" not in text
     assert "|" not in text
-    assert found.csv().startswith("address,kind,")
+    assert "".join(found.pieces("csv")).startswith("address,kind,")
     assert "unexplained" not in text
-    assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
+    assert "- nothing" not in explanation(trace, "1/h_t[0]", "contribution").report()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -165,11 +171,11 @@ def test_a_value_in_a_sentence_is_short(dtype: str) -> None:
     trace = lt.run(weights, [[0.7], [0.2]], dtype=dtype)
     value, cell = (f"{trace[line][1, 0, 0]:.6g}" for line in ("h_t", "c_t"))
     assert len(value) < 10
-    assert explanation(trace, "1/h_t[0]", "contribution").sentences[0] == (
+    assert sentences_of(explanation(trace, "1/h_t[0]", "contribution"))[0] == (
         f"0/forward/1/0/h_t[0]: the baseline has 0, the trace has {value}, the difference is {value}"
     )
-    assert explanation(trace, "1/c_t[0]", "memory").sentences[0].startswith(f"0/forward/1/0/c_t[0] = {cell}; ")
-    assert explanation(trace, "1/h_t[0]", "ablation").sentences[0] == f"0/forward/1/0/h_t[0] = {value}"
+    assert sentences_of(explanation(trace, "1/c_t[0]", "memory"))[0].startswith(f"0/forward/1/0/c_t[0] = {cell}; ")
+    assert sentences_of(explanation(trace, "1/h_t[0]", "ablation"))[0] == f"0/forward/1/0/h_t[0] = {value}"
 
 
 def test_the_output_of_padded_directions_needs_no_direction(file: str) -> None:
@@ -179,11 +185,13 @@ def test_the_output_of_padded_directions_needs_no_direction(file: str) -> None:
     weights = {f"{s}/{n}": v for s, here in trace.parameters.items() for n, v in here.items()}
     padded = lt.run(weights, x, lengths=[x.shape[0], 3])
     assert {scope for scope, here in padded.lines.items() if "y_t" in here} > {"1/joined", "1/forward", "1/reverse"}
-    short, full = (explanation(padded, of, "contribution").sentences for of in ("1/2/1/y_t[0]", "1/joined/2/1/y_t[0]"))
+    short, full = (
+        sentences_of(explanation(padded, of, "contribution")) for of in ("1/2/1/y_t[0]", "1/joined/2/1/y_t[0]")
+    )
     assert short == full
-    assert explanation(padded, "1/forward/2/1/y_t[0]", "contribution").sentences != full
+    assert sentences_of(explanation(padded, "1/forward/2/1/y_t[0]", "contribution")) != full
     assert str(padded.locate("1/2/1/y_t[0]")) == "1/joined/2/1/y_t[0]"
-    several = explanation(padded, "sum(1/0..2/1/y_t[0..1])", "contribution").sentences[0]
+    several = sentences_of(explanation(padded, "sum(1/0..2/1/y_t[0..1])", "contribution"))[0]
     assert several.startswith("sum(1/joined/0..2/1/y_t[0..1]): the baseline has ")
 
 
@@ -191,7 +199,7 @@ def test_gradient_of_a_weighting_of_the_output(file: str, tmp_path: Path) -> Non
     trace = lt.load(file)
     seed = np.random.default_rng(3).normal(size=trace.output.shape)
     np.save(tmp_path / "seed.npy", seed)
-    words = ["explain", file, "--how", "gradient", "--seed", str(tmp_path / "seed.npy"), "--format", "json"]
+    words = ["explain", "gradient", file, "--seed", str(tmp_path / "seed.npy"), "--format", "json"]
     run = CliRunner().invoke(main, words)
     assert run.exit_code == 0, run.output
     rows = {row["address"]: row["gradient"] for row in json.loads(run.output)["rows"]}
@@ -214,42 +222,48 @@ def test_a_difference_is_split(file: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--how", "memory"], "--how memory needs a value: --of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (lay"),
-        (["--how", "memory", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
-        (["--how", "contribution", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
-        (["--how", "gates", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),
+        (["memory", "FILE"], "memory needs a value: --of ADDRESS, for example --of '0/forward/3/0/c_t[0]' (lay"),
+        (["memory", "FILE", "--of", "0/forward/3/1/i_t[0]"], "i_t is not carried to the next step"),
+        (["contribution", "FILE", "--of", "0/forward/3/1/h_t[0]", "--baseline", "7"], "there is no baseline 7"),
+        (["gates", "FILE", "--low", "0.9", "--high", "0.1"], "the thresholds must satisfy 0 <= low < high <= 1"),
         (
-            ["--how", "memory", "--of", OF["memory"], "--low", "0.3"],
-            "--low belongs to --how gates, not to --how memory",
+            ["memory", "FILE", "--of", OF["memory"], "--low", "0.3"],
+            "--low belongs to explain gates, not to explain memory",
         ),
         (
-            ["--how", "memory", "--of", OF["memory"], "--layer", "0"],
-            "--layer belongs to --how gradient and contribution and training, not to --how mem",
-        ),
-        (["--how", "memory", "--of", OF["memory"], "--points", "50"], "--points belongs to --how contribution, not to"),
-        (
-            ["--how", "gates", "--of", OF["memory"]],
-            "--of belongs to --how memory and gradient and contribution and ablation and training, not to",
-        ),
-        (["--how", "gates", "--seed", "nope.npy"], "--seed belongs to --how gradient, not to --how gates"),
-        (["--how", "gates", "--baseline", "0"], "--baseline belongs to --how contribution, not to --how gates"),
-        (
-            ["--how", "gates", "--language", "de"],
-            "--language belongs to --how gradient and contribution and training, not",
+            ["memory", "FILE", "--of", OF["memory"], "--layer", "0"],
+            "--layer belongs to explain gradient and contribution and training, not to explain mem",
         ),
         (
-            ["--how", "gates", "--all"],
-            "--all belongs to --how gradient and contribution and training, not to --how gates",
+            ["memory", "FILE", "--of", OF["memory"], "--points", "50"],
+            "--points belongs to explain contribution",
         ),
-        (["--how", "contribution", "--of", OF["memory"], "--high", "0"], "--high belongs to --how gates, not to --how"),
         (
-            ["--how", "gradient", "--of", "h_t[0]"],
+            ["gates", "FILE", "--of", OF["memory"]],
+            "--of belongs to explain memory and gradient and contribution and ablation and training, not to",
+        ),
+        (["gates", "FILE", "--seed", "nope.npy"], "--seed belongs to explain gradient, not to explain gates"),
+        (["gates", "FILE", "--baseline", "0"], "--baseline belongs to explain contribution, not to explain gates"),
+        (
+            ["gates", "FILE", "--digits", "3"],
+            "--digits belongs to explain gradient and contribution and training, not",
+        ),
+        (
+            ["gates", "FILE", "--all"],
+            "--all belongs to explain gradient and contribution and training, not to explain gates",
+        ),
+        (
+            ["contribution", "FILE", "--of", OF["memory"], "--high", "0"],
+            "--high belongs to explain gates",
+        ),
+        (
+            ["gradient", "FILE", "--of", "h_t[0]"],
             "'h_t[0]' is not an address here; expected layer/direction/t/b/h_t[0]",
         ),
     ],
 )
 def test_faults(file: str, words: list[str], message: str) -> None:
-    run = CliRunner().invoke(main, ["explain", file, *words])
+    run = CliRunner().invoke(main, ["explain", *(file if word == "FILE" else word for word in words)])
     assert run.exit_code == 2
     assert message in run.stderr
     assert run.stdout == ""
@@ -257,7 +271,7 @@ def test_faults(file: str, words: list[str], message: str) -> None:
 
 def test_a_part_that_is_zero_has_no_sign() -> None:
     trace = lt.run({}, [[0.0], [-0.0]], cell={"equations": "c_t = -1 * c_prev + x_t\ncarry: c_prev <- c_t"})
-    assert "| -0 |" not in explanation(trace, "1/c_t[0]", "memory").markdown()
+    assert "| -0 |" not in explanation(trace, "1/c_t[0]", "memory").report()
 
 
 def test_unknown_way() -> None:
@@ -266,7 +280,7 @@ def test_unknown_way() -> None:
 
 
 def test_a_selection_of_layer_0_is_one(file: str) -> None:
-    words = ["explain", file, "--how", "gradient", "--of", OF["contribution"]]
+    words = ["explain", "gradient", file, "--of", OF["contribution"]]
     whole, part = (CliRunner().invoke(main, [*words, *more]).output for more in ([], ["--layer", "0"]))
     assert "Layer 1, reverse" in whole
     assert "Layer 1, reverse" not in part
@@ -282,10 +296,41 @@ def test_a_selection_of_layer_0_is_one(file: str) -> None:
             "seed belongs to gradient, not to gates\nof belongs to memory and gradient and",
         ),
         ("gates", {"lo": 0.3}, "there is no option lo; did you mean 'low'?; gates reads low, high"),
-        ("gradient", {"of": "x", "colour": 0}, "there is no option colour; gradient reads of, seed, detail"),
+        ("gradient", {"of": "x", "colour": 0}, "there is no option colour; gradient reads of, seed, equations"),
     ],
 )
 def test_an_option_that_nothing_reads_is_refused_in_python(how: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError) as error:
-        lt.explain(traced({}), how=how, **options)
+        lt.explain(traced({}), how=how, **options).to_frame()
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_the_help_of_each_explanation_fits_on_a_screen(how: str) -> None:
+    """At most 27 options, and those of a model are accepted all the same."""
+    run = CliRunner().invoke(main, ["explain", how, "--help"])
+    assert run.exit_code == 0
+    assert len(re.findall(r"^  -", run.output, re.M)) <= 27
+    assert "--layout" not in run.output.partition("Options:")[2].partition("A model is")[0]
+    assert "lstm-trace run --help" in " ".join(run.output.split())
+
+
+def test_the_help_lists_the_explanations() -> None:
+    text = CliRunner().invoke(main, ["explain", "--help"]).output
+    for how, line in WAYS.items():
+        assert re.search(rf"^  {how} +{re.escape(line)}$", text, re.M)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["t.json", "--how", "memory", "--of", "3/c_t[0]"], "lstm-trace explain memory t.json --of '3/c_t[0]'"),
+        (["--how=gates", "t.json"], "the explanation comes first: lstm-trace explain gates t.json"),
+        (["t.json", "--how", "gate"], "there is no explanation 'gate'; did you mean 'gates'?"),
+        (["t.json"], "it comes before SOURCE: explain memory SOURCE"),
+    ],
+)
+def test_what_was_written_before_is_one_message_with_the_new_form(words: list[str], message: str) -> None:
+    run = CliRunner().invoke(main, ["explain", *words])
+    assert (run.exit_code, run.stdout, run.stderr.count("\n")) == (2, "", 1)
+    assert message in run.stderr

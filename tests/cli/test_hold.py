@@ -1,4 +1,4 @@
-"""--hold and --how ablation as a user sees them."""
+"""--hold and explain ablation as a user sees them."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_every_verb_says_what_is_held(here: Path) -> None:
     assert "a holds nothing" in told
     assert "b holds 0/forward/c_t[0] at 0.25" in told
     assert "only in b" not in told
-    assert "hold of c_t" in out("explain", "q.yaml", "--how", "memory", "--of", "2/c_t[0]", *held)
+    assert "hold of c_t" in out("explain", "memory", "q.yaml", "--of", "2/c_t[0]", *held)
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ def test_every_verb_says_what_is_held(here: Path) -> None:
         (["run", "q.yaml", "--hold", "c_t=t.json", "-o", "t.json"], "t.json: this is an input, which would be lost"),
         (["run", "t.json", "--hold", "c_t=1", "--plan"], "a trace, which --hold runs again as it was"),
         (["show", "t.json", "--hold", "W_xi=1"], "W_xi is a weight"),
-        (["explain", "t.json", "--how", "ablation"], "--how ablation needs a value"),
-        (["explain", "t.json", "--how", "ablation", "--of", "2/h_t[0]", "--to", "x"], "'x' is not a finite number"),
-        (["explain", "t.json", "--how", "ablation", "--of", "2/h_t[0]", "--line", "h_q"], "there is no line 'h_q'"),
-        (["explain", "t.json", "--how", "gates", "--over", "steps"], "--over belongs to --how ablation"),
+        (["explain", "ablation", "t.json"], "ablation needs a value"),
+        (["explain", "ablation", "t.json", "--of", "2/h_t[0]", "--to", "x"], "'x' is not a finite number"),
+        (["explain", "ablation", "t.json", "--of", "2/h_t[0]", "--line", "h_q"], "there is no line 'h_q'"),
+        (["explain", "gates", "t.json", "--over", "steps"], "--over belongs to explain ablation"),
     ],
 )  # fmt: skip
 def test_one_message_and_exit_code_2(here: Path, words: list[str], told: str) -> None:
@@ -129,19 +129,19 @@ def test_diff_of_other_values_holds_nothing(here: Path) -> None:
 
 
 def test_ablation_is_sorted_and_names_units_and_steps(here: Path) -> None:
-    told = out("explain", "t.json", "--how", "ablation", "--of", "2/h_t[1]")
+    told = out("explain", "ablation", "t.json", "--of", "2/h_t[1]")
     assert "each variant holds one unit of 0/forward/c_t at 0, at all steps" in told
     assert told.index("wet") < told.index("bright")
     trace = lt.load("t.json")
     labels = (("mon", "tue", "wed"),)
     replace(trace, header=replace(trace.header, step_labels=labels)).save("l.json")
     found = json.loads(
-        out("explain", "l.json", "--how", "ablation", "--of", "2/h_t[1]", "--over", "steps", "--line", "f_t[0,1]",
+        out("explain", "ablation", "l.json", "--of", "2/h_t[1]", "--over", "steps", "--line", "f_t[0,1]",
             "--to", "*0.5", "--format", "json")
     )  # fmt: skip
     assert [row["token"] for row in found["rows"]] == ["wed", "tue", "mon"]
     assert [row["t"] for row in found["rows"]] == [2, 1, 0]
     assert "each variant holds 0/forward/f_t at 0.5 times its own value, at one step" in found["sentences"]
-    frame = lt.explain(trace, "2/h_t[1]", "ablation", over="lines")
+    frame = lt.explain(trace, "2/h_t[1]", "ablation", over="lines").to_frame()
     assert [*frame.columns] == ["layer", "direction", "line", "value", "effect"]
     assert frame["effect"].abs().is_monotonic_decreasing

@@ -164,8 +164,8 @@ NARROW = [
 @pytest.mark.parametrize(("line", "without"), NARROW)
 def test_a_line_that_is_too_narrow_is_told_where_a_parameter_is_missing(verb: str, line: str, without: str) -> None:
     """Each line is narrower by one unit than its operands, or than what reads it."""
-    more = ["--how", "contribution", "--of", "2/h_t[0]"] if verb == "explain" else []
-    result = invoke(verb, "-", *more, stdin=traced(lambda data: _narrow(data, line, without)))
+    words = ["explain", "contribution", "-", "--of", "2/h_t[0]"] if verb == "explain" else [verb, "-"]
+    result = invoke(*words, stdin=traced(lambda data: _narrow(data, line, without)))
     assert (result.exit_code, result.stdout) == (2, ""), result.output
     assert "do not fit" in result.stderr or ": width " in result.stderr or "carried as" in result.stderr
 
@@ -177,7 +177,7 @@ def test_a_trace_without_a_parameter_is_inconclusive_and_no_traceback() -> None:
     assert "W_xi" in verified.stdout
     for verb in ("report", "show", "export"):
         assert invoke(verb, "-", stdin=text).exit_code == 0
-    explained = invoke("explain", "-", "--how", "contribution", "--of", "2/h_t[0]", stdin=text)
+    explained = invoke("explain", "contribution", "-", "--of", "2/h_t[0]", stdin=text)
     assert explained.exit_code == 2
     assert "the trace does not hold the parameters W_xi of 0/forward" in explained.stderr
 
@@ -187,7 +187,7 @@ def test_running_again_names_the_premise_that_is_missing(part: str) -> None:
     text = traced(lambda data: data["inputs"].pop(part))
     trace = load_json("t.json", text.encode())
     with pytest.raises((MissingError, LstmTraceError)) as error:
-        lt.explain(trace, "2/h_t[0]", "contribution", baseline="zero-state")
+        lt.explain(trace, "2/h_t[0]", "contribution", baseline="zero-state").to_frame()
     assert {"h0": "h_prev", "c0": "c_prev", "x": "x_t"}[part] in str(error.value)
 
 
@@ -209,14 +209,14 @@ def test_traces_that_overflow_are_explained_without_a_warning(scale: float, tmp_
             for baseline in (
                 ({"baseline": "zero-input"}, {"baseline": "zero-state"}) if how == "contribution" else ({},)
             ):
-                lt.explain(trace, None if how == "gates" else "2/h_t[0]", how, **baseline)
+                lt.explain(trace, None if how == "gates" else "2/h_t[0]", how, **baseline).to_frame()
         lt.verify(trace)
         lt.diff(trace, trace)
-        lt.attribute(trace, lt.run({**data, "h0": [0.5, 0.5]}), "2/h_t[0]")
+        lt.attribute(trace, lt.run({**data, "h0": [0.5, 0.5]}), "2/h_t[0]").to_frame()
         for format in ("md", "text", "html", "tex"):
             trace.report(format)
-    for arguments in (["show"], ["report"], ["export"], ["explain", "--how", "contribution", "--of", "2/h_t[0]"]):
-        result = invoke(arguments[0], str(tmp_path / "t.json"), *arguments[1:])
+    for verb in ("show", "report", "export", "explain contribution --of 2/h_t[0]"):
+        result = invoke(*verb.split(), str(tmp_path / "t.json"))
         assert (result.exit_code, result.stderr) == (0, "")
 
 
@@ -323,7 +323,7 @@ def shell(line: str, folder: Path, **more: str) -> subprocess.CompletedProcess[s
 CALLS = {
     "run": ("run q.yaml", 0), "report": ("report long.json", 0), "show": ("show long.json --all", 0),
     "export": ("export long.json", 0), "verify": ("verify wrong.json", 1), "diff": ("diff t.json u.json", 1),
-    "explain": ("explain t.json --how gates", 0), "inspect": ("inspect m.npz --format json", None),
+    "explain": ("explain gates t.json", 0), "inspect": ("inspect m.npz --format json", None),
     "identify": ("--help", 0), "schema": ("schema trace", 0), "example": ("example", 0),
     "corpus": ("corpus --help", 0), "serve": ("serve --help", 0), "plot": ("plot long.json --kind unit", 0),
     "doctor": ("doctor --help", 0),
@@ -419,9 +419,9 @@ def test_a_unit_that_only_some_lines_have_leaves_the_others_out(tmp_path: Path, 
     [
         ("show", "--steps", "9" * 5000),
         ("show", "--steps", f"-{'9' * 5000}:"),
-        ("explain", "--how", "gradient", "--of", f"h_t[{'9' * 5000}]"),
-        ("explain", "--how", "memory", "--of", f"{'9' * 5000}/h_t[0]"),
-        ("explain", "--how", "contribution", "--of", "h_t[0]", "--baseline", "9" * 5000),
+        ("explain gradient", "--of", f"h_t[{'9' * 5000}]"),
+        ("explain memory", "--of", f"{'9' * 5000}/h_t[0]"),
+        ("explain contribution", "--of", "h_t[0]", "--baseline", "9" * 5000),
         ("report", "-o", "/"),
         ("report", "-o", ""),
         ("report", "--format", "md", "-o", "/"),
@@ -434,7 +434,7 @@ def test_a_number_or_a_name_that_cannot_be_is_reported(
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "p.json"
     path.write_text(json.dumps(problem()))
-    found = invoke(options[0], str(path), *options[1:])
+    found = invoke(*options[0].split(), str(path), *options[1:])
     assert found.exit_code == 2
     assert found.stderr.startswith("error: ")
     assert "fault of lstm-trace" not in found.stderr

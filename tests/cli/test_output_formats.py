@@ -24,16 +24,16 @@ WRITERS: dict[str, tuple[list[str], str]] = {
         ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
     ),
     "explain contribution": (
-        ["explain", "q22.yaml", "--how", "contribution", "--of", "h_t[0]"],
-        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
+        ["explain", "contribution", "q22.yaml", "--of", "h_t[0]"],
+        ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png",
     ),
     "explain": (
-        ["explain", "q22.yaml", "--how", "gates"],
-        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
+        ["explain", "gates", "q22.yaml"],
+        ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png",
     ),
     "explain gradient": (
-        ["explain", "q22.yaml", "--how", "gradient", "--of", "h_t[0]"],
-        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
+        ["explain", "gradient", "q22.yaml", "--of", "h_t[0]"],
+        ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png",
     ),
 }
 

@@ -18,13 +18,19 @@ from lstm_trace import examples
 from lstm_trace.cli import VERBS, main
 from lstm_trace.cli.options import OutputPath
 from lstm_trace.errors import FileError
+from lstm_trace.results import EXPLANATIONS
 
 PRECIOUS = b'{"precious": 1}'
 
 
+#: Every command, and every explanation.
+COMMANDS = [*(verb for verb in VERBS if verb != "explain"), *(f"explain {name}" for name in EXPLANATIONS)]
+
+
 def command(verb: str) -> click.Command:
-    found: click.Command = import_module(f"lstm_trace.cli.verbs.{verb}").command
-    return found
+    name, _, explanation = verb.partition(" ")
+    found: click.Command = import_module(f"lstm_trace.cli.verbs.{name}").command
+    return found.load(explanation) if explanation else found  # type: ignore[attr-defined, no-any-return]
 
 
 def paths(verb: str, outputs: bool) -> list[click.Parameter]:
@@ -35,16 +41,17 @@ def paths(verb: str, outputs: bool) -> list[click.Parameter]:
 
 #: Every command that writes, with each of its inputs, from the definitions themselves.
 PAIRS = [
-    (verb, source.name, out.opts[0]) for verb in VERBS for out in paths(verb, True) for source in paths(verb, False)
+    (verb, source.name, out.opts[0]) for verb in COMMANDS for out in paths(verb, True) for source in paths(verb, False)
 ]
 
 
 def test_the_commands_that_write_are_known_by_their_options() -> None:
-    assert {verb for verb, _, _ in PAIRS} == {"run", "report", "export", "diff", "explain", "plot"}
-    assert {name for verb, name, _ in PAIRS if verb == "explain"} == {
+    writing = {"run", "report", "export", "diff", "plot", "verify", *(f"explain {name}" for name in EXPLANATIONS)}
+    assert {verb for verb, _, _ in PAIRS} == writing
+    assert {name for verb, name, _ in PAIRS if verb.startswith("explain")} == {
         "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask", "tokens",
     }  # fmt: skip
-    for verb in VERBS:
+    for verb in COMMANDS:
         for parameter in command(verb).params:  # what is called a file, and is no path, would not be looked at
             said = f"{parameter.name} {getattr(parameter, 'help', '') or ''}".lower()
             if parameter.name in ("output", "source", "input", "weights", "seed", "baseline", "h0", "c0", "lengths"):
@@ -53,7 +60,7 @@ def test_the_commands_that_write_are_known_by_their_options() -> None:
 
 def call(verb: str, name: str, option: str, source: str, output: str) -> list[str]:
     """A call in which the input `name` is `source`, and every other path is the file `other`."""
-    arguments = [verb]
+    arguments = verb.split()
     for parameter in command(verb).params:
         if isinstance(parameter.type, OutputPath):
             arguments += [parameter.opts[0], output]
@@ -61,7 +68,8 @@ def call(verb: str, name: str, option: str, source: str, output: str) -> list[st
             arguments.append(source if parameter.name == name else "other.json")
         elif parameter.name == name:
             arguments += [parameter.opts[0], source]
-    more = {"explain": ["--how", "memory", "--of", "0/h_t[0]"], "plot": ["--kind", "unit"]}
+    explained = {f"explain {name}": ["--of", "0/h_t[0]"] for name in EXPLANATIONS if name not in ("gates", "padding")}
+    more = {**explained, "plot": ["--kind", "unit"]}
     return [*arguments, *more.get(verb, [])]
 
 

@@ -259,7 +259,7 @@ def test_gradients_leave_padding_out() -> None:
 def test_the_split_of_a_difference_between_masks() -> None:
     model = lt.prepare(weights(1, False), options={"padding": "carry"})
     one, two = model.run(X, mask=MASK), model.run(X, mask=BEHIND)
-    frame = lt.attribute(one, two, of="5/1/h_t[0]")
+    frame = lt.attribute(one, two, of="5/1/h_t[0]").to_frame()
     assert set(frame["kind"]) == {"parameter", "input", "state", "mask"}
     assert frame["contribution"].sum() == pytest.approx(frame.attrs["difference"], abs=1e-14)
     assert abs(frame.attrs["difference"]) > 1e-3

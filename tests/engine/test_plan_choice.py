@@ -154,7 +154,7 @@ trace.report(); lt.verify(trace)
 COMMANDS = """
 from click.testing import CliRunner
 from lstm_trace.cli import main
-lines = "run q22.yaml -o t.json", "report q22.yaml", "verify t.json", "show t.json", "explain q22.yaml --how gates"
+lines = "run q22.yaml -o t.json", "report q22.yaml", "verify t.json", "show t.json", "explain gates q22.yaml"
 for line in lines:
     done = CliRunner().invoke(main, line.split())
     assert done.exit_code == 0, done.output

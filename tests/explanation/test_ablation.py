@@ -7,20 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lstm_trace.explanation.experiments import trials
+from lstm_trace.explanation.experiments.ablation import Effect, ablation
 
 import lstm_trace as lt
-from lstm_trace.engine import plan_choice
+from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
-from lstm_trace.explanation import trials
-from lstm_trace.explanation.ablation import Effect, ablation
 from lstm_trace.explanation.account import account
 from lstm_trace.explanation.memory import ledger
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.labels import step_labels
 from lstm_trace.trace.trace import Trace
 
-from ..support.held_lstm import random_network
+from ...support.held_lstm import random_network
+from ...support.said import sentences_of
 
 PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 WEIGHTS = random_network(8)
@@ -189,7 +190,7 @@ def test_errors(kind: type[LstmTraceError], told: str, arguments: dict[str, Any]
 
 
 def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plan_choice, "MOST_SECONDS", 1e-5)
+    monkeypatch.setattr(cost, "MOST_SECONDS", 1e-5)
     with pytest.raises(TooLargeError, match=r"12 runs of 5 steps would take some 0 s.*--line"):
         ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF, lines="c_t")
 
@@ -200,7 +201,7 @@ def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyP
     every = ablation(trace, OF, over)
     assert not every.left
     monkeypatch.setattr(trials, "run_seconds", lambda _: 1.0)
-    monkeypatch.setattr(plan_choice, "USUAL_SECONDS", 3.5)
+    monkeypatch.setattr(cost, "USUAL_SECONDS", 3.5)
     few = ablation(trace, OF, over)
     assert (len(few.effects), few.left) == (3, len(every.effects) - 3)
     assert set(few.effects) <= set(every.effects), "each is the run that it was"
@@ -216,7 +217,7 @@ def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyP
 
     left = set(every.effects) - set(few.effects)
     assert min(map(size, few.effects)) >= max(map(size, left))
-    (told,) = (s for s in explanation(trace, OF, how="ablation", over=over).sentences if "too long" in s)
+    (told,) = (s for s in sentences_of(explanation(trace, OF, how="ablation", over=over)) if "too long" in s)
     assert told.startswith(f"to hold each of {len(every.effects)} {over} would take too long: the 3 that change the")
 
 
@@ -227,9 +228,9 @@ def test_names_are_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(b)
         return step_labels(trace, b)
 
-    monkeypatch.setattr("lstm_trace.tables.explanations.step_labels", counted)
+    monkeypatch.setattr("lstm_trace.results.ablation.step_labels", counted)
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, tokens=[list("abcde"), list("vwxyz")])
-    frame = lt.explain(trace, OF, "ablation", over="steps")
+    frame = lt.explain(trace, OF, "ablation", over="steps").to_frame()
     assert [frame.t.map(dict(enumerate("vwxyz"))).tolist(), asked] == [frame.token.tolist(), [B]]
 
 
@@ -246,7 +247,7 @@ def test_the_memory_of_a_held_value_begins_where_it_is_held() -> None:
         float(trace["i_t * c_tilde"][3, 0, 1]) * 0.5 * 0.9, rel=1e-15
     )
     assert abs(account.residual) < 1e-16
-    gates = lt.explain(trace, how="gates")
+    gates = lt.explain(trace, how="gates").to_frame()
     assert "f_t" in set(gates["line"])
     assert not {name for name in gates["line"] if "free" in name}
 

@@ -42,7 +42,7 @@ def test_activity_is_that_of_the_steps_of_each_row(lengths: list[int] | None) ->
 def test_a_unit_that_is_not_there_has_no_ledger() -> None:
     trace = lt.run(WEIGHTS, RNG.normal(size=(5, 3, 3)))
     with pytest.raises(MissingError, match=r"c_t\[2\]: the units are 0 to 1"):
-        lt.explain(trace, "4/0/c_t[2]", "memory")
-    assert len(lt.explain(trace, "4/0/c_t[1]", "memory")) == 6
+        lt.explain(trace, "4/0/c_t[2]", "memory").to_frame()
+    assert len(lt.explain(trace, "4/0/c_t[1]", "memory").to_frame()) == 6
     with pytest.raises(MissingError, match="say which of the 2 units"):
-        lt.explain(trace, "4/0/c_t", "memory")
+        lt.explain(trace, "4/0/c_t", "memory").to_frame()

@@ -12,7 +12,7 @@ from lstm_trace.engine import plan_choice
 from lstm_trace.engine.rerun import rerun, run_seconds
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution, gradient_times_input, integrated_gradients
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 
 from ..support.walk_cases import CELLS, case
 
@@ -94,7 +94,7 @@ def test_points_are_doubled_until_the_parts_add_up(w: float, points: int, monkey
 
     def told(**options: Any) -> tuple[float, str]:
         found = explanation(trace, "h_t[0]", "contribution", baseline=base, **options)
-        return found.to_frame()["integrated_gradients"].item(), found.markdown()
+        return found.to_frame()["integrated_gradients"].item(), found.report()
 
     value, text = told()
     gap = difference - value
@@ -118,7 +118,7 @@ def test_where_nothing_differs_rounding_asks_for_no_more_points() -> None:
     cell = {"equations": "c_t = tanh(w * x_t) - 1.5 * c_prev\ncarry: c_prev <- c_t\noutput: c_t"}
     t = np.tanh(0.7)
     trace = lt.run({"w": [1.0]}, [[0.7], [np.arctanh(1.5 * t)]], cell=cell)
-    found = explanation(trace, "1/c_t[0]", "contribution").markdown()
+    found = explanation(trace, "1/c_t[0]", "contribution").report()
     assert " (50 points of the path)" in found
 
 
@@ -205,4 +205,4 @@ def test_rerun_refuses_what_does_not_fit() -> None:
 def test_points_that_are_no_whole_number_are_refused(points: Any) -> None:
     _, trace = case("plain", 57)
     with pytest.raises(OptionError, match="points must be at least 1, a whole number; found"):
-        lt.explain(trace, "1/joined/2/1/y_t[1]", points=points)
+        lt.explain(trace, "1/joined/2/1/y_t[1]", points=points).to_frame()

@@ -9,18 +9,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lstm_trace.explanation.experiments.occlusion import Variants
+from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
-from lstm_trace.explanation.occlusion import BINS, Faithfulness, Variants, rank_correlation
+from lstm_trace.languages.strings import words
 from lstm_trace.model.sources import read_input
-from lstm_trace.tables.attribution import difference
-from lstm_trace.tables.explanations import explanation
-from lstm_trace.tables.faithfulness import sentences
+from lstm_trace.results.contribution import experiments
+from lstm_trace.results.difference import difference
+from lstm_trace.results.explanation import explanation
 
 from ..support import plain_lstm
+from ..support.said import sentences_of, tables
 from ..support.walk_cases import case
 
 EXAMPLE = Path(__file__).parents[2] / "traces" / "unicode-burmese"
@@ -103,11 +106,11 @@ def test_steps_on_which_the_value_does_not_depend_are_left_out(
     of = f"0/{direction}/{t}/0/h_t[1]" if direction != "both" else f"0/joined/{t}/0/y_t[1]"
     of = f"{of} + 0/reverse/{t}/0/h_t[1] + 0/forward/{t}/0/h_t[1]" if direction == "both" else of
     found = explanation(trace, of, "contribution", occlusion=runs)
-    by_step = next(part for part in found.more if part.title == "By step")
+    by_step = tables(found)["By step"]
     assert sorted(row[by_step.columns.index("t")] for row in by_step.rows if isinstance(row[0], int)) == list(there)
     assert by_step.notes == ((said,) if said else ())
-    assert found.data()["more"][-1]["notes"] == by_step.notes
-    text = found.render("text")
+    assert found.facts()["more"][-1]["notes"] == by_step.notes
+    text = found.report("text")
     told = "Steps on which the value does not depend are left out." in " ".join(text.split())
     assert told == (said is not None and runs == "auto")
 
@@ -117,13 +120,13 @@ def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
     _, trace = case("plain", 61, steps=12, lengths=lengths)
     of = f"1/joined/{lengths[1] - 1}/1/y_t[5]"
     for found in (explanation(trace, of, "contribution"), difference(rerun(trace, x=0.5 * trace.x), trace, of)):
-        by_step = next(part for part in found.more if part.title == "By step")
+        by_step = tables(found)["By step"]
         at = by_step.columns.index("t")
         assert sorted(row[at] for row in by_step.rows if row[at] is not None) == list(range(lengths[1]))
         left = {0: (), 1: ("1 step of padding is left out.",)}
         count = 12 - lengths[1]
         assert by_step.notes == left.get(count, (f"{count} steps of padding are left out.",))
-    text = explanation(trace, of, "contribution").render("text")
+    text = explanation(trace, of, "contribution").report("text")
     assert ("Padding is left out." in text.partition("Checked by experiment")[2]) == (lengths[1] < 12)
 
 
@@ -145,12 +148,12 @@ def test_without_products_the_split_is_the_best_order() -> None:
     assert faith.correlation == pytest.approx(1)
     assert not faith.disagree
     assert not faith.misleading
-    text = explanation(trace, "9/h_t[0]", "contribution").markdown()
+    text = explanation(trace, "9/h_t[0]", "contribution").report()
     assert "faithfulness: without the top-ranked steps (1–50 %) by contribution the value is " in text
     assert "no better than" not in text
     assert "disagree" not in text
     assert "drawn at random: they add up" not in text
-    early = explanation(trace, "6/h_t[0]", "contribution").markdown()
+    early = explanation(trace, "6/h_t[0]", "contribution").report()
     assert "7 steps and states count: what differs from the baseline's and can reach the value." in early
 
 
@@ -163,15 +166,15 @@ def test_a_value_that_goes_past_the_baselines() -> None:
     assert (
         "faithfulness: without the top-ranked steps (1–50 %) by contribution the value is -1.3, the mean over 1, 5, "
         "10, 20 and 50 % (by occlusion -1.3, in random order "
-    ) in found.markdown()
+    ) in found.report()
     assert "; with all steps it is 9.537e-07, with none 0. With the top-ranked steps alone it is off by 1.3 (" in (
-        found.markdown()
+        found.report()
     )
-    assert "without the top-ranked steps the value goes past the baseline's, by 1.3 on average" in found.markdown()
-    assert "the contributions of the steps cancel: +3 and -3 leave +9.54e-07" in found.markdown()
+    assert "without the top-ranked steps the value goes past the baseline's, by 1.3 on average" in found.report()
+    assert "the contributions of the steps cancel: +3 and -3 leave +9.54e-07" in found.report()
     head = "| order              | comprehensiveness | past the baseline | sufficiency | distance |"
-    assert head in found.markdown()
-    row = next(row for row in found.data()["more"][1]["rows"] if row["order"] == "contribution")
+    assert head in found.report()
+    row = next(row for row in found.facts()["more"][1]["rows"] if row["order"] == "contribution")
     assert row["comprehensiveness"] == pytest.approx(row["distance"], rel=1e-5)
     assert row["sufficiency"] == -row["distance"]
     assert row["overshoot"] == pytest.approx(row["comprehensiveness"], rel=1e-5)
@@ -180,7 +183,7 @@ def test_a_value_that_goes_past_the_baselines() -> None:
 def test_an_order_that_does_no_better_than_chance() -> None:
     """Where all steps add the same every order is as good; where they cancel, the largest alone are far off."""
     cell = {"equations": "h_t = h_prev + x_t\ncarry: h_prev <- h_t"}
-    told = explanation(lt.run({}, np.ones((6, 1)), cell=cell), "5/h_t[0]", "contribution").sentences
+    told = sentences_of(explanation(lt.run({}, np.ones((6, 1)), cell=cell), "5/h_t[0]", "contribution"))
     without = np.mean([5, 5, 5, 4, 3])  # 1, 1, 1, 2 and 3 steps are taken away; as many kept, the rest is missing
     chance = "the top-ranked steps by contribution do no better than steps drawn at random: the value is"
     assert f"taken away, {chance} {without:.4g}, against {without:.4g}" in told
@@ -193,11 +196,11 @@ def test_an_order_that_does_no_better_than_chance() -> None:
     orders = [x[draw.permutation(12), 0] for _ in range(20)]
     off = np.mean([abs(order[:k].sum() - x.sum()) for order in orders for k in (1, 1, 2, 3, 6)])
     assert found.mean.distance == pytest.approx(off, rel=1e-9)
-    told = explanation(trace, "11/h_t[0]", "contribution").sentences
+    told = sentences_of(explanation(trace, "11/h_t[0]", "contribution"))
     worse = chance.replace("do no better", "do worse")
     assert f"kept alone, {worse} off by 1.3, against {off:.4g}" in told
     assert not [text for text in told if text.startswith("taken away")]
-    little = explanation(lt.run({}, [*[[0.5]] * 5, [0.4], [0.3]], cell=BENT), "6/h_t[0]", "contribution").sentences
+    little = sentences_of(explanation(lt.run({}, [*[[0.5]] * 5, [0.4], [0.3]], cell=BENT), "6/h_t[0]", "contribution"))
     assert [text for text in little if text.startswith(f"kept alone, {chance} off by")], "less than the deviation"
 
 
@@ -208,7 +211,9 @@ def test_steps_that_are_clearly_worse_than_drawn_ones_are_so_when_taken_away_too
     mean, spread = faith.mean.comprehensiveness, faith.spread.comprehensiveness
     for far, said in ((0.99, "do no better than"), (1.01, "do worse than")):
         score = faith.mean._replace(comprehensiveness=mean - far * spread)
-        told = list(sentences(replace(found, faithfulness=replace(faith, orders={"contribution": score})), False))
+        told = list(
+            experiments(replace(found, faithfulness=replace(faith, orders={"contribution": score})), False, words())
+        )
         begin = f"taken away, the top-ranked steps by contribution {said} steps drawn at random: the value is "
         assert [text for text in told if text.startswith(begin)]
 
@@ -244,7 +249,7 @@ def test_a_trained_model_whose_split_misleads(burmese: lt.Trace) -> None:
     assert faith is not None
     assert faith.misleading
     assert faith.best == "occlusion"
-    text = explanation(burmese, "5/y_t[6]", "contribution").markdown()
+    text = explanation(burmese, "5/y_t[6]", "contribution").report()
     assert "The steps are sorted by occlusion" in text
     assert "the largest contributions move the value less towards the baseline's than steps drawn at random" in text
     table = text.partition("## Faithfulness")[2].partition("## By step")[0]
@@ -261,7 +266,7 @@ def test_a_split_and_an_experiment_that_disagree(burmese: lt.Trace) -> None:
     found = account(burmese, "7/y_t[3]", points=1)
     assert found.faithfulness is not None
     assert found.faithfulness.disagree
-    text = explanation(burmese, "7/y_t[3]", "contribution").markdown()
+    text = explanation(burmese, "7/y_t[3]", "contribution").report()
     correlation = f"{found.faithfulness.correlation:.2f}"
     said = f"the rank correlation of contributions and occlusion is {correlation}"
     assert f"split and experiment disagree: {said}, although they have 1 of their top 2 in common\n" in text
@@ -281,7 +286,7 @@ def test_only_what_says_so_argues_for_it(correlation: float, common: int, said: 
     found = account(trace, "5/h_t[0]")
     assert found.faithfulness is not None
     faith = replace(found.faithfulness, correlation=correlation, common=common)
-    told = [text for text in sentences(replace(found, faithfulness=faith), False) if "disagree" in text]
+    told = [text for text in experiments(replace(found, faithfulness=faith), False, words()) if "disagree" in text]
     assert told == [f"split and experiment disagree: {said} in common"]
 
 
@@ -291,13 +296,13 @@ def test_occlusions_of_the_other_sign_are_told_however_few_the_steps_are() -> No
     found = account(few, "1/h_t[0]")
     assert [(step.inputs, step.occlusion) for step in found.steps] == [(0.625, 1.25 - 1.25 * 1.75)] * 2
     said = "split and experiment disagree: of the 2 largest contributions 2 have an occlusion of the other sign"
-    assert said in explanation(few, "1/h_t[0]", "contribution").sentences
+    assert said in sentences_of(explanation(few, "1/h_t[0]", "contribution"))
     assert "the loss has the opposite sign in 2 of 2." in " ".join(
-        explanation(few, "1/h_t[0]", "contribution").render("text").split()
+        explanation(few, "1/h_t[0]", "contribution").report("text").split()
     )
     more = lt.run({}, [[1.25], [1.25], *[[2.0**-9]] * 4], cell=BENT)
-    assert said in explanation(more, "5/h_t[0]", "contribution").sentences
-    one = explanation(lt.run({}, [[1.595], [0.125]], cell=BENT), "1/h_t[0]", "contribution").sentences
+    assert said in sentences_of(explanation(more, "5/h_t[0]", "contribution"))
+    one = sentences_of(explanation(lt.run({}, [[1.595], [0.125]], cell=BENT), "1/h_t[0]", "contribution"))
     assert said.replace(" 2 have", " 1 has") in one
 
 
@@ -309,7 +314,7 @@ def test_the_sign_of_what_is_small_is_not_told() -> None:
     assert second.occlusion is not None
     assert first.inputs > 0 < first.occlusion
     assert second.inputs > 0 > second.occlusion
-    assert "disagree" not in explanation(trace, "1/h_t[0]", "contribution").markdown()
+    assert "disagree" not in explanation(trace, "1/h_t[0]", "contribution").report()
 
 
 def test_few_steps_have_no_order() -> None:
@@ -317,7 +322,7 @@ def test_few_steps_have_no_order() -> None:
     found = account(trace, "1/joined/3/1/y_t[1]")
     assert found.faithfulness is None
     assert found.ranked == found.steps
-    assert "faithfulness" not in explanation(trace, "1/joined/3/1/y_t[1]", "contribution").markdown().lower()
+    assert "faithfulness" not in explanation(trace, "1/joined/3/1/y_t[1]", "contribution").report().lower()
 
 
 def test_initial_states_are_steps_too() -> None:
@@ -329,7 +334,7 @@ def test_initial_states_are_steps_too() -> None:
     assert {p for p, kind in found.split.kinds.items() if kind == "state"} - set(places) == {
         "1/forward/h0", "1/forward/c0",
     }, "what the value does not depend on is left out"  # fmt: skip
-    rows = explanation(trace, OF, "contribution", baseline=0).data()["more"][-1]["rows"]
+    rows = explanation(trace, OF, "contribution", baseline=0).facts()["more"][-1]["rows"]
     assert {row["token"] for row in rows if row["t"] is None} == set(places)
 
 
@@ -344,7 +349,7 @@ def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(cost, "EXTRA_SECONDS", runs * seconds)
         found = measured(trace)
         assert (0 if found is None else len(found.drawn)) == draws
-    text = explanation(trace, OF, "contribution").markdown()
+    text = explanation(trace, OF, "contribution").report()
     assert "faithfulness was not measured: it takes 52 more runs (about 1 s)" in text
     assert "The steps are in the order of time. With --occlusion and a number, as in --occlusion 8, it is m" in text
     asked = measured(trace, runs=8)
@@ -375,7 +380,7 @@ def test_a_label_stands_beside_its_step(burmese: lt.Trace) -> None:
     named = replace(burmese, header=replace(burmese.header, step_labels=(labels,)))
     found: Account = account(named, "5/y_t[6]", points=1)
     assert [step.token for step in found.steps] == list(labels)
-    text = explanation(named, "5/y_t[6]", "contribution").markdown()
+    text = explanation(named, "5/y_t[6]", "contribution").report()
     table = text.partition("## By step")[2].partition("## Entries")[0]
     rows = {row.split("|", 2)[1].strip(): row for row in table.splitlines() if row.startswith("|")}
     assert "| b " in rows["1"]

@@ -10,10 +10,11 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.explanation.activity import behaviour
 from lstm_trace.explanation.memory import Ledger, ledger
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.explanation.saturation import behaviour
+from lstm_trace.results.explanation import explanation
 
+from ..support.said import sentences_of
 from ..verification.test_verify import traced
 
 
@@ -164,8 +165,8 @@ def test_padding_is_said() -> None:
     trace = lt.run({}, given={"f_t": ones, "i_t": ones, "c_tilde": ones}, c0=[[8.0], [6.0]], ask="c_t", mask=MASK)
     said = "step 2 is padding in sequence 0: the states are kept there"
     for of, there in (("2/0/c_t[0]", True), ("3/0/c_t[0]", False)):
-        assert (said in explanation(trace, of, how="memory").markdown()) == there
-    nothing = explanation(trace, "4/1/where(valid, c_t, c_prev)[0]", how="memory").markdown()
+        assert (said in explanation(trace, of, how="memory").report()) == there
+    nothing = explanation(trace, "4/1/where(valid, c_t, c_prev)[0]", how="memory").report()
     assert "no step before it is valid: it is the initial value" in nothing
 
 
@@ -228,7 +229,7 @@ def test_the_output_that_padding_carries_is_no_memory_where_it_is_held(hold: dic
     x = draw.normal(size=(5, 2, 2))
     plain, trace = (lt.run(weights, x, hold=h, **chosen) for h in (None, hold))
     assert ledger(trace, "3/0/h_t[1]").rows == ledger(plain, "3/0/h_t[1]").rows
-    told = [explanation(one, "3/0/h_t[1]", "memory").sentences for one in (trace, plain)]
+    told = [sentences_of(explanation(one, "3/0/h_t[1]", "memory")) for one in (trace, plain)]
     assert [one for one in told[0] if not one.startswith("Held: ")] == [*told[1]]
     with pytest.raises(OptionError, match=r"y_t is not carried to the next step, .* carried lines: h_t"):
         ledger(trace, "3/0/y_t[1]")
@@ -292,6 +293,6 @@ def test_a_choice_between_a_state_and_what_no_line_makes_is_no_sum(other: str) -
     weights = {"c": [1.0, 0.0], "b": [2.0, 3.0]} if other == "b" else {"c": [1.0, 0.0]}
     trace = lt.run(weights, [[1.0], [2.0]], cell={"equations": text}, h0=[5.0, 6.0], initial={"s_prev": [7.0, 8.0]})
     with pytest.raises(OptionError, match=r"n_t = where\(.*\) is not a sum of"):
-        lt.explain(trace, "1/n_t[1]", "memory")
+        lt.explain(trace, "1/n_t[1]", "memory").to_frame()
     assert lt.derivation(trace, "1/n_t[1]").value == 6.0
     assert "6" in trace.report("text")

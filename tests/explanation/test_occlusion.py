@@ -7,22 +7,22 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lstm_trace.explanation.experiments import trials
+from lstm_trace.explanation.faithfulness import BINS
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.target import target
-from lstm_trace.engine import plan_choice
+from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
-from lstm_trace.explanation import trials
 from lstm_trace.explanation.account import Account, account
-from lstm_trace.explanation.occlusion import BINS
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row
 
-from ..support import plain_lstm
-from ..support.held_lstm import random_network
-from ..support.walk_cases import CELLS, case
+from ...support import plain_lstm
+from ...support.held_lstm import random_network
+from ...support.walk_cases import CELLS, case
 
 OF = "1/joined/2/1/y_t[1]"
 Taken = dict[str, np.ndarray]
@@ -153,7 +153,7 @@ def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     trace = model.run(**told, plan="compiled")
     of = "2/1/h_t[0]"
     whole = account(trace, of, 0)
-    for place, name, value in ((trials, "MOST_ROWS", 3), (plan_choice, "BATCH_BYTES", 1)):
+    for place, name, value in ((trials, "MOST_ROWS", 3), (cost, "BATCH_BYTES", 1)):
         monkeypatch.setattr(place, name, value)
         found = account(trace, of, 0)
         assert (found.steps, found.occlusion.states) == (whole.steps, whole.occlusion.states)  # type: ignore[union-attr]
@@ -232,13 +232,13 @@ def sizes(found: Account) -> dict[Any, float]:
 
 def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = traced(39)
-    monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 3.5 * run_seconds(one_row(trace, 1)))
+    monkeypatch.setattr(cost, "EXTRA_SECONDS", 3.5 * run_seconds(one_row(trace, 1)))
     found = account(trace, OF)
     assert found.occlusion is not None
     assert 3 <= found.occlusion.made < found.occlusion.possible == 5
     assert account(trace, OF, runs="none").occlusion is None
     largest = max(found.steps, key=lambda step: abs(step.occlusion or 0.0))
-    text = explanation(trace, OF, "contribution").markdown()
+    text = explanation(trace, OF, "contribution").report()
     made = found.occlusion.made
     assert f"without step t = {largest.t}, of the {made} that were measured: {largest.occlusion:+.6g}" in text
     assert f"occlusion was measured for {made} of 5 steps and states only: those with the 2 largest" in text
@@ -249,7 +249,7 @@ def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatc
 def test_what_is_no_number_of_runs_is_refused(runs: Any) -> None:
     _, trace = traced(40)
     with pytest.raises(OptionError, match="occlusion must be auto, all, none, or how many steps, at least 1; found"):
-        lt.explain(trace, OF, occlusion=runs)
+        lt.explain(trace, OF, occlusion=runs).to_frame()
 
 
 def test_the_frame_has_the_step_in_each_of_its_entries() -> None:
@@ -258,10 +258,10 @@ def test_the_frame_has_the_step_in_each_of_its_entries() -> None:
     other = lt.run(case("plain", 42)[0]["source"], told["x"] * 0.5, initial=told["initial"], lengths=[5, 4],
                    cell=CELLS["plain"])  # fmt: skip
     found = account(trace, OF, other)
-    frame = lt.explain(trace, OF, baseline=other)
+    frame = lt.explain(trace, OF, baseline=other).to_frame()
     inputs = frame[frame.kind == "input"]
     assert len(inputs) == 4 * 3
     expected = [found.steps[int(t)].occlusion for t in inputs.t]
     assert inputs.occlusion.tolist() == expected
     assert frame[frame.kind == "parameter"].occlusion.isna().all()
-    assert "occlusion" not in lt.explain(trace, OF, occlusion="none")
+    assert "occlusion" not in lt.explain(trace, OF, occlusion="none").to_frame()

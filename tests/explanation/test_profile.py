@@ -132,7 +132,7 @@ def test_layers_and_dead_units() -> None:
 
 def test_gates_are_those_of_the_explanation() -> None:
     trace = case("mask")
-    found, told = profile(trace).gates, lt.explain(trace, how="gates")
+    found, told = profile(trace).gates, lt.explain(trace, how="gates").to_frame()
     told = told[told.line.isin(["i_t", "f_t", "o_t"])].reset_index(drop=True)
     assert len(found) == 4 * 3 * 4
     assert found.equals(told)

@@ -39,7 +39,7 @@ WRITERS = (
     *([Writer("t.parquet", "export {source}")] if find_spec("pyarrow") else []),  # no part of the extra `test`
     Writer("t.xlsx", "export {source}"),
     Writer("d.csv", "diff {source} {source}"),
-    Writer("e.csv", "explain {source} --how contribution --of 0/forward/299/0/h_t[0]"),
+    Writer("e.csv", "explain contribution {source} --of 0/forward/299/0/h_t[0]"),
 )
 
 

@@ -25,7 +25,7 @@ def _explained(rng: random.Random, trace: lt.Trace) -> Any:
     how = rng.choice(("memory", "gradient", "contribution", "gates", "ablation"))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "the table is empty")
-        return lt.explain(trace, None if how == "gates" else _number(rng, trace), how)
+        return lt.explain(trace, None if how == "gates" else _number(rng, trace), how).to_frame()
 
 
 def _drawn(rng: random.Random, trace: lt.Trace) -> Any:

@@ -389,8 +389,8 @@ def test_commands_put_labels_to_a_trace(folder: Path) -> None:
     assert run("run", "m.npz", "--input", "x.npy", "-o", "t.json").exit_code == 0
     for arguments in (
         ["show", "t.json"], ["report", "t.json"], ["export", "t.json"], ["diff", "t.json", "t.json"],
-        ["explain", "t.json", "--how", "memory", "--of", "3/c_t[0]"], ["show", "p.json"], ["diff", "t.json", "p.json"],
-        ["report", "p.json"], ["export", "p.json"], ["explain", "p.json", "--how", "gates"],
+        ["explain", "memory", "t.json", "--of", "3/c_t[0]"], ["show", "p.json"], ["diff", "t.json", "p.json"],
+        ["report", "p.json"], ["export", "p.json"], ["explain", "gates", "p.json"],
     ):  # fmt: skip
         assert run(*arguments, "--tokens", "w.txt").exit_code == 0, arguments
         Path("few.txt").write_text("a\n", "utf-8")

@@ -18,7 +18,7 @@ from lstm_trace.backpropagation.target import one_value
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.rules import DERIVATIVE
 from lstm_trace.cli import main
-from lstm_trace.tables.gradient import gradient
+from lstm_trace.results.gradient import gradient
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -61,7 +61,7 @@ output: h_t
 
 
 def worked(trace: Trace, of: str | None = None, seed: Any = None, form: str = "md", **options: Any) -> str:
-    return gradient(trace, of, seed, **{"digits": 8, "trim": True, **options}).render(form)
+    return gradient(trace, of, seed, **{"digits": 8, "trim": True, **options}).report(form)
 
 
 def every(seed: int = 0) -> Trace:
@@ -254,13 +254,13 @@ def test_never_a_hundred_pages_by_accident() -> None:
 def test_on_the_command_line(tmp_path: Path) -> None:
     problem = tmp_path / "q22.yaml"
     problem.write_text(CliRunner().invoke(main, ["example", "q22"]).output)
-    words = ["explain", str(problem), "--how", "gradient", "--of", "h_t[0]"]
+    words = ["explain", "gradient", str(problem), "--of", "h_t[0]"]
     run = CliRunner().invoke(main, [*words, "--digits", "3", "--only", "z_c"])
     assert run.exit_code == 0, run.output
     assert r"\frac{\partial L}{\partial z_c}" in run.output
     assert r"\approx 0.391" in run.output
     assert CliRunner().invoke(main, [*words, "-o", str(tmp_path / "g.txt")]).exit_code == 0
     assert "── Forget gate f_t ──" in (tmp_path / "g.txt").read_text(encoding="utf-8")
-    run = CliRunner().invoke(main, ["explain", str(problem), "--how", "memory", "--of", "c_t[0]", "--digits", "3"])
+    run = CliRunner().invoke(main, ["explain", "memory", str(problem), "--of", "c_t[0]", "--digits", "3"])
     assert run.exit_code == 2
-    assert "--digits belongs to --how gradient" in run.stderr
+    assert "--digits belongs to explain gradient" in run.stderr

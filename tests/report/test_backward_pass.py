@@ -1,4 +1,4 @@
-"""The backward pass in an ordinary report: its formats, its equations, by hand, and what is left out of it."""
+"""The way back in an ordinary report: its formats, its equations, by hand, and what is left out of it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import backward
+from lstm_trace.documents.saving import content_of
 from lstm_trace.errors import OptionError
-from lstm_trace.report.report import PRINTERS
-from lstm_trace.tables.gradient import gradient
+from lstm_trace.report.report import FORMATS as PRINTERS
+from lstm_trace.results.gradient import gradient
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -45,7 +46,7 @@ def three() -> Trace:
 ])  # fmt: skip
 def test_a_sum_is_named_and_its_weights_are_introduced(of: str, said: str, weights: set[str]) -> None:
     trace = three()
-    text = gradient(trace, of, digits=6).render("text")
+    text = gradient(trace, of, digits=6).report("text")
     assert text.splitlines()[0] == f"Gradient of {said}"
     opening = " ".join(text.partition("Equations")[0].split())
     terms = {
@@ -56,7 +57,7 @@ def test_a_sum_is_named_and_its_weights_are_introduced(of: str, said: str, weigh
     assert f"L is {said}: L ≈ {terms[of]:.6f}." in opening
     assert set(re.findall(r"holds the weights of (\w+) at step t", opening)) == weights
     assert "outputs" not in opening
-    again = gradient(trace, said, digits=6).render("text")
+    again = gradient(trace, said, digits=6).report("text")
     assert again == text, "what is said can be given as --of"
 
 
@@ -77,7 +78,7 @@ def test_forward_pass_and_way_back_are_one_solution() -> None:
     text = backward(three(), of="2/h_t[0]").report("md")
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings[:4] == ["Given", "Equations", "Solution", "Answers"]
-    assert headings[-3:] == ["Backward pass", "Gradients", "By size"]
+    assert headings[-3:] == ["Back through time", "Gradients", "By size"]
     steps = re.findall(r"^### Step t = (\d)$", text, re.M)
     assert steps == ["0", "1", "2", "2", "1", "0"]
     assert "An LSTM cell with 2 units reads 3 steps of 2 numbers." in text
@@ -86,7 +87,7 @@ def test_forward_pass_and_way_back_are_one_solution() -> None:
 @pytest.mark.parametrize("format", PRINTERS)
 def test_every_format_has_the_symbols_and_the_numbers(format: str) -> None:
     found = gradient(three(), "2/h_t[0]", digits=8)
-    text = found.render(format)
+    text = found.report(format)
     assert "seed" not in text
     assert "d_c_t" not in text
     shown = visible(text) if format == "html" else text
@@ -102,7 +103,7 @@ def test_every_format_has_the_symbols_and_the_numbers(format: str) -> None:
 
 
 def test_the_page_folds_the_steps_and_begins_with_the_last() -> None:
-    text = gradient(three(), "2/h_t[0]").render("html")
+    text = gradient(three(), "2/h_t[0]").report("html")
     Page(text)
     assert re.findall(r'<details class="step" data-t="(\d)"', text) == ["2", "1", "0"]
     assert 'max="2" value="2"></label> <output>2</output>' in text
@@ -118,11 +119,11 @@ def test_the_page_folds_the_steps_and_begins_with_the_last() -> None:
 
 def test_a_pdf() -> None:
     pytest.importorskip("typst")
-    assert gradient(q22(), "h_t[0]").pdf().startswith(b"%PDF")
+    assert content_of(gradient(q22(), "h_t[0]"), "pdf").startswith(b"%PDF")
 
 
 def test_equations_in_the_notation_of_the_report() -> None:
-    text = gradient(three(), "2/h_t[0]", equations=True, width=200).render("text")
+    text = gradient(three(), "2/h_t[0]", equations=True, width=200).report("text")
     for equation in (
         "∂L/∂h_t = w_t + ∂L/∂h_t|next",
         "∂L/∂c_t = ∂L/∂tanh(c_t) ⊙ (1 - tanh(c_t)²) + ∂L/∂c_t|next",
@@ -171,7 +172,7 @@ def test_by_hand_every_gradient_is_what_a_person_notes(places: int) -> None:
     assert found.back is not None
     lines = {name: found.back[f"d_{name.replace('_prev', '_before')}"].ravel()[::-1] for name in wanted}
     assert {name: [Decimal(str(v)) for v in values] for name, values in lines.items()} == wanted
-    text = found.render("text")
+    text = found.report("text")
     for value in wanted["z_t"]:
         assert f"≈ {float(value)}" in text or f"= {float(value)}" in text
     assert found.back.header.arithmetic == f"by-hand-{places}"
@@ -181,7 +182,7 @@ def test_by_hand_every_gradient_is_what_a_person_notes(places: int) -> None:
 
 
 def test_what_l_does_not_depend_on_is_not_printed() -> None:
-    text = gradient(three(), "1/c_t[1]").render("text")
+    text = gradient(three(), "1/c_t[1]").report("text")
     assert "── Step t = 2 ──" not in text
     first = text.split("── Step t = 1 ──")[1].split("── Step t = 0 ──")[0]
     assert "∂L/∂o_t" not in first  # c_t does not read the output gate of its own step
@@ -191,20 +192,20 @@ def test_what_l_does_not_depend_on_is_not_printed() -> None:
 
 def test_the_rows_and_terms_of_padding_are_not_printed() -> None:
     trace = lt.run(ROOT / "lstm_trace" / "examples" / "batch.yaml")
-    assert "[valid ≠ 0]" in gradient(trace, "1/0/h_t[0]").render("text")
-    assert "[valid = 0]" not in gradient(trace, "1/0/h_t[0]").render("text")
-    assert "[valid = 0]" in gradient(trace, "1/0/h_t[0]", everything=True).render("text")
+    assert "[valid ≠ 0]" in gradient(trace, "1/0/h_t[0]").report("text")
+    assert "[valid = 0]" not in gradient(trace, "1/0/h_t[0]").report("text")
+    assert "[valid = 0]" in gradient(trace, "1/0/h_t[0]", everything=True).report("text")
 
 
 def test_joined_is_refused() -> None:
-    with pytest.raises(OptionError, match="the backward pass does not"):
-        gradient(q22(), "h_t[0]", notation="joined").render("md")
-    assert r"\partial g_t" in gradient(q22(), "h_t[0]", notation="pytorch").render("md")
+    with pytest.raises(OptionError, match="the way back does not"):
+        gradient(q22(), "h_t[0]", notation="joined").report("md")
+    assert r"\partial g_t" in gradient(q22(), "h_t[0]", notation="pytorch").report("md")
 
 
 def test_an_alias_of_the_gradient_of_a_state_has_a_row() -> None:
     cell = {"equations": "s_t = s_prev + x_t * w\ncarry: s_prev <- s_t\noutput: s_t"}
-    text = gradient(lt.run({"w": [0.5]}, [[1.0], [2.0], [4.0]], cell=cell), "2/s_t[0]", digits=1).render("text")
+    text = gradient(lt.run({"w": [0.5]}, [[1.0], [2.0], [4.0]], cell=cell), "2/s_t[0]", digits=1).report("text")
     assert text.count("  ∂L/∂s_{t-1} = ∂L/∂s_t = 1.0\n") == 3
     assert text.count("  ∂L/∂s_t = ∂L/∂s_t|next = 1.0\n") == 2
     assert "  ∂L/∂w = Σ_t (∂L/∂s_t ⊙ x_t) = " in text

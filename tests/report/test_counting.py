@@ -108,5 +108,5 @@ def test_on_the_command_line(tmp_path: Path) -> None:
     assert "Step t = 3" in run.stdout
     run = CliRunner().invoke(main, ["report", str(source), "--count-from", "2"])
     assert run.exit_code == 2
-    how = ["explain", str(source), "--how", "gradient", "--of", "2/h_t[0]", "--count-from", "1", "--format", "text"]
+    how = ["explain", "gradient", str(source), "--of", "2/h_t[0]", "--count-from", "1", "--format", "text"]
     assert "L is the value h_t[1] (step t = 3)" in CliRunner().invoke(main, how).stdout

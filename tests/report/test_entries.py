@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import lstm_trace as lt
-from lstm_trace.tables.gradient import gradient
+from lstm_trace.results.gradient import gradient
 
 from ..trace.test_labels import example
 
@@ -37,7 +37,7 @@ def test_a_table_of_one_number_is_headed_by_its_symbol() -> None:
 
 
 def test_gradients_of_outputs_are_called_so() -> None:
-    text = gradient(lt.run(example(), ask=["L"]), "1/L").render("text")
+    text = gradient(lt.run(example(), ask=["L"]), "1/L").report("text")
     part = text.partition("  ∂L/∂s_t = ")[2].partition("\n\n")[0]
     assert "output 0 (go):" in part
     assert "unit" not in part

@@ -15,7 +15,10 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.documents import typst
 from lstm_trace.documents.blocks import Body, Table
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.documents.result import Show
+from lstm_trace.documents.saving import content_of
+from lstm_trace.languages.strings import words
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.trace import Trace
 
 #: What of a trace each way explains, the beginning of what its picture says, and a column of its table.
@@ -44,7 +47,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def explain(how: str, *arguments: str) -> Result:
     of = WAYS[how][0]
-    return CliRunner().invoke(main, ["explain", "t.json", "--how", how, *(["--of", of] if of else []), *arguments])
+    return CliRunner().invoke(main, ["explain", how, "t.json", *(["--of", of] if of else []), *arguments])
 
 
 @pytest.mark.parametrize("how", WAYS)
@@ -80,7 +83,7 @@ def test_markdown_has_the_picture_beside_it(folder: Path, how: str) -> None:
 def test_the_picture_overwrites_no_input(folder: Path) -> None:
     (folder / "t.json").rename(folder / "t.svg")
     before = (folder / "t.svg").read_bytes()
-    result = CliRunner().invoke(main, ["explain", "t.svg", "--how", "gates", "-o", "t.md"])
+    result = CliRunner().invoke(main, ["explain", "gates", "t.svg", "-o", "t.md"])
     assert result.exit_code == 2
     assert "t.svg" in result.stderr
     assert (folder / "t.svg").read_bytes() == before
@@ -109,7 +112,7 @@ def test_other_formats_have_what_is_said_of_it(folder: Path, form: str) -> None:
 
 def test_a_split_that_has_no_worked_steps_is_a_document_too() -> None:
     found = explanation(traced("float32"), "5/1/h_t[2]", "contribution")
-    page = found.render("html")
+    page = found.report("html")
     assert page.count('class="lstm-plot"') == 1
     assert "Worked steps are left out: the trace was computed in float32, and they need float64." in page
     assert "<h2>By step</h2>" in page
@@ -123,17 +126,17 @@ def test_of_a_trained_model_the_worked_steps_are_written_on_request() -> None:
     worked = explanation(trace, "19/h_t[1]", "contribution", detail="vector")
     said = "Worked steps are left out; --detail vector writes them, and so does any other option of a report."
     for form in ("text", "typ"):
-        text, long = (" ".join(found.render(form).split()) for found in (short, worked))
-        assert said in text
+        text, long = (" ".join(found.report(form).split()) for found in (short, worked))
+        assert said in text.replace('";#raw("', "").replace('");#"', "")
         assert said not in long
         assert "By step" in text
         assert ("slope" in text, "slope" in long) == (False, True)
-    pages = [len(re.findall(rb"/Type ?/Page\b", found.pdf())) for found in (short, worked)]
+    pages = [len(re.findall(rb"/Type ?/Page\b", content_of(found, "pdf"))) for found in (short, worked)]
     assert pages[0] <= 4 < pages[1]
 
 
 def test_a_table_is_one_on_paper_where_it_fits() -> None:
-    found = explanation(traced(), "5/1/h_t[2]", "contribution", detail="vector").blocks()
+    found = explanation(traced(), "5/1/h_t[2]", "contribution", detail="vector").blocks(words(), Show("typ"))
     table = next(block for block in found if isinstance(block, Table) and ("distance",) in block.head)
     assert typst.render([Body((table,))]).count("#table(") == 1
 
@@ -142,12 +145,12 @@ def test_where_there_is_nothing_to_draw_there_is_no_picture() -> None:
     trace = lt.run({"W": [[0.5]]}, [[1.0], [2.0]], cell={"equations": "h_t = tanh(W @ x_t)"})
     found = explanation(trace, None, "gates")
     assert found.picture() is None
-    page = found.render("html")
+    page = found.report("html")
     assert 'class="lstm-plot"' not in page
     assert "<h1>Gates</h1>" in page
 
 
 def test_words_of_the_picture_in_the_language_of_the_solution() -> None:
-    page = explanation(traced(), "5/1/h_t[2]", "contribution", language="de").render("html")
+    page = explanation(traced(), "5/1/h_t[2]", "contribution").report("html", language="de")
     assert "Auf einen Blick" in page
     assert "Anteil der exakten Zerlegung" in page

@@ -9,12 +9,13 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lstm_trace.tables.comparison.diff import markdown
 
 import lstm_trace as lt
 from lstm_trace.documents.markdown import legible, literal
 from lstm_trace.examples import text
 from lstm_trace.results.divergence import compared
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.trace import Trace
 
 HOSTILE = ["<script>s()</script>", "![x](//e.x/p)", "[a](//e.x)"]
@@ -81,7 +82,7 @@ def hostile(scale: float = 1.0) -> Trace:
     ids=str,
 )
 def test_labels_in_an_explanation(how: str, options: dict[str, Any]) -> None:
-    found = explanation(hostile(), None if how == "gates" else "2/c_t[1]", how, **options).markdown()
+    found = explanation(hostile(), None if how == "gates" else "2/c_t[1]", how, **options).report()
     assert "script" in found or "e.x" in found, "it names a step or a unit"
     assert not re.findall(ACTS, found)
     assert not re.findall("<(?:script|img|a) ?", rendered(found))
@@ -96,7 +97,7 @@ def test_labels_in_a_report(detail: str, math: str) -> None:
 
 
 def test_labels_in_a_comparison() -> None:
-    found = compared(hostile(), hostile(1.5)).report()
+    found = markdown(compared(hostile(), hostile(1.5)))
     assert "unit 0 (&lt;script>s()&lt;/script>) of 0/forward" in found
     assert "‘!\\[x\\](//e.x/p)’" in found
     assert "| `0/forward/W_xi @ x_t` |" in found, "names of lines are code"

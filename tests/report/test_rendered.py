@@ -18,7 +18,8 @@ from lstm_trace.examples import text as example
 from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report import report as reports
 from lstm_trace.report.page import fragment
-from lstm_trace.report.report import PRINTERS, course
+from lstm_trace.report.report import FORMATS as PRINTERS
+from lstm_trace.results.training import TrainingExplanation
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -62,8 +63,10 @@ def test_what_is_stored_is_the_text_alone() -> None:
 
 def test_nothing_is_rendered_before_a_notebook_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    for kind, printer in reports.RENDERED.items():
-        monkeypatch.setitem(reports.RENDERED, kind, lambda *a, k=kind, p=printer: (asked.append(k), p(*a))[1])
+    rendered = reports._rendered
+    monkeypatch.setattr(
+        reports, "_rendered", lambda views, kind, *a: (asked.append(kind), rendered(views, kind, *a))[1]
+    )
     report = q22().report()
     assert f"{report}".startswith("# ")
     assert not asked
@@ -117,7 +120,8 @@ def test_the_formulas_are_those_of_the_page(make: Any) -> None:
 def test_updates_of_weights_render_too() -> None:
     problem = read_problem(ROOT / "lstm_trace" / "examples" / "squared-error.yaml")
     done = lt.train(prepare_problem(problem).run(), of="L", updates=2)
-    assert formulas(course(done)._repr_html_())[:40] == formulas(course(done, "html"))[:40]
+    page, text = (TrainingExplanation(done.traces[0], done.of, {}, done).report(form) for form in ("html", "md"))
+    assert formulas(text._repr_html_())[:40] == formulas(page)[:40]
 
 
 # -- a part of another page ------------------------------------------------------------------------------------------

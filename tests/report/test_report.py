@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -256,7 +256,7 @@ def test_equations_stand_once_with_all_the_layers_that_have_them() -> None:
     for language, sentence in said.items():
         assert trace.report("md", language=language).count(sentence) == 1
     seed = rng.normal(size=trace.output.shape)
-    backward = explanation(trace, None, "gradient", seed=seed).render("text")
+    backward = explanation(trace, None, "gradient", seed=seed).report("text")
     assert backward.count(said["en"]) == 1
     one = trace.at(layer=1).report("text")
     assert "Further equations of layer 1, joined:" in one

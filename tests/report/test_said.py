@@ -13,9 +13,10 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.languages import languages
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 
 from ..formulas.test_formulas import FORMATS, own, visible
+from ..support.said import sentences_of
 
 NOTES = """Taken from sheet 3,
 exercise 2 (10 % | 5 points).
@@ -98,8 +99,8 @@ def test_one_decimal() -> None:
 def test_a_contribution_names_the_step_that_brought_most() -> None:
     cell = {"equations": "c_t = 0.5 * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}
     trace = lt.run({}, [[1.0], [8.0], [1.0]], cell=cell)
-    said = explanation(trace, "2/c_t[0]", "contribution").sentences
-    assert "the step that contributed most is t = 1: +4" in said
+    told = sentences_of(explanation(trace, "2/c_t[0]", "contribution"))
+    assert "the step that contributed most is t = 1: +4" in told
 
 
 def test_the_title_of_a_plain_rnn() -> None:

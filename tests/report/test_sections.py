@@ -9,7 +9,7 @@ import pytest
 
 from lstm_trace.documents.blocks import Block, Derivation, Heading, Para, Row
 from lstm_trace.formulas.tree import Sym, number
-from lstm_trace.report.report import PRINTERS
+from lstm_trace.report.report import FORMATS as PRINTERS
 from lstm_trace.report.sections import sections
 from lstm_trace.view.view import View
 

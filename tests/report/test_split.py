@@ -162,7 +162,7 @@ def run(*call: str) -> tuple[int, str]:
 @pytest.mark.parametrize("suffix", ["txt", "html", "tex", "typ", "pdf"])
 def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"s.{suffix}"
-    assert run("explain", PROBLEM, "--how", "contribution", "--of", OF, *EIGHT, "-o", str(path)) == (0, "")
+    assert run("explain", "contribution", PROBLEM, "--of", OF, *EIGHT, "-o", str(path)) == (0, "")
     found = path.read_bytes()
     if suffix == "pdf":
         assert found.startswith(b"%PDF")
@@ -182,7 +182,7 @@ def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
 
 
 def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
-    call = ("explain", PROBLEM, "--how", "contribution", "--of", OF)
+    call = ("explain", "contribution", PROBLEM, "--of", OF)
     code, text = run(*call, "--format", "text", "--language", "de", "--digits", "3", "--baseline", "zero-state")
     assert code == 0
     assert text.startswith("Aufteilung von h_t[1]\n")
@@ -195,7 +195,7 @@ def test_explain_takes_the_options_of_a_report(tmp_path: Path) -> None:
     assert "--all, --count-from belong to the worked steps of a split, and csv has only its tables: choose" in text
     code, text = run(*call, "--by-hand", "2", "--format", "text")
     assert (code, text.count("\n")) == (2, 1)
-    assert "--by-hand belongs to --how gradient and training, not to --how contribution" in text
+    assert "--by-hand belongs to explain gradient and training, not to explain contribution" in text
     code, text = run(*call)
     assert code == 0
     assert text.startswith("# Contributions to 0/forward/2/0/h_t[0]\n")

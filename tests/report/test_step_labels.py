@@ -16,8 +16,10 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.tables.terminal import table
+
+from ..support.said import tables
 
 RNG = np.random.default_rng(7)
 T, B, I, H = 3, 2, 2, 2  # noqa: E741
@@ -100,23 +102,23 @@ def test_show_on_a_terminal(tmp_path: Path) -> None:
 
 def test_memory_names_the_steps() -> None:
     found = explanation(ONE, "2/c_t[0]", "memory")
-    assert found.columns[:3] == ("step", "token", "source")
-    assert [row[1] for row in found.rows] == [None, *WORDS]
-    text = found.markdown()
+    assert found.rows.columns[:3] == ("step", "token", "source")
+    assert [row[1] for row in found.rows.rows] == [None, *WORDS]
+    text = found.report()
     assert "| ␣cat " in text
     assert r"&lt;b>\|x_1\|&lt;/b>" in text
     assert re.search(r"comes from step \d \(‘", text)
-    assert found.csv().splitlines()[3].startswith("1, cat,")
-    assert explanation(PLAIN, "2/c_t[0]", "memory").columns[1] != "token"
-    assert "token" in lt.explain(ONE, "2/c_t[0]", "memory").columns
+    assert "".join(found.pieces("csv")).splitlines()[3].startswith("1, cat,")
+    assert explanation(PLAIN, "2/c_t[0]", "memory").rows.columns[1] != "token"
+    assert "token" in lt.explain(ONE, "2/c_t[0]", "memory").to_frame().columns
 
 
 def test_contributions_name_the_steps() -> None:
     found = explanation(TWO, "2/1/c_t[0]", "contribution")
-    steps = found.more[1]
+    steps = tables(found)["By step"]
     assert steps.columns[:2] == ("t", "token")
     assert [row[1] for row in steps.rows] == ROWS[1]
-    assert re.search(r"contributed most is t = \d \(‘i[ts]’\)|contributed most is t = 2:", found.markdown())
+    assert re.search(r"contributed most is t = \d \(‘i[ts]’\)|contributed most is t = 2:", found.report())
 
 
 @pytest.mark.parametrize("how", ["contribution", "gradient"])
@@ -125,17 +127,17 @@ def test_a_table_of_entries_has_a_column_with_them(how: str) -> None:
     trace = lt.run(WEIGHTS, X, tokens=[nasty, ROWS[1]])
     for b, words in enumerate((nasty, ROWS[1])):
         found = explanation(trace, f"2/{b}/c_t[0]", how)
-        at, place = found.columns.index("token"), found.columns.index("address")
+        at, place = found.rows.columns.index("token"), found.rows.columns.index("address")
         step = re.compile(r"^(?:0/forward/)?(\d)/\d/")
-        expected = [words[int(m[1])] if (m := step.match(row[place])) else None for row in found.rows]
+        expected = [words[int(m[1])] if (m := step.match(row[place])) else None for row in found.rows.rows]
         assert len({*expected} - {None}) == T
-        assert [row[at] for row in found.rows] == expected
-        assert [row["token"] for row in json.loads(found.json())["rows"]] == expected
-        in_csv = [row["token"] or None for row in csv.DictReader(io.StringIO(found.csv()))]
+        assert [row[at] for row in found.rows.rows] == expected
+        assert [row["token"] for row in json.loads(found.as_json())["rows"]] == expected
+        in_csv = [row["token"] or None for row in csv.DictReader(io.StringIO("".join(found.pieces("csv"))))]
         assert in_csv == [f"'{word}" if word == "=1+1 %d" else word or None for word in expected]  # no formula
         frame = found.to_frame()
         assert [None if word != word else word for word in frame["token"]] == expected
-    assert "token" not in explanation(PLAIN, "2/c_t[0]", how).columns
+    assert "token" not in explanation(PLAIN, "2/c_t[0]", how).rows.columns
 
 
 def test_a_comparison_names_the_first_step_that_differs() -> None:

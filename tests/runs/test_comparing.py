@@ -98,7 +98,7 @@ def test_an_explanation_is_the_table_of_the_command_line(kept: Kept, tmp_path: P
     of = None if how == "gates" else "2/c_t[0]"
     found = explained(paths[:1], how=how, of=of)
     ran = CliRunner().invoke(
-        main, ["explain", paths[0], "--how", how, *(["--of", of] if of else []), "-o", str(tmp_path / "e.json")]
+        main, ["explain", how, paths[0], *(["--of", of] if of else []), "-o", str(tmp_path / "e.json")]
     )
     assert ran.exit_code == 0, ran.output
     theirs = json.loads((tmp_path / "e.json").read_text())

@@ -139,7 +139,7 @@ def test_an_ablation_is_that_of_the_command_line(kept: Kept) -> None:
     run = kept.make(example="three-steps")
     asked = Question(run=run["id"], how="ablation", of="2/h_t[0]", over="units", only=["h_t"], to="*0.5")
     found = json.loads(comparing.explained(kept.path(run), None, asked, 100))
-    mine = lt.explain(loaded(kept, run), "2/h_t[0]", "ablation", only="h_t", to="*0.5")
+    mine = lt.explain(loaded(kept, run), "2/h_t[0]", "ablation", only="h_t", to="*0.5").to_frame()
     assert found["columns"] == [*mine.columns]
     assert [row[-1] for row in found["rows"]] == mine["effect"].tolist()
     with pytest.raises(OptionError, match="expected a finite number"):

@@ -22,13 +22,14 @@ from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.documents import rows as entries
 from lstm_trace.documents.excerpt import largest
 from lstm_trace.documents.rows import Entries, Grid, every, largest_first
+from lstm_trace.documents.tables import SHOWN, LongTable
 from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.rerun import run_seconds
-from lstm_trace.tables import attribution, attribution_frame, gradient
-from lstm_trace.tables.explanation import SHOWN, Explanation
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results import difference, gradient
+from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row
 
+from ..support.said import Told, tables
 from ..verification.test_verify import traced
 
 COLUMNS = ("address", "kind", "layer", "t", "unit", "a", "b")
@@ -89,7 +90,7 @@ def test_rows_are_those_of_a_loop(found: list[Grid], piece: int) -> None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(entries, "PIECE", piece)
             assert same(list(table), expected)
-            check_texts(Explanation("T\x9b", ("s",), COLUMNS, table), expected)
+            check_texts(Told("T\x9b", ("s",), LongTable(COLUMNS, table)), expected)
         assert len(table) == len(expected)
         some = range(0, len(expected), 3)
         assert same(table.take(some), [expected[k] for k in some])
@@ -100,13 +101,13 @@ def test_rows_are_those_of_a_loop(found: list[Grid], piece: int) -> None:
         assert np.array_equal(table.numbers("b"), np.array(column, float), equal_nan=True)
 
 
-def check_texts(told: Explanation, expected: list[Row]) -> None:
+def check_texts(told: Told, expected: list[Row]) -> None:
     """CSV and JSON against the standard library's writers; C1 controls are shown as U+FFFD in the one."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     writer.writerows([repr(v) if isinstance(v, float) else v for v in row] for row in expected)
-    assert told.csv() == text.getvalue().replace("\x9b", "\ufffd")
+    assert "".join(told.pieces("csv")) == text.getvalue().replace("\x9b", "\ufffd")
     words = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
     data = {
         "title": "T\x9b", "sentences": ["s"], "notes": [],
@@ -114,7 +115,7 @@ def check_texts(told: Explanation, expected: list[Row]) -> None:
             {k: words.get(repr(v), v) for k, v in zip(COLUMNS, row, strict=True)} for row in expected
         ],
     }  # fmt: skip
-    assert told.json() == json.dumps(data, ensure_ascii=False, indent=1).replace("\x9b", "\\u009b") + "\n"
+    assert told.as_json() == json.dumps(data, ensure_ascii=False, indent=1).replace("\x9b", "\\u009b") + "\n"
 
 
 @given(grids())
@@ -155,7 +156,7 @@ def test_a_gradient_has_every_line_in_the_order_of_the_walk(monkeypatch: pytest.
             expected.append((f"{name}[{','.join(map(str, at))}]", "premise", float(value)))
     for size in (1, 700, 1 << 20):
         monkeypatch.setattr(cost, "PIECE_BYTES", 8 * size)
-        assert same(list(gradient.gradient(trace, OF).rows), expected)
+        assert same(list(gradient.gradient(trace, OF).rows.rows), expected)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
@@ -192,13 +193,13 @@ def test_a_difference_has_every_entry(dtype: str) -> None:
     if dtype == "float32":
         rest = (None,) * 4
         expected.append(("rounding", "rounding", *rest, None, None, None, found.rounding))
-    frame = lt.attribute(a, b, of=OF)
+    frame = lt.attribute(a, b, of=OF).to_frame()
     plain = frame.astype(object).where(frame.notna(), None)
     assert [tuple(row) for row in plain.itertuples(index=False)] == expected
     ranked = sorted((row for row in expected if row[-1] != 0), key=lambda row: -abs(row[-1]))
-    told = attribution.difference(a, b, OF)
-    assert same(list(told.rows), ranked)
-    by_block = {name: parts for name, *parts in told.more[0].rows}
+    told = difference.difference(a, b, OF)
+    assert same(list(told.rows.rows), ranked)
+    by_block = {name: parts for name, *parts in tables(told)["By block"].rows}
     assert by_block == {name: pytest.approx(parts, rel=1e-12, abs=1e-18) for name, parts in summed(ranked).items()}
 
 
@@ -231,30 +232,30 @@ def grid(address: str, *rest: Any) -> Grid:
 
 @pytest.mark.parametrize("way", ["contribution", "difference", "html"])
 def test_addresses_are_made_for_what_is_shown(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    for module in (attribution_frame, gradient):
+    for module in (difference, gradient):
         monkeypatch.setattr(module, "Grid", grid)
     a, b = traced({}), traced({}, seed=2)
     monkeypatch.setattr(Counted, "made", 0)
-    told = attribution.difference(a, b, OF) if way == "difference" else explanation(a, OF, "contribution", baseline=b)
-    assert len(told.rows) > 15 * SHOWN
-    text = told._repr_html_() if way == "html" else told.markdown()
+    told = difference.difference(a, b, OF) if way == "difference" else explanation(a, OF, "contribution", baseline=b)
+    assert len(told.rows.rows) > 15 * SHOWN
+    text = told._repr_html_() if way == "html" else told.report()
     shown = text.count("/forward/") + text.count("/reverse/") + text.count("/x_t[")
     assert 5 < Counted.made <= SHOWN + 1 + 5  # one more names the largest of what is left out
     assert Counted.made <= shown
     list(told.pieces("csv"))
-    assert Counted.made < len(told.rows)
+    assert Counted.made < len(told.rows.rows)
 
 
 def test_a_table_of_a_million_weights_is_written_in_little_memory() -> None:
     """No string, tuple or frame for each of 2^20 entries: those took 600 bytes each."""
     draw = np.random.default_rng(5).normal(size=(1024, 1024))
     weights = Grid("W[%d,%d]", (("unit", range(1024)), ("input", range(1024))), {"kind": "p"}, {"a": draw})
-    told = Explanation("T", (), ("address", "kind", "a"), Entries(
-        ("address", "kind", "a"), lambda: [largest_first([weights], ("a",))]
-    ), ranked=("a",))  # fmt: skip
+    columns = ("address", "kind", "a")
+    rows = Entries(columns, lambda: [largest_first([weights], ("a",))])
+    told = Told("T", (), LongTable(columns, rows, ranked=("a",)))
     tracemalloc.start()
     try:
-        told.markdown()
+        told.report()
         shown = tracemalloc.get_traced_memory()[1]
         tracemalloc.reset_peak()
         count = sum(piece.count("\n") for piece in told.pieces("csv"))
@@ -269,12 +270,16 @@ def test_a_table_of_a_million_weights_is_written_in_little_memory() -> None:
 def test_a_large_trace_has_fewer_points_of_a_path_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = traced({})
     monkeypatch.setattr(cost, "EXTRA_SECONDS", 3.5 * 2 * run_seconds(one_row(trace, 0)))
-    text = explanation(trace, OF, "contribution").markdown()
+    text = explanation(trace, OF, "contribution").report()
     assert "(3 points of the path instead of 50, for a trace of this size)" in text
-    few = lt.explain(trace, OF, "contribution")
-    assert few.equals(lt.explain(trace, OF, "contribution", points=3))
-    assert " (3 points of the path" in explanation(trace, OF, "contribution", points=3).markdown()
-    assert "instead of" not in explanation(trace, OF, "contribution", points=3).markdown()
+    few = lt.explain(trace, OF, "contribution").to_frame()
+    assert few.equals(lt.explain(trace, OF, "contribution", points=3).to_frame())
+    assert " (3 points of the path" in explanation(trace, OF, "contribution", points=3).report()
+    assert "instead of" not in explanation(trace, OF, "contribution", points=3).report()
     monkeypatch.undo()
-    assert lt.explain(trace, OF, "contribution").equals(lt.explain(trace, OF, "contribution", points=50))
-    assert not few.equals(lt.explain(trace, OF, "contribution"))
+    assert (
+        lt.explain(trace, OF, "contribution")
+        .to_frame()
+        .equals(lt.explain(trace, OF, "contribution", points=50).to_frame())
+    )
+    assert not few.equals(lt.explain(trace, OF, "contribution").to_frame())

@@ -15,7 +15,9 @@ from ..support.table_cases import stacked
 
 
 def shown(trace: Trace, line: str) -> str:
-    found: str = re.findall(rf"<td>{line}</td>.*?<td>([^<]*)</td></tr>", trace._repr_html_())[0]
+    found: str = re.findall(rf'<th scope="row">{line}</th>.*?<td class="text">([^<]*)</td></tr>', trace._repr_html_())[
+        0
+    ]
     return found
 
 

@@ -13,13 +13,15 @@ import lstm_trace as lt
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import extended, joined, masked, named
 from lstm_trace.errors import ShapeError
-from lstm_trace.export.writers import ExportJob, export
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.export.writers import ExportJob as Job
+from lstm_trace.export.writers import export
+from lstm_trace.results.explanation import explanation
 from lstm_trace.tables.terminal import table
 from lstm_trace.trace.labels import readout
 from lstm_trace.trace.rows import Selection
 
 from .. import ROOT
+from ..support.said import sentences_of
 
 SOFTMAX = "y_t = W_hy @ h_t + b_y\np_t = softmax(y_t)"
 RNN = "h_t = tanh(W_x @ x_t + W_h @ h_prev)\ny_t = W_hy @ h_t\np_t = softmax(y_t)\ncarry: h_prev <- h_t\noutput: p_t"
@@ -110,7 +112,7 @@ def test_a_terminal_table_has_the_labels_of_its_lines() -> None:
 
 def test_a_workbook_names_outputs(tmp_path: Path) -> None:
     openpyxl = pytest.importorskip("openpyxl")
-    export(ExportJob(lt.run(example())), tmp_path / "t.xlsx")
+    export(Job(lt.run(example())), tmp_path / "t.xlsx")
     book = openpyxl.load_workbook(tmp_path / "t.xlsx")
     sheet = book["Layer 0 forward"]
     over = {str(sheet.cell(3, c).value): c for c in range(1, sheet.max_column + 1) if sheet.cell(3, c).value}
@@ -139,7 +141,7 @@ def test_a_map_on_the_page_has_the_labels_of_its_line() -> None:
 def test_gates_are_told_by_their_own_labels() -> None:
     problem = example(extra="q_t = sigmoid(W_hy @ h_t)", given={}, ask=[])
     problem["weights"]["W_hy"] = np.full((3, 3), 900.0)
-    text = " ".join(explanation(lt.run(problem), None, "gates").sentences)
+    text = " ".join(sentences_of(explanation(lt.run(problem), None, "gates")))
     assert "(go)" in text.partition("q_t")[2]
 
 

@@ -57,13 +57,13 @@ def test_each_line(name: str, kind: str) -> None:
         for how in ("memory", "gradient", "gates"):
             of = None if how == "gates" else f"{last.scope}/2/0/{last.cell.output}[0]"
             with suppress(LstmTraceError):  # what cannot be explained is reported
-                lt.explain(back, of, how)
+                lt.explain(back, of, how).to_frame()
 
 
 def test_a_line_that_was_supplied_keeps_no_ledger() -> None:
     trace = MODELS["one"].run(X, given={"c_t": RNG.normal(size=(3, 1, 3))})
     with pytest.raises(LstmTraceError, match="c_t is supplied here, not computed"):
-        lt.explain(trace, "2/0/c_t[1]", "memory")
+        lt.explain(trace, "2/0/c_t[1]", "memory").to_frame()
 
 
 def test_the_last_line_of_a_stage_supplied(tmp_path: Path) -> None:

@@ -159,13 +159,13 @@ def test_one_address_in_a_problem_and_in_every_option(tmp_path: Path) -> None:
     shown = [_told("show", str(problem)), _told("show", example, "--hold", f"{address}=0.5")]
     assert shown[0] == shown[1].replace(example, str(problem))
     of = f"sum({address})"
-    table = _told("explain", example, "--how", "ablation", "--of", of, "--line", address, "--format", "csv")
+    table = _told("explain", "ablation", example, "--of", of, "--line", address, "--format", "csv")
     head, *rows = (line.split(",") for line in table.splitlines())
     assert {row[head.index("unit")] for row in rows} == {"0", "1"}
     for row in rows:
         alone = lt.run(example, hold={f"1..2/c_t[{row[head.index('unit')]}]": 0.0})["c_t"]
         assert float(row[head.index("value")]) == pytest.approx(alone[1:].sum(), rel=1e-14)
-    assert "sum(0/forward/1..2/0/c_t)" in _told("explain", example, "--how", "contribution", "--of", of)
+    assert "sum(0/forward/1..2/0/c_t)" in _told("explain", "contribution", example, "--of", of)
     drawn = tmp_path / "x.svg"
     for kind in ("gradient", "contribution"):
         _told("plot", example, "--kind", kind, "--of", of, "-o", str(drawn))

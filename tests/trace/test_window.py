@@ -233,7 +233,8 @@ def test_gradients_stop_at_the_edge() -> None:
 def test_memory_is_an_account_of_the_window(of: str) -> None:
     """What each step wrote is the same; what was there before the window stands as the initial value."""
     whole, window = (
-        lt.explain(trace, of, how="memory").set_index(["step", "source"])["part"] for trace in (WHOLE, WINDOW)
+        lt.explain(trace, of, how="memory").to_frame().set_index(["step", "source"])["part"]
+        for trace in (WHOLE, WINDOW)
     )
     steps = window.drop(index=[key for key in window.index if key[0] not in range(4, 8)])
     assert list(steps.index.get_level_values(0).unique().sort_values()) == [4, 5, 6, 7]
@@ -244,14 +245,14 @@ def test_memory_is_an_account_of_the_window(of: str) -> None:
 def test_a_difference_is_split_over_the_steps_of_the_window() -> None:
     other = {name: values + 0.01 for name, values in BOTH.items()}
     a, b = (lt.prepare(w).run(X, record={"steps": SOME}) for w in (BOTH, other))
-    table = lt.attribute(a, b, of="1/forward/7/2/h_t[0]")
+    table = lt.attribute(a, b, of="1/forward/7/2/h_t[0]").to_frame()
     assert abs(table.attrs["residual"]) < 1e-14
     assert table["contribution"].sum() == pytest.approx(table.attrs["difference"], abs=1e-14)
     inputs = table[table["kind"] == "input"]
     assert set(inputs["t"]) == {4, 5, 6, 7}
     assert inputs["address"].iloc[0] == "4/2/x_t[0]"
     with pytest.raises(ShapeError, match="the steps differ: a holds 0 to 11, b 4 to 7"):
-        lt.attribute(lt.prepare(BOTH).run(X), b, of="1/forward/7/2/h_t[0]")
+        lt.attribute(lt.prepare(BOTH).run(X), b, of="1/forward/7/2/h_t[0]").to_frame()
 
 
 def test_a_window_runs_again_with_a_change() -> None:

@@ -48,11 +48,11 @@ def test_the_output_changes_as_in_runs_with_a_hold(
     found = ablate(model, inputs, units, to=to, batch=4, controls=1)
     names = list(dict.fromkeys(units))
     alone = names if len(names) > 1 else []
-    rows = {row[0]: row for row in found.rows}
+    rows = {row[0]: row for row in found.groups}
     assert list(rows) == [*alone, "all", "random 1"]
     assert (found.sequences, found.every) == (30, 30)
     assert found.steps == sum(len(one["x"]) for one in sequences.values())
-    for name, held, value, change, low, high in found.rows:
+    for name, held, value, change, low, high in found.groups:
         sums, by_token = [], {}
         for one in sequences.values():
             free = model.run(one["x"]).output
@@ -89,8 +89,8 @@ def test_the_tokens_that_change_most_in_all_come_first(model: lt.Model, inputs: 
 def test_states_have_their_model_and_their_input(model: lt.Model, inputs: Path, states: Any) -> None:
     found = ablate(model, inputs, ["1/forward/c_t[2]"])
     for source in (states, states.folder, str(states.folder)):
-        assert ablate(source, None, ["1/forward/c_t[2]"]).rows == found.rows
-    assert ablate(states, inputs, ["1/forward/c_t[2]"]).rows == found.rows
+        assert ablate(source, None, ["1/forward/c_t[2]"]).groups == found.groups
+    assert ablate(states, inputs, ["1/forward/c_t[2]"]).groups == found.groups
 
 
 def test_the_readout_of_the_model_is_counted_against_a_column(
@@ -109,7 +109,7 @@ def test_the_readout_of_the_model_is_counted_against_a_column(
             trace = model.run(one["x"], hold={} if hold is None else {"c_t[2]": hold})
             right[hold] += int((trace["p_t"][:, 0].argmax(axis=1) == one["depth"]).sum())
     assert right[None] != right[4.0]
-    (whole,) = found.rows
+    (whole,) = found.groups
     assert whole[2] == pytest.approx(right[4.0] / found.steps)
     assert whole[3] == pytest.approx((right[4.0] - right[None]) / found.steps)
     text = " ".join(str(found).split())
@@ -177,7 +177,7 @@ def test_a_readout_may_have_any_number_of_classes(classes: int, kind: str) -> No
     right, after = (float((one == label)[there].mean()) for one in (free, held))
     assert 0.5 < right < 1
     assert right != after
-    row = next(row for row in found.rows if row[0] == "all")
+    row = next(row for row in found.groups if row[0] == "all")
     assert row[2:4] == pytest.approx((after, after - right), abs=1e-12)
     assert found.steps == there.sum()
 
@@ -206,14 +206,14 @@ def test_labels_that_are_no_unit_of_the_readout_are_named(wrong: dict[int, float
 def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str, dict[str, Any]]) -> None:
     pytest.importorskip("sklearn")
     found = ablate(quotes.model(), quoted, ["c_t[1]"], "inside", controls=12)
-    by_name = {row[0]: row for row in found.rows}
+    by_name = {row[0]: row for row in found.groups}
     outside = 1 - np.mean([inside for one in every.values() for inside in one["inside"]])
     _, _, value, change, low, high = by_name["all"]
     assert value - change == 1  # without a hold
     assert value < outside + 0.15
     assert low < high < -0.2
-    assert sorted(row[1] for row in found.rows if row[0] != "all") == ["c_t[0]", "c_t[2]", "c_t[3]"]  # each once
-    assert all(abs(row[3]) < 0.05 for row in found.rows if row[0] != "all")
+    assert sorted(row[1] for row in found.groups if row[0] != "all") == ["c_t[0]", "c_t[2]", "c_t[3]"]  # each once
+    assert all(abs(row[3]) < 0.05 for row in found.groups if row[0] != "all")
     assert found.sequences == 20  # of those that the probe has not learned from
     text = " ".join(str(found).split())
     assert "accuracy of a probe of h_t for inside over" in text
@@ -232,7 +232,7 @@ def test_a_probe_learns_from_some_of_few_labelled_sequences(every: dict[str, dic
         holed[id_]["noise"] = [float("nan")] * len(every[id_]["x"])
     found = ablate(quotes.model(), quotes.write(tmp_path / "q.parquet", holed), ["c_t[1]"], "noise")
     assert found.sequences == 2
-    assert np.isfinite([row[2:] for row in found.rows]).all()
+    assert np.isfinite([row[2:] for row in found.groups]).all()
     same = {id_: {**one, "noise": [1.5] * len(one["x"])} for id_, one in every.items()}
     with pytest.raises(OptionError, match="noise is the same in all steps that were drawn: there is nothing to decode"):
         ablate(quotes.model(), quotes.write(tmp_path / "s.parquet", same), ["c_t[1]"], "noise")
@@ -240,7 +240,7 @@ def test_a_probe_learns_from_some_of_few_labelled_sequences(every: dict[str, dic
 
 def test_sequences_are_drawn_whole_and_for_a_seed(quoted: Path) -> None:
     one, two, other = (ablate(quotes.model(), quoted, ["c_t[0]", "c_t[3]"], max_steps=400, seed=s) for s in (1, 1, 2))
-    assert one.rows == two.rows != other.rows
+    assert one.groups == two.groups != other.groups
     assert 300 < one.steps <= 400
     assert one.sequences < one.every == 80
     assert one.to_frame().columns.tolist() == ["held", "units", "value", "change", "low", "high"]

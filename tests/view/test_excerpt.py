@@ -16,9 +16,13 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.documents.excerpt import excerpt, left_out
-from lstm_trace.tables.explanations import explanation
-from lstm_trace.tables.gradient import gradient
+from lstm_trace.documents.tables import LongTable
+from lstm_trace.results.explanation import explanation
+from lstm_trace.results.gradient import gradient
+from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.trace.trace import Trace
+
+from ..support.said import Told, sentences_of
 
 PLANTED, LAST = 1234, 1999
 
@@ -89,7 +93,7 @@ def test_few_rows_are_enough_where_the_rest_hardly_counts() -> None:
 
 
 def test_memory_shows_the_step_that_matters() -> None:
-    text = explanation(planted(), f"{LAST}/c_t[0]", "memory").markdown()
+    text = explanation(planted(), f"{LAST}/c_t[0]", "memory").report()
     rows = cells(text, "step")
     assert len(rows) <= 40
     steps = [row[0] for row in rows]
@@ -106,26 +110,26 @@ def test_memory_shows_the_step_that_matters() -> None:
 
 def test_memory_says_what_was_left_out() -> None:
     found = explanation(planted(), f"{LAST}/c_t[0]", "memory")
-    text = found.markdown()
+    text = found.report()
     pattern = (
         r"([\d,]+) rows are left out \(⋮\): part (\S+) in all, at most (\S+) in size each \(step (\d+), (.+)\)\. "
-        r"`-o FILE.csv` has every row\."
+        r"A \.csv or \.json file has every row\."
     )
     said = re.search(pattern, text)
     assert said is not None
     shown = {row[0] for row in cells(text, "step")}
-    gone = [row for row in found.rows if row[0] is not None and str(row[0]) not in shown]
+    gone = [row for row in found.rows.rows if row[0] is not None and str(row[0]) not in shown]
     assert int(said[1].replace(",", "")) == len(gone) == LAST + 1 - (len(shown) - 2)
     assert float(said[2]) == pytest.approx(sum(row[3] for row in gone), rel=1e-2)
     step, source, part = max(((row[0], row[1], abs(row[3])) for row in gone), key=lambda row: row[2])
     assert float(said[3]) == pytest.approx(part, rel=1e-2)
     assert (int(said[4]), said[5]) == (step, source)
-    assert len(list(csv.reader(io.StringIO(found.csv())))) == LAST + 3
-    assert len(found.data()["rows"]) == LAST + 2
+    assert len(list(csv.reader(io.StringIO("".join(found.pieces("csv")))))) == LAST + 3
+    assert len(found.facts()["rows"]) == LAST + 2
 
 
 def test_a_short_table_is_whole() -> None:
-    found = explanation(planted(), "20/c_t[0]", "memory").markdown()
+    found = explanation(planted(), "20/c_t[0]", "memory").report()
     assert [row[0] for row in cells(found, "step")] == ["", *map(str, range(21))]
     assert "left out" not in found
 
@@ -133,7 +137,7 @@ def test_a_short_table_is_whole() -> None:
 def test_half_life_in_words() -> None:
     cell = {"equations": "c_t = 0.9 * c_prev + x_t\ncarry: c_prev <- c_t"}
     trace = lt.run({}, [[1.0], [1.0]], cell=cell)
-    one, two = (explanation(trace, f"{t}/c_t[0]", "memory").markdown() for t in (0, 1))
+    one, two = (explanation(trace, f"{t}/c_t[0]", "memory").report() for t in (0, 1))
     assert "looking back, half is gone after more than 1 step (its gate leaves more than a half)" in one
     assert "looking back, half is gone after more than 2 steps (their gates together leave more than a half)" in two
     for text in (one, two):  # the same word and number as in the table of gates and in a profile
@@ -144,11 +148,11 @@ def test_half_life_in_words() -> None:
 
 
 def test_contributions_by_step_and_by_entry() -> None:
-    text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).markdown()
+    text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).report()
     steps = [row[0] for row in cells(text, "t")]
     assert steps[0] == str(PLANTED)  # in the order that is more faithful
     assert steps[-1] == "⋮"
-    assert "`-o FILE.json` has every row." in text.partition("## Entries")[0]
+    assert "A .json file has every row." in text.partition("## Entries")[0]
     entries = cells(text.partition("## Entries")[2], "address")
     assert entries[0][0] == f"{PLANTED}/0/x_t[0]"
     assert entries[-1][0] == "⋮"
@@ -159,14 +163,10 @@ def test_contributions_by_step_and_by_entry() -> None:
 
 def test_steps_that_cancel_are_shown() -> None:
     """Parameters and inputs of one step that work against each other: `together` is 0, the row stays."""
-    from lstm_trace.tables.explanation import Explanation
-
     rows = [(t, 5.0, -5.0, 0.0) if t == 50 else (t, 0.0, 0.001, 0.001) for t in range(100)]
-    part = Explanation(
-        "By step", (), ("t", "parameters", "inputs", "together"), rows, timed=True,
-        ranked=("together", "parameters", "inputs"),
-    )  # fmt: skip
-    assert "50" in [row[0] for row in cells(part.markdown(), "t")]
+    columns = ("t", "parameters", "inputs", "together")
+    part = Told("By step", (), LongTable(columns, rows, timed=True, ranked=("together", "parameters", "inputs")))
+    assert "50" in [row[0] for row in cells(part.report(), "t")]
 
 
 def test_a_map_of_differences_names_the_step() -> None:
@@ -175,7 +175,7 @@ def test_a_map_of_differences_names_the_step() -> None:
     w = planted().parameters["0/forward"]
     c0 = planted().initial["0/forward"]["c_prev"]
     found = lt.diff(planted(), lt.run(w, other, c0=c0[None]))
-    table = cells(found.report().partition("## By step")[2], "line")
+    table = cells(markdown(found).partition("## By step")[2], "line")
     row = next(row for row in table if row[0] == "`0/forward/i_t`")
     assert row[1] == str(PLANTED)
 
@@ -185,7 +185,7 @@ def test_a_map_of_differences_names_the_step() -> None:
 
 @pytest.mark.parametrize("form", ["md", "text"])
 def test_gradients_of_the_inputs(form: str) -> None:
-    text = gradient(planted(), f"{LAST}/h_t[0]").render(form).partition("Inputs")[2]
+    text = gradient(planted(), f"{LAST}/h_t[0]").report(form).partition("Inputs")[2]
     steps = [m[1] for line in text.splitlines() if (m := re.match(r"[| ]*(\d+|⋮) ", line))]
     assert steps[:2] == ["0", "⋮"]
     assert str(PLANTED) in steps
@@ -196,7 +196,7 @@ def test_gradients_of_the_inputs(form: str) -> None:
 def test_blocks_of_gradients_that_are_left_out_are_counted() -> None:
     found = lt.gradients(planted(), of=f"{LAST}/h_t[0]")
     blocks = sum(bool(np.any(values)) for values in found.values())
-    text = " ".join(gradient(planted(), f"{LAST}/h_t[0]").render("text").partition("By size")[2].split())
+    text = " ".join(gradient(planted(), f"{LAST}/h_t[0]").report("text").partition("By size")[2].split())
     shown = len(re.findall(r"(?:0/forward/\w+|\bx|\bc0|\bh0) [\d.e-]+ [\d.e-]+", text))
     left = re.findall(r"(\d+) rows are left out \(⋮\)", text)
     assert blocks > 12 > shown
@@ -214,19 +214,21 @@ def gates(units: int, forget: dict[int, float], names: list[str] | None = None, 
     cell = {"equations": "f_t = sigmoid(z_t)\nc_t = f_t * c_prev + W @ x_t\ncarry: c_prev <- c_t\noutput: c_t"}
     weights = {"z_t": np.log(f / (1 - f)).tolist(), "W": [[0.5]] * units}
     problem = {"cell": cell, "weights": weights, "x": [[1.0]] * 3, "names": {"h": names} if names else {}}
-    return explanation(lt.run(problem), None, "gates").markdown()
+    return explanation(lt.run(problem), None, "gates").report()
 
 
 def test_units_are_named() -> None:
     text = gates(128, {5: 0.99, 17: 0.98, 90: 0.99, 30: 0.01, 31: 0.02, 32: 0.01})
-    assert "; 3 of 128 units always shut (30–32); 3 of 128 units always open (5, 17, 90); half-life " in text
+    assert (
+        "; 3 of 128 units always saturated at 0 (30–32); 3 of 128 units always saturated at 1 (5, 17, 90); half-life "
+        in text
+    )
     rows = [(row[0], row[1], row[5]) for row in cells(text.partition("## Entries")[2], "line")]
     assert [row for row in rows if row[2]] == [
-        ("f_t", "5", "open"), ("f_t", "17", "open"), ("f_t", "30", "shut"), ("f_t", "31", "shut"),
-        ("f_t", "32", "shut"), ("f_t", "90", "open"),
-    ]  # fmt: skip
+        ("f_t", str(unit), f"saturated at {end}") for unit, end in ((5, 1), (17, 1), (30, 0), (31, 0), (32, 0), (90, 1))
+    ]
     assert len(rows) < 20, "of those that are never saturated no more than a few"
-    assert f"{128 - len(rows)} rows are left out, none with left or right above 0. `-o FILE.csv` has every row." in text
+    assert f"{128 - len(rows)} rows are left out, none with left or right above 0. A .csv or .json file" in text
     assert max(map(len, (line for line in text.splitlines() if line.startswith("|")))) <= 80
 
 
@@ -238,18 +240,18 @@ def test_the_unit_that_is_left_out_and_matters_most_is_named() -> None:
 
 
 def test_entries_that_are_left_out_are_named() -> None:
-    text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).markdown()
+    text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).report()
     entries = cells(text.partition("## Entries")[2], "address")
     shown = {row[0] for row in entries}
-    found = lt.explain(planted(), f"{LAST}/h_t[0]", "contribution", points=2)
+    found = lt.explain(planted(), f"{LAST}/h_t[0]", "contribution", points=2).to_frame()
     gone = found[~found.address.isin(shown)]
     largest = gone.address[gone.contribution.abs().idxmax()]
-    assert f"in size each ({largest}). `-o FILE.csv`" in text
+    assert f"in size each ({largest}). A .csv or .json file" in text
 
 
 def test_units_are_named_by_their_labels() -> None:
     text = gates(3, {0: 0.6, 1: 0.99, 2: 0.25}, ["year", "month", "day"])
-    assert "1 of 3 units always open (1 (month))" in text
+    assert "1 of 3 units always saturated at 1 (1 (month))" in text
     assert "half-life 1 (unit 2 (day)) to more than 30 steps (unit 1 (month)), median 1.36" in text
 
 
@@ -265,12 +267,12 @@ def test_each_unit_has_its_half_life_up_to_what_can_be_told() -> None:
     assert list(map(float, told[1:])) == pytest.approx([lives[j] for j in order[1:]], rel=1e-5)
     memory = explanation(lt.run({"f": [0.99]}, [[1.0]] * 3, cell={
         "equations": "c_t = f * c_prev + x_t\ncarry: c_prev <- c_t\noutput: c_t"}), "2/c_t[0]", "memory")  # fmt: skip
-    assert memory.sentences[-1] == "half-life of the unit over all steps: more than 30 steps"
+    assert sentences_of(memory)[-1] == "half-life of the unit over all steps: more than 30 steps"
 
 
 def test_many_units_are_counted() -> None:
     text = gates(60, dict.fromkeys(range(0, 60, 2), 0.99))
-    assert "30 of 60 units always open (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22 and 18 more)" in text
+    assert "30 of 60 units always saturated at 1 (0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22 and 18 more)" in text
 
 
 @pytest.mark.parametrize("values", [[0.5], [0.25, 0.6], [0.3, 0.5, 0.7], [0.2, 0.4, 0.5, 0.75]])
@@ -286,5 +288,5 @@ def test_the_median_of_half_lives(values: list[float]) -> None:
 def test_few_saturated_values_are_not_none() -> None:
     x = [[0.0]] * 399 + [[9.0]]
     cell = {"equations": "i_t = sigmoid(x_t)\noutput: i_t"}
-    text = explanation(lt.run({}, x, cell=cell), None, "gates").markdown()
+    text = explanation(lt.run({}, x, cell=cell), None, "gates").report()
     assert "0% of its values are left-saturated, less than 1% right-saturated" in text

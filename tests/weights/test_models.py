@@ -368,7 +368,7 @@ def test_a_key_is_for_arrays_that_have_names(tmp_path: Path, name: str) -> None:
 
 def test_a_key_needs_an_input(tmp_path: Path) -> None:
     (tmp_path / "p.yaml").write_text(text("q22"))
-    for words in (["run"], ["explain", "--how", "gates"]):
+    for words in (["run"], ["explain", "gates"]):
         found = CliRunner().invoke(main, [*words, str(tmp_path / "p.yaml"), "--key", "q"])
         assert (found.exit_code, found.stdout) == (2, "")
         assert "--key says which array of --input: give --input X, or leave it out" in found.stderr
@@ -480,7 +480,7 @@ def test_options_of_a_model_beside_a_trace(tmp_path: Path, suffix: str) -> None:
     assert told("run", str(model), "--input", str(x), "-o", str(trace)) == (0, "")
     for pair in ([trace, model], [model, trace]):
         assert told("diff", *map(str, pair), "--input", str(x))[0] == 0
-    for command in (["diff", trace, trace, "--key", "a"], ["explain", trace, "--how", "gates", "--key", "a"]):
+    for command in (["diff", trace, trace, "--key", "a"], ["explain", "gates", trace, "--key", "a"]):
         code, said = told(*map(str, command))
         assert code == 2
         assert f"{trace} is a trace: its weights and its input are in it; leave --key out" in said
@@ -539,7 +539,7 @@ def test_initial_states_of_a_problem_are_read(tmp_path: Path) -> None:
     problem, h0 = tmp_path / "p.yaml", tmp_path / "h0.npy"
     problem.write_text(text("three-steps"), encoding="utf-8")
     np.save(h0, np.full(2, 5.0))
-    plain, moved = (told("explain", str(problem), "--how", "gates", *more)[1] for more in ([], ["--h0", str(h0)]))
+    plain, moved = (told("explain", "gates", str(problem), *more)[1] for more in ([], ["--h0", str(h0)]))
     assert plain != moved
 
 

@@ -51,8 +51,8 @@ def command(
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.
     """
+    from ...results.difference import difference
     from ...results.divergence import compared
-    from ...tables.attribution import difference
     from ...trace.files.external_values import is_external, read_external
     from ...verification.compare import Tolerance, judge
     from ...weights.formats.arrays import told_apart

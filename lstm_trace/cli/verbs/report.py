@@ -111,10 +111,11 @@ def command(
     import sys
 
     from ...base.writing import format_of, is_device, spare, written
+    from ...documents.result import DOCUMENTS
     from ...report.document import check_part
     from ...report.options import options_of
     from ...report.profiled import is_profile
-    from ...report.report import SUFFIXES, pdf_of, reports
+    from ...report.report import pdf, report
     from ..as_typed import source_as_typed
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
@@ -125,7 +126,7 @@ def command(
         raise click.UsageError("standard input, -, can be read once only")
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
-    chosen = format_ or format_of(output, SUFFIXES, "reports", "text" if terminal and math is None else "md", FORMAT)
+    chosen = format_ or format_of(output, DOCUMENTS, "reports", "text" if terminal and math is None else "md", FORMAT)
     beside = output not in ("-", picture) and not is_device(output)  # there is no place beside a device
     if math is not None and chosen != "md":
         raise click.UsageError(
@@ -153,11 +154,11 @@ def command(
     traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
     named = [source_as_typed(click.get_current_context(), source) for source in sources]
     if chosen == "pdf":
-        made = pdf_of(traces, named, **options)
+        made = pdf(traces, named, **options)
         with written(output, "wb") as file:
             file.write(made)
         return
-    text = reports(traces, chosen, named, **options)
+    text = report(traces, chosen, named, **options)
     svg = ""
     if illustrate:
         from ...report.illustrated import of_cell, of_gates

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ...documents.tables import LongTable, shortest
 from ...errors import counted
-from ...tables.explanation import Explanation, shortest
-from ..told import FIRST
+from ..told import FIRST, CorpusText
 
 if TYPE_CHECKING:
     from .verify import CorpusVerification
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
 
 
-def explanation(found: CorpusVerification, most: int | None) -> Explanation:
+def account(found: CorpusVerification, most: int | None) -> CorpusText:
     """The verdict, and the values that are wrong. most: None for numbers instead of texts with all their digits."""
     right = "No value that was compared is wrong." if found.faults else "No value of the sample is wrong."
     notes = () if found.damages else (right if found.values else "No value was compared.",)
     rows: list[tuple[Any, ...]] = [tuple(one) for one in found.damages]
     if most is not None:
         rows = [(*place, shortest(stored), shortest(wanted), bound) for *place, stored, wanted, bound in rows]
-    return Explanation("Verification of a corpus", (*_said(found),), COLUMNS, rows, notes=notes)
+    return CorpusText("Verification of a corpus", (*_said(found),), (LongTable(COLUMNS, rows, notes=notes),))
 
 
 def _said(found: CorpusVerification) -> Iterator[str]:

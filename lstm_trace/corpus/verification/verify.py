@@ -20,7 +20,6 @@ from ...errors import FileError, OptionError, counted
 from ...model.capture import measured
 from ...model.model import Model
 from ...model.sources import prepare
-from ...tables.explanation import Explanation
 from ...verification.verify import verify as verified
 from .. import inputs as readers
 from ..arrow import pa
@@ -30,7 +29,7 @@ from ..job import corpus_model, digest, recorded
 from ..layout import Block, Layout, foreign_parts
 from ..manifest import INDEX, MANIFEST
 from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
-from ..told import FIRST, Told
+from ..told import FIRST, CorpusText, Told
 from . import text as words
 from .whole import faults
 
@@ -84,9 +83,9 @@ class CorpusVerification(Told):
     def __repr__(self) -> str:
         return f"<CorpusVerification {self.status}: {counted(self.values, 'value')}, {self.wrong:,} wrong>"
 
-    def explanation(self, most: int | None = None) -> Explanation:
+    def account(self, most: int | None = None) -> CorpusText:
         """See `Told`."""
-        return words.explanation(self, most)
+        return words.account(self, most)
 
 
 def verify(

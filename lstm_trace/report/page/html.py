@@ -17,7 +17,6 @@ from ...documents.html import Printer
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
-from ...languages.strings import words as strings
 from ...plot.figure import PICTURES, SCRIPT, WIDER, wider
 from ...plot.kinds.maps import states_figure
 from ...plot.subject import Subject
@@ -108,12 +107,6 @@ def _printed(body: str, shown: View, lower: int = 0) -> str:
     if shown.printed is None:
         return body
     return f'<div class="screen">{body}</div>\n{_paper(shown.printed, lower)}'
-
-
-def document(blocks: Sequence[Block], title: str, language: str) -> str:
-    """Blocks as a page of their own. title: of the page."""
-    printer = Printer(None, linked=False)
-    return _whole(strings(language), title, f"<main>\n{''.join(map(printer, blocks))}</main>")
 
 
 def _whole(words: Words, title: str, body: str) -> str:

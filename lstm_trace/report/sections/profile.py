@@ -405,7 +405,7 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
         )
         yield _Command("worked", ["report", *opened, *at, "--unit", str(j)])
         if line.kept is not None:
-            yield _Command("memory", ["explain", *opened, "--how", "memory", "--of", _address(c, unit, t, b)])
+            yield _Command("memory", ["explain", "memory", *opened, "--of", _address(c, unit, t, b)])
         if any(step_labels(c.found.trace, b)):
             told = (followers(c.found) or units)[0]
             chosen = ["--line", told[1].name, "--unit", str(told[2])]
@@ -413,7 +413,7 @@ def _commands(c: ProfileCells) -> Iterator[_Command]:
     if event := next(iter(events(c.found, 1)), None):
         step = str(c.found.trace.span[event[1]])
         yield _Command("step", ["report", *opened, *_row_option(c, event[2]), "--steps", step])
-    yield _Command("gates", ["explain", *opened, "--how", "gates"])
+    yield _Command("gates", ["explain", "gates", *opened])
     yield _Command("verify", ["run", *opened, _PIPE, "verify", "-"] if run else ["verify", source])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ...corpus.told import FIRST
+from ...corpus.told import FIRST, CorpusText
+from ...documents.tables import LongTable
 from ...errors import counted
-from ...tables.explanation import Explanation
 
 if TYPE_CHECKING:
     from ..ablate import Ablation
@@ -19,15 +19,15 @@ COLUMNS = ("held", "units", "value", "change", "low", "high")
 NAMED = 4
 
 
-def explanation(found: Ablation, most: int | None) -> Explanation:
+def account(found: Ablation, most: int | None) -> CorpusText:
     """The change by groups of units, and by tokens. most: None for all units of a group by name."""
     head = found.by_token.head(FIRST)
     head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
-    tokens = Explanation("Tokens", (), (*map(str, head.columns),), [*map(tuple, head.astype(object).to_numpy())])
+    tokens = LongTable((*map(str, head.columns),), [*map(tuple, head.astype(object).to_numpy())], "Tokens")
     more = (tokens,) if len(head) else ()
-    rows = [(name, units if most is None else _some(units), *numbers) for name, units, *numbers in found.rows]
+    rows = [(name, units if most is None else _some(units), *numbers) for name, units, *numbers in found.groups]
     title = f"Ablation: {found.measure}"
-    return Explanation(title, (*_said(found),), COLUMNS, rows, more=more, heading="Groups")
+    return CorpusText(title, (*_said(found),), (*more, LongTable(COLUMNS, rows, "Groups")))
 
 
 def _some(units: str) -> str:
@@ -36,7 +36,7 @@ def _some(units: str) -> str:
 
 
 def _said(found: Ablation) -> Iterator[str]:
-    _, units, value, change, low, high = next(row for row in found.rows if row[0] == "all")
+    _, units, value, change, low, high = next(row for row in found.groups if row[0] == "all")
     yield (
         f"{found.measure} over {counted(found.steps, 'step')} of {found.sequences:,} of "
         f"{counted(found.every, 'sequence')}; {counted(len(units.split()), 'unit')} held at {found.to}"
@@ -44,7 +44,7 @@ def _said(found: Ablation) -> Iterator[str]:
     free = f"{value - change:.4g} without a hold, " if value != change else ""
     held = "it held" if len(units.split()) == 1 else "all of them held"
     yield f"{free}{value:.4g} with {held}: {change:+.4g} (95 % interval {low:+.4g} to {high:+.4g})"
-    others = [row[3] for row in found.rows if row[0].startswith("random")]
+    others = [row[3] for row in found.groups if row[0].startswith("random")]
     if not others and not found.controls:
         yield "no control was asked for: whether other units change it as much is not known"
         return

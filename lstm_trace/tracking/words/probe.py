@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ...base.display import visible
-from ...corpus.told import FIRST
+from ...corpus.told import FIRST, CorpusText
+from ...documents.tables import LongTable
 from ...errors import counted
-from ...tables.explanation import Explanation
 
 if TYPE_CHECKING:
     from ..probe import Probe
@@ -21,7 +21,7 @@ CLASSES = ("class", "steps", "recall", "precision", "taken for")
 ROUGH = 20
 
 
-def explanation(found: Probe, most: int | None) -> Explanation:
+def account(found: Probe, most: int | None) -> CorpusText:
     """Sentences and tables; most: so many of the weights, the largest first."""
     size = np.abs(found.standardized)
     places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
@@ -36,10 +36,10 @@ def explanation(found: Probe, most: int | None) -> Explanation:
         f"unit's standard deviation. `explained`: the part of the unit's variance that {found.target} explains.{left}"
     )
     shown = ("unit", *(("class",) if found.classes else ()), "weight", "standardized", "explained")
-    scores = Explanation("Scores", (), ("what", found.measure, "low", "high"), [*_scores(found)])
-    more = (scores, *([Explanation("Classes", (), CLASSES, [*_by_class(found)])] if found.classes else []))
+    scores = LongTable(("what", found.measure, "low", "high"), [*_scores(found)], "Scores")
+    more = (scores, *([LongTable(CLASSES, [*_by_class(found)], "Classes")] if found.classes else []))
     title = f"Probe of {found.target} by {', '.join(dict.fromkeys(unit[3] for unit in found.units))}"
-    return Explanation(title, (*_said(found),), COLUMNS, rows, shown, (note,), more, heading="Weights")
+    return CorpusText(title, (*_said(found),), (*more, LongTable(COLUMNS, rows, "Weights", shown, (note,))))
 
 
 def _scores(found: Probe) -> Iterator[tuple[Any, ...]]:

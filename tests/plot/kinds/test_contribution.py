@@ -7,6 +7,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.languages.strings import words
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.furniture import shown_number
 from lstm_trace.plot.kinds.bars import opposed as _opposed
@@ -58,9 +59,9 @@ def test_the_rows_are_those_of_the_explanation() -> None:
     trace = lstm(8, 3, 1, tokens=list("abcdefgh"))
     figure = trace.plot.contribution("6/h_t[2]")
     assert figure.data["token"].tolist() == list("abcdefgh")
-    from lstm_trace.tables.attribution import value
+    from lstm_trace.results.contribution import contribution
 
-    table = next(part for part in value(trace, "6/h_t[2]").more if part.title == "By step")
+    table = contribution(trace, "6/h_t[2]").tables(words())[-2]
     assert figure.data[figure.data["t"] <= 6].equals(table.to_frame().sort_values("t", ignore_index=True))
     late = figure.data[figure.data["t"] > 6]
     assert late[["inputs", "occlusion"]].to_numpy().tolist() == [[0, 0]], "the picture has all of the time"

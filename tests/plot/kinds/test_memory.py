@@ -72,7 +72,7 @@ def test_every_bar_reads_back(way: str, t: int, b: int, j: int, lengths: list[in
 def test_the_rows_are_those_of_the_explanation() -> None:
     trace = lstm(c0=C0[0])
     figure = trace.plot.memory("4/1/c_t[2]")
-    assert figure.data.equals(lt.explain(trace, "4/1/c_t[2]", "memory"))
+    assert figure.data.equals(lt.explain(trace, "4/1/c_t[2]", "memory").to_frame())
     assert list(figure.data.columns) == ["step", "source", "written", "part", "share", "running"]
     wanted = account(trace, "forward", 4, 1, 2)
     assert figure.data["written"].tolist() == pytest.approx([written for written, _ in wanted.values()], rel=1e-14)
@@ -137,7 +137,7 @@ def test_labels_of_steps_and_languages() -> None:
     assert "Schritt 1 („␣cat“)" in figure.caption
     assert "&lt;s&gt;" in figure.svg()
     assert "<s>" not in figure.svg()
-    assert figure.data.equals(lt.explain(trace, "2/c_t[0]", "memory"))
+    assert figure.data.equals(lt.explain(trace, "2/c_t[0]", "memory").to_frame())
     assert figure.data["token"].tolist()[1:] == ["the", " cat", "<s>"]
 
 

@@ -79,7 +79,7 @@ def test_every_point_reads_back(lengths: list[int] | None) -> None:
 def test_the_rows_are_those_of_the_explanation() -> None:
     trace = lstm(9, 4, reverse=True)
     figure = trace.plot.saturation(low=0.2, high=0.7)
-    whole = lt.explain(trace, how="gates", low=0.2, high=0.7)
+    whole = lt.explain(trace, how="gates", low=0.2, high=0.7).to_frame()
     assert figure.data.equals(whole[whole["line"].isin(GATES)].reset_index(drop=True))
     one = trace.plot.saturation(lines=["f_t", "tanh(c_t)"], direction="reverse")
     assert set(zip(one.data["line"], one.data["direction"], strict=True)) == {

@@ -143,7 +143,7 @@ def test_shares_of_several_units_add_up() -> None:
     assert {(one.scope, one.unit) for one in found.shares} == owners
     whole = found.values[1] - found.values[0]
     assert sum(one.share for one in found.shares) == pytest.approx(whole, abs=1e-13)
-    frame = lt.attribute(a, b, of=str(found.address))
+    frame = lt.attribute(a, b, of=str(found.address)).to_frame()
     for one in found.shares:
         layer, _ = one.scope.split("/")
         rows = frame[(frame["layer"] == int(layer)) & (frame["unit"] == one.unit) & (frame["kind"] == "parameter")]

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.tables.explanations import explanation
+from lstm_trace.results.explanation import explanation
 from lstm_trace.tables.terminal import table
 from lstm_trace.trace.rows import Selection
 
 from ..support.held_lstm import network, random_network
+from ..support.said import sentences_of
 
 WEIGHTS = random_network(8)
 X = np.random.default_rng(9).normal(size=(5, 2, 3))
@@ -23,7 +24,7 @@ SAID = "Held: 0/forward/f_t[0..2] at 0.25, 0/reverse/1..2/{rows}/c_t[1] at 0.5 t
 
 
 def sentences(trace: lt.Trace, of: str | None, how: str, **options: Any) -> list[str]:
-    return list(explanation(trace, of, how, **options).sentences)
+    return sentences_of(explanation(trace, of, how, **options))
 
 
 def value(at: tuple[str, int, int], unit: int, change: Any) -> float:
@@ -61,9 +62,9 @@ ONE = random_network(3)
 def ledger_of(hold: dict[str, Any], t: int, unit: int) -> tuple[lt.Trace, list[str], dict[tuple[int, str], float]]:
     trace = lt.run(ONE, X[:, :1], hold=hold)
     found = explanation(trace, f"0/forward/{t}/0/c_t[{unit}]", "memory")
-    places = [found.columns.index(name) for name in ("step", "source", "written")]
+    places = [found.rows.columns.index(name) for name in ("step", "source", "written")]
     step, source, written = places
-    return trace, list(found.sentences), {(row[step], row[source]): row[written] for row in found.rows}
+    return trace, sentences_of(found), {(row[step], row[source]): row[written] for row in found.rows.rows}
 
 
 def test_a_hold_is_the_source_of_what_it_put_and_scaled() -> None:
@@ -106,7 +107,7 @@ def test_a_value_that_is_held_at_zero_comes_from_the_hold() -> None:
 
 def test_of_parts_that_are_all_zero_none_is_the_largest() -> None:
     trace = lt.run({f"W_{s}{g}": [[0.5]] for s in "xh" for g in "ifco"}, np.zeros((3, 1)))
-    told = explanation(trace, "2/c_t[0]", "memory").sentences
+    told = sentences_of(explanation(trace, "2/c_t[0]", "memory"))
     assert "all parts are 0" in told
     assert "largest" not in "".join(told)
 

@@ -1,0 +1,275 @@
+"""What inputs, steps and states brought to a value, against a baseline, and whether experiments agree.
+
+The exact split stands beside gradient x input, integrated gradients and occlusion, with the faithfulness of its order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Unpack
+
+import numpy as np
+
+from ..backpropagation.attribution import exact, secants
+from ..base.option import Option
+from ..documents.blocks import Block
+from ..documents.excerpt import trained
+from ..documents.result import Show
+from ..documents.tables import LongTable
+from ..explanation.account import Account, State, Step, account
+from ..explanation.contribution import POINTS, Baseline, baseline_of
+from ..explanation.occlusion import BINS, Faithfulness, Occlusion, Runs, Score
+from ..languages.strings import Words
+from ..plot.figure import Figure
+from ..plot.kinds.bars import contribution_figure as picture
+from ..report.options import Options
+from ..trace.trace import Trace
+from ..view.view import View
+from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
+from .explanation import Of, Worked, step_named
+
+#: Above this part of the difference it is said that a value goes past the baseline's.
+PAST = 0.1
+
+
+def contribution(
+    trace: Trace,
+    of: Of,
+    baseline: Annotated[
+        Baseline,
+        Option("zero-input (default), zero-state, a batch element, or a file.", reads="baseline", metavar="BASELINE"),
+    ] = "zero-input",
+    points: Annotated[
+        int | Literal["auto"],
+        Option("Points of the path (50 to 400, fewer for a large trace).", least=1, most=10_000),
+    ] = "auto",
+    occlusion: Annotated[
+        Runs,
+        Option(
+            "How many steps are occluded: all, none, or a number (what a second or two allows).",
+            reads="runs",
+            metavar="RUNS",
+        ),
+    ] = "auto",
+    **worked: Unpack[Worked],
+) -> ContributionExplanation:
+    """The value against a baseline, split exactly over inputs, steps and states, beside the measures in common use.
+
+    Args:
+        trace: the trace.
+        of: the address of the value.
+        baseline: `zero-input`, `zero-state`, another sequence of the batch, or a trace.
+        points: of the path of integrated gradients.
+        occlusion: how many steps are occluded, each by a run.
+        worked: options of the worked solution.
+
+    Raises:
+        OptionError, MissingError, ShapeError: see `explanation.account`.
+    """
+    told = account(trace, of, baseline, points, occlusion)
+    automatic, asked = points == "auto", isinstance(occlusion, int)
+    return ContributionExplanation(trace, of, worked, told.split, told, baseline, automatic, asked)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ContributionExplanation(SplitExplanation):
+    """A value against a baseline. automatic: whether no number of points was given; asked: one of occlusions was."""
+
+    account: Account
+    baseline: Baseline
+    automatic: bool
+    asked: bool
+
+    def slopes(self) -> Trace:
+        """The trace with the slopes between it and the baseline."""
+        base, row = baseline_of(self.trace, self.baseline, str(self.of))  # anew: it has as many lines as the trace
+        return secants(base, self.trace, str(self.of), row)
+
+    def views(self, format: str, chosen: Options) -> Sequence[View]:
+        """The backward pass with the slopes, and what experiments say of it."""
+        return [replace(view, told=self.account) for view in super().views(format, chosen)]
+
+    def before(self, words: Words, show: Show) -> Iterator[Block]:
+        """The picture, and its numbers by step."""
+        blocks = [*super().before(words, show)]
+        yield from blocks
+        if blocks and not self.nothing:
+            yield from self._by_step(words).blocks(words, show.digits, show.rows, "rows.all.json")
+
+    def without(self, words: Words) -> str:
+        """Why there are no worked steps: they need float64, and of a trained model they are many."""
+        for name, one in (("trace", self.trace), ("baseline", self.baseline)):
+            if isinstance(one, Trace) and not exact(one):
+                kind = one.header.arithmetic or one.header.dtype
+                return words.word(f"contribution.exact.{name}", kind=kind)
+        return words.word("contribution.trained") if trained(self.trace) and not self.worked else ""
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is nothing to split."""
+        split = self.split
+        return not (any(map(np.any, (*split.parts.values(), *split.local.values()))) or split.rounding)
+
+    def title(self, words: Words) -> str:
+        """To which value."""
+        return words.word("split.contributions", of=self.split.of)
+
+    def found(self, words: Words) -> Iterator[str]:
+        """Both values, the largest contributions, what other measures leave, and what the experiments say."""
+        yield from totals(self.split, "split.baseline", words)
+        if not self.nothing:
+            yield from leaders(self.split, self.account.steps, words)
+            yield from self._gaps(words)
+            yield from experiments(self.account, self.asked, words)
+        elif isinstance(self.baseline, str):
+            other = {"zero-state": "zero-input", "zero-input": "zero-state"}[self.baseline]
+            yield words.word("contribution.nothing.named", name=self.baseline, other=other)
+        else:
+            yield words.word("contribution.nothing")
+
+    def _gaps(self, words: Words) -> Iterator[str]:
+        """What the measures in common use leave unexplained."""
+        for name, other in self.account.others.items():
+            gap = words.word(f"contribution.gap.{name}", gap=f"{other.gap:.3g}")
+            fewer = self.automatic and other.points < POINTS
+            more = {
+                "why": words.word("contribution.points.fewer", n=POINTS) if fewer else "",
+                "more": words.word("contribution.points.more") if other.incomplete else "",
+            }
+            yield words.count("contribution.points", other.points, gap=gap, **more) if other.points else gap
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """By block, the scores of faithfulness, by step, and every entry that is not 0, the largest first."""
+        told = self.account
+        others = {name: shares.parts for name, shares in told.others.items()}
+        partial = {} if told.occlusion is None else {"occlusion": told.occlusion.parts(self.split)}
+        notes = [] if self.nothing else [words.word("split.note"), *told.unmeasured, *_notes(told, words)]
+        if why := self.without(words):
+            notes.append(why)
+        entries = by_entry(self.split, self.trace, words, others, partial, notes)
+        if self.nothing:
+            return (entries,)
+        return (by_block(self.split, words), *_scores(told, words), self._by_step(words), entries)
+
+    def _by_step(self, words: Words) -> LongTable:
+        told = self.account
+        return by_step(told.ranked, words, len(told.padding), told.faithfulness is None, sorted(told.unreached))
+
+    def draw(self, language: str) -> Figure:
+        """The contribution and the occlusion of each step."""
+        return picture(self.trace, self.account, language)
+
+
+# -- experiments -----------------------------------------------------------------------------------------------------
+
+
+def experiments(told: Account, asked: bool, words: Words) -> Iterator[str]:
+    """What the experiments found, and whether the split agrees with them. asked: whether for a number of them."""
+    without, faith = told.occlusion, told.faithfulness
+    if without is None:
+        return
+    every: list[Step | State] = [*told.steps, *told.states]
+    lost = [(row.occlusion, row) for row in every if row.occlusion]
+    if lost:
+        most, row = max(lost, key=lambda item: abs(item[0]))
+        place = words.word("faith.step", step=step_named(row.t, row.token)) if isinstance(row, Step) else row.place
+        rest = {} if without.complete else {"n": without.made}
+        yield words.word(f"faith.lost{'.measured' if rest else ''}", place=place, lost=f"{most:+.6g}", **rest)
+    opposed, largest = told.opposed
+    if largest == 1:
+        yield words.word("faith.opposed.only")
+    elif largest:
+        yield words.count("faith.opposed", opposed, largest=largest)
+    if not without.complete:
+        yield _partly(without, asked, words)
+    if faith is not None:
+        yield from _faithful(faith, words)
+    elif told.wanted:
+        time = _lasts(told.wanted * without.seconds, words)
+        yield words.count("faith.unmeasured", told.wanted, time=time, made=without.made)
+
+
+def _partly(without: Occlusion, asked: bool, words: Words) -> str:
+    half = -(-without.made // 2)
+    return words.word(
+        f"faith.partly{'.asked' if asked else ''}",
+        made=without.made,
+        steps=words.count("explanation.steps", without.possible),
+        half=half,
+        random=without.made - half,
+        time=_lasts(without.possible * without.seconds, words),
+    )
+
+
+def _lasts(seconds: float, words: Words) -> str:
+    """An estimate of time.
+
+    >>> from lstm_trace.languages.strings import words
+    >>> [_lasts(seconds, words()) for seconds in (0.2, 41.7, 900)]
+    ['about 1 s', 'about 42 s', 'about 15 min']
+    """
+    if seconds < 100:
+        return words.word("faith.seconds", n=f"{max(seconds, 1):.0f}")
+    return words.word("faith.minutes", n=f"{seconds / 60:.0f}")
+
+
+def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
+    """The scores of the best order beside the others, and where they say that it is not faithful."""
+    best, order = faith.orders[faith.best], words.word(f"faith.order.{faith.best}")
+    orders = {words.word(f"faith.order.{name}"): score for name, score in faith.orders.items() if name != faith.best}
+    away, alone, spread = f"{faith.without(best):.4g}", f"{best.distance:.4g}", faith.spread
+    mean_away, mean_alone = f"{faith.without(faith.mean):.4g}", f"{faith.mean.distance:.4g}"
+    others = [words.word("faith.by", order=name, number=f"{faith.without(one):.4g}") for name, one in orders.items()]
+    others.append(words.word("faith.random", number=mean_away, spread=f"{spread.comprehensiveness:.2g}"))
+    kept = [words.word("faith.by", order=name, number=f"{one.distance:.4g}") for name, one in orders.items()]
+    kept.append(words.word("faith.random", number=mean_alone, spread=f"{spread.distance:.2g}"))
+    listed = words.word("list")
+    yield words.word(
+        "faith.scores",
+        range=f"{BINS[0]}–{BINS[-1]}",
+        order=order,
+        away=away,
+        bins=_bins(words),
+        others=listed.join(others),
+        value=f"{faith.value:.4g}",
+        baseline=f"{faith.baseline:.4g}",
+        distance=alone,
+        alone=listed.join(kept),
+    )
+    numbers = {"away": (away, mean_away), "kept": (alone, mean_alone)}
+    for (what, (number, mean)), is_chance, worse in zip(numbers.items(), faith.chance, faith.worse, strict=True):
+        if is_chance:
+            key = f"faith.chance.{what}{'.worse' if worse else ''}"
+            yield words.word(key, order=order, value=number, mean=mean)
+    if best.overshoot > PAST * abs(faith.value - faith.baseline):
+        yield words.word("faith.past", past=f"{best.overshoot:.4g}")
+    if len(faith.orders) > 1 and faith.disagree:
+        key = "both" if faith.uncorrelated and faith.apart else "ranks" if faith.uncorrelated else "top"
+        ranks = {"correlation": f"{faith.correlation:.2f}"} if faith.uncorrelated else {}
+        yield words.word(f"faith.{key}", common=faith.common, top=faith.top, **ranks)
+    if faith.misleading:
+        yield words.word("faith.misleading")
+
+
+def _bins(words: Words) -> str:
+    return words.word("faith.bins", some=words.word("list").join(map(str, BINS[:-1])), last=BINS[-1])
+
+
+def _notes(told: Account, words: Words) -> Iterator[str]:
+    """What the columns mean."""
+    if told.occlusion is not None:
+        yield words.word("faith.note.occlusion")
+    if told.faithfulness is not None:
+        yield words.word("faith.note", bins=_bins(words), count=words.count("faith.count", told.faithfulness.count))
+
+
+def _scores(told: Account, words: Words) -> Iterator[LongTable]:
+    """The scores of each order."""
+    faith = told.faithfulness
+    if faith is None:
+        return
+    rows: list[tuple[str, Score]] = [(words.word(f"faith.order.{name}"), one) for name, one in faith.orders.items()]
+    rows.append((words.word("faith.drawn.mean", n=len(faith.drawn)), faith.mean))
+    rows.append((words.word("faith.drawn.sd", n=len(faith.drawn)), faith.spread))
+    yield LongTable(("order", *Score._fields), [(name, *one) for name, one in rows], words.word("faith.title"))

@@ -1,0 +1,326 @@
+"""The difference of one value between two traces, split exactly over parameters, inputs and states.
+
+The tables of a split, by block, by step and by entry, are those of a contribution too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backpropagation.attribution import Split, secants, split
+from ..base.arrays import Array
+from ..cell.network import layer_and_direction, scope_and_name
+from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every, largest_first
+from ..documents.tables import LongTable
+from ..errors import OptionError
+from ..explanation.account import State, Step, padding_of, steps
+from ..languages.strings import Words
+from ..languages.strings import words as strings
+from ..report.options import Options
+from ..report.report import shown
+from ..trace.derived import total
+from ..trace.labels import step_labels
+from ..trace.trace import Trace
+from ..view.view import View
+from .explanation import Solved, step_named
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: So many times as large as their sum are contributions of which it is said that they cancel.
+CANCEL = 10
+#: The formats whose document is the worked solution; the others have the tables.
+WORKED = ("text", "html", "tex", "typ")
+#: Columns that give an entry's address, then its share. `unit` is the row and `input` the column of a matrix.
+COLUMNS = ("address", "kind", "layer", "direction", "t", "batch", "name", "unit", "input", "contribution")
+#: Begins and ends the names of blocks that are no array of the trace.
+ROUNDING, LOCAL = "rounding of float32", " (local)"
+#: Options whose flag is another word.
+_FLAGS = {"everything": "all", "digits_of": "digits", "arithmetic": "by-hand"}
+_STEPS = ("t", "batch", "unit")
+_AXES = {"input": _STEPS, "lengths": _STEPS, "mask": _STEPS, "given": _STEPS, "state": ("batch", "unit")}
+
+
+@np.errstate(all="ignore")
+def difference(a: Trace, b: Trace, of: str, **worked: Any) -> DifferenceExplanation:
+    """The difference of one value, b's minus a's, split exactly. worked: options of the worked solution."""
+    return DifferenceExplanation(b, of, worked, split(a, b, of), a)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class SplitExplanation(Solved):
+    """A difference of a value, split: its worked solution has the slopes between both traces."""
+
+    split: Split
+
+    def slopes(self) -> Trace:
+        """The trace with the slopes between both."""
+        raise NotImplementedError
+
+    def without(self, words: Words) -> str:
+        """Why the document has no worked steps; empty where it has them."""
+        return ""
+
+    def is_worked(self, format: str) -> bool:
+        """Whether the document is the worked solution; see `Solved`."""
+        why = self.without(strings())
+        if self.worked and (why or format not in WORKED):
+            raise OptionError(_refused([*self.worked], format, why))
+        return format in WORKED and not why
+
+    def views(self, format: str, chosen: Options) -> Sequence[View]:
+        """The backward pass with the slopes."""
+        trace = self.slopes()
+        return [shown(trace, replace(chosen, digits=chosen.numbers([trace])), format)]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class DifferenceExplanation(SplitExplanation):
+    """The difference of a value between two traces. trace: b; other: a."""
+
+    other: Trace
+
+    def slopes(self) -> Trace:
+        """The trace b with the slopes between both."""
+        return secants(self.other, self.trace, str(self.of))
+
+    def title(self, words: Words) -> str:
+        """Of which value."""
+        return words.word("split.difference", of=self.split.of)
+
+    def found(self, words: Words) -> Iterator[str]:
+        """Both values, the sum of the parts, and the largest of them."""
+        yield from totals(self.split, "split.traces", words)
+        yield from leaders(self.split, self._steps, words)
+
+    @property
+    def _steps(self) -> tuple[Step, ...]:
+        return tuple(steps(self.split, labels=step_labels(self.trace, self.split.of.b or 0)))
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """By block, by step, and every entry that is not 0, the largest first."""
+        padding = padding_of(self.trace, self.split, self._steps)
+        over = [row for row in self._steps if row.t not in padding]
+        return (
+            by_block(self.split, words),
+            by_step(over, words, len(padding), timed=True),
+            by_entry(self.split, self.trace, words),
+        )
+
+    def frame(self) -> pd.DataFrame:
+        """One row for each entry; see `frame_of`."""
+        whole = frame_of(self.split)
+        whole.attrs["sentences"] = [*self.sentences(strings())]
+        return whole
+
+
+def _refused(options: Sequence[str], format: str, why: str) -> str:
+    """Why the options of a worked solution change nothing, and what to do."""
+    names = ", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in options)
+    belong = f"{names} {'belong' if len(options) > 1 else 'belongs'} to the worked steps of a split"
+    if why:
+        reason = why.partition(": ")[2].removesuffix(".")
+        return f"{belong}, and there are none: {reason}. Leave {names} out"
+    return f"{belong}, and {format} has only its tables: choose --format {', '.join(WORKED)} or pdf"
+
+
+# -- what a split found, in words ------------------------------------------------------------------------------------
+
+
+def totals(split: Split, key: str, words: Words) -> Iterator[str]:
+    """Both values and what the parts add up to. key: of the sentence that names the two sides."""
+    values = {"a": f"{split.baseline:.6g}", "b": f"{split.value:.6g}", "difference": f"{split.difference + 0.0:.6g}"}
+    yield words.word(key, of=split.of, **values)
+    yield words.word("split.sum", total=f"{split.total + 0.0:.6g}", residual=f"{split.residual:.2g}")
+    if local := total(split.local.values()):
+        yield words.word("split.local", local=f"{local:.6g}")
+
+
+def leaders(split: Split, over: Sequence[Step], words: Words) -> Iterator[str]:
+    """The largest blocks, the step that contributed most, steps that cancel, and what belongs to no step."""
+    blocks = [(name, float(np.sum(part))) for name, part in _arrays(split)]
+    listed = words.word("list")
+    largest = [
+        f"{_block(name, words)} {part:+.6g}" for name, part in sorted(blocks, key=lambda one: -abs(one[1]))[:3] if part
+    ]
+    if largest:
+        yield words.word("split.largest", items=listed.join(largest))
+    if len(over) > 1 and any(step.together for step in over):
+        step = max(over, key=lambda step: abs(step.together))
+        yield words.word("split.step", step=step_named(step.t, step.token), value=f"{step.together:+.6g}")
+    ups, downs = (total([np.maximum(sign * step.together, 0.0) for step in over]) for sign in (1.0, -1.0))
+    if ups and downs and ups + downs > CANCEL * abs(ups - downs):
+        yield words.word("split.cancel", up=f"{ups:+.6g}", down=f"{-downs:+.6g}", rest=f"{ups - downs:+.3g}")
+    timed = {name for name, kind in split.kinds.items() if kind in ("parameter", "input", "given")}
+    if rest := [f"{_block(name, words)} {part:+.6g}" for name, part in blocks if part and name not in timed]:
+        yield words.word("split.timeless", items=listed.join(rest))
+
+
+def _arrays(split: Split) -> list[tuple[str, Array]]:
+    """The parts of a split by name, with what is local, and what rounding has left."""
+    parts = [*split.parts.items(), *((f"{name}{LOCAL}", part) for name, part in split.local.items())]
+    return [*parts, (ROUNDING, np.array(split.rounding))]
+
+
+def _block(name: str, words: Words) -> str:
+    return words.word("split.rounding") if name == ROUNDING else name
+
+
+# -- tables ----------------------------------------------------------------------------------------------------------
+
+
+def by_block(split: Split, words: Words) -> LongTable:
+    """The contribution of each array, and its share of all sizes."""
+    size = split.size or 1.0
+    rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
+    rows.sort(key=lambda row: -abs(row[1]))
+    return LongTable(
+        ("block", "contribution", "share"),
+        rows,
+        words.word("split.blocks"),
+        notes=(words.word("split.share"),),
+        ranked=("contribution",),
+        said={"block": _block},
+    )
+
+
+def by_step(
+    rows: Sequence[Step | State], words: Words, padding: int, timed: bool, unreached: Sequence[int] = ()
+) -> LongTable:
+    """The steps, and the states, whose address is their token. Columns without anything are left out.
+
+    padding: so many steps were left out as padding. timed: whether time is the order. unreached: steps that follow each
+    other and were left out since the value does not depend on them.
+    """
+    cells = [
+        row if isinstance(row, Step) else (None, row.place, 0.0, row.share, row.share, row.occlusion) for row in rows
+    ]
+    there = [k for k, name in enumerate(Step._fields) if any(row[k] is not None for row in cells)]
+    notes = []
+    if padding:
+        notes.append(words.count("split.padding", padding))
+    if len(unreached) == 1:
+        notes.append(words.word("split.unreached.1", first=unreached[0]))
+    elif unreached:
+        notes.append(words.word("split.unreached", first=unreached[0], last=unreached[-1]))
+    return LongTable(
+        tuple(Step._fields[k] for k in there),
+        [tuple(row[k] for k in there) for row in cells],
+        words.word("split.steps"),
+        notes=tuple(notes),
+        ranked=("together", "parameters", "inputs"),
+        timed=timed,
+    )
+
+
+def by_entry(
+    split: Split,
+    trace: Trace,
+    words: Words,
+    others: Mapping[str, Mapping[str, Array]] | None = None,
+    partial: Mapping[str, Mapping[str, Array]] | None = None,
+    notes: Sequence[str] | None = None,
+) -> LongTable:
+    """One row for each entry that is not 0 by every measure, the largest contribution first.
+
+    others, partial: see `_grids`. notes: what is said below; None for what a contribution is.
+    """
+    labels = trace.header.step_labels
+    token = (STEP_LABEL,) if labels else ()
+    at = COLUMNS.index("batch") + 1
+    measures = ("contribution", *(others or ()))
+    columns = (*COLUMNS[:at], *token, *COLUMNS[at:], *(others or ()), *(partial or ()))
+    rows = Entries(columns, lambda: [largest_first(list(_grids(split, others, partial, labels)), measures)])
+    return LongTable(
+        columns,
+        rows,
+        words.word("explanation.entries"),
+        ("address", *token, *measures),
+        (words.word("split.note"),) if notes is None else tuple(notes),
+        ranked=measures,
+    )
+
+
+# -- rows ------------------------------------------------------------------------------------------------------------
+
+
+def frame_of(split: Split) -> pd.DataFrame:
+    """One row for each parameter, input, initial state and supplied value, with its `contribution`, which may be 0.
+
+    kind: parameter, input, state, given, lengths, mask; `local` for values that their line does not explain; `rounding`
+    (one row) for what float32 rounded away. The contributions add up to `frame.attrs["difference"]` but for
+    `frame.attrs["residual"]`, which is rounding; attrs also hold `of`, `value` and `baseline`.
+    """
+    whole = Entries(COLUMNS, lambda: _runs(split)).frame()
+    whole = whole.astype(dict.fromkeys(("layer", "t", "batch", "unit", "input"), "Int64"))
+    whole.attrs["of"] = str(split.of)
+    for name in ("value", "baseline", "difference", "residual"):
+        whole.attrs[name] = getattr(split, name)
+    return whole
+
+
+def _runs(split: Split) -> Iterator[Run]:
+    """All entries; of `local` those that are not 0."""
+    for grid in _grids(split):
+        if grid.fixed["kind"] == "local":
+            there = np.flatnonzero(grid.values["contribution"])
+            yield Run((grid,), len(there), lambda there=there: there)  # type: ignore[misc]
+        else:
+            yield every([grid])
+
+
+def _grids(
+    split: Split,
+    others: Mapping[str, Mapping[str, Array]] | None = None,
+    partial: Mapping[str, Mapping[str, Array]] | None = None,
+    labels: Sequence[Sequence[str]] = (),
+) -> Iterator[Grid]:
+    """Every array of the split.
+
+    others: parts by other measures, by column and address; what is in none of their parts is 0. They do not measure
+    what is local, nor rounding. partial: likewise, but empty where there is no part, or NaN in it. labels: of the
+    steps.
+    """
+    for place, part in split.parts.items():
+        scope, name = scope_and_name(place)
+        kind = split.kinds[place]
+        name = {"input": "x_t", "lengths": "valid", "mask": "valid"}.get(kind, name)
+        nothing = np.broadcast_to(0.0, part.shape)
+        measured = {column: parts.get(place, nothing) for column, parts in (others or {}).items()}
+        some = {column: parts[place] for column, parts in (partial or {}).items() if place in parts}
+        axes = _AXES.get(kind, ("unit", "input"))[: part.ndim]
+        yield _grid(split, kind, scope, name, axes, {"contribution": part, **measured}, some, labels)
+    for place, part in split.local.items():
+        yield _grid(split, "local", *scope_and_name(place), _STEPS, {"contribution": part}, {}, labels)
+    if split.rounding:
+        yield Grid("rounding", (), {"kind": "rounding"}, {"contribution": np.array(split.rounding)})
+
+
+def _grid(
+    split: Split,
+    kind: str,
+    scope: str,
+    name: str,
+    axes: tuple[str, ...],
+    values: Mapping[str, Array],
+    partial: Mapping[str, Array],
+    labels: Sequence[Sequence[str]],
+) -> Grid:
+    """`0/forward/W_xi[0,1]`, `3/0/x_t[1]`, `0/forward/0/h0[1]`."""
+    begin = {"t": split.first, "batch": split.of.b}  # the arrays hold one sequence of the batch: that of the value
+    shape = values["contribution"].shape
+    numbers = [range(begin.get(axis, 0), begin.get(axis, 0) + n) for axis, n in zip(axes, shape, strict=True)]
+    before = "%d/" * len({"t", "batch"}.intersection(axes))
+    after = ",".join("%d" for axis in axes if axis in ("unit", "input"))
+    lead = f"{scope}/" if scope else ""
+    fixed: dict[str, str | int] = {"kind": kind, "name": name}
+    if scope:
+        fixed["layer"], fixed["direction"] = layer_and_direction(scope)
+    address = f"{lead}{before}{name.replace('%', '%%')}[{after}]"
+    return Grid(
+        address, tuple(zip(axes, numbers, strict=True)), fixed, {**values, **partial}, frozenset(partial), labels
+    )

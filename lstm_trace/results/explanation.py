@@ -1,0 +1,283 @@
+"""What all explanations of a trace have in common, and how they are found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+from ..base.display import visible
+from ..base.option import Option, Parameter, parameters
+from ..documents.blocks import Block, Heading, Picture
+from ..documents.result import Finding, Show
+from ..documents.saving import fragment, printed
+from ..errors import MissingError, OptionError, nearest, raise_all
+from ..formulas.numbers import percent
+from ..languages.strings import Words
+from ..languages.strings import words as strings
+from ..report.options import Options
+from ..report.report import FORMATS, document
+from ..trace.held import entries
+from ..trace.holding import Multiple as Scale
+from ..trace.holding import Value
+from ..trace.trace import Trace
+from . import EXPLANATIONS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..documents.rendered import Report
+    from ..plot.figure import Figure
+    from ..view.view import View
+
+#: So many places that are held stand in a sentence; so many lines or units are named in one.
+HELD, NAMED = 5, 12
+#: What a parameter `of` is on the command line.
+Of = Annotated[str, Option("Address of the value, for example 3/h_t[1].")]
+
+
+def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Explanation:
+    """One of the `EXPLANATIONS`. of: the value's address, for those that explain one.
+
+    Raises OptionError for another explanation or an option that it does not take, and the errors of its own.
+    """
+    if how not in EXPLANATIONS:
+        raise OptionError(
+            f"there is no explanation {how!r}{nearest(how, EXPLANATIONS)}; there are {', '.join(EXPLANATIONS)}"
+        )
+    if of is not None:
+        options["of"] = of
+    takes = options_of(how)
+    wrong = misplaced(how, options)
+    raise_all(
+        OptionError,
+        (
+            f"{name} belongs to {' and '.join(others)}, not to {how}"
+            if others
+            else f"there is no option {name}{nearest(name, takes)}; {how} reads {', '.join(takes)}"
+            for name, others in wrong.items()
+        ),
+    )
+    if of is None and "of" in takes and takes["of"].required:
+        raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
+    return explaining(how)(trace, **options)
+
+
+def explaining(how: str) -> Callable[..., Explanation]:
+    """The function of an explanation, whose module is imported only now."""
+    function: Callable[..., Explanation] = getattr(import_module(f"{__package__}.{how}"), how)
+    return function
+
+
+def options_of(how: str) -> dict[str, Parameter]:
+    """The options of an explanation: the parameters of its function."""
+    return parameters(explaining(how))
+
+
+def misplaced(how: str, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The options that an explanation does not take, each with the explanations that do."""
+    takes = options_of(how)
+    return {
+        name: tuple(other for other in EXPLANATIONS if name in options_of(other)) for name in names if name not in takes
+    }
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Explanation(Finding):
+    """Why a value of a trace, or a trace itself, is what it is.
+
+    of: the value's address as it was asked for; None where no value was.
+    """
+
+    trace: Trace
+    of: str | None
+    _drawn: dict[str, Figure | None] = field(default_factory=dict, init=False)
+
+    def found(self, words: Words) -> Iterator[str]:
+        """What this explanation has found, in sentences."""
+        raise NotImplementedError
+
+    def draw(self, language: str) -> Figure | None:
+        """The picture with its words in a language; None where there is none."""
+        return None
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """What is held in the trace, what was found, and whether the value is at a step of padding."""
+        if held := held_in(self.trace, words):
+            yield held
+        yield from self.found(words)
+        if at := self._padding():
+            yield words.word("explanation.padding", t=at[0], b=at[1])
+
+    def _padding(self) -> tuple[int, int] | None:
+        """The step and the sequence of a value that is at a step of padding."""
+        if self.of is None or not self.trace.padded:
+            return None
+        try:
+            address = self.trace.locate(self.of, every=True)
+        except MissingError:  # a sum, of which padding is left out
+            return None
+        if address.t is None or address.b is None:
+            return None
+        return None if self.trace.valid[self.trace.index(address.t), address.b, 0] else (address.t, address.b)
+
+    def panels(self, language: str = "en") -> Figure | None:
+        """The picture, drawn once for each language."""
+        if language not in self._drawn:
+            self._drawn[language] = self.draw(language)
+        return self._drawn[language]
+
+    def frame(self) -> pd.DataFrame:
+        """The rows of the last table; `frame.attrs["sentences"]` has the sentences in English."""
+        frame = super().frame()
+        frame.attrs["sentences"] = [*self.sentences(strings())]
+        return frame
+
+    def __repr__(self) -> str:
+        return f"<{self.title(strings())}; print(…) shows it>"
+
+
+# -- worked solutions ------------------------------------------------------------------------------------------------
+
+
+class Worked(TypedDict, total=False):
+    """Options of a worked solution: how it is shown, and which part of it; see `report.options.Options`."""
+
+    detail: Annotated[
+        Literal["scalar", "vector", "summary"],
+        Option("Every term of every unit, vectors, or gates and states only; by size if not given."),
+    ]
+    notation: Annotated[
+        Literal["exercise", "pytorch", "keras"], Option("Symbols of the exercises, of PyTorch or of Keras.")
+    ]
+    everything: Annotated[bool, Option("Do not truncate.", flag="--all")]
+    count_from: Annotated[int, Option("Count steps and units from 0 or 1.", least=0, most=1)]
+    width: Annotated[int, Option("Columns of text (80).", least=40, hidden=True)]
+    digits: Any
+    significant: int | None
+    digits_of: Mapping[str, int] | None
+    decimal_comma: bool | None
+    trim: bool | None
+    only: Sequence[str] | None
+    layer: int | None
+    direction: str | None
+    steps: Any
+    batch: int | None
+    unit: int | None
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Solved(Explanation):
+    """An explanation with a worked solution, which is its document in some formats.
+
+    worked: the options of the solution, those of a report.
+    """
+
+    worked: Mapping[str, Any]
+
+    @property
+    def alone(self) -> str:
+        """Which part of a trace with a backward pass is shown; see `report.options.Options`."""
+        return "back"
+
+    def views(self, format: str, chosen: Options) -> Sequence[View]:
+        """What the worked solution shows."""
+        raise NotImplementedError
+
+    def is_worked(self, format: str) -> bool:
+        """Whether the document is the worked solution in a format.
+
+        Raises OptionError where it is not, and options of the solution were given.
+        """
+        return format in FORMATS
+
+    def before(self, words: Words, show: Show) -> Iterator[Block]:
+        """What stands before the worked steps: the picture below a heading, in formats that have room for it."""
+        if show.pictured and (figure := self.picture(words.language)) is not None:
+            yield Heading(2, (words.word("plot.section"),))
+            yield Picture(figure.svg, figure.title, figure.caption, show.file)
+
+    def report(self, format: str = "md", *, language: str = "en", width: int | None = None) -> Report:
+        """The worked solution; see `Result.report`."""
+        if self.is_worked(format):
+            return self._solution(strings(language), Show(format), width, None)
+        return super().report(format, language=language, width=width)
+
+    def pieces(self, format: str, *, language: str = "en", width: int | None = None, file: str = "") -> Iterator[str]:
+        """The text of a format; see `Result.pieces`. Options of a worked solution that it does not have are refused."""
+        self.is_worked(format)
+        return super().pieces(format, language=language, width=width, file=file)
+
+    def printed(self, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
+        """The worked solution, or the tables where the format has these."""
+        if self.is_worked(show.format):
+            return self._solution(words, show, width, math if show.format == "md" else None)
+        return super().printed(words, show, width, math)
+
+    def _solution(self, words: Words, show: Show, width: int | None, math: str | None) -> Report:
+        if self.worked.get("detail") == "profile":
+            raise OptionError("a profile is of a run; this explanation has worked steps: choose another detail")
+        options = {"width": width, "math": math, "language": words.language, **self.worked}
+        options |= {"alone": self.alone, "pictured": tuple(self.before(words, show))}
+        return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
+
+    def _rendered(self, kind: str, language: str = "en") -> str:
+        """What a notebook shows of the result itself: its sentences and tables."""
+        words = strings(language)
+        if kind == "html":
+            return fragment(self, words)
+        show = Show("md" if kind == "markdown" else "text", rows=12, captions=False)
+        return printed(self, words, show, 80, "dollars")
+
+
+# -- in words --------------------------------------------------------------------------------------------------------
+
+
+def held_in(trace: Trace, words: Words) -> str:
+    """What is held in a trace, in a sentence; empty where nothing is."""
+    held = [
+        words.word("explanation.held.at", address=entry.address, value=value_of_hold(entry.value, words))
+        for entry in islice(entries(trace), HELD + 1)
+    ]
+    if not held:
+        return ""
+    more = ".more" if len(held) > HELD else ""
+    return words.word(f"explanation.held{more}", what=words.word("list").join(held[:HELD]))
+
+
+def value_of_hold(value: Value, words: Words) -> str:
+    """At what a line is held: a number, a multiple, the values of a trace, or others."""
+    if isinstance(value, Scale):
+        return words.word("explanation.scaled", n=str(value)[1:])
+    if isinstance(value, Trace):
+        other = "" if value.header.title else ".other"
+        return words.word(f"explanation.trace{other}", **({} if other else {"title": value.header.title}))
+    return f"{value:g}" if isinstance(value, float) else words.word("explanation.given")
+
+
+def step_named(t: int, label: str | None) -> str:
+    """A step by its number, with its label where it has one: `3 (‘cat’)`."""
+    return f"{t} (‘{visible(label)}’)" if label else str(t)
+
+
+def in_steps(count: float, most: int, words: Words) -> str:
+    """A number of steps, in words where it is more than the trace can show."""
+    if count > most:
+        return words.word("explanation.steps.over", n=most)
+    text = f"{count:.3g}"
+    return words.word(f"explanation.steps{'.1' if text == '1' else ''}", n=text)
+
+
+def in_percent(share: float, words: Words) -> str:
+    """A share in percent; none and all only where it is just that."""
+    sign, n = percent(share)
+    key = {"": "gates.percent", "<": "gates.percent.less", ">": "gates.percent.more"}[sign]
+    return words.word(key, n=n)
+
+
+def some_of(names: Sequence[str], words: Words) -> str:
+    """The first of some names, and how many more there are."""
+    more = words.word("some.more", n=len(names) - NAMED) if len(names) > NAMED else ""
+    return words.word("list").join(names[:NAMED]) + more

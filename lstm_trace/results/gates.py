@@ -1,0 +1,141 @@
+"""How gates behave: saturation, units that are always saturated, half-lives, and the first value that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from ..base.arrays import runs
+from ..base.display import visible
+from ..base.option import Option
+from ..documents.tables import LongTable
+from ..explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, NotFinite, behaviour, foreseen
+from ..languages.strings import Words
+from ..plot.figure import Figure
+from ..plot.kinds.saturation import saturation as picture
+from ..trace.argument_types import checked
+from ..trace.labels import axis, labels
+from ..trace.trace import Trace
+from .explanation import Explanation, in_percent, in_steps, some_of
+
+#: The states of a unit by the word that rows have for them, to the key of what is said of them.
+ALWAYS = {"shut": "gates.always.zero", "open": "gates.always.one"}
+
+
+@checked
+def gates(
+    trace: Trace,
+    low: Annotated[float, Option("A value below it is left-saturated (0.1).", least=0, most=1)] = LOW,
+    high: Annotated[float, Option("A value above it is right-saturated (0.9).", least=0, most=1)] = HIGH,
+) -> GatesExplanation:
+    """Saturation and half-life of every gate, units that are always saturated, and the first value that is not finite.
+
+    Raises:
+        OptionError: unless 0 <= low < high <= 1.
+    """
+    return GatesExplanation(trace, None, behaviour(trace, low, high))
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GatesExplanation(Explanation):
+    """How every unit of every gate behaves."""
+
+    behaviour: Behaviour
+
+    def title(self, words: Words) -> str:
+        """That it is about gates."""
+        return words.word("gates.title")
+
+    def found(self, words: Words) -> Iterator[str]:
+        """The first value that is not finite; of each gate its saturation, and how long it keeps its state."""
+        if self.behaviour.not_finite is not None:
+            yield _not_finite(self.behaviour.not_finite, words)
+        for scope, line in dict.fromkeys((unit.scope, unit.line) for unit in self.behaviour.units):
+            units = [unit for unit in self.behaviour.units if (unit.scope, unit.line) == (scope, line)]
+            names = labels(self.trace, axis(self.trace, self.trace.stage(scope), line), len(units))
+            left, right = (sum(shares) / len(units) for shares in zip(*((u.left, u.right) for u in units), strict=True))
+            lives = sorted((unit.half_life, unit.unit) for unit in units if unit.half_life is not None)
+            if not (left or right or lives):
+                continue
+            shares = {"left": in_percent(left, words), "right": in_percent(right, words)}
+            told = [words.word("gates.saturated", line=f"{scope}/{line}", **shares)]
+            for state, key in ALWAYS.items():
+                if those := [unit.unit for unit in units if unit.state == state]:
+                    named = _named(those, units, names, words)
+                    told.append(words.count(key, len(units), some=len(those), units=named))
+            if lives:
+                told.append(self._half_lives(lives, units, names, words))
+            yield words.word("semicolon").join(told)
+
+    def _half_lives(
+        self, lives: Sequence[tuple[float, int]], units: Sequence[Activity], names: Sequence[str], words: Words
+    ) -> str:
+        """The half-lives of a gate's units: of one its own, of several the shortest, the longest and the median."""
+        most = foreseen(self.trace.valid)
+        (least, first), (longest, last) = lives[0], lives[-1]
+        if least == longest:
+            return words.word("gates.half", steps=in_steps(least, most, words))
+        shortest, middle = (
+            words.word("explanation.over", n=most) if length > most else f"{length:.3g}"
+            for length in (least, np.median([length for length, _ in lives]))
+        )
+        one, other = (_named([j], units, names, words) for j in (first, last))
+        ends = {"least": shortest, "most": in_steps(longest, most, words), "middle": middle}
+        return words.word("gates.half.range", **ends, first=one, last=other)
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The half-life of each unit, the longest first; then every unit of every gate."""
+        behaviour = self.behaviour
+        several = len({unit.scope for unit in behaviour.units}) > 1
+        place = ("layer", "direction", "line", "unit") if several else ("line", "unit")
+        every = LongTable(
+            COLUMNS,
+            behaviour.rows,
+            words.word("explanation.entries"),
+            (*place, *(() if several else ("mean",)), "left", "right", "state"),
+            (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),),
+            ranked=("left", "right"),
+            adds=False,
+            said={"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""},
+        )
+        return (*self._lives(place, words), every)
+
+    def _lives(self, place: tuple[str, ...], words: Words) -> Iterator[LongTable]:
+        lives = [row for row in self.behaviour.rows if row[-1] is not None]
+        lives.sort(key=lambda row: -row[-1] if row[-1] == row[-1] else np.inf)
+        columns = (*place, "mean", "half_life")
+        if rows := [tuple(row[COLUMNS.index(name)] for name in columns) for row in lives]:
+            bounds = {"half_life": foreseen(self.trace.valid)}
+            heading = words.word("gates.lives")
+            yield LongTable(columns, rows, heading, ranked=("half_life",), adds=False, bounds=bounds)
+
+    def draw(self, language: str) -> Figure:
+        """Each gate with its units, by how often they are saturated."""
+        return picture(self.trace, self.behaviour.low, self.behaviour.high, language=language)
+
+
+def _named(those: Sequence[int], units: Sequence[Activity], names: Sequence[str], words: Words) -> str:
+    """Units by number, with their labels where there is one for each; neighbours as a range; the first of many."""
+    labelled = len(names) == len(units)
+    return some_of([f"{j} ({visible(names[j])})" for j in those] if labelled else _ranges(those), words)
+
+
+def _ranges(numbers: Sequence[int]) -> list[str]:
+    """Rising numbers, three or more neighbours as a range.
+
+    >>> _ranges([0, 1, 2, 5, 7, 8])
+    ['0–2', '5', '7', '8']
+    """
+    parts = ([f"{run[0]}–{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs(numbers))
+    return [text for texts in parts for text in texts]
+
+
+def _not_finite(first: NotFinite, words: Words) -> str:
+    operands = words.word("list").join(f"{name} = {value:g}" for name, value in first.operands)
+    facts = {"address": first.address, "value": f"{first.value:g}", "operands": operands}
+    if first.premise:
+        return words.word("gates.infinite", **facts)
+    return words.word("gates.overflow", **facts, op=first.op)

@@ -1,0 +1,166 @@
+"""Back-propagation through time: a worked solution, and the gradient of everything as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Annotated, Any, Unpack
+
+import numpy as np
+
+from ..backpropagation.gradients import backward, by_address
+from ..backpropagation.run import line_gradients
+from ..backpropagation.target import loss_of, target
+from ..base.arrays import Array
+from ..base.option import Option
+from ..cell.network import Stage
+from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
+from ..documents.tables import LongTable
+from ..engine.plan_choice import pieces
+from ..engine.rerun import in_arithmetic
+from ..errors import OptionError
+from ..languages.strings import Words
+from ..plot.figure import Figure
+from ..plot.kinds.curves import gradient_figure as picture
+from ..report.options import Options
+from ..report.report import shown
+from ..trace.trace import Trace
+from ..view.view import View
+from .explanation import Solved, Worked
+
+_COLUMNS = ("address", "kind", "gradient")
+
+
+def gradient(
+    trace: Trace,
+    of: Annotated[str | None, Option("Address of the value, for example 3/h_t[1], or a loss.")] = None,
+    seed: Annotated[Any, Option("File with weights of the output, instead of --of.", reads="values")] = None,
+    equations: Annotated[bool, Option("Only the equations of the backward pass.")] = False,
+    arithmetic: str | None = None,
+    **worked: Unpack[Worked],
+) -> GradientExplanation:
+    """The gradient of a value, or of a weighting of the output, with respect to everything.
+
+    Args:
+        trace: a trace with every line that the value depends on.
+        of: the address of the value, or a loss.
+        seed: weights of the output, in its shape.
+        equations: show the equations of the backward pass alone.
+        arithmetic: in which the forward and the backward pass are computed.
+        worked: options of the worked solution.
+
+    Returns:
+        The rows are the lines in the order of the walk (last step first), then the inputs and weights.
+
+    Raises:
+        OptionError: unless exactly one of `of` and `seed` is given.
+    """
+    if (of is None) == (seed is None):
+        raise OptionError("gradient needs either the address of a value (of) or weights of the output (seed)")
+    if arithmetic is not None:
+        trace = in_arithmetic(trace, arithmetic)
+    back = backward(trace, output=None if seed is None else np.asarray(seed), of=of)
+    return GradientExplanation(trace, of, worked, back, seed, equations)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class GradientExplanation(Solved):
+    """The gradient of a value, or of a weighting `seed` of the output. back: the trace with its backward pass."""
+
+    back: Trace
+    seed: Any
+    equations: bool
+
+    @property
+    def alone(self) -> str:
+        """The backward pass, or its equations."""
+        return "equations" if self.equations else "back"
+
+    def views(self, format: str, chosen: Options) -> Sequence[View]:
+        """The backward pass."""
+        return [shown(self.back, replace(chosen, digits=chosen.numbers([self.back])), format)]
+
+    @cached_property
+    def gradients(self) -> dict[str, Array]:
+        """The gradients of inputs and weights, by address."""
+        return by_address(self.back)
+
+    @cached_property
+    def _blocks(self) -> list[tuple[str, float, float]]:
+        """By name the sum of the sizes of each gradient, and the largest; the largest sum first."""
+        sizes = {name: np.abs(values) for name, values in self.gradients.items()}
+        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes.items()]
+        return sorted(blocks, key=lambda row: -row[1])
+
+    def title(self, words: Words) -> str:
+        """Of which value."""
+        if self.of is None:
+            return words.word("gradient.title.weighted")
+        return words.word("gradient.title", of=self.of if loss_of(self.trace, self.of) else target(self.trace, self.of))
+
+    def found(self, words: Words) -> Iterator[str]:
+        """Where the gradient is largest."""
+        for name, sizes, most in self._blocks[:3]:
+            yield words.word("gradient.largest", name=name, most=f"{most:.6g}", sum=f"{sizes:.6g}")
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """By block, and every gradient that is not 0 of a line, with all of inputs and weights."""
+        labelled = bool(self.trace.header.step_labels)
+        columns = ("address", STEP_LABEL, *_COLUMNS[1:]) if labelled else _COLUMNS
+        rows = Entries(columns, lambda: [*_lines(self.trace, line_gradients(self.back)), _premises(self.gradients)])
+        heading = words.word("split.blocks")
+        return (
+            LongTable(("block", "sum of sizes", "largest"), self._blocks, heading, ranked=("sum of sizes",)),
+            LongTable(columns, rows, words.word("explanation.entries"), ranked=("gradient",)),
+        )
+
+    def draw(self, language: str) -> Figure:
+        """How far the gradient reaches back."""
+        return picture(self.trace, self.of, language=language, output=self.seed)
+
+
+def _lines(trace: Trace, gradients: Mapping[str, Mapping[str, Array]]) -> Iterator[Run]:
+    """The gradients of the lines that are not 0, in the order of the walk, some steps at a time."""
+    for stage in reversed(trace.stages):
+        here = gradients.get(stage.scope, {})
+        names = [line.name for line in reversed(stage.cell.lines) if line.name in here]
+        each = sum(here[name][0].size for name in names)
+        for some in pieces(trace.steps, each, not stage.backwards):
+            steps = trace.span[some] if stage.backwards else trace.span[some][::-1]
+            yield _visited([_line(trace, stage, name, here[name], steps) for name in names])
+
+
+def _line(trace: Trace, stage: Stage, name: str, values: Array, steps: range) -> Grid:
+    first, last = trace.index(min(steps)), trace.index(max(steps))
+    axes = (("t", steps), ("batch", range(values.shape[1])), ("unit", range(values.shape[2])))
+    address = f"{stage.scope}/%d/%d/{name.replace('%', '%%')}[%d]"
+    cells = {"gradient": values[first : last + 1][:: steps.step]}
+    return Grid(address, axes, {"kind": "line"}, cells, labels=trace.header.step_labels)
+
+
+def _visited(lines: Sequence[Grid]) -> Run:
+    """What is not 0 of lines that have the same steps: step by step, and at each of them line by line."""
+
+    def order() -> Array:
+        places, steps, start = [], [], 0
+        for grid in lines:
+            there = np.flatnonzero(grid.values["gradient"])
+            places.append(start + there)
+            steps.append((there // grid.values["gradient"][0].size).astype(np.min_scalar_type(len(grid.axes[0][1]))))
+            start += grid.size
+        return np.concatenate(places)[np.argsort(np.concatenate(steps), kind="stable")]
+
+    return Run(tuple(lines), sum(int(np.count_nonzero(grid.values["gradient"])) for grid in lines), order)
+
+
+def _premises(gradients: Mapping[str, Array]) -> Run:
+    return every(
+        Grid(
+            f"{name.replace('%', '%%')}[{','.join(['%d'] * values.ndim)}]",
+            tuple((str(axis), range(n)) for axis, n in enumerate(values.shape)),
+            {"kind": "premise"},
+            {"gradient": values},
+        )
+        for name, values in gradients.items()
+    )

@@ -1,0 +1,130 @@
+"""What a cell remembers: the ledger of a carried value, step by step, with how fast it forgets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..documents.tables import LongTable
+from ..explanation.activity import foreseen, kept
+from ..explanation.memory import CLIP, HOLD, SCALED, Ledger, ledger, table
+from ..languages.strings import Words
+from ..plot.figure import Figure
+from ..plot.kinds.bars import memory as picture
+from ..trace.argument_types import checked
+from ..trace.held import recurrent_stage
+from ..trace.labels import step_labels
+from ..trace.trace import Trace
+from .explanation import Explanation, Of, in_steps, step_named
+
+
+@checked
+def memory(trace: Trace, of: Of) -> MemoryExplanation:
+    """What each step wrote into a carried value, and what the gates since have left of it.
+
+    The parts add up to the value. In a sum like c_t = f_t * c_prev + i_t * c_tilde the ledger is exact.
+
+    Raises:
+        OptionError: where the carry is not a sum of (gate * previous) and other terms.
+    """
+    book = ledger(trace, of)
+    return MemoryExplanation(trace, of, book, _over_all(trace, book))
+
+
+def _over_all(trace: Trace, book: Ledger) -> float:
+    """The half-life of the unit over all valid steps of all sequences, as a profile has it; NaN without one."""
+    stage = recurrent_stage(trace.stage(book.address.scope))
+    width = trace.lines[stage.scope][book.address.line].shape[2]
+    lives = kept(trace, stage, book.recurrence, width, slice(None))
+    return float("nan") if lives is None else float(lives.half_life[(book.address.unit or (0,))[0]])
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class MemoryExplanation(Explanation):
+    """The ledger of a value. half_life: of its unit over all steps, NaN where it has none."""
+
+    ledger: Ledger
+    half_life: float
+
+    def title(self, words: Words) -> str:
+        """Of which value."""
+        return words.word("memory.title", of=self.ledger.address)
+
+    def found(self, words: Words) -> Iterator[str]:
+        """The value and its rule, the largest part, and after how many steps half of it is gone."""
+        book, rule = self.ledger, self.ledger.recurrence
+        yield words.word("memory.value", of=book.address, value=f"{book.value:.6g}", residual=f"{book.residual:.2g}")
+        gates = " + ".join(
+            ("-" if sign < 0 else "") + ("1" if gate is None else str(gate)) for sign, gate in rule.keeps
+        )
+        writes = words.word("list").join(str(name) for _, name in rule.writes) or words.word("memory.nothing")
+        rest = {"held": words.word("or").join(book.held)} if book.held else {}
+        key = "memory.keeps.held" if rest else "memory.keeps"
+        yield words.word(key, gates=gates, state=rule.state, writes=writes, **rest)
+        yield self._largest(words)
+        yield self._halved(words)
+        if not np.isnan(self.half_life):
+            yield words.word("memory.typical", steps=in_steps(self.half_life, foreseen(self.trace.valid), words))
+
+    def _largest(self, words: Words) -> str:
+        rows = self.ledger.rows
+        # of parts that are all 0 the last that was put says why
+        at = max(range(len(rows)), key=lambda k: (abs(rows[k].part), rows[k].source.startswith(HOLD) * k))
+        step, source = rows[at].step, _source(rows[at].source, words)
+        labels: Mapping[int | None, str] = dict(
+            zip(self.trace.span, step_labels(self.trace, self.ledger.address.b or 0), strict=False)
+        )
+        where = (
+            words.word("memory.initial")
+            if step is None
+            else words.word("memory.step", step=step_named(step, labels.get(step)))
+        )
+        if rows[at].part:
+            return words.word("memory.largest", part=f"{rows[at].part:.6g}", where=where, source=source)
+        if rows[at].source.startswith(HOLD):
+            return words.word("memory.zero.held", source=source, where=where)
+        return words.word("memory.zero")
+
+    def _halved(self, words: Words) -> str:
+        book = self.ledger
+        if not book.steps:
+            return words.word("memory.first")
+        if book.halved is None:
+            return words.count("memory.longer", book.steps)
+        if book.by.startswith(HOLD):
+            return words.count("memory.halved.held", book.halved, hold=_source(book.by, words))
+        if book.by:
+            hold = words.word("memory.hold", line=book.by.removeprefix(SCALED))
+            return words.count("memory.halved.scaled", book.halved, hold=hold)
+        return words.count("memory.halved", book.halved)
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """One row for each step that wrote something."""
+        columns, rows = table(self.trace, self.ledger)
+        return (
+            LongTable(
+                columns,
+                rows,
+                notes=(words.word("memory.note"),),
+                ranked=("part", "share"),
+                timed=True,
+                said={"source": _source},
+            ),
+        )
+
+    def draw(self, language: str) -> Figure:
+        """The ledger as bars."""
+        return picture(self.trace, str(self.of), language)
+
+
+def _source(source: str, words: Words) -> str:
+    """What wrote a part, with the words of holds and clips in a language."""
+    name, *lines = source.split(SCALED)
+    for begin, key in ((HOLD, "memory.hold"), (CLIP, "memory.clip")):
+        if name.startswith(begin):
+            name = words.word(key, line=name.removeprefix(begin))
+    for line in lines:
+        name = words.word("memory.scaled", source=name, line=line)
+    return name

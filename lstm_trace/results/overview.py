@@ -1,0 +1,64 @@
+"""What a trace has recorded, at a glance: its size, and every line with its last values. A notebook shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..documents.result import Finding
+from ..documents.saving import fragment
+from ..documents.tables import LongTable
+from ..formulas.numbers import show
+from ..formulas.plain import number
+from ..languages.strings import Words
+from ..languages.strings import words as strings
+from ..trace.trace import Trace
+
+#: Numbers of a value.
+NUMBERS = 4
+
+
+def html(trace: Trace) -> str:
+    """The overview as part of a page."""
+    return fragment(Overview(trace), strings())
+
+
+@dataclass(frozen=True)
+class Overview(Finding):
+    """What a trace has recorded."""
+
+    trace: Trace
+
+    def title(self, words: Words) -> str:
+        """The title of the problem, or which kind of cell it is."""
+        return self.trace.header.title or words.word("overview.title", kind=self.trace.header.kind)
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """Steps, sequences and number type."""
+        trace = self.trace
+        steps = words.count("explanation.steps", trace.steps)
+        if trace.first:
+            steps = words.word("overview.window", steps=steps, first=trace.first, last=trace.span[-1])
+        size = words.word("overview.size", steps=steps, batch=trace.batch, dtype=trace.header.dtype)
+        yield words.word("overview.layers", n=len(trace.stages), size=size) if len(trace.stages) > 1 else size
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """One row for each line that the equations name."""
+        return (LongTable(("line", "operation", "size", "last"), [*self._rows()]),)
+
+    def _rows(self) -> Iterator[tuple[str, str, str, str]]:
+        trace = self.trace
+        valid = np.flatnonzero(trace.valid[:, 0, 0])  # of sequence 0: what is padding is not shown
+        for stage, line, values in trace.recorded():
+            if line.assigned:
+                last = values[valid[:1] if stage.backwards else valid[-1:], 0].ravel()
+                name = line.name if len(trace.stages) == 1 else f"{stage.scope}/{line.name}"
+                yield name, line.op, " × ".join(map(str, values.shape)), _values(last)
+
+
+def _values(vector: Any) -> str:
+    texts = [number(show(value, 4)) for value in vector[:NUMBERS]]
+    return ", ".join([*texts, "…"] if len(vector) > NUMBERS else texts)

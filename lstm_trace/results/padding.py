@@ -1,0 +1,73 @@
+"""Which steps of each sequence count, and which are padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..base.arrays import runs
+from ..documents.tables import LongTable
+from ..languages.strings import Words
+from ..trace.argument_types import checked
+from ..trace.trace import Trace
+from .explanation import Explanation, in_percent, some_of
+
+
+@checked
+def padding(trace: Trace) -> PaddingExplanation:
+    """Which steps of each sequence are valid; at the others states are held, and what is computed is masked."""
+    valid = trace.valid[:, :, 0] != 0
+    return PaddingExplanation(
+        trace, None, tuple(tuple(trace.first + int(t) for t in np.flatnonzero(valid[:, b])) for b in range(trace.batch))
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PaddingExplanation(Explanation):
+    """The valid steps of each sequence."""
+
+    valid: tuple[tuple[int, ...], ...]
+
+    def title(self, words: Words) -> str:
+        """That it is about padding."""
+        return words.word("padding.title")
+
+    def found(self, words: Words) -> Iterator[str]:
+        """How many steps are padding, and which sequences stand out."""
+        steps, lengths = self.trace.steps * self.trace.batch, [len(steps) for steps in self.valid]
+        if not (gone := steps - sum(lengths)):
+            yield words.word("padding.none", steps=f"{steps:,}")
+            return
+        share = in_percent(gone / steps, words) if steps else ""
+        yield words.count("padding.some", gone, steps=f"{steps:,}", share=share)
+        if len(set(lengths)) > 1:
+            yield words.word("padding.lengths", least=min(lengths), most=max(lengths))
+        for key, those in (
+            ("padding.empty", [b for b, steps in enumerate(self.valid) if not steps]),
+            ("padding.gaps", [b for b, steps in enumerate(self.valid) if self._has_gap(steps)]),
+        ):
+            if those:
+                yield words.word(key, names=some_of([str(b) for b in those], words))
+
+    def _has_gap(self, steps: Sequence[int]) -> bool:
+        """Whether padding stands before or between the valid steps."""
+        return bool(steps) and steps[-1] - self.trace.first + 1 > len(steps)
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """One row for each sequence."""
+        rows = [(b, len(steps), self.trace.steps - len(steps), _spans(steps)) for b, steps in enumerate(self.valid)]
+        note = words.word("padding.note")
+        return (
+            LongTable(("sequence", "valid", "padding", "steps"), rows, notes=(note,), ranked=("padding",), adds=False),
+        )
+
+
+def _spans(steps: Sequence[int]) -> str:
+    """Steps as spans.
+
+    >>> _spans([0, 1, 2, 5])
+    '0–2, 5'
+    """
+    return ", ".join("–".join(dict.fromkeys((str(run[0]), str(run[-1])))) for run in runs(steps))

@@ -1,0 +1,120 @@
+"""Training by hand: a worked solution, every weight before and after, and the problem with the new weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Unpack
+
+import numpy as np
+
+from ..backpropagation.training import Training, train
+from ..base.option import Option
+from ..documents.rows import Entries, Grid, every
+from ..documents.tables import LongTable
+from ..engine.rerun import in_arithmetic
+from ..errors import OptionError, counted
+from ..languages.strings import Words
+from ..model.problem import with_weights
+from ..report.options import Options
+from ..report.report import shown
+from ..report.sections.training import symbols
+from ..trace.trace import Trace
+from ..view.view import View
+from .explanation import Solved, Worked
+
+_COLUMNS = ("address", "before", "after")
+
+
+def training(
+    trace: Trace,
+    of: Annotated[str, Option("The loss: its line, for example L, or the address of one value.")],
+    rate: Annotated[float | None, Option("The learning rate (0.1; adam 0.001).", least=0, above=True)] = None,
+    updates: Annotated[int, Option("How many updates (1).", least=1, most=1000)] = 1,
+    optimizer: Annotated[str, Option("sgd (default), momentum, adam, or equations of a custom rule.")] = "sgd",
+    parameters: Annotated[
+        tuple[str, ...] | None, Option("Names of the weights that are updated; all if not given.", reads="list")
+    ] = None,
+    constants: Annotated[
+        Mapping[str, float] | None,
+        Option("A constant of the rule (repeatable).", flag="--constant", reads="constants", metavar="NAME=NUMBER"),
+    ] = None,
+    arithmetic: str | None = None,
+    **worked: Unpack[Worked],
+) -> TrainingExplanation:
+    """Some updates of the weights, so that the loss falls. `-o new.yaml` writes the problem with the new weights.
+
+    Args:
+        trace: a trace with every line that the loss depends on.
+        of: the loss.
+        rate, updates, optimizer, constants: see `backpropagation.training.train`.
+        parameters: names of the weights that are updated.
+        arithmetic: in which all of it is computed.
+        worked: options of the worked solution.
+
+    Raises:
+        OptionError: for an option that does not fit, and what `train` raises.
+    """
+    if arithmetic is not None:
+        trace = in_arithmetic(trace, arithmetic)
+    done = train(trace, of, rate, updates, optimizer, parameters, **(constants or {}))
+    return TrainingExplanation(trace, of, worked, done)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class TrainingExplanation(Solved):
+    """The weights before and after some updates."""
+
+    training: Training
+
+    @property
+    def alone(self) -> str:
+        """The forward pass is shown too."""
+        return ""
+
+    def views(self, format: str, chosen: Options) -> Sequence[View]:
+        """Forward pass, backward pass and updates, one after the other."""
+        done = self.training
+        chosen = replace(chosen, digits=chosen.numbers(done.traces[:1]))
+        views = tuple(_with_symbols(shown(trace, chosen), done) for trace in done.traces)
+        return [replace(views[0], course=(done, views))]
+
+    def title(self, words: Words) -> str:
+        """With which loss."""
+        return words.word("training.title", of=self.of)
+
+    def found(self, words: Words) -> Iterator[str]:
+        """The loss before each update, and after the last."""
+        for k, value in enumerate(self.training.losses):
+            yield words.count("training.loss", k, of=self.of, value=f"{value:.8g}")
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """Every weight before and after."""
+        first = self.training.traces[0].parameters
+        grids = [
+            Grid(
+                f"{address.replace('%', '%%')}[{','.join(['%d'] * value.ndim)}]",
+                tuple((str(axis), range(n)) for axis, n in enumerate(value.shape)),
+                {},
+                {"before": first[address.rpartition("/")[0]][address.rpartition("/")[2]], "after": value},
+            )
+            for address, value in self.training.weights.items()
+        ]
+        return (LongTable(_COLUMNS, Entries(_COLUMNS, lambda: [every(grids)]), ranked=("before", "after")),)
+
+    def problem(self, source: str) -> str:
+        """The problem in the file `source` with the weights after the last update, as YAML. Raises FileError."""
+        done = self.training
+        bad = [address for address, value in done.weights.items() if not np.isfinite(value).all()]
+        if bad:
+            raise OptionError(
+                f"the training does not end in finite weights ({', '.join(bad[:3])}{', …' if len(bad) > 3 else ''}): "
+                "no problem is written; take a smaller --rate or fewer --updates"
+            )
+        return with_weights(source, done.weights, f"after {counted(len(done.traces) - 1, 'update')}")
+
+
+def _with_symbols(view: View, done: Training) -> View:
+    """The view with symbols for the weights after each update."""
+    own = symbols(done, view.trace.header.symbols)
+    return replace(view, trace=replace(view.trace, header=replace(view.trace.header, symbols=own)))
