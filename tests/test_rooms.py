@@ -148,6 +148,6 @@ def test_tests_mirror_the_rooms() -> None:
         "load",
         "office",
     }  # jobs of their own, and what tests share
-    for path in (ROOT / "tests").rglob("test_*.py"):
+    for path in [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("slow_*.py")]:
         parts = Path(path).relative_to(ROOT / "tests").parts[:-1]
         assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path
