@@ -173,14 +173,3 @@ def test_what_reads_files_holds_no_other_request_up(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(meta, name, partial(heard, getattr(meta, name)))
     assert asgi.ask(app, f"/api/v1{path}").status == 200
     assert threads - {threading.get_ident()} == threads != set()
-
-
-def test_examples_are_described_as_the_same_file_in_the_library_is(server: Server) -> None:
-    found = {one["name"]: one for one in ask(server, "/examples")[1]}
-    assert found["gru"] == {
-        "name": "gru",
-        "title": "A GRU of two units over two steps",
-        "cell": "gru",
-        "sizes": {"T": 2, "B": 1, "I": 2, "H": 2, "layers": 1, "directions": 1},
-    }
-    assert found["batch"]["sizes"]["B"] == 3
