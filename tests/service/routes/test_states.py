@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -289,26 +287,3 @@ def test_a_damaged_part_is_no_fault_of_the_service(client: Any, folder: Path) ->
     said = [one["problem"] for one in get(client, "")]
     assert said[:3] == ["", "", ""]
     assert said[3].startswith("damaged: there is no _manifest.json")
-
-
-def run(*arguments: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {before}; from lstm_trace.cli import main; sys.argv[0] = 'lstm-trace'; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)  # noqa: S603
-
-
-def test_a_folder_that_holds_no_states_is_refused_at_the_start(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        ran = run("serve", "--no-open", "--store", f"sqlite:///{tmp_path}/s.db", "--states", str(path))
-        assert (ran.returncode, ran.stdout) == (2, "")
-        assert f"{path}: there is no _manifest.json; give a folder that lstm-trace corpus run has made" in ran.stderr
-        assert len(ran.stderr.splitlines()) == 1
-    assert not (tmp_path / "s.db").exists()
-
-
-def test_only_states_need_pyarrow(folder: Path) -> None:
-    without = "sys.modules['pyarrow'] = None"
-    ran = run("serve", "--no-open", "--states", str(folder / "quotes"), before=without)
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert "needs the package pyarrow, which is not installed" in ran.stderr
-    ran = run("serve", "--help", before=f"{without}; import lstm_trace.service.app, lstm_trace.runs.warming")
-    assert ran.returncode == 0, ran.stderr
