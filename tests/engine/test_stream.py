@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -228,30 +225,6 @@ def test_what_is_wrong_with_an_output_is_not_told_of_the_source(tmp_path: Path) 
     with pytest.raises(FileError) as raised:
         model.run([[1.0]], out=out)
     assert str(raised.value) == f"{out}: no such file or directory"
-
-
-_KILLED = """
-import os, signal, sys
-import numpy as np
-import lstm_trace as lt
-def stop(done, total):
-    if done > total / 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-draw = np.random.default_rng(0).normal
-weights = {f"W_{s}{g}": draw(size=(16, n)) for g in "ifco" for s, n in (("x", 4), ("h", 16))}
-lt.run(weights, draw(size=(5000, 1, 4)), out=sys.argv[1], plan="planned", progress=stop)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_a_killed_run_leaves_no_file_that_looks_whole(path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False)  # noqa: S603
-    assert done.returncode == -signal.SIGKILL
-    assert not path.exists()
-    (left,) = path.parent.iterdir()
-    assert left.name.endswith(".part")
-    with pytest.raises(FileError):  # nor is it taken for a trace under that name
-        lt.load(left.rename(path))
 
 
 # -- files that are not to be trusted ----------------------------------------------------------------------------------
