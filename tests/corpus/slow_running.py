@@ -28,7 +28,9 @@ def test_a_full_disk_ends_the_run_with_one_message(inputs: Path, weights: Any, t
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
 
-    found = subprocess.run(command, capture_output=True, text=True, preexec_fn=limit, timeout=120)
+    found = subprocess.run(  # noqa: S603 - our own command
+        command, capture_output=True, text=True, preexec_fn=limit, timeout=120
+    )
     assert found.returncode == 2, found.stderr
     assert found.stderr.count("\n") == 1
     assert "part-00000.parquet: file too large; parts that are done are kept, run it again" in found.stderr

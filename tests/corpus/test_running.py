@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
-import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -435,29 +431,6 @@ def test_folders_that_cannot_be_written(model: lt.Model, inputs: Path, tmp_path:
     with pytest.raises(OptionError, match="steps_per_part is a whole number of at least 1; found 0"):
         run(model, inputs, tmp_path / "new", steps_per_part=0)
     assert not (tmp_path / "new").exists()
-
-
-def test_a_full_disk_ends_the_run_with_one_message(inputs: Path, weights: Any, tmp_path: Path) -> None:
-    """A limit of the size of files stands for the full disk: the model is smaller, a part is not."""
-    np.savez(tmp_path / "model.npz", **weights)
-    out = tmp_path / "states"
-    lines = "i_t,f_t,c_tilde,o_t,c_t,h_t"
-    command = [sys.executable, "-m", "lstm_trace", "corpus", "run", str(tmp_path / "model.npz")]
-    command += ["--inputs", str(inputs), "--record", lines, "-o", str(out)]
-
-    def limit() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))
-
-    found = subprocess.run(  # noqa: S603 - our own command
-        command, capture_output=True, text=True, preexec_fn=limit, timeout=120
-    )
-    assert found.returncode == 2, found.stderr
-    assert found.stderr.count("\n") == 1
-    assert "part-00000.parquet: file too large; parts that are done are kept, run it again" in found.stderr
-    assert {path.name for path in out.iterdir()} == {"_manifest.json", "_model.safetensors", "_index.parquet"}
-    run(weights, inputs, out, record=lines.split(","))
-    assert len(content(out)["part-00000.parquet"]) > 30_000
 
 
 def test_what_cannot_be_removed_is_said(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
