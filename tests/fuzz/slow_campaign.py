@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .campaign import PARTS
+from .campaign import PARTS, one
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs fork and alarms")
@@ -20,3 +20,26 @@ def test_the_campaign_counts_outcomes_and_kills_spoil_no_file() -> None:
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith("kills: 12 inputs in ")
     assert "kills" in PARTS
+
+
+_SOME = {
+    "cells": 400,
+    "equations": 150,
+    "documents": 12,
+    "files": 3,
+    "problems": 40,
+    "traces": 40,
+    "models": 40,
+    "values": 25,
+    "plans": 60,
+    "commands": 60,
+    "service": 60,
+    "corpus": 30,
+    "experiments": 100,
+}
+
+
+@pytest.mark.parametrize("part", _SOME)
+def test_inputs_are_refused_or_give_what_the_oracle_expects(part: str, tmp_path: Path) -> None:
+    outcomes = {one(f"2/{part}/{k}", tmp_path) for k in range(_SOME[part])}
+    assert len(outcomes) > 1, "the inputs are all of one kind"
