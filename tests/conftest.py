@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from . import ROOT
 from .support.postgres import postgres, programs
+from .support.serving import Server, serving
 from .support.tiers import ALL, FEW
 
 #: Hypothesis tries the same examples each time.
@@ -45,6 +46,14 @@ def own_cache() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LSTM_TRACE_CACHE", str(ROOT / "build" / "machine-code"))
         yield
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A server as it is without options, and its folder: for all tests that do not mind what others put there."""
+    folder = tmp_path_factory.mktemp("shared")
+    with serving(folder) as server:
+        yield server, folder
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,13 @@
 """Faults put into the package on purpose, to see whether the tests find them.
 
-python -m tests.mutants --count 200 --seed 1               # the fast tests against 200 mutants
-python -m tests.mutants --count 200 --seed 1 --tier all    # the same mutants, all tests
+python -m tests.mutants --count 200 --seed 1               # 200 mutants, tried by the fast tests
+python -m tests.mutants --count 200 --seed 1 --tier all    # the same mutants, by all tests
 python -m tests.mutants --only 17,40                       # two of them again
 
 A mutant is one changed line inside a function that some test runs. It is made in a copy of the repository; the test
 functions that run the line are tried, those that run few lines first, then the rest of its room, until one fails.
-Which lines a test function runs is recorded once for each tier, in `build/mutants`: `--record` does so again. Mutants
-are drawn from the lines that all tests run, so that both tiers get the same. Needs the extra `mutants`, and Linux.
+Which lines a test function runs is recorded once, in `build/mutants`: `--record` does so again. What runs in a process
+that a test starts is not recorded. Needs the extra `mutants`, and Linux.
 """
 
 from __future__ import annotations
@@ -34,12 +34,13 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from . import ROOT
+from .support.tiers import VARIABLE
 
 KEPT = ROOT / "build" / "mutants"
 #: Needed by neither tier; their tests need frameworks, a browser or minutes.
 APART = tuple(f"--ignore=tests/{name}" for name in ("frameworks", "office", "browser", "load"))
 #: Processor seconds for one test, after which it hangs, and for all tests of a mutant; seconds by the clock.
-TEST_SECONDS, ALL_SECONDS, WALL_SECONDS = 90, 400, 3600
+TEST_SECONDS, ALL_SECONDS, WALL_SECONDS = 60, 120, 3600
 HANGS, OUT_OF_TIME, NO_TESTS = 98, 97, 5  # exit codes: the first two are ours, the last is pytest's
 RECORD, LIMITED = "MUTANTS_RECORD", "MUTANTS_LIMITED"  # variables that turn parts of the plugin below on
 
@@ -65,6 +66,12 @@ class Mutant(NamedTuple):
     new: str
 
 
+def changed(node: ast.expr, **fields: Any) -> ast.expr:
+    new = copy.copy(node)
+    vars(new).update(fields)
+    return new
+
+
 def mutants(file: str, text: str) -> Iterator[Mutant]:
     """Every mutant of the functions in a file."""
     data = text.encode()
@@ -80,38 +87,28 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
         """What runs when the function is called: no annotations, and nothing in f-strings, where places are unknown."""
         for name, value in ast.iter_fields(node):
             for child in value if isinstance(value, list) else [value]:
-                ours = isinstance(child, ast.AST) and not isinstance(
-                    child, (ast.JoinedStr, ast.arguments, ast.MatchValue)
-                )
-                if ours and name not in ("annotation", "returns", "decorator_list", "slice_"):
+                apart = isinstance(child, (ast.JoinedStr, ast.arguments, ast.MatchValue))
+                if isinstance(child, ast.AST) and not apart and name not in ("annotation", "returns", "decorator_list"):
                     yield child
                     yield from below(child)
 
-    functions = (
-        node for node in ast.walk(ast.parse(text)) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    )
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
     nodes = {id(node): node for function in functions for node in below(function)}
     for node in nodes.values():
         match node:
             case ast.Compare(ops=[op]) if type(op) in _SWAPPED:
-                new = copy.copy(node)
-                new.ops = [_SWAPPED[type(op)]()]  # type: ignore[list-item]
-                yield replaced(node, "comparison", f"({ast.unparse(new)})")
+                yield replaced(node, "comparison", f"({ast.unparse(changed(node, ops=[_SWAPPED[type(op)]()]))})")
             case ast.BinOp(op=op) | ast.BoolOp(op=op) if type(op) in _SWAPPED:
-                other = copy.copy(node)
-                other.op = _SWAPPED[type(op)]()  # type: ignore[assignment]
-                yield replaced(node, "operator", f"({ast.unparse(other)})")
-            case ast.Constant(value=bool()):
-                yield replaced(node, "constant", str(not node.value))
-            case ast.Constant(value=int() | float()):
-                yield replaced(node, "constant", f"({node.value + 1!r})")
+                yield replaced(node, "operator", f"({ast.unparse(changed(node, op=_SWAPPED[type(op)]()))})")
+            case ast.Constant(value=bool() as value):
+                yield replaced(node, "constant", str(not value))
+            case ast.Constant(value=int() | float() as value):
+                yield replaced(node, "constant", f"({value + 1!r})")
             case ast.UnaryOp(op=ast.Not()):
                 yield replaced(node, "no not", f"({ast.unparse(node.operand)})")
-            case ast.Call(args=[first, second, *rest]) if not any(isinstance(a, ast.Starred) for a in node.args):
-                if ast.dump(first) != ast.dump(second):
-                    call = copy.copy(node)
-                    call.args = [second, first, *rest]
-                    yield replaced(node, "arguments", ast.unparse(call))
+            case ast.Call(args=[first, second, *rest]) if ast.dump(first) != ast.dump(second):
+                if not any(isinstance(argument, ast.Starred) for argument in node.args):
+                    yield replaced(node, "arguments", ast.unparse(changed(node, args=[second, first, *rest])))
             case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
                 yield replaced(node, "no value", "return None")
             case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Raise():
@@ -149,6 +146,12 @@ def pytest_runtest_setup(item: Any) -> None:
         signal.setitimer(signal.ITIMER_PROF, TEST_SECONDS)
 
 
+def pytest_runtest_logreport(report: Any) -> None:
+    if report.failed and os.environ.get(RECORD):
+        with (Path(os.environ[RECORD]) / "failed.txt").open("a") as file:
+            file.write(f"{report.nodeid}\n")
+
+
 def pytest_unconfigure(config: Any) -> None:
     if hasattr(config, "mutants"):
         config.mutants.stop()
@@ -162,12 +165,11 @@ def pytest_unconfigure(config: Any) -> None:
         (Path(os.environ[RECORD]) / f"{os.getpid()}.json").write_text(json.dumps(runs))
 
 
-def recorded(tier: str, anew: bool, workers: int) -> Runs:
-    """What each test function of a tier runs."""
-    folder = KEPT / tier
-    if anew or not folder.is_dir():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+def recorded(anew: bool, workers: int) -> Runs:
+    """What each test function runs."""
+    if anew or not KEPT.is_dir():
+        shutil.rmtree(KEPT, ignore_errors=True)
+        KEPT.mkdir(parents=True)
         command = [
             sys.executable,
             "-m",
@@ -180,9 +182,9 @@ def recorded(tier: str, anew: bool, workers: int) -> Runs:
             "loadfile",
             *APART,
         ]
-        subprocess.run(command, cwd=ROOT, env=environment(tier, ROOT) | {RECORD: str(folder)})  # noqa: S603
+        subprocess.run(command, cwd=ROOT, env=environment("all", ROOT) | {RECORD: str(KEPT)})  # noqa: S603
     runs: Runs = defaultdict(lambda: defaultdict(set))
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(KEPT.glob("*.json")):
         for file, tests in json.loads(path.read_text()).items():
             for test, lines in tests.items():
                 runs[file][test].update(lines)
@@ -190,40 +192,36 @@ def recorded(tier: str, anew: bool, workers: int) -> Runs:
 
 
 def environment(tier: str, root: Path) -> dict[str, str]:
-    return os.environ | {"LSTM_TRACE_TESTS": tier, "PYTHONPATH": str(root)}
+    return os.environ | {VARIABLE: tier, "PYTHONPATH": str(root)}
 
 
-def selected(runs: Runs, mutant: Mutant, root: Path) -> list[str]:
+def selected(runs: Runs, mutant: Mutant, tier: str) -> list[str]:
     """The tests of a mutant: the functions that run its line, the shortest first, and the folder of its room."""
-    size: dict[str, int] = defaultdict(int)
-    covering = [test for test, lines in runs[mutant.file].items() if mutant.line in lines and _there(root, test)]
-    for tests in runs.values():
-        for test in covering:
-            size[test] += len(tests.get(test, ()))
+    covering = [test for test, lines in runs[mutant.file].items() if mutant.line in lines]
+    covering = [test for test in covering if tier == "all" or "/slow_" not in test]
+    size = {test: sum(len(tests.get(test, ())) for tests in runs.values()) for test in covering}
     room = Path("tests", *Path(mutant.file).parts[1:-1])
-    while not (root / room).is_dir():
+    while not (ROOT / room).is_dir():
         room = room.parent
-    of_room = (
-        [str(room)]
-        if room.parts != ("tests",)
-        else sorted(str(p.relative_to(root)) for p in root.glob("tests/test_*.py"))
-    )
-    return [*sorted(covering, key=lambda test: (not test.startswith(str(room)), size[test])), *of_room]
-
-
-def _there(root: Path, test: str) -> bool:
-    return (root / test.partition("::")[0]).exists()
+    top = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))
+    covering.sort(key=lambda test: (not test.startswith(f"{room}/"), size[test]))
+    return [*covering, *([str(room)] if room.parts != ("tests",) else top)]
 
 
 def outcome(mutant: Mutant, tests: list[str], tier: str, root: Path) -> tuple[str, str]:
     """`killed` with the test that failed, or `survived` with why it ended."""
     path, clean = root / mutant.file, (ROOT / mutant.file).read_text("utf-8")
-    stale = [path.parent / "__pycache__", f"{path.stem}.*.pyc"]
-    path.write_text(mutated(mutant, clean), "utf-8")
-    (root / "tests.txt").write_text("\n".join(dict.fromkeys(tests)))
-    try:
-        for compiled in stale[0].glob(stale[1]):  # type: ignore[union-attr, arg-type]
+
+    def put(text: str) -> None:
+        path.write_text(text, "utf-8")
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()
+
+    failed = (KEPT / "failed.txt").read_text().split("\n") if (KEPT / "failed.txt").exists() else []
+    without = [f"--deselect={test}" for test in failed if test]  # they fail without a mutant
+    (root / "tests.txt").write_text("\n".join(dict.fromkeys([*without, *tests])))
+    try:
+        put(mutated(mutant, clean))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", "-p", "tests.mutants", "@tests.txt"],
             cwd=root, env=environment(tier, root) | {LIMITED: "1"},
@@ -232,13 +230,11 @@ def outcome(mutant: Mutant, tests: list[str], tier: str, root: Path) -> tuple[st
     except subprocess.TimeoutExpired:
         return "killed", "hangs"
     finally:
-        path.write_text(clean, "utf-8")
-        for compiled in stale[0].glob(stale[1]):  # type: ignore[union-attr, arg-type]
-            compiled.unlink()
+        put(clean)
     if done.returncode in (0, NO_TESTS, OUT_OF_TIME):
         return "survived", "" if done.returncode == 0 else "no test" if done.returncode == NO_TESTS else "out of time"
-    failed = [row for row in done.stdout.splitlines() if row.startswith(("FAILED ", "ERROR "))]
-    return "killed", "hangs" if done.returncode == HANGS else failed[0][:160] if failed else f"exit {done.returncode}"
+    rows = [row for row in done.stdout.splitlines() if row.startswith(("FAILED ", "ERROR "))]
+    return "killed", "hangs" if done.returncode == HANGS else rows[0][:160] if rows else f"exit {done.returncode}"
 
 
 def main() -> None:
@@ -246,12 +242,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", default="1")
     parser.add_argument("--tier", choices=("fast", "all"), default="fast")
-    parser.add_argument("--record", action="store_true", help="record anew which lines the tests run")
+    parser.add_argument("--record", action="store_true", help="record again which lines the tests run")
     parser.add_argument("--only", type=lambda text: {int(n) for n in text.split(",")}, help="numbers of mutants")
     parser.add_argument("--jobs", type=int, default=2)
     given = parser.parse_args()
-    runs = {tier: recorded(tier, given.record and tier == given.tier, given.jobs) for tier in ("all", given.tier)}
-    lines = {file: set().union(*tests.values()) for file, tests in runs["all"].items()}
+    runs = recorded(given.record, given.jobs)
+    lines = {file: set().union(*tests.values()) for file, tests in runs.items()}
     every = [
         m for file in sorted(lines) for m in mutants(file, (ROOT / file).read_text("utf-8")) if m.line in lines[file]
     ]
@@ -265,7 +261,7 @@ def main() -> None:
         number, mutant = numbered
         root, start = copies.get(), time.monotonic()
         try:
-            end, why = outcome(mutant, selected(runs[given.tier], mutant, root), given.tier, root)
+            end, why = outcome(mutant, selected(runs, mutant, given.tier), given.tier, root)
         finally:
             copies.put(root)
         head = f"{number:3} {end:8} {mutant.file}:{mutant.line} {mutant.kind}, {time.monotonic() - start:.0f} s {why}"

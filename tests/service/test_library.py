@@ -34,11 +34,15 @@ OCTETS, JSON = {"Content-Type": "application/octet-stream"}, {"Content-Type": "a
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"] if ALL else ["sqlite"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
     """A client of a server, and the folder of the server's files."""
+    if request.param == "sqlite":
+        server, folder = request.getfixturevalue("shared_server")
+        with following(server) as client:
+            yield client, folder / "store.files"
+        return
     folder = tmp_path_factory.mktemp("library")
     url = new_database(request.param, request, folder)
     with serving(folder, "--store", url) as server, following(server) as client:
-        name = "store.files" if request.param == "sqlite" else "lstm-trace.files"
-        yield client, folder / name
+        yield client, folder / "lstm-trace.files"
 
 
 @pytest.fixture

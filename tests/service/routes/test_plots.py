@@ -10,18 +10,15 @@ import pytest
 
 import lstm_trace as lt
 
-from ...support.serving import following, serving
+from ...support.serving import Server, following
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with (
-        serving(tmp_path_factory.mktemp("served")) as server,
-        following(server) as found,
-    ):
+def api(shared_server: tuple[Server, Path]) -> Iterator[Any]:
+    with following(shared_server[0]) as found:
         yield found
 
 

@@ -19,7 +19,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.examples import text
 
-from ...support.serving import following, serving
+from ...support.serving import Server, following
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -28,16 +28,13 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("served")
+def folder(shared_server: tuple[Server, Path]) -> Path:
+    return shared_server[1]
 
 
 @pytest.fixture(scope="module")
-def api(folder: Path) -> Iterator[Any]:
-    with (
-        serving(folder) as server,
-        following(server) as found,
-    ):
+def api(shared_server: tuple[Server, Path]) -> Iterator[Any]:
+    with following(shared_server[0]) as found:
         yield found
 
 
