@@ -66,12 +66,6 @@ class Mutant(NamedTuple):
     new: str
 
 
-def changed(node: ast.expr, **fields: Any) -> ast.expr:
-    new = copy.copy(node)
-    vars(new).update(fields)
-    return new
-
-
 def mutants(file: str, text: str) -> Iterator[Mutant]:
     """Every mutant of the functions in a file."""
     data = text.encode()
@@ -92,14 +86,19 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
                     yield child
                     yield from below(child)
 
+    def unparsed(node: ast.AST, **fields: Any) -> str:
+        other = copy.copy(node)
+        vars(other).update(fields)
+        return ast.unparse(other)
+
     functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
     nodes = {id(node): node for function in functions for node in below(function)}
     for node in nodes.values():
         match node:
             case ast.Compare(ops=[op]) if type(op) in _SWAPPED:
-                yield replaced(node, "comparison", f"({ast.unparse(changed(node, ops=[_SWAPPED[type(op)]()]))})")
+                yield replaced(node, "comparison", f"({unparsed(node, ops=[_SWAPPED[type(op)]()])})")
             case ast.BinOp(op=op) | ast.BoolOp(op=op) if type(op) in _SWAPPED:
-                yield replaced(node, "operator", f"({ast.unparse(changed(node, op=_SWAPPED[type(op)]()))})")
+                yield replaced(node, "operator", f"({unparsed(node, op=_SWAPPED[type(op)]())})")
             case ast.Constant(value=bool() as value):
                 yield replaced(node, "constant", str(not value))
             case ast.Constant(value=int() | float() as value):
@@ -108,13 +107,17 @@ def mutants(file: str, text: str) -> Iterator[Mutant]:
                 yield replaced(node, "no not", f"({ast.unparse(node.operand)})")
             case ast.Call(args=[first, second, *rest]) if ast.dump(first) != ast.dump(second):
                 if not any(isinstance(argument, ast.Starred) for argument in node.args):
-                    yield replaced(node, "arguments", ast.unparse(changed(node, args=[second, first, *rest])))
+                    yield replaced(node, "arguments", unparsed(node, args=[second, first, *rest]))
             case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
                 yield replaced(node, "no value", "return None")
             case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Raise():
                 yield replaced(node, "no statement", "pass")
             case ast.Break() | ast.Continue():
                 yield replaced(node, "loop", "continue" if isinstance(node, ast.Break) else "break")
+
+
+def _read(file: str) -> str:
+    return (ROOT / file).read_text("utf-8")
 
 
 def mutated(mutant: Mutant, text: str) -> str:
@@ -210,7 +213,7 @@ def selected(runs: Runs, mutant: Mutant, tier: str) -> list[str]:
 
 def outcome(mutant: Mutant, tests: list[str], tier: str, root: Path) -> tuple[str, str]:
     """`killed` with the test that failed, or `survived` with why it ended."""
-    path, clean = root / mutant.file, (ROOT / mutant.file).read_text("utf-8")
+    path, clean = root / mutant.file, _read(mutant.file)
 
     def put(text: str) -> None:
         path.write_text(text, "utf-8")
@@ -248,14 +251,11 @@ def main() -> None:
     given = parser.parse_args()
     runs = recorded(given.record, given.jobs)
     lines = {file: set().union(*tests.values()) for file, tests in runs.items()}
-    every = [
-        m for file in sorted(lines) for m in mutants(file, (ROOT / file).read_text("utf-8")) if m.line in lines[file]
-    ]
+    every = [m for file in sorted(lines) for m in mutants(file, _read(file)) if m.line in lines[file]]
     drawn = random.Random(given.seed).sample(every, given.count)  # noqa: S311
     tried = [(k, m) for k, m in enumerate(drawn) if given.only is None or k in given.only]
     print(f"{len(tried)} of {len(every)} mutants, {given.tier} tests", flush=True)
     copies: SimpleQueue[Path] = SimpleQueue()
-    killed = 0
 
     def tell(numbered: tuple[int, Mutant]) -> bool:
         number, mutant = numbered
@@ -265,7 +265,7 @@ def main() -> None:
         finally:
             copies.put(root)
         head = f"{number:3} {end:8} {mutant.file}:{mutant.line} {mutant.kind}, {time.monotonic() - start:.0f} s {why}"
-        before = (ROOT / mutant.file).read_text("utf-8")
+        before = _read(mutant.file)
         pair = before.splitlines(), mutated(mutant, before).splitlines()
         diff = [row for row in difflib.unified_diff(*pair, n=0, lineterm="") if row[:3] not in ("---", "+++")]
         print("\n    ".join([head, *(diff if end == "survived" else [])]), flush=True)
