@@ -7,7 +7,7 @@ one case for each language and notation) is repeated less often by `make test`.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -24,8 +24,9 @@ def seeds(count: int, few: int = FEW) -> range:
     return range(count if ALL else min(count, few))
 
 
-def some(cases: Sequence[T], few: int) -> list[T]:
-    """All cases, or a few in the fast tests: the first, the last, and those between them at equal distances."""
-    if ALL or len(cases) <= few:
-        return list(cases)
-    return [cases[round(k * (len(cases) - 1) / (few - 1))] for k in range(few)]
+def some(cases: Iterable[T], few: int) -> list[T]:
+    """All cases, or a few (at least 2) in the fast tests: the first, the last, and those at equal distances between."""
+    every = list(cases)
+    if ALL or len(every) <= few:
+        return every
+    return [every[round(k * (len(every) - 1) / (few - 1))] for k in range(few)]
