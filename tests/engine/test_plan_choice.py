@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from threadpoolctl import threadpool_limits
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
-from lstm_trace.engine.rerun import in_arithmetic, rerun
+from lstm_trace.engine.rerun import rerun
 
 from .test_out import weights
 
@@ -108,15 +107,6 @@ def test_a_rerun_goes_by_the_plan_of_its_trace(plan: Any, x: Any) -> None:
         trace, x=trace.x[:, :1], initial={s: {n: v[:1] for n, v in h.items()} for s, h in trace.initial.items()}
     )
     assert (row.header.plan, row.batch) == (plan, 1)
-
-
-@jit
-def test_what_no_plan_of_ours_computed_is_run_again_by_its_size() -> None:
-    for plan, x in SIZES.items():
-        trace = lt.prepare(WEIGHTS).run(x, plan="lines")
-        foreign = replace(trace, header=replace(trace.header, plan="foreign"))
-        assert rerun(foreign).header.plan == plan
-        assert in_arithmetic(foreign, "float16").header.plan == "lines"
 
 
 @jit

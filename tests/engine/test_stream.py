@@ -23,6 +23,7 @@ from lstm_trace.trace.files import trace_safetensors
 from lstm_trace.trace.files.trace_file import load
 from lstm_trace.trace.files.trace_json import to_json
 
+from ..support.tiers import some
 from .test_out import MODEL, X, same, weights
 
 RNG = np.random.default_rng(11)
@@ -52,7 +53,7 @@ RUNS: dict[str, dict[str, Any]] = {
 LONG = RNG.normal(size=(300, 2, 4))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", some(RUNS, 3))
 @pytest.mark.parametrize("plan", ["planned", "lines", "auto"])
 def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "BUFFER", 1 << 15)  # some steps: many parts

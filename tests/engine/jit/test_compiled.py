@@ -34,6 +34,8 @@ from lstm_trace.engine.jit.functions import ELEMENTWISE
 from lstm_trace.engine.jit.runner import Runner
 from lstm_trace.engine.jit.schedule import ACROSS, PRODUCTS, Task, declined
 
+from ...support.tiers import some
+
 TARGETS = {
     "host": machine.host,
     "256 bits": lambda: machine.narrow(machine.host(), 32) if machine.host().vector == 64 else machine.host(),
@@ -129,7 +131,7 @@ MORE = {
 }
 
 
-@pytest.mark.parametrize("name", MORE)
+@pytest.mark.parametrize("name", some(MORE, 5))
 @pytest.mark.parametrize(("H", "B", "dtype", "direction", "target"), [
     (5, 3, "float64", "forward", "host"), (5, 3, "float32", "reverse", "host"), (33, 1, "float32", "forward", "host"),
     (21, 9, "float64", "reverse", "256 bits"), (13, 2, "float32", "forward", "generic"),
@@ -144,7 +146,7 @@ def test_family(name: str, H: int, B: int, dtype: str, direction: str, target: s
             assert np.abs(values[line] - expected).max() < (1e-9 if name == "activations" else 1e-12) * size, line
 
 
-@pytest.mark.parametrize("name", MORE)
+@pytest.mark.parametrize("name", some(MORE, 3))
 @pytest.mark.parametrize(("H", "B", "part", "dtype", "direction"), [
     (5, 7, 2, "float64", "forward"), (33, 9, 4, "float32", "reverse"), (256, 17, 9, "float32", "forward"),
 ])  # fmt: skip
