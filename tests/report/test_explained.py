@@ -18,6 +18,8 @@ from lstm_trace.report.formats import typst
 from lstm_trace.tables.explanations import explanation
 from lstm_trace.trace.trace import Trace
 
+from ..support.tiers import some
+
 #: What of a trace each way explains, the beginning of what its picture says, and a column of its table.
 WAYS = {
     "memory": ("5/1/c_t[2]", "What is left adds up to the value, ", "written"),
@@ -47,7 +49,7 @@ def explain(how: str, *arguments: str) -> Result:
     return CliRunner().invoke(main, ["explain", "t.json", "--how", how, *(["--of", of] if of else []), *arguments])
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("how", some(WAYS, 2))
 def test_a_page_has_picture_and_table_and_loads_nothing(folder: Path, how: str) -> None:
     assert explain(how, "-o", "x.html").exit_code == 0
     page = (folder / "x.html").read_text("utf-8")
@@ -63,7 +65,7 @@ def test_a_page_has_picture_and_table_and_loads_nothing(folder: Path, how: str) 
     assert sorted(path.name for path in folder.iterdir()) == ["t.json", "x.html"]
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("how", some(WAYS, 2))
 def test_markdown_has_the_picture_beside_it(folder: Path, how: str) -> None:
     assert explain(how, "-o", "my table.md").exit_code == 0
     text = (folder / "my table.md").read_text("utf-8")
