@@ -22,6 +22,7 @@ from lstm_trace.trace.trace import Trace
 
 from ...support.hand_sheet import SHEET, bands, boxes
 from ...support.sheet_cases import PROBLEMS, Sheets, changed, weight_cell
+from ...support.tiers import some
 
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")
@@ -146,7 +147,7 @@ def test_a_batch_stands_below_each_other(tmp_path: Path) -> None:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", some(SMALL, 4))
 def test_one_page(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
     assert book.sheetnames[:2] == [SHEET, "Read me"]
