@@ -13,7 +13,16 @@ pytest.importorskip("fastapi")
 pytest.importorskip("pyarrow")
 
 
+from typing import Any
+
+import pytest
+
 from . import test_states
+from .test_states import COUNTER, get, refused
+
+client = test_states.client
+folder = test_states.folder
+sequences = test_states.sequences
 
 folder = test_states.folder
 
@@ -39,3 +48,20 @@ def test_only_states_need_pyarrow(folder: Path) -> None:
     assert "needs the package pyarrow, which is not installed" in ran.stderr
     ran = run("serve", "--help", before=f"{without}; import lstm_trace.service.app, lstm_trace.runs.warming")
     assert ran.returncode == 0, ran.stderr
+
+
+def test_a_damaged_part_is_no_fault_of_the_service(client: Any, folder: Path) -> None:
+    part = sorted((folder / "damaged").glob("part-*.parquet"))[1]
+    content = part.read_bytes()
+    part.write_bytes(content[: len(content) // 2])
+    assert "damaged" in refused(client, "/damaged/top", 422, unit=COUNTER)
+    part.unlink()
+    found = next(one for one in get(client, "") if one["name"] == "damaged")
+    assert (found["parts_missing"], found["problem"]) == (1, "")
+    assert found["sequences"] == get(client, "/damaged/sequences")["total"] < 60
+    assert get(client, "/damaged/top", unit=COUNTER, n=3)["contexts"]
+    (folder / "damaged" / "_manifest.json").unlink()
+    assert "there is no _manifest.json" in refused(client, "/damaged/sequences", 422)
+    said = [one["problem"] for one in get(client, "")]
+    assert said[:3] == ["", "", ""]
+    assert said[3].startswith("damaged: there is no _manifest.json")

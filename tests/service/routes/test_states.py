@@ -270,20 +270,3 @@ def test_what_is_not_there_or_too_much(client: Any) -> None:
     for query in ({"steps": 0}, {"steps": 10**9}, {"at": 2**40}, {"sequence": "x" * 5000}, {"unit": "x" * 500}):
         refused(client, "/quotes/text", 422, **{"sequence": 1, "unit": COUNTER} | query)
     refused(client, "/quotes/sequences", 422, offset=-1)
-
-
-def test_a_damaged_part_is_no_fault_of_the_service(client: Any, folder: Path) -> None:
-    part = sorted((folder / "damaged").glob("part-*.parquet"))[1]
-    content = part.read_bytes()
-    part.write_bytes(content[: len(content) // 2])
-    assert "damaged" in refused(client, "/damaged/top", 422, unit=COUNTER)
-    part.unlink()
-    found = next(one for one in get(client, "") if one["name"] == "damaged")
-    assert (found["parts_missing"], found["problem"]) == (1, "")
-    assert found["sequences"] == get(client, "/damaged/sequences")["total"] < 60
-    assert get(client, "/damaged/top", unit=COUNTER, n=3)["contexts"]
-    (folder / "damaged" / "_manifest.json").unlink()
-    assert "there is no _manifest.json" in refused(client, "/damaged/sequences", 422)
-    said = [one["problem"] for one in get(client, "")]
-    assert said[:3] == ["", "", ""]
-    assert said[3].startswith("damaged: there is no _manifest.json")
