@@ -206,7 +206,7 @@ def test_parts_of_a_vector_of_any_width_and_place(dtype: str, target: str) -> No
         assert np.array_equal(found[f"z[{begin}:{end}]"], found["z"][..., begin:end]), (begin, end)
 
 
-@pytest.mark.parametrize(("H", "B"), [(256, 3), (512, 1), (512, 34), (100, 17)])
+@pytest.mark.parametrize(("H", "B"), some([(256, 3), (512, 1), (512, 34), (100, 17)], 2))
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_large_sizes(H: int, B: int, dtype: str) -> None:
     """Loops over tiles, padded copies of h, blocks of products before the loop."""
@@ -224,11 +224,11 @@ def test_more_steps_than_one_block_of_products() -> None:
     "h_t = W @ (U @ x_t)", "u_t = W @ x_t\nh_t = U @ u_t", "h_t = V @ (W @ (U @ x_t))", "h_t = (x_t @ U) @ W",
     "u_t = W @ x_t\nh_t = U @ u_t\ng_t = V @ u_t", "h_t = W @ x_t",
 ])  # fmt: skip
-@pytest.mark.parametrize(("H", "B", "T", "dtype", "direction", "target"), [
+@pytest.mark.parametrize(("H", "B", "T", "dtype", "direction", "target"), some([
     (1, 1, 1, "float64", "forward", "host"), (5, 1, 2000, "float32", "forward", "host"),
     (3, 2, 700, "float64", "reverse", "generic"), (8, 9, 5, "float32", "reverse", "host"),
     (64, 40, 60, "float64", "forward", "host"),
-])  # fmt: skip
+], 3))  # fmt: skip
 @pytest.mark.parametrize("block", [0, 3])
 def test_products_alone(
     text: str, H: int, B: int, T: int, dtype: str, direction: str, target: str, block: int
