@@ -21,6 +21,7 @@ from lstm_trace.trace.labels import step_labels
 from lstm_trace.trace.trace import Trace
 
 from ...support.held_lstm import random_network
+from ...support.tiers import some
 
 PLANS = ["lines", "planned", *(["compiled"] if installed() else [])]
 WEIGHTS = random_network(8)
@@ -40,9 +41,9 @@ def alone(plan: Any, hold: dict[str, Any] | None) -> float:
     return float(trace.lines["1/forward"]["h_t"][2, 0, 3])
 
 
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("plan", some(PLANS, 2))
 @pytest.mark.parametrize("to", [0.0, "*0.5"])
-@pytest.mark.parametrize("over", ["units", "steps", "lines"])
+@pytest.mark.parametrize("over", some(["units", "steps", "lines"], 2))
 def test_it_is_a_loop_of_runs_to_the_last_bit(over: Any, to: Any, plan: Any) -> None:
     trace = lt.run(WEIGHTS, X, lengths=LENGTHS, plan=plan)
     found = ablation(trace, OF, over, to=to)
