@@ -53,7 +53,7 @@ test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and 
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks
 
 test-notebook: .venv/notebook ## the notebook of the documentation in Jupyter, and frames drawn by matplotlib
-	$(BIN)/python -m pytest -rs tests/test_notebook.py tests/report/test_rendered.py \
+	$(BIN)/python -m pytest -rs tests/test_notebook.py tests/slow_notebook.py tests/report/test_rendered.py \
 	  tests/report/test_math_dialects.py tests/frames/test_frames.py
 
 fuzz: .venv/test ## random and damaged inputs, some minutes; PART=cells COUNT=1000000 SEED=2 for one part of it
