@@ -15,6 +15,7 @@ from lstm_trace.trace.files.trace_file import load
 from lstm_trace.trace.files.trace_json import to_json
 
 from ..engine.test_out import RNG, weights
+from ..support.tiers import some
 from .files.test_trace_json import same
 
 X = RNG.normal(size=(3, 1, 4))
@@ -34,7 +35,7 @@ def partial(kind: str, model: lt.Model, address: str, width: int) -> lt.Trace:
 
 
 @pytest.mark.parametrize("kind", ["given", "record", "ask"])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", some(MODELS, 2))
 def test_each_line(name: str, kind: str) -> None:
     model = MODELS[name]
     for stage, line, values in model.run(X).recorded():
