@@ -73,7 +73,7 @@ def expected(model: dict[str, Any], mask: Any, h0: Any, c0: Any, rule: str) -> t
 
 @pytest.mark.parametrize("rule", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+@pytest.mark.parametrize("plan", some(["lines", "planned", "compiled"], 2))
 def test_a_mask_against_scalar_loops(rule: str, both: bool, plan: str) -> None:
     if plan == "compiled":
         pytest.importorskip("llvmlite")
