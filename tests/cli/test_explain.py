@@ -18,6 +18,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
 from lstm_trace.tables.explanations import WAYS, explanation
 
+from ..support.tiers import some
 from ..verification.test_verify import traced
 
 OF = {
@@ -36,7 +37,7 @@ def file(tmp_path: Path) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("how", WAYS)
+@pytest.mark.parametrize("how", some(WAYS, 2))
 def test_every_way_in_every_format(file: str, tmp_path: Path, how: str) -> None:
     words = ["explain", file, "--how", how, *(["--of", OF[how]] if how in OF else [])]
     run = CliRunner().invoke(main, words)
