@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import statistics
 import sys
 from pathlib import Path
+
+import pytest
 
 from .test_cli import GATE, Q22, program
 
@@ -32,3 +35,24 @@ def test_messages_and_titles_survive_a_terminal_without_utf_8(tmp_path: Path) ->
     assert bad.returncode == 2
     assert "Traceback" not in bad.stderr
     assert "h0 has shape (2, 1)" in bad.stderr
+
+
+def test_help_takes_less_than_a_tenth_of_a_second() -> None:
+    """The median of several, taken in turn: `lstm-trace --help` against `python -c pass`.
+
+    Seconds of the processor, so that what else runs on the machine does not count.
+    """
+
+    def seconds(code: str) -> float:
+        begin = os.times()
+        program(code=code)
+        end = os.times()
+        return end.children_user + end.children_system - begin.children_user - begin.children_system
+
+    helping = "import sys; sys.argv = ['lstm-trace', '--help']; from lstm_trace.cli import main; main()"
+    found = []
+    for _ in range(3):  # a machine that is busy may need another try
+        found.append(statistics.median(seconds(helping) - seconds("pass") for _ in range(7)))
+        if found[-1] < 0.1:
+            return
+    pytest.fail(f"--help takes {found} s more than `pass`")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from importlib import import_module
@@ -18,6 +17,8 @@ from click.testing import CliRunner, Result
 import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.cli import VERBS, main
+
+from ..support.tiers import some
 
 Q22 = examples.text("q22")
 
@@ -35,32 +36,11 @@ def program(*arguments: str, code: str = "", **options: Any) -> subprocess.Compl
 # -- help ------------------------------------------------------------------------------------------------------------
 
 
-def test_help_takes_less_than_a_tenth_of_a_second() -> None:
-    """The median of several, taken in turn: `lstm-trace --help` against `python -c pass`.
-
-    Seconds of the processor, so that what else runs on the machine does not count.
-    """
-
-    def seconds(code: str) -> float:
-        begin = os.times()
-        program(code=code)
-        end = os.times()
-        return end.children_user + end.children_system - begin.children_user - begin.children_system
-
-    helping = "import sys; sys.argv = ['lstm-trace', '--help']; from lstm_trace.cli import main; main()"
-    found = []
-    for _ in range(3):  # a machine that is busy may need another try
-        found.append(statistics.median(seconds(helping) - seconds("pass") for _ in range(7)))
-        if found[-1] < 0.1:
-            return
-    pytest.fail(f"--help takes {found} s more than `pass`")
-
-
 HEAVY = ("numpy", "pydantic", "pandas", "yaml", "rich", "safetensors", "torch")
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["-h"], ["--version"], ["nonsense"], *([verb, "--help"] for verb in VERBS)]
+    "arguments", some([["--help"], ["-h"], ["--version"], ["nonsense"], *([verb, "--help"] for verb in VERBS)], 4)
 )
 def test_nothing_heavy_is_imported_for_help(arguments: list[str]) -> None:
     code = (
