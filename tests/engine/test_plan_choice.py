@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -129,35 +127,3 @@ def test_the_limit_is_one_of_size_and_of_nothing_else(monkeypatch: pytest.Monkey
             assert chosen(9, 1, 600) == "compiled"
     monkeypatch.setattr(plan_choice, "installed", lambda: False)
     assert chosen(200, 1, 5) == "planned"
-
-
-QUESTION = """
-import sys
-{}
-assert "llvmlite" not in sys.modules, "llvmlite was imported"
-"""
-PYTHON = """
-import lstm_trace as lt
-trace = lt.run("q22.yaml")
-trace.report(); lt.verify(trace)
-"""
-COMMANDS = """
-from click.testing import CliRunner
-from lstm_trace.cli import main
-lines = "run q22.yaml -o t.json", "report q22.yaml", "verify t.json", "show t.json", "explain q22.yaml --how gates"
-for line in lines:
-    done = CliRunner().invoke(main, line.split())
-    assert done.exit_code == 0, done.output
-"""
-
-
-@jit
-@pytest.mark.parametrize("program", [PYTHON, COMMANDS], ids=["python", "commands"])
-def test_question_22_does_not_import_llvmlite(program: str, tmp_path: Path) -> None:
-    from lstm_trace.examples import text
-
-    (tmp_path / "q22.yaml").write_text(text("q22"), encoding="utf-8")
-    root = str(Path(lt.__file__).parents[1])
-    code = f"import sys\nsys.path.insert(0, {root!r})\n" + QUESTION.format(program)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)  # noqa: S603
-    assert done.returncode == 0, done.stderr
