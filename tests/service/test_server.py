@@ -10,6 +10,8 @@ from click.testing import CliRunner
 
 from lstm_trace.cli import main
 
+from ..support.tiers import some
+
 pytest.importorskip("fastapi")
 
 
@@ -24,18 +26,27 @@ def newer(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [
-        (["--store", "mysql://user:secret@x/y"], "a store is kept in SQLite or PostgreSQL, not in mysql"),
-        (["--store", "sqlite:///garbage.db"], "garbage.db: file is not a database; name another file"),
-        (["--store", "sqlite:///folder"], "folder: unable to open database file; is it a file in a folder that is"),
-        (["--store", "sqlite:///no/such/a.db"], "a.db: unable to open database file; is it a file in a folder that is"),
-        (["--store", "sqlite:///a.db", "--files", "garbage.db"], "--files"),
-        (["--store", "sqlite:///taken.db"], "taken.files: expected the folder of the library's files, found a file"),
-        (["--store", "sqlite:///newer.db"], "newer version"),
-        (["--store", "postgresql://u:secret@127.0.0.1:9/x"], "is the server running, and may this user connect?"),
-        (["--store", "sqlite:///a.db", "none.yaml"], "none.yaml: no such file or directory"),
-        (["--store", "sqlite:///a.db", "folder"], "folder: is a directory"),
-    ],
+    some(
+        [
+            (["--store", "mysql://user:secret@x/y"], "a store is kept in SQLite or PostgreSQL, not in mysql"),
+            (["--store", "sqlite:///garbage.db"], "garbage.db: file is not a database; name another file"),
+            (["--store", "sqlite:///folder"], "folder: unable to open database file; is it a file in a folder that is"),
+            (
+                ["--store", "sqlite:///no/such/a.db"],
+                "a.db: unable to open database file; is it a file in a folder that is",
+            ),
+            (["--store", "sqlite:///a.db", "--files", "garbage.db"], "--files"),
+            (
+                ["--store", "sqlite:///taken.db"],
+                "taken.files: expected the folder of the library's files, found a file",
+            ),
+            (["--store", "sqlite:///newer.db"], "newer version"),
+            (["--store", "postgresql://u:secret@127.0.0.1:9/x"], "is the server running, and may this user connect?"),
+            (["--store", "sqlite:///a.db", "none.yaml"], "none.yaml: no such file or directory"),
+            (["--store", "sqlite:///a.db", "folder"], "folder: is a directory"),
+        ],
+        5,
+    ),
 )
 def test_a_store_or_a_file_that_cannot_be_is_one_message(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], says: str
