@@ -23,6 +23,7 @@ from lstm_trace.languages import languages
 from lstm_trace.report.options import options_of
 from lstm_trace.trace.address import INITIAL
 
+from ..support.tiers import some
 from ..support.walk_cases import CELLS, H, I, case, weights
 
 MATH = "{http://www.w3.org/1998/Math/MathML}"
@@ -87,7 +88,7 @@ TRACES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize("name", some(TRACES, 4))
 def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None:
     trace = TRACES[name]()
     plain = trace.header.arithmetic is None
