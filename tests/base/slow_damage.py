@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import tracemalloc
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +15,10 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.base.files import written
+from lstm_trace.errors import FileError
+from lstm_trace.weights.read import read_model
 
-from .test_damage import WEIGHTS, posix
+from .test_damage import WEIGHTS, lying, posix
 
 WRITER = """
 import sys, time
@@ -93,3 +97,13 @@ def test_a_name_as_long_as_can_be_is_written_and_swept(tmp_path: Path, name: str
     with written(target) as file:
         file.write("whole")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_entry_that_cannot_be_unpacked_in_pieces_is_refused(tmp_path: Path, method: int) -> None:
+    path = lying(tmp_path / "m.npz", method, 1 << 20)
+    tracemalloc.start()
+    with pytest.raises(FileError, match=rf"W_xi\.npy is compressed by the method {method}; expected .* or deflated"):
+        read_model(path)
+    assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    tracemalloc.stop()
