@@ -154,7 +154,7 @@ def test_every_language_says_the_same_numbers(case: str) -> None:
     assert {*map(tuple, found.values())} == {tuple(found["en"])}
 
 
-@pytest.mark.parametrize("language", [one for one in languages() if one != "en"])
+@pytest.mark.parametrize("language", some([one for one in languages() if one != "en"], 2))
 def test_nothing_is_left_in_english(language: str) -> None:
     english = re.compile(r"\b(the|of|gate|state|step|unit|output|sequence|kept|wrote|is|with|after)\b")
     for case in CASES.values():
