@@ -29,3 +29,12 @@ def test_every_line_and_unit_is_looked_at_in_the_first_and_last_step(steps: int,
             address = found.address
             assert (f"{address.layer}/{address.direction}", address.line) == (scope, name)
             assert (address.t, address.b, address.unit) == (t, b, (unit,))
+
+
+def test_two_other_steps_are_looked_at_and_not_always_the_same() -> None:
+    trace = longer(traced({}), 9, 1)
+    for array in trace.lines["0/forward"].values():
+        array[1:-1] += 1e-3
+    found = {failure.address.t for _ in range(60) if (failure := first_failure(trace)) is not None}
+    assert len(found) > 4
+    assert found <= set(range(1, 9))

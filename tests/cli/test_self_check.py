@@ -140,15 +140,6 @@ def test_a_trace_of_a_part_is_not_refused(steps: int, record: dict[str, Any]) ->
     assert first_failure(longer(traced({}), steps, 2, record=record)) is None
 
 
-def test_two_other_steps_are_looked_at_and_not_always_the_same() -> None:
-    trace = longer(traced({}), 9, 1)
-    for array in trace.lines["0/forward"].values():
-        array[1:-1] += 1e-3
-    found = {failure.address.t for _ in range(60) if (failure := first_failure(trace)) is not None}
-    assert len(found) > 4
-    assert found <= set(range(1, 9))
-
-
 def test_steps_that_begin_later_have_their_own_addresses() -> None:
     trace = longer(traced({}), 12, 2)
     weights = {f"{scope}/{n}": a for scope, here in trace.parameters.items() for n, a in here.items()}
