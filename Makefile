@@ -5,12 +5,19 @@ OLDEST ?= $(or $(shell command -v python3.11 || command -v python3.12),$(PYTHON)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-# Fast files that reach every room: a check while you work. `make test` has the rest.
+# What a tier has apart from these: the folders that need a framework, a browser, LibreOffice or minutes.
+TESTS := -n auto --dist loadfile --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser \
+	--ignore=tests/load
+# Files that reach every room, in half a minute: what test-oldest runs.
 QUICK := $(addprefix tests/,test_api.py test_docs.py test_exercises.py test_rooms.py test_traces.py cell \
 	model/test_problem.py trace/test_trace.py verification/test_verify.py weights/test_layouts.py)
 
-.PHONY: demo serve test test-quick test-oldest test-frameworks test-notebook test-office test-browser test-database test-corpus test-load fuzz \
+.PHONY: demo serve test test-all test-oldest test-frameworks test-notebook test-office test-browser test-database test-corpus test-load fuzz \
 	lint format golden schemas traces images docs bench clean
+
+# Nothing is shortened in these; see tests/support/tiers.py
+test-all test-frameworks test-notebook test-office test-browser test-database test-corpus test-load: \
+  export LSTM_TRACE_TESTS = all
 
 demo: .venv/core ## trace question 22 of the exercises and print the worked solution
 	@$(BIN)/lstm-trace example q22 | $(BIN)/lstm-trace report - --digits 8 --trim
@@ -18,12 +25,11 @@ demo: .venv/core ## trace question 22 of the exercises and print the worked solu
 serve: .venv/serve ## the bench in the browser, with the examples; Ctrl-C ends it
 	$(BIN)/lstm-trace serve
 
-test: .venv/test ## the tests; no deep-learning framework needed
-	$(BIN)/python -m pytest -n auto --ignore=tests/frameworks --ignore=tests/office --ignore=tests/browser \
-	  --ignore=tests/load
+test: .venv/test ## the fast tests, in less than two minutes; no deep-learning framework needed
+	$(BIN)/python -m pytest $(TESTS)
 
-test-quick: .venv/test ## the fast tests, in less than half a minute
-	$(BIN)/python -m pytest -n auto $(QUICK)
+test-all: .venv/test ## those and the slow ones: processes that are killed, PostgreSQL, every language and notation, more seeds
+	$(BIN)/python -m pytest $(TESTS)
 
 test-oldest: .venv-oldest/test ## the fast tests on the oldest versions that pyproject.toml names; with Python 3.11 or 3.12
 	.venv-oldest/bin/python -m pytest -n auto $(QUICK)
@@ -35,7 +41,7 @@ test-database: .venv/test ## the store on SQLite and on a PostgreSQL of its own;
 	$(BIN)/python -m pytest -rs tests/store
 
 test-corpus: .venv/corpus ## the corpus with its cluster and probe: processes that are killed, workers joined by address
-	$(BIN)/python -m pytest -rs tests/corpus tests/tracking tests/cli/test_corpus_samples.py
+	$(BIN)/python -m pytest -rs tests/corpus tests/tracking tests/cli/*_corpus_*.py
 
 test-load: .venv/load ## the service under load for some minutes, and random requests from its OpenAPI description
 	$(BIN)/python -m pytest -rs tests/load
@@ -47,7 +53,7 @@ test-frameworks: .venv/frameworks ## the tests against PyTorch, Keras, Flax and 
 	KERAS_BACKEND=torch $(BIN)/python -m pytest tests/frameworks
 
 test-notebook: .venv/notebook ## the notebook of the documentation in Jupyter, and frames drawn by matplotlib
-	$(BIN)/python -m pytest -rs tests/test_notebook.py tests/report/test_rendered.py \
+	$(BIN)/python -m pytest -rs tests/test_notebook.py tests/slow_notebook.py tests/report/test_rendered.py \
 	  tests/report/test_math_dialects.py tests/frames/test_frames.py
 
 fuzz: .venv/test ## random and damaged inputs, some minutes; PART=cells COUNT=1000000 SEED=2 for one part of it

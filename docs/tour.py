@@ -1,6 +1,6 @@
 """Runs the tour beside this file, `tour.md`, block by block: `python -m docs.tour` writes its pictures.
 
-`tests/test_tour.py` compares what the page shows with what its blocks print.
+`tests/slow_tour.py` compares what the page shows with what its blocks print.
 """
 
 from __future__ import annotations

@@ -1,26 +1,59 @@
-"""What all tests share: hypothesis without deadlines (the machine is shared), and with the same examples each time."""
+"""What all tests share: their tiers, hypothesis without deadlines (the machine is shared), a cache of machine code."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from . import ROOT
 from .support.postgres import postgres, programs
+from .support.serving import Server, serving
+from .support.tiers import ALL, FEW
 
-settings.register_profile(
-    "suite", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
-)
-settings.load_profile("suite")
+#: Hypothesis tries the same examples each time.
+COMMON = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", COMMON, max_examples=FEW)
+settings.register_profile("all", COMMON)
+settings.load_profile("all" if ALL else "fast")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if ALL:
+        config.addinivalue_line("python_files", "slow_*.py")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Without this the fast tests would import the slow files for the examples in their docstrings."""
+    named = any(Path(argument.partition("::")[0]).name == collection_path.name for argument in config.args)
+    return True if collection_path.name.startswith("slow_") and not ALL and not named else None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """In the fast tests no property is tried more often than `FEW` times, whatever the test itself asks for."""
+    for item in items:
+        test = getattr(item, "obj", None)
+        asked = getattr(test, "_hypothesis_internal_use_settings", None)
+        if not ALL and asked is not None and asked.max_examples > FEW:
+            test._hypothesis_internal_use_settings = settings(asked, max_examples=FEW)  # type: ignore[union-attr]
 
 
 @pytest.fixture(autouse=True, scope="session")
-def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """No test reads or leaves machine code in the user's cache."""
+def own_cache() -> Iterator[None]:
+    """No test reads or leaves machine code in the user's cache; what one run compiled the next one finds."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LSTM_TRACE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("LSTM_TRACE_CACHE", str(ROOT / "build" / "machine-code"))
         yield
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Path]]:
+    """A server as it is without options, and its folder: for all tests that do not mind what others put there."""
+    folder = tmp_path_factory.mktemp("shared")
+    with serving(folder) as server:
+        yield server, folder
 
 
 @pytest.fixture(scope="session")

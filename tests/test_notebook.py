@@ -5,8 +5,6 @@ from __future__ import annotations
 import html
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import pytest
 
 from docs import notebook as kept
 
-from . import ROOT
 from .support.last_digits import same
 
 FIRST, TOUR = kept.NOTEBOOKS
@@ -71,15 +68,6 @@ def test_the_tour_shows_what_its_page_shows() -> None:
     assert len(words) == 3
     assert [line for line in shown.splitlines() if "|เ" in line and line.startswith("ใน|")] == words
     assert TOUR.stat().st_size < 200_000
-
-
-def test_they_need_no_more_than_the_readme_installs() -> None:
-    """Each runs from its first cell to its last in an environment without any extra."""
-    extras = ("matplotlib", "pyarrow", "typst", "torch", "sklearn", "openpyxl", "xlsxwriter", "duckdb", "xarray")
-    script = f"import sys; sys.modules |= dict.fromkeys({extras}); from docs import notebook as kept\n"
-    script += "for path in kept.NOTEBOOKS: kept.run(kept.read(path))"
-    found = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)  # noqa: S603
-    assert found.returncode == 0, found.stderr
 
 
 @NOTEBOOKS

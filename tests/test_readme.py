@@ -16,8 +16,6 @@ from . import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", README, re.M | re.S))
-#: What cannot run by itself: it is about a model of the reader's.
-NEEDS_A_MODEL = "lt.capture(model)"
 
 
 @pytest.fixture
@@ -33,21 +31,6 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.mark.skipif(os.name != "posix", reason="the commands are for a POSIX shell")
-@pytest.mark.parametrize("title", [title for title, text in SECTIONS.items() if "```sh\n" in text])
-def test_every_path_runs(title: str, folder: Path) -> None:
-    for kind, text in re.findall(r"```(python|sh)\n(.*?)```", SECTIONS[title], re.S):
-        if kind == "python":
-            if NEEDS_A_MODEL not in text:
-                exec(compile(text, title, "exec"), {})  # noqa: S102
-            continue
-        for line in text.splitlines():
-            expected = int(code[1]) if (code := re.search(r"exit code (\d)", line)) else 0
-            ran = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True)  # noqa: S603
-            assert ran.returncode == expected, f"{line}\n{ran.stdout}{ran.stderr}"
-            assert not ran.stderr, f"{line}\n{ran.stderr}"
 
 
 def test_the_unit_that_is_found_is_the_one_that_is_shown() -> None:

@@ -17,7 +17,7 @@ import lstm_trace as lt
 from lstm_trace.errors import FileError, LstmTraceError
 from lstm_trace.remote import Client, RemoteRun, ServiceError
 
-from .support.serving import serving
+from .support.serving import Server
 
 pytest.importorskip("fastapi")
 
@@ -35,9 +35,8 @@ PROBLEM = {
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[lt.api.Client]:
-    with serving(tmp_path_factory.mktemp("client")) as server:
-        yield lt.client(server.url)
+def service(shared_server: tuple[Server, Path]) -> lt.api.Client:
+    return lt.client(shared_server[0].url)
 
 
 def test_a_run_has_the_values_of_a_run_here(service: lt.api.Client) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -43,14 +44,19 @@ def room(module: str) -> int:
     return len(ROOMS)
 
 
-def imports(module: str, text: str) -> Iterator[str]:
+@cache
+def imports(module: str, text: str) -> tuple[str, ...]:
     """The modules of ours that run when `text` is imported or called: all but those for types alone."""
+    return tuple(_imports(module, text))
+
+
+def _imports(module: str, text: str) -> Iterator[str]:
     package = module if FILES[module].name == "__init__.py" else module.rpartition(".")[0]
     tree = ast.parse(text)
     for_types = {
         id(node)
         for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
         for statement in block.body
         for node in ast.walk(statement)
     }
@@ -148,6 +154,6 @@ def test_tests_mirror_the_rooms() -> None:
         "load",
         "office",
     }  # jobs of their own, and what tests share
-    for path in (ROOT / "tests").rglob("test_*.py"):
+    for path in [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "tests").rglob("slow_*.py")]:
         parts = Path(path).relative_to(ROOT / "tests").parts[:-1]
         assert not parts or parts[0] in apart or (PACKAGE / Path(*parts)).is_dir(), path

@@ -25,6 +25,7 @@ from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import FileError, MissingError, OptionError
 
 from ..support.results import verdict
+from ..support.tiers import some
 from ..support.walk_cases import CELLS, case
 
 BACK = "0/adjoint-forward"
@@ -180,7 +181,7 @@ def test_of_several_layers_one_is_chosen() -> None:
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 2]])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some(CELLS, 6))
 def test_every_gradient_is_proven(name: str, lengths: list[int] | None) -> None:
     _, g = weighted(name, lengths)
     found = lt.verify(g)
@@ -294,7 +295,7 @@ def test_by_hand_is_exact(name: str) -> None:
 # -- diff ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some(CELLS, 4))
 def test_plans_and_dtypes_differ_by_rounding_only(name: str) -> None:
     told, trace = case(name, 5, lengths=[4, 2])
     weights = np.random.default_rng(7).normal(size=trace.output.shape)
@@ -397,7 +398,7 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
-@pytest.mark.parametrize("name", ["plain", "projection", "own"])
+@pytest.mark.parametrize("name", some(["plain", "projection", "own"], 2))
 def test_it_can_be_run_again_with_other_premises(name: str, plan: str) -> None:
     if plan == "compiled":
         pytest.importorskip("llvmlite")

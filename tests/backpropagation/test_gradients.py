@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backpropagation import run
 from lstm_trace.backpropagation.gradients import walked, weighting
 from lstm_trace.backpropagation.run import line_gradients
 from lstm_trace.engine.plan.numpy_machine import MOST_STEPS
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.trace.address import STATE
 
+from ..support.tiers import some
 from ..support.walk_cases import CELLS, case
 
 STEP = 1e-4
@@ -54,7 +54,7 @@ def by_premise(found: dict[str, np.ndarray], told: dict[str, Any]) -> dict[str, 
 
 
 @pytest.mark.parametrize("lengths", [None, [4, 2]])
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some(CELLS, 5))
 def test_finite_differences(name: str, lengths: list[int] | None) -> None:
     """Two layers in both directions: along a random way for the input, each state, and each parameter of all layers.
 
@@ -93,20 +93,6 @@ def test_every_entry_of_a_small_cell() -> None:
             expected = slope(told, lambda t, size, k=key, w=way: moved(t, k, w, size), lambda t: t["c_t"][2, 1, 3])
             assert found[key][place] == pytest.approx(expected, rel=1e-8, abs=1e-10), (key, place)
     assert found["0/forward/b_o"].all(), "h of the steps before is in c_t, and the output gate in h"
-
-
-@pytest.mark.parametrize("steps", [41, 33])
-def test_blocks_do_not_matter(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Carries cross the edges of blocks, in both directions; the last block may be a single step."""
-    for name in ("plain", "layer norm", "slstm", "own"):
-        _, trace = case(name, 11, steps=steps, lengths=[steps, 23])
-        weights = np.random.default_rng(1).normal(size=trace.output.shape)
-        monkeypatch.setattr(run, "GATHERED_ROWS", 1 << 20)
-        whole = lt.gradients(trace, output=weights)
-        monkeypatch.setattr(run, "GATHERED_ROWS", 1)
-        parts = lt.gradients(trace, output=weights)
-        for key, value in whole.items():
-            np.testing.assert_allclose(parts[key], value, rtol=1e-11, atol=1e-13, err_msg=f"{name} {key}")
 
 
 def test_gradient_of_a_state_and_of_an_inner_line() -> None:
@@ -201,7 +187,7 @@ def test_line_gradients_are_those_of_the_chain_rule() -> None:
     np.testing.assert_allclose(total["0/forward/b_f"], found["z_f"].sum(axis=(0, 1)), rtol=1e-11, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize("name", some(CELLS, 6))
 def test_zero_states_and_zero_rows_give_no_nan(name: str) -> None:
     told, _ = case(name, 1)
     zero = {state: np.zeros_like(value) for state, value in told["initial"].items() if state != "n_prev"}

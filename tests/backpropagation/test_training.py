@@ -11,8 +11,7 @@ import yaml
 from click.testing import CliRunner, Result
 
 import lstm_trace as lt
-from lstm_trace.backpropagation.optimizers import OPTIMIZERS
-from lstm_trace.backpropagation.training import Training
+from lstm_trace.backpropagation.training import OPTIMIZERS, Training
 from lstm_trace.cell.arithmetic import find
 from lstm_trace.cli import main
 from lstm_trace.errors import CellError, MissingError, OptionError

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import struct
-import subprocess
 import sys
 import threading
 import time
@@ -264,16 +262,6 @@ def lying(path: Path, method: int, claimed: int, name: str = "W_xi.npy") -> Path
     return path
 
 
-@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_an_entry_that_cannot_be_unpacked_in_pieces_is_refused(tmp_path: Path, method: int) -> None:
-    path = lying(tmp_path / "m.npz", method, 1 << 20)
-    tracemalloc.start()
-    with pytest.raises(FileError, match=rf"W_xi\.npy is compressed by the method {method}; expected .* or deflated"):
-        read_model(path)
-    assert tracemalloc.get_traced_memory()[1] < 8 << 20
-    tracemalloc.stop()
-
-
 def test_an_entry_that_holds_more_than_it_says_is_not_unpacked_whole(tmp_path: Path) -> None:
     path = lying(tmp_path / "m.zip", zipfile.ZIP_DEFLATED, 1 << 20)
     with guards.archive(path) as opened:
@@ -290,73 +278,6 @@ def test_a_configuration_of_many_megabytes_is_no_model() -> None:
 
 
 # -- what killed writers leave ---------------------------------------------------------------------------------------
-
-WRITER = """
-import sys, time
-from lstm_trace.base.writing import written
-from lstm_trace.base.writing import folder
-from pathlib import Path
-target = Path(sys.argv[1])
-with written(target) as file, folder(target, ".rows") as rows:
-    (Path(rows) / "sheet").write_text("rows")
-    file.write("half")
-    file.flush()
-    print("writing", flush=True)
-    time.sleep(60)
-"""
-
-
-def begun(target: Path) -> subprocess.Popen[str]:
-    """A writer in the middle of its work."""
-    command = [sys.executable, "-c", WRITER, str(target)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)  # noqa: S603
-    assert writer.stdout is not None
-    assert writer.stdout.readline() == "writing\n"
-    return writer
-
-
-def ended(writer: subprocess.Popen[str]) -> None:
-    """Kill a writer, as kill -9 does."""
-    writer.send_signal(signal.SIGKILL)
-    writer.communicate()
-
-
-def beside(target: Path) -> list[str]:
-    return sorted(path.name.rsplit(".", 1)[-1] for path in target.parent.iterdir() if path.name.startswith("."))
-
-
-@posix
-def test_the_next_writer_removes_what_a_killed_one_left(tmp_path: Path) -> None:
-    target = tmp_path / "trace.csv"
-    keep = tmp_path / ".trace.csv.notours.part", tmp_path / ".other.csv.abcdefgh.part"
-    for path in keep:
-        path.write_text("somebody's")
-    dead, alive = begun(target), begun(target)
-    try:
-        ended(dead)
-        assert beside(target) == ["part"] * 4 + ["rows"] * 2
-        with written(target) as file:
-            file.write("whole")
-        assert target.read_text() == "whole"
-        assert beside(target) == ["part"] * 3 + ["rows"]  # the living writer's, and the two that are none of ours
-        assert all(path.exists() for path in keep)
-    finally:
-        ended(alive)
-    with written(target) as file:
-        file.write("again")
-    assert beside(target) == ["part"] * 2
-    assert target.read_text() == "again"
-
-
-@posix
-def test_a_streamed_run_removes_them_too(tmp_path: Path) -> None:
-    target = tmp_path / "trace.safetensors"
-    ended(begun(target))
-    assert beside(target) == ["part", "rows"]
-    lt.run(WEIGHTS, np.ones((4, 2)), out=target)
-    assert beside(target) == []
-    assert lt.load(target).steps == 4
 
 
 def test_a_leftover_that_is_a_pipe_or_a_link_is_left(tmp_path: Path) -> None:
@@ -385,14 +306,3 @@ def test_a_users_own_file_or_folder_of_a_similar_name_is_left(tmp_path: Path) ->
     with written(target) as file:
         file.write("{}")
     assert [path.read_text() for path in files] == ["mine"] * len(files)
-
-
-@posix
-@pytest.mark.parametrize("name", ["x" * 250 + ".json", "é" * 125 + ".json"])
-def test_a_name_as_long_as_can_be_is_written_and_swept(tmp_path: Path, name: str) -> None:
-    target = tmp_path / name
-    ended(begun(target))
-    assert beside(target) == ["part", "rows"]
-    with written(target) as file:
-        file.write("whole")
-    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 from lstm_trace import examples
 from lstm_trace.cli import main
 
+from ..support.tiers import some
 from ..tracking import quotes
 
 pytest.importorskip("pyarrow")
@@ -151,21 +152,24 @@ def test_a_column_to_decode_that_is_not_there(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "output"),
-    [
-        (("ablate", "states", "--units", "c_t[0]"), "q.parquet"),  # that of the manifest, not on the line
-        (("verify", "states"), "q.parquet"),
-        (("probe", "states", "--target", "inside"), "q.parquet"),
-        (("units", "states"), "q.parquet"),
-        (("top", "states", "--unit", "c_t[1]"), "q.parquet"),
-        (("match", "states", "--units", "1"), "q.parquet"),
-        (("verify", "states"), "link.parquet"),
-        (("units", "states"), "states/part-00000.parquet"),
-        (("top", "states", "--unit", "c_t[1]"), "states/part-00001.parquet"),
-        (("verify", "states"), "states/_index.parquet"),
-        (("probe", "states", "--target", "inside"), "states/part-00001.parquet"),  # which another run is to write
-        (("ablate", "states", "--units", "c_t[0]"), "states/part-00000.parquet"),
-        (("ablate", "states", "--inputs", "q.parquet", "--units", "c_t[0]"), "states/part-00000.parquet"),
-    ],
+    some(
+        [
+            (("ablate", "states", "--units", "c_t[0]"), "q.parquet"),  # that of the manifest, not on the line
+            (("verify", "states"), "q.parquet"),
+            (("probe", "states", "--target", "inside"), "q.parquet"),
+            (("units", "states"), "q.parquet"),
+            (("top", "states", "--unit", "c_t[1]"), "q.parquet"),
+            (("match", "states", "--units", "1"), "q.parquet"),
+            (("verify", "states"), "link.parquet"),
+            (("units", "states"), "states/part-00000.parquet"),
+            (("top", "states", "--unit", "c_t[1]"), "states/part-00001.parquet"),
+            (("verify", "states"), "states/_index.parquet"),
+            (("probe", "states", "--target", "inside"), "states/part-00001.parquet"),  # which another run is to write
+            (("ablate", "states", "--units", "c_t[0]"), "states/part-00000.parquet"),
+            (("ablate", "states", "--inputs", "q.parquet", "--units", "c_t[0]"), "states/part-00000.parquet"),
+        ],
+        4,
+    ),
 )
 def test_no_file_of_the_states_and_none_that_they_were_computed_from_is_written_over(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], output: str

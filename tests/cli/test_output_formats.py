@@ -13,6 +13,8 @@ from lstm_trace.cli import main
 from lstm_trace.examples import text
 from lstm_trace.export.formats import TABLE_FORMATS as TABLES
 
+from ..support.tiers import some
+
 #: A command without its output, and the suffixes that its refusal lists.
 WRITERS: dict[str, tuple[list[str], str]] = {
     "run": (["run", "q22.yaml"], ".json, .safetensors"),
@@ -70,7 +72,7 @@ def test_refused_before_anything_is_read(name: str) -> None:
     assert known in invoke(*gone, "-o", "x.docx").stderr
 
 
-@pytest.mark.parametrize("name", WRITERS)
+@pytest.mark.parametrize("name", some(WRITERS, 4))
 def test_every_suffix_that_is_listed_is_written(folder: Path, name: str) -> None:
     command, known = WRITERS[name]
     for module, suffix in (("typst", ".pdf"), ("pyarrow", ".parquet"), ("xlsxwriter", ".xlsx")):

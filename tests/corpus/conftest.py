@@ -12,7 +12,7 @@ import pytest
 import lstm_trace as lt
 
 if find_spec("pyarrow") is None:  # what every file of a corpus needs
-    collect_ignore_glob = ["test_*.py"]
+    collect_ignore_glob = ["test_*.py", "slow_*.py"]
 
 #: I, H, and sequences.
 INPUTS, UNITS, COUNT = 3, 4, 30

@@ -17,6 +17,7 @@ from lstm_trace.errors import FileError, LstmTraceError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import integrated_gradients
 
 from ..support import oracle
+from ..support.tiers import some
 
 T, B, WIDTH, H = 6, 4, 3, 2
 #: A row with padding in front, one with gaps, one without a valid step, one that is whole.
@@ -72,7 +73,7 @@ def expected(model: dict[str, Any], mask: Any, h0: Any, c0: Any, rule: str) -> t
 
 @pytest.mark.parametrize("rule", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
+@pytest.mark.parametrize("plan", some(["lines", "planned", "compiled"], 2))
 def test_a_mask_against_scalar_loops(rule: str, both: bool, plan: str) -> None:
     if plan == "compiled":
         pytest.importorskip("llvmlite")
@@ -273,7 +274,7 @@ def test_another_batch_needs_another_mask() -> None:
         rerun(trace, x=X[:, :2], initial={s: {n: v[:2] for n, v in here.items()} for s, here in trace.initial.items()})
 
 
-@pytest.mark.parametrize("format", ["md", "text", "html"])
+@pytest.mark.parametrize("format", some(["md", "text", "html"], 2))
 def test_answers_leave_padding_out_and_say_so(format: str) -> None:
     """A line at padding is computed, counts for nothing, and is no answer; `everything` shows it."""
     trace = lt.run({**PROBLEM, "ask": ["h_t"]})

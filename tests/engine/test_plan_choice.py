@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +12,7 @@ from threadpoolctl import threadpool_limits
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
-from lstm_trace.engine.rerun import in_arithmetic, rerun
+from lstm_trace.engine.rerun import rerun
 
 from .test_out import weights
 
@@ -111,15 +108,6 @@ def test_a_rerun_goes_by_the_plan_of_its_trace(plan: Any, x: Any) -> None:
 
 
 @jit
-def test_what_no_plan_of_ours_computed_is_run_again_by_its_size() -> None:
-    for plan, x in SIZES.items():
-        trace = lt.prepare(WEIGHTS).run(x, plan="lines")
-        foreign = replace(trace, header=replace(trace.header, plan="foreign"))
-        assert rerun(foreign).header.plan == plan
-        assert in_arithmetic(foreign, "float16").header.plan == "lines"
-
-
-@jit
 def test_the_limit_is_one_of_size_and_of_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
     """More steps, rows or units never lead back to the numpy plan; threads do not matter."""
 
@@ -139,35 +127,3 @@ def test_the_limit_is_one_of_size_and_of_nothing_else(monkeypatch: pytest.Monkey
             assert chosen(9, 1, 600) == "compiled"
     monkeypatch.setattr(plan_choice, "installed", lambda: False)
     assert chosen(200, 1, 5) == "planned"
-
-
-QUESTION = """
-import sys
-{}
-assert "llvmlite" not in sys.modules, "llvmlite was imported"
-"""
-PYTHON = """
-import lstm_trace as lt
-trace = lt.run("q22.yaml")
-trace.report(); lt.verify(trace)
-"""
-COMMANDS = """
-from click.testing import CliRunner
-from lstm_trace.cli import main
-lines = "run q22.yaml -o t.json", "report q22.yaml", "verify t.json", "show t.json", "explain gates q22.yaml"
-for line in lines:
-    done = CliRunner().invoke(main, line.split())
-    assert done.exit_code == 0, done.output
-"""
-
-
-@jit
-@pytest.mark.parametrize("program", [PYTHON, COMMANDS], ids=["python", "commands"])
-def test_question_22_does_not_import_llvmlite(program: str, tmp_path: Path) -> None:
-    from lstm_trace.examples import text
-
-    (tmp_path / "q22.yaml").write_text(text("q22"), encoding="utf-8")
-    root = str(Path(lt.__file__).parents[1])
-    code = f"import sys\nsys.path.insert(0, {root!r})\n" + QUESTION.format(program)
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)  # noqa: S603
-    assert done.returncode == 0, done.stderr

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import tracemalloc
 from collections.abc import Callable
@@ -25,6 +22,7 @@ from lstm_trace.errors import FileError
 from lstm_trace.trace.files import safetensors
 from lstm_trace.trace.files.trace_file import load, to_json
 
+from ..support.tiers import some
 from .test_out import MODEL, X, same, weights
 
 RNG = np.random.default_rng(11)
@@ -54,7 +52,7 @@ RUNS: dict[str, dict[str, Any]] = {
 LONG = RNG.normal(size=(300, 2, 4))
 
 
-@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("name", some(RUNS, 3))
 @pytest.mark.parametrize("plan", ["planned", "lines", "auto"])
 def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "BUFFER", 1 << 15)  # some steps: many parts
@@ -225,30 +223,6 @@ def test_what_is_wrong_with_an_output_is_not_told_of_the_source(tmp_path: Path) 
     with pytest.raises(FileError) as raised:
         model.run([[1.0]], out=out)
     assert str(raised.value) == f"{out}: no such file or directory"
-
-
-_KILLED = """
-import os, signal, sys
-import numpy as np
-import lstm_trace as lt
-def stop(done, total):
-    if done > total / 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-draw = np.random.default_rng(0).normal
-weights = {f"W_{s}{g}": draw(size=(16, n)) for g in "ifco" for s, n in (("x", 4), ("h", 16))}
-lt.run(weights, draw(size=(5000, 1, 4)), out=sys.argv[1], plan="planned", progress=stop)
-"""
-
-
-@pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
-def test_a_killed_run_leaves_no_file_that_looks_whole(path: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False)  # noqa: S603
-    assert done.returncode == -signal.SIGKILL
-    assert not path.exists()
-    (left,) = path.parent.iterdir()
-    assert left.name.endswith(".part")
-    with pytest.raises(FileError):  # nor is it taken for a trace under that name
-        lt.load(left.rename(path))
 
 
 # -- files that are not to be trusted ----------------------------------------------------------------------------------

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lstm_trace.explanation.experiments.occlusion import Variants
-from lstm_trace.explanation.faithfulness import BINS, Faithfulness, rank_correlation
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
+from lstm_trace.explanation.occlusion import BINS, Faithfulness, Variants, rank_correlation
 from lstm_trace.languages.strings import words
 from lstm_trace.model.sources import read_input
 from lstm_trace.results.contribution import experiments
@@ -24,6 +23,7 @@ from lstm_trace.results.explanation import explanation
 
 from ..support import plain_lstm
 from ..support.said import sentences_of, tables
+from ..support.tiers import some
 from ..support.walk_cases import case
 
 EXAMPLE = Path(__file__).parents[2] / "traces" / "unicode-burmese"
@@ -94,7 +94,7 @@ def test_against_a_plain_loop(seed: int) -> None:
         ("both", 4, range(12), None),
     ],
 )
-@pytest.mark.parametrize("runs", ["auto", "none"])
+@pytest.mark.parametrize("runs", some(["auto", "none"], 2))
 def test_steps_on_which_the_value_does_not_depend_are_left_out(
     direction: str, t: int, there: range, said: str | None, runs: Any
 ) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.errors import MissingError, OptionError
+from lstm_trace.explanation.activity import behaviour
 from lstm_trace.explanation.memory import Ledger, ledger
-from lstm_trace.explanation.saturation import behaviour
 from lstm_trace.results.explanation import explanation
 
 from ..support.said import sentences_of

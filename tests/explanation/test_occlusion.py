@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from lstm_trace.explanation.experiments import trials
-from lstm_trace.explanation.faithfulness import BINS
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.target import target
@@ -16,13 +14,16 @@ from lstm_trace.engine import plan_choice as cost
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
+from lstm_trace.explanation import trials
 from lstm_trace.explanation.account import Account, account
+from lstm_trace.explanation.occlusion import BINS
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row
 
-from ...support import plain_lstm
-from ...support.held_lstm import random_network
-from ...support.walk_cases import CELLS, case
+from ..support import plain_lstm
+from ..support.held_lstm import random_network
+from ..support.tiers import some
+from ..support.walk_cases import CELLS, case
 
 OF = "1/joined/2/1/y_t[1]"
 Taken = dict[str, np.ndarray]
@@ -85,8 +86,8 @@ MASK = np.array([[1, 1], [1, 1], [1, 0], [0, 1], [1, 1], [1, 0], [1, 1]])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("padding", [{}, {"lengths": [7, 6]}, {"mask": MASK}])
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize("padding", some([{}, {"lengths": [7, 6]}, {"mask": MASK}], 2))
+@pytest.mark.parametrize("plan", some(PLANS, 2))
 def test_it_is_a_loop_of_runs_to_the_last_bit(plan: Any, padding: dict[str, Any], dtype: str) -> None:
     """Steps, initial states and the orders of faithfulness, of one value; row 0 is the baseline of row 1."""
     rng = np.random.default_rng(32)

@@ -15,6 +15,7 @@ import lstm_trace.frames.frame as tables
 from lstm_trace.errors import MissingError, OptionError
 
 from ..support.table_cases import QUESTION_19, expected, filled, same, stacked
+from ..support.tiers import some
 from .test_types import TOKENS, named
 
 HARD = np.array([np.nan, np.inf, -0.0, 1e-40, 1 / 3, 2.5])
@@ -26,7 +27,7 @@ def pa() -> Any:
 
 
 @pytest.mark.parametrize("piece", [5, 1 << 19])
-@pytest.mark.parametrize("options", [{}, {"shape": "wide"}, {"shape": "worked"}, {"with_inputs": True}])
+@pytest.mark.parametrize("options", some([{}, {"shape": "wide"}, {"shape": "worked"}, {"with_inputs": True}], 2))
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_it_has_the_cells_and_types_of_the_frame(
     pa: Any, monkeypatch: pytest.MonkeyPatch, dtype: Any, options: dict[str, Any], piece: int

@@ -17,12 +17,13 @@ import yaml
 
 import lstm_trace as lt
 from lstm_trace.base.files import read_data
-from lstm_trace.errors import LstmTraceError, MissingError, OptionError
+from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.examples import examples, text
 from lstm_trace.languages import languages
 from lstm_trace.report.options import options_of
 from lstm_trace.trace.address import INITIAL
 
+from ..support.tiers import some
 from ..support.walk_cases import CELLS, H, I, case, weights
 
 MATH = "{http://www.w3.org/1998/Math/MathML}"
@@ -87,7 +88,7 @@ TRACES: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize("name", some(TRACES, 4))
 def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None:
     trace = TRACES[name]()
     plain = trace.header.arithmetic is None
@@ -117,7 +118,7 @@ def test_operands_and_readers_are_two_ways_of_saying_the_same(name: str) -> None
             assert len({reader.address for reader in one.readers}) == len(one.readers)
 
 
-@pytest.mark.parametrize("name", TRACES)
+@pytest.mark.parametrize("name", some(TRACES, 8))
 def test_every_formula_is_xml_whose_numbers_bear_their_addresses(name: str) -> None:
     trace = TRACES[name]()
     addresses = [*every_line(trace), *every_premise(trace)]
@@ -197,28 +198,6 @@ def test_the_gradient_with_respect_to_a_premise_is_that_of_central_differences(n
         assert one.gradient.value == pytest.approx((ends[0] - ends[1]) / (2 * h), rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("name", ["plain", "slstm", "own"])
-def test_the_gradient_with_respect_to_a_line_is_that_with_the_line_supplied(name: str) -> None:
-    told, trace = case(name, 7, 2, 1, 1, False)
-    target = f"1/{trace.stages[-1].cell.output}[1]"
-    found = {address: lt.derivation(trace, address, of=target).gradient for address in every_line(trace)}
-    for line, values in trace.items():
-        if not line.isidentifier():
-            continue
-        try:
-            supplied = lt.run(**told, given={line: values})
-            expected = lt.gradients(supplied, of=target)
-        except LstmTraceError:  # the target itself, which is no longer computed
-            continue
-        for t, b, j in ((1, 0, j) for j in range(values.shape[2])):  # an earlier one acts on later ones, too
-            slope = found[f"0/forward/{t}/{b}/{line}[{j}]"]
-            assert slope is not None
-            assert slope.value == pytest.approx(expected[f"0/forward/{line}"][t, b, j], rel=1e-9, abs=1e-12)
-    own = found[f"0/forward/{target.replace('1/', '1/0/')}"]
-    assert own is not None
-    assert own.value == 1.0
-
-
 def test_a_gradient_of_a_loss_and_of_what_does_not_reach_it() -> None:
     trace = lt.run(yaml.safe_load(text("squared-error")))
     expected = lt.gradients(trace, of="L")
@@ -250,7 +229,7 @@ def test_what_a_gate_does_is_said_with_how_far_it_is_open() -> None:
     assert (german.where, german.symbol.text, german.address) == ("Einheit 1", "f_1[1]", "0/forward/0/0/f_t[0]")
 
 
-@pytest.mark.parametrize("language", sorted(languages()))
+@pytest.mark.parametrize("language", some(sorted(languages()), 2))
 @pytest.mark.parametrize("name", ["cell slstm", "cell gru", "cell own", "adjoints", "a mask", "example readout"])
 def test_every_number_is_described_in_every_language(name: str, language: str) -> None:
     trace = TRACES[name]()

@@ -21,6 +21,7 @@ from lstm_trace.report.diagram.graph import CellGraph, flow
 from lstm_trace.trace.trace import Trace
 
 from ..support.every_cell import CELLS, ran
+from ..support.tiers import some
 
 SVG = "{http://www.w3.org/2000/svg}"
 H, I = 3, 2  # noqa: E741
@@ -214,7 +215,7 @@ def bends(d: str) -> list[tuple[float, float]]:
     return found
 
 
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", some(PICTURES, 6))
 def test_a_long_edge_runs_level_between_its_ends(name: str) -> None:
     """However many columns it passes it bends where it leaves and where it arrives, and not by a few pixels between."""
     root = drawn(diagram(pictured(name)))

@@ -197,16 +197,6 @@ def test_nothing_is_fetched(name: str) -> None:
     assert not re.findall(r"https?://(?!www\.w3\.org)", html)
 
 
-def test_length() -> None:
-    assert len(problem("q22").report("html").encode()) < 200_000
-    assert len(large().report("html", detail="worked").encode()) < 2_000_000
-    long = lt.run(weights(12, 5), np.random.default_rng(4).normal(size=(400, 5)))
-    html = long.report("html", detail="worked")
-    assert len(html.encode()) < 2_000_000
-    assert "Left out here: " in html
-    assert len(long.report("html", detail="scalar").encode()) < 2_000_000
-
-
 def test_one_step_has_no_slider_and_several_have() -> None:
     assert 'type="range"' not in problem("q22").report("html")
     three = Page(problem("three-steps").report("html"))

@@ -9,7 +9,6 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lstm_trace.tables.comparison.diff import markdown
 
 import lstm_trace as lt
 from lstm_trace.documents.markdown import legible, literal
@@ -97,7 +96,7 @@ def test_labels_in_a_report(detail: str, math: str) -> None:
 
 
 def test_labels_in_a_comparison() -> None:
-    found = markdown(compared(hostile(), hostile(1.5)))
+    found = compared(hostile(), hostile(1.5)).report()
     assert "unit 0 (&lt;script>s()&lt;/script>) of 0/forward" in found
     assert "‘!\\[x\\](//e.x/p)’" in found
     assert "| `0/forward/W_xi @ x_t` |" in found, "names of lines are code"

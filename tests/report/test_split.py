@@ -16,9 +16,9 @@ from lstm_trace.engine.rerun import rerun
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
+from ..support.results import last
 from ..support.table_cases import stacked
 from .test_backward import every
-from .test_languages import last
 
 PROBLEM = str(ROOT / "lstm_trace" / "examples" / "three-steps.yaml")
 OF = "2/h_t[0]"

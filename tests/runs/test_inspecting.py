@@ -6,7 +6,6 @@ import io
 import json
 import os
 import pickle
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -262,17 +261,3 @@ def test_texts_and_numbers_of_a_file_are_fit_to_be_sent(tmp_path: Path) -> None:
     assert "\x1b" not in found["text"]
     title = 'title: "a\\e\\u202eb"\n'
     assert looked_at(tmp_path, title + PROBLEM.split("\n", 1)[1], "p.yaml")["title"] == "a\ufffd\ufffdb"
-
-
-def test_what_a_killed_worker_leaves_the_next_one_removes(tmp_path: Path) -> None:
-    (tmp_path / "a.part").write_text(PROBLEM)
-    code = (
-        "import os, signal, sys\n"
-        "from lstm_trace.runs.inspecting import alone\n"
-        f"with alone({str(tmp_path / 'a.part')!r}, 'a.yaml') as name:\n"
-        "    assert os.listdir('.') == [name]\n"
-        "    os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)  # noqa: S603
-    assert len(list((tmp_path / ".rooms").iterdir())) == 1
-    looked_at(tmp_path, PROBLEM, "b.yaml")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,7 +16,6 @@ import lstm_trace as lt
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.runs import printing
 
-from .. import ROOT
 from ..support.kept_runs import Kept
 
 
@@ -70,21 +67,6 @@ def test_the_problem_has_the_arithmetic_of_the_run(kept: Kept, run: Any, tmp_pat
     assert trace.header.arithmetic == "by-hand-3"
     for line, values in lt.load(kept.path(by_hand)).items():
         np.testing.assert_array_equal(trace[line], values)
-
-
-def test_the_program_makes_the_run_again(kept: Kept, run: Any, tmp_path: Path) -> None:
-    by_hand = kept.edit(run, arithmetic="by-hand-3")
-    for one in (run, by_hand):
-        (tmp_path / "run.py").write_bytes(content(kept, one, "run.py"))
-        ran = subprocess.run(
-            [sys.executable, "run.py"], capture_output=True, text=True, cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}
-        )
-        assert ran.returncode == 0, ran.stderr
-        trace = lt.load(kept.path(one))
-        printed = dict(row.split(" ", 1) for row in ran.stdout.splitlines())
-        assert list(printed) == [str(address) for address in trace.asked()]
-        for address, values in printed.items():
-            np.testing.assert_array_equal(json.loads(values), trace[address.rsplit("/", 1)[-1]])
 
 
 def test_a_report_has_its_options(kept: Kept, run: Any) -> None:

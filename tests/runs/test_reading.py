@@ -16,7 +16,6 @@ import lstm_trace as lt
 from lstm_trace import examples as problems
 from lstm_trace.base.files import read_data
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.examples import examples
 from lstm_trace.runs import reading
 from lstm_trace.runs.asked import NoArrowError
 from lstm_trace.runs.reading import Look, ValueSelection
@@ -203,16 +202,3 @@ def test_an_edit_leaves_the_picture_as_it_is(kept: Kept, monkeypatch: pytest.Mon
     monkeypatch.setattr("lstm_trace.report.diagram.placement.order", lambda *_: pytest.fail("placed again"))
     for value in (-2.5, 0.123456, 30.0):
         assert reading.picture(kept.path(kept.edit(run, {"W_xc[0,0]": value})), None, None, Look()) == picture
-
-
-def test_every_example_is_drawn_and_said_in_every_notation_it_has(kept: Kept) -> None:
-    for name in examples():
-        run = kept.make(example=name)
-        for notation in ("exercise", "joined", "pytorch", "keras"):
-            try:
-                found = stepped(kept, run, look=Look("en", notation))
-            except OptionError:
-                continue
-            picture = json.loads(reading.picture(kept.path(run), None, None, Look("en", notation)))
-            assert found["texts"].keys() <= {spot["key"] for spot in picture["spots"]}
-            ElementTree.fromstring(picture["svg"])  # noqa: S314

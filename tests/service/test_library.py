@@ -6,9 +6,6 @@ import hashlib
 import http.client
 import io
 import json
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +22,8 @@ import lstm_trace as lt  # noqa: E402
 
 from .. import ROOT  # noqa: E402
 from ..support.postgres import new_database  # noqa: E402
-from ..support.serving import Server, following, serving  # noqa: E402
+from ..support.serving import following, serving  # noqa: E402
+from ..support.tiers import ALL  # noqa: E402
 
 EXAMPLES = ROOT / "lstm_trace" / "examples"
 Q22 = (EXAMPLES / "q22.yaml").read_bytes()
@@ -33,14 +31,18 @@ TRACE = (ROOT / "traces" / "q22" / "trace.json").read_bytes()
 OCTETS, JSON = {"Content-Type": "application/octet-stream"}, {"Content-Type": "application/json"}
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"] if ALL else ["sqlite"])
 def served(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, Path]]:
     """A client of a server, and the folder of the server's files."""
+    if request.param == "sqlite":
+        server, folder = request.getfixturevalue("shared_server")
+        with following(server) as client:
+            yield client, folder / "store.files"
+        return
     folder = tmp_path_factory.mktemp("library")
     url = new_database(request.param, request, folder)
     with serving(folder, "--store", url) as server, following(server) as client:
-        name = "store.files" if request.param == "sqlite" else "lstm-trace.files"
-        yield client, folder / name
+        yield client, folder / "lstm-trace.files"
 
 
 @pytest.fixture
@@ -319,93 +321,3 @@ def test_too_large_bodies_are_refused_early(served: tuple[Any, Path]) -> None:
         pass
     assert sent < 2 * most  # what is beyond the limit lay in buffers, or was sent before the answer came
     assert names(served) == set()
-
-
-def test_many_at_once(client: Any, served: tuple[Any, Path]) -> None:
-    kept: list[str] = []
-    faults: list[Any] = []
-
-    def one(n: int) -> None:
-        try:
-            with httpx.Client(base_url=client.base_url, timeout=60) as own:
-                for k in range(6):
-                    content = Q22 + f"# {n} {k}\n".encode()
-                    answer = own.post("/library", params={"label": f"{n}-{k}.yaml"}, content=content, headers=OCTETS)
-                    while answer.status_code == 429:
-                        answer = own.post(
-                            "/library", params={"label": f"{n}-{k}.yaml"}, content=content, headers=OCTETS
-                        )
-                    assert answer.status_code == 201, answer.text
-                    item = answer.json()["id"]
-                    assert own.patch(f"/library/{item}", json={"tags": [f"t{n}"]}).json()["tags"] == [f"t{n}"]
-                    assert own.get(f"/library/{item}/file").content == content
-                    if k % 2:
-                        assert own.delete(f"/library/{item}").status_code == 204
-                    else:
-                        kept.append(item)
-        except BaseException as error:
-            faults.append(error)
-
-    threads = [threading.Thread(target=one, args=(n,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert faults == []
-    items = client.get("/library", params={"limit": 100}).json()["items"]
-    assert {item["id"] for item in items} == set(kept)
-    assert len(kept) == 24
-    assert names(served) == {f"{own}.yaml" for own in kept}
-
-
-def test_files_of_the_command_line_are_put_in_once(tmp_path: Path) -> None:
-    (tmp_path / "mine.yaml").write_bytes(Q22)
-    with serving(tmp_path, "mine.yaml", str(EXAMPLES / "gru.yaml"), "mine.yaml") as server:
-        first = httpx.get(f"{server.api}/library").json()["items"]
-        assert [item["label"] for item in first] == ["gru.yaml", "mine.yaml"]
-    (tmp_path / "mine.yaml").write_bytes(Q22 + b"\n")
-    with serving(tmp_path, "mine.yaml", str(EXAMPLES / "gru.yaml")) as server:
-        items = httpx.get(f"{server.api}/library").json()["items"]
-        assert [item["label"] for item in items] == ["mine.yaml", "gru.yaml", "mine.yaml"]
-        assert items[1:] == first
-    assert len(list((tmp_path / "store.files").glob("*.yaml"))) == 3
-
-
-def test_a_server_that_is_killed_within_uploads(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    """Four clients upload a hundred files; the server is killed, and the next one has all that was answered, whole."""
-    told: dict[str, bytes] = {}
-    for kill in range(2):
-        with serving(tmp_path) as server:
-            threads = [threading.Thread(target=_upload, args=(server, kill, n, told)) for n in range(4)]
-            for thread in threads:
-                thread.start()
-            while len(told) < 13 * (kill + 1) and any(thread.is_alive() for thread in threads):
-                threads[0].join(0.01)
-            os.killpg(server.process.pid, signal.SIGKILL)
-            for thread in threads:
-                thread.join()
-    assert 20 < len(told) < 200
-    with serving(tmp_path) as server, following(server) as client:
-        items = client.get("/library", params={"limit": 1000}).json()["items"]
-        assert told.keys() <= {item["id"] for item in items}
-        for item in items:
-            content = client.get(f"/library/{item['id']}/file").content
-            assert hashlib.sha256(content).hexdigest() == item["sha256"]
-            assert content.startswith(Q22)
-            assert content.endswith(b"whole\n")
-            assert told.get(item["id"], content) == content
-    assert "library lists" not in (tmp_path / "serve.log").read_text()
-
-
-def _upload(server: Server, kill: int, thread: int, told: dict[str, bytes]) -> None:
-    with following(server) as client:
-        for n in range(25):
-            content = Q22 + b"#" + bytes(str(n), "ascii") * 40_000 + b"\n# whole\n"
-            try:
-                answer = client.post(
-                    "/library", params={"label": f"{kill}-{thread}-{n}.yaml"}, content=content, headers=OCTETS
-                )
-            except httpx.TransportError:  # killed
-                return
-            if answer.status_code == 201:
-                told[answer.json()["id"]] = content

@@ -144,14 +144,6 @@ def test_a_server_that_does_not_answer(scheme: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_database_that_is_not_there(request: pytest.FixtureRequest) -> None:
-    server = request.getfixturevalue("postgres_server")
-    with pytest.raises(StoreError) as caught:
-        Database(f"{server.replace('tester@', 'tester:s3cret@')}/none")
-    assert 'database "none" does not exist' in str(caught.value)
-    assert "s3cret" not in str(caught.value)
-
-
 def test_the_driver_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "psycopg"]:
         monkeypatch.delitem(sys.modules, name)

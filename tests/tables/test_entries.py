@@ -6,7 +6,6 @@ import csv
 import io
 import json
 import math
-import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -244,27 +243,6 @@ def test_addresses_are_made_for_what_is_shown(monkeypatch: pytest.MonkeyPatch, w
     assert Counted.made <= shown
     list(told.pieces("csv"))
     assert Counted.made < len(told.rows.rows)
-
-
-def test_a_table_of_a_million_weights_is_written_in_little_memory() -> None:
-    """No string, tuple or frame for each of 2^20 entries: those took 600 bytes each."""
-    draw = np.random.default_rng(5).normal(size=(1024, 1024))
-    weights = Grid("W[%d,%d]", (("unit", range(1024)), ("input", range(1024))), {"kind": "p"}, {"a": draw})
-    columns = ("address", "kind", "a")
-    rows = Entries(columns, lambda: [largest_first([weights], ("a",))])
-    told = Told("T", (), LongTable(columns, rows, ranked=("a",)))
-    tracemalloc.start()
-    try:
-        told.report()
-        shown = tracemalloc.get_traced_memory()[1]
-        tracemalloc.reset_peak()
-        count = sum(piece.count("\n") for piece in told.pieces("csv"))
-        written = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert count == draw.size + 1
-    assert shown < 12 * draw.nbytes
-    assert written < 6 * draw.nbytes
 
 
 def test_a_large_trace_has_fewer_points_of_a_path_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

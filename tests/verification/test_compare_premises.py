@@ -18,6 +18,7 @@ from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import compare
 
 from ..support.results import verdict
+from ..support.tiers import seeds
 
 Weights = dict[str, np.ndarray]
 GATES = "ifco"
@@ -105,7 +106,7 @@ def is_same(a: Trace, b: Trace) -> None:
         assert found.premises
 
 
-@pytest.mark.parametrize("seed", range(120))
+@pytest.mark.parametrize("seed", seeds(120))
 def test_merged_biases_are_the_same_model(seed: int) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)
     a, b = net.run(), net.run(net.merged())
@@ -113,20 +114,20 @@ def test_merged_biases_are_the_same_model(seed: int) -> None:
     is_same(a, b)
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_two_biases_and_one_are_the_same_model(seed: int) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)
     is_same(net.run(), net.run(net.single()))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(20, 6))
 @pytest.mark.parametrize("spread", [1e2, 1e4])
 def test_biases_that_nearly_cancel_are_the_same_model(seed: int, spread: float) -> None:
     net = Net(seed, spread=spread)
     is_same(net.run(), net.run(net.merged() if seed % 4 < 2 else net.single()))
 
 
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", seeds(20, 6))
 def test_a_forget_bias_stored_or_added_at_run_time_is_the_same_model(seed: int) -> None:
     net = Net(seed)
     a = net.run(net.single(), options={"forget_bias": 1.0})
@@ -159,7 +160,7 @@ CHANGES = ("W_x", "W_h", "b_x", "h0", "c0", "x")
 
 
 @pytest.mark.parametrize("what", CHANGES)
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed: int, what: str) -> None:
     net = Net(seed, layers=1 + seed % 5 // 4)
     weights, changes = dict(net.weights), {}
@@ -180,7 +181,7 @@ def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed
     assert place(compare(b, a), b) == expected
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", seeds(40))
 def test_a_weight_that_is_off_is_found_beside_merged_biases(seed: int) -> None:
     net = Net(seed)
     weights = net.merged()

@@ -19,7 +19,6 @@ from lstm_trace.documents.excerpt import excerpt, left_out
 from lstm_trace.documents.tables import LongTable
 from lstm_trace.results.explanation import explanation
 from lstm_trace.results.gradient import gradient
-from lstm_trace.tables.comparison.diff import markdown
 from lstm_trace.trace.trace import Trace
 
 from ..support.said import Told, sentences_of
@@ -175,7 +174,7 @@ def test_a_map_of_differences_names_the_step() -> None:
     w = planted().parameters["0/forward"]
     c0 = planted().initial["0/forward"]["c_prev"]
     found = lt.diff(planted(), lt.run(w, other, c0=c0[None]))
-    table = cells(markdown(found).partition("## By step")[2], "line")
+    table = cells(found.report().partition("## By step")[2], "line")
     row = next(row for row in table if row[0] == "`0/forward/i_t`")
     assert row[1] == str(PLANTED)
 

@@ -22,6 +22,7 @@ from lstm_trace.trace.trace import Trace
 
 from ...support.hand_sheet import SHEET, bands, boxes
 from ...support.sheet_cases import PROBLEMS, Sheets, changed, weight_cell
+from ...support.tiers import some
 
 openpyxl = pytest.importorskip("openpyxl")
 pytest.importorskip("xlsxwriter")
@@ -146,7 +147,7 @@ def test_a_batch_stands_below_each_other(tmp_path: Path) -> None:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", some(SMALL, 4))
 def test_one_page(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
     assert book.sheetnames[:2] == [SHEET, "Read me"]
@@ -160,7 +161,7 @@ def test_one_page(tmp_path: Path, name: str) -> None:
     assert max(cell.column for cell in used) <= area[2]
 
 
-@pytest.mark.parametrize("name", sorted(LARGE))
+@pytest.mark.parametrize("name", some(sorted(LARGE), 3))
 def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
     assert book.sheetnames[0] == "Read me"
@@ -262,7 +263,7 @@ def test_charts_of_units_over_the_steps(tmp_path: Path) -> None:
 # -- what it computes --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", SMALL)
+@pytest.mark.parametrize("name", some(SMALL, 4))
 def test_formulas_come_to_what_was_recorded(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, lt.run({**PROBLEMS[name][0], "ask": []}))
     stored, compute = boxes(openpyxl.load_workbook(path, data_only=True)), Sheets(path)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
 import sys
 import tracemalloc
 import zipfile
@@ -396,27 +394,6 @@ def test_memory_does_not_grow_with_the_steps(tmp_path: Path, monkeypatch: pytest
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.3 * peaks[0]
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no limit on the size of files here")
-@pytest.mark.parametrize("room", [2_000, 20_000, 60_000])
-def test_a_disk_that_fills_up_leaves_one_message_and_no_file(tmp_path: Path, room: int) -> None:
-    import resource
-
-    source, out, temporary = tmp_path / "t.json", tmp_path / "out", tmp_path / "temporary"
-    out.mkdir()
-    temporary.mkdir()
-    lt.run(two_layers(), np.random.default_rng(1).normal(size=(120, 1, 3)), h0=np.zeros((4, 1, 2))).save(source)
-    found = subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-m", "lstm_trace", "export", str(source), "-o", str(out / "x.xlsx")],
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
-        env={**os.environ, "TMPDIR": str(temporary), "PYTHONDONTWRITEBYTECODE": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert found.stderr == f"error: {out / 'x.xlsx'}: file too large\n"
-    assert found.returncode == 2
-    assert not [*out.iterdir(), *temporary.iterdir()]
 
 
 def test_a_sheet_that_no_archive_holds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import math
-import threading
 import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,14 +16,11 @@ import lstm_trace
 from lstm_trace.errors import CellError
 
 from ... import ROOT
-from ...support import asgi
 from ...support.serving import Server, serving
 
 pytest.importorskip("fastapi")
 
-from fastapi import FastAPI
 
-from lstm_trace.service.routes import meta
 from lstm_trace.service.routes.meta import ARITHMETICS
 from lstm_trace.service.settings import Limits
 
@@ -157,30 +152,3 @@ def test_a_request_of_meta_is_quick(server: Server) -> None:
     for _ in range(20):
         assert ask(server, "/equations", {"equations": "h_t = x_t"})[0] == 200
     assert (time.perf_counter() - began) / 20 < 0.05
-
-
-@pytest.mark.parametrize("path", ["/cells", "/examples", "/examples/q22", "/choices"])
-def test_what_reads_files_holds_no_other_request_up(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
-    """It is carried out in another thread than the one that answers."""
-    app, threads = FastAPI(), set()
-    app.include_router(meta.router)
-
-    def heard(read: Callable[..., Any], *args: Any) -> Any:
-        threads.add(threading.get_ident())
-        return read(*args)
-
-    for name in ("_cells", "_examples", "read_data", "words"):
-        monkeypatch.setattr(meta, name, partial(heard, getattr(meta, name)))
-    assert asgi.ask(app, f"/api/v1{path}").status == 200
-    assert threads - {threading.get_ident()} == threads != set()
-
-
-def test_examples_are_described_as_the_same_file_in_the_library_is(server: Server) -> None:
-    found = {one["name"]: one for one in ask(server, "/examples")[1]}
-    assert found["gru"] == {
-        "name": "gru",
-        "title": "A GRU of two units over two steps",
-        "cell": "gru",
-        "sizes": {"T": 2, "B": 1, "I": 2, "H": 2, "layers": 1, "directions": 1},
-    }
-    assert found["batch"]["sizes"]["B"] == 3

@@ -10,18 +10,15 @@ import pytest
 
 import lstm_trace as lt
 
-from ...support.serving import following, serving
+from ...support.serving import Server, following
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
 
 
 @pytest.fixture(scope="module")
-def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    with (
-        serving(tmp_path_factory.mktemp("served")) as server,
-        following(server) as found,
-    ):
+def api(shared_server: tuple[Server, Path]) -> Iterator[Any]:
+    with following(shared_server[0]) as found:
         yield found
 
 
@@ -107,22 +104,3 @@ def test_who_prefers_it_gets_a_job(api: Any) -> None:
     options = {"of": f"{steps - 1}/h_t[3]", "occlusion": "all"}
     reply = api.get(f"/runs/{run}/plot/contribution", params=options, headers={"Prefer": "respond-async"})
     assert (reply.status_code, reply.headers["content-type"]) == (200, "image/svg+xml")
-
-
-def test_the_choices_have_every_kind_with_its_options(api: Any, run: Any) -> None:
-    plots = api.get("/choices").json()["plots"]
-    assert plots["formats"] == ["svg", "html", "json", "png"]
-    for kind in plots["kinds"]:
-        given = {"unit": "0", "line": "c_t", "layer": 0, "direction": "forward", "batch": 0, "steps": "0:2",
-                 "order": "index", "low": 0.2, "high": 0.9, "baseline": "zero-state", "occlusion": "none",
-                 "language": "fr"}  # fmt: skip
-        of = {"memory": "2/c_t[0]", "gradient": "2/h_t[0]", "contribution": "2/h_t[0]", "weights": "W_xi"}
-        query = {**given, "of": of.get(kind["kind"], "")}
-        if kind["kind"] == "saturation":
-            query["line"] = "f_t"
-        asked = {name: query[name] for name in kind["options"]} | dict.fromkeys(plots["common"])
-        asked |= {"count_from": 0, "notation": "exercise"}
-        place = f"/runs/{run['id']}/plot/{kind['kind']}"
-        if kind["two"] == "must be":
-            place, asked = f"/diffs/plot/{kind['kind']}", {**asked, "a": run["id"], "b": run["id"]}
-        assert api.get(place, params=asked).status_code == 200, api.get(place, params=asked).text

@@ -5,12 +5,10 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
-import random
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -21,7 +19,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.examples import text
 
-from ...support.serving import following, serving
+from ...support.serving import Server, following
 
 pytest.importorskip("fastapi")
 httpx = pytest.importorskip("httpx")
@@ -30,16 +28,13 @@ ARROW = "application/vnd.apache.arrow.stream"
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("served")
+def folder(shared_server: tuple[Server, Path]) -> Path:
+    return shared_server[1]
 
 
 @pytest.fixture(scope="module")
-def api(folder: Path) -> Iterator[Any]:
-    with (
-        serving(folder) as server,
-        following(server) as found,
-    ):
+def api(shared_server: tuple[Server, Path]) -> Iterator[Any]:
+    with following(shared_server[0]) as found:
         yield found
 
 
@@ -267,61 +262,3 @@ def test_replies_are_as_described(api: Any) -> None:
         jsonschema.validate(reply.json(), schema)
         known = described["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]]["properties"]
         assert reply.json().keys() <= known.keys(), (path, json.dumps(reply.json())[:200])
-
-
-#: What a client may put where a name, a number or an address is expected.
-ODD = (
-    *(
-        "",
-        "0",
-        "-1",
-        "99",
-        "9" * 30,
-        "x",
-        "h_t",
-        "1:2",
-        ":",
-        "a:b",
-        "é",
-        "\0",
-        "[0]",
-        "h_t[0]",
-        "W_xi[0,0]",
-        "W_xi",
-        "x_t[0]",
-    ),
-    *("W_xi @ x_t[0]", "valid[0]", "../..", "%2e%2e", "forward", "de", "pytorch", "joined", "null", "NaN", "lengths"),
-    *("where(valid, h_t, h_prev)[0]", "0/forward/h0[0]", "2/c_t[0]", "1 - u_t[0]", "0/0/x_t[0]"),
-)
-VALUES: tuple[Any, ...] = (0, -1e308, "NaN", "Infinity", [1, 2], [[1]], [], None, "x", [[1, 2, 3], [4, 5, 6]], True)
-EQUATIONS = ("", "h_t = x_t", "h_t = h_t", "output: h_t", "h_t = x_t + h_prev\ncarry: h_prev <- h_t\noutput: h_t")
-
-
-def test_whatever_is_asked_of_a_run_is_answered(api: Any) -> None:
-    draw = random.Random(3)  # noqa: S311
-    runs = [made(api, example=name)["id"] for name in ("q22", "batch", "readout", "custom-cell", "gru", "q20")]
-    options = ("layer", "direction", "t", "unit", "batch", "line", "language", "notation", "digits", "count_from", "of")
-    for _ in range(60):
-        query = {name: draw.choice(ODD) for name in draw.sample(options, draw.randrange(4))}
-        at, text = f"/runs/{draw.choice(runs)}", draw.choice(ODD)
-        pair = {"a": draw.choice(runs), "b": draw.choice(runs)}
-        edits: dict[str, Any] = {"edits": [{"address": text, "value": draw.choice(VALUES)}]}
-        edits |= {"equations": draw.choice(EQUATIONS)} if draw.random() < 0.2 else {}
-        question = {
-            "run": pair["a"],
-            "how": draw.choice(["memory", "gradient", "contribution", "gates", "attribution"]),
-        }
-        question |= {"of": text, **({"against": pair["b"]} if draw.random() < 0.4 else {})}
-        replies = [
-            *(api.get(f"{at}/{view}", params=query) for view in ("values", "step", "picture", "premises")),
-            api.get(f"{at}/at/{quote(text, safe='/')}", params=query),
-            api.get(f"{at}/download/report.txt", params=query),
-            api.post(f"{at}/edits", json=edits),
-            api.post("/explanations", json=question),
-            api.post("/diffs", json=pair),
-            api.get("/diffs/map", params={**pair, "line": text}),
-        ]
-        for reply in replies:
-            assert reply.status_code < 500, (reply.request.url, reply.request.content, reply.text)
-            if "json" in reply.headers["content-type"]:
-                json.loads(reply.text, parse_constant=pytest.fail)

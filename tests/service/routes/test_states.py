@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -272,43 +270,3 @@ def test_what_is_not_there_or_too_much(client: Any) -> None:
     for query in ({"steps": 0}, {"steps": 10**9}, {"at": 2**40}, {"sequence": "x" * 5000}, {"unit": "x" * 500}):
         refused(client, "/quotes/text", 422, **{"sequence": 1, "unit": COUNTER} | query)
     refused(client, "/quotes/sequences", 422, offset=-1)
-
-
-def test_a_damaged_part_is_no_fault_of_the_service(client: Any, folder: Path) -> None:
-    part = sorted((folder / "damaged").glob("part-*.parquet"))[1]
-    content = part.read_bytes()
-    part.write_bytes(content[: len(content) // 2])
-    assert "damaged" in refused(client, "/damaged/top", 422, unit=COUNTER)
-    part.unlink()
-    found = next(one for one in get(client, "") if one["name"] == "damaged")
-    assert (found["parts_missing"], found["problem"]) == (1, "")
-    assert found["sequences"] == get(client, "/damaged/sequences")["total"] < 60
-    assert get(client, "/damaged/top", unit=COUNTER, n=3)["contexts"]
-    (folder / "damaged" / "_manifest.json").unlink()
-    assert "there is no _manifest.json" in refused(client, "/damaged/sequences", 422)
-    said = [one["problem"] for one in get(client, "")]
-    assert said[:3] == ["", "", ""]
-    assert said[3].startswith("damaged: there is no _manifest.json")
-
-
-def run(*arguments: str, before: str = "pass") -> subprocess.CompletedProcess[str]:
-    code = f"import sys; {before}; from lstm_trace.cli import main; sys.argv[0] = 'lstm-trace'; main()"
-    return subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60)  # noqa: S603
-
-
-def test_a_folder_that_holds_no_states_is_refused_at_the_start(tmp_path: Path) -> None:
-    for path in (tmp_path, tmp_path / "none"):
-        ran = run("serve", "--no-open", "--store", f"sqlite:///{tmp_path}/s.db", "--states", str(path))
-        assert (ran.returncode, ran.stdout) == (2, "")
-        assert f"{path}: there is no _manifest.json; give a folder that lstm-trace corpus run has made" in ran.stderr
-        assert len(ran.stderr.splitlines()) == 1
-    assert not (tmp_path / "s.db").exists()
-
-
-def test_only_states_need_pyarrow(folder: Path) -> None:
-    without = "sys.modules['pyarrow'] = None"
-    ran = run("serve", "--no-open", "--states", str(folder / "quotes"), before=without)
-    assert (ran.returncode, ran.stdout) == (2, "")
-    assert "needs the package pyarrow, which is not installed" in ran.stderr
-    ran = run("serve", "--help", before=f"{without}; import lstm_trace.service.app, lstm_trace.runs.warming")
-    assert ran.returncode == 0, ran.stderr

@@ -13,6 +13,18 @@ import pytest
 from .campaign import PARTS, one
 from .damage import ODD, changed
 
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and alarms")
+def test_the_campaign_counts_outcomes_and_kills_spoil_no_file() -> None:
+    command = [sys.executable, "-m", "tests.fuzz.campaign", "--part", "kills", "--count", "12", "--processes", "1"]
+    run = subprocess.run(  # noqa: S603 - our own
+        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.startswith("kills: 12 inputs in ")
+    assert "kills" in PARTS
+
+
 _SOME = {
     "cells": 400,
     "equations": 150,
@@ -34,17 +46,6 @@ _SOME = {
 def test_inputs_are_refused_or_give_what_the_oracle_expects(part: str, tmp_path: Path) -> None:
     outcomes = {one(f"2/{part}/{k}", tmp_path) for k in range(_SOME[part])}
     assert len(outcomes) > 1, "the inputs are all of one kind"
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="needs fork and alarms")
-def test_the_campaign_counts_outcomes_and_kills_spoil_no_file() -> None:
-    command = [sys.executable, "-m", "tests.fuzz.campaign", "--part", "kills", "--count", "12", "--processes", "1"]
-    run = subprocess.run(  # noqa: S603 - our own
-        command, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=300, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.startswith("kills: 12 inputs in ")
-    assert "kills" in PARTS
 
 
 def test_a_change_leaves_the_odd_values_as_they_are() -> None:

@@ -1,0 +1,283 @@
+"""Faults put into the package on purpose, to see whether the tests find them.
+
+python -m tests.mutants --count 200 --seed 1               # 200 mutants, tried by the fast tests
+python -m tests.mutants --count 200 --seed 1 --tier all    # the same mutants, by all tests
+python -m tests.mutants --only 17,40                       # two of them again
+
+A mutant is one changed line inside a function that some test runs. It is made in a copy of the repository; the test
+functions that run the line are tried, those that run few lines first, then the rest of its room, until one fails.
+Which lines a test function runs is recorded once, in `build/mutants`: `--record` does so again. What runs in a process
+that a test starts is not recorded. Needs the extra `mutants`, and Linux.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import difflib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, NamedTuple
+
+from . import ROOT
+from .support.tiers import VARIABLE
+
+KEPT = ROOT / "build" / "mutants"
+#: Needed by neither tier; their tests need frameworks, a browser or minutes.
+APART = tuple(f"--ignore=tests/{name}" for name in ("frameworks", "office", "browser", "load"))
+#: Processor seconds for one test, after which it hangs, and for all tests of a mutant; seconds by the clock.
+TEST_SECONDS, ALL_SECONDS, WALL_SECONDS = 60, 120, 3600
+HANGS, OUT_OF_TIME, NO_TESTS = 98, 97, 5  # exit codes: the first two are ours, the last is pytest's
+RECORD, LIMITED = "MUTANTS_RECORD", "MUTANTS_LIMITED"  # variables that turn parts of the plugin below on
+
+#: By file of the package: the lines that run, by test function.
+Runs = dict[str, dict[str, set[int]]]
+
+_SWAPPED: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.In: ast.NotIn, ast.NotIn: ast.In, ast.And: ast.Or, ast.Or: ast.And,
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Div, ast.Mod: ast.Mult,
+    ast.Pow: ast.Mult, ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.Break: ast.Continue, ast.Continue: ast.Break,
+}  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    """A changed line. start, end: what is replaced, in bytes of the file."""
+
+    file: str
+    line: int
+    kind: str
+    start: int
+    end: int
+    new: str
+
+
+def mutants(file: str, text: str) -> Iterator[Mutant]:
+    """Every mutant of the functions in a file."""
+    data = text.encode()
+    starts = [0]
+    for row in data.splitlines(keepends=True):
+        starts.append(starts[-1] + len(row))
+
+    def replaced(node: Any, kind: str, new: str) -> Mutant:
+        start, end = starts[node.lineno - 1] + node.col_offset, starts[node.end_lineno - 1] + node.end_col_offset
+        return Mutant(file, node.lineno, kind, start, end, new)
+
+    def below(node: ast.AST) -> Iterator[ast.AST]:
+        """What runs when the function is called: no annotations, and nothing in f-strings, where places are unknown."""
+        for name, value in ast.iter_fields(node):
+            for child in value if isinstance(value, list) else [value]:
+                apart = isinstance(child, (ast.JoinedStr, ast.arguments, ast.MatchValue))
+                if isinstance(child, ast.AST) and not apart and name not in ("annotation", "returns", "decorator_list"):
+                    yield child
+                    yield from below(child)
+
+    def unparsed(node: ast.AST, **fields: Any) -> str:
+        other = copy.copy(node)
+        vars(other).update(fields)
+        return ast.unparse(other)
+
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    nodes = {id(node): node for function in functions for node in below(function)}
+    for node in nodes.values():
+        match node:
+            case ast.Compare(ops=[op]) if type(op) in _SWAPPED:
+                yield replaced(node, "comparison", f"({unparsed(node, ops=[_SWAPPED[type(op)]()])})")
+            case ast.BinOp(op=op) | ast.BoolOp(op=op) if type(op) in _SWAPPED:
+                yield replaced(node, "operator", f"({unparsed(node, op=_SWAPPED[type(op)]())})")
+            case ast.Constant(value=bool() as value):
+                yield replaced(node, "constant", str(not value))
+            case ast.Constant(value=int() | float() as value):
+                yield replaced(node, "constant", f"({value + 1!r})")
+            case ast.UnaryOp(op=ast.Not()):
+                yield replaced(node, "no not", f"({ast.unparse(node.operand)})")
+            case ast.Call(args=[first, second, *rest]) if ast.dump(first) != ast.dump(second):
+                if not any(isinstance(argument, ast.Starred) for argument in node.args):
+                    yield replaced(node, "arguments", unparsed(node, args=[second, first, *rest]))
+            case ast.Return(value=ast.expr()) if not isinstance(node.value, ast.Constant):
+                yield replaced(node, "no value", "return None")
+            case ast.Expr(value=ast.Call()) | ast.AugAssign() | ast.Raise():
+                yield replaced(node, "no statement", "pass")
+            case ast.Break() | ast.Continue():
+                yield replaced(node, "loop", "continue" if isinstance(node, ast.Break) else "break")
+
+
+def _read(file: str) -> str:
+    return (ROOT / file).read_text("utf-8")
+
+
+def mutated(mutant: Mutant, text: str) -> str:
+    """The text of the file with the change in it."""
+    data = text.encode()
+    return (data[: mutant.start] + mutant.new.encode() + data[mutant.end :]).decode()
+
+
+# As a plugin of pytest (-p tests.mutants): records the lines that each test function runs, or ends a test that hangs.
+
+
+def pytest_configure(config: Any) -> None:
+    if os.environ.get(RECORD) and (not config.getoption("numprocesses", None) or hasattr(config, "workerinput")):
+        import coverage
+
+        config.mutants = coverage.Coverage(data_file=None, source=[str(ROOT / "lstm_trace")])
+        config.mutants.start()
+    if os.environ.get(LIMITED):
+        signal.signal(signal.SIGPROF, lambda *_: os._exit(HANGS))
+
+
+def pytest_runtest_setup(item: Any) -> None:
+    if hasattr(item.config, "mutants"):
+        item.config.mutants.switch_context(item.nodeid.partition("[")[0])
+    if os.environ.get(LIMITED):
+        used = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        if used > ALL_SECONDS:
+            os._exit(OUT_OF_TIME)
+        signal.setitimer(signal.ITIMER_PROF, TEST_SECONDS)
+
+
+def pytest_runtest_logreport(report: Any) -> None:
+    if report.failed and os.environ.get(RECORD):
+        with (Path(os.environ[RECORD]) / "failed.txt").open("a") as file:
+            file.write(f"{report.nodeid}\n")
+
+
+def pytest_unconfigure(config: Any) -> None:
+    if hasattr(config, "mutants"):
+        config.mutants.stop()
+        data = config.mutants.get_data()
+        runs: dict[str, dict[str, list[int]]] = {}
+        for file in data.measured_files():
+            here = runs[str(Path(file).relative_to(ROOT))] = defaultdict(list)
+            for line, contexts in data.contexts_by_lineno(file).items():
+                for context in filter(None, contexts):
+                    here[context].append(line)
+        (Path(os.environ[RECORD]) / f"{os.getpid()}.json").write_text(json.dumps(runs))
+
+
+def recorded(anew: bool, workers: int) -> Runs:
+    """What each test function runs."""
+    if anew or not KEPT.is_dir():
+        shutil.rmtree(KEPT, ignore_errors=True)
+        KEPT.mkdir(parents=True)
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-p",
+            "tests.mutants",
+            "-n",
+            str(workers),
+            "--dist",
+            "loadfile",
+            *APART,
+        ]
+        subprocess.run(command, cwd=ROOT, env=environment("all", ROOT) | {RECORD: str(KEPT)})  # noqa: S603
+    runs: Runs = defaultdict(lambda: defaultdict(set))
+    for path in sorted(KEPT.glob("*.json")):
+        for file, tests in json.loads(path.read_text()).items():
+            for test, lines in tests.items():
+                runs[file][test].update(lines)
+    return runs
+
+
+def environment(tier: str, root: Path) -> dict[str, str]:
+    return os.environ | {VARIABLE: tier, "PYTHONPATH": str(root)}
+
+
+def selected(runs: Runs, mutant: Mutant, tier: str) -> list[str]:
+    """The tests of a mutant: the functions that run its line, the shortest first, and the folder of its room."""
+    covering = [test for test, lines in runs[mutant.file].items() if mutant.line in lines]
+    covering = [test for test in covering if tier == "all" or "/slow_" not in test]
+    size = {test: sum(len(tests.get(test, ())) for tests in runs.values()) for test in covering}
+    room = Path("tests", *Path(mutant.file).parts[1:-1])
+    while not (ROOT / room).is_dir():
+        room = room.parent
+    top = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("tests/test_*.py"))
+    covering.sort(key=lambda test: (not test.startswith(f"{room}/"), size[test]))
+    return [*covering, *([str(room)] if room.parts != ("tests",) else top)]
+
+
+def outcome(mutant: Mutant, tests: list[str], tier: str, root: Path) -> tuple[str, str]:
+    """`killed` with the test that failed, or `survived` with why it ended."""
+    path, clean = root / mutant.file, _read(mutant.file)
+
+    def put(text: str) -> None:
+        path.write_text(text, "utf-8")
+        for compiled in (path.parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
+            compiled.unlink()
+
+    failed = (KEPT / "failed.txt").read_text().split("\n") if (KEPT / "failed.txt").exists() else []
+    without = [f"--deselect={test}" for test in failed if test]  # they fail without a mutant
+    (root / "tests.txt").write_text("\n".join(dict.fromkeys([*without, *tests])))
+    try:
+        put(mutated(mutant, clean))
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-x", "-p", "no:xdist", "-p", "tests.mutants", "@tests.txt"],
+            cwd=root, env=environment(tier, root) | {LIMITED: "1"},
+            capture_output=True, text=True, timeout=WALL_SECONDS,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return "killed", "hangs"
+    finally:
+        put(clean)
+    if done.returncode in (0, NO_TESTS, OUT_OF_TIME):
+        return "survived", "" if done.returncode == 0 else "no test" if done.returncode == NO_TESTS else "out of time"
+    rows = [row for row in done.stdout.splitlines() if row.startswith(("FAILED ", "ERROR "))]
+    return "killed", "hangs" if done.returncode == HANGS else rows[0][:160] if rows else f"exit {done.returncode}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--count", type=int, default=200)
+    parser.add_argument("--seed", default="1")
+    parser.add_argument("--tier", choices=("fast", "all"), default="fast")
+    parser.add_argument("--record", action="store_true", help="record again which lines the tests run")
+    parser.add_argument("--only", type=lambda text: {int(n) for n in text.split(",")}, help="numbers of mutants")
+    parser.add_argument("--jobs", type=int, default=2)
+    given = parser.parse_args()
+    runs = recorded(given.record, given.jobs)
+    lines = {file: set().union(*tests.values()) for file, tests in runs.items()}
+    every = [m for file in sorted(lines) for m in mutants(file, _read(file)) if m.line in lines[file]]
+    drawn = random.Random(given.seed).sample(every, given.count)  # noqa: S311
+    tried = [(k, m) for k, m in enumerate(drawn) if given.only is None or k in given.only]
+    print(f"{len(tried)} of {len(every)} mutants, {given.tier} tests", flush=True)
+    copies: SimpleQueue[Path] = SimpleQueue()
+
+    def tell(numbered: tuple[int, Mutant]) -> bool:
+        number, mutant = numbered
+        root, start = copies.get(), time.monotonic()
+        try:
+            end, why = outcome(mutant, selected(runs, mutant, given.tier), given.tier, root)
+        finally:
+            copies.put(root)
+        head = f"{number:3} {end:8} {mutant.file}:{mutant.line} {mutant.kind}, {time.monotonic() - start:.0f} s {why}"
+        before = _read(mutant.file)
+        pair = before.splitlines(), mutated(mutant, before).splitlines()
+        diff = [row for row in difflib.unified_diff(*pair, n=0, lineterm="") if row[:3] not in ("---", "+++")]
+        print("\n    ".join([head, *(diff if end == "survived" else [])]), flush=True)
+        return end == "killed"
+
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(given.jobs) as pool:
+        skipped = shutil.ignore_patterns(".git", ".venv*", "build", "__pycache__")
+        for k in range(given.jobs):
+            copies.put(Path(shutil.copytree(ROOT, Path(folder) / str(k), ignore=skipped)))
+        killed = sum(pool.map(tell, tried))
+    print(f"{killed} of {len(tried)} killed by the {given.tier} tests")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,27 @@
+"""What is read from a run is what the trace holds, and what a report says of it."""
+
+from __future__ import annotations
+
+import json
+from xml.etree import ElementTree
+
+from lstm_trace.errors import OptionError
+from lstm_trace.examples import examples
+from lstm_trace.runs import reading
+from lstm_trace.runs.reading import Look
+
+from ..support.kept_runs import Kept
+from .test_reading import stepped
+
+
+def test_every_example_is_drawn_and_said_in_every_notation_it_has(kept: Kept) -> None:
+    for name in examples():
+        run = kept.make(example=name)
+        for notation in ("exercise", "joined", "pytorch", "keras"):
+            try:
+                found = stepped(kept, run, look=Look("en", notation))
+            except OptionError:
+                continue
+            picture = json.loads(reading.picture(kept.path(run), None, None, Look("en", notation)))
+            assert found["texts"].keys() <= {spot["key"] for spot in picture["spots"]}
+            ElementTree.fromstring(picture["svg"])  # noqa: S314

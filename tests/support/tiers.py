@@ -1,0 +1,32 @@
+"""The two tiers of the tests: `make test` runs a part in less than two minutes, `make test-all` everything.
+
+What takes long stands in `slow_*.py`, which only `make test-all` collects. What is only repeated (properties, seeds,
+one case for each language and notation) is repeated less often by `make test`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+#: The variable by which `make test-all` asks for everything.
+VARIABLE = "LSTM_TRACE_TESTS"
+ALL = os.environ.get(VARIABLE) == "all"
+#: How often the fast tests try a property, and how many seeds they have.
+FEW = 10
+
+
+def seeds(count: int, few: int = FEW) -> range:
+    """The seeds of a test that has `count` of them: all, or the first few in the fast tests."""
+    return range(count if ALL else min(count, few))
+
+
+def some(cases: Iterable[T], few: int) -> list[T]:
+    """All cases, or a few (at least 2) in the fast tests: the first, the last, and those at equal distances between."""
+    every = list(cases)
+    if ALL or len(every) <= few:
+        return every
+    return [every[round(k * (len(every) - 1) / (few - 1))] for k in range(few)]

@@ -1,0 +1,58 @@
+"""The tiers of the tests, and the mutants that measure them."""
+
+from __future__ import annotations
+
+import ast
+
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from .mutants import mutants, mutated
+from .support.tiers import ALL, FEW, seeds, some
+
+TRIED: list[int] = []
+CODE = """
+LIMIT = 3  # outside of functions nothing is changed
+
+def first(a: int, b: float = 1) -> float | None:
+    if not a or b >= 2.5:
+        raise ValueError(f"{a + 1} é")
+    for x in range(a, 10):
+        b += x
+        if x in (a, b): break
+    print(b)
+    return b * 2
+"""
+
+
+@examples(max_examples=40)
+@given(st.integers())
+def test_a_property_is_tried_less_often_by_the_fast_tests(number: int) -> None:
+    TRIED.append(number)
+    assert ALL or len(TRIED) <= FEW
+
+
+def test_some_of_many() -> None:
+    assert list(seeds(4)) == [0, 1, 2, 3]
+    assert len(seeds(120)) == (120 if ALL else FEW)
+    assert some(range(3), 5) == [0, 1, 2]
+    assert some("abcdefghi", 3) == (list("abcdefghi") if ALL else ["a", "e", "i"])
+
+
+def test_mutants_are_other_functions() -> None:
+    made = list(mutants("a.py", CODE))
+    rows = {(m.line, m.kind): mutated(m, CODE).splitlines()[m.line - 1].strip() for m in made}
+    assert rows[5, "operator"] == "if (not a and b >= 2.5):"
+    assert rows[5, "comparison"] == "if not a or (b > 2.5):"
+    assert rows[5, "constant"] == "if not a or b >= (3.5):"
+    assert rows[5, "no not"] == "if (a) or b >= 2.5:"
+    assert rows[6, "no statement"] == "pass"
+    assert rows[7, "arguments"] == "for x in range(10, a):"
+    assert rows[8, "no statement"] == "pass"
+    assert rows[9, "comparison"] == "if (x not in (a, b)): break"
+    assert rows[9, "loop"] == "if x in (a, b): continue"
+    assert rows[11, "no value"] == "return None"
+    whole = ast.dump(ast.parse(CODE))
+    assert all(ast.dump(ast.parse(mutated(m, CODE))) != whole for m in made)
+    assert not [m for m in made if m.line in (2, 4)]
