@@ -8,7 +8,7 @@ from typing import Any
 from ..cell.network import forward_stages
 from ..documents.excerpt import trained
 from ..errors import OptionError
-from ..explanation import profile
+from ..explanation.profile import profile
 from ..formulas.numbers import Style
 from ..trace.trace import Trace
 from ..view.extent import view

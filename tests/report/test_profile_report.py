@@ -16,7 +16,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.errors import OptionError
-from lstm_trace.explanation import profile
+from lstm_trace.explanation.profile import profile
 from lstm_trace.report.report import report
 from lstm_trace.trace.trace import Trace
 
