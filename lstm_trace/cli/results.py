@@ -25,7 +25,7 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
         @wraps(command)
         def written(*, output: str, form: str | None, language: str, no_picture: bool, **given: Any) -> None:
             from ..base.writing import format_of
-            from ..documents.result import SUFFIXES
+            from ..documents.formats import SUFFIXES
 
             chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:

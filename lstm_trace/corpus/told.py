@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..documents.result import Finding, Show
+from ..documents.formats import Show
+from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..languages.strings import words as strings

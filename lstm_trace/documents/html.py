@@ -13,10 +13,10 @@ from ..base.display import escape
 from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Field, Key, Node, Num, Vec, broken
-from ..plot.furniture import unstyled
 from ..trace.address import address, origin
 from ..trace.trace import Trace
 from . import blocks
+from .drawings import unstyled
 from .layout import FULL, laid_out, sizes, widths, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.

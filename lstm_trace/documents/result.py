@@ -13,7 +13,6 @@ A record of a low room leaves these four to a module above it, which `convenienc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +23,7 @@ from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from .blocks import Block, Heading, Items, Picture, Text, marked
+from .formats import BINARY, DOCUMENTS, FORMATS, Show
 from .rendered import Report
 
 if TYPE_CHECKING:
@@ -31,39 +31,6 @@ if TYPE_CHECKING:
 
     from ..plot.figure import Figure
     from .tables import LongTable
-
-#: The formats of a document, by suffix.
-DOCUMENTS = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
-DOCUMENTS |= {".typ": "typ", ".pdf": "pdf"}
-#: The formats of everything that is not a document: the facts, the rows and the picture.
-VALUES = {".json": "json", ".csv": "csv", ".parquet": "parquet", ".svg": "svg", ".png": "png"}
-SUFFIXES = DOCUMENTS | VALUES
-FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
-#: Formats that are bytes.
-BINARY = frozenset({"pdf", "png", "parquet"})
-#: Formats of a document that hold its picture themselves.
-HOLDING = frozenset({"html", "typ", "pdf"})
-
-
-@dataclass(frozen=True)
-class Show:
-    """How much of a result a document shows, and where it is printed.
-
-    format: of the document. digits: significant digits of a number in a table. rows: of a long table. file: what the
-    document calls the file of its picture, beside it; empty where there is none. captions: whether text and LaTeX,
-    which have no picture, have what it says.
-    """
-
-    format: str = "md"
-    digits: int = 6
-    rows: int = 40
-    file: str = ""
-    captions: bool = True
-
-    @property
-    def pictured(self) -> bool:
-        """Whether the document has room for a picture."""
-        return self.format in HOLDING or bool(self.file)
 
 
 class Result:

@@ -332,3 +332,13 @@ def _joined(pd: Any, pieces: list[Any], whole: bool) -> Any:
         return pd.concat(pieces, ignore_index=True) if pieces else []
     column = np.concatenate(pieces)
     return column.astype(np.int64) if whole and not np.isnan(column).any() else column
+
+
+def frame_as_csv(frame: pd.DataFrame) -> str:
+    """A frame as CSV, without its index; no text of it is a formula for a spreadsheet."""
+
+    def cell(value: Any) -> Any:
+        return guarded(value) if isinstance(value, str) else value
+
+    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(cell))
+    return printable(texts.rename(columns=guarded).to_csv(index=False, lineterminator="\n"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ..base.arrays import word
 from ..base.display import escape
@@ -16,11 +16,12 @@ from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..printable import json_text
 from .blocks import Body, Heading
-from .result import BINARY, FORMATS, SUFFIXES, Finding, Result, Show
-from .rows import CSV, JSON
+from .formats import BINARY, FORMATS, SUFFIXES, Show
+from .rows import CSV, JSON, frame_as_csv
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
+    from .result import Finding, Result
     from .tables import LongTable
 
 #: The style of a page, beside that of its pictures; and what a notebook shows.
@@ -53,7 +54,7 @@ def printed(result: Result, words: Words, show: Show, width: int = 80, math: str
 
 def page(body: Body, words: Words) -> str:
     """A document as a page of its own: one file that loads nothing."""
-    from ..plot.figure import PICTURES, WIDER, wider
+    from .drawings import PICTURES, WIDER, wider
     from .html import Printer
 
     printer = Printer(None, body.own, linked=False)
@@ -78,11 +79,12 @@ def fragment(result: Result, words: Words, rows: int = 12) -> str:
 
 def json_pieces(result: Result) -> Iterator[str]:
     """The facts as JSON; the rows of a `Finding` some at a time."""
-    if not isinstance(result, Finding):
+    table = _rows(result)
+    if table is None:
         yield json_text(result.facts(), indent=1) + "\n"
         return
-    table = result.rows
-    before, rows, after = json_text(facts_of(result, written=False), indent=1).partition('\n "rows": [')
+    facts = facts_of(cast("Finding", result), written=False)
+    before, rows, after = json_text(facts, indent=1).partition('\n "rows": [')
     yield before + rows
     for at, text in enumerate(table.texts(JSON)):
         yield (JSON.between if at else "\n") + text
@@ -113,14 +115,16 @@ def _table(table: LongTable, written: bool = True) -> dict[str, Any]:
 
 def rows_as_csv(result: Result) -> Iterator[str]:
     """The rows as CSV, with the digits that read back equal."""
-    if isinstance(result, Finding):
-        table = result.rows
-        yield CSV.row(table.columns, table.columns)
-        yield from table.texts(CSV)
+    if (table := _rows(result)) is None:
+        yield frame_as_csv(result.to_frame())
         return
-    from ..frames.frame import csv
+    yield CSV.row(table.columns, table.columns)
+    yield from table.texts(CSV)
 
-    yield csv(result.to_frame())
+
+def _rows(result: Result) -> LongTable | None:
+    """The table with the rows of a `Finding`."""
+    return getattr(result, "rows", None) if hasattr(result, "tables") else None
 
 
 def save(

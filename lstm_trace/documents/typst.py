@@ -15,10 +15,9 @@ from ..errors import OptionError
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots, Node
 from ..formulas.typst import TypstMath, string
-from ..plot.furniture import bare, size_of
-from ..plot.png import expression, light
 from ..printable import printable
 from . import blocks
+from .drawings import bare, expression, light, size_of
 from .layout import CLOSE, DEEPEST, FULL, GAP, Level, columns, laid_out, packed, sizes, stretches, widths, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.

@@ -9,11 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.display import guarded
 from ..base.extras import missing
 from ..cell.network import DIRECTIONS, MEET
 from ..errors import OptionError
-from ..printable import printable
 from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
 from ..trace.rows import Selection
@@ -79,16 +77,6 @@ def _series(pd: Any, name: str, column: Column) -> Any:
     if name == VALID:
         return pd.arrays.BooleanArray(column > 0, empty) if empty.any() else column > 0
     return pd.arrays.IntegerArray(column, empty) if empty.any() else column
-
-
-def csv(frame: pd.DataFrame) -> str:
-    """A frame as CSV, without its index; no text of it is a formula for a spreadsheet."""
-
-    def cell(value: Any) -> Any:
-        return guarded(value) if isinstance(value, str) else value
-
-    texts = frame.apply(lambda column: column if column.dtype.kind in "iufb" else column.astype(object).map(cell))
-    return printable(texts.rename(columns=guarded).to_csv(index=False, lineterminator="\n"))
 
 
 #: Values (in the shape worked: rows) in a piece: what is held in memory at once.

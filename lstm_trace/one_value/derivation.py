@@ -14,7 +14,8 @@ from ..backpropagation.target import target as read
 from ..base.arrays import Array, word
 from ..documents.blocks import Block, Heading, Items, Para, Row, Table
 from ..documents.blocks import Derivation as Lines
-from ..documents.result import Result, Show
+from ..documents.formats import Show
+from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all
 from ..formulas.tree import Node, Num
 from ..formulas.values import Values

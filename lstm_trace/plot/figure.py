@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from ..base import page
 from ..base.display import escape
 from ..base.writing import format_of, written
+from ..documents.drawings import PICTURES, framed
 from ..errors import OptionError
-from ..languages.strings import Words, words
+from ..languages.strings import Words
 from ..printable import json_text
 from . import coloured_text, png, svg, vega
-from .furniture import WIDE, unstyled
+from .furniture import WIDE
 from .panels import Cells, Grid, Spans
 
 if TYPE_CHECKING:
@@ -24,10 +25,8 @@ if TYPE_CHECKING:
 
 #: File suffix to format.
 SUFFIXES = {".svg": "svg", ".png": "png", ".html": "html", ".htm": "html", ".json": "json"}
-#: The styles of pictures in a page, of heat maps that answer too.
-PICTURES = ("plot/plot.css", "plot/framed.css", "plot/heat.css")
-#: The script that makes heat maps answer; the one that says which part is wider than the page, in the words of `wider`.
-SCRIPT, WIDER = "plot/heat.js", "plot/wider.js"
+#: The script that makes heat maps answer.
+SCRIPT = "plot/heat.js"
 
 
 @dataclass(frozen=True, repr=False)
@@ -191,17 +190,3 @@ def whole(title: str, caption: str, language: str, body: str, script: str = "") 
     content = f"<h1>{escape(title)}</h1>\n<figure>{framed(body, language)}{note}</figure>"
     styles = (*PICTURES, "plot/page.css")
     return page.whole(language, title, content, styles, filter(None, [script]), styled=True)  # the parts of a text are
-
-
-def framed(body: str, language: str) -> str:
-    """A picture without its title and caption, which can be moved sideways on a narrow screen; other HTML as it is."""
-    if not body.startswith("<svg"):
-        return body
-    said = escape(words(language, 0).word("plot.sideways"))
-    return f'<p class="sideways">{said}</p><div class="scroll">{unstyled(body)}</div>'
-
-
-def wider(language: str) -> str:
-    """What a page with the script `WIDER` has at its end."""
-    said = escape(words(language, 0).word("plot.sideways"))
-    return f'<template id="wider"><p class="sideways wider">{said}</p></template>'

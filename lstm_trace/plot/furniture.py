@@ -180,30 +180,6 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
     )
 
 
-def bare(svg: str) -> str:
-    """A picture of `document` without its title and its caption, for a page that has them as text."""
-    top, tall = re.findall(r'data-body="(\d+) (\d+)"', svg)[0]
-    svg = re.sub(r'viewBox="0 0 (\d+) \d+" width="\d+" height="\d+"',
-                 rf'viewBox="0 {top} \1 {tall}" width="\1" height="{tall}"', svg, count=1)  # fmt: skip
-    svg = re.sub(r'<text class="(?:title|note)".*?</text>\n', "", svg)
-    return svg.replace('<rect class="ground" width', f'<rect class="ground" y="{top}" width', 1)
-
-
-def unstyled(svg: str) -> str:
-    """A picture of `document` as `bare` has it, for a page that has `style()` itself."""
-    return re.sub(r"<style>.*?</style>\n", "", bare(svg), count=1, flags=re.S)
-
-
-def size_of(svg: str) -> tuple[float, float]:
-    """Width and height of a picture of `document`, whole or bare.
-
-    >>> size_of('<svg viewBox="0 46 640 300" width="640" height="300">')
-    (640.0, 300.0)
-    """
-    wide, tall = re.findall(r' width="(\d+)" height="(\d+)"', svg)[0]
-    return float(wide), float(tall)
-
-
 def style() -> str:
     """The style sheet of the pictures."""
     return asset("plot/plot.css")

@@ -9,16 +9,14 @@ import base64
 import re
 import struct
 import zlib
-from html import unescape
 
 import numpy as np
 
 from ..base import fonts
 from ..base.arrays import Array
 from ..base.extras import missing
+from ..documents.drawings import expression, light, size_of
 from ..errors import OptionError
-from ..formulas.typst import string
-from .furniture import size_of
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -129,100 +127,6 @@ def _pixels(png: bytes) -> Array:
     return found.reshape(tall, wide, 3)
 
 
-_TEXT = re.compile(r'<text class="([^"]*)" ([^>]*)>([^<]+)</text>\n?')
-_PLACE = re.compile(r'(?:x="|translate\()([-\d.]+)(?:" y="| )([-\d.]+)')
-_ANCHORS = {"start": "left", "middle": "center", "end": "right"}
-_PUT = (
-    "let put(x, y, anchor, turn, ..how, body) = place(top + left, dx: x * 1pt, dy: y * 1pt, rotate(turn * 1deg, "
-    "origin: top + left, box(width: 0pt, align(anchor, box(text(..how, body))))))"
-)
-#: After an f, which begins the ligatures of Typst's font (ff, fi, ft), and before another letter of the same text.
-_JOINING = re.compile(r"(?<=f)(?=(?:<[^>]*>)*[a-z])(?![^<]*>)")
-_NO_BREAK = "\u00a0"
-_BASELINE = 'top-edge: "baseline", bottom-edge: "baseline"'
-
-
-def expression(svg: str, width: str = "100%") -> str:
-    """Code of Typst for a picture of `sheet.document`, whole or bare, whose style sheet has no variables.
-
-    Args:
-        svg: the picture.
-        width: how wide it is, as Typst has it.
-    """
-    wide, tall = size_of(svg)
-    top = float(re.findall(r'viewBox="\S+ (\S+)', svg)[0])
-    rules = _rules(svg)
-    put: list[str] = []
-
-    def placed(found: re.Match[str]) -> str:
-        letters = unescape(found[3])
-        if not any("\u0370" <= c < "\u2000" or c >= "\u2c00" for c in letters):  # Latin, signs
-            return found[0]
-        x, y = _PLACE.findall(found[2])[0]
-        put.append(_put(_style(rules, found[1]), float(x), float(y) - top, "rotate(" in found[2], letters))
-        return ""
-
-    rest = _TEXT.sub(placed, svg)
-    image = f'image(bytes({_literal(_unjoined(rest))}), format: "svg", width: '
-    if not put:
-        return f"{image}{width})"
-    named = ", ".join(map(string, ("New Computer Modern", *fonts.families("".join(_TEXT.sub(r"\3", svg))))))
-    size = f"width: {wide:.0f}pt, height: {tall:.0f}pt"
-    whole = f"box({size}, {{ place(top + left, {image}100%)); {'; '.join(put)} }})"
-    return (
-        f"{{ {_PUT}; set text(font: ({named},), {_BASELINE}); layout(size => {{ let k = (0% + 0pt + {width}); "
-        f"let k = (k.ratio * size.width + k.length) / {wide:.0f}pt; "
-        f"scale(k * 100%, origin: top + left, reflow: true, {whole}) }}) }}"
-    )
-
-
-def _unjoined(svg: str) -> str:
-    """A picture without ligatures, by joiners of zero width: its style sheet cannot turn them off for this renderer.
-
-    A ligature takes the index of f into the letter, so that it is not lowered; and a text that has one gets no glyph of
-    another font for a sign that its own has not (⊙), as the letters of the two are then not counted alike.
-
-    >>> _unjoined("<text>left <tspan>f</tspan><tspan>t</tspan></text>").encode("ascii", "xmlcharrefreplace")
-    b'<text>lef&#8204;t <tspan>f&#8204;</tspan><tspan>t</tspan></text>'
-    """
-    return re.sub("<text.*?</text>", lambda found: _JOINING.sub("\u200c", found[0]), svg, flags=re.S)
-
-
-def _put(style: dict[str, str], x: float, y: float, turned: bool, letters: str) -> str:
-    """A text at its place."""
-    anchor = _ANCHORS[style.get("text-anchor", "start")]
-    weight = ', weight: "bold"' if style.get("font-weight") == "bold" else ""
-    size = style["font-size"].removesuffix("px")
-    return (
-        f"put({x:.1f}, {y:.1f}, {anchor}, {-90 if turned else 0}, size: {size}pt, "
-        f'fill: rgb("{style["fill"]}"){weight}, {string(letters.replace(" ", _NO_BREAK))})'
-    )
-
-
-def _rules(svg: str) -> list[tuple[str, dict[str, str]]]:
-    """Name of a class, or `text`, and what the style sheet says of it, in its order."""
-    sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
-    found = []
-    for selectors, body in re.findall(r"([^{}]+)\{([^{}]*)\}", sheet):
-        said = dict(part.split(":", 1) for part in body.split(";") if ":" in part)
-        found += [(one.split()[-1].lstrip("."), said) for one in selectors.split(",")]
-    return found
-
-
-def _style(rules: list[tuple[str, dict[str, str]]], classes: str) -> dict[str, str]:
-    """What the style sheet says of a text."""
-    style: dict[str, str] = {}
-    for name, said in rules:
-        if name == "text" or name in classes.split():
-            style |= said
-    return style
-
-
-def _literal(svg: str) -> str:
-    """SVG as a string of Typst."""
-    return '"' + svg.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "") + '"'
-
-
 #: Pixels of the PNG along one of the picture; one alone where a picture has more pixels than LARGE. They are whole
 #: numbers, so that the rows of a heat map are of one height.
 SHARP, LARGE = 2, 1_000_000
@@ -246,13 +150,3 @@ def png(svg: str) -> bytes:
     page = f"#set page(width: {wide}pt, height: {tall}pt, margin: 0pt)\n{fonts.sized(letters)}#{expression(light(svg))}"
     made: bytes = typst.compile(page.encode(), format="png", ppi=72 * scale)
     return repacked(made) if len(made) > HEAVY else made
-
-
-def light(svg: str) -> str:
-    """A picture whose style sheet has no variables and no conditions, as renderers other than browsers need it."""
-    sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
-    plain = re.sub(r"@media[^{]*\{(?:[^{}]*\{[^{}]*\})*[^{}]*\}", "", sheet)
-    variables = dict(re.findall(r"(--[\w-]+):([^;}]+)", plain))
-    plain = re.sub(r"var\((--[\w-]+)\)", lambda found: variables[found[1]], plain)
-    svg = svg.replace('image-rendering="pixelated"', 'image-rendering="optimizeSpeed"')
-    return svg.replace(sheet, re.sub(r"--[\w-]+:[^;}]+;?", "", plain), 1)

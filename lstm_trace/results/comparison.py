@@ -12,7 +12,7 @@ from ..base.arrays import word
 from ..base.display import visible
 from ..cell.network import layer_and_direction
 from ..documents.blocks import Block, Code, Heading, Items, Para, Picture, Table, Text, marked
-from ..documents.result import Show
+from ..documents.formats import Show
 from ..errors import LstmTraceError
 from ..formulas.numbers import shortest
 from ..languages.strings import Words

@@ -15,7 +15,7 @@ from ..backpropagation.attribution import exact, secants
 from ..base.option import Option
 from ..documents.blocks import Block
 from ..documents.excerpt import trained
-from ..documents.result import Show
+from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..explanation.account import Account, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of

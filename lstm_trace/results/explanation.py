@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 from ..base.display import visible
 from ..base.option import Option, Parameter, parameters
 from ..documents.blocks import Block, Heading, Picture
-from ..documents.result import Finding, Show
+from ..documents.formats import Show
+from ..documents.result import Finding
 from ..documents.saving import fragment, printed
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..formulas.numbers import percent

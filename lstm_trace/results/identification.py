@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..documents.blocks import Block, Heading, Items
-from ..documents.result import Show
+from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..languages.strings import words as strings

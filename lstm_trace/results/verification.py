@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..base.arrays import word
 from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
-from ..documents.result import Show
+from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..verification.verify import Verification

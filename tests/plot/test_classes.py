@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from lstm_trace.plot.png import light
+from lstm_trace.documents.drawings import light
 from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.trace.trace import Trace
 

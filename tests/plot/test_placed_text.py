@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from lstm_trace.base import fonts
+from lstm_trace.documents.drawings import bare, expression
 from lstm_trace.plot import png
 from lstm_trace.plot.coloured_text import symmetric
-from lstm_trace.plot.furniture import bare, text_width
-from lstm_trace.plot.png import expression
+from lstm_trace.plot.furniture import text_width
 
 from ..support.pictures import lstm
 

@@ -15,7 +15,7 @@ import lstm_trace as lt
 from lstm_trace.cli import main
 from lstm_trace.documents import typst
 from lstm_trace.documents.blocks import Body, Table
-from lstm_trace.documents.result import Show
+from lstm_trace.documents.formats import Show
 from lstm_trace.languages.strings import words
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.trace import Trace

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.documents.result import VALUES
+from lstm_trace.documents.formats import VALUES
 from lstm_trace.documents.saving import content_of
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words

@@ -13,7 +13,8 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.documents import terminal, wire
 from lstm_trace.documents.blocks import Body
-from lstm_trace.documents.result import Result, Show
+from lstm_trace.documents.formats import Show
+from lstm_trace.documents.result import Result
 from lstm_trace.errors import FileError, MissingError, OptionError
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words

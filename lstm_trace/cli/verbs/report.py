@@ -111,7 +111,7 @@ def command(
     import sys
 
     from ...base.writing import format_of, is_device, spare, written
-    from ...documents.result import DOCUMENTS
+    from ...documents.formats import DOCUMENTS
     from ...report.document import check_part
     from ...report.options import options_of
     from ...report.profiled import is_profile

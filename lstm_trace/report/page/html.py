@@ -13,11 +13,12 @@ from typing import NamedTuple
 from ...base.display import escape
 from ...base.page import whole
 from ...documents.blocks import Block, Heading, Para
+from ...documents.drawings import PICTURES, WIDER, wider
 from ...documents.html import Printer
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
-from ...plot.figure import PICTURES, SCRIPT, WIDER, wider
+from ...plot.figure import SCRIPT
 from ...plot.kinds.maps import states_figure
 from ...plot.subject import Subject
 from ...view.view import View

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.base.page import asset
 from lstm_trace.cli import main
+from lstm_trace.documents.drawings import WIDER
 from lstm_trace.engine import plan_choice as cost
-from lstm_trace.plot.figure import WIDER
 
 T, B, WIDTH, H = 14, 2, 3, 6
 #: Before this step input 2 is zero, so that its weights do nothing.

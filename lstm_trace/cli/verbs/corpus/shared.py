@@ -129,10 +129,10 @@ def note(states: States) -> None:
 def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
     """Write a frame, as CSV or Parquet."""
     from ....base.writing import written
-    from ....frames.frame import csv
+    from ....documents.rows import frame_as_csv
 
     with written(output, "wb") as file:
         if form == "parquet":
             frame.to_parquet(file, index=False)
         else:
-            file.write(csv(frame).encode())
+            file.write(frame_as_csv(frame).encode())
