@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import hold_option, opened, tokens_option
+from .options import hold_option, nonfinite_option, opened, tokens_option
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -22,34 +22,44 @@ INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first", "tokens"
 BESIDE = ("h0", "c0", "lengths", "mask")
 _STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--name", {"help": "Name of the LSTM (see lstm-trace inspect)."}),
-    ("--layout", {"help": "How the weights are stored: pytorch, keras, onnx, tf1, … (docs/layouts.md)."}),
-    ("--gate-order", {"help": "Order in which the gates are stacked, for example ifco."}),
-    ("--transposed/--not-transposed", {"default": None, "help": "Matrices are (I, 4H) and (H, 4H)."}),
-    ("--joined", {"type": click.Choice(["xh", "hx"]), "help": "One kernel for [x; h], or for [h; x]."}),
-    ("--bias", {"type": click.Choice(["one", "two", "8H", "column"]), "help": "How biases are stored."}),
-    ("--forget-bias", {"type": float, "help": "Number added to the forget gate at run time."}),
-    ("--activation", {"help": "Activation of candidate and output: tanh, relu, … (docs/options.md)."}),
-    ("--recurrent-activation", {"help": "Activation of the gates: sigmoid, hard_sigmoid, hard_sigmoid_keras, …"}),
-    (
-        "--go-backwards",
-        {"is_flag": True, "default": None, "help": "Process every sequence from the last step to the first."},
-    ),
-    (
-        "--merge",
-        {
-            "type": click.Choice(["concat", "sum", "mean", "product", "none"]),
-            "help": "How the two directions are combined (Keras merge_mode; ave is mean, mul is product).",
-        },
-    ),
-    (
-        "--padded-output",
-        {
-            "type": click.Choice(["zero", "repeat", "carry"]),
-            "help": "Output of a layer at padding (zero with Keras zero_output_for_mask, else repeat).",
-        },
-    ),
+    ("--layout", {"help": "How the weights are stored: keras, tf1, or order=icfo,bias=two … (docs/layouts.md)."}),
+    ("--option", {"help": "Options of the cell: candidate_activation=relu,merge=sum … (docs/options.md)."}),
 )
-STORED = tuple(flag.split("/")[0].removeprefix("--").replace("-", "_") for flag, _ in _STORED_OPTIONS)
+STORED = tuple(flag.removeprefix("--") for flag, _ in _STORED_OPTIONS)
+#: Options of earlier versions, whether they take a value, and what they are now.
+_EARLIER = {
+    "--gate-order": (True, "--layout order={}"),
+    "--transposed": (False, "--layout transposed=true"),
+    "--not-transposed": (False, "--layout transposed=false"),
+    "--joined": (True, "--layout joined={}"),
+    "--bias": (True, "--layout bias={}"),
+    "--forget-bias": (True, "--layout forget_bias={}"),
+    "--activation": (True, "--option candidate_activation={0},output_activation={0}"),
+    "--recurrent-activation": (True, "--option gate_activation={}"),
+    "--go-backwards": (False, "--option direction=reverse"),
+    "--merge": (True, "--option merge={}"),
+    "--padded-output": (True, "--option padding={}"),
+}
+
+
+def _now(flag: str, takes: bool, new: str) -> Callable[[Command], Command]:
+    """An option of an earlier version, which is refused with what it is now."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
+        if value:
+            raise click.UsageError(
+                f"{flag} is now {new.format(value)}; the parts of one --layout or --option have commas between"
+            )
+
+    said = f"Earlier form of {new.format('…')}."
+    facts: dict[str, Any] = {
+        "is_flag": not takes,
+        "hidden": True,
+        "expose_value": False,
+        "callback": refuse,
+        "help": said,
+    }
+    return click.option(flag, f"_{flag.strip('-').replace('-', '_')}", **facts)
 
 
 def input_options(command: Command) -> Command:
@@ -71,45 +81,51 @@ def input_options(command: Command) -> Command:
 
 
 def layout_options(command: Command) -> Command:
-    """`--name`, `--layout` and its parts; what a file of weights does not say: `--activation` … `--padded-output`."""
+    """`--name`, `--layout`, and `--option` for what a file of weights does not say."""
     for flag, facts in reversed(_STORED_OPTIONS):
         command = click.option(flag, **facts)(command)
+    for flag, (takes, new) in _EARLIER.items():
+        command = _now(flag, takes, new)(command)
     return command
 
 
 def layout_options_of_two(command: Command) -> Command:
     """The options of `layout_options`, and each of them for A or B alone: `--name-a`, `--layout-b`, …"""
     for side in "ba":
-        for flag, facts in reversed(_STORED_OPTIONS):
-            own = "/".join(f"{part}-{side}" for part in flag.split("/"))
-            alone = {**facts, "help": f"{flag} for {side.upper()} only.", "hidden": flag not in ("--name", "--layout")}
-            command = click.option(own, **alone)(command)
+        for flag, _ in reversed(_STORED_OPTIONS):
+            command = click.option(f"{flag}-{side}", help=f"{flag} for {side.upper()} only.")(command)
+        for flag, (takes, new) in _EARLIER.items():
+            option, _, rest = new.partition(" ")
+            command = _now(f"{flag}-{side}", takes, f"{option}-{side} {rest}")(command)
     return layout_options(command)
 
 
-def stored_layout(given: dict[str, Any]) -> dict[str, Any] | None:
+#: The end of the help of a command that takes a model as its source.
+MODELS = "A model is a SOURCE too: its options (--input, --hold, --layout, …) are those of lstm-trace run --help."
+
+
+def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:
+    """The options of a model as a source, which the help of `run` has: they are accepted, and not shown again."""
+    shown = len(getattr(command, "__click_params__", ()))
+    for options in (nonfinite_option, layouts, input_options):
+        command = options(command)
+    for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
+        option.hidden = option.name not in ("name_a", "name_b", "layout_a", "layout_b")
+    return command
+
+
+def stored_layout(given: Mapping[str, Any]) -> str | Mapping[str, Any] | None:
     """The layout that the options describe; None where they say nothing."""
-    facts = {
-        "name": given.get("layout"),
-        "order": given.get("gate_order"),
-        **{name: given.get(name) for name in ("transposed", "joined", "bias", "forget_bias")},
-    }
-    said = {name: value for name, value in facts.items() if value is not None}
-    return said or None
+    from ..weights.option_text import layout_of_text
+
+    return None if given.get("layout") is None else layout_of_text(given["layout"])
 
 
-def asked_options(given: dict[str, Any]) -> dict[str, Any]:
+def asked_options(given: Mapping[str, Any]) -> Mapping[str, Any]:
     """What the options say of a model beside the layout of its weights, as options of the cell and the network."""
-    both = given.get("activation")
-    said = {
-        "candidate_activation": both,
-        "output_activation": both,
-        "gate_activation": given.get("recurrent_activation"),
-        "direction": "reverse" if given.get("go_backwards") else None,
-        "merge": given.get("merge"),
-        "padding": given.get("padded_output"),
-    }
-    return {name: value for name, value in said.items() if value is not None}
+    from ..weights.option_text import options_of_text
+
+    return {} if given.get("option") is None else options_of_text(given["option"])
 
 
 def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
@@ -165,8 +181,10 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     padded = (
         {"lengths", "mask"} & arguments.keys() or model.defaults.lengths is not None or model.defaults.mask is not None
     )
-    if given.get("padded_output") and not padded:
-        raise click.UsageError("--padded-output changes nothing where no step is padding: give --lengths or --mask too")
+    if "padding" in asked_options(given) and not padded:
+        raise click.UsageError(
+            "--option padding changes nothing where no step is padding: give --lengths or --mask too"
+        )
     return model, arguments
 
 

@@ -8,13 +8,11 @@ from typing import Any, Literal, get_args, get_origin
 import click
 
 from ..base.option import Parameter, parameters
-from .model_options import input_options, layout_options
 from .options import (
     Command,
     against,
     arithmetic_options,
     name_list,
-    nonfinite_option,
     number_options,
     selection_options,
 )
@@ -27,8 +25,6 @@ GROUPS: dict[str, Callable[[Command], Command]] = {
 }
 #: Constants of an update rule that have an option of their own, or none.
 RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
-#: The end of the help of a command that takes a model as its source.
-MODELS = "A model is a SOURCE too: its options (--input, --hold, --layout, …) are those of lstm-trace run --help."
 
 
 def options_from(function: Callable[..., Any]) -> Callable[[Command], Command]:
@@ -59,16 +55,6 @@ def arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[st
 
 def _absent(value: Any) -> bool:
     return value is None or value is False or value == ()  # but not 0
-
-
-def model_options(command: Command) -> Command:
-    """The options of a model as a source, which the help of `run` has: they are accepted, and not shown again."""
-    shown = len(getattr(command, "__click_params__", ()))
-    for options in (nonfinite_option, layout_options, input_options):
-        command = options(command)
-    for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
-        option.hidden = True
-    return command
 
 
 def _option(one: Parameter) -> Callable[[Command], Command]:

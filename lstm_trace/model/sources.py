@@ -426,7 +426,7 @@ def open_source(
     content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
-    if trace_json.looks_like_one(content):
+    if trace_json.looks_like_one(content) or trace_json.are_tensors(content):
         return _again(trace_file.load(path, content), held, tokens, path, check)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)

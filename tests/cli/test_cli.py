@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib import import_module
@@ -281,3 +282,11 @@ def test_the_package_offers_its_own_names_only() -> None:
         if name not in ("__version__", "corpus")
     )
     assert all(getattr(lt, name).__doc__ for name in dir(lt))
+
+
+@pytest.mark.parametrize(
+    "verb", [*(verb for verb in VERBS if verb not in ("explain", "corpus")), "explain gradient", "corpus run"]
+)
+def test_a_help_fits_on_a_screen(verb: str) -> None:
+    shown = re.findall(r"^  (?:-\w, )?--", invoke(*verb.split(), "--help").stdout, re.M)
+    assert 1 <= len(shown) <= 27

@@ -66,10 +66,10 @@ def test_a_name_where_one_side_is_a_model(folder: Path) -> None:
 
 
 def test_facts_of_a_layout_beside_names_that_are_a_layout_s(folder: Path) -> None:
-    message = said("one.npz", "one.npz", "--forget-bias", "1")
+    message = said("one.npz", "one.npz", "--layout", "forget_bias=1")
     assert "they are those of pytorch: say that with the facts (--layout pytorch)" in message
     alone = CliRunner().invoke(
-        main, ["diff", "one.npz", "one.npz", "--forget-bias", "1", "--layout", "pytorch", "--input", "x.npy"]
+        main, ["diff", "one.npz", "one.npz", "--layout", "pytorch,forget_bias=1", "--input", "x.npy"]
     )
     assert alone.exit_code == 0
 
@@ -90,7 +90,7 @@ def ran(*arguments: str) -> Any:
 
 @pytest.mark.parametrize("bias", ["one", "two", "8H"])
 def test_a_trace_says_which_biases_its_arrays_had(folder: Path, bias: str) -> None:
-    assert ran("--layout", "pytorch", "--bias", bias).exit_code == 0
+    assert ran("--layout", f"pytorch,bias={bias}").exit_code == 0
     assert lt.load("t.json").header.imported[0].endswith("; two biases for each gate")
 
 
@@ -102,17 +102,17 @@ def test_two_biases_by_our_names_are_told_as_two() -> None:
 
 
 def test_a_bias_column_without_a_joined_kernel_is_refused(folder: Path) -> None:
-    found = ran("--layout", "pytorch", "--bias", "column")
+    found = ran("--layout", "pytorch,bias=column")
     assert found.exit_code == 2
     assert "bias column: it is the last column of a joined kernel; say joined (xh or hx) as well" in found.stderr
 
 
 def test_an_output_at_padding_where_there_is_none_is_refused(folder: Path) -> None:
-    found = ran("--padded-output", "zero")
+    found = ran("--option", "padding=zero")
     assert found.exit_code == 2
-    assert "--padded-output changes nothing where no step is padding: give --lengths or --mask too" in found.stderr
+    assert "--option padding changes nothing where no step is padding: give --lengths or --mask too" in found.stderr
     np.save("lengths.npy", np.array([2]))
-    assert ran("--padded-output", "zero", "--lengths", "lengths.npy").exit_code == 0
+    assert ran("--option", "padding=zero", "--lengths", "lengths.npy").exit_code == 0
 
 
 @pytest.mark.parametrize("names", ["", " , "])
@@ -120,3 +120,20 @@ def test_a_list_of_no_names_is_refused(folder: Path, names: str) -> None:
     found = ran("--record", names)
     assert found.exit_code == 2
     assert "expected names of lines with commas between" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("earlier", "now"),
+    [
+        (["--gate-order", "ifog"], "--gate-order is now --layout order=ifog"),
+        (["--not-transposed"], "--not-transposed is now --layout transposed=false"),
+        (["--activation", "relu"], "--option candidate_activation=relu,output_activation=relu"),
+        (["--go-backwards"], "--go-backwards is now --option direction=reverse"),
+        (["--merge", "sum"], "--merge is now --option merge=sum"),
+    ],
+)
+def test_what_was_written_before_gets_the_new_form(folder: Path, earlier: list[str], now: str) -> None:
+    found = ran(*earlier)
+    assert found.exit_code == 2
+    assert now in found.stderr
+    assert found.stderr.count("\n") == 1

@@ -152,3 +152,17 @@ def test_a_model_in_python_does_not_overwrite_its_file(tmp_path: Path) -> None:
     assert path.read_bytes() == before
     trace = lt.run(path, x, out=tmp_path / "trace.safetensors")
     assert lt.verify(trace).status == "verified"
+
+
+def test_a_trace_goes_through_a_pipe_as_safetensors(tmp_path: Path) -> None:
+    (tmp_path / "q.yaml").write_text(examples.text("three-steps"), encoding="utf-8")
+    made = CliRunner().invoke(main, ["run", str(tmp_path / "q.yaml"), "--format", "safetensors"])
+    assert made.exit_code == 0, made.stderr
+    assert made.stdout_bytes[8:9] == b"{"
+    for command in (["verify", "-"], ["report", "-"], ["show", "-"]):
+        read = CliRunner().invoke(main, command, input=made.stdout_bytes)
+        assert read.exit_code == 0, read.stderr
+    broken = CliRunner().invoke(main, ["verify", "-"], input=made.stdout_bytes[:200])
+    assert broken.exit_code == 2
+    assert broken.stderr.startswith("error: ")
+    assert broken.stderr.count("\n") == 1

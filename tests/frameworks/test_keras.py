@@ -181,7 +181,7 @@ def test_trained_model_with_names_of_its_own(tmp_path: Path, suffix: str) -> Non
         assert found["encoder"].facts["input"] == "not known: the file holds weights only, not which layer feeds which"
         said = " ".join(found["encoder"].imported)
         assert "does not say the recurrent activation: sigmoid was assumed, the default of Keras 3" in said
-        assert "--recurrent-activation" in said
+        assert "--option gate_activation" in said
     else:
         assert list(found) == ["encoder", "a_second", "other", "top"]
         assert found["encoder"].facts["input"] == "the output of words (Embedding)"

@@ -41,18 +41,18 @@ def weights(layer: Any, path: Path) -> tuple[Path, Any]:
 
 
 SAID: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
-    "go_backwards": ({"go_backwards": True}, {"direction": "reverse"}, ["--go-backwards"]),
+    "go_backwards": ({"go_backwards": True}, {"direction": "reverse"}, ["--option", "direction=reverse"]),
     "activation": (
         {"activation": "relu"},
         {"candidate_activation": "relu", "output_activation": "relu"},
-        ["--activation", "relu"],
+        ["--option", "candidate_activation=relu,output_activation=relu"],
     ),
     "recurrent": (
         {"recurrent_activation": "hard_sigmoid"},
         {"gate_activation": "hard_sigmoid_keras"},
-        ["--recurrent-activation", "hard_sigmoid_keras"],
+        ["--option", "gate_activation=hard_sigmoid_keras"],
     ),
-    "zero": ({"zero_output_for_mask": True}, {"padding": "zero"}, ["--padded-output", "zero"]),
+    "zero": ({"zero_output_for_mask": True}, {"padding": "zero"}, ["--option", "padding=zero"]),
 }
 
 
@@ -89,16 +89,18 @@ def test_all_that_a_file_does_not_say_is_listed(tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["inspect", str(path), "--format", "json"])
     (record,) = json.loads(done.stdout)
     for sentence in (
-        "the file does not say the activation: tanh was assumed; choose with --activation",
+        "the file does not say the activation: tanh was assumed; choose with the options candidate_activation and "
+        "output_activation",
         "the file does not say the recurrent activation: sigmoid was assumed, the default of Keras 3",
-        "the file does not say the direction: forward was assumed; for go_backwards=True choose --go-backwards",
+        "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
+        "direction=reverse",
         "the file does not say zero_output_for_mask: at padding the last output again was assumed; choose with "
-        "--padded-output",
+        "--option padding=",
     ):
         assert any(said.startswith(sentence) for said in record["imported"]), sentence
     assert lt.run(path, X).header.imported == tuple(record["imported"])
-    flags = ["--activation", "relu", "--go-backwards", "--padded-output", "zero"]
-    flags += ["--recurrent-activation", "hard_sigmoid"]
+    both = "candidate_activation=relu,output_activation=relu"
+    flags = ["--option", f"{both},direction=reverse,padding=zero,gate_activation=hard_sigmoid"]
     done = CliRunner().invoke(main, ["inspect", str(path), "--format", "json", *flags])
     (record,) = json.loads(done.stdout)
     assert not any("does not say" in said for said in record["imported"])
@@ -125,6 +127,6 @@ def test_options_that_cannot_be(tmp_path: Path) -> None:
         lt.run(path, X, options={"direction": "up"})
     problem = tmp_path / "p.yaml"
     problem.write_text("weights: {W_xi: [[1.0]]}\n")
-    done = CliRunner().invoke(main, ["run", str(problem), "--go-backwards"])
+    done = CliRunner().invoke(main, ["run", str(problem), "--option", "direction=reverse"])
     assert done.exit_code == 2
     assert "it has its name, layout, activations and directions in itself" in done.stderr

@@ -41,7 +41,7 @@ _TEXTS: dict[str, tuple[str, ...]] = {
     "--units": ("c_t[0]", "c_t[0],c_t[1]", "h_t[0]"),
     "--line": ("h_t", "c_t"),
     "--layout": ("keras", "torch", "names", "onnx"),
-    "--gate-order": ("ifco", "icfo", "iiii"),
+    "--option": ("merge=sum", "gate_activation=hard_sigmoid", "candidate_activation=relu,x=1", "=,"),
     "--arithmetic": ("float32", "q4.12", "bfloat16", "by-hand-3"),
     "--occlusion": ("all", "none", "3"),
     "--optimizer": ("sgd", "adam", "momentum"),

@@ -322,7 +322,7 @@ def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
         np.save(tmp_path / f"{name}.npy", values)
     np.savez(tmp_path / "w.npz", **stored(weights))
     words = ["identify", *(f"--{n}={tmp_path / f}" for n, f in (("weights", "w.npz"), ("input", "x.npy")))]
-    words += [f"--output={tmp_path / 'y.npy'}", "--clip=7", "--recurrent-activation=hard_sigmoid"]
+    words += [f"--output={tmp_path / 'y.npy'}", "--clip=7", "--option=gate_activation=hard_sigmoid"]
     run = CliRunner().invoke(main, words)
     assert (
         run.output.splitlines()[0] == "the other program has: gate inputs clipped to ±1; read here as: nothing clipped"

@@ -32,9 +32,10 @@ def test_its_commands_open_what_was_opened(tmp_path: Path, monkeypatch: pytest.M
     Path("tokens.txt").write_text("abcdefghi" * 2)
     lt.run(weights, x[0]).save("run.json")
     Path("problem.json").write_text(json.dumps(problem))
-    model = ["model.npz", "--input", "the input.npy", "--batch-first", "--tokens", "tokens.txt", "--activation", "relu"]
+    both = "candidate_activation=relu,output_activation=relu"
+    model = ["model.npz", "--input", "the input.npy", "--batch-first", "--tokens", "tokens.txt", "--option", both]
     held = ["--hold", "c_t[1]=0", "--hold", "5..9/f_t[0]=*0.5"]
-    for opened in ([*model, *held], [*model, "--not-transposed"], ["run.json", *held], ["problem.json"]):
+    for opened in ([*model, *held], [*model, "--layout", "transposed=false"], ["run.json", *held], ["problem.json"]):
         found = CliRunner().invoke(main, ["report", *opened, "--format", "text"])
         asked = commands(found.output)
         assert "SOURCE" not in found.output

@@ -411,7 +411,7 @@ def test_run_with_the_parts_of_a_layout(tmp_path: Path) -> None:
     model, x = str(tmp_path / "model.npz"), str(tmp_path / "x.npy")
     np.savez(model, W=kernel, b=bias)
     np.save(x, X)
-    code, said = told("run", model, "--input", x, "--gate-order", "gifo", "--joined", "hx", "--forget-bias", "1")
+    code, said = told("run", model, "--input", x, "--layout", "order=gifo,joined=hx,forget_bias=1")
     assert code == 0, said
     one = {k: a for k, a in w.items() if not k.startswith("b_")}
     one |= {f"b_{g}": w[f"b_x{g}"] + w[f"b_h{g}"] for g in "ifco"}
@@ -496,7 +496,7 @@ def test_layout_and_name_may_be_given_for_one_side(tmp_path: Path, monkeypatch: 
     arrays["b"] = np.concatenate([W[f"b_x{g}"] + W[f"b_h{g}"] for g in "icfo"])
     np.savez("bare.npz", kernel=np.concatenate([arrays["W"].T, arrays["R"].T]), bias=arrays["b"])
     np.save("x.npy", X)
-    stored = ["--layout-{}", "tf1", "--forget-bias-{}", "0"]
+    stored = ["--layout-{}", "tf1,forget_bias=0"]
     code, said = told("diff", "two.npz", "bare.npz", "--input", "x.npy", "--name-a", "encoder",
                       *(part.format("b") for part in stored))  # fmt: skip
     assert (code, said.split("\n")[2][:7]) == (0, "- same:"), said
@@ -556,7 +556,8 @@ def test_what_the_options_say_of_a_file_without_a_configuration(tmp_path: Path) 
     path, x = tmp_path / "m.npz", rng.normal(size=(5, 2, 4))
     np.savez(path, **arrays)
     np.save(tmp_path / "x.npy", x)
-    flags = ["--activation", "softsign", "--recurrent-activation", "hard_sigmoid", "--go-backwards"]
+    both = "candidate_activation=softsign,output_activation=softsign"
+    flags = ["--option", f"{both},gate_activation=hard_sigmoid,direction=reverse"]
     files = ["--input", str(tmp_path / "x.npy"), "-o", str(tmp_path / "t.json")]
     done = CliRunner().invoke(main, ["run", str(path), *files, *flags])
     assert done.exit_code == 0, done.stderr

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..model_options import input_options, layout_options_of_two
+from ..model_options import MODELS, layout_options_of_two, model_options
 from ..options import conclude, echo
 from ..results import result_options
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 HELD = 3
 
 
-@click.command("diff")
+@click.command("diff", epilog=MODELS)
 @click.argument("a", type=click.Path(allow_dash=True))
 @click.argument("b", type=click.Path(allow_dash=True))
 @result_options()
@@ -31,8 +32,7 @@ HELD = 3
 @click.option("--ulps", type=float, help="Tolerance in units in the last place.")
 @click.option("--attribute", metavar="ADDRESS", help="Split the difference of this value exactly, b minus a.")
 @click.option("--bound", is_flag=True, help="Judge by the rounding bound (the default).")
-@input_options
-@layout_options_of_two
+@partial(model_options, layouts=layout_options_of_two)
 def command(
     a: str,
     b: str,
@@ -46,7 +46,7 @@ def command(
     """Compare B with A (the reference): traces, problems, or models with --input.
 
     B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
-    stored can be given for one side: --name-a, --layout-b, --gate-order-b, … What --hold names is held in B.
+    stored can be given for one side: --name-a, --layout-b, --option-b. What --hold names is held in B.
 
     Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
     rounding bound is not finite), 2 error.

@@ -13,9 +13,10 @@ import click
 from ...errors import nearest
 from ...results import EXPLANATIONS
 from ..group import Verbs
+from ..model_options import MODELS, model_options
 from ..options import example_of, source_argument
 from ..results import result_options
-from ..signature import MODELS, arguments, model_options, options_from
+from ..signature import arguments, options_from
 
 #: The suffixes of a problem with new weights.
 PROBLEMS = (".yaml", ".yml")

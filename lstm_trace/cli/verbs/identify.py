@@ -32,7 +32,7 @@ _FILE = click.Path(allow_dash=True)
     type=click.FloatRange(min=0, min_open=True),
     help="Clipping bound to try in addition to the usual ones.",
 )
-@click.option("--json", "as_json", is_flag=True, hidden=True)
+@click.option("--json", "as_json", is_flag=True, hidden=True, help="Earlier form of --format json.")
 @result_options("text")
 @layout_options
 def command(

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ...languages import languages
 from ...plot.kinds import KINDS, USUAL, maker, options, required
-from ..model_options import INPUTS, STORED, input_options, layout_options
+from ..model_options import INPUTS, MODELS, STORED, model_options
 from ..options import (
     DIRECTIONS,
     FORMAT,
     against,
     example_of,
     name_list,
-    nonfinite_option,
     output_option,
     source_argument,
     step_slice,
@@ -68,8 +68,12 @@ def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command(
     "plot",
+    epilog=MODELS,
     help="Draw SOURCE, a trace or problem (or a model with --input).\n\n\b\n"
-    + "\n".join(f"{kind:13} {known['about'].partition(':')[0].rstrip('.')}" for kind, known in KINDS.items()),
+    + "\n".join(
+        fill(f"{kind:13} {known['about'].partition(':')[0].rstrip('.')}", 78, subsequent_indent=" " * 14)
+        for kind, known in KINDS.items()
+    ),
 )
 @source_argument
 @click.option("--kind", type=click.Choice(list(KINDS)), default=USUAL, help=f"Which picture ({USUAL}).")
@@ -81,9 +85,7 @@ def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Output format, if the suffix does not determine it.",
 )
 @_kind_options
-@input_options
-@layout_options
-@nonfinite_option
+@model_options
 def command(source: str, kind: str, output: str, form: str | None, allow_nonfinite: bool, **given: Any) -> None:
     """Draw a source."""
     from ...base.writing import format_of, written

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...languages import languages
-from ..model_options import INPUTS, STORED, input_options, layout_options
+from ..model_options import INPUTS, MODELS, STORED, model_options
 from ..options import (
     FORMAT,
     arithmetic_options,
-    nonfinite_option,
     number_options,
     output_option,
     selection_options,
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from ...trace.trace import Trace
 
 
-@click.command("report")
+@click.command("report", epilog=MODELS)
 @click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @output_option("Write here; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.")
 @click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
@@ -73,9 +72,7 @@ if TYPE_CHECKING:
 @number_options
 @arithmetic_options
 @selection_options
-@input_options
-@layout_options
-@nonfinite_option
+@model_options
 def command(
     sources: tuple[str, ...],
     output: str,

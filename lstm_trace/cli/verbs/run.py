@@ -13,6 +13,7 @@ from ..options import arithmetic_options, echo, name_list, nonfinite_option, out
 @click.command("run")
 @click.argument("source", type=click.Path(allow_dash=True))
 @output_option("Write the trace here (.json, .safetensors); standard output (JSON) if not given.")
+@click.option("--format", "form", type=click.Choice(["json", "safetensors"]), help="Format, for a pipe.")
 @click.option("--record", callback=name_list, help="Comma-separated names of lines to store.")
 @click.option(
     "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
@@ -32,6 +33,7 @@ from ..options import arithmetic_options, echo, name_list, nonfinite_option, out
 def command(
     source: str,
     output: str,
+    form: str | None,
     record: tuple[str, ...] | None,
     layers: tuple[int, ...],
     steps: slice | None,
@@ -48,16 +50,16 @@ def command(
     is computed, and may be larger than memory.
     """
     from ...cell.arithmetic import named
-    from ...trace.files.trace_file import is_trace, save, trace_format
+    from ...trace.files.trace_file import is_trace, save, tensors_for, trace_format
     from ..model_options import opened_with, prepared, with_bar
 
     if by_plan is not None and plan_of is not None:
         raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
-    kind = None if plan else trace_format(output)  # before a model is read
+    kind = None if plan else form or trace_format(output)  # before a model is read
     if given["hold"] and is_trace(source):
         if plan or record or layers or steps or by_plan or plan_of or arithmetic:
             raise click.UsageError(f"{source} is a trace, which --hold runs again as it was: leave other options out")
-        save(opened_with(source, given, allow_nonfinite), output)
+        save(opened_with(source, given, allow_nonfinite), output, kind)
         return
     model, arguments = prepared(source, given, allow_nonfinite)
     other = named(model.defaults.arithmetic if arithmetic is None else arithmetic)
@@ -74,9 +76,10 @@ def command(
     if by_plan is not None:
         chosen["plan"] = by_plan
     if kind == "safetensors" and other is None:
-        with_bar(model, arguments, arithmetic=arithmetic, out=output, **chosen)
+        with tensors_for(output) as file:
+            with_bar(model, arguments, arithmetic=arithmetic, out=file, **chosen)
     else:
-        save(with_bar(model, arguments, arithmetic=arithmetic, **chosen), output)
+        save(with_bar(model, arguments, arithmetic=arithmetic, **chosen), output, kind)
 
 
 def _plan_of(path: str) -> str:

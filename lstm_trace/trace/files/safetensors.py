@@ -198,13 +198,15 @@ def save_tensors(trace: Trace, path: str | Path) -> None:
                 write_rows(file, places[name], array[first : first + chunk], first)
 
 
-def load_mapped(path: str | Path) -> Trace:
+def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
     """The trace in a file, its arrays mapped: what is not read is not loaded, and nothing can be written.
+
+    content: the bytes of the file, for one that will not stay.
 
     Raises FileError for a foreign, truncated, damaged or newer file, or arrays that do not fit the trace's equations.
     """
     manifest, tensors = read_header(path)
-    mapped = np.asarray(np.memmap(path, np.uint8, "r"))
+    mapped = np.asarray(np.memmap(path, np.uint8, "r")) if content is None else content
 
     def array(name: str) -> Array:
         tensor = tensors[name]

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from ...base.arrays import Array, cast, to_list
 from ...base.files import check_size, read_bytes
-from ...base.writing import format_of, written
+from ...base.writing import format_of, is_device, written
 from ...errors import FileError
 from ...printable import json_text
 from ..address import INITIAL, STATE
@@ -32,17 +34,35 @@ SUFFIXES = {".json": "json", ".safetensors": "safetensors"}
 
 def trace_format(path: str | Path) -> str:
     """`json` or `safetensors`: as what a trace is written to `path`. Raises FileError for another suffix."""
-    return format_of(path, SUFFIXES, "traces", "json")
+    return format_of(path, SUFFIXES, "traces", "json", "; choose one with --format")
+
+
+@contextmanager
+def tensors_for(path: str | Path) -> Iterator[str]:
+    """The file that a trace as safetensors is written to: `path`, or one whose bytes go to that pipe or device.
+
+    The header has the place of every array, and the writer goes back to it.
+    """
+    if str(path) != "-" and not is_device(path):
+        yield str(path)
+        return
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "trace.safetensors"
+        yield str(file)
+        with open(file, "rb") as made, written(path, "wb") as stream:
+            copyfileobj(made, stream)
 
 
 @checked
-def save(trace: Trace, path: str | Path) -> None:
-    """Write the trace to a `.json` or `.safetensors` file ('-' is JSON).
+def save(trace: Trace, path: str | Path, format: str | None = None) -> None:
+    """Write the trace to a `.json` or `.safetensors` file ('-' is standard output, as JSON).
 
+    format: `json` or `safetensors`, where the suffix does not say it.
     Raises FileError for another suffix, and for what `load` would refuse to read.
     """
-    if trace_format(path) == "safetensors":
-        save_tensors(trace, path)
+    if (format or trace_format(path)) == "safetensors":
+        with tensors_for(path) as file:
+            save_tensors(trace, file)
         return
     save_json(trace, path)
 
@@ -54,6 +74,12 @@ def load(path: str | Path, content: bytes | None = None) -> Trace:
     """
     if content is None and is_tensors(path):
         return load_mapped(path)
+    content = read_bytes(path, LARGER) if content is None else content
+    if are_tensors(content):  # from a pipe
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "trace.safetensors"
+            file.write_bytes(content)
+            return load_mapped(file, np.frombuffer(content, np.uint8))
     return load_json(path, content)
 
 
@@ -107,6 +133,11 @@ def save_json(trace: Trace, path: str | Path) -> None:
     check_size(path, len(text.encode()), LARGER)
     with written(path) as file:
         file.write(text)
+
+
+def are_tensors(content: bytes) -> bool:
+    """Whether bytes begin as safetensors do: with the length of a header of JSON, and that header."""
+    return content[8:9] == b"{" and content[:1] != b"{"
 
 
 def load_json(path: str | Path, content: bytes | None = None) -> Trace:

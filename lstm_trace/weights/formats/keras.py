@@ -62,8 +62,8 @@ def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict
         found |= {"candidate_activation": both, "output_activation": both}
     else:
         assumed["candidate_activation"] = (
-            "the file does not say the activation: tanh was assumed; choose with --activation, in Python with the "
-            "options candidate_activation and output_activation"
+            "the file does not say the activation: tanh was assumed; choose with the options candidate_activation and "
+            "output_activation, on the command line --option candidate_activation=…,output_activation=…"
         )
     name = inner.get("recurrent_activation", inner.get("inner_activation"))
     if "recurrent_activation" in inner or "inner_activation" in inner:
@@ -73,7 +73,7 @@ def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict
         assumed["gate_activation"] = (
             f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there are "
             "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
-            "choose with --recurrent-activation, in Python with the option gate_activation"
+            "choose with --option gate_activation=…"
         )
     return found, assumed
 
@@ -87,12 +87,12 @@ def network_options(layer: Layer | None, file: KerasFile, two: bool) -> tuple[di
         found["merge"] = MERGES.get(mode, str(mode))
     if layer is None and two:
         assumed["merge"] = (
-            "both directions are concatenated: the file does not say how they are merged; choose with --merge"
+            "both directions are concatenated: the file does not say how they are merged; choose with --option merge=…"
         )
     elif layer is None:
         assumed["direction"] = (
-            "the file does not say the direction: forward was assumed; for go_backwards=True choose --go-backwards, in "
-            "Python with the option direction"
+            "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
+            "direction=reverse"
         )
     inner: Mapping[str, Any] = layer.inner if layer else {"return_sequences": True}
     zero = inner.get("return_sequences") if two and file.forced else inner.get("zero_output_for_mask")
@@ -101,7 +101,7 @@ def network_options(layer: Layer | None, file: KerasFile, two: bool) -> tuple[di
         rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
         assumed["padding"] = (
             f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
-            "--padded-output, in Python with the option padding"
+            "--option padding=…"
         )
     return found, assumed
 
