@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from lstm_trace.tables.comparison.diff import render
 
 import lstm_trace as lt
 from lstm_trace.report.diagram.diagram import diagram
