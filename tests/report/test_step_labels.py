@@ -16,8 +16,8 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.frames.terminal import table
 from lstm_trace.results.explanation import explanation
-from lstm_trace.tables.terminal import table
 
 from ..support.said import tables
 
