@@ -57,13 +57,15 @@ def test_a_result_is_a_line_in_a_console(made: Any, shown: str) -> None:
 
 def test_print_has_all() -> None:
     text = str(lt.diff(TRACE, OTHER))
-    assert text.startswith("# Difference\n\n- different: first at 0/forward/0/0/W_xi @ x_t[0]")
-    assert "| `0/forward/c_t` |" in text
-    assert str(lt.verify(TRACE)).startswith("verified: 25,200 values\npremises, not verified:\n  0/forward: W_xi")
+    assert text.startswith("Difference\n══════════\n\n- different: first at 0/forward/0/0/W_xi @ x_t[0]")
+    assert "\n  0/forward/c_t  " in text
+    said = "- verified: 25,200 values\n- premises, not verified: 0/forward: W_xi"
+    assert str(lt.verify(TRACE)).startswith(f"Verification\n════════════\n\n{said}")
     assert "failed: 0/forward/7/0/f_t[1]" in str(broken())
     assert "An LSTM cell" in str(TRACE.report("md"))
     reading = lt.identify(weights(3), X, lt.run(weights(3), X).output)
-    assert str(reading).startswith("the weights were read correctly: gates in the order")
+    said = "- the weights were read correctly: gates in the order"
+    assert str(reading).startswith(f"Identification\n══════════════\n\n{said}")
 
 
 def test_lists_of_what_a_file_has(tmp_path: Any) -> None:

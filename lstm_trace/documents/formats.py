@@ -33,6 +33,11 @@ class Show:
     captions: bool = True
 
     @property
+    def brief(self) -> bool:
+        """Whether only what matters most is shown, as in a notebook."""
+        return self.rows < Show.rows
+
+    @property
     def pictured(self) -> bool:
         """Whether the document has room for a picture."""
         return self.format in HOLDING or bool(self.file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -58,13 +58,20 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
     if show.pictured and (figure := result.picture(words.language)) is not None:
         yield Heading(2, (figure.title,))
         yield Picture(figure.svg, figure.title, figure.caption, show.file)
-    if any(line.max_abs > 0 or line.differing for line in result.lines):
+    if differing := [line for line in result.lines if line.max_abs > 0 or line.differing]:
+        lines = result.lines
+        if show.brief:  # those that are furthest apart, in computing order
+            furthest = sorted(range(len(differing)), key=lambda k: -differing[k].max_abs)[: show.rows]
+            lines = tuple(differing[k] for k in sorted(furthest))
         yield Heading(2, (words.word("diff.by.line"),))
         head = ("line", "differ", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
         titles = tuple((words.word(f"column.{name}"),) for name in head)
-        yield Table(titles, tuple(map(_measures, result.lines)), 1, frozenset({0}))
+        yield Table(titles, tuple(map(_measures, lines)), 1, frozenset({0}))
+        if left := len(result.lines) - len(lines):
+            told = words.word("rows.left.first", n=left)
+            yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
         yield Para(marked(words.word("diff.meaning")))
-        yield from _map(result, words)
+        yield from _map(result, lines, words)
 
 
 def frame(result: Comparison) -> pd.DataFrame:
@@ -311,14 +318,14 @@ def _short(value: float | None) -> str:
     return "?" if value is None else "0" if value == 0 else f"{value:.2g}"
 
 
-def _map(result: Comparison, words: Words) -> Iterator[Block]:
+def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> Iterator[Block]:
     """The largest |b − a| of each line at each step, or in groups of steps with the step of the largest of all."""
-    steps, begin = max((len(d.by_step) for d in result.lines), default=0), result.first_step
+    steps, begin = max((len(d.by_step) for d in lines), default=0), result.first_step
     size = -(-steps // MAP_COLUMNS)
     groups = [range(at, min(at + size, steps)) for at in range(0, steps, max(size, 1))]
     heads = [_head(result, begin + g[0]) if len(g) == 1 else f"{begin + g[0]}–{begin + g[-1]}" for g in groups]
     rows: list[tuple[Text, ...]] = []
-    for d in result.lines:
+    for d in lines:
         if d.max_abs > 0 and d.by_step:
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]

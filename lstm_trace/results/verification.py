@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words
+from ..languages.strings import words as strings
 from ..verification.verify import Verification
 
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ COLUMNS = ("address", "op", "recorded", "derived", "off_by", "bound", "values")
 def blocks(result: Verification, words: Words, show: Show) -> Iterator[Block]:
     """The verdict, each failure with its consequences, and the inputs and weights by layer and direction."""
     yield Heading(1, (words.word("verification.title"),))
-    yield Items(tuple((sentence,) for sentence in sentences(result, words)))
+    yield Items(tuple((sentence,) for sentence in sentences(result, words, show.rows)))
     if result.failures:
         yield from _failures(result).blocks(words, 17, show.rows)  # the last digit may be what differs
 
@@ -35,13 +37,14 @@ def frame(result: Verification) -> pd.DataFrame:
 
 
 def facts(result: Verification) -> dict[str, Any]:
-    """The verdict, the counts, each failure, what is inconclusive, and the premises."""
+    """The verdict, its sentences, the counts, each failure, what is inconclusive, and the premises."""
     failures = [
         {**dict(zip(COLUMNS, map(word, row), strict=True)), "consequences": list(failure.consequences)}
         for row, failure in zip(_rows(result), result.failures, strict=True)
     ]
     return {
         "status": result.status,
+        "sentences": list(sentences(result, strings())),
         "verified": result.verified,
         "failed": result.failed,
         "failures": failures,
@@ -52,7 +55,10 @@ def facts(result: Verification) -> dict[str, Any]:
 
 
 def _failures(result: Verification) -> LongTable:
-    return LongTable(COLUMNS, list(_rows(result)))
+    """What fails; three digits tell enough of how far off it is."""
+    short = dict.fromkeys(("off_by", "bound"), math.inf)
+    said = dict.fromkeys(short, lambda size, _: f"{size:.3g}")
+    return LongTable(COLUMNS, list(_rows(result)), bounds=short, said=said)
 
 
 def _rows(result: Verification) -> Iterator[tuple[Any, ...]]:
@@ -61,17 +67,25 @@ def _rows(result: Verification) -> Iterator[tuple[Any, ...]]:
         yield str(failure.address), failure.op, failure.recorded, failure.derived, off, failure.bound, failure.values
 
 
-def sentences(result: Verification, words: Words) -> Iterator[str]:
-    """The verdict and what follows from it, and what the check started from."""
+def sentences(result: Verification, words: Words, most: int | None = None) -> Iterator[str]:
+    """The verdict; each failure, named or counted, with its consequences; what the check started from, by layer.
+
+    most: so many failures are named.
+    """
     values = words.count("counted.values", result.verified)
     if result.status == "verified":
         yield words.word("verification.verified", values=values)
     else:
         yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
-    for failure in result.failures:
+    for failure in result.failures[:most]:
+        many = ".many" if failure.values > 1 else ""
+        yield words.word(f"verification.failure{many}", address=failure.address, n=f"{failure.values - 1:,}")
         if failure.consequences:
-            names = _some([str(name) for name in failure.consequences], words)
+            names = _some(failure.consequences, words)
             yield words.word("verification.consequences", address=failure.address, names=names)
+    if most is not None and (others := result.failures[most:]):
+        consequences = sum(len(failure.consequences) for failure in others)
+        yield words.word("verification.failure.more", n=len(others), m=f"{consequences:,}")
     listed = sum(failure.values + len(failure.consequences) for failure in result.failures)
     if result.failed > listed:
         yield words.word("verification.more")
@@ -86,8 +100,9 @@ def sentences(result: Verification, words: Words) -> Iterator[str]:
     for premise in result.premises:
         scope, name = scope_and_name(premise)
         scopes.setdefault(scope, []).append(name)
-    names = "; ".join(f"{scope}: {', '.join(some)}" if scope else ", ".join(some) for scope, some in scopes.items())
-    yield words.word("verification.premises", names=names or words.word("none"))
+    for scope, some in (scopes or {"": [words.word("none")]}).items():
+        names = ", ".join(some)
+        yield words.word("verification.premises", names=f"{scope}: {names}" if scope else names)
 
 
 def _some(names: Sequence[str], words: Words) -> str:

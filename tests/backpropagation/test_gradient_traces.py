@@ -378,8 +378,8 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
     call("export", path, "-o", tmp_path / "g.jsonl")
     rows = [json.loads(row) for row in (tmp_path / "g.jsonl").read_text().splitlines()]
     assert {row["t"] for row in rows if row["op"] == "gathered"} == {None}
-    assert call("diff", path, tmp_path / "g.csv").startswith("# Difference\n\n- same")
-    assert call("diff", path, tmp_path / "g.jsonl").startswith("# Difference\n\n- same")
+    assert call("diff", path, tmp_path / "g.csv").startswith("# Difference of g.json and g.csv\n\n- same")
+    assert call("diff", path, tmp_path / "g.jsonl").startswith("# Difference of g.json and g.jsonl\n\n- same")
     shown = call("show", path, "--direction", "adjoint-forward", "--layer", "1", "--only", "d_b_i,d_h_t")
     assert "d_b_i" in shown
     assert "verified: " in call("verify", path)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.documents.result import Result
 from lstm_trace.report.diagram.diagram import diagram
 from lstm_trace.results.divergence import compared
 from lstm_trace.results.explanation import explanation
@@ -98,11 +99,10 @@ def test_a_table_that_is_wider_than_the_screen_says_so(driver: Browser, tmp_path
     """Of explanations and comparisons, whose tables and pictures scroll; what fits says nothing, none says it twice."""
     page, of, trace = tmp_path / "page.html", None if how == "gates" else "5/h_t[1]", lstm(6, 3, labels=LABELS)
     if how == "diff":
-        found = compared(trace, lt.run(trace.parameters["0/forward"], trace.x + 0.5))
-        text = render(found, "html", figures=[trace.plot.unit(1)])
+        found: Result = compared(trace, lt.run(trace.parameters["0/forward"], trace.x + 0.5))
     else:
-        text = explanation(trace, of, how).report("html")
-    page.write_text(text, encoding="utf-8")
+        found = explanation(trace, of, how)
+    page.write_text(found.report("html"), encoding="utf-8")
     for width in (390, 1280, 390):
         driver.open(page, width)
         driver.run("requestAnimationFrame(() => requestAnimationFrame(() => { window.drawn = true; }))")

@@ -15,27 +15,29 @@ from lstm_trace.export.formats import TABLE_FORMATS as TABLES
 
 from ..support.tiers import some
 
+#: The suffixes of every result.
+RESULTS = ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png"
 #: A command without its output, and the suffixes that its refusal lists.
 WRITERS: dict[str, tuple[list[str], str]] = {
     "run": (["run", "q22.yaml"], ".json, .safetensors"),
     "report": (["report", "q22.yaml"], ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf"),
     "export": (["export", "q22.yaml"], ", ".join(TABLES)),
-    "diff": (["diff", "q22.yaml", "q22.yaml"], ".md, .markdown, .csv, .json"),
+    "diff": (["diff", "q22.yaml", "q22.yaml"], RESULTS),
     "diff --attribute": (
         ["diff", "q22.yaml", "q22.yaml", "--attribute", "h_t[0]"],
-        ".md, .markdown, .csv, .json, .txt, .html, .htm, .tex, .typ, .pdf",
+        RESULTS,
     ),
     "explain contribution": (
         ["explain", "contribution", "q22.yaml", "--of", "h_t[0]"],
-        ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png",
+        RESULTS,
     ),
     "explain": (
         ["explain", "gates", "q22.yaml"],
-        ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png",
+        RESULTS,
     ),
     "explain gradient": (
         ["explain", "gradient", "q22.yaml", "--of", "h_t[0]"],
-        ".md, .markdown, .txt, .html, .htm, .tex, .typ, .pdf, .json, .csv, .parquet, .svg, .png",
+        RESULTS,
     ),
 }
 

@@ -44,7 +44,8 @@ PAIRS = [
 
 
 def test_the_commands_that_write_are_known_by_their_options() -> None:
-    writing = {"run", "report", "export", "diff", "plot", "verify", *(f"explain {name}" for name in EXPLANATIONS)}
+    writing = {"run", "report", "export", "diff", "plot", "verify", "identify"}
+    writing |= {f"explain {name}" for name in EXPLANATIONS}
     assert {verb for verb, _, _ in PAIRS} == writing
     assert {name for verb, name, _ in PAIRS if verb.startswith("explain")} == {
         "source", "seed", "baseline", "input", "h0", "c0", "lengths", "mask", "tokens",
@@ -64,8 +65,8 @@ def call(verb: str, name: str, option: str, source: str, output: str) -> list[st
             arguments += [parameter.opts[0], output]
         elif isinstance(parameter, click.Argument):
             arguments.append(source if parameter.name == name else "other.json")
-        elif parameter.name == name:
-            arguments += [parameter.opts[0], source]
+        elif parameter.name == name or (isinstance(parameter.type, click.Path) and parameter.required):
+            arguments += [parameter.opts[0], source if parameter.name == name else "other.json"]
     explained = {f"explain {name}": ["--of", "0/h_t[0]"] for name in EXPLANATIONS if name not in ("gates", "padding")}
     more = {**explained, "plot": ["--kind", "unit"]}
     return [*arguments, *more.get(verb, [])]
@@ -131,6 +132,21 @@ def test_the_picture_beside_a_report_is_no_input_either(tmp_path: Path, monkeypa
     assert CliRunner().invoke(main, ["report", "q.yaml", "-o", "r.md", "--no-diagram"]).exit_code == 0
     assert CliRunner().invoke(main, ["report", "q.yaml", "-o", "s.svg", "--format", "md"]).exit_code == 0
     assert Path("s.svg").read_text(encoding="utf-8").startswith("# Question 22")
+    assert Path("q.yaml").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("words", [["diff", "q.yaml", "other.yaml"], ["explain", "memory", "q.yaml", "--of", "c_t[0]"]])
+def test_nor_is_the_picture_beside_a_result(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    text = examples.text("q22")
+    Path("q.yaml").write_text(text, encoding="utf-8")
+    Path("other.yaml").write_text(text.replace("x: [1.0, 2.0, 3.0]", "x: [1.0, 2.0, 4.0]"), encoding="utf-8")
+    os.symlink("q.yaml", "r.svg")
+    result = CliRunner().invoke(main, [*words, "-o", "r.md"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("error: r.svg: this is q.yaml by another name, an input")
+    assert not Path("r.md").exists()
+    assert CliRunner().invoke(main, [*words, "-o", "r.md", "--no-picture"]).exit_code == (words[0] == "diff")
     assert Path("q.yaml").read_text(encoding="utf-8") == text
 
 

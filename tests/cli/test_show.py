@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.tables.terminal import STATISTICS, table
+from lstm_trace.frames.terminal import STATISTICS, table
 from lstm_trace.trace.rows import Selection
 
 from ..support.table_cases import QUESTION_19, filled, stacked

@@ -215,16 +215,23 @@ def test_faults() -> None:
         lt.identify(deep, x, y)
 
 
+def first_sentence(output: str) -> str:
+    """The answer, which stands below the title, on one line."""
+    title, answer = output.split("\n\n")[:2]
+    assert title.startswith("Identification\n")
+    return " ".join(answer.removeprefix("- ").partition("\n- ")[0].split())
+
+
 def test_command(tmp_path: Path) -> None:
     weights = drawn()
     x, y = outputs(weights, {})
     np.savez(tmp_path / "w.npz", **stored(weights, "icfo"))
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
-    words = ["--input", str(tmp_path / "x.npy"), "--output", str(tmp_path / "y.npy")]
+    words = ["--input", str(tmp_path / "x.npy"), "--expected", str(tmp_path / "y.npy")]
     run = CliRunner().invoke(main, ["identify", "--weights", str(tmp_path / "w.npz"), *words])
     assert run.exit_code == 1
-    first = run.output.splitlines()[0]
+    first = first_sentence(run.output)
     assert first.startswith("these weights have: gates in the order i, c, f, o (")
     assert "read here as: gates in the order i, f, c, o (PyTorch nn.LSTM; Keras 3" in first
     page = ROOT / "docs" / "identify.md"
@@ -232,7 +239,7 @@ def test_command(tmp_path: Path) -> None:
     np.savez(tmp_path / "w.npz", **stored(weights))
     run = CliRunner().invoke(main, ["identify", "--weights", str(tmp_path / "w.npz"), *words])
     assert run.exit_code == 0
-    assert run.output.startswith("the weights were read correctly")
+    assert first_sentence(run.output).startswith("the weights were read correctly")
 
 
 # -- what the model itself says --------------------------------------------------------------------------------------
@@ -322,11 +329,10 @@ def test_the_usual_clips_are_tried_by_the_command(tmp_path: Path) -> None:
         np.save(tmp_path / f"{name}.npy", values)
     np.savez(tmp_path / "w.npz", **stored(weights))
     words = ["identify", *(f"--{n}={tmp_path / f}" for n, f in (("weights", "w.npz"), ("input", "x.npy")))]
-    words += [f"--output={tmp_path / 'y.npy'}", "--clip=7", "--option=gate_activation=hard_sigmoid"]
+    words += [f"--expected={tmp_path / 'y.npy'}", "--clip=7", "--option=gate_activation=hard_sigmoid"]
     run = CliRunner().invoke(main, words)
-    assert (
-        run.output.splitlines()[0] == "the other program has: gate inputs clipped to ±1; read here as: nothing clipped"
-    )
+    said = "the other program has: gate inputs clipped to ±1; read here as: nothing clipped"
+    assert first_sentence(run.output) == said
     assert run.exit_code == 1
     run = CliRunner().invoke(main, [*words, "--clip=-1"])
     assert run.exit_code == 2

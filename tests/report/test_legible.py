@@ -17,6 +17,8 @@ from lstm_trace.results.divergence import compared
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.trace import Trace
 
+from ..support.results import unpadded
+
 HOSTILE = ["<script>s()</script>", "![x](//e.x/p)", "[a](//e.x)"]
 #: What is escaped stands there otherwise; what acts does not.
 ACTS = re.compile(r"(?<![\\{])<|(?<!\\)!\[|(?<!\\)\]\(")
@@ -99,6 +101,6 @@ def test_labels_in_a_comparison() -> None:
     found = compared(hostile(), hostile(1.5)).report()
     assert "unit 0 (&lt;script>s()&lt;/script>) of 0/forward" in found
     assert "‘!\\[x\\](//e.x/p)’" in found
-    assert "| `0/forward/W_xi @ x_t` |" in found, "names of lines are code"
+    assert "| `0/forward/W_xi @ x_t` |" in unpadded(str(found)), "names of lines are code"
     assert not re.findall(ACTS, found)
     assert not re.findall("<(?:script|img|a) ?", rendered(found))

@@ -16,9 +16,10 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
+from lstm_trace.frames.terminal import table
 from lstm_trace.results.explanation import explanation
-from lstm_trace.tables.terminal import table
 
+from ..support.results import unpadded
 from ..support.said import tables
 
 RNG = np.random.default_rng(7)
@@ -155,8 +156,7 @@ def test_a_comparison_names_the_first_step_that_differs() -> None:
 
 
 def _markdown(found: Any) -> str:
-
-    return found.report()
+    return unpadded(str(found.report()))
 
 
 def test_one_number_and_its_picture() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.frames.terminal import table
 from lstm_trace.results.explanation import explanation
-from lstm_trace.tables.terminal import table
 from lstm_trace.trace.rows import Selection
 
 from ..support.held_lstm import network, random_network

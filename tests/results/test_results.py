@@ -56,6 +56,7 @@ FORMATS = {"md": "# {}\n", "text": "{}\n═", "html": "<h1>{}</h1>", "tex": "{}"
 def test_every_result_has_every_format(name: str, format: str) -> None:
     make, title, _ = RESULTS[name]
     text = str(make().report(format)).replace(r"\_", "_")
+    text = re.sub(r"\{([-*\[\]])\}", r"\1", text) if format == "tex" else text  # LaTeX keeps these from acting
     assert FORMATS[format].format(title) in text
     assert not re.search(r"None|<lstm_trace|_t \{|\{names\}", text)
 

@@ -46,10 +46,10 @@ def path(file: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     return kept.path(kept.make(running.Item("p", str(file), "5" * 64, "q.yaml"), item="p"))
 
 
-def commanded(verb: str, file: Path, options: dict[str, Any]) -> str:
+def commanded(command: str, file: Path, options: dict[str, Any]) -> str:
     """What a command writes."""
     given = [f"--{name}={','.join(value) if isinstance(value, list) else value}" for name, value in options.items()]
-    found = CliRunner().invoke(main, [verb, str(file), *given])
+    found = CliRunner().invoke(main, [*command.split(), str(file), *given])
     assert found.exit_code == 0, found.output
     return found.stdout
 
@@ -68,11 +68,11 @@ def commanded(verb: str, file: Path, options: dict[str, Any]) -> str:
 )
 def test_an_explanation_has_the_same_numbers(file: Path, path: str, how: str, options: dict[str, Any]) -> None:
     found = json.loads(comparing.explained(path, None, Question(run="r", how=how, **options), 10_000))
-    columns, *rows = csv.reader(io.StringIO(commanded("explain", file, {"how": how, "format": "csv", **options})))
+    columns, *rows = csv.reader(io.StringIO(commanded(f"explain {how}", file, {"format": "csv", **options})))
     assert found["columns"] == columns
     assert [["" if value is None else str(value) for value in row] for row in found["rows"]] == rows
     assert rows
-    told = json.loads(commanded("explain", file, {"how": how, "format": "json", **options}))["sentences"]
+    told = json.loads(commanded(f"explain {how}", file, {"format": "json", **options}))["sentences"]
     assert found["text"].split("\n") == told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -179,21 +180,22 @@ def test_command(tmp_path: Path) -> None:
     trace.save(bad)
     run = CliRunner().invoke(main, ["verify", str(good)])
     assert run.exit_code == 0
-    assert run.output.startswith("verified: 840 values")
+    assert run.output.startswith("Verification\n════════════\n\n- verified: 840 values\n")
+    assert "W_xi" in run.output
     run = CliRunner().invoke(main, ["verify", str(bad)])
     assert run.exit_code == 1
-    assert "failed: 0/forward/1/0/i_t[2]\n  recorded" in run.output
-    assert "off by   0.25; the rounding bound is" in run.output
-    assert "fails only because it reads this value: 0/forward/1/i_t * c_tilde" in run.output
-    assert "W_xi" in CliRunner().invoke(main, ["verify", str(good), "--premises"]).output
+    assert "- failed: 0/forward/1/0/i_t[2]\n- failing only because they read 0/forward/1/0/i_t[2]:" in run.output
+    assert "0/forward/1/i_t * c_tilde" in run.output
+    assert re.search(r"address +operation +recorded +derived *\n", run.output)
+    assert re.search(r"address +off by +bound +values\n  0/forward/1/0/i_t\[2\] +0\.25 +\d\S+e-16 +1\n", run.output)
 
 
 def test_premises_of_a_stack_stand_by_layer_and_direction_in_80_columns(tmp_path: Path) -> None:
     traced({}, lengths=[4, 2]).save(tmp_path / "stack.json")
     output = CliRunner().invoke(main, ["verify", str(tmp_path / "stack.json")]).output
-    assert "\npremises, not verified:\n  0/forward: W_xi, " in output
-    assert "\n  1/reverse: W_xi, " in output
-    assert "\n  x_t, lengths\n" in output
+    assert "\n- premises, not verified: 0/forward: W_xi, " in output
+    assert "\n- premises, not verified: 1/reverse: W_xi, " in output
+    assert "\n- premises, not verified: x_t, lengths\n" in output
     assert max(map(len, output.splitlines())) <= 80
 
 

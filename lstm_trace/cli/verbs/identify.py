@@ -16,10 +16,23 @@ if TYPE_CHECKING:
 _FILE = click.Path(allow_dash=True)
 
 
+class _Expected(click.Path):
+    """The file of `--expected`, which `--output` was called before a result could be written."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "FILE has the other program's outputs; --output says where to write the answer."
+
+
 @click.command("identify")
 @click.option("--weights", required=True, type=_FILE, help="The weights: a model file or arrays (.npz).")
 @click.option("--input", "x", required=True, type=_FILE, help="The input x: .npy, .npz, .csv, .json, …")
-@click.option("--expected", "y", type=_FILE, help="The other program's h (or c): every step, or the last.")
+@click.option(
+    "--expected",
+    "y",
+    required=True,
+    type=_Expected(allow_dash=True),
+    help="The other program's h (or c): every step, or the last.",
+)
 @click.option("--h0", type=_FILE, help="Initial hidden state (B, H).")
 @click.option("--c0", type=_FILE, help="Initial cell state (B, H).")
 @click.option(
@@ -38,7 +51,7 @@ _FILE = click.Path(allow_dash=True)
 def command(
     weights: str,
     x: str,
-    y: str | None,
+    y: str,
     h0: str | None,
     c0: str | None,
     atol: float | None,
@@ -56,8 +69,6 @@ def command(
     from ...api import identify
     from ...model.sources import read_input
 
-    if y is None:
-        raise click.UsageError("--expected FILE has the other program's outputs (--output says where to write)")
     if as_json:
         raise click.UsageError("--json is now --format json")
     arrays = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable
-from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,14 +66,16 @@ def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def _line(kind: str) -> str:
+    """What a kind draws, after its name, in lines that fit into a terminal."""
+    about = KINDS[kind]["about"].partition(":")[0].rstrip(".")
+    return textwrap.fill(about, 78, initial_indent=f"{kind:13} ", subsequent_indent=" " * 14)
+
+
 @click.command(
     "plot",
     epilog=MODELS,
-    help="Draw SOURCE, a trace or problem (or a model with --input).\n\n\b\n"
-    + "\n".join(
-        fill(f"{kind:13} {known['about'].partition(':')[0].rstrip('.')}", 78, subsequent_indent=" " * 14)
-        for kind, known in KINDS.items()
-    ),
+    help="Draw SOURCE, a trace or problem (or a model with --input).\n\n\b\n" + "\n".join(map(_line, KINDS)),
 )
 @source_argument
 @click.option("--kind", type=click.Choice(list(KINDS)), default=USUAL, help=f"Which picture ({USUAL}).")

@@ -33,7 +33,7 @@ def command(
     """
     import shutil
 
-    from ...tables.terminal import draw, table
+    from ...frames.terminal import draw, table
     from ...trace.rows import Selection
     from ..screen import show
 

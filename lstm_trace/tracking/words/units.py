@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ...base.display import cells
 from ...errors import counted
+from ...frames.terminal import Table
 from ...plot.furniture import shown_number
-from ...tables.terminal import Table
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,7 @@ def command(states: str, line: str | None, sort: str, count: int, output: str) -
     from ....base.writing import format_of
     from ....corpus import open
     from ....errors import MissingError, nearest
-    from ....tables.terminal import draw
+    from ....frames.terminal import draw
     from ....tracking.words.units import SHOWN, table
     from ...progress import Bar
     from ...screen import show

@@ -36,10 +36,16 @@ def test_a_row_of_padding_alone_shows_no_values() -> None:
 
 
 def rows_of(html: str) -> list[str]:
-    return re.findall(r"<tr><td>(.*?)</td>", html)
+    """The first cells of the table."""
+    return re.findall(r'<tr><th scope="row">(.*?)</th>', html)
 
 
-def test_every_failed_value_is_in_the_table_or_counted() -> None:
+def told_in(html: str) -> list[str]:
+    """The sentences."""
+    return re.findall(r"<li>(.*?)</li>", html)
+
+
+def test_every_failed_value_is_named_or_counted() -> None:
     """Three failed, and the table had one row and not a word of the others."""
     trace = stacked(4, 2, 1, 2, ("forward",))
     trace.lines["0/forward"]["i_t"][1, 0, 0] += 1e-3
@@ -47,11 +53,16 @@ def test_every_failed_value_is_in_the_table_or_counted() -> None:
     found = lt.verify(trace)
     html = found._repr_html_()
     assert f"{found.failed} failed" in html
-    told = rows_of(html)
-    assert told[:2] == ["0/forward/1/0/i_t[0]", "0/forward/1/i_t * c_tilde"]
-    assert told[2] == "0/forward/2/0/o_t[0] and 3 more of this line and step"
-    assert set(told[3:]) == set(found.failures[1].consequences)
-    assert html.count("fails only because it reads this value") == len(told) - 2
+    first, second = found.failures
+    assert told_in(html)[1:5] == [
+        "failed: 0/forward/1/0/i_t[0]",
+        "failing only because they read 0/forward/1/0/i_t[0]: 0/forward/1/i_t * c_tilde",
+        "failed: 0/forward/2/0/o_t[0] and 3 more of this line and step",
+        f"failing only because they read 0/forward/2/0/o_t[0]: {', '.join(second.consequences)}",
+    ]
+    assert first.consequences == ("0/forward/1/i_t * c_tilde",)
+    assert second.consequences
+    assert rows_of(html) == ["0/forward/1/0/i_t[0]", "0/forward/2/0/o_t[0]"]
 
 
 def test_what_has_no_row_is_counted() -> None:
@@ -59,6 +70,14 @@ def test_what_has_no_row_is_counted() -> None:
     trace.lines["0/forward"]["i_t"][:] += 1e-3
     found = lt.verify(trace)
     html = found._repr_html_()
-    assert len(rows_of(html)) == 12
-    every = len(found.failures) + sum(len(f.consequences) for f in found.failures)
-    assert f"<p>{every - 12} more rows; more values fail; the earliest in computing order are shown</p>" in html
+    assert rows_of(html) == [str(failure.address) for failure in found.failures[:12]]
+    left = found.failures[12:]
+    assert f"<p>{len(left)} rows are left out. A .csv or .json file has every row.</p>" in html
+    told = told_in(html)
+    for failure in found.failures[:12]:
+        assert f"failed: {failure.address} and {failure.values - 1} more of this line and step" in told
+        (because,) = (one for one in told if one.startswith(f"failing only because they read {failure.address}: "))
+        assert because.endswith(", ".join(failure.consequences))
+    of_these = sum(len(failure.consequences) for failure in left)
+    assert f"failed: {len(left)} more of these, and {of_these} lines that fail only because they read them" in told
+    assert "more values fail; the earliest in computing order are listed" in told

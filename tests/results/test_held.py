@@ -13,7 +13,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.cli import main
 
-from ...support.results import verdict
+from ..support.results import verdict
 
 T, B, I, H = 6, 2, 3, 4  # noqa: E741
 
