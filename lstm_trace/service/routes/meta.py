@@ -99,6 +99,22 @@ class FileKind(Described):
 
 
 @dataclass(frozen=True)
+class PlotControl(Described):
+    """How an option of a picture is chosen on a page.
+
+    Attributes:
+        control: what its value is: units, lines, steps, a choice, …
+        choices: the words that it may be, if these are few.
+        usual: what holds without it; empty where that follows from the run.
+    """
+
+    option: str
+    control: str
+    choices: list[str]
+    usual: str
+
+
+@dataclass(frozen=True)
 class PlotKind(Described):
     """A kind of picture.
 
@@ -113,6 +129,7 @@ class PlotKind(Described):
     options: list[str]
     required: list[str]
     two: Literal["never", "may be", "must be"]
+    controls: list[PlotControl]
 
 
 @dataclass(frozen=True)
