@@ -1,1 +1,1 @@
-"""Values in the terminal; differences and explanations as frames, in the terminal, in notebooks."""
+"""A trace in the terminal: what `show` prints."""
