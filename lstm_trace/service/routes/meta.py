@@ -248,8 +248,12 @@ def _choices() -> Choices:
         arithmetics=ARITHMETICS,
         formats=[FileKind(name, file.options) for name, file in FILES.items()],
         models=readable(),
-        plots=PlotChoices([PlotKind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
+        plots=PlotChoices([_plot_kind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
     )
+
+
+def _plot_kind(controls: list[dict[str, Any]], **facts: Any) -> PlotKind:
+    return PlotKind(**facts, controls=[PlotControl(**one) for one in controls])
 
 
 @lru_cache(maxsize=1)
