@@ -17,6 +17,7 @@ from pkgutil import iter_modules
 from typing import Any
 
 import lstm_trace
+from lstm_trace.export.formats import formats_table
 from lstm_trace.plot import kinds
 
 ROOT = Path(__file__).parents[1]
@@ -119,9 +120,18 @@ def _plot_options() -> str:
     )  # fmt: skip
 
 
+# -- the service -----------------------------------------------------------------------------------------------------
+
+
+def _routes() -> str:
+    return str(import_module("lstm_trace.service.app").routes_table())
+
+
 # -- all of it -------------------------------------------------------------------------------------------------------
 
-TEXTS: dict[str, Callable[[], str]] = {"plot-kinds": _plot_kinds, "plot-options": _plot_options}
+TEXTS: dict[str, Callable[[], str]] = {
+    "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": formats_table, "routes": _routes,
+}  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
 
 

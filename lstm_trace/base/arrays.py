@@ -252,9 +252,9 @@ def as_texts(values: Any) -> list[Any]:
 
     Nothing, and what is no number, is written as an empty text. Raises ValueError for anything else.
 
-    >>> written(["a", 3, 2.50, None, np.float32(0.1), True])
+    >>> as_texts(["a", 3, 2.50, None, np.float32(0.1), True])
     ['a', '3', '2.5', '', '0.1', 'true']
-    >>> written(np.array(["2024-01-05", "2024-02-01"], "datetime64[ns]"))
+    >>> as_texts(np.array(["2024-01-05", "2024-02-01"], "datetime64[ns]"))
     ['2024-01-05', '2024-02-01']
     """
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":

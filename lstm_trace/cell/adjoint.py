@@ -315,7 +315,7 @@ def secant_names(cell: Cell) -> Mapping[tuple[Side, str], str]:
     """What each value of a cell is called in its secants, on each side.
 
     >>> from .parse import parse
-    >>> found = names(parse("y_t = W @ tanh(x_t)"))
+    >>> found = secant_names(parse("y_t = W @ tanh(x_t)"))
     >>> found["own", "x_t"], found["base", "x_t"], found["base", "tanh(x_t)"], found["mean", "W"]
     ('x_t', 'base_x_t', 'base_tanh_x_t', 'mean_W')
     """

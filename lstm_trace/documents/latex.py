@@ -42,6 +42,7 @@ from .layout import (
 _MATH = {
     "≥": r"\geq", "≤": r"\leq", "≈": r"\approx", "←": r"\leftarrow", "→": r"\rightarrow", "⊙": r"\odot", "∞": r"\infty",
     "−": "-", "×": r"\times", "␣": r"\text{\textvisiblespace}", "↵": r"\hookleftarrow", "⇥": r"\mapsto", "◌": r"\circ",
+    "⋮": r"\vdots",
     **{c: f"{{}}_{n}" for n, c in enumerate("₀₁₂₃₄₅₆₇₈₉")}, **{c: f"{{}}^{n}" for n, c in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     "\u200c": "{}", "\u200d": "{}", "\u200e": "{}", **{c: rf"\{name}" for name, c in GREEK.items()},
 }  # fmt: skip

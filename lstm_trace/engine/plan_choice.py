@@ -117,7 +117,7 @@ PIECE_BYTES = 1 << 23
 #: of two traces of 180 MB has its peak at 880 MB without it.
 SPLIT_BYTES = 80_000_000
 
-#: For what is computed beside what was asked for; with it, `explain --how contribution` takes 4 s.
+#: For what is computed beside what was asked for; with it, `explain contribution` takes 4 s.
 EXTRA_SECONDS = 1.5
 #: For what was asked for, where how much of it is left to us: an ablation of so many units takes 7 s.
 USUAL_SECONDS = 20.0

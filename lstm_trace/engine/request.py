@@ -42,9 +42,9 @@ def read_record(record: Any) -> RecordChoice:
     OptionError.
 
     >>> read_record(["c_t", "h_t"])
-    Record(lines=('c_t', 'h_t'), layers=None, steps=None)
+    RecordChoice(lines=('c_t', 'h_t'), layers=None, steps=None)
     >>> read_record({"layers": 1, "steps": slice(-3, None)})
-    Record(lines=None, layers=(1,), steps=(-3, None))
+    RecordChoice(lines=None, layers=(1,), steps=(-3, None))
     """
     if record is None:
         return EVERYTHING

@@ -297,8 +297,10 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
     return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
 
 
-def _still(f: Format, node: Field) -> str:
-    """An input field where nobody can type."""
+def _field(f: Format, node: Field) -> str:
+    """An input field; where nobody can type, its value or a blank."""
+    if f.field:
+        return f.field(node)
     return f.upright(node.value) if node.value else f.blank(node.width)
 
 
@@ -324,7 +326,5 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
     Dots: lambda p, f, node: f.dots[node.way],
     Blank: lambda p, f, node: f.blank(node.width),
-    Field: lambda p, f, node: (
-        f.field(node) if f.field else f.upright(node.value) if node.value else f.blank(node.width)
-    ),
+    Field: lambda p, f, node: _field(f, node),
 }

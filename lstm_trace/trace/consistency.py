@@ -217,9 +217,10 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
             yield "computed is empty, or names a line twice"
         elif stage.computed != tuple(line.name for line in cell.lines if line.name in computed):
             yield "computed does not name the lines in the order of the equations"
-        for name in computed:
-            for missing in set(cell.by_name[name].reads) & set(cell.by_name) - computed:
-                yield f"computed leaves out {missing}, which {name} reads"
+        for name in dict.fromkeys(stage.computed):
+            for missing in cell.by_name[name].reads:
+                if missing in cell.by_name and missing not in computed:
+                    yield f"computed leaves out {missing}, which {name} reads"
     if not set(stage.sources) <= set(cell.inputs):
         yield "sources names what is not an input of the equations"
     for name in cell.inputs:

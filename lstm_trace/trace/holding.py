@@ -48,7 +48,7 @@ def layers(*holds: Hold | None) -> tuple[Mapping[str, Any], ...]:
 def in_words(value: Value) -> str:
     """What a line is held at, in words.
 
-    >>> in_words(0.25), in_words(Scale(0.5))
+    >>> in_words(0.25), in_words(Multiple(0.5))
     ('0.25', '0.5 times its own value')
     """
     if isinstance(value, Multiple):
@@ -66,7 +66,7 @@ def read_value(said: str, value: Any) -> Value:
     said: begins messages. Raises OptionError for anything else.
 
     >>> read_value("hold 'c_t'", 0), read_value("hold 'c_t'", "*0.5")
-    (0.0, Scale(factor=0.5))
+    (0.0, Multiple(factor=0.5))
     """
     if isinstance(value, Multiple | Trace):
         return value
@@ -97,7 +97,7 @@ def as_number(text: str) -> float | Multiple | None:
     """The number, or the multiple, that a text is; None for another text.
 
     >>> as_number("0.5"), as_number("* 2"), as_number("other.json"), as_number("nan")
-    (0.5, Scale(factor=2.0), None, None)
+    (0.5, Multiple(factor=2.0), None, None)
     """
     digits = text.strip().removeprefix("*")
     found = None if "_" in digits else _finite(digits)

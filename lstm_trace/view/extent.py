@@ -92,7 +92,7 @@ def fitted(shown: V, detail: Detail | None) -> V:
     cost = {stage.scope: shown.cost(stage) for stage in shown.stages}
     stages, rows = shown.stages, shown.rows
     if chosen.layer is None:
-        stages = first(stages, max(bound // max(max(cost.values(), default=1), 1), 1))
+        stages = shown.leading_stages(max(bound // max(max(cost.values(), default=1), 1), 1))
     room = max(bound // max(sum(cost[stage.scope] for stage in stages), 1), 1)
     longest = max((len(shown.walk(stage)) for stage in shown.stages), default=1)
     if chosen.batch is None and longest * len(rows) > room:

@@ -283,6 +283,10 @@ class View(Naming):
         """The view of at most so many steps."""
         return replace(self, steps=first(self.steps, steps))
 
+    def leading_stages(self, most: int) -> tuple[Stage, ...]:
+        """The stages that are shown where there is room for so many: the first, and the last."""
+        return first(self.stages, most)
+
     def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
         """A stage as it is shown at a place, the same object wherever that is the same; None where nothing is shown."""
         whole = self.trace.stage(stage.scope)

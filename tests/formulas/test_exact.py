@@ -24,6 +24,7 @@ from lstm_trace.documents.blocks import (
     Para,
     Picture,
     Premises,
+    Stacked,
     Table,
 )
 from lstm_trace.documents.html import HTML
@@ -217,7 +218,7 @@ def test_tables_cover_the_operations_and_the_nodes() -> None:
     assert set(EXACT) == set(FUNCTIONS) - set(BUILT_IN) == set(DEFINED) == functions
     nodes = set(Node.__args__)
     assert set(NODES) == set(BINDING) == nodes
-    kinds = {Heading, Para, Items, Table, Listing, Derivation, Premises, Chains, Boxed, Picture}
+    kinds = {Heading, Para, Items, Table, Listing, Derivation, Stacked, Premises, Chains, Boxed, Picture}
     assert set(MARKDOWN) == set(TEXT) == set(LATEX) == set(BLOCKS) == set(HTML) == set(Block.__args__) == kinds
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
 from dataclasses import replace
 from typing import get_args
@@ -16,9 +18,11 @@ from lstm_trace.formulas.symbols import Symbol
 from lstm_trace.formulas.tex import Tex
 from lstm_trace.formulas.tree import (
     Baseline,
+    Blank,
     Call,
     Dots,
     Factors,
+    Field,
     Fn,
     Gradient,
     Holds,
@@ -115,6 +119,22 @@ EACH: dict[Node, tuple[str, str, str]] = {
         'display(mat(delim: "[", a, b; b, a))',
     ),
     Dots("across"): ("…", r"\cdots", "dots.c"),
+    Blank("2/h_t[0]", 3): (
+        "___",
+        r"\boxed{\rule{0em}{1em}\hspace{1.8em}}",
+        "#box(width: 1.8em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
+    ),
+    Prod(A, Blank("b", 1)): (
+        "a ⊙ _",
+        r"a \odot \boxed{\rule{0em}{1em}\hspace{0.6em}}",
+        "a ⊙ #box(width: 0.6em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
+    ),
+    Field("0/c_t[0]", "0.25"): ("0.25", r"\mathrm{0.25}", 'upright("0.25")'),
+    Field("0/c_t[0]", width=3): (
+        "___",
+        r"\boxed{\rule{0em}{1em}\hspace{1.8em}}",
+        "#box(width: 1.8em, height: 1.4em, stroke: 0.5pt, baseline: 0.35em);",
+    ),
 }
 
 
@@ -123,7 +143,7 @@ def test_each_kind_of_node(node: Node) -> None:
     assert tuple(printer()(node) for printer in PRINTERS[:3]) == EACH[node]
     page = MathML()(node)
     assert page.startswith("<m")
-    assert page.count("<") == 2 * page.count("</") + page.count("/>")
+    assert page.count("<") == 2 * page.count("</") + page.count("/>") + page.count("<input ")  # which has no end
 
 
 def test_the_walker_and_these_examples_cover_every_kind() -> None:
@@ -147,6 +167,17 @@ def test_every_format_has_every_sign(printer: type[Printer]) -> None:
 
 def test_a_squared_negative_number_stands_in_parentheses_on_a_page() -> None:
     assert MathML()(Square(number(-2))).startswith("<msup><mrow><mo form")
+
+
+def test_a_blank_and_an_input_field_on_a_page() -> None:
+    """A blank is as wide as what belongs in it; who types is told by the address where the number stands."""
+    assert MathML()(Blank("0/c_t[0]", 2)) == f'<mtext class="blank">{"&#160;" * 4}</mtext>'
+    for value in ("", "0.25", '"<'):
+        page = MathML()(Field("0/c_t[0]", value, 5))
+        attributes = dict(re.findall(r'(\w+)="(.*?)"', page))
+        assert attributes | {"value": html.unescape(attributes["value"])} == {
+            "name": "0/c_t[0]", "label": "0/c_t[0]", "size": "5", "value": value
+        }  # fmt: skip
 
 
 def test_a_symbol_that_stands_transposed_is_turned_back() -> None:

@@ -19,7 +19,6 @@ import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import secants
 from lstm_trace.cell.network import GIVEN, VALID
 from lstm_trace.engine.rerun import in_arithmetic, rerun
-from lstm_trace.languages import strings
 from lstm_trace.languages.strings import words
 from lstm_trace.model.sources import read_input
 from lstm_trace.results.explanation import explanation
@@ -40,7 +39,7 @@ from .test_report import lstm, q22
 #: How the keys of results begin, whose sentences are tested with what they say.
 OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
-    "padding.", "overview.", "column.", "rows.", "verification.", "counted.", "some.", "or", "none", "plot.section",
+    "padding.", "overview.", "diff.", "identify.", "column.", "rows.", "verification.", "counted.", "some.", "or", "none", "plot.section",
 )  # fmt: skip
 
 
@@ -224,7 +223,13 @@ def single() -> Iterator[object]:
         )
         addresses += [f"{trace.span[0]}/0/x_t[0]"] if trace.x is not None else []
         for address in addresses:
-            yield lt.derivation(trace, address, digits=4)
+            yield lt.derivation(trace, address, digits=4).report("text")
+    yield lt.derivation(q22(), "c_t[0]", of="h_t[0]").report("text")
+    wrong = every(0)
+    wrong.lines["0/forward"]["h_t"][2, 0, 0] += 0.5
+    yield lt.derivation(wrong, "2/h_t[0]").report("text")
+    partly = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t", record=["i_t"])
+    yield lt.derivation(partly, "i_t[0]").report("text")
 
 
 def splits() -> Iterator[str]:
@@ -262,14 +267,16 @@ def splits() -> Iterator[str]:
 
 
 def test_every_string_is_shown_somewhere() -> None:
-    english = words("en", 0)
-    table = Noted(english.table)
-    object.__setattr__(english, "table", table)  # `words` keeps its answer, so everything looks up here
+    table = Noted(words("en").table)
+    kept = {id(found): found for found in (words(), words("en"), words("en", 0))}.values()
+    for english in kept:
+        object.__setattr__(english, "table", table)  # `words` keeps its answers, so everything looks up here
     try:
         for _ in shown():
             pass
     finally:
-        object.__setattr__(english, "table", dict(table))
+        for english in kept:
+            object.__setattr__(english, "table", dict(table))
     never = sorted(key for key in table.keys() - table.met if not key.startswith(OF_RESULTS))
     assert not never, ", ".join(never)
 
@@ -282,7 +289,7 @@ def test_every_string_of_a_result_is_named_in_the_code_of_a_result() -> None:
     patterns = [
         re.compile(re.sub(r"\\\{.*?\\\}", ".*", re.escape(text))) for text in named if "." in text or text in OF_RESULTS
     ]
-    keys = [key.removesuffix(".1") for key in strings("en") if key.startswith(OF_RESULTS)]
+    keys = [key.removesuffix(".1") for key in words("en").table if key.startswith(OF_RESULTS)]
     assert len(keys) > 150
     unnamed = sorted({key for key in keys if not any(pattern.fullmatch(key) for pattern in patterns)})
     assert not unnamed, ", ".join(unnamed)

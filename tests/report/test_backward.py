@@ -143,7 +143,7 @@ def test_every_matrix_is_the_sum_of_its_columns_times_rows() -> None:
     trace = lstm(2, 3, 3, 1)
     found = lt.gradients(trace, of="2/h_t[1]")
     met = set()
-    for block in matrices(worked(trace, "2/h_t[1]", detail="scalar", everything=True).split("## Gradients")[1]):
+    for block in matrices(worked(trace, "2/h_t[1]", detail="scalar", everything=True).split("\n## Gradients\n")[1]):
         name, parts = block
         *factors, result = parts
         assert len(factors) == 6

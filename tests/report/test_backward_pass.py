@@ -78,7 +78,7 @@ def test_forward_pass_and_way_back_are_one_solution() -> None:
     text = backward(three(), of="2/h_t[0]").report("md")
     headings = re.findall(r"^## (.*)$", text, re.M)
     assert headings[:4] == ["Given", "Equations", "Solution", "Answers"]
-    assert headings[-3:] == ["Back through time", "Gradients", "By size"]
+    assert headings[-3:] == ["Backward pass", "Gradients", "By size"]
     steps = re.findall(r"^### Step t = (\d)$", text, re.M)
     assert steps == ["0", "1", "2", "2", "1", "0"]
     assert "An LSTM cell with 2 units reads 3 steps of 2 numbers." in text
@@ -198,7 +198,7 @@ def test_the_rows_and_terms_of_padding_are_not_printed() -> None:
 
 
 def test_joined_is_refused() -> None:
-    with pytest.raises(OptionError, match="the way back does not"):
+    with pytest.raises(OptionError, match="the backward pass does not"):
         gradient(q22(), "h_t[0]", notation="joined").report("md")
     assert r"\partial g_t" in gradient(q22(), "h_t[0]", notation="pytorch").report("md")
 

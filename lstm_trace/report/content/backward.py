@@ -51,6 +51,10 @@ class Backward(View):
         """The view of at most so many steps of each stage."""
         return replace(self, walked={scope: first(walk, steps) for scope, walk in self.walked.items()})
 
+    def leading_stages(self, most: int) -> tuple[Stage, ...]:
+        """Those nearest to the loss: the gradients of others follow from theirs."""
+        return self.stages[:most]
+
     def stage_at(self, stage: Stage, t: int, b: int) -> Stage | None:
         """A stage with the lines that are live at a place; None where there are none."""
         return self.live.stage(stage, t, b) if self.live.at(stage, t, b) else None

@@ -99,6 +99,22 @@ class FileKind(Described):
 
 
 @dataclass(frozen=True)
+class PlotControl(Described):
+    """How an option of a picture is chosen on a page.
+
+    Attributes:
+        control: what its value is: units, lines, steps, a choice, …
+        choices: the words that it may be, if these are few.
+        usual: what holds without it; empty where that follows from the run.
+    """
+
+    option: str
+    control: str
+    choices: list[str]
+    usual: str
+
+
+@dataclass(frozen=True)
 class PlotKind(Described):
     """A kind of picture.
 
@@ -113,6 +129,7 @@ class PlotKind(Described):
     options: list[str]
     required: list[str]
     two: Literal["never", "may be", "must be"]
+    controls: list[PlotControl]
 
 
 @dataclass(frozen=True)
@@ -231,8 +248,12 @@ def _choices() -> Choices:
         arithmetics=ARITHMETICS,
         formats=[FileKind(name, file.options) for name, file in FILES.items()],
         models=readable(),
-        plots=PlotChoices([PlotKind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
+        plots=PlotChoices([_plot_kind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
     )
+
+
+def _plot_kind(controls: list[dict[str, Any]], **facts: Any) -> PlotKind:
+    return PlotKind(**facts, controls=[PlotControl(**one) for one in controls])
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import Any
 
 from ...cell.network import Stage
@@ -101,5 +100,9 @@ def _stage(info: StageInfo) -> Stage:
     if info.computed is None:
         return Stage(info.layer, info.direction, cell, info.sources)
     named = set(info.computed)
-    inner = ((*(i for i in cell.within.get(name, ()) if i not in named), name) for name in info.computed)
-    return Stage(info.layer, info.direction, cell, info.sources, tuple(dict.fromkeys(chain(*inner))))
+    names: list[str] = []
+    for name in info.computed:  # what the file names twice stays so, and is refused
+        within = [line for line in cell.within.get(name, ()) if line not in named]
+        named.update(within)
+        names += [*within, name]
+    return Stage(info.layer, info.direction, cell, info.sources, tuple(names))

@@ -6,8 +6,8 @@ import { SymbolText } from "../symbols.js";
 
 // What can be chosen for a picture: a row of controls, of those that its kind takes. Left empty, it is as usual.
 
-// Words of options whose keys are not `bench.picture.` and their names, and of the choice that holds if none is made.
-const WORDS = { order: "bench.order", unit: "bench.picture.units", line: "bench.picture.lines" };
+// Words of options whose keys do not end in their names, and the choice that holds if none is made.
+const WORDS = { unit: "bench.picture.units", line: "bench.picture.lines" };
 const USUAL = { order: "usual", baseline: "input", occlusion: "auto" };
 const VALUES = { "bench.picture.baseline.zero-state": "bench.picture.baseline.state" };
 
