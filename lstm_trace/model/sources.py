@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import as_texts as written
-from ..base.arrays import describe, to_array
+from ..base.arrays import as_texts, describe, to_array
 from ..base.extras import missing
-from ..base.files import read_bytes, read_data
+from ..base.files import decoded, read_bytes, read_data
 from ..base.writing import read_from
 from ..engine.inputs import common_dtype
 from ..engine.rerun import with_holds
@@ -27,7 +26,6 @@ from ..engine.run import Check
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
-from ..trace.files import trace_file as trace_json
 from ..trace.files.safetensors import is_tensors
 from ..trace.files.schema import Problem, validate
 from ..trace.holding import as_number
@@ -35,8 +33,8 @@ from ..trace.trace import Header, Trace
 from ..weights.formats.npz import load_npy, members
 from ..weights.guards import afford, archive, told
 from ..weights.live_modules import as_array, framework, from_live, unpacked
-from ..weights.read import is_model
-from .build import build, named_by_framework, prepare_arrays, prepare_file, prepare_found
+from ..weights.read import as_asked, choose, is_model, read_model
+from .build import build, extra_names, in_layout, named_by_framework, prepare_found
 from .model import Model
 from .problem import LARGER, prepare_problem, read_problem
 from .tokens import readable, with_tokens
@@ -172,7 +170,7 @@ def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> Missing
 def _labels(values: Any, name: str, path: Any) -> list[Any]:
     """Labels of the steps. Raises ShapeError for what is no text, number or date."""
     try:
-        return written(values)
+        return as_texts(values)
     except ValueError as error:
         raise ShapeError(f"{path}: {name}: {error}") from None
 
@@ -200,10 +198,7 @@ def _json(path: str | Path, wanted: Wanted) -> Input:
 
 def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
     """The numbers, a row for each step; the names of the columns are those of a heading."""
-    try:
-        text = read_bytes(path, GIVE_ARRAY).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = decoded(path, read_bytes(path, GIVE_ARRAY))
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     except csv.Error as error:
@@ -339,22 +334,26 @@ def prepare(
         return source
     if isinstance(source, str | Path):
         if is_model(source):
-            model = prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
+            found = choose(read_model(source, layout), name or None, str(source))
+            with within(str(source)):
+                found = as_asked(found, options or {})
+                model = prepare_found(found, cell, options, dtype, allow_nonfinite, found.name or Path(source).name)
         else:
             model = _with_holds(prepare_problem(read_problem(source), str(source), allow_nonfinite), source)
         return replace(model, sources=(str(source), *model.sources))
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
     if framework(source):
-        return prepare_found(from_live(source, name), cell, options, dtype, name, allow_nonfinite)
+        return prepare_found(from_live(source, name), cell, options, dtype, allow_nonfinite, name)
     if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
-        found = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
-        raise OptionError(f"expected weights by name, a problem, a path or a live module; found {found}")
+        said = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
+        raise OptionError(f"expected weights by name, a problem, a path or a live module; found {said}")
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}
     if layout is not None or (cell == "lstm" and named_by_framework(source)):
-        return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)
+        found = in_layout(source, layout, "the arrays", name or None, extra_names(source, cell, options))
+        return prepare_found(found, cell, options, dtype, allow_nonfinite, name)
     return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
@@ -423,10 +422,10 @@ def open_source(
     held = read_holds(hold or {})
     if is_tensors(path):
         return _again(trace_file.load(path), held, tokens, path, check)
-    content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
+    content = read_bytes(path, f"{trace_file.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
-    if trace_json.looks_like_one(content) or trace_json.are_tensors(content):
+    if trace_file.looks_like_one(content) or trace_file.are_tensors(content):
         return _again(trace_file.load(path, content), held, tokens, path, check)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)

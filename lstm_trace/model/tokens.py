@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..base.arrays import LONGEST, Array, describe, half, to_labels
-from ..base.arrays import as_texts as written
-from ..base.files import read_bytes, read_data
+from ..base.arrays import LONGEST, Array, as_texts, describe, half, to_labels
+from ..base.files import decoded, read_bytes, read_data
 from ..errors import FileError, MissingError, ShapeError, counted, nearest, raise_all
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
@@ -51,7 +50,7 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
     try:
-        labels = written(tokens)
+        labels = as_texts(tokens)
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):
@@ -219,10 +218,7 @@ def read_tokens(path: str | Path) -> Any:
             return to_labels(read_data(path, content))
         except ValueError as error:
             raise FileError(f"{path}: {error}") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = decoded(path, content)
     if not text:
         raise FileError(f"{path}: the file is empty; expected a label for each step, one a line")
     return TokenText(str(path), text.replace("\r\n", "\n"))
@@ -235,10 +231,7 @@ def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
     other file: its array of texts called `name`. Raises FileError, MissingError.
     """
     if path.suffix.lower() == ".txt":
-        try:
-            text = read_bytes(path).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        text = decoded(path, read_bytes(path))
         return numbered(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), str(path))
     if path.suffix.lower() != ".json":
         from ..weights.formats.arrays import array_in  # the readers of all formats, which no run needs

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from .find import find
+from .formats.torch import numbers_of
 from .found import Defaults, Found
 from .layouts import LAYOUTS
 
@@ -46,8 +47,7 @@ def as_array(value: Any) -> Any:
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     if torch is not None and isinstance(value, torch.Tensor):
         try:
-            kept = value.detach().cpu()
-            return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
+            return numbers_of(value)
         except (RuntimeError, NotImplementedError, TypeError) as error:
             raise OptionError(
                 f"a tensor has no numbers that can be read ({str(error).splitlines()[0]}); call the model itself with "
@@ -175,7 +175,7 @@ def _from_keras(layer: Any, name: str) -> Found:
     from .formats.keras_layers import Layer
 
     keras = sys.modules["keras"]
-    arrays: dict[str, dict[str, Any]] = {}
+    arrays: dict[tuple[int, str], dict[str, Any]] = {}
     for direction, half in halves(layer).items():
         cells = lstm_cells(half)
         if not cells:
@@ -186,7 +186,7 @@ def _from_keras(layer: Any, name: str) -> Found:
             if not cell.built:
                 raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")
             held = {role: getattr(cell, role, None) for role in ("kernel", "recurrent_kernel", "bias")}
-            arrays[f"{number}/{direction}"] = {r: as_array(v.value) for r, v in held.items() if v is not None}
+            arrays[number, direction] = {r: as_array(v.value) for r, v in held.items() if v is not None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of activations that are lambdas; they are refused below
         config = Layer(name or layer.name, type(layer).__name__, layer.get_config())

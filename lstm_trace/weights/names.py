@@ -37,6 +37,16 @@ class Group:
         """Number of arrays."""
         return sum(len(roles) for roles in self.parts.values())
 
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return 1 + max(layer for layer, _ in self.parts)
+
+    @property
+    def both(self) -> bool:
+        """Whether it has both directions."""
+        return len({direction for _, direction in self.parts}) > 1
+
     def complete(self, layout: Layout) -> bool:
         """Whether it has both an input and a recurrent matrix (or the joined one)."""
         needed = {"joined"} if layout.joined else {"input", "recurrent"}

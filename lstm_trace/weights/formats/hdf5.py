@@ -24,6 +24,8 @@ import numpy as np
 from ...errors import FileError
 from ..guards import Lazy, afford, archive, checked_shape, content, entries, told, widened
 
+#: The HDF5 file within a `.keras` archive.
+STORED = "model.weights.h5"
 #: Objects in a file, and characters of a model's configuration (which takes up to 30 times the memory when parsed).
 MOST, MOST_CONFIG = 200_000, 1 << 24
 #: Bytes that the structure of a file may take to read: so many for each of its own, and so many in any case. Each read
@@ -127,14 +129,21 @@ class Tree:
 
 
 @contextmanager
-def opened(path: str | Path, where: str, entry: str = "") -> Iterator[Tree]:
-    """What is in a file, for as long as it is open. entry: its name in an archive, where it is in one.
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of a file by path, for as long as it is open. Raises what `opened` raises."""
+    with opened(path, str(path)) as tree:
+        yield tree.arrays
+
+
+@contextmanager
+def opened(path: str | Path, where: str) -> Iterator[Tree]:
+    """What is in a file, or in the one within a `.keras` archive, for as long as it is open.
 
     Raises FileError for a foreign or damaged file, and for one that leads out of itself.
     """
-    if entry:
+    if Path(path).suffix.lower() == ".keras":
         with told(where, KeyError, ValueError), archive(path) as zipped:
-            stream: BinaryIO = io.BytesIO(content(zipped, entry))
+            stream: BinaryIO = io.BytesIO(content(zipped, STORED))
     else:
         stream = Path(path).open("rb")  # noqa: SIM115 - closed below
     with stream:

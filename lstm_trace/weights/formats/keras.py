@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...cell.network import extent, layer_and_direction
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
 from ..find import unpack
 from ..found import Defaults, Found
 from ..guards import archive, content, told
 from ..layouts import LAYOUTS, Layout
-from ..names import Array, lacking
-from .hdf5 import Tree, opened, parsed
-from .keras_layers import MERGES, Layer, activation, called, grouped, layers, masking
+from ..names import Array, Group, lacking
+from .hdf5 import STORED, Tree, opened, parsed
+from .keras_layers import MERGES, ROLES, Layer, activation, called, grouped, layers, masking
 
 
 @dataclass(frozen=True)
@@ -134,30 +133,7 @@ def layout_facts(layer: Layer | None) -> dict[str, str]:
     return found
 
 
-#: The HDF5 file within a `.keras` archive.
-STORED = "model.weights.h5"
 _OTHERS = {3: "GRU", 1: "SimpleRNN"}
-
-
-@dataclass
-class _Unit:
-    """A recurrent layer of a file: by `layer/direction` its `kernel`, `recurrent_kernel`, `bias`, or Keras 1's twelve.
-
-    There are several layers where it is an RNN of StackedRNNCells.
-    """
-
-    name: str
-    arrays: dict[str, dict[str, Array]] = field(default_factory=dict)
-
-    @property
-    def layers(self) -> int:
-        """Number of cells."""
-        return extent(self.arrays)[0]
-
-    @property
-    def two(self) -> bool:
-        """Whether it has both directions."""
-        return len(extent(self.arrays)[1]) > 1
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
@@ -176,7 +152,7 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
             stored = content(zipped, "metadata.json") if "metadata.json" in names else b"{}"
             meta = parsed(stored.decode("utf-8", "replace"), where)
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
-        with opened(path, where, STORED) as inside, told(path, RuntimeError, ValueError, KeyError):
+        with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
             return _found(inside, KerasFile(where, version, layers(config)), layout)
     with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
         text = inside.text("", "model_config")
@@ -186,7 +162,7 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
 
 def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
-    units = [_Unit(name, arrays) for name, arrays in grouped(inside, file.config).items()]
+    units = grouped(inside, file.config)
     if not units:
         kinds = sorted({layer.inner_kind for layer in file.config.values()})
         said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {counted(len(inside.arrays), 'array')}"
@@ -212,28 +188,28 @@ def _counted(name: str) -> list[tuple[int, str]]:
 # -- one layer -------------------------------------------------------------------------------------------------------
 
 
-def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
+def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
     layer = called(unit.name, file.config)
-    unit.name = layer.path if layer else unit.name
+    name = layer.path if layer else unit.name
     kind = _kind(unit, layer)
     stored = layout or _layout(unit)
-    absent = lacking(stored, {layer_and_direction(scope): _roles(arrays) for scope, arrays in unit.arrays.items()})
-    biased = any("bias" in arrays or "b_i" in arrays for arrays in unit.arrays.values())
+    absent = lacking(stored, unit.parts)
+    biased = any(role == "bias" for roles in unit.parts.values() for role, _ in roles)
     if not absent and layer and layer.inner.get("use_bias") and not biased:
         absent = ["its configuration says use_bias, and the file has no bias of it"]
     if absent:
-        return Found(unit.name, kind, refused=absent[0])
+        return Found(name, kind, refused=absent[0])
     other = _other(unit, layer)
     if other:
-        return Found(unit.name, kind if layer else f"Keras {other}", refused=other_said(other))
+        return Found(name, kind if layer else f"Keras {other}", refused=other_said(other))
     if unlike := _unlike(unit, layer):
-        return Found(unit.name, kind, refused=unlike)
+        return Found(name, kind, refused=unlike)
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    for scope, arrays in unit.arrays.items():
-        own, more = unpack(stored, _roles(arrays))
-        weights |= {f"{scope}/{name}": values for name, values in own.items()}
+    for (number, direction), roles in unit.parts.items():
+        own, more = unpack(stored, roles)
+        weights |= {f"{number}/{direction}/{key}": values for key, values in own.items()}
         options |= {key: value for key, value in more.items() if key != "gate_activation"}
     biased = any("/b_" in key for key in weights)
     said = [f"read in the layout {stored.name}: {stored.describe('' if biased else 'none')}"]
@@ -243,8 +219,8 @@ def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
         gates, assumed = activations(layer, file, stored.name)
         options |= {key: value for key, value in gates.items() if value}
     except ValueError as error:
-        return Found(unit.name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
-    network, unsaid = network_options(layer, file, unit.two)
+        return Found(name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
+    network, unsaid = network_options(layer, file, unit.both)
     options |= network
     assumed |= unsaid
     if layer and layer.inner.get("go_backwards"):
@@ -257,25 +233,25 @@ def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
     facts = {"layout": stored.name, **layout_facts(layer)}
     defaults = Defaults(batch_first=True)
-    return Found(unit.name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
+    return Found(name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
 
 
-def _kind(unit: _Unit, layer: Layer | None) -> str:
+def _kind(unit: Group, layer: Layer | None) -> str:
     """What Keras calls the layer."""
     if unit.layers > 1:
         return "Keras RNN of StackedRNNCells"
     if layer and layer.kind == "Bidirectional":
         return f"Keras Bidirectional {layer.inner_kind}"
-    return f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.two else 'LSTM'}"
+    return f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.both else 'LSTM'}"
 
 
-def _unlike(unit: _Unit, layer: Layer | None) -> str:
+def _unlike(unit: Group, layer: Layer | None) -> str:
     """Why the parts of a layer are not one cell that runs in all layers and directions; empty where they are."""
-    if unit.two and unit.layers > 1:
+    if unit.both and unit.layers > 1:
         return "its directions run apart through all cells of StackedRNNCells and meet at the top; that is not read"
     if layer is None:
         return ""
-    if unit.two and layer.inner.get("go_backwards"):
+    if unit.both and layer.inner.get("go_backwards"):
         return "the layer inside of Bidirectional has go_backwards=True"
     parts = [settings for _, settings in layer.cells] or [layer.inner, *layer.behind]
     differing = [
@@ -287,9 +263,10 @@ def _unlike(unit: _Unit, layer: Layer | None) -> str:
     return ""
 
 
-def from_layer(arrays: Mapping[str, Mapping[str, Any]], layer: Layer, version: str) -> Found:
-    """The LSTM of a live layer: by `layer/direction` kernel, recurrent_kernel and bias, with its configuration."""
-    unit = _Unit(layer.path, {at: {r: Array(r, v) for r, v in held.items()} for at, held in arrays.items()})
+def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer, version: str) -> Found:
+    """The LSTM of a live layer: by layer and direction kernel, recurrent_kernel and bias, with its configuration."""
+    parts = {at: {(ROLES[word], ""): Array(word, v) for word, v in held.items()} for at, held in arrays.items()}
+    unit = Group(layer.path, parts)
     return _one(unit, KerasFile(layer.path, version, {layer.path: layer}), None)
 
 
@@ -298,11 +275,11 @@ def other_said(kind: str) -> str:
     return f"these are the weights of a layer {kind}, not of an LSTM; only LSTMs are read"
 
 
-def _other(unit: _Unit, layer: Layer | None) -> str:
+def _other(unit: Group, layer: Layer | None) -> str:
     """The kind of recurrent layer, where it is no LSTM: by its class, else by shape."""
-    for arrays in unit.arrays.values():
-        if "recurrent_kernel" in arrays:
-            rows, columns = np.shape(arrays["recurrent_kernel"].values)
+    for roles in unit.parts.values():
+        if ("recurrent", "") in roles:
+            rows, columns = np.shape(roles["recurrent", ""].values)
             if columns != 4 * rows:
                 return layer.inner_kind if layer else _OTHERS.get(columns // rows, "of another kind")
     if layer and layer.inner_kind not in ("LSTM", "LSTMCell", "CuDNNLSTM"):
@@ -310,21 +287,11 @@ def _other(unit: _Unit, layer: Layer | None) -> str:
     return ""
 
 
-def _layout(unit: _Unit) -> Layout:
+def _layout(unit: Group) -> Layout:
     """CuDNNLSTM is recognised by its long bias, Keras 1 by its twelve arrays."""
-    arrays = next(iter(unit.arrays.values()))
-    if "W_i" in arrays:
+    roles = next(iter(unit.parts.values()))
+    if ("input", "i") in roles:
         return LAYOUTS["keras1"]
-    columns = (0, *np.shape(arrays["kernel"].values))[-1] if "kernel" in arrays else 0
-    long = "bias" in arrays and np.shape(arrays["bias"].values) == (2 * columns,)
+    shapes = {role: np.shape(item.values) for (role, _), item in roles.items()}
+    long = "bias" in shapes and shapes["bias"] == (2 * (0, *shapes.get("input", ()))[-1],)
     return LAYOUTS["cudnn" if long else "keras"]
-
-
-def _roles(arrays: Mapping[str, Array]) -> dict[tuple[str, str], Array]:
-    plain = {"kernel": "input", "recurrent_kernel": "recurrent", "bias": "bias"}
-    plain |= {"W": "input", "U": "recurrent", "b": "bias"}
-    found = {}
-    for role, item in arrays.items():
-        word, _, gate = role.partition("_") if role[0] in "WUb" and role[1:2] == "_" else (role, "", "")
-        found[plain[word], gate] = item
-    return found

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from numpy.lib import format as npy
 
 from ...errors import FileError
-from ..find import find
-from ..found import Found
 from ..guards import Lazy, afford, archive, entries, told
-from ..layouts import Layout
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
@@ -70,8 +68,8 @@ def load_npy(path: str | Path) -> Any:
         return npy.read_array(file, allow_pickle=False)
 
 
-def read(path: Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of an .npz file (see `find.find`)."""
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of an .npz file by name, while it is open. Raises FileError."""
     with archive(path) as opened:
-        arrays: Mapping[str, Any] = members(path, opened)
-        return find(arrays, layout, str(path), "LSTM (arrays)")
+        yield members(path, opened)

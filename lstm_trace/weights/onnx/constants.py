@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
@@ -152,6 +153,13 @@ def load(path: Path) -> tuple[Any, Tensors]:
     if not all(isinstance(text, str) for text in _texts(model)):
         raise FileError(f"{path}: the ONNX model has names that are not UTF-8: it is damaged")
     return model, Tensors(path, stored)
+
+
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The initializers of an ONNX file by name. Raises MissingError, FileError."""
+    model, stored = load(path)
+    yield {tensor.name: stored.lazy(tensor) for tensor in model.graph.initializer}
 
 
 def opset(model: Any) -> int:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...errors import FileError, LstmTraceError
 from ..found import Defaults, Found
-from ..layouts import LAYOUTS
+from ..layouts import LAYOUTS, Layout
 from .constants import NotConstant, load, opset
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import ATTRIBUTES, INPUTS, Reading, Refused, facts_of, initial, lengths, options, read_arrays, weights
@@ -166,14 +166,14 @@ def _join(chain: list[Node]) -> Found:
 _OTHERS = {"GRU": "a GRU", "RNN": "a plain RNN"}
 
 
-def read(path: str | Path) -> list[Found]:
+def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of an ONNX file; those that cannot be traced are given as refused.
 
-    Layers of one stack (nodes of which each reads nothing but the one before) are one LSTM. Raises MissingError
+    Layers of one stack (nodes of which each reads nothing but the one before) are one LSTM. layout: none, since the
+    operator says how its weights are stored (`read_model` refuses others). Raises MissingError
     without onnx, FileError for what is no ONNX model, for truncated files and for unsafe external data.
     """
-    path = Path(path)
-    model, tensors = load(path)
+    model, tensors = load(Path(path))
     graphs = Graphs(model, tensors)
     number = opset(model)
     version = max((v for v in ATTRIBUTES if v <= max(number, 1)), default=1)
