@@ -15,6 +15,9 @@ from .names import Array, Group, detect, grouped, lacking
 
 Roles = Mapping[tuple[str, str], Array]
 Facts = Mapping[str, Any]
+#: What the matrices and vectors of a gate are called; `W` is the joined kernel, before it is split.
+_MATRICES = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}
+_VECTORS = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole": "w_c{}", "peephole_gate": "w_c{}"}
 #: Readings by shape alone: rows of the recurrent matrix for one column.
 _OTHERS = {3: "a GRU", 1: "a plain RNN"}
 
@@ -90,7 +93,7 @@ def _stacked(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -
     size = _size(layout, main, turned, wide, faults)
     if not size:
         return blocks
-    for role, name in (("joined", "W"), ("input", "W_x{}"), ("recurrent", "W_h{}")):
+    for role, name in _MATRICES.items():
         item = read.get((role, ""))
         if item is not None:
             across = layout.input_transposed if role == "input" else turned
@@ -156,7 +159,7 @@ def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) 
     blocks: dict[str, dict[str, Any]] = {}
     rows: dict[int, str] = {}
     for (role, gate), item in read.items():
-        name = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}.get(role)
+        name = _MATRICES.get(role)
         if name is None:
             continue
         turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
@@ -173,7 +176,7 @@ def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) 
         main = next((item for (role, _), item in read.items() if role == "joined"), Array("", None))
         _split(layout, main, blocks, wide or size, faults)
     for (role, gate), item in read.items():
-        name = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole_gate": "w_c{}"}.get(role)
+        name = _VECTORS.get(role)
         if name is None or not gate:
             continue
         values = np.atleast_1d(item.values)
@@ -204,23 +207,16 @@ def _split(layout: Layout, main: Array, blocks: dict[str, dict[str, Any]], state
 def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], size: int, faults: list[str]) -> None:
     """Biases and peepholes from stacks."""
     for (role, gate), item in read.items():
-        stacks: list[tuple[str, str]] = {
-            "bias": [("b_{}", layout.order)],
-            "bias_x": [("b_x{}", layout.order)],
-            "bias_h": [("b_h{}", layout.order)],
-            "peephole": [("w_c{}", layout.peephole)],
-            "peephole_gate": [("w_c{}", gate)],
-        }.get(role, [])
-        if role == "bias" and layout.bias == "8H":
-            stacks = [("b_x{}", layout.order), ("b_h{}", layout.order)]
-        count = sum(len(gates) for _, gates in stacks)
-        if not count:
+        if role not in _VECTORS:
             continue
+        both = role == "bias" and layout.bias == "8H"
+        gates = {"peephole": layout.peephole, "peephole_gate": gate}.get(role, layout.order)
+        names = [(name, one) for name in (("b_x{}", "b_h{}") if both else (_VECTORS[role],)) for one in gates]
+        count = len(names)
         if np.shape(item.values) != (count * size,):
             times = "H" if count == 1 else f"{count}H"
             faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
             continue
-        names = [(name, one) for name, gates in stacks for one in gates]
         for (name, one), part in zip(names, np.split(item.values, count), strict=True):
             blocks[one][name] = part
 

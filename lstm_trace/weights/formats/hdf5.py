@@ -42,10 +42,13 @@ _FAULTS = (struct.error, IndexError, ValueError, OverflowError, zlib.error)
 
 
 class Storage(NamedTuple):
-    """Where the numbers of an array are. chunks: their shape, where the array is cut into some. filters: by number."""
+    """Where the numbers of an array are: inside of its own message, or in the file, in one piece or in chunks.
 
-    address: int
-    size: int
+    chunks: their shape, and the size of a number. filters: by number.
+    """
+
+    address: int = NOWHERE
+    size: int = 0
     inside: bytes = b""
     chunks: tuple[int, ...] = ()
     filters: tuple[int, ...] = ()
@@ -80,15 +83,16 @@ class _Dataset:
     def _bytes(self, size: int) -> bytes:
         """The bytes of the array, after its claim has been compared with what is stored."""
         at = _storage(self._found, self._where)
-        chunks = list(self._file.leaves(at.address, 1, 8 + 8 * len(at.chunks))) if at.chunks else []
-        there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks) if at.chunks else at.size
-        if not at.chunks and size != there:
-            raise FileError(f"{self._where} claims {size:,} bytes and stores {there:,}: the file is not whole")
+        if not at.chunks:
+            if size != at.size:
+                raise FileError(f"{self._where} claims {size:,} bytes and stores {at.size:,}: the file is not whole")
+            afford(size, size, self._where)
+            return at.inside or (self._file.numbers(at.address, size) if size else b"")
+        chunks = list(self._file.leaves(at.address, 1, 8 + 8 * len(at.chunks)))
+        there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks)
         if there == 0 < size:
             raise FileError(f"{self._where} claims {size:,} bytes and stores none")
-        afford(size, there, self._where)
-        if not at.chunks:
-            return at.inside or (self._file.numbers(at.address, size) if size else b"")
+        afford(max(size, prod(at.chunks)), there, self._where)
         joined: bytes = self._joined(at, chunks).tobytes()
         return joined
 
@@ -98,7 +102,6 @@ class _Dataset:
         shape, each = at.chunks[:-1], prod(at.chunks)
         if len(shape) != len(self.shape) or 0 in at.chunks or at.chunks[-1] != self.stored.itemsize:
             raise FileError(f"{self._where} has the shape {self.shape}, and chunks of {shape}")
-        afford(each, sum(struct.unpack_from("<I", key)[0] for key, _ in chunks), self._where)
         found = np.empty(self.shape, self.stored)
         wanted, seen = prod(-(-n // m) for n, m in zip(self.shape, shape, strict=True)), set()
         for key, address in chunks:
@@ -187,11 +190,12 @@ def _walked(file: _File) -> Tree:
             tree.arrays[path] = Lazy(found.shape, found.dtype, found.read)
             continue
         tree.attributes[path] = texts
-        pieces = {name: values for name, shape, values in attributes if shape is not None and len(shape) == 1}
-        named = [
-            name for name in pieces if name.rstrip("0123456789") == "layer_names"
-        ]  # Keras 1 and 2, maybe in pieces
-        tree.order += [text for name in sorted(named, key=lambda n: (len(n), n)) for text in pieces[name]]
+        pieces = {  # Keras 1 and 2, maybe in pieces
+            (len(name), name): values
+            for name, shape, values in attributes
+            if shape is not None and len(shape) == 1 and name.rstrip("0123456789") == "layer_names"
+        }
+        tree.order += [text for name in sorted(pieces) for text in pieces[name]]
         for name, target in sorted(file.links(messages, path)):
             here = f"{path}/{name}" if path else name
             if isinstance(target, int):
@@ -231,13 +235,13 @@ class _File:
         """Bytes of the structure."""
         self._left -= size + EACH
         if self._left < 0:
-            raise FileError(f"{self.where}: cannot be read: its structure leads in circles; the file is damaged")
+            raise self.damaged("its structure leads in circles")
         return self.numbers(address, size)
 
     def numbers(self, address: int, size: int) -> bytes:
         """Bytes of an array, whose number has been compared with what is stored."""
         if size < 0 or address + size > self._size:
-            raise FileError(f"{self.where}: cannot be read: it leads beyond its end; the file is damaged")
+            raise self.damaged("it leads beyond its end")
         self._stream.seek(address)
         return self._stream.read(size)
 
@@ -245,12 +249,14 @@ class _File:
         """Numbers of the structure."""
         return struct.unpack(form, self.read(address, struct.calcsize(form)))
 
+    def damaged(self, why: str) -> FileError:
+        """The error for a structure that is not what it should be."""
+        return FileError(f"{self.where}: cannot be read: {why}; the file is damaged")
+
     def expect(self, address: int, mark: bytes) -> None:
         """Raise FileError where a structure does not begin with its mark."""
         if self.read(address, 4) != mark:
-            raise FileError(
-                f"{self.where}: cannot be read: no {mark.decode()} at byte {address:,}; the file is damaged"
-            )
+            raise self.damaged(f"no {mark.decode()} at byte {address:,}")
 
     def messages(self, address: int) -> list[tuple[int, bytes]]:
         """The messages of an object, by number, those of its continuations included."""
@@ -263,7 +269,7 @@ class _File:
         else:
             version, _, _, _, size = self.unpack(address, "<BBHII")
             if version != 1:
-                raise FileError(f"{self.where}: cannot be read: no object at byte {address:,}; the file is damaged")
+                raise self.damaged(f"no object at byte {address:,}")
             blocks, head = [(address + 16, size)], struct.Struct("<HHB3x")
         found = []
         for begin, size in blocks:  # which grow
@@ -371,7 +377,7 @@ class _File:
                 at += 16 + -(-size // 8) * 8
             self._heaps[address] = objects
         if number not in self._heaps[address]:
-            raise FileError(f"{self.where}: cannot be read: a text is not there; the file is damaged")
+            raise self.damaged("a text is not there")
         return self._heaps[address][number]
 
 
@@ -409,16 +415,15 @@ def _storage(found: Mapping[int, bytes], where: str) -> Storage:
     """Where an array's numbers are. Raises FileError for a form that is not read."""
     body = found[LAYOUT]
     version, kind = body[:2]
-    filters = tuple(_filters(found.get(FILTERS, b"\2\0")))
     if version in (3, 4) and kind == 0:
         size = struct.unpack_from("<H", body, 2)[0]
-        return Storage(0, size, body[4 : 4 + size])
+        return Storage(size=size, inside=body[4 : 4 + size])
     if version in (3, 4) and kind == 1:
         address, size = struct.unpack_from("<QQ", body, 2)
         return Storage(address, 0 if address == NOWHERE else size)
     if version == 3 and kind == 2:
         chunks = struct.unpack_from(f"<{body[2]}I", body, 11)
-        return Storage(_address(body, 3), 0, chunks=chunks, filters=filters)
+        return Storage(_address(body, 3), chunks=chunks, filters=tuple(_filters(found.get(FILTERS, b"\2\0"))))
     raise FileError(f"{where} is stored {NEWER}")
 
 

@@ -35,15 +35,13 @@ class KerasFile:
     @property
     def major(self) -> int:
         """The version that decides on hard_sigmoid; 3 where the file does not say it."""
-        first = self.version.split(".")[0]
-        number = whole(first)
+        number = whole(self.version.split(".")[0])
         return 3 if number is None else number
 
-    @property
-    def forced(self) -> bool:
-        """Whether this Keras sets zero_output_for_mask of both halves of a Bidirectional to return_sequences."""
-        numbers = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
-        return not numbers or "-tf" in self.version or numbers >= [2, 4]
+    def since(self, *numbers: int) -> bool:
+        """Whether this Keras is of a version or a later one; so is that of TensorFlow, and one that is not known."""
+        own = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
+        return not own or "-tf" in self.version or own >= list(numbers)
 
 
 def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict[str, str], dict[str, str]]:
@@ -68,7 +66,10 @@ def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict
     if "recurrent_activation" in inner or "inner_activation" in inner:
         found["gate_activation"] = activation(name, file.major)
     else:
-        found["gate_activation"], why = assumed_activation(file.version)
+        found["gate_activation"] = "sigmoid" if file.since(2, 3) else "hard_sigmoid"
+        why = f"the default of Keras {file.version}" + ("" if file.since(2, 3) else " (before 2.3)")
+        if not re.search(r"\d", file.version):
+            why = "the default of Keras 3 and of tf.keras in TensorFlow 2"
         assumed["gate_activation"] = (
             f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there are "
             "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
@@ -94,7 +95,8 @@ def network_options(layer: Layer | None, file: KerasFile, two: bool) -> tuple[di
             "direction=reverse"
         )
     inner: Mapping[str, Any] = layer.inner if layer else {"return_sequences": True}
-    zero = inner.get("return_sequences") if two and file.forced else inner.get("zero_output_for_mask")
+    # since 2.4 both halves of a Bidirectional have zero_output_for_mask where it returns sequences
+    zero = inner.get("return_sequences") if two and file.since(2, 4) else inner.get("zero_output_for_mask")
     found["padding"] = "zero" if zero else "repeat"
     if layer is None:
         rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
@@ -103,16 +105,6 @@ def network_options(layer: Layer | None, file: KerasFile, two: bool) -> tuple[di
             "--option padding=…"
         )
     return found, assumed
-
-
-def assumed_activation(version: str) -> tuple[str, str]:
-    """The default recurrent activation of a version of Keras, and why it was taken."""
-    numbers = [int(n) for n in re.findall(r"\d+", version)[:2]]
-    if not numbers:
-        return "sigmoid", "the default of Keras 3 and of tf.keras in TensorFlow 2"
-    if "-tf" in version or numbers >= [2, 3]:
-        return "sigmoid", f"the default of Keras {version}"
-    return "hard_sigmoid", f"the default of Keras {version} (before 2.3)"
 
 
 def layout_facts(layer: Layer | None) -> dict[str, str]:

@@ -41,30 +41,21 @@ def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
     """The LSTMs in order, with the nodes of each stack joined to one."""
     nodes = [one for one in found if isinstance(one, Node)]
     by_output = {(id(n.scope), n.node.output[0]): n for n in nodes if n.node.output and n.node.output[0]}
-    below: dict[int, Node] = {}
+    above: dict[int, list[Node]] = {}  # the layers that may stand upon a node; only one of them can
     for node in nodes:
         under = by_output.get((id(node.origin.scope), node.origin.name))
         if under is not None and under is not node and _fits(under, node, graphs):
-            below[id(node)] = under
-    above: dict[int, list[Node]] = {}
-    for node in nodes:
-        if id(node) in below:
-            above.setdefault(id(below[id(node)]), []).append(node)
-    chains = []
-    for node in nodes:
-        if id(node) in below and len(above[id(below[id(node)])]) == 1:
-            continue
-        chain = [node]
-        while len(above.get(id(chain[-1]), [])) == 1 and len(chain) <= len(nodes):
-            chain.append(above[id(chain[-1])][0])
-        chains.append(chain)
-    first = {id(chain[0]): chain for chain in chains}
+            above.setdefault(id(under), []).append(node)
+    upper = {id(layers[0]) for layers in above.values() if len(layers) == 1}
     joined: list[Found] = []
     for one in found:
         if isinstance(one, Found):
             joined.append(one)
-        elif id(one) in first:
-            joined.append(_join(first[id(one)]))
+        elif id(one) not in upper:
+            chain = [one]
+            while len(layers := above.get(id(chain[-1]), [])) == 1 and len(chain) <= len(nodes):
+                chain += layers
+            joined.append(_join(chain))
     return _compared(joined)
 
 
