@@ -129,14 +129,13 @@ def _cell(
     network: dict[str, Any] = {"merge": header.merge} if len(directions) > 1 and header.merge != "concat" else {}
     network |= {} if header.padding in (None, "zero") else {"padding": header.padding}
     network |= {"direction": "reverse"} if directions == ("reverse",) and layers == 1 else {}
-    top = [stage for stage in stages if stage.layer == layers - 1]
+    top = [stage for stage in stages if stage.layer == layers - 1][-1]
     for spec, cell, reverse in _candidates(trace, stages, directions):
         try:
-            known = {
-                stage.scope: stage.cell for stage in stack(cell, layers, directions, header.merge, reverse=reverse)
-            }
-            padding = () if header.padding is None else ("valid", top[-1].cell.output)
-            extra = added_text(known[top[-1].scope], top[-1].cell, padding)
+            alone = stack(cell, layers, directions, header.merge, reverse=reverse)
+            bare = next(stage.cell for stage in alone if stage.scope == top.scope)
+            padding = () if header.padding is None else ("valid", top.cell.output)
+            extra = added_text(bare, top.cell, padding)
             again = stack(cell, layers, directions, header.merge, header.padding, extra, given, reverse)
         except LstmTraceError:
             continue
@@ -206,9 +205,8 @@ def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
 
 def _alike(stage: Stage, other: Stage) -> bool:
     """Whether two stages compute the same from the same; the order in which inputs are declared says nothing."""
-    mine, theirs = (
-        (set(s.cell.inputs), replace(s.cell, inputs=(), functions=()), dict(s.sources)) for s in (stage, other)
-    )
+    pair = (stage, other)
+    mine, theirs = ((set(s.cell.inputs), replace(s.cell, inputs=(), functions=()), dict(s.sources)) for s in pair)
     return mine == theirs
 
 
@@ -267,11 +265,11 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
 
 def _given(trace: Trace, stages: Sequence[Stage]) -> Mapping[str, Any]:
     """The supplied lines in the layout of x, with their place where there are several."""
-    found = {}
-    for stage in stages:
-        for name, values in trace.given.get(stage.scope, {}).items():
-            found[name if len(stages) == 1 else f"{stage.scope}/{name}"] = to_list(trace.outward(values))
-    return found
+    return {
+        name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
+        for stage in stages
+        for name, values in trace.given.get(stage.scope, {}).items()
+    }
 
 
 def _step_labels(trace: Trace) -> dict[str, Any]:

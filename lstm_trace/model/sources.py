@@ -86,7 +86,7 @@ def read_input(
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     wanted = Wanted(role, key, token_column, others)
     if suffix == ".npy":
-        _nameless(key, token_column, path)
+        _nameless(wanted, path)
         return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
         with archive(path) as opened:
@@ -144,8 +144,8 @@ def _chosen(there: Sequence[str], wanted: Wanted, path: Any) -> str:
     raise MissingError(f"{path}: {problem}; choose one with --key: {listed}")
 
 
-def _nameless(key: str | None, token_column: str | None, path: Any) -> None:
-    for option, name in (("--key", key), ("--token-column", token_column)):
+def _nameless(wanted: Wanted, path: Any) -> None:
+    for option, name in (("--key", wanted.key), ("--token-column", wanted.token_column)):
         if name is not None:
             raise OptionError(
                 f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
@@ -188,7 +188,7 @@ def _json(path: str | Path, wanted: Wanted) -> Input:
         name = _chosen([str(k) for k in data], wanted, path)
         data, where = data[name], f"{path}: {name}"
     else:
-        _nameless(wanted.key, wanted.token_column, path)
+        _nameless(wanted, path)
         where = str(path)
     try:
         return Input(to_array(data), (), tokens)
@@ -262,36 +262,29 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
     token_column = wanted.token_column
     try:
         import pyarrow.lib
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet, types
     except ImportError:
         raise MissingError(missing(str(path), "pyarrow")) from None
     with told(path, pyarrow.lib.ArrowException, ValueError, TypeError):
         opened = parquet.ParquetFile(path)
         schema = opened.schema_arrow
         fed = _fed(schema.names, wanted, path) or []
-        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not _is_numeric(f.type)]
+        numeric = (types.is_floating, types.is_integer, types.is_boolean)
+        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
         if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
-        groups = [opened.metadata.row_group(at) for at in range(opened.metadata.num_row_groups)]
-        afford(
-            opened.metadata.num_rows * max(len(schema), 1) * 8,
-            sum(group.total_byte_size for group in groups),
-            str(path),
-        )
+        facts = opened.metadata
+        stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
+        afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))
         table = opened.read([*fed, *([] if token_column is None else [token_column])])
         nulls = [name for name in fed if table.column(name).null_count]
         if nulls:
             raise ShapeError(f"{path}: {nulls[0]} has {table.column(nulls[0]).null_count} empty cells")
         columns = [table.column(name).to_numpy() for name in fed]
-        labels = None if token_column is None else table.column(token_column).to_pylist()
         values = np.stack(columns, axis=-1) if columns else np.empty((0, 0))
-        return Input(values, tuple(fed), None if labels is None else _labels(labels, str(token_column), path))
-
-
-def _is_numeric(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind))
+        if token_column is None:
+            return Input(values, tuple(fed))
+        return Input(values, tuple(fed), _labels(table.column(token_column).to_pylist(), token_column, path))
 
 
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class

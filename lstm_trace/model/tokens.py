@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -83,22 +82,15 @@ def with_tokens(trace: Trace, tokens: Any) -> Trace:
     (('sun',),)
     """
     valid = trace.valid[:, :, 0] > 0 if trace.padded and not trace.first else None
-    with _window(trace):
-        rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
-    return replace(trace, header=replace(trace.header, step_labels=rows), memory=None)
-
-
-@contextmanager
-def _window(trace: Trace) -> Iterator[None]:
-    """Say in errors which steps have labels where a trace holds some of them only."""
     try:
-        yield
+        rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
     except ShapeError as error:
         if not trace.first:
             raise
         span = f"the trace holds steps {trace.first} to {trace.span.stop - 1} of its input alone"
         hint = f"{span}: give labels for 0 to {trace.span.stop - 1}, and leave later ones out"
         raise ShapeError(*(f"{problem} ({hint})" for problem in error.problems)) from None
+    return replace(trace, header=replace(trace.header, step_labels=rows), memory=None)
 
 
 @dataclass(frozen=True)
@@ -109,27 +101,18 @@ class _Steps:
     batch: int
     inside: Array | None
 
-    def fits(self, row: Sequence[str], b: int | None) -> bool:
-        """Whether a row has a label for each step of sequence `b`, or for each that is valid; None: of every one."""
-        return len(row) == self.steps or (b is not None and len(row) == self.valid(b))
-
     def valid(self, b: int) -> int:
         """The number of valid steps of a sequence."""
         return self.steps if self.inside is None else int(self.inside[:, b].sum())
 
-    def alone(self) -> int | None:
-        """The only sequence, if there is one."""
-        return 0 if self.batch == 1 else None
-
     def placed(self, rows: Sequence[Sequence[str]]) -> tuple[Row, ...]:
         """The labels of rows that fit, by step."""
-        return tuple(self._placed(row, b) for b, row in enumerate(rows))
-
-    def _placed(self, row: Sequence[str], b: int) -> Row:
-        if len(row) == self.steps or self.inside is None:
-            return tuple(row)
-        labels = iter(row)
-        return tuple(next(labels) if valid else "" for valid in self.inside[:, b])
+        found = []
+        for b, row in enumerate(rows):
+            labels = iter(row)
+            short = len(row) != self.steps and self.inside is not None
+            found.append(tuple(next(labels) if valid else "" for valid in self.inside[:, b]) if short else tuple(row))
+        return tuple(found)
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
         """What does not fit, in words. of: what the labels stand in."""
@@ -138,10 +121,10 @@ class _Steps:
             return
         single = len(rows) == 1
         for b, row in enumerate(rows):
-            if self.fits(row, self.alone() if single else b):
+            least = self.valid(b) if not single or self.batch == 1 else self.steps
+            if len(row) in (self.steps, least):
                 continue
             place = of if single else f"{of}[{b}]"
-            least = self.valid(b) if not single or self.batch == 1 else self.steps
             valid = f", or for each of the {counted(least, 'valid step')}" if least != self.steps else ""
             hint = ""
             if single and self.batch > 1 and len(row) == self.batch:

@@ -251,14 +251,7 @@ def find(
     else:
         groups = _likely(grouped(arrays, layout)[0], layout)
         if not groups:
-            problem = f"no array has a name of the layout {layout.name}; {_names(layout, arrays)}"
-            known = detect(arrays) if layout.name == "parts" else None
-            named = (
-                f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
-                if known
-                else ""
-            )
-            raise MissingError(f"{place}{problem}{named}")
+            raise MissingError(place + _unnamed(layout, arrays))
     used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:
@@ -352,11 +345,15 @@ def _likely(groups: dict[str, Group], layout: Layout) -> dict[str, Group]:
     return named or complete
 
 
-def _names(layout: Layout, arrays: Mapping[str, Any]) -> str:
-    """What a layout's arrays are called, and what there is."""
-    wanted = [pattern.replace("(?P<gate>", "(") for _, pattern in layout.patterns]
+def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:
+    """What is said where no array has a name of the layout: what they are called there, and what there is."""
+    wanted = [pattern.replace("(?P<gate>", "(") for _, pattern in layout.patterns[:3]]
     there = ", ".join(list(arrays)[:8]) + (", …" if len(arrays) > 8 else "")
-    return f"expected names like {', '.join(wanted[:3])}; there are {there or 'none'}"
+    said = f"no array has a name of the layout {layout.name}; expected names like {', '.join(wanted)}; there are "
+    said += there or "none"
+    if known := detect(arrays) if layout.name == "parts" else None:
+        said += f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
+    return said
 
 
 def _mistyped(layout: Layout, rest: list[str], place: str) -> None:

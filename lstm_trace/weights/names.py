@@ -69,11 +69,10 @@ def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tup
     found: dict[str, Group] = {}
     rest: list[str] = []
     for key, values in arrays.items():
-        found_place = place(key, patterns)
-        if found_place is None:
+        if (placed := place(key, patterns)) is None:
             rest.append(key)
             continue
-        name, layer, direction, role, gate = found_place
+        name, layer, direction, role, gate = placed
         roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
         roles.setdefault((role, gate), Array(key, values))
     return found, rest
@@ -174,8 +173,10 @@ def lacking(layout: Layout, parts: Parts, partial: bool = False) -> list[str]:
     if not names:
         return []
     there = list(dict.fromkeys(item.key for roles in parts.values() for item in roles.values()))
-    shown = ", ".join(there[:_LISTED]) + (f" and {len(there) - _LISTED} more" if len(there) > _LISTED else "")
-    absent = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    absent, shown = (
+        ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
+        for keys in (names, there)
+    )
     return [f"{absent} {'is' if len(names) == 1 else 'are'} missing{why}; of this LSTM the file has {shown}"]
 
 
@@ -294,22 +295,26 @@ def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> I
         name = other[role, gate].key
         for one in here.keys() & other.keys():
             a, b = other[one].key, here[one].key
-            same = next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
-            end = next(
-                (k for k in range(min(len(a), len(b)) - same) if a[-1 - k] != b[-1 - k]), min(len(a), len(b)) - same
-            )
+            same = _shared(a, b)
+            end = _shared(a[same:][::-1], b[same:][::-1])
             old, new = a[max(same - 1, 0) : len(a) - end], b[max(same - 1, 0) : len(b) - end]
             at = name.rfind(old)
             if at >= 0:
                 yield name[:at] + new + name[at + len(old) :]
 
 
+def _shared(a: str, b: str) -> int:
+    """How many letters two texts begin with together."""
+    return next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
+
+
 def _letters(layout: Layout, parts: Parts, gate: str) -> list[str]:
     """How the file, or else the layout, writes a gate."""
     seen: list[str] = []
     listed: list[str] = []
+    keys = [item.key for roles in parts.values() for item in roles.values()]
     for _, pattern in layout.patterns:
-        for key in (item.key for roles in parts.values() for item in roles.values()):
+        for key in keys:
             match = re.search(rf"(?:^|[/.])(?:{pattern})(?::0)?$", key)
             seen += [match["gate"]] if match and match.groupdict().get("gate") else []
         inside = re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern)

@@ -432,13 +432,10 @@ def _filters(body: bytes) -> Iterator[int]:
     version, count = body[:2]
     at = 8 if version == 1 else 2
     for _ in range(count):
-        number = struct.unpack_from("<H", body, at)[0]
+        number, name = struct.unpack_from("<HH", body, at)  # a name's length where there may be one
         named = version == 1 or number > 255
-        name = struct.unpack_from("<H", body, at + 2)[0] if named else 0
-        at += 4 if named else 2
-        values = struct.unpack_from("<H", body, at + 2)[0]
-        padding = 4 * (values % 2) if version == 1 else 0
-        at += 4 + name + 4 * values + padding
+        values = struct.unpack_from("<H", body, at + (6 if named else 4))[0]
+        at += (8 + name if named else 6) + 4 * (values + (values % 2 if version == 1 else 0))
         yield number
 
 

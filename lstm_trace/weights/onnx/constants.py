@@ -47,10 +47,9 @@ class Tensors:
         shape = checked_shape(tensor.dims, what)
         if tensor.HasField("segment"):
             raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
-        try:
-            dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        except (KeyError, TypeError, ValueError):
-            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known") from None
+        dtype = data_type(tensor.data_type)
+        if dtype is None:
+            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known")
         if dtype.kind not in "fiub" and dtype.name != "bfloat16":
             raise NotConstant(f"the tensor {tensor.name} holds {dtype.name}; expected plain numbers")
         size = entries(shape) * dtype.itemsize
@@ -58,7 +57,7 @@ class Tensors:
             content = self._external(tensor, size, what)
             return np.frombuffer(content, dtype.newbyteorder("<") if dtype.kind in "fiu" else dtype).reshape(shape)
         afford(size, self.stored, what)
-        with told(f"{what}", ValueError, TypeError, RuntimeError):
+        with told(what, ValueError, TypeError, RuntimeError):
             array = np.asarray(onnx.numpy_helper.to_array(tensor))
         if array.shape != shape:
             raise FileError(f"{what} claims the shape {shape} and holds {array.shape}")
@@ -241,11 +240,21 @@ def _whole(values: Any) -> list[int]:
     return [int(n) for n in np.ravel(values)]
 
 
-def _type(number: int) -> Any:
-    """The data type of a number of ONNX. Raises NotConstant for texts."""
+def data_type(number: int) -> Any:
+    """The dtype of a data type of ONNX; None where it has none."""
     import onnx
 
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(number)))
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(number)))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _numeric(number: int) -> Any:
+    """The dtype of a data type of numbers. Raises NotConstant for texts, KeyError for one that is not known."""
+    dtype = data_type(number)
+    if dtype is None:
+        raise KeyError(number)
     if dtype.hasobject:
         raise NotConstant("numbers are turned into texts")
     return dtype
@@ -296,7 +305,7 @@ def _dequantize(
         along[axis] = data.shape[axis]
     kind = scale.dtype
     found = (data.astype(kind) - zero.astype(kind).reshape(along)) * scale.reshape(along)
-    return found.astype(_type(output_dtype)) if output_dtype else found
+    return found.astype(_numeric(output_dtype)) if output_dtype else found
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -319,7 +328,7 @@ FOLDS: dict[str, Callable[..., Any]] = {
     "Expand": lambda data, shape: np.broadcast_to(data, np.broadcast_shapes(data.shape, tuple(_whole(shape)))),
     "ConstantOfShape": lambda shape, value=ZERO: np.broadcast_to(np.reshape(value, ()), _whole(shape)),
     "Shape": lambda data, start=None, end=None: np.array(data.shape[start:end], np.int64),
-    "Cast": lambda data, to, saturate=1, round_mode="up": data.astype(_type(to)),
+    "Cast": lambda data, to, saturate=1, round_mode="up": data.astype(_numeric(to)),
     "DequantizeLinear": _dequantize,
     "Add": _binary(np.add),
     "Sub": _binary(np.subtract),
@@ -343,7 +352,7 @@ def claimed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> in
     elif op == "Gather":
         numbers = inputs[1].size * data.size // max(data.shape[attributes.get("axis", 0)], 1)
     elif op == "Cast":
-        dtype = _type(attributes["to"])
+        dtype = _numeric(attributes["to"])
     elif op == "DequantizeLinear":
         dtype = inputs[1].dtype
     elif op != "Neg" and (op not in ("Reshape", "Flatten") or data.flags.c_contiguous):

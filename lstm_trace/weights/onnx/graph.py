@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..guards import afford
-from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, fill_of
+from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, data_type, fill_of
 
 #: The sizes of a value's axes, None for those that are not known; None where nothing is.
 Shape = tuple[int | None, ...] | None
 
 
-@dataclass(eq=False)
 class Scope:
-    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it."""
+    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it.
 
-    path: str
-    parent: Scope | None
-    tensors: dict[str, Any] = field(default_factory=dict)
-    producers: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, Any] = field(default_factory=dict)
-    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)  # of values, as the file notes them
+    path: where it stands in the model. parent: the graph around it. tensors, inputs, producers: what its names are.
+    shapes: of values, as the file notes them.
+    """
+
+    def __init__(self, graph: Any, path: str, parent: Scope | None) -> None:
+        self.path, self.parent = path, parent
+        self.tensors: dict[str, Any] = {tensor.name: tensor for tensor in graph.initializer}
+        self.tensors |= {sparse.values.name: sparse for sparse in graph.sparse_initializer}
+        # up to IR version 3 stored tensors stand among the inputs too: they are default values
+        self.inputs: dict[str, Any] = {value.name: value for value in graph.input if value.name not in self.tensors}
+        self.producers: dict[str, Any] = {output: node for node in graph.node for output in node.output if output}
+        noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
+        self.shapes: dict[str, tuple[int | None, ...]] = {
+            v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted
+        }
 
     def home(self, name: str) -> Scope | None:
         """The innermost scope that has `name`."""
@@ -34,19 +41,6 @@ class Scope:
                 return scope
             scope = scope.parent
         return None
-
-
-def scope_of(graph: Any, path: str, parent: Scope | None) -> Scope:
-    """The names of a graph. path: where it stands in the model. parent: the graph around it."""
-    scope = Scope(path, parent)
-    scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
-    scope.tensors |= {sparse.values.name: sparse for sparse in graph.sparse_initializer}
-    # up to IR version 3 stored tensors stand among the inputs too: they are default values
-    scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
-    noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
-    scope.shapes = {v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted}
-    scope.producers = {output: node for node in graph.node for output in node.output if output}
-    return scope
 
 
 def standard(node: Any) -> bool:
@@ -160,7 +154,7 @@ class Graphs:
         pending: list[tuple[Any, str, Scope | None]] = [(self._model.graph, "", None)]
         while pending:
             graph, path, parent = pending.pop(0)
-            scope = scope_of(graph, path, parent)
+            scope = Scope(graph, path, parent)
             inner: list[tuple[Any, str, Scope | None]] = []
             for node in graph.node:
                 yield scope, node
@@ -187,10 +181,8 @@ class Graphs:
             self._known[home, name] = NotConstant(f"{name!r} is made of itself")  # until it is known
             try:
                 found: list[Any] = self._folded(home, node, depth)
-                if len(found) != len(node.output):
-                    raise NotConstant(
-                        f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {len(node.output)}"
-                    )
+                if len(found) != (count := len(node.output)):
+                    raise NotConstant(f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {count}")
             except NotConstant as reason:  # an answer too: asked again, it is not looked for again
                 found = [reason] * len(node.output)
             self._known |= {(home, output): values for output, values in zip(node.output, found, strict=True)}
@@ -222,7 +214,8 @@ class Graphs:
     def kind(self, scope: Scope, name: str) -> str:
         """The data type of an input of a graph, as the file notes it; empty for other values and unknown types."""
         home = scope.home(name)
-        return data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else ""
+        dtype = data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else None
+        return "" if dtype is None else str(dtype.name)
 
     def _single(self, scope: Scope, name: str) -> bool:
         """Whether a value is a single number."""
@@ -339,13 +332,3 @@ def _texts(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_texts(v) for v in value]
     return value
-
-
-def data_type(number: int) -> str:
-    """The name of a data type of ONNX; empty where it has none."""
-    import onnx
-
-    try:
-        return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name)
-    except (KeyError, TypeError, ValueError):
-        return ""
