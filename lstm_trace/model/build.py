@@ -331,4 +331,4 @@ def extra_names(arrays: Iterable[str], cell: str | Mapping[str, Any], options: M
     """The arrays that may stand beside those of a layout: ours (`W_hr`, `gamma_i`), and what the `extra` reads."""
     extra = {**(cell if isinstance(cell, Mapping) else {}), **(options or {})}.get("extra")
     read = set(re.findall(r"\w+", extra)) if isinstance(extra, str) else set()
-    return OURS | {key for key in arrays if scope_and_name(key)[1] in read}
+    return {*OURS, *(key for key in arrays if scope_and_name(key)[1] in read)}

@@ -63,15 +63,12 @@ class Watch:
             try:
                 yield
             except Exception as error:
-                self._note(name, error)
-
-    def _note(self, name: str, error: Exception) -> None:
-        self.cause = error
-        if not isinstance(error, LstmTraceError):
-            error = LstmTraceError(f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}")
-        told = [text if text.startswith(name) else f"{name}: {text}" for text in error.problems]
-        with self.faults.gather():  # once each, however many calls
-            raise type(error)(*(text for text in told if text not in self.faults.problems)) from None
+                self.cause = error
+                own = f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}"
+                known = error if isinstance(error, LstmTraceError) else LstmTraceError(own)
+                told = [text if text.startswith(name) else f"{name}: {text}" for text in known.problems]
+                with self.faults.gather():  # once each, however many calls
+                    raise type(known)(*(text for text in told if text not in self.faults.problems)) from None
 
     def tell(self) -> None:
         """Raise what was noted, or do nothing."""

@@ -77,8 +77,10 @@ def compared(
         least = "1/4" if ulp > SINGLE else "1e-3"
         unclear = f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
         return Agreement(None, unclear)
+    *others, last = theirs
+    names = f"{', '.join(others)} and {last}" if others else last
     most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
-    said = f"agrees with {what}: {_and(list(theirs))} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
+    said = f"agrees with {what}: {names} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
     clear = [m.clear for name, m in found.items() if name in stepwise]
     steps, told = sum(c.size for c in clear), sum(int(c.sum()) for c in clear)
     if told < steps:
@@ -151,10 +153,6 @@ def _spread(values: Any) -> Any:
     """The largest of the values around each."""
     padded = np.pad(values, WINDOW, mode="edge")
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * WINDOW + 1).max(axis=1)
-
-
-def _and(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 ROUNDED = 6  # runs of numbers that are off by a rounding

@@ -65,6 +65,7 @@ def premises(trace: Trace) -> dict[str, Any]:
     # an ask may have left out the readout, or the input
     there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
     labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
+    rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one where all are the same
     found = {
         "title": header.title,
         "notes": header.notes,
@@ -81,7 +82,7 @@ def premises(trace: Trace) -> dict[str, Any]:
         "arithmetic": header.arithmetic,
         "extra": extra,
         "ask": asked if any(stage.computed is not None for stage in stages) else [],
-        "names": {**labels, **_step_labels(trace)},
+        "names": {**labels, **({"t": rows if len(rows) > 1 else rows[0]} if rows else {})},
         "symbols": dict(header.symbols),
         "count_from": header.count_from,
     }
@@ -270,9 +271,3 @@ def _given(trace: Trace, stages: Sequence[Stage]) -> Mapping[str, Any]:
         for stage in stages
         for name, values in trace.given.get(stage.scope, {}).items()
     }
-
-
-def _step_labels(trace: Trace) -> dict[str, Any]:
-    """The labels of the steps: a list, or one for each row."""
-    rows = [list(step_labels(trace, b)) for b in range(len(trace.header.step_labels))]
-    return {"t": rows if len(rows) > 1 else rows[0]} if rows else {}

@@ -109,9 +109,11 @@ class _Steps:
         """The labels of rows that fit, by step."""
         found = []
         for b, row in enumerate(rows):
-            labels = iter(row)
-            short = len(row) != self.steps and self.inside is not None
-            found.append(tuple(next(labels) if valid else "" for valid in self.inside[:, b]) if short else tuple(row))
+            labels, valid = iter(row), self.inside
+            if valid is None or len(row) == self.steps:
+                found.append(tuple(row))
+            else:
+                found.append(tuple(next(labels) if inside else "" for inside in valid[:, b]))
         return tuple(found)
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:

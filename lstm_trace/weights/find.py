@@ -112,8 +112,8 @@ def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: l
         faults.append(f"{main.key} has shape {shape}; expected a matrix")
         return 0
     rows, columns = shape[::-1] if turned else shape
-    form = "(I + H, 4H)" if turned and layout.joined else "(4H, I + H)" if layout.joined else ""
     if layout.joined:
+        form = "(I + H, 4H)" if turned else "(4H, I + H)"
         if rows % 4 or columns <= (wide or rows // 4):
             faults.append(f"{main.key} has shape {shape}; expected {form} with I of at least 1")
             return 0
@@ -123,18 +123,12 @@ def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: l
     form = "(H, 4H)" if turned else "(4H, H)"
     for times, other in _OTHERS.items():
         if rows == times * columns and wide is None:
-            by = "H by H" if times == 1 else f"{times}H by H"
-            faults.append(
-                f"{main.key} has shape {shape}: these are the weights of {other} ({by}), not of an LSTM (4H by H); "
-                "only LSTMs are read"
-            )
+            by = f"these are the weights of {other} ({'' if times == 1 else times}H by H), not of an LSTM (4H by H)"
+            faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
             return 0
-    hint = ""
-    if columns == 4 * rows:
-        like = [
-            n for n, o in LAYOUTS.items() if o.recurrent_transposed != turned and o.detect == "names" and not o.separate
-        ]
-        hint = f"; it looks transposed, as the layouts {', '.join(like[:3])} store it"
+    others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
+    like = ", ".join([o.name for o in others if not o.separate][:3])
+    hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
     faults.append(f"{main.key} has shape {shape}; expected {form}{hint}")
     return 0
 
@@ -287,7 +281,8 @@ def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, p
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
     said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]
-    kinds = {_dtype(item.values) for roles in group.parts.values() for item in roles.values()}
+    dtypes = {getattr(item.values, "dtype", None) for roles in group.parts.values() for item in roles.values()}
+    kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
@@ -310,11 +305,6 @@ def _beside(one: Found, kept: Facts, rest: list[str]) -> Found:
     more = {key if "/" in key else f"{scope}/{key}": values for key, values in kept.items()}
     said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
     return replace(one, weights={**one.weights, **more}, imported=(*one.imported, *said))
-
-
-def _dtype(values: Any) -> str:
-    dtype = getattr(values, "dtype", None)
-    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
 
 
 def _directions(layout: Layout, group: Group) -> Mapping[tuple[int, str], Roles]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -98,22 +98,24 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     import torch
 
     if not isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell):
-        inside = ", ".join(f"{key or 'it'}" for key in list(recurrent_modules(module))[:6])
-        hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
-        raise OptionError(f"{type(module).__name__} is not an nn.LSTM or nn.LSTMCell{hint}")
+        raise OptionError(f"{type(module).__name__} is not an nn.LSTM or nn.LSTMCell{_hint(recurrent_modules(module))}")
     cell = isinstance(module, torch.nn.LSTMCell)
     kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
     check_dropout(module, name)
     weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
     found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
-    said = "x is a sequence (T, I) or (T, B, I), not the (B, I) of one call" if cell else ""
-    return replace(
-        found,
-        name=name,
-        defaults=Defaults(batch_first=bool(getattr(module, "batch_first", False))),
-        imported=(f"live {kind}", *found.imported, *((said,) if said else ())),
-    )
+    imported = (f"live {kind}", *found.imported)
+    if cell:
+        imported += ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",)
+    defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
+    return replace(found, name=name, defaults=defaults, imported=imported)
+
+
+def _hint(inside: Iterable[str]) -> str:
+    """Which LSTMs a model has that was given in place of one."""
+    listed = ", ".join(list(inside)[:6])
+    return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)" if listed else ""
 
 
 def check_dropout(module: Any, name: str) -> None:
@@ -179,8 +181,7 @@ def _from_keras(layer: Any, name: str) -> Found:
     for direction, half in halves(layer).items():
         cells = lstm_cells(half)
         if not cells:
-            inside = ", ".join(list(recurrent_layers(layer))[:6]) if hasattr(layer, "_flatten_layers") else ""
-            hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
+            hint = _hint(recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
             raise OptionError(f"{type(layer).__name__} {layer.name!r} is not an LSTM or Bidirectional LSTM{hint}")
         for number, cell in enumerate(cells):
             if not cell.built:

@@ -58,12 +58,10 @@ class _Dataset:
     """An array of a file."""
 
     def __init__(self, file: _File, name: str, found: dict[int, bytes], half: bool) -> None:
-        self._file, self._where = file, f"{file.where}: {name}"
+        self._file, self._where, self._found, self._half = file, f"{file.where}: {name}", found, half
         self.shape = checked_shape(_dims(found[SPACE]) or (), self._where)
-        self.half = half
         self.stored, self._kind = _number_type(found[TYPE])
         self.dtype = np.dtype("V2") if half or self.stored is None else self.stored
-        self._found = found
 
     def read(self) -> Any:
         """The numbers; bfloat16 as the equal float32. Raises FileError for a claim that the file does not bear out."""
@@ -74,7 +72,7 @@ class _Dataset:
         with told(self._where, *_FAULTS):
             size = entries(self.shape) * self.stored.itemsize
             values = np.frombuffer(self._bytes(size), self.stored).reshape(self.shape)
-        if self.half or values.dtype.kind == "V":
+        if self._half or values.dtype.kind == "V":
             if values.dtype.itemsize != 2:
                 raise FileError(f"{self._where} has the dtype {values.dtype}; expected numbers")
             return widened(values.view(np.uint16))

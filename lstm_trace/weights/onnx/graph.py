@@ -208,7 +208,10 @@ class Graphs:
         if not isinstance(found, Fill):
             return tuple(found.shape)
         node = home.producers[name]
-        made = node.op_type == "ConstantOfShape" or (node.op_type == "Expand" and self._single(home, node.input[0]))
+        made = node.op_type == "ConstantOfShape"
+        if node.op_type == "Expand":  # of a single number
+            expanded = self.constant(home, node.input[0])
+            made = not isinstance(expanded, Fill) and expanded.size == 1
         return home.shapes.get(name) or (self._sizes(home, node.input[-1], axes) if made else None)
 
     def kind(self, scope: Scope, name: str) -> str:
@@ -216,11 +219,6 @@ class Graphs:
         home = scope.home(name)
         dtype = data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else None
         return "" if dtype is None else str(dtype.name)
-
-    def _single(self, scope: Scope, name: str) -> bool:
-        """Whether a value is a single number."""
-        found = self.constant(scope, name)
-        return not isinstance(found, Fill) and found.size == 1
 
     def _sizes(self, scope: Scope, name: str, axes: int) -> Shape:
         """Sizes that are joined from constants and one part that is known only when the model runs."""

@@ -201,7 +201,7 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
 
     Raises Refused with every fault: an input whose shape or type does not go with the others'.
     """
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name in _STORED:
         array = reading.constant(name)
         if isinstance(array, NotConstant):
