@@ -150,12 +150,12 @@ def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
 
 def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
     """The labels in the text of a file: the first of its forms that fits; see docs/labels.md. Raises ShapeError."""
-    forms = list(_forms(tokens.text, known))
-    for rows in forms:
+    for rows in _forms(tokens.text, known):
         if not any(known.faults(rows, tokens.where, "label")):
             raise_all(ShapeError, _unfit(rows, tokens.where))
             return known.placed(rows)
-    lines, text = _lines(tokens.text), _body(tokens.text)
+    text = tokens.text.removesuffix("\n")
+    lines = text.split("\n")
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
     other = " (or a block of lines for each sequence, with blank lines between)" if many else ""
     raise ShapeError(
@@ -167,7 +167,8 @@ def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
 
 def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
     """What a text may mean: lines; blocks of lines, lines of characters; one text of characters."""
-    lines = _lines(text)
+    body = text.removesuffix("\n")
+    lines = body.split("\n")
     yield [lines]
     if known.batch > 1:
         blocks = [block.split("\n") for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")) if block]
@@ -175,16 +176,7 @@ def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
             if len(rows) == known.batch:
                 yield rows
     yield [list(text)]
-    yield [list(_body(text))]
-
-
-def _body(text: str) -> str:
-    """The text without the end of its last line."""
-    return text.removesuffix("\n")
-
-
-def _lines(text: str) -> list[str]:
-    return _body(text).split("\n")
+    yield [list(body)]
 
 
 #: Bytes of a file of labels: a million steps of 64 bytes each.

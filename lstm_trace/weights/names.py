@@ -33,6 +33,11 @@ class Group:
     parts: dict[tuple[int, str], dict[tuple[str, str], Array]] = field(default_factory=dict)
 
     @property
+    def roles(self) -> set[str]:
+        """The roles that its arrays have."""
+        return {role for arrays in self.parts.values() for role, _ in arrays}
+
+    @property
     def count(self) -> int:
         """Number of arrays."""
         return sum(len(roles) for roles in self.parts.values())
@@ -56,8 +61,7 @@ class Group:
     def partial(self) -> bool:
         """Whether its names are those of an LSTM alone, so that a matrix that is not there is missing."""
         keys = [item.key for roles in self.parts.values() for item in roles.values()]
-        matrices = {role for roles in self.parts.values() for role, _ in roles} & {"input", "recurrent"}
-        return bool(matrices) and any(_TELLING.search(key) for key in keys)
+        return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(key) for key in keys)
 
 
 def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tuple[dict[str, Group], list[str]]:

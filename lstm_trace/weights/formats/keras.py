@@ -44,28 +44,26 @@ class KerasFile:
         return not own or "-tf" in self.version or own >= list(numbers)
 
 
-def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The activations of one layer, and by option what the file does not say, with what was assumed.
+def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Activations, merge and padding of one layer, and by option what the file does not say, with what was assumed.
 
     Raises ValueError with the name of an activation that we do not have.
     """
-    if stored == "cudnn" or (layer and layer.inner_kind == "CuDNNLSTM"):
-        return {}, {}  # there are no others
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
     assumed: dict[str, str] = {}
-    if "activation" in inner:
-        both = activation(inner["activation"], file.major)
-        found |= {"candidate_activation": both, "output_activation": both}
-    else:
+    fixed = stored == "cudnn" or (layer and layer.inner_kind == "CuDNNLSTM")  # which has no other activations
+    if "activation" in inner and not fixed:
+        found["candidate_activation"] = found["output_activation"] = activation(inner["activation"], file.major)
+    elif not fixed:
         assumed["candidate_activation"] = (
             "the file does not say the activation: tanh was assumed; choose with the options candidate_activation and "
             "output_activation, on the command line --option candidate_activation=…,output_activation=…"
         )
-    name = inner.get("recurrent_activation", inner.get("inner_activation"))
-    if "recurrent_activation" in inner or "inner_activation" in inner:
-        found["gate_activation"] = activation(name, file.major)
-    else:
+    gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
+    if gate and not fixed:
+        found["gate_activation"] = activation(inner[gate], file.major)
+    elif not fixed:
         found["gate_activation"] = "sigmoid" if file.since(2, 3) else "hard_sigmoid"
         why = f"the default of Keras {file.version}" + ("" if file.since(2, 3) else " (before 2.3)")
         if not re.search(r"\d", file.version):
@@ -75,35 +73,29 @@ def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict
             "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
             "choose with --option gate_activation=…"
         )
-    return found, assumed
-
-
-def network_options(layer: Layer | None, file: KerasFile, two: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """Merge and padding of one layer, and by option what the file does not say, with what was assumed."""
-    found: dict[str, str] = {}
-    assumed: dict[str, str] = {}
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
         found["merge"] = MERGES.get(mode, str(mode))
-    if layer is None and two:
+    # since 2.4 both halves of a Bidirectional have zero_output_for_mask where it returns sequences
+    sequences = inner.get("return_sequences") if layer else True
+    zero = sequences if two and file.since(2, 4) else inner.get("zero_output_for_mask")
+    found["padding"] = "zero" if zero else "repeat"
+    if layer is not None:
+        return found, assumed
+    if two:
         assumed["merge"] = (
             "both directions are concatenated: the file does not say how they are merged; choose with --option merge=…"
         )
-    elif layer is None:
+    else:
         assumed["direction"] = (
             "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
             "direction=reverse"
         )
-    inner: Mapping[str, Any] = layer.inner if layer else {"return_sequences": True}
-    # since 2.4 both halves of a Bidirectional have zero_output_for_mask where it returns sequences
-    zero = inner.get("return_sequences") if two and file.since(2, 4) else inner.get("zero_output_for_mask")
-    found["padding"] = "zero" if zero else "repeat"
-    if layer is None:
-        rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
-        assumed["padding"] = (
-            f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
-            "--option padding=…"
-        )
+    rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
+    assumed["padding"] = (
+        f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
+        "--option padding=…"
+    )
     return found, assumed
 
 
@@ -187,7 +179,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     kind = _kind(unit, layer)
     stored = layout or _layout(unit)
     absent = lacking(stored, unit.parts)
-    biased = any(role == "bias" for roles in unit.parts.values() for role, _ in roles)
+    biased = "bias" in unit.roles
     if not absent and layer and layer.inner.get("use_bias") and not biased:
         absent = ["its configuration says use_bias, and the file has no bias of it"]
     if absent:
@@ -203,18 +195,14 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         own, more = unpack(stored, roles)
         weights |= {f"{number}/{direction}/{key}": values for key, values in own.items()}
         options |= {key: value for key, value in more.items() if key != "gate_activation"}
-    biased = any("/b_" in key for key in weights)
     said = [f"read in the layout {stored.name}: {stored.describe('' if biased else 'none')}"]
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:
-        gates, assumed = activations(layer, file, stored.name)
-        options |= {key: value for key, value in gates.items() if value}
+        own_options, assumed = options_of(layer, file, stored.name, unit.both)
     except ValueError as error:
         return Found(name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
-    network, unsaid = network_options(layer, file, unit.both)
-    options |= network
-    assumed |= unsaid
+    options |= own_options
     if layer and layer.inner.get("go_backwards"):
         weights = {key.replace("/forward/", "/reverse/"): values for key, values in weights.items()}
         said.append(

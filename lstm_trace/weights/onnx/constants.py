@@ -190,11 +190,16 @@ def _texts(model: Any) -> Iterator[Any]:
             yield from (value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim))
         for node in here.node:
             yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
-            for attribute in node.attribute:
-                yield attribute.name
-                pending.extend(attribute.graphs)
-                if attribute.HasField("g"):
-                    pending.append(attribute.g)
+            yield from (attribute.name for attribute in node.attribute)
+            pending.extend(graph for _, graph in inner_graphs(node))
+
+
+def inner_graphs(node: Any) -> Iterator[tuple[str, Any]]:
+    """The graphs that a node holds, a branch or a body, each with its place: its attribute, and its number there."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield f"{attribute.name}/", attribute.g
+        yield from ((f"{attribute.name}/{at}/", graph) for at, graph in enumerate(attribute.graphs))
 
 
 def _nodes(nodes: Any) -> Iterator[Any]:
@@ -203,9 +208,8 @@ def _nodes(nodes: Any) -> Iterator[Any]:
     while pending:
         node = pending.pop()
         yield node
-        for attribute in node.attribute:
-            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                pending.extend(graph.node)
+        for _, graph in inner_graphs(node):
+            pending.extend(graph.node)
 
 
 #: Axes, sizes of axes, or pieces of a Split, at most: an array has 64 axes, and a Split an output for each piece.

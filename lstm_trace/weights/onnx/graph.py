@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..guards import afford
-from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, data_type, fill_of
+from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, data_type, fill_of, inner_graphs
 
 #: The sizes of a value's axes, None for those that are not known; None where nothing is.
 Shape = tuple[int | None, ...] | None
@@ -158,11 +158,8 @@ class Graphs:
             inner: list[tuple[Any, str, Scope | None]] = []
             for node in graph.node:
                 yield scope, node
-                for attribute in node.attribute:
-                    name = f"{path}{node.name or (node.output or ['node'])[0]}/{attribute.name}/"  # a branch, a body
-                    if attribute.HasField("g"):
-                        inner.append((attribute.g, name, scope))
-                    inner += [(g, f"{name}{at}/", scope) for at, g in enumerate(attribute.graphs)]
+                name = f"{path}{node.name or (node.output or ['node'])[0]}/"
+                inner += [(held, name + place, scope) for place, held in inner_graphs(node)]
             pending = inner + pending
 
     def constant(self, scope: Scope, name: str, depth: int = 0) -> Any:

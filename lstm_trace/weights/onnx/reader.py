@@ -112,12 +112,6 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     )
 
 
-def _together(names: list[str]) -> str:
-    """`/encoder/lstm` for `/encoder/lstm/LSTM` and `/encoder/lstm/LSTM_1`; names with + between where that fails."""
-    folders = {name.rpartition("/")[0] for name in names}
-    return folders.pop() if len(folders) == 1 and "" not in folders else "+".join(names)
-
-
 def _states(chain: list[Node], state: str) -> Any:
     """The initial states of all layers, (L·D, B, H); a list with (B, H) for each where layers differ in width."""
     each = [node.found.defaults.initial[state] for node in chain]
@@ -132,6 +126,7 @@ def _join(chain: list[Node]) -> Found:
     if len(chain) == 1:
         return bottom
     names = [node.found.name for node in chain]
+    folders = {name.rpartition("/")[0] for name in names}  # `/encoder/lstm` for `/encoder/lstm/LSTM` and `…/LSTM_1`
     weights = {
         f"{layer}/{key.split('/', 1)[1]}": values
         for layer, node in enumerate(chain)
@@ -142,9 +137,9 @@ def _join(chain: list[Node]) -> Found:
     said = f"{len(chain)} LSTM nodes, each of which reads the one before, are the layers of one stack"
     return replace(
         bottom,
-        name=_together(names),
+        name=folders.pop() if len(folders) == 1 and "" not in folders else "+".join(names),
         weights=weights,
-        defaults=Defaults(initial=initial, lengths=bottom.defaults.lengths, batch_first=bottom.defaults.batch_first),
+        defaults=replace(bottom.defaults, initial=initial),
         imported=(*bottom.imported, said),
         facts=facts,
     )
