@@ -163,7 +163,10 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     faults = Faults()
     for key, value in weights.items():
         with faults.gather():
-            scope, name = _address(key, direction)
+            scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
+            if not _SCOPE.fullmatch(scope):
+                expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
+                raise MissingError(f"the weight {key!r}: {expected}")
             array = numbers(value, key)
             if not array.size:
                 raise ShapeError(f"{key} has shape {array.shape}, without a number")
@@ -194,15 +197,6 @@ def _beside_forward(found: dict[str, dict[str, Array]], joined: str) -> None:
     if twice := [f"{ways[0]}/{name}" for name in readout if name in found[ways[0]]]:
         raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
     found[ways[0]] |= readout
-
-
-def _address(key: str, direction: str) -> tuple[str, str]:
-    """Scope and name of a weight. Raises MissingError."""
-    scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
-    if not _SCOPE.fullmatch(scope):
-        expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
-        raise MissingError(f"the weight {key!r}: {expected}")
-    return scope, name
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:

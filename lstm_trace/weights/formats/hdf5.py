@@ -54,66 +54,61 @@ class Storage(NamedTuple):
     filters: tuple[int, ...] = ()
 
 
-class _Dataset:
-    """An array of a file."""
+def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Lazy:
+    """An array of a file by its messages; bfloat16 is read as the equal float32.
 
-    def __init__(self, file: _File, name: str, found: dict[int, bytes], half: bool) -> None:
-        self._file, self._where, self._found, self._half = file, f"{file.where}: {name}", found, half
-        self.shape = checked_shape(_dims(found[SPACE]) or (), self._where)
-        self.stored, self._kind = _number_type(found[TYPE])
-        self.dtype = np.dtype("V2") if half or self.stored is None else self.stored
+    Its numbers are read when they are asked for; FileError then for a claim that the file does not bear out.
+    """
+    where = f"{file.where}: {name}"
+    shape = checked_shape(_dims(found[SPACE]) or (), where)
+    stored, kind = _number_type(found[TYPE])
 
-    def read(self) -> Any:
-        """The numbers; bfloat16 as the equal float32. Raises FileError for a claim that the file does not bear out."""
-        if ELSEWHERE in self._found or self._found[LAYOUT][:2] == b"\x04\x03":  # external storage, or a virtual array
-            raise FileError(f"{self._where} takes its numbers from other files, which is never followed")
-        if self.stored is None:
-            raise FileError(f"{self._where} has the dtype {self._kind}; expected numbers")
-        with told(self._where, *_FAULTS):
-            size = entries(self.shape) * self.stored.itemsize
-            values = np.frombuffer(self._bytes(size), self.stored).reshape(self.shape)
-        if self._half or values.dtype.kind == "V":
+    def read() -> Any:
+        if ELSEWHERE in found or found[LAYOUT][:2] == b"\x04\x03":  # external storage, or a virtual array
+            raise FileError(f"{where} takes its numbers from other files, which is never followed")
+        if stored is None:
+            raise FileError(f"{where} has the dtype {kind}; expected numbers")
+        with told(where, *_FAULTS):
+            values = _numbers(file, where, _storage(found, where), shape, stored)
+        if half or values.dtype.kind == "V":
             if values.dtype.itemsize != 2:
-                raise FileError(f"{self._where} has the dtype {values.dtype}; expected numbers")
+                raise FileError(f"{where} has the dtype {values.dtype}; expected numbers")
             return widened(values.view(np.uint16))
         return values
 
-    def _bytes(self, size: int) -> bytes:
-        """The bytes of the array, after its claim has been compared with what is stored."""
-        at = _storage(self._found, self._where)
-        if not at.chunks:
-            if size != at.size:
-                raise FileError(f"{self._where} claims {size:,} bytes and stores {at.size:,}: the file is not whole")
-            afford(size, size, self._where)
-            return at.inside or (self._file.numbers(at.address, size) if size else b"")
-        chunks = list(self._file.leaves(at.address, 1, 8 + 8 * len(at.chunks)))
-        there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks)
-        if there == 0 < size:
-            raise FileError(f"{self._where} claims {size:,} bytes and stores none")
-        afford(max(size, prod(at.chunks)), there, self._where)
-        joined: bytes = self._joined(at, chunks).tobytes()
-        return joined
+    return Lazy(shape, np.dtype("V2") if half or stored is None else stored, read)
 
-    def _joined(self, at: Storage, chunks: list[tuple[bytes, int]]) -> Any:
-        """The array from its chunks, each of which is stored once."""
-        assert self.stored is not None
-        shape, each = at.chunks[:-1], prod(at.chunks)
-        if len(shape) != len(self.shape) or 0 in at.chunks or at.chunks[-1] != self.stored.itemsize:
-            raise FileError(f"{self._where} has the shape {self.shape}, and chunks of {shape}")
-        found = np.empty(self.shape, self.stored)
-        wanted, seen = prod(-(-n // m) for n, m in zip(self.shape, shape, strict=True)), set()
-        for key, address in chunks:
-            size, skipped, *begin = struct.unpack(f"<II{len(shape)}Q", key[:-8])
-            seen.add(tuple(begin))
-            if any(b % m or b >= n for b, m, n in zip(begin, shape, self.shape, strict=True)):
-                raise FileError(f"{self._where} has a chunk at {begin}, where none can be")
-            plain = _unfiltered(self._file.numbers(address, size), at, skipped, each)
-            part = np.frombuffer(plain, self.stored).reshape(shape)
-            place = tuple(slice(b, b + m) for b, m in zip(begin, shape, strict=True))
-            found[place] = part[tuple(slice(n - b) for b, n in zip(begin, self.shape, strict=True))]
-        if len(seen) != wanted:
-            raise FileError(f"{self._where} has {wanted} chunks and stores {len(seen)}: the file is not whole")
-        return found
+
+def _numbers(file: _File, where: str, at: Storage, shape: tuple[int, ...], stored: np.dtype[Any]) -> Any:
+    """The array, after its claim has been compared with what is stored; each chunk is stored once."""
+    size = entries(shape) * stored.itemsize
+    if not at.chunks:
+        if size != at.size:
+            raise FileError(f"{where} claims {size:,} bytes and stores {at.size:,}: the file is not whole")
+        afford(size, size, where)
+        plain = at.inside or (file.numbers(at.address, size) if size else b"")
+        return np.frombuffer(plain, stored).reshape(shape)
+    chunks = list(file.leaves(at.address, 1, 8 + 8 * len(at.chunks)))
+    there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks)
+    if there == 0 < size:
+        raise FileError(f"{where} claims {size:,} bytes and stores none")
+    part, each = at.chunks[:-1], prod(at.chunks)
+    afford(max(size, each), there, where)
+    if len(part) != len(shape) or 0 in at.chunks or at.chunks[-1] != stored.itemsize:
+        raise FileError(f"{where} has the shape {shape}, and chunks of {part}")
+    found = np.empty(shape, stored)
+    wanted, seen = prod(-(-n // m) for n, m in zip(shape, part, strict=True)), set()
+    for key, address in chunks:
+        length, skipped, *begin = struct.unpack(f"<II{len(part)}Q", key[:-8])
+        seen.add(tuple(begin))
+        if any(b % m or b >= n for b, m, n in zip(begin, part, shape, strict=True)):
+            raise FileError(f"{where} has a chunk at {begin}, where none can be")
+        values = np.frombuffer(_unfiltered(file.numbers(address, length), at, skipped, each), stored).reshape(part)
+        place = tuple(slice(b, b + m) for b, m in zip(begin, part, strict=True))
+        found[place] = values[tuple(slice(n - b) for b, n in zip(begin, shape, strict=True))]
+    if len(seen) != wanted:
+        raise FileError(f"{where} has {wanted} chunks and stores {len(seen)}: the file is not whole")
+    return found
 
 
 @dataclass
@@ -184,8 +179,7 @@ def _walked(file: _File) -> Tree:
         if ATTRIBUTES in single and _address(single[ATTRIBUTES], 4 if single[ATTRIBUTES][1] & 1 else 2) != NOWHERE:
             raise FileError(f"{file.where}: {path or 'the file'} has its attributes {NEWER}")
         if {SPACE, TYPE, LAYOUT} <= single.keys():
-            found = _Dataset(file, path, single, texts.get("dtype") == "bfloat16")
-            tree.arrays[path] = Lazy(found.shape, found.dtype, found.read)
+            tree.arrays[path] = _dataset(file, path, single, texts.get("dtype") == "bfloat16")
             continue
         tree.attributes[path] = texts
         pieces = {  # Keras 1 and 2, maybe in pieces

@@ -94,7 +94,7 @@ def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping | list):
             continue
         settings = entry["config"] if isinstance(entry["config"], Mapping) else {}
-        name = str(settings.get("name") or entry.get("name") or "")
+        name = _name(entry)
         kind = str(entry.get("class_name", ""))
         here = f"{path}/{name}" if path else name
         fed = _fed(entry, listed) or before
