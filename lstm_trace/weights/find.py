@@ -253,7 +253,7 @@ def find(
     found = []
     for name, group in groups.items():
         try:
-            one = _one(name, group, layout, kind, recognised, partial)
+            one = one_lstm(name, group, layout, kind, recognised, partial)
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
                 raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
@@ -265,8 +265,14 @@ def find(
     return found
 
 
-def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, partial: bool) -> Found:
-    """One LSTM in our names. Raises MissingError where it has not all its arrays, ShapeError with every fault."""
+def one_lstm(
+    name: str, group: Group, layout: Layout, kind: str, recognised: bool = False, partial: bool = False
+) -> Found:
+    """One LSTM in our names.
+
+    recognised: whether its names said the layout. partial: see `find`. Raises MissingError where it has not all its
+    arrays, ShapeError with every fault.
+    """
     faults = Faults()
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}

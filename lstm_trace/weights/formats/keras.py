@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
-from ..find import unpack
+from ..find import one_lstm
 from ..found import Defaults, Found
 from ..guards import archive, content, told
 from ..layouts import LAYOUTS, Layout
@@ -179,8 +179,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     kind = _kind(unit, layer)
     stored = layout or _layout(unit)
     absent = lacking(stored, unit.parts)
-    biased = "bias" in unit.roles
-    if not absent and layer and layer.inner.get("use_bias") and not biased:
+    if not absent and layer and layer.inner.get("use_bias") and "bias" not in unit.roles:
         absent = ["its configuration says use_bias, and the file has no bias of it"]
     if absent:
         return Found(name, kind, refused=absent[0])
@@ -189,13 +188,9 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
         return Found(name, kind if layer else f"Keras {other}", refused=other_said(other))
     if unlike := _unlike(unit, layer):
         return Found(name, kind, refused=unlike)
-    weights: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-    for (number, direction), roles in unit.parts.items():
-        own, more = unpack(stored, roles)
-        weights |= {f"{number}/{direction}/{key}": values for key, values in own.items()}
-        options |= {key: value for key, value in more.items() if key != "gate_activation"}
-    said = [f"read in the layout {stored.name}: {stored.describe('' if biased else 'none')}"]
+    found = one_lstm(name, unit, stored, kind)
+    weights, said = dict(found.weights), list(found.imported)
+    options = {key: value for key, value in found.options.items() if key != "gate_activation"}
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:
@@ -211,7 +206,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     if masked := masking(file.config):
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
-    facts = {"layout": stored.name, **layout_facts(layer)}
+    facts = {**found.facts, **layout_facts(layer)}
     defaults = Defaults(batch_first=True)
     return Found(name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import nearest
-from ..find import unpack
+from ..find import one_lstm
 from ..layouts import LAYOUTS
-from ..names import Array
+from ..names import Array, Group
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
@@ -298,19 +298,12 @@ def _shown(shape: tuple[int | None, ...]) -> str:
 
 def weights(reading: Reading, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Weights by full addresses. Raises ShapeError."""
-    layout = LAYOUTS["onnx"]
-    found: dict[str, Any] = {}
-    for at, direction in enumerate(reading.directions):
-        parts = {(_ROLES[name], ""): Array(name, array[at]) for name, array in arrays.items()}
-        own, options = unpack(layout, parts)
-        reading.options |= options
-        if reading.facts.get("input_forget"):
-            own = {key: values for key, values in own.items() if not key.endswith("f")}
-        found |= {f"0/{direction}/{key}": values for key, values in own.items()}
-    reading.said.append(f"read in the layout onnx: {layout.describe('' if 'B' in arrays else 'none')}")
-    halves = {array.dtype.name for array in arrays.values()} & {"float16", "bfloat16"}
-    reading.said += [f"{half} weights widened to float32" for half in sorted(halves)]
-    return found
+    roles = {(_ROLES[name], ""): Array(name, array) for name, array in arrays.items()}
+    found = one_lstm("", Group("", {(0, reading.directions[0]): roles}), LAYOUTS["onnx"], "ONNX LSTM")
+    reading.options |= found.options
+    reading.said += found.imported
+    coupled = reading.facts.get("input_forget")  # the forget gate's weights are not used then
+    return {key: values for key, values in found.weights.items() if not (coupled and key.endswith("f"))}
 
 
 def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
