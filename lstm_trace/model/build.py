@@ -129,21 +129,16 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     given = {name: spec.pop(name) for name in NETWORK if name in spec}
     given = {name: value for name, value in given.items() if value is not None}
     found = {name: value for name, value in given.items() if isinstance(value, str) and value in allowed[name]}
-    problems = [
-        f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}"
-        for name, value in given.items()
-        if name not in found
-    ]
+    wrong = {name: value for name, value in given.items() if name not in found}
+    problems = [f"option {n} must be one of {', '.join(allowed[n])}; found {value!r}" for n, value in wrong.items()]
     directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
         problems.append(
             f"option direction says {found['direction']}, and the addresses of the weights say "
             f"{' and '.join(directions)}; leave it out, or change the addresses"
         )
-    if found.get("merge", "concat") != "concat" and len(directions) == 1:
-        problems.append(
-            f"option merge changes nothing where there is one direction ({directions[0]}); found {found['merge']!r}"
-        )
+    if (merge := found.get("merge", "concat")) != "concat" and len(directions) == 1:
+        problems.append(f"option merge changes nothing where there is one direction ({directions[0]}); found {merge!r}")
     if spec.get("reverse") is not None and len(directions) == 1:
         problems.append(
             f"option reverse says how the reverse direction differs from the forward one, and the weights have one "

@@ -113,9 +113,8 @@ class Changes:
             self._add(text, array)
             return
         address = trace.locate(text, every=True)
-        steps, rows = (
-            part is None or count == 1 for part, count in ((address.t, trace.steps), (address.b, trace.batch))
-        )
+        steps = address.t is None or trace.steps == 1
+        rows = address.b is None or trace.batch == 1
         if name in ("x", "x_t") and trace.x is not None:
             if steps and rows and address.unit is None and array.ndim:
                 self._whole_input(text, array)
@@ -130,13 +129,10 @@ class Changes:
 
     def applied(self) -> Trace:
         """The trace with the changed premises, and its lines as they were."""
-        parts: dict[str, Any] = {
-            part: {
-                scope: {**here, **getattr(self, part).get(scope, {})}
-                for scope, here in getattr(self.trace, part).items()
-            }
-            for part in ("parameters", "initial", "given")
-        }
+        parts: dict[str, Any] = {}
+        for part in ("parameters", "initial", "given"):
+            there, changed = getattr(self.trace, part), getattr(self, part)
+            parts[part] = {scope: {**here, **changed.get(scope, {})} for scope, here in there.items()}
         return replace(self.trace, x=self.trace.x if self.x is None else self.x, memory=None, **parts)
 
     def _whole_input(self, text: str, array: Array) -> None:

@@ -224,8 +224,8 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        said = base.initial or base.given or base.hold
-        return not (said or any(v is not None for v in (base.lengths, base.mask, base.tokens)))
+        optional = (base.lengths, base.mask, base.tokens)
+        return not (base.initial or base.given or base.hold or any(value is not None for value in optional))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""

@@ -91,9 +91,8 @@ def read_input(
     if suffix == ".npz":
         with archive(path) as opened:
             arrays = members(path, opened)
-            name = _chosen(list(arrays), wanted, path)
-            values = _numbers(np.asarray(arrays[name]), f"{path}: {name}")
-            return Input(values, (), _tokens(arrays, token_column, path))
+            name, tokens = _chosen(arrays, wanted, path)
+            return Input(_numbers(np.asarray(arrays[name]), f"{path}: {name}"), (), tokens)
     if suffix in (".csv", ".tsv"):
         return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
     if suffix == ".parquet":
@@ -128,15 +127,19 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
     return found
 
 
-def _chosen(there: Sequence[str], wanted: Wanted, path: Any) -> str:
-    """The name of one of several arrays. Raises MissingError."""
-    names, key = wanted.among(there), wanted.key
-    if key is None and wanted.role in names:
-        return wanted.role
-    if key is not None and key in names:
-        return key
-    if key is None and len(names) == 1:
-        return names[0]
+def _chosen(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> tuple[str, Any]:
+    """The name of one of several arrays, and the labels in another one. Raises MissingError, ShapeError."""
+    tokens = None
+    if (column := wanted.token_column) is not None:
+        if column not in arrays:
+            raise _no_labels(column, list(arrays), path, "array")
+        values = arrays[column]
+        tokens = _labels(np.asarray(values) if hasattr(values, "dtype") else values, column, path)
+    names, key = wanted.among(arrays), wanted.key
+    single = names[0] if len(names) == 1 else ""
+    name = key if key is not None else wanted.role if wanted.role in names else single
+    if name in names:
+        return name, tokens
     listed = ", ".join(names[:12])
     if wanted.role != "x":
         raise MissingError(f"{path}: several arrays, and none is called {wanted.role}: {listed}")
@@ -150,16 +153,6 @@ def _nameless(wanted: Wanted, path: Any) -> None:
             raise OptionError(
                 f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
             )
-
-
-def _tokens(arrays: Any, name: str | None, path: Any) -> Any:
-    """The labels in one of several arrays. Raises MissingError, ShapeError."""
-    if name is None:
-        return None
-    if name not in arrays:
-        raise _no_labels(name, list(arrays), path, "array")
-    values = arrays[name]
-    return _labels(np.asarray(values) if hasattr(values, "dtype") else values, name, path)
 
 
 def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> MissingError:
@@ -184,8 +177,7 @@ def _numbers(values: Any, where: str) -> Any:
 def _json(path: str | Path, wanted: Wanted) -> Input:
     data, tokens = read_data(path, read_bytes(path, GIVE_ARRAY)), None
     if isinstance(data, dict):
-        tokens = _tokens(data, wanted.token_column, path)
-        name = _chosen([str(k) for k in data], wanted, path)
+        name, tokens = _chosen(data, wanted, path)
         data, where = data[name], f"{path}: {name}"
     else:
         _nameless(wanted, path)

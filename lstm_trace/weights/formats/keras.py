@@ -229,9 +229,8 @@ def _unlike(unit: Group, layer: Layer | None) -> str:
     if unit.both and layer.inner.get("go_backwards"):
         return "the layer inside of Bidirectional has go_backwards=True"
     parts = [settings for _, settings in layer.cells] or [layer.inner, *layer.behind]
-    differing = [
-        k for k in ("activation", "recurrent_activation", "use_bias") if any(p.get(k) != parts[0].get(k) for p in parts)
-    ]
+    compared = ("activation", "recurrent_activation", "use_bias")
+    differing = [key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts)]
     if differing:
         what = "cells" if layer.cells else "directions"
         return f"its {what} differ in {', '.join(differing)}; one cell is traced in all layers and directions"

@@ -145,9 +145,8 @@ def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
     ):
         other = next((key for key in arrays if mark in key), None)
         if other:
-            raise FileError(
-                f"{path}: {other}: the LSTM's weights are not stored as such; save the state dict with {said}"
-            )
+            why = f"{other}: the LSTM's weights are not stored as such; save the state dict with {said}"
+            raise FileError(f"{path}: {why}")
     return None
 
 
