@@ -174,9 +174,9 @@ class Traces(list[Trace]):
         found = [trace for trace in self if trace.header.title == which]
         if len(found) == 1:
             return found[0]
-        names = list(dict.fromkeys(trace.header.title for trace in self))
         if found:
             raise MissingError(f"{which!r} was called {len(found)} times; choose by position")
+        names = list(dict.fromkeys(trace.header.title for trace in self))
         raise MissingError(f"no trace of {which!r}{nearest(which, names, 'there are')}")
 
 

@@ -137,17 +137,12 @@ def recurrent_layers(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     inner: set[int] = set()
     for layer in model._flatten_layers():
-        parts = [half for half in halves(layer).values() if half is not layer]
-        if parts and all(map(lstm_cells, parts)):
-            inner |= {id(half) for half in parts}
-            found[_unused(layer.name, found)] = layer
-        elif isinstance(layer, keras.layers.RNN) and lstm_cells(layer):
-            found[_unused(layer.name, found)] = layer
+        parts = list(halves(layer).values())
+        if isinstance(layer, keras.layers.Bidirectional | keras.layers.RNN) and all(map(lstm_cells, parts)):
+            inner |= {id(half) for half in parts if half is not layer}
+            names = (layer.name, *(f"{layer.name}#{k}" for k in range(1, len(found) + 1)))
+            found[next(name for name in names if name not in found)] = layer
     return {name: layer for name, layer in found.items() if id(layer) not in inner}
-
-
-def _unused(name: str, taken: dict[str, Any]) -> str:
-    return name if name not in taken else next(n for k in range(1, 10**6) if (n := f"{name}#{k}") not in taken)
 
 
 def halves(layer: Any) -> dict[str, Any]:

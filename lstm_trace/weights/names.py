@@ -252,9 +252,8 @@ def called(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate:
     known = [item.key for roles in parts.values() for item in roles.values()]
     if others and not any(place(key, layout.patterns) for key in known):  # Keras 3 has numbers for names
         return others[0]
-    words = _WORDS.get(role, role)
     where = f" of layer {part[0]}, {part[1]}" if len(_expected(parts)) > 1 else ""
-    return f"the {words}{f' of gate {gate}' if gate else ''}{where}"
+    return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
 
 
 def _from_part(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
@@ -321,8 +320,7 @@ def _letters(layout: Layout, parts: Parts, gate: str) -> list[str]:
         for key in keys:
             match = re.search(rf"(?:^|[/.])(?:{pattern})(?::0)?$", key)
             seen += [match["gate"]] if match and match.groupdict().get("gate") else []
-        inside = re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern)
-        if inside:
+        if inside := re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern):
             listed += list(inside[2]) if inside[2] else inside[1].split("|")
     fits = [word for word in (*seen, *listed) if word[:1].translate(CANDIDATE) == gate]
     return list(dict.fromkeys(fits))

@@ -125,8 +125,9 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
     layout: for files that were not written by Keras 2 or 3. Raises FileError.
     """
-    where = str(path)
-    if path.suffix.lower() == ".keras":
+    where, archived = str(path), path.suffix.lower() == ".keras"
+    config, version = None, "3"
+    if archived:
         with archive(path) as zipped, told(path, KeyError, RuntimeError, ValueError):
             names = zipped.namelist()
             for name in ("config.json", STORED):
@@ -136,13 +137,12 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
             stored = content(zipped, "metadata.json") if "metadata.json" in names else b"{}"
             meta = parsed(stored.decode("utf-8", "replace"), where)
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
-        with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
-            return _found(inside, KerasFile(where, version, layers(config)), layout)
     with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
-        text = inside.text("", "model_config")
-        version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
-        config = layers(parsed(text, where)) if text else {}
-        return _found(inside, KerasFile(where, version, config), layout)
+        if not archived:
+            text = inside.text("", "model_config")
+            version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
+            config = parsed(text, where) if text else None
+        return _found(inside, KerasFile(where, version, layers(config)), layout)
 
 
 def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:

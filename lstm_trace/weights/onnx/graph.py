@@ -231,7 +231,7 @@ class Graphs:
                 values = None
             parts.append(None if values is None or isinstance(values, Fill) else np.ravel(values).tolist())
         open_ = axes - sum(len(part) for part in parts if part is not None)
-        if sum(part is None for part in parts) != 1 or open_ < 0:
+        if parts.count(None) != 1 or open_ < 0:
             return None
         return tuple(size for part in parts for size in ([None] * open_ if part is None else part))
 
@@ -277,18 +277,16 @@ class Graphs:
         for name, value in facts.items():
             if name == "value":
                 return self._tensors.array(value)
-            if name in ("value_float", "value_floats"):
-                return np.array(value, np.float32)
-            if name in ("value_int", "value_ints"):
-                return np.array(value, np.int64)
+            if name.rstrip("s") in ("value_float", "value_int"):
+                return np.array(value, np.float32 if "float" in name else np.int64)
         raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
 
 
 def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     """The Fill that a node gives, if it does. Raises NotConstant where a size is needed and not known."""
-    unknown = any(v is NotConstant or isinstance(v, Fill) for v in inputs)
-    if not unknown:
+    if not any(v is NotConstant or isinstance(v, Fill) for v in inputs):
         return None
+    found = None
     if op == "ConstantOfShape":
         return fill_of(facts.get("value", ZERO))
     if op in MOVES and inputs[0] is not NotConstant:
@@ -296,8 +294,6 @@ def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     elif op == "Concat" and all(v is not NotConstant for v in inputs):
         fills = {fill_of(v) for v in inputs}
         found = fills.pop() if len(fills) == 1 else None
-    else:
-        found = None
     if found is None:
         raise NotConstant(f"its size is known only when the model runs ({op})")
     return found
