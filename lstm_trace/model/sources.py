@@ -232,10 +232,9 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     key, token_column = asked.key, asked.token_column
     if token_column is not None and token_column not in names:
         raise _no_labels(token_column, names, path, "column")
-    if key is None and asked.role != "x" and asked.role in names:
-        return [asked.role]
     if key is None:
-        return asked.among(names) or None
+        own = asked.role != "x" and asked.role in names
+        return [asked.role] if own else asked.among(names) or None
     wanted = [part.strip() for part in key.split(",")]
     missing = [name for name in wanted if name not in names]
     if missing:

@@ -335,10 +335,8 @@ def _likely(groups: dict[str, Group], layout: Layout) -> dict[str, Group]:
     if len(groups) < 2:
         return groups
     complete = {name: group for name, group in groups.items() if group.complete(layout)} or groups
-    if not layout.joined:
-        return complete
     named = {n: g for n, g in complete.items() if any(word in n.lower() for word in ("lstm", "rnn", "cell"))}
-    return named or complete
+    return (named if layout.joined else {}) or complete
 
 
 def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:

@@ -37,12 +37,12 @@ def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
     version = npy.read_magic(file)
     reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
     if reader is None:
-        raise FileError(f"{where}: an .npy file of version {version}, and versions 1 and 2 are read")
+        raise FileError(f"{where} is an .npy file of version {version}, and versions 1 and 2 are read")
     try:
         shape, _, dtype = reader(file)
     except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
         said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
-        raise FileError(f"{where}: the header of the array cannot be read ({said[0][:100]})") from None
+        raise FileError(f"{where} has a header that cannot be read ({said[0][:100]})") from None
     if dtype.hasobject:
         raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
     claimed = file.tell() + entries(shape) * dtype.itemsize
@@ -63,7 +63,7 @@ def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Lazy]:
 def load_npy(path: str | Path) -> Any:
     """The array of an .npy file. Raises FileError."""
     with told(path, ValueError, TypeError, struct.error), Path(path).open("rb") as file:
-        header(file, str(path), Path(path).stat().st_size)
+        header(file, f"{path}:", Path(path).stat().st_size)
         file.seek(0)
         return npy.read_array(file, allow_pickle=False)
 
