@@ -57,7 +57,7 @@ def read_data(path: str | Path, content: bytes | None = None) -> Any:
     Raises FileError: not UTF-8, a syntax fault with its line, a duplicate key.
     """
     content = read_bytes(path) if content is None else content
-    text = _decoded(path, content)
+    text = decoded(path, content)
     readers = {".toml": _toml, ".json": _json, ".yaml": _yaml, ".yml": _yaml}
     suffix = Path(path).suffix.lower()
     check_room(path, suffix, len(content))
@@ -81,12 +81,13 @@ def read_json(path: str | Path, content: bytes, nonfinite: bool = True) -> Any:
 
     Raises FileError as `read_data` does.
     """
-    text = _decoded(path, content)
+    text = decoded(path, content)
     check_room(path, ".json", len(content))
     return _text_only(path, text, _json(path, text, nonfinite))
 
 
-def _decoded(path: str | Path, content: bytes) -> str:
+def decoded(path: str | Path, content: bytes) -> str:
+    """Text in UTF-8, with or without a mark at its begin. Raises FileError."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
@@ -20,13 +19,12 @@ from ..cell.network import extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.inputs import computing, numbers
-from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all, within
+from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
 from ..weights.find import find
-from ..weights.found import Defaults, Found, as_asked, choose, turned
-from ..weights.layouts import Layout, layout
+from ..weights.found import Defaults, Found, choose, turned
+from ..weights.layouts import layout
 from ..weights.names import detect
-from ..weights.read import read_model
 from .model import NETWORK, Model
 
 #: What may be asked for; half types compute in float32.
@@ -58,14 +56,9 @@ def build(
     model = _unchecked(weights, spec, dtype, header or Header(), defaults)
     faults = Faults()
     with faults.gather():
-        _check_names(model)
+        raise_all(MissingError, _unread(model))
     with faults.gather():
-        _check_sizes(model)
-    if not allow_nonfinite:
-        with faults.gather():
-            _check_finite(model.weights)
-    with faults.gather():
-        _check_large(model.weights, np.dtype(model.header.dtype))
+        raise_all(ShapeError, [*_misfits(model), *_unfit(model, allow_nonfinite)])
     if faults.problems and defaults.where:  # a file's input is reported with its weights
         with faults.gather():
             model._fed()
@@ -136,21 +129,16 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     given = {name: spec.pop(name) for name in NETWORK if name in spec}
     given = {name: value for name, value in given.items() if value is not None}
     found = {name: value for name, value in given.items() if isinstance(value, str) and value in allowed[name]}
-    problems = [
-        f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}"
-        for name, value in given.items()
-        if name not in found
-    ]
+    wrong = {name: value for name, value in given.items() if name not in found}
+    problems = [f"option {n} must be one of {', '.join(allowed[n])}; found {value!r}" for n, value in wrong.items()]
     directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
         problems.append(
             f"option direction says {found['direction']}, and the addresses of the weights say "
             f"{' and '.join(directions)}; leave it out, or change the addresses"
         )
-    if found.get("merge", "concat") != "concat" and len(directions) == 1:
-        problems.append(
-            f"option merge changes nothing where there is one direction ({directions[0]}); found {found['merge']!r}"
-        )
+    if (merge := found.get("merge", "concat")) != "concat" and len(directions) == 1:
+        problems.append(f"option merge changes nothing where there is one direction ({directions[0]}); found {merge!r}")
     if spec.get("reverse") is not None and len(directions) == 1:
         problems.append(
             f"option reverse says how the reverse direction differs from the forward one, and the weights have one "
@@ -170,7 +158,10 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     faults = Faults()
     for key, value in weights.items():
         with faults.gather():
-            scope, name = _address(key, direction)
+            scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
+            if not _SCOPE.fullmatch(scope):
+                expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
+                raise MissingError(f"the weight {key!r}: {expected}")
             array = numbers(value, key)
             if not array.size:
                 raise ShapeError(f"{key} has shape {array.shape}, without a number")
@@ -203,15 +194,6 @@ def _beside_forward(found: dict[str, dict[str, Array]], joined: str) -> None:
     found[ways[0]] |= readout
 
 
-def _address(key: str, direction: str) -> tuple[str, str]:
-    """Scope and name of a weight. Raises MissingError."""
-    scope, name = scope_and_name(key) if "/" in key else (f"0/{direction}", key)
-    if not _SCOPE.fullmatch(scope):
-        expected = "expected `W_xi`, or `layer/direction/W_xi` as in 1/reverse/W_xi"
-        raise MissingError(f"the weight {key!r}: {expected}")
-    return scope, name
-
-
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:
     """The dtype to compute in: that of the arrays, or the one that was asked for. Raises OptionError."""
     if dtype is None:
@@ -227,33 +209,29 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
     return computing(kept)
 
 
-def _check_names(model: Model) -> None:
-    """Raise MissingError for weights that no equation reads."""
+def _unread(model: Model) -> Iterator[str]:
+    """The weights that no equation reads, in sentences."""
     known: dict[str, dict[str, Any]] = {}
     header = model.header
     for stage in model.stages():
         known[stage.scope] = dict(stage.cell.parameters)
         if stage.direction == "joined":  # a readout above both directions: its weights stand with the layer's first
             known[f"{stage.layer}/{model.directions[0]}"] |= stage.cell.parameters
-    problems = []
     for scope, here in model.weights.items():
         options = of_direction(header.options, layer_and_direction(scope)[1])
         for name in here:
             if name not in known[scope]:
                 hint = unread(name, header.kind, options, known[scope])
-                problems.append(f"no equation of the cell reads the weight {name!r}{hint}")
-    raise_all(MissingError, problems)
+                yield f"no equation of the cell reads the weight {name!r}{hint}"
 
 
-def _check_sizes(model: Model) -> None:
-    """Raise ShapeError for what the sizes of one layer's weights get wrong that no single equation shows."""
-    problems: list[str] = []
+def _misfits(model: Model) -> Iterator[str]:
+    """What the sizes of one layer's weights get wrong that no single equation shows, in sentences."""
     for scope, here in model.weights.items():
         shapes = {name: array.shape for name, array in here.items()}
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
         prefix = f"{scope}/" if len(model.weights) > 1 else ""
-        problems += (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
-    raise_all(ShapeError, problems)
+        yield from (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
 
 
 def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any) -> dict[str, dict[str, Array]]:
@@ -266,7 +244,7 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
             value = arrays.get(home, {}).get(name)
             if value is None:
                 continue
-            with np.errstate(over="ignore"):  # reported by `_check_large`
+            with np.errstate(over="ignore"):  # reported by `_unfit`
                 array = np.array(value, dtype=dtype)
             if array.ndim == 0:
                 array = array.reshape((1, 1) if name in matrices else (1,))
@@ -276,37 +254,25 @@ def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any)
     return found
 
 
-def _check_large(weights: Mapping[str, Mapping[str, Array]], dtype: np.dtype[Any]) -> None:
-    """Raise ShapeError with the first number of each weight that `dtype` cannot hold."""
-    problems = []
-    for name, array in _named(weights):
-        try:
-            cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
-        except ValueError as error:
-            problems.append(f"{name}: {error}")
-    raise_all(ShapeError, problems)
-
-
-def _check_finite(weights: Mapping[str, Mapping[str, Array]]) -> None:
-    """Raise ShapeError with the first NaN or infinity that each weight has."""
-    problems = []
-    for name, array in _named(weights):
+def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
+    """The first NaN or infinity of each weight, and the first number that the dtype cannot hold, in sentences."""
+    dtype = np.dtype(model.header.dtype)
+    prefix = "{}/" if len(model.weights) > 1 else ""
+    named = [(prefix.format(at) + name, a) for at, here in model.weights.items() for name, a in here.items()]
+    for name, array in named:
         bad = np.argwhere(~np.isfinite(array))
-        if len(bad):
+        if len(bad) and not allow_nonfinite:
             at = ",".join(map(str, bad[0]))
             more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-            problems.append(
+            yield (
                 f"{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
                 "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
             )
-    raise_all(ShapeError, problems)
-
-
-def _named(weights: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[str, Array]]:
-    """Every weight, with its address where there are several layers or directions."""
-    for scope, arrays in weights.items():
-        place = f"{scope}/" if len(weights) > 1 else ""
-        yield from ((f"{place}{name}", array) for name, array in arrays.items())
+    for name, array in named:
+        try:
+            cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
+        except ValueError as error:
+            yield f"{name}: {error}"
 
 
 #: Names of ours that stand beside arrays in a layout: what the layout has no role for.
@@ -319,8 +285,8 @@ def prepare_found(
     cell: str | Mapping[str, Any] = "lstm",
     options: Mapping[str, Any] | None = None,
     dtype: Any = None,
-    title: str = "",
     allow_nonfinite: bool = False,
+    title: str = "",
 ) -> Model:
     """The model of an LSTM that was found; `options` come before those that it has. Raises the errors of `build`."""
     asked = dict(options or {})
@@ -334,62 +300,24 @@ def prepare_found(
     )
 
 
-def prepare_file(
-    path: str | Path,
-    name: str | None = None,
-    stored: str | Mapping[str, Any] | Layout | None = None,
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    dtype: Any = None,
-    allow_nonfinite: bool = False,
-) -> Model:
-    """The model of the LSTM called `name` in a model file, or of the only one in it.
-
-    stored: the layout, where the file does not say it. Raises LstmTraceError, each message with the file's name.
-    """
-    found = choose(read_model(path, stored), name, str(path))
-    with within(str(path)):
-        found = as_asked(found, options or {})
-        return prepare_found(found, cell, options, dtype, found.name or Path(path).name, allow_nonfinite)
-
-
 def named_by_framework(arrays: Mapping[str, Any]) -> bool:
     """Whether the arrays bear the names of a framework's layout, and not ours."""
     known = None if all(_OURS.fullmatch(scope_and_name(key)[1]) for key in arrays) else detect(arrays)
     return known is not None and known[0].name != "gates"
 
 
-def prepare_arrays(
-    arrays: Mapping[str, Any],
-    stored: str | Mapping[str, Any] | Layout | None,
-    name: str | None = None,
-    cell: str | Mapping[str, Any] = "lstm",
-    options: Mapping[str, Any] | None = None,
-    dtype: Any = None,
-    allow_nonfinite: bool = False,
-) -> Model:
-    """The model of arrays in the layout `stored`; None where their names say which it is.
+def in_layout(
+    arrays: Mapping[str, Any], stored: Any, where: str, name: str | None = None, beside: Collection[str] = ()
+) -> Found:
+    """The LSTM called `name` of arrays in the layout `stored`, or the only one; None where their names say the layout.
 
-    Names of ours beside them (`W_hr`, `gamma_i`) are understood, and those that the equations of `extra` read.
+    beside: names that may stand beside the layout's as they are.
     """
-    extra = {**cell, **(options or {})}.get("extra") if isinstance(cell, Mapping) else (options or {}).get("extra")
+    return choose(find(arrays, None if stored is None else layout(stored), keep=beside, partial=True), name, where)
+
+
+def extra_names(arrays: Iterable[str], cell: str | Mapping[str, Any], options: Mapping[str, Any] | None) -> set[str]:
+    """The arrays that may stand beside those of a layout: ours (`W_hr`, `gamma_i`), and what the `extra` reads."""
+    extra = {**(cell if isinstance(cell, Mapping) else {}), **(options or {})}.get("extra")
     read = set(re.findall(r"\w+", extra)) if isinstance(extra, str) else set()
-    beside = OURS | {key for key in arrays if scope_and_name(key)[1] in read}
-    found = choose(
-        find(arrays, None if stored is None else layout(stored), keep=beside, partial=True), name, "the arrays"
-    )
-    return prepare_found(found, cell, options, dtype, name or "", allow_nonfinite)
-
-
-def by_our_names(
-    weights: Mapping[str, Any], stored: str | Mapping[str, Any], beside: Collection[str]
-) -> tuple[dict[str, Any], dict[str, Any], tuple[str, ...]]:
-    """A problem's weights in the layout `stored`: by our names, the cell's options that it brings, what was done.
-
-    beside: names that may stand beside them as they are.
-    """
-    found = choose(find(weights, layout(stored), keep=beside, partial=True), None, "weights")
-    scopes = {scope_and_name(key)[0] for key in found.weights}
-    plain = scopes == {"0/forward"}  # the problem's own direction, and names as its author writes them
-    named = {scope_and_name(key)[1] if plain else key: values for key, values in found.weights.items()}
-    return named, dict(found.options), found.imported
+    return {*OURS, *(key for key in arrays if scope_and_name(key)[1] in read)}

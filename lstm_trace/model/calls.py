@@ -63,16 +63,12 @@ class Watch:
             try:
                 yield
             except Exception as error:
-                self._note(name, error)
-
-    def _note(self, name: str, error: Exception) -> None:
-        self.cause = error
-        if not isinstance(error, LstmTraceError):
-            own = f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}"
-            error = LstmTraceError(own)
-        told = [text if text.startswith(name) else f"{name}: {text}" for text in error.problems]
-        with self.faults.gather():  # once each, however many calls
-            raise type(error)(*(text for text in told if text not in self.faults.problems)) from None
+                self.cause = error
+                own = f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}"
+                known = error if isinstance(error, LstmTraceError) else LstmTraceError(own)
+                told = [text if text.startswith(name) else f"{name}: {text}" for text in known.problems]
+                with self.faults.gather():  # once each, however many calls
+                    raise type(known)(*(text for text in told if text not in self.faults.problems)) from None
 
     def tell(self) -> None:
         """Raise what was noted, or do nothing."""
@@ -155,34 +151,27 @@ class _Sequence:
     def take(self, args: Any, kwargs: Any, output: Any) -> None:
         """Take one call."""
         check_dropout(self._module, self.name)
-        self._watched.take(self._call(*_arguments(args, kwargs), output))
-
-    def end(self) -> None:
-        """Nothing is left over."""
-
-    def _call(self, sequence: Any, states: Any, output: Any) -> Call:
+        sequence, states = _arguments(args, kwargs)
         x, lengths = unpacked(sequence)
         try:
             values, (h_n, c_n) = output
         except (TypeError, ValueError):
-            said = "it did not return (output, (h_n, c_n)): a forward of its own is not followed"
-            raise OptionError(said) from None
+            raise OptionError("it did not return (output, (h_n, c_n)): a forward of its own is not followed") from None
         packed = lengths is not None
-        arguments = {
-            "x": x,
-            "h0": None if states is None else as_array(states[0]),
-            "c0": None if states is None else as_array(states[1]),
-            "lengths": lengths,
-            "batch_first": False if packed else bool(self._module.batch_first),
-        }
+        h0, c0 = (None, None) if states is None else map(as_array, states)
+        major = not packed and bool(self._module.batch_first)
+        arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": major}
         returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
-        what = "what the PyTorch module returned"
         # a packed sequence has no padding; what stands there in the padded form is zero
         options = {"padding": "zero"} if packed else {}
         # those that the call has used: reading parametrized ones again may give others, and change the next call
         used = dict(zip(self._module._flat_weights_names, self._module._flat_weights, strict=True))
         found = from_live(self._module, self.name, used)
-        return Call(self.name, found, arguments, returned, what, precision(h_n.dtype), options)
+        what = "what the PyTorch module returned"
+        self._watched.take(Call(self.name, found, arguments, returned, what, precision(h_n.dtype), options))
+
+    def end(self) -> None:
+        """Nothing is left over."""
 
 
 class _Loop:
@@ -386,22 +375,14 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     values = [_numbers(value, layer) for value in flat(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
-    found: dict[str, Any] = {}
-    if apart and first.return_sequences:
-        found |= {"h forward": outputs[0], "h reverse": outputs[1]}
-    elif apart:
-        found |= {"last h forward": outputs[0], "last h reverse": outputs[1]}
-    elif not first.return_sequences:
-        found["last h"] = outputs[0]
-    else:
-        found["h"] = outputs[0][:, ::-1] if len(parts) == 1 and first.go_backwards else outputs[0]
+    name = "h" if first.return_sequences else "last h"
+    found = {f"{name} forward": outputs[0], f"{name} reverse": outputs[1]} if apart else {name: outputs[0]}
+    if name == "h" and len(parts) == 1 and first.go_backwards:
+        found["h"] = outputs[0][:, ::-1]
     if len({state.shape for state in states}) == 1:
         found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
     elif states:  # cells of several sizes
-        ends = enumerate(zip(states[0::2], states[1::2], strict=True))
-        found |= {
-            f"{name} of layer {k}": end for k, pair in ends for name, end in zip(("h_n", "c_n"), pair, strict=True)
-        }
+        found |= {f"{('h_n', 'c_n')[k % 2]} of layer {k // 2}": state for k, state in enumerate(states)}
     return found
 
 

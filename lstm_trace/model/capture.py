@@ -64,26 +64,23 @@ def compared(
     rounded: float64 runs of numbers that are off by a rounding in the framework's dtype: another measure of that scale.
     The larger one counts; of half types this one alone, and nothing is said where it allows differences above 1/4.
     """
-    half = ulp > SINGLE
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
         return Agreement(None, f"agreement with {what} is inconclusive: float16 has overflowed")
-    found = {
-        name: measured(
-            ours[name], single[name], double[name], values, [run[name] for run in rounded], ulp, name in stepwise
-        )
-        for name, values in theirs.items()
-    }
-    for name, measure in found.items():
-        if wrong := _fault(name, measure, ulp, name in stepwise):
+    found: dict[str, Measure] = {}
+    for name, values in theirs.items():
+        runs, timed = [run[name] for run in rounded], name in stepwise
+        found[name] = measured(ours[name], single[name], double[name], values, runs, ulp, timed)
+        if wrong := _fault(name, found[name], ulp, timed):
             return Agreement(False, f"does NOT agree with {what}: {wrong}")
     allowed = max((m.bound[m.clear].max(initial=0.0) for m in found.values()), default=0.0)
     if not allowed:
-        least = "1/4" if half else "1e-3"
-        return Agreement(
-            None, f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
-        )
+        least = "1/4" if ulp > SINGLE else "1e-3"
+        unclear = f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
+        return Agreement(None, unclear)
+    *others, last = theirs
+    names = f"{', '.join(others)} and {last}" if others else last
     most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
-    said = f"agrees with {what}: {_and(list(theirs))} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
+    said = f"agrees with {what}: {names} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
     clear = [m.clear for name, m in found.items() if name in stepwise]
     steps, told = sum(c.size for c in clear), sum(int(c.sum()) for c in clear)
     if told < steps:
@@ -109,7 +106,8 @@ def measured(
     """See `compared`."""
     scale = _scale(single, double, timed)
     seen = np.max([_scale(run, double, timed) for run in rounded], axis=0) if rounded else 0 * scale
-    size = np.maximum(1.0, _spread(_sizes(double, timed)))
+    finite = np.where(np.isfinite(double), double, 0.0)
+    size = np.maximum(1.0, _scale(finite, np.zeros_like(finite), timed))
     floor = FACTOR * ulp * size
     factor = np.where((scale <= GROWN * SINGLE) & (ulp == SINGLE), FACTOR, AMPLIFIED)
     of_single = 0.0 if ulp > SINGLE and rounded else factor * scale * ulp / SINGLE
@@ -127,24 +125,14 @@ def measured(
 
 def _fault(name: str, m: Measure, ulp: float, timed: bool) -> str:
     """What rounding does not explain, at the first step where it does not; empty where it explains all."""
-    bad = m.clear & ~(m.off <= m.bound)
-    if bad.any():
-        at = int(np.argmax(bad))
-        return f"{name} is off by {m.off[at]:.1e}{_place(at, timed)}, rounding explains {m.bound[at]:.1e}"
-    bad = m.clear & ~(m.own <= m.own_bound)
-    if ulp == SINGLE and bad.any():  # rounding of ours that is worse than theirs is a fault of ours
-        at = int(np.argmax(bad))
-        return f"the trace's {name} is off by {m.own[at]:.1e}{_place(at, timed)}, its own by {m.off[at]:.1e} only"
+    theirs, ours = m.clear & ~(m.off <= m.bound), m.clear & ~(m.own <= m.own_bound)
+    at = int(np.argmax(theirs if theirs.any() else ours))
+    place = f" at t = {at}" if timed else ""
+    if theirs.any():
+        return f"{name} is off by {m.off[at]:.1e}{place}, rounding explains {m.bound[at]:.1e}"
+    if ulp == SINGLE and ours.any():  # rounding of ours that is worse than theirs is a fault of ours
+        return f"the trace's {name} is off by {m.own[at]:.1e}{place}, its own by {m.off[at]:.1e} only"
     return ""
-
-
-def _place(at: int, stepwise: bool) -> str:
-    return f" at t = {at}" if stepwise else ""
-
-
-def _sizes(values: Any, stepwise: bool) -> Any:
-    """The largest finite value at each step, (T,) or (1,)."""
-    return _peaks(np.where(np.isfinite(values), values, 0.0), np.zeros(np.shape(values)), stepwise)
 
 
 def _scale(a: Any, b: Any, stepwise: bool) -> Any:
@@ -167,10 +155,6 @@ def _spread(values: Any) -> Any:
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * WINDOW + 1).max(axis=1)
 
 
-def _and(names: list[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
 ROUNDED = 6  # runs of numbers that are off by a rounding
 
 
@@ -190,9 +174,9 @@ class Traces(list[Trace]):
         found = [trace for trace in self if trace.header.title == which]
         if len(found) == 1:
             return found[0]
-        names = list(dict.fromkeys(trace.header.title for trace in self))
         if found:
             raise MissingError(f"{which!r} was called {len(found)} times; choose by position")
+        names = list(dict.fromkeys(trace.header.title for trace in self))
         raise MissingError(f"no trace of {which!r}{nearest(which, names, 'there are')}")
 
 
@@ -277,18 +261,14 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
 
     ours, single, double = (steps_first(runs[dtype]) for dtype in (trace.header.dtype, "float32", "float64"))
     rounded: list[Mapping[str, Any]] = []
-
-    def judged() -> Agreement:
-        theirs = steps_first(call.returned)
-        return compared(ours, single, double, theirs, call.what, call.ulp, timed, rounded)
-
-    rng = np.random.default_rng(0)
-    if call.ulp > SINGLE:  # what rounding to half types does cannot be told from float32
-        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(ROUNDED)]
-    found = judged()
-    if found.agrees is False:  # of few numbers, that one rounding may be closer than most by chance
-        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(ROUNDED)]
-        found = judged()
+    theirs, rng = steps_first(call.returned), np.random.default_rng(0)
+    # what rounding to half types does cannot be told from float32; and of few numbers, that one rounding may be closer
+    # than most by chance: so where it seems not to agree there are more
+    for more in (ROUNDED if call.ulp > SINGLE else 0, ROUNDED):
+        rounded += [steps_first(_rounded(call, given, rng)) for _ in range(more)]
+        found = compared(ours, single, double, theirs, call.what, call.ulp, timed, rounded)
+        if found.agrees is not False:
+            break
     return replace(trace, header=replace(trace.header, agreement=(*trace.header.agreement, found.sentence))), found
 
 
@@ -320,20 +300,18 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
     `h`: all steps, in the layout of x; `h forward` and `h reverse` where they are not joined; `last h` and so on: the
     output, not the state, at the last step that each direction visits; `h_n`, `c_n`; `h_n of layer 0` and so on.
     """
-    found: dict[str, Callable[..., Any]] = {
-        "h": lambda: trace.output,
-        "h forward": lambda: trace.at(direction="forward").output,
-        "h reverse": lambda: trace.at(direction="reverse").output,
-        "h_n": lambda: trace.h_n,
-        "c_n": lambda: trace.c_n,
-        "last h": lambda: reduce(_MERGED[trace.header.merge], _last_outputs(trace)),
-        "last h forward": lambda: _last_outputs(trace)[0],
-        "last h reverse": lambda: _last_outputs(trace)[1],
-    }
-    for layer in {stage.layer for stage in trace.stages}:
-        found[f"h_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).h_n
-        found[f"c_n of layer {layer}"] = lambda at=layer: trace.at(layer=at).c_n
-    return {name: np.asarray(found[name]()).reshape(np.shape(values)) for name, values in wanted.items()}
+
+    def result(name: str) -> Any:
+        state, _, layer = name.partition(" of layer ")
+        if state in ("h_n", "c_n"):
+            return getattr(trace.at(layer=int(layer)) if layer else trace, state)
+        direction = name.removeprefix("last ").removeprefix("h").strip()
+        if name.startswith("last"):
+            last = _last_outputs(trace)
+            return last[direction == "reverse"] if direction else reduce(_MERGED[trace.header.merge], last)
+        return (trace.at(direction=direction) if direction else trace).output
+
+    return {name: np.asarray(result(name)).reshape(np.shape(values)) for name, values in wanted.items()}
 
 
 def _last_outputs(trace: Trace) -> list[Any]:

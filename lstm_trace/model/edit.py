@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array, to_list
-from ..cell.network import VALID, forward_stages, layer_and_direction, scope_and_name
+from ..cell.network import VALID, Stage, forward_stages, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import masked
 from ..engine.inputs import given_lines, initial_states, numbers, sequence
@@ -113,9 +113,8 @@ class Changes:
             self._add(text, array)
             return
         address = trace.locate(text, every=True)
-        steps, rows = (
-            part is None or count == 1 for part, count in ((address.t, trace.steps), (address.b, trace.batch))
-        )
+        steps = address.t is None or trace.steps == 1
+        rows = address.b is None or trace.batch == 1
         if name in ("x", "x_t") and trace.x is not None:
             if steps and rows and address.unit is None and array.ndim:
                 self._whole_input(text, array)
@@ -130,13 +129,10 @@ class Changes:
 
     def applied(self) -> Trace:
         """The trace with the changed premises, and its lines as they were."""
-        parts: dict[str, Any] = {
-            part: {
-                scope: {**here, **getattr(self, part).get(scope, {})}
-                for scope, here in getattr(self.trace, part).items()
-            }
-            for part in ("parameters", "initial", "given")
-        }
+        parts: dict[str, Any] = {}
+        for part in ("parameters", "initial", "given"):
+            there, changed = getattr(self.trace, part), getattr(self, part)
+            parts[part] = {scope: {**here, **changed.get(scope, {})} for scope, here in there.items()}
         return replace(self.trace, x=self.trace.x if self.x is None else self.x, memory=None, **parts)
 
     def _whole_input(self, text: str, array: Array) -> None:
@@ -165,9 +161,7 @@ class Changes:
 
     def _state(self, text: str, address: Address, array: Array, whole: bool) -> None:
         trace, state = self.trace, STATE.get(address.line, address.line)
-        stages = [s for s in trace.stages if state in s.cell.states]
-        here = [s for s in stages if address.layer in (None, s.layer) and address.direction in (None, s.direction)]
-        scopes = [s.scope for s in here]
+        scopes = self._scopes(address, lambda stage: state in stage.cell.states)
         unread = [scope for scope in scopes if state not in trace.initial.get(scope, {})]
         if unread:
             raise MissingError(f"{text}: nothing that was computed reads the initial state of {', '.join(unread)}")
@@ -175,32 +169,35 @@ class Changes:
             rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
             for scope, values in zip(scopes, rows, strict=True):
                 self.initial.setdefault(scope, {})[state] = values
-        elif len(scopes) > 1:
-            raise MissingError(f"{text} is in {', '.join(scopes)}: write {scopes[0]}/{address.line}")
         else:
-            mine = self.initial.setdefault(scopes[0], {})
-            there = mine.get(state, trace.initial[scopes[0]][state])
+            scope = self._only(scopes, text, address.line)
+            mine = self.initial.setdefault(scope, {})
+            there = mine.get(state, trace.initial[scope][state])
             mine[state] = self._put(text, there, address._replace(t=None), array)
 
     def _supplied(self, text: str, address: Address, array: Array, whole: bool) -> None:
         trace, name = self.trace, address.line
-        scopes = [
-            s.scope
-            for s in trace.stages
-            if address.layer in (None, s.layer) and address.direction in (None, s.direction) and s.has(name)
-        ]
-        if len(scopes) > 1:
-            raise MissingError(f"{text} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
-        if name not in trace.given.get(scopes[0], {}):
-            raise MissingError(
-                f"{name} is computed, and only premises can be edited: {', '.join(dict.fromkeys(self._premises()))}"
-            )
-        mine, header = self.given.setdefault(scopes[0], {}), trace.header
+        scope = self._only(self._scopes(address, lambda stage: stage.has(name)), text, name)
+        if name not in trace.given.get(scope, {}):
+            raise MissingError(f"{name} is computed, and only premises can be edited: {self._premises()}")
+        mine, header = self.given.setdefault(scope, {}), trace.header
         if whole and array.ndim:
             layout = trace.steps, trace.batch, header.batched, header.batch_first, header.dtype, trace.stages
-            mine[name] = given_lines({f"{scopes[0]}/{name}": array}, *layout)[scopes[0]][name]
+            mine[name] = given_lines({f"{scope}/{name}": array}, *layout)[scope][name]
         else:
-            mine[name] = self._put(text, mine.get(name, trace.given[scopes[0]][name]), address, array)
+            mine[name] = self._put(text, mine.get(name, trace.given[scope][name]), address, array)
+
+    def _scopes(self, address: Address, holds: Callable[[Stage], bool]) -> list[str]:
+        """The stages that an address may mean, of those that hold what it names."""
+        stages = filter(holds, self.trace.stages)
+        return [
+            s.scope for s in stages if address.layer in (None, s.layer) and address.direction in (None, s.direction)
+        ]
+
+    def _only(self, scopes: list[str], text: str, name: str) -> str:
+        if len(scopes) > 1:
+            raise MissingError(f"{text} is in {', '.join(scopes)}: write {scopes[0]}/{name}")
+        return scopes[0]
 
     def _put(self, text: str, there: Array, address: Address, array: Array) -> Array:
         """A copy of an array with other numbers where the address says. Raises MissingError, ShapeError."""
@@ -227,7 +224,7 @@ class Changes:
         scope, name = scope_and_name(text)
         if name != line_name(text) or not (name.isidentifier() and array.ndim):
             self.trace.locate(text)  # raises, with the nearest name
-            raise MissingError(f"{text}: the trace has no such premise; it has {', '.join(self._premises())}")
+            raise MissingError(f"{text}: the trace has no such premise; it has {self._premises()}")
         if not np.isfinite(array).all():
             raise ShapeError(f"{text}: a weight is an array of finite numbers")
         self.larger[f"{scope}/{name}" if scope else name] = to_list(array)
@@ -235,21 +232,20 @@ class Changes:
     def _knows(self, name: str) -> bool:
         trace = self.trace
         held = (trace.parameters, trace.lines, trace.given, trace.initial)
-        state = STATE.get(name, name)
-        if name in ("x", "x_t") and trace.x is not None:
-            return True
-        return state in self._states() or any(name in here for part in held for here in part.values())
+        known = STATE.get(name, name) in self._states() or (name in ("x", "x_t") and trace.x is not None)
+        return known or any(name in here for part in held for here in part.values())
 
     def _states(self) -> set[str]:
         return {state for stage in self.trace.stages for state in stage.cell.states}
 
-    def _premises(self) -> Iterator[str]:
+    def _premises(self) -> str:
+        """The names of the premises, for messages."""
         trace = self.trace
-        yield from dict.fromkeys(name for here in trace.parameters.values() for name in here)
-        yield from ["x_t"] if trace.x is not None else []
-        yield from dict.fromkeys(INITIAL.get(name, name) for here in trace.initial.values() for name in here)
-        yield from dict.fromkeys(name for here in trace.given.values() for name in here)
-        yield from [trace.padded] if trace.padded else []
+        names = [name for here in trace.parameters.values() for name in here]
+        names += ["x_t"] if trace.x is not None else []
+        names += [INITIAL.get(name, name) for here in trace.initial.values() for name in here]
+        names += [name for here in trace.given.values() for name in here]
+        return ", ".join(dict.fromkeys([*names, *([trace.padded] if trace.padded else [])]))
 
 
 def _fitted(names: dict[str, Any], x: Any, trace: Trace) -> dict[str, Any]:

@@ -159,25 +159,24 @@ class Model:
             spare(out, self.sources)
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
             model, plan = self._in(other, plan, out)
-            arguments = {"initial": initial, "given": given, "hold": hold, "lengths": lengths, "mask": mask}
-            arguments |= {"batch_first": batch_first, "ask": ask, "record": record, "out": out, "tokens": tokens}
-            return model.run(x, h0, c0, **arguments, plan=plan, progress=progress, check=check)
+        else:
+            model = self
         call = None
         others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
-        if plain and plan != "lines" and check is None and self._alone:
+        if plain and plan != "lines" and check is None and model._alone:
             call = x.shape, batch_first, plan
             memory = out.memory if isinstance(out, Trace) else None
-            same = memory is not None and memory.call == call and memory.holds(out, self.weights)
+            same = memory is not None and memory.call == call and memory.holds(out, model.weights)
             if isinstance(out, Trace) and same:
                 with WriteLock(out):
-                    return self._again(x, batch_first, out, progress)
-        with within(self.defaults.where):
+                    return model._again(x, batch_first, out, progress)
+        with within(model.defaults.where):
             states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = self._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
-            fed = self._holding(fed, ask, hold)
-            job = self._job(fed, ask, read_record(record), batch_first, plan, call)
+            fed = model._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
+            fed = model._holding(fed, ask, hold)
+            job = model._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
                 with nullcontext() if out is None else WriteLock(out):
                     found = job.trace(out, progress)
@@ -225,8 +224,8 @@ class Model:
     def _alone(self) -> bool:
         """Whether a run over an x hangs on x only."""
         base = self.defaults
-        said = base.initial or base.given or base.hold
-        return not (said or any(v is not None for v in (base.lengths, base.mask, base.tokens)))
+        optional = (base.lengths, base.mask, base.tokens)
+        return not (base.initial or base.given or base.hold or any(value is not None for value in optional))
 
     def _again(self, x: Array, batch_first: bool | None, out: Trace, progress: Progress | None) -> Trace:
         """The run that made `out`, over another x of the same shape, from zero states: without a check or a copy."""

@@ -21,7 +21,7 @@ from ..trace.files.schema import TRACED, Problem, validate
 from ..trace.holding import layers
 from ..trace.trace import Header
 from ..weights.found import Defaults
-from .build import build, by_our_names
+from .build import build, in_layout
 from .model import Model
 
 #: What to do with a text file that is too large.
@@ -106,7 +106,10 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
     if problem.layout is not None:
         stored = problem.layout if isinstance(problem.layout, str) else problem.layout.model_dump(exclude_unset=True)
         with within(where):
-            weights, brought, imported = by_our_names(weights, stored, beside=list(weights))
+            found = in_layout(weights, stored, "weights", beside=list(weights))
+        alone = {scope_and_name(key)[0] for key in found.weights} == {"0/forward"}  # names as the author writes them
+        weights = {scope_and_name(key)[1] if alone else key: values for key, values in found.weights.items()}
+        brought, imported = dict(found.options), found.imported
     cell = {"kind": problem.cell} if isinstance(problem.cell, str) else problem.cell.model_dump(exclude_unset=True)
     cell = cell if "equations" in cell else {**brought, **cell}
     if problem.extra:

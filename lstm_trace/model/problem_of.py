@@ -65,6 +65,7 @@ def premises(trace: Trace) -> dict[str, Any]:
     # an ask may have left out the readout, or the input
     there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
     labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
+    rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one where all are the same
     found = {
         "title": header.title,
         "notes": header.notes,
@@ -81,7 +82,7 @@ def premises(trace: Trace) -> dict[str, Any]:
         "arithmetic": header.arithmetic,
         "extra": extra,
         "ask": asked if any(stage.computed is not None for stage in stages) else [],
-        "names": {**labels, **_step_labels(trace)},
+        "names": {**labels, **({"t": rows if len(rows) > 1 else rows[0]} if rows else {})},
         "symbols": dict(header.symbols),
         "count_from": header.count_from,
     }
@@ -129,14 +130,13 @@ def _cell(
     network: dict[str, Any] = {"merge": header.merge} if len(directions) > 1 and header.merge != "concat" else {}
     network |= {} if header.padding in (None, "zero") else {"padding": header.padding}
     network |= {"direction": "reverse"} if directions == ("reverse",) and layers == 1 else {}
-    top = [stage for stage in stages if stage.layer == layers - 1]
+    top = [stage for stage in stages if stage.layer == layers - 1][-1]
     for spec, cell, reverse in _candidates(trace, stages, directions):
         try:
-            known = {
-                stage.scope: stage.cell for stage in stack(cell, layers, directions, header.merge, reverse=reverse)
-            }
-            padding = () if header.padding is None else ("valid", top[-1].cell.output)
-            extra = added_text(known[top[-1].scope], top[-1].cell, padding)
+            alone = stack(cell, layers, directions, header.merge, reverse=reverse)
+            bare = next(stage.cell for stage in alone if stage.scope == top.scope)
+            padding = () if header.padding is None else ("valid", top.cell.output)
+            extra = added_text(bare, top.cell, padding)
             again = stack(cell, layers, directions, header.merge, header.padding, extra, given, reverse)
         except LstmTraceError:
             continue
@@ -206,9 +206,8 @@ def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
 
 def _alike(stage: Stage, other: Stage) -> bool:
     """Whether two stages compute the same from the same; the order in which inputs are declared says nothing."""
-    mine, theirs = (
-        (set(s.cell.inputs), replace(s.cell, inputs=(), functions=()), dict(s.sources)) for s in (stage, other)
-    )
+    pair = (stage, other)
+    mine, theirs = ((set(s.cell.inputs), replace(s.cell, inputs=(), functions=()), dict(s.sources)) for s in pair)
     return mine == theirs
 
 
@@ -267,14 +266,8 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
 
 def _given(trace: Trace, stages: Sequence[Stage]) -> Mapping[str, Any]:
     """The supplied lines in the layout of x, with their place where there are several."""
-    found = {}
-    for stage in stages:
-        for name, values in trace.given.get(stage.scope, {}).items():
-            found[name if len(stages) == 1 else f"{stage.scope}/{name}"] = to_list(trace.outward(values))
-    return found
-
-
-def _step_labels(trace: Trace) -> dict[str, Any]:
-    """The labels of the steps: a list, or one for each row."""
-    rows = [list(step_labels(trace, b)) for b in range(len(trace.header.step_labels))]
-    return {"t": rows if len(rows) > 1 else rows[0]} if rows else {}
+    return {
+        name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
+        for stage in stages
+        for name, values in trace.given.get(stage.scope, {}).items()
+    }

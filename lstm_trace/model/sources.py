@@ -16,10 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import as_texts as written
-from ..base.arrays import describe, to_array
+from ..base.arrays import as_texts, describe, to_array
 from ..base.extras import missing
-from ..base.files import read_bytes, read_data
+from ..base.files import decoded, read_bytes, read_data
 from ..base.writing import read_from
 from ..engine.inputs import common_dtype
 from ..engine.rerun import with_holds
@@ -27,7 +26,6 @@ from ..engine.run import Check
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file
-from ..trace.files import trace_file as trace_json
 from ..trace.files.safetensors import is_tensors
 from ..trace.files.schema import Problem, validate
 from ..trace.holding import as_number
@@ -35,8 +33,8 @@ from ..trace.trace import Header, Trace
 from ..weights.formats.npz import load_npy, members
 from ..weights.guards import afford, archive, told
 from ..weights.live_modules import as_array, framework, from_live, unpacked
-from ..weights.read import is_model
-from .build import build, named_by_framework, prepare_arrays, prepare_file, prepare_found
+from ..weights.read import as_asked, choose, is_model, read_model
+from .build import build, extra_names, in_layout, named_by_framework, prepare_found
 from .model import Model
 from .problem import LARGER, prepare_problem, read_problem
 from .tokens import readable, with_tokens
@@ -88,14 +86,13 @@ def read_input(
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     wanted = Wanted(role, key, token_column, others)
     if suffix == ".npy":
-        _nameless(key, token_column, path)
+        _nameless(wanted, path)
         return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
         with archive(path) as opened:
             arrays = members(path, opened)
-            name = _chosen(list(arrays), wanted, path)
-            values = _numbers(np.asarray(arrays[name]), f"{path}: {name}")
-            return Input(values, (), _tokens(arrays, token_column, path))
+            name, tokens = _chosen(arrays, wanted, path)
+            return Input(_numbers(np.asarray(arrays[name]), f"{path}: {name}"), (), tokens)
     if suffix in (".csv", ".tsv"):
         return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
     if suffix == ".parquet":
@@ -130,15 +127,19 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
     return found
 
 
-def _chosen(there: Sequence[str], wanted: Wanted, path: Any) -> str:
-    """The name of one of several arrays. Raises MissingError."""
-    names, key = wanted.among(there), wanted.key
-    if key is None and wanted.role in names:
-        return wanted.role
-    if key is not None and key in names:
-        return key
-    if key is None and len(names) == 1:
-        return names[0]
+def _chosen(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> tuple[str, Any]:
+    """The name of one of several arrays, and the labels in another one. Raises MissingError, ShapeError."""
+    tokens = None
+    if (column := wanted.token_column) is not None:
+        if column not in arrays:
+            raise _no_labels(column, list(arrays), path, "array")
+        values = arrays[column]
+        tokens = _labels(np.asarray(values) if hasattr(values, "dtype") else values, column, path)
+    names, key = wanted.among(arrays), wanted.key
+    single = names[0] if len(names) == 1 else ""
+    name = key if key is not None else wanted.role if wanted.role in names else single
+    if name in names:
+        return name, tokens
     listed = ", ".join(names[:12])
     if wanted.role != "x":
         raise MissingError(f"{path}: several arrays, and none is called {wanted.role}: {listed}")
@@ -146,22 +147,12 @@ def _chosen(there: Sequence[str], wanted: Wanted, path: Any) -> str:
     raise MissingError(f"{path}: {problem}; choose one with --key: {listed}")
 
 
-def _nameless(key: str | None, token_column: str | None, path: Any) -> None:
-    for option, name in (("--key", key), ("--token-column", token_column)):
+def _nameless(wanted: Wanted, path: Any) -> None:
+    for option, name in (("--key", wanted.key), ("--token-column", wanted.token_column)):
         if name is not None:
             raise OptionError(
                 f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
             )
-
-
-def _tokens(arrays: Any, name: str | None, path: Any) -> Any:
-    """The labels in one of several arrays. Raises MissingError, ShapeError."""
-    if name is None:
-        return None
-    if name not in arrays:
-        raise _no_labels(name, list(arrays), path, "array")
-    values = arrays[name]
-    return _labels(np.asarray(values) if hasattr(values, "dtype") else values, name, path)
 
 
 def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> MissingError:
@@ -172,7 +163,7 @@ def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> Missing
 def _labels(values: Any, name: str, path: Any) -> list[Any]:
     """Labels of the steps. Raises ShapeError for what is no text, number or date."""
     try:
-        return written(values)
+        return as_texts(values)
     except ValueError as error:
         raise ShapeError(f"{path}: {name}: {error}") from None
 
@@ -186,11 +177,10 @@ def _numbers(values: Any, where: str) -> Any:
 def _json(path: str | Path, wanted: Wanted) -> Input:
     data, tokens = read_data(path, read_bytes(path, GIVE_ARRAY)), None
     if isinstance(data, dict):
-        tokens = _tokens(data, wanted.token_column, path)
-        name = _chosen([str(k) for k in data], wanted, path)
+        name, tokens = _chosen(data, wanted, path)
         data, where = data[name], f"{path}: {name}"
     else:
-        _nameless(wanted.key, wanted.token_column, path)
+        _nameless(wanted, path)
         where = str(path)
     try:
         return Input(to_array(data), (), tokens)
@@ -200,10 +190,7 @@ def _json(path: str | Path, wanted: Wanted) -> Input:
 
 def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
     """The numbers, a row for each step; the names of the columns are those of a heading."""
-    try:
-        text = read_bytes(path, GIVE_ARRAY).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = decoded(path, read_bytes(path, GIVE_ARRAY))
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row]
     except csv.Error as error:
@@ -245,10 +232,9 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     key, token_column = asked.key, asked.token_column
     if token_column is not None and token_column not in names:
         raise _no_labels(token_column, names, path, "column")
-    if key is None and asked.role != "x" and asked.role in names:
-        return [asked.role]
     if key is None:
-        return asked.among(names) or None
+        own = asked.role != "x" and asked.role in names
+        return [asked.role] if own else asked.among(names) or None
     wanted = [part.strip() for part in key.split(",")]
     missing = [name for name in wanted if name not in names]
     if missing:
@@ -267,36 +253,29 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
     token_column = wanted.token_column
     try:
         import pyarrow.lib
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet, types
     except ImportError:
         raise MissingError(missing(str(path), "pyarrow")) from None
     with told(path, pyarrow.lib.ArrowException, ValueError, TypeError):
         opened = parquet.ParquetFile(path)
         schema = opened.schema_arrow
         fed = _fed(schema.names, wanted, path) or []
-        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not _is_numeric(f.type)]
+        numeric = (types.is_floating, types.is_integer, types.is_boolean)
+        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
         if wrong:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
-        groups = [opened.metadata.row_group(at) for at in range(opened.metadata.num_row_groups)]
-        afford(
-            opened.metadata.num_rows * max(len(schema), 1) * 8,
-            sum(group.total_byte_size for group in groups),
-            str(path),
-        )
+        facts = opened.metadata
+        stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
+        afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))
         table = opened.read([*fed, *([] if token_column is None else [token_column])])
         nulls = [name for name in fed if table.column(name).null_count]
         if nulls:
             raise ShapeError(f"{path}: {nulls[0]} has {table.column(nulls[0]).null_count} empty cells")
         columns = [table.column(name).to_numpy() for name in fed]
-        labels = None if token_column is None else table.column(token_column).to_pylist()
         values = np.stack(columns, axis=-1) if columns else np.empty((0, 0))
-        return Input(values, tuple(fed), None if labels is None else _labels(labels, str(token_column), path))
-
-
-def _is_numeric(kind: Any) -> bool:
-    import pyarrow.types as types
-
-    return bool(types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind))
+        if token_column is None:
+            return Input(values, tuple(fed))
+        return Input(values, tuple(fed), _labels(table.column(token_column).to_pylist(), token_column, path))
 
 
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class
@@ -339,22 +318,26 @@ def prepare(
         return source
     if isinstance(source, str | Path):
         if is_model(source):
-            model = prepare_file(source, name or None, layout, cell, options, dtype, allow_nonfinite)
+            found = choose(read_model(source, layout), name or None, str(source))
+            with within(str(source)):
+                found = as_asked(found, options or {})
+                model = prepare_found(found, cell, options, dtype, allow_nonfinite, found.name or Path(source).name)
         else:
             model = _with_holds(prepare_problem(read_problem(source), str(source), allow_nonfinite), source)
         return replace(model, sources=(str(source), *model.sources))
     if isinstance(source, Problem):
         return prepare_problem(source, allow_nonfinite=allow_nonfinite)
     if framework(source):
-        return prepare_found(from_live(source, name), cell, options, dtype, name, allow_nonfinite)
+        return prepare_found(from_live(source, name), cell, options, dtype, allow_nonfinite, name)
     if not isinstance(source, Mapping) or not all(isinstance(key, str) for key in source):
-        found = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
-        raise OptionError(f"expected weights by name, a problem, a path or a live module; found {found}")
+        said = describe(source) if not isinstance(source, Mapping) else "a mapping whose keys are not text"
+        raise OptionError(f"expected weights by name, a problem, a path or a live module; found {said}")
     if isinstance(source.get("weights"), Mapping):
         return prepare_problem(validate(Problem, dict(source), "the problem"), allow_nonfinite=allow_nonfinite)
     source = {key: as_array(value) for key, value in source.items()}
     if layout is not None or (cell == "lstm" and named_by_framework(source)):
-        return prepare_arrays(source, layout, name or None, cell, options, dtype, allow_nonfinite)
+        found = in_layout(source, layout, "the arrays", name or None, extra_names(source, cell, options))
+        return prepare_found(found, cell, options, dtype, allow_nonfinite, name)
     return build(source, cell, options, dtype, Header(title=name), allow_nonfinite=allow_nonfinite)
 
 
@@ -423,10 +406,10 @@ def open_source(
     held = read_holds(hold or {})
     if is_tensors(path):
         return _again(trace_file.load(path), held, tokens, path, check)
-    content = read_bytes(path, f"{trace_json.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
+    content = read_bytes(path, f"{trace_file.LARGER}; {LARGER}").removeprefix(b"\xef\xbb\xbf")
     if not content.strip():
         raise FileError(f"{path}: the file is empty")
-    if trace_json.looks_like_one(content) or trace_json.are_tensors(content):
+    if trace_file.looks_like_one(content) or trace_file.are_tensors(content):
         return _again(trace_file.load(path, content), held, tokens, path, check)
     problem = read_problem(path, content)
     model = _with_holds(prepare_problem(problem, str(path), allow_nonfinite), path)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..base.arrays import LONGEST, Array, describe, half, to_labels
-from ..base.arrays import as_texts as written
-from ..base.files import read_bytes, read_data
+from ..base.arrays import LONGEST, Array, as_texts, describe, half, to_labels
+from ..base.files import decoded, read_bytes, read_data
 from ..errors import FileError, MissingError, ShapeError, counted, nearest, raise_all
 from ..trace.argument_types import checked
 from ..trace.trace import Trace
@@ -51,7 +49,7 @@ def readable(tokens: Any, named: str = "tokens") -> Any:
     if isinstance(tokens, str | TokenText):
         return list(tokens) if isinstance(tokens, str) else tokens
     try:
-        labels = written(tokens)
+        labels = as_texts(tokens)
     except ValueError as error:
         raise ShapeError(f"{named}: {error}") from None
     for b, row in enumerate(labels):
@@ -84,22 +82,15 @@ def with_tokens(trace: Trace, tokens: Any) -> Trace:
     (('sun',),)
     """
     valid = trace.valid[:, :, 0] > 0 if trace.padded and not trace.first else None
-    with _window(trace):
-        rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
-    return replace(trace, header=replace(trace.header, step_labels=rows), memory=None)
-
-
-@contextmanager
-def _window(trace: Trace) -> Iterator[None]:
-    """Say in errors which steps have labels where a trace holds some of them only."""
     try:
-        yield
+        rows = step_rows(tokens, trace.span.stop, trace.batch, valid)
     except ShapeError as error:
         if not trace.first:
             raise
         span = f"the trace holds steps {trace.first} to {trace.span.stop - 1} of its input alone"
         hint = f"{span}: give labels for 0 to {trace.span.stop - 1}, and leave later ones out"
         raise ShapeError(*(f"{problem} ({hint})" for problem in error.problems)) from None
+    return replace(trace, header=replace(trace.header, step_labels=rows), memory=None)
 
 
 @dataclass(frozen=True)
@@ -110,27 +101,20 @@ class _Steps:
     batch: int
     inside: Array | None
 
-    def fits(self, row: Sequence[str], b: int | None) -> bool:
-        """Whether a row has a label for each step of sequence `b`, or for each that is valid; None: of every one."""
-        return len(row) == self.steps or (b is not None and len(row) == self.valid(b))
-
     def valid(self, b: int) -> int:
         """The number of valid steps of a sequence."""
         return self.steps if self.inside is None else int(self.inside[:, b].sum())
 
-    def alone(self) -> int | None:
-        """The only sequence, if there is one."""
-        return 0 if self.batch == 1 else None
-
     def placed(self, rows: Sequence[Sequence[str]]) -> tuple[Row, ...]:
         """The labels of rows that fit, by step."""
-        return tuple(self._placed(row, b) for b, row in enumerate(rows))
-
-    def _placed(self, row: Sequence[str], b: int) -> Row:
-        if len(row) == self.steps or self.inside is None:
-            return tuple(row)
-        labels = iter(row)
-        return tuple(next(labels) if valid else "" for valid in self.inside[:, b])
+        found = []
+        for b, row in enumerate(rows):
+            labels, valid = iter(row), self.inside
+            if valid is None or len(row) == self.steps:
+                found.append(tuple(row))
+            else:
+                found.append(tuple(next(labels) if inside else "" for inside in valid[:, b]))
+        return tuple(found)
 
     def faults(self, rows: Sequence[Sequence[str]], of: str, noun: str) -> Iterator[str]:
         """What does not fit, in words. of: what the labels stand in."""
@@ -139,10 +123,10 @@ class _Steps:
             return
         single = len(rows) == 1
         for b, row in enumerate(rows):
-            if self.fits(row, self.alone() if single else b):
+            least = self.valid(b) if not single or self.batch == 1 else self.steps
+            if len(row) in (self.steps, least):
                 continue
             place = of if single else f"{of}[{b}]"
-            least = self.valid(b) if not single or self.batch == 1 else self.steps
             valid = f", or for each of the {counted(least, 'valid step')}" if least != self.steps else ""
             hint = ""
             if single and self.batch > 1 and len(row) == self.batch:
@@ -166,12 +150,12 @@ def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
 
 def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
     """The labels in the text of a file: the first of its forms that fits; see docs/labels.md. Raises ShapeError."""
-    forms = list(_forms(tokens.text, known))
-    for rows in forms:
+    for rows in _forms(tokens.text, known):
         if not any(known.faults(rows, tokens.where, "label")):
             raise_all(ShapeError, _unfit(rows, tokens.where))
             return known.placed(rows)
-    lines, text = _lines(tokens.text), _body(tokens.text)
+    text = tokens.text.removesuffix("\n")
+    lines = text.split("\n")
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
     other = " (or a block of lines for each sequence, with blank lines between)" if many else ""
     raise ShapeError(
@@ -183,7 +167,8 @@ def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
 
 def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
     """What a text may mean: lines; blocks of lines, lines of characters; one text of characters."""
-    lines = _lines(text)
+    body = text.removesuffix("\n")
+    lines = body.split("\n")
     yield [lines]
     if known.batch > 1:
         blocks = [block.split("\n") for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")) if block]
@@ -191,16 +176,7 @@ def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
             if len(rows) == known.batch:
                 yield rows
     yield [list(text)]
-    yield [list(_body(text))]
-
-
-def _body(text: str) -> str:
-    """The text without the end of its last line."""
-    return text.removesuffix("\n")
-
-
-def _lines(text: str) -> list[str]:
-    return _body(text).split("\n")
+    yield [list(body)]
 
 
 #: Bytes of a file of labels: a million steps of 64 bytes each.
@@ -219,10 +195,7 @@ def read_tokens(path: str | Path) -> Any:
             return to_labels(read_data(path, content))
         except ValueError as error:
             raise FileError(f"{path}: {error}") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    text = decoded(path, content)
     if not text:
         raise FileError(f"{path}: the file is empty; expected a label for each step, one a line")
     return TokenText(str(path), text.replace("\r\n", "\n"))
@@ -235,10 +208,7 @@ def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
     other file: its array of texts called `name`. Raises FileError, MissingError.
     """
     if path.suffix.lower() == ".txt":
-        try:
-            text = read_bytes(path).decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise FileError(f"{path}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        text = decoded(path, read_bytes(path))
         return numbered(text.replace("\r\n", "\n").removesuffix("\n").split("\n"), str(path))
     if path.suffix.lower() != ".json":
         from ..weights.formats.arrays import array_in  # the readers of all formats, which no run needs

@@ -15,6 +15,9 @@ from .names import Array, Group, detect, grouped, lacking
 
 Roles = Mapping[tuple[str, str], Array]
 Facts = Mapping[str, Any]
+#: What the matrices and vectors of a gate are called; `W` is the joined kernel, before it is split.
+_MATRICES = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}
+_VECTORS = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole": "w_c{}", "peephole_gate": "w_c{}"}
 #: Readings by shape alone: rows of the recurrent matrix for one column.
 _OTHERS = {3: "a GRU", 1: "a plain RNN"}
 
@@ -90,7 +93,7 @@ def _stacked(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -
     size = _size(layout, main, turned, wide, faults)
     if not size:
         return blocks
-    for role, name in (("joined", "W"), ("input", "W_x{}"), ("recurrent", "W_h{}")):
+    for role, name in _MATRICES.items():
         item = read.get((role, ""))
         if item is not None:
             across = layout.input_transposed if role == "input" else turned
@@ -109,8 +112,8 @@ def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: l
         faults.append(f"{main.key} has shape {shape}; expected a matrix")
         return 0
     rows, columns = shape[::-1] if turned else shape
-    form = "(I + H, 4H)" if turned and layout.joined else "(4H, I + H)" if layout.joined else ""
     if layout.joined:
+        form = "(I + H, 4H)" if turned else "(4H, I + H)"
         if rows % 4 or columns <= (wide or rows // 4):
             faults.append(f"{main.key} has shape {shape}; expected {form} with I of at least 1")
             return 0
@@ -120,18 +123,12 @@ def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: l
     form = "(H, 4H)" if turned else "(4H, H)"
     for times, other in _OTHERS.items():
         if rows == times * columns and wide is None:
-            by = "H by H" if times == 1 else f"{times}H by H"
-            faults.append(
-                f"{main.key} has shape {shape}: these are the weights of {other} ({by}), not of an LSTM (4H by H); "
-                "only LSTMs are read"
-            )
+            by = f"these are the weights of {other} ({'' if times == 1 else times}H by H), not of an LSTM (4H by H)"
+            faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
             return 0
-    hint = ""
-    if columns == 4 * rows:
-        like = [
-            n for n, o in LAYOUTS.items() if o.recurrent_transposed != turned and o.detect == "names" and not o.separate
-        ]
-        hint = f"; it looks transposed, as the layouts {', '.join(like[:3])} store it"
+    others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
+    like = ", ".join([o.name for o in others if not o.separate][:3])
+    hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
     faults.append(f"{main.key} has shape {shape}; expected {form}{hint}")
     return 0
 
@@ -156,7 +153,7 @@ def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) 
     blocks: dict[str, dict[str, Any]] = {}
     rows: dict[int, str] = {}
     for (role, gate), item in read.items():
-        name = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}.get(role)
+        name = _MATRICES.get(role)
         if name is None:
             continue
         turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
@@ -173,7 +170,7 @@ def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) 
         main = next((item for (role, _), item in read.items() if role == "joined"), Array("", None))
         _split(layout, main, blocks, wide or size, faults)
     for (role, gate), item in read.items():
-        name = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole_gate": "w_c{}"}.get(role)
+        name = _VECTORS.get(role)
         if name is None or not gate:
             continue
         values = np.atleast_1d(item.values)
@@ -204,23 +201,16 @@ def _split(layout: Layout, main: Array, blocks: dict[str, dict[str, Any]], state
 def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], size: int, faults: list[str]) -> None:
     """Biases and peepholes from stacks."""
     for (role, gate), item in read.items():
-        stacks: list[tuple[str, str]] = {
-            "bias": [("b_{}", layout.order)],
-            "bias_x": [("b_x{}", layout.order)],
-            "bias_h": [("b_h{}", layout.order)],
-            "peephole": [("w_c{}", layout.peephole)],
-            "peephole_gate": [("w_c{}", gate)],
-        }.get(role, [])
-        if role == "bias" and layout.bias == "8H":
-            stacks = [("b_x{}", layout.order), ("b_h{}", layout.order)]
-        count = sum(len(gates) for _, gates in stacks)
-        if not count:
+        if role not in _VECTORS:
             continue
+        both = role == "bias" and layout.bias == "8H"
+        gates = {"peephole": layout.peephole, "peephole_gate": gate}.get(role, layout.order)
+        names = [(name, one) for name in (("b_x{}", "b_h{}") if both else (_VECTORS[role],)) for one in gates]
+        count = len(names)
         if np.shape(item.values) != (count * size,):
             times = "H" if count == 1 else f"{count}H"
             faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
             continue
-        names = [(name, one) for name, gates in stacks for one in gates]
         for (name, one), part in zip(names, np.split(item.values, count), strict=True):
             blocks[one][name] = part
 
@@ -255,14 +245,7 @@ def find(
     else:
         groups = _likely(grouped(arrays, layout)[0], layout)
         if not groups:
-            problem = f"no array has a name of the layout {layout.name}; {_names(layout, arrays)}"
-            known = detect(arrays) if layout.name == "parts" else None
-            named = (
-                f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
-                if known
-                else ""
-            )
-            raise MissingError(f"{place}{problem}{named}")
+            raise MissingError(place + _unnamed(layout, arrays))
     used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:
@@ -270,7 +253,7 @@ def find(
     found = []
     for name, group in groups.items():
         try:
-            one = _one(name, group, layout, kind, recognised, partial)
+            one = one_lstm(name, group, layout, kind, recognised, partial)
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
                 raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
@@ -282,8 +265,14 @@ def find(
     return found
 
 
-def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, partial: bool) -> Found:
-    """One LSTM in our names. Raises MissingError where it has not all its arrays, ShapeError with every fault."""
+def one_lstm(
+    name: str, group: Group, layout: Layout, kind: str, recognised: bool = False, partial: bool = False
+) -> Found:
+    """One LSTM in our names.
+
+    recognised: whether its names said the layout. partial: see `find`. Raises MissingError where it has not all its
+    arrays, ShapeError with every fault.
+    """
     faults = Faults()
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
@@ -298,7 +287,8 @@ def _one(name: str, group: Group, layout: Layout, kind: str, recognised: bool, p
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
     said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]
-    kinds = {_dtype(item.values) for roles in group.parts.values() for item in roles.values()}
+    dtypes = {getattr(item.values, "dtype", None) for roles in group.parts.values() for item in roles.values()}
+    kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
         said.append("no arrays for the input gate: i = 1 - f, read as f = 1 - i with the signs of f's weights changed")
@@ -323,11 +313,6 @@ def _beside(one: Found, kept: Facts, rest: list[str]) -> Found:
     return replace(one, weights={**one.weights, **more}, imported=(*one.imported, *said))
 
 
-def _dtype(values: Any) -> str:
-    dtype = getattr(values, "dtype", None)
-    return str(getattr(dtype, "name", dtype)).removeprefix("torch.")
-
-
 def _directions(layout: Layout, group: Group) -> Mapping[tuple[int, str], Roles]:
     """The arrays of each layer and direction; those with an axis (D, …) are taken apart."""
     if not layout.direction_axis:
@@ -350,17 +335,19 @@ def _likely(groups: dict[str, Group], layout: Layout) -> dict[str, Group]:
     if len(groups) < 2:
         return groups
     complete = {name: group for name, group in groups.items() if group.complete(layout)} or groups
-    if not layout.joined:
-        return complete
     named = {n: g for n, g in complete.items() if any(word in n.lower() for word in ("lstm", "rnn", "cell"))}
-    return named or complete
+    return (named if layout.joined else {}) or complete
 
 
-def _names(layout: Layout, arrays: Mapping[str, Any]) -> str:
-    """What a layout's arrays are called, and what there is."""
-    wanted = [pattern.replace("(?P<gate>", "(") for _, pattern in layout.patterns]
+def _unnamed(layout: Layout, arrays: Mapping[str, Any]) -> str:
+    """What is said where no array has a name of the layout: what they are called there, and what there is."""
+    wanted = [pattern.replace("(?P<gate>", "(") for _, pattern in layout.patterns[:3]]
     there = ", ".join(list(arrays)[:8]) + (", …" if len(arrays) > 8 else "")
-    return f"expected names like {', '.join(wanted[:3])}; there are {there or 'none'}"
+    said = f"no array has a name of the layout {layout.name}; expected names like {', '.join(wanted)}; there are "
+    said += there or "none"
+    if known := detect(arrays) if layout.name == "parts" else None:
+        said += f"; they are those of {known[0].name}: say that with the facts (--layout {known[0].name})"
+    return said
 
 
 def _mistyped(layout: Layout, rest: list[str], place: str) -> None:

@@ -137,12 +137,11 @@ def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
         close = close or [f for f in usable if name in f.name]
         if len(close) != 1:
             names = [f.name for f in found]
-            if names == [""]:
-                raise ChoiceError(
-                    f"{where}: the LSTM {name!r} is not there; the only one has no name: leave the name out"
-                )
             said = "is not there" + nearest(name, names) if not close else "fits more than one"
-            raise ChoiceError(f"{where}: the LSTM {name!r} {said}; there are {_listed(names)}")
+            there = f"there are {_listed(names)}"
+            if names == [""]:
+                said, there = "is not there", "the only one has no name: leave the name out"
+            raise ChoiceError(f"{where}: the LSTM {name!r} {said}; {there}")
         usable = close
     else:
         check_any(found, where)

@@ -46,6 +46,10 @@ _SEPARATE: Names = (
     ("projection", r"W_hr"),
     ("projection_bias", r"b_hr"),
 )
+_BIASES = {
+    "none": "no biases", "one": "one bias for each gate", "two": "two biases for each gate",
+    "8H": "two biases in one array", "column": "the bias as the kernel's last column",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -130,14 +134,7 @@ class Layout:
             said.append(f"{'input' if self.input_transposed else 'recurrent'} matrix transposed")
         if self.flat_blocks:
             said.append("each gate's block flattened row by row")
-        kinds = {
-            "none": "no biases",
-            "one": "one bias for each gate",
-            "two": "two biases for each gate",
-            "8H": "two biases in one array",
-            "column": "the bias as the kernel's last column",
-        }
-        said.append(kinds[biases or self.bias])
+        said.append(_BIASES[biases or self.bias])
         if self.forget_bias:
             said.append(f"{self.forget_bias:g} added to the forget gate at run time")
         return "; ".join(said)
@@ -182,36 +179,26 @@ def layout(given: str | Mapping[str, Any] | Layout) -> Layout:
 
 
 _OURS = (
-    ("input", r"W_x(?P<gate>[ifco])"),
-    ("recurrent", r"W_h(?P<gate>[ifco])"),
-    ("bias", r"b_(?P<gate>[ifco])"),
-    ("bias_x", r"b_x(?P<gate>[ifco])"),
-    ("bias_h", r"b_h(?P<gate>[ifco])"),
-    ("peephole_gate", r"w_c(?P<gate>[ifo])"),
-    ("projection", "W_hr"),
-    ("projection_bias", "b_hr"),
+    *((role, f"{name}(?P<gate>[ifco])") for role, name in (
+        ("input", "W_x"), ("recurrent", "W_h"), ("bias", "b_"), ("bias_x", "b_x"), ("bias_h", "b_h"))),
+    *_SEPARATE[-3:],
     *((f"{part}{cell}", f"{part}_{gate}") for part in ("gamma", "beta") for cell, gate in
       (("", r"(?P<gate>[ifco])"), ("_cell", "cell"))),
 )  # fmt: skip
 _KERAS = (("input", "kernel"), ("recurrent", "recurrent_kernel"), ("bias", "bias"))
-_TORCH = (
-    ("input", r"weight_ih(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
-    ("recurrent", r"weight_hh(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
-    ("bias_x", r"bias_ih(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
-    ("bias_h", r"bias_hh(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
-    ("projection", r"weight_hr(_l(?P<layer>\d+))?(?P<back>_reverse)?"),
-)
+_TORCH = tuple((role, rf"{name}(_l(?P<layer>\d+))?(?P<back>_reverse)?") for role, name in (
+    ("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias_x", "bias_ih"), ("bias_h", "bias_hh"),
+    ("projection", "weight_hr"),
+))  # fmt: skip
 _TFLITE = "(?P<gate>input|forget|cell|output)"
 _ONNX = (("input", "W"), ("recurrent", "R"), ("bias", "B"), ("peephole", "P"))
 _MXNET = (("input", "i2h_weight"), ("recurrent", "h2h_weight"), ("bias_x", "i2h_bias"), ("bias_h", "h2h_bias"))
 _WEBNN = (
-    ("input", "weight"),
-    ("recurrent", "recurrentWeight"),
-    ("bias_x", "bias"),
-    ("bias_h", "recurrentBias"),
+    ("input", "weight"), ("recurrent", "recurrentWeight"), ("bias_x", "bias"), ("bias_h", "recurrentBias"),
     ("peephole", "peepholeWeight"),
-)
+)  # fmt: skip
 _HARD = (("gate_activation", "hard_sigmoid"),)
+_TURNED: dict[str, Any] = {"input_transposed": True, "recurrent_transposed": True}
 
 #: Every layout by name.
 LAYOUTS: dict[str, Layout] = {row.name: row for row in (
@@ -219,31 +206,31 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
            source="W_xi, W_hi, b_i, …; W_i … W_o where joined"),
     Layout("pytorch", "ifgo", bias="two", names=_TORCH, detect="names", title="PyTorch nn.LSTM, nn.LSTMCell",
            source="torch/nn/modules/rnn.py; compared"),
-    Layout("keras", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, detect="names",
+    Layout("keras", "ifco", **_TURNED, names=_KERAS, detect="names",
            title="Keras 3, tf.keras LSTM", source="keras/src/layers/rnn/lstm.py; compared"),
-    Layout("keras2", "ifco", input_transposed=True, recurrent_transposed=True, names=_KERAS, options=_HARD,
+    Layout("keras2", "ifco", **_TURNED, names=_KERAS, options=_HARD,
            title="stand-alone Keras 2, before 2.3",
            source="keras 2 layers/recurrent.py: hard sigmoid by default; not run"),
-    Layout("keras1", "icfo", separate=True, input_transposed=True, recurrent_transposed=True, options=_HARD,
+    Layout("keras1", "icfo", separate=True, **_TURNED, options=_HARD,
            names=(("input", r"(?:\w+_)?W_(?P<gate>[ifco])"), ("recurrent", r"(?:\w+_)?U_(?P<gate>[ifco])"),
                   ("bias", r"(?:\w+_)?b_(?P<gate>[ifco])")),
            title="Keras 1: twelve arrays", source="keras 2 engine/saving.py, its loader of Keras 1 files; not run"),
-    Layout("cudnn", "ifco", input_transposed=True, recurrent_transposed=True, bias="8H", flat_blocks=True, names=_KERAS,
+    Layout("cudnn", "ifco", **_TURNED, bias="8H", flat_blocks=True, names=_KERAS,
            detect="shapes", title="Keras CuDNNLSTM",
            source="keras 2 engine/saving.py, convert_rnn_weights; compared with its formula"),
     Layout("onnx", "iofc", bias="8H", peephole="iof", direction_axis=True, names=_ONNX, detect="shapes",
            title="ONNX LSTM", source="onnx/defs/rnn/defs.cc; compared"),
-    Layout("tf1", "ijfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0, state="ch",
+    Layout("tf1", "ijfo", joined="xh", **_TURNED, forget_bias=1.0, state="ch",
            projection_transposed=True,
            names=(("projection", "projection/kernel"), ("joined", "kernel"), ("bias", "bias"),
                   ("peephole_gate", r"w_(?P<gate>[ifo])_diag")),
            title="TensorFlow 1 BasicLSTMCell, LSTMCell", source="rnn_cell_impl.py; not run"),
-    Layout("tf-block", "icfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0,
+    Layout("tf-block", "icfo", joined="xh", **_TURNED, forget_bias=1.0,
            state="ch", options=(("cell_clip", 3.0),),
            names=(("joined", "kernel|w"), ("bias", "bias|b"), ("peephole_gate", r"wc(?P<gate>[ifo])"),
                   ("peephole_gate", r"w_(?P<gate>[ifo])_diag")),
            title="TensorFlow 1 LSTMBlockCell, BlockLSTM", source="core/ops/rnn_ops.cc; not run"),
-    Layout("tf-block-v2", "ifco", joined="xh", input_transposed=True, recurrent_transposed=True, state="ch",
+    Layout("tf-block-v2", "ifco", joined="xh", **_TURNED, state="ch",
            names=(("joined", "kernel|w"), ("bias", "bias|b"), ("peephole_gate", r"wc(?P<gate>[ifo])")),
            title="TensorFlow BlockLSTMV2", source="core/ops/rnn_ops.cc; not run"),
     Layout("tflite", "ifco", separate=True, coupled_input=True,
@@ -252,15 +239,15 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
                   ("projection", "projection_weights"), ("projection_bias", "projection_bias"),
                   ("norm", rf"{_TFLITE}_layer_norm_coefficients")),
            detect="names", title="TensorFlow Lite full LSTM", source="lite/kernels/lstm_shared.h; not run"),
-    Layout("flax", separate=True, input_transposed=True, recurrent_transposed=True, state="ch",
+    Layout("flax", separate=True, **_TURNED, state="ch",
            names=(("input", r"i(?P<gate>[ifgo])_?/kernel"), ("recurrent", r"h(?P<gate>[ifgo])_?/kernel"),
                   ("bias", r"h(?P<gate>[ifgo])_?/bias")),
            detect="names", title="Flax linen LSTMCell, OptimizedLSTMCell; nnx LSTMCell",
            source="flax/linen/recurrent.py, flax/nnx/nn/recurrent.py; compared"),
-    Layout("flax-nnx-optimized", "ifgo", input_transposed=True, recurrent_transposed=True, state="ch",
+    Layout("flax-nnx-optimized", "ifgo", **_TURNED, state="ch",
            names=(("input", "dense_i/kernel"), ("recurrent", "dense_h/kernel"), ("bias", "dense_h/bias")),
            detect="names", title="Flax nnx OptimizedLSTMCell", source="flax/nnx/nn/recurrent.py; compared"),
-    Layout("haiku", "igfo", joined="xh", input_transposed=True, recurrent_transposed=True, forget_bias=1.0,
+    Layout("haiku", "igfo", joined="xh", **_TURNED, forget_bias=1.0,
            names=(("joined", "linear/w|w"), ("bias", "linear/b|b")), title="Haiku LSTM",
            source="haiku/_src/recurrent.py; not run"),
     Layout("equinox", "ifgo", names=(("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias")),
@@ -271,28 +258,25 @@ LAYOUTS: dict[str, Layout] = {row.name: row for row in (
     Layout("caffe", "ifog", names=(("input", "W_xc"), ("recurrent", "W_hc"), ("bias", "b_c")), title="Caffe LSTM",
            source="lstm_layer.cpp; not run"),
     Layout("coreml", "ifog", peephole="ifo",
-           names=(("input", "weight_ih(?P<back>_back)?"), ("recurrent", "weight_hh(?P<back>_back)?"),
-                  ("bias", "bias(?P<back>_back)?"), ("peephole", "peephole(?P<back>_back)?")),
+           names=tuple((role, f"{name}(?P<back>_back)?") for role, name in (
+               ("input", "weight_ih"), ("recurrent", "weight_hh"), ("bias", "bias"), ("peephole", "peephole"))),
            detect="names", title="CoreML MIL lstm", source="mil/ops/defs/iOS15/recurrent.py; not run"),
     Layout("openvino", "figo", direction_axis=True, names=_ONNX[:3], detect="shapes",
            title="OpenVINO LSTMSequence", source="operation specification; not run"),
-    Layout("webnn", "iofg", bias="two", peephole="iof", direction_axis=True,
-           names=_WEBNN,
-           title="WebNN lstm, layout iofg", source="specification; the peepholes' order from memory; not run"),
-    Layout("webnn-ifgo", "ifgo", bias="two", peephole="iof", direction_axis=True,
-           names=_WEBNN,
-           title="WebNN lstm, layout ifgo", source="specification; the peepholes' order from memory; not run"),
+    *(Layout(name, order, bias="two", peephole="iof", direction_axis=True, names=_WEBNN,
+             title=f"WebNN lstm, layout {order}", source="specification; the peepholes' order from memory; not run")
+      for name, order in (("webnn", "iofg"), ("webnn-ifgo", "ifgo"))),
     Layout("paddle", "ifgo", bias="two", projection_transposed=True,
            names=tuple((role, name.replace("weight_hr", "weight_ho")) for role, name in _TORCH),
            detect="names", title="Paddle LSTM, LSTMCell", source="nn/layer/rnn.py; not run"),
     Layout("mlx", "ifgo", names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")), detect="names",
            title="MLX LSTM", source="mlx/nn/layers/recurrent.py, newest; not run"),
-    Layout("mlx-old", "ifgo", input_transposed=True, recurrent_transposed=True, detect="names",
+    Layout("mlx-old", "ifgo", **_TURNED, detect="names",
            names=(("input", "Wx"), ("recurrent", "Wh"), ("bias", "bias")),
            title="MLX LSTM, first versions", source="mlx/nn/layers/recurrent.py, 2024; not run"),
     Layout("arras", "igfo", bias="two",
-           names=(("input", "Wxh_(Left|(?P<back>Right))"), ("recurrent", "Whh_(Left|(?P<back>Right))"),
-                  ("bias_x", "bxh_(Left|(?P<back>Right))"), ("bias_h", "bhh_(Left|(?P<back>Right))")),
+           names=tuple((role, f"{name}_(Left|(?P<back>Right))") for role, name in (
+               ("input", "Wxh"), ("recurrent", "Whh"), ("bias_x", "bxh"), ("bias_h", "bhh"))),
            detect="names", title="Arras et al., LRP for LSTM", source="LSTM_bidi.py; not run"),
     Layout("ai-by-hand", "fcio", separate=True, joined="xh", bias="column", title="AI by Hand, Excel",
            source="the workbook: a matrix (H, I + H + 1) for each gate; not run"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import OptionError, ShapeError
 from .find import find
+from .formats.torch import numbers_of
 from .found import Defaults, Found
 from .layouts import LAYOUTS
 
@@ -46,8 +47,7 @@ def as_array(value: Any) -> Any:
     torch, keras = sys.modules.get("torch"), sys.modules.get("keras")
     if torch is not None and isinstance(value, torch.Tensor):
         try:
-            kept = value.detach().cpu()
-            return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
+            return numbers_of(value)
         except (RuntimeError, NotImplementedError, TypeError) as error:
             raise OptionError(
                 f"a tensor has no numbers that can be read ({str(error).splitlines()[0]}); call the model itself with "
@@ -98,22 +98,24 @@ def _from_torch(module: Any, name: str, used: Mapping[str, Any] | None) -> Found
     import torch
 
     if not isinstance(module, torch.nn.LSTM | torch.nn.LSTMCell):
-        inside = ", ".join(f"{key or 'it'}" for key in list(recurrent_modules(module))[:6])
-        hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
-        raise OptionError(f"{type(module).__name__} is not an nn.LSTM or nn.LSTMCell{hint}")
+        raise OptionError(f"{type(module).__name__} is not an nn.LSTM or nn.LSTMCell{_hint(recurrent_modules(module))}")
     cell = isinstance(module, torch.nn.LSTMCell)
     kind = "PyTorch nn.LSTMCell" if cell else "PyTorch nn.LSTM"
     check_dropout(module, name)
     weights = weights_of(module) if used is None else used
     arrays = {key: as_array(value) for key, value in weights.items() if value is not None}
     found = find(arrays, LAYOUTS["pytorch"], name or kind, kind)[0]
-    said = "x is a sequence (T, I) or (T, B, I), not the (B, I) of one call" if cell else ""
-    return replace(
-        found,
-        name=name,
-        defaults=Defaults(batch_first=bool(getattr(module, "batch_first", False))),
-        imported=(f"live {kind}", *found.imported, *((said,) if said else ())),
-    )
+    imported = (f"live {kind}", *found.imported)
+    if cell:
+        imported += ("x is a sequence (T, I) or (T, B, I), not the (B, I) of one call",)
+    defaults = Defaults(batch_first=bool(getattr(module, "batch_first", False)))
+    return replace(found, name=name, defaults=defaults, imported=imported)
+
+
+def _hint(inside: Iterable[str]) -> str:
+    """Which LSTMs a model has that was given in place of one."""
+    listed = ", ".join(list(inside)[:6])
+    return f"; it has {listed}: give one of them, or trace them all with lt.capture(model)" if listed else ""
 
 
 def check_dropout(module: Any, name: str) -> None:
@@ -135,17 +137,12 @@ def recurrent_layers(model: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     inner: set[int] = set()
     for layer in model._flatten_layers():
-        parts = [half for half in halves(layer).values() if half is not layer]
-        if parts and all(map(lstm_cells, parts)):
-            inner |= {id(half) for half in parts}
-            found[_unused(layer.name, found)] = layer
-        elif isinstance(layer, keras.layers.RNN) and lstm_cells(layer):
-            found[_unused(layer.name, found)] = layer
+        parts = list(halves(layer).values())
+        if isinstance(layer, keras.layers.Bidirectional | keras.layers.RNN) and all(map(lstm_cells, parts)):
+            inner |= {id(half) for half in parts if half is not layer}
+            names = (layer.name, *(f"{layer.name}#{k}" for k in range(1, len(found) + 1)))
+            found[next(name for name in names if name not in found)] = layer
     return {name: layer for name, layer in found.items() if id(layer) not in inner}
-
-
-def _unused(name: str, taken: dict[str, Any]) -> str:
-    return name if name not in taken else next(n for k in range(1, 10**6) if (n := f"{name}#{k}") not in taken)
 
 
 def halves(layer: Any) -> dict[str, Any]:
@@ -175,18 +172,17 @@ def _from_keras(layer: Any, name: str) -> Found:
     from .formats.keras_layers import Layer
 
     keras = sys.modules["keras"]
-    arrays: dict[str, dict[str, Any]] = {}
+    arrays: dict[tuple[int, str], dict[str, Any]] = {}
     for direction, half in halves(layer).items():
         cells = lstm_cells(half)
         if not cells:
-            inside = ", ".join(list(recurrent_layers(layer))[:6]) if hasattr(layer, "_flatten_layers") else ""
-            hint = f"; it has {inside}: give one of them, or trace them all with lt.capture(model)" if inside else ""
+            hint = _hint(recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
             raise OptionError(f"{type(layer).__name__} {layer.name!r} is not an LSTM or Bidirectional LSTM{hint}")
         for number, cell in enumerate(cells):
             if not cell.built:
                 raise ShapeError(f"{layer.name!r} has no weights yet; call it once, or layer.build((None, None, I))")
             held = {role: getattr(cell, role, None) for role in ("kernel", "recurrent_kernel", "bias")}
-            arrays[f"{number}/{direction}"] = {r: as_array(v.value) for r, v in held.items() if v is not None}
+            arrays[number, direction] = {r: as_array(v.value) for r, v in held.items() if v is not None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of activations that are lambdas; they are refused below
         config = Layer(name or layer.name, type(layer).__name__, layer.get_config())

@@ -33,9 +33,24 @@ class Group:
     parts: dict[tuple[int, str], dict[tuple[str, str], Array]] = field(default_factory=dict)
 
     @property
+    def roles(self) -> set[str]:
+        """The roles that its arrays have."""
+        return {role for arrays in self.parts.values() for role, _ in arrays}
+
+    @property
     def count(self) -> int:
         """Number of arrays."""
         return sum(len(roles) for roles in self.parts.values())
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return 1 + max(layer for layer, _ in self.parts)
+
+    @property
+    def both(self) -> bool:
+        """Whether it has both directions."""
+        return len({direction for _, direction in self.parts}) > 1
 
     def complete(self, layout: Layout) -> bool:
         """Whether it has both an input and a recurrent matrix (or the joined one)."""
@@ -46,8 +61,7 @@ class Group:
     def partial(self) -> bool:
         """Whether its names are those of an LSTM alone, so that a matrix that is not there is missing."""
         keys = [item.key for roles in self.parts.values() for item in roles.values()]
-        matrices = {role for roles in self.parts.values() for role, _ in roles} & {"input", "recurrent"}
-        return bool(matrices) and any(_TELLING.search(key) for key in keys)
+        return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(key) for key in keys)
 
 
 def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tuple[dict[str, Group], list[str]]:
@@ -59,11 +73,10 @@ def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tup
     found: dict[str, Group] = {}
     rest: list[str] = []
     for key, values in arrays.items():
-        found_place = place(key, patterns)
-        if found_place is None:
+        if (placed := place(key, patterns)) is None:
             rest.append(key)
             continue
-        name, layer, direction, role, gate = found_place
+        name, layer, direction, role, gate = placed
         roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
         roles.setdefault((role, gate), Array(key, values))
     return found, rest
@@ -164,8 +177,10 @@ def lacking(layout: Layout, parts: Parts, partial: bool = False) -> list[str]:
     if not names:
         return []
     there = list(dict.fromkeys(item.key for roles in parts.values() for item in roles.values()))
-    shown = ", ".join(there[:_LISTED]) + (f" and {len(there) - _LISTED} more" if len(there) > _LISTED else "")
-    absent = ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED} more" if len(names) > _LISTED else "")
+    absent, shown = (
+        ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
+        for keys in (names, there)
+    )
     return [f"{absent} {'is' if len(names) == 1 else 'are'} missing{why}; of this LSTM the file has {shown}"]
 
 
@@ -237,9 +252,8 @@ def called(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate:
     known = [item.key for roles in parts.values() for item in roles.values()]
     if others and not any(place(key, layout.patterns) for key in known):  # Keras 3 has numbers for names
         return others[0]
-    words = _WORDS.get(role, role)
     where = f" of layer {part[0]}, {part[1]}" if len(_expected(parts)) > 1 else ""
-    return f"the {words}{f' of gate {gate}' if gate else ''}{where}"
+    return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
 
 
 def _from_part(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
@@ -284,26 +298,29 @@ def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> I
         name = other[role, gate].key
         for one in here.keys() & other.keys():
             a, b = other[one].key, here[one].key
-            same = next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
-            end = next(
-                (k for k in range(min(len(a), len(b)) - same) if a[-1 - k] != b[-1 - k]), min(len(a), len(b)) - same
-            )
+            same = _shared(a, b)
+            end = _shared(a[same:][::-1], b[same:][::-1])
             old, new = a[max(same - 1, 0) : len(a) - end], b[max(same - 1, 0) : len(b) - end]
             at = name.rfind(old)
             if at >= 0:
                 yield name[:at] + new + name[at + len(old) :]
 
 
+def _shared(a: str, b: str) -> int:
+    """How many letters two texts begin with together."""
+    return next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
+
+
 def _letters(layout: Layout, parts: Parts, gate: str) -> list[str]:
     """How the file, or else the layout, writes a gate."""
     seen: list[str] = []
     listed: list[str] = []
+    keys = [item.key for roles in parts.values() for item in roles.values()]
     for _, pattern in layout.patterns:
-        for key in (item.key for roles in parts.values() for item in roles.values()):
+        for key in keys:
             match = re.search(rf"(?:^|[/.])(?:{pattern})(?::0)?$", key)
             seen += [match["gate"]] if match and match.groupdict().get("gate") else []
-        inside = re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern)
-        if inside:
+        if inside := re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern):
             listed += list(inside[2]) if inside[2] else inside[1].split("|")
     fits = [word for word in (*seen, *listed) if word[:1].translate(CANDIDATE) == gate]
     return list(dict.fromkeys(fits))

@@ -73,7 +73,7 @@ def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
     if kind not in KINDS:
         raise OptionError(f"cell {kind!r} is not known{nearest(kind, KINDS, 'there are')}")
     own = get_type_hints(KINDS[kind])
-    known = {name: own[name] for name in (f.name for f in fields(KINDS[kind]))}
+    known = {f.name: own[f.name] for f in fields(KINDS[kind])}
     behind = {f"reverse.{name}": hint for name, hint in known.items()}
     found: dict[str, Any] = {}
     for name, value in _read(text, {**known, **_NETWORK}, "option", more=behind).items():
@@ -126,10 +126,9 @@ def _parts(text: str) -> Iterable[str]:
 
 def _valued(name: str, value: str, hint: Any, what: str) -> Any:
     """A value of the type that a part has. Raises OptionError."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    kinds, words = _kinds(hint)
     if type(None) in kinds and value == "none":
         return None
-    words = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
     if value in words or str in kinds:
         return value
     if bool in kinds and value in ("true", "false"):
@@ -145,10 +144,15 @@ def _valued(name: str, value: str, hint: Any, what: str) -> Any:
     raise OptionError(f"{what}: {name} must be {_expected(hint)}; found {value!r}{close}")
 
 
+def _kinds(hint: Any) -> tuple[tuple[Any, ...], list[str]]:
+    """The types that a part can have, and the words among its values."""
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    return kinds, [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+
+
 def _expected(hint: Any) -> str:
     """The values that a part can take, in words."""
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    said = [word for kind in kinds if get_origin(kind) is Literal for word in get_args(kind)]
+    kinds, said = _kinds(hint)
     said += {bool: ["true", "false"], float: ["a number"], str: ["a text"]}.get(kinds[0], [])
     said += ["none"] if type(None) in kinds and "none" not in said else []
     return " or ".join(filter(None, [", ".join(said[:-1]), said[-1]]))

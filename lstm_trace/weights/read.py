@@ -17,8 +17,7 @@ from .layouts import layout as stored_as
 #: Reader module by suffix; each has `read(path, layout=)`, which gives every LSTM of the file.
 READERS: dict[str, str] = {
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt", ".jit"), "formats.torch"),
-    ".safetensors": "formats.safetensors",
-    ".npz": "formats.npz",
+    **dict.fromkeys((".safetensors", ".npz"), "formats.arrays"),
     **dict.fromkeys((".keras", ".h5", ".hdf5"), "formats.keras"),
     ".onnx": "onnx.reader",
 }
@@ -68,12 +67,9 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     if not is_model(path):
         raise FileError(f"{path}: {TRACED}")
     reader = import_module(f".{READERS[suffix]}", __package__)
-    if suffix == ".onnx":
-        if layout is not None:
-            raise OptionError(f"{path}: an ONNX file says how its weights are stored")
-        found: list[Found] = reader.read(path)
-    else:
-        found = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
+    if suffix == ".onnx" and layout is not None:
+        raise OptionError(f"{path}: an ONNX file says how its weights are stored")
+    found: list[Found] = reader.read(Path(path), layout=None if layout is None else stored_as(layout))
     return found
 
 

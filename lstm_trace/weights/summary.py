@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,37 +60,31 @@ def listing(path: str, found: Sequence[Found]) -> str:
 
 
 def _text(facts: dict[str, Any]) -> str:
-    rows = [message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))]
-    if "refused" in facts:
-        return "\n".join([*rows, *row("refused", facts["refused"])])
-    layers = facts["layers"]
-    rows += row("layers", f"{layers}, {' and '.join(facts['directions'])}{_merged(facts)}")
-    rows += row("sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items()))
-    rows += row("biases", BIASES[facts["bias"]])
+    head = message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))
+    rows = [("refused", facts["refused"])] if "refused" in facts else list(_rows(facts))
+    return "\n".join([head, *(line for label, said in rows for line in row(label, said))])
+
+
+def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The labels of an LSTM that can be traced, and what is said under each."""
+    merge = facts["network"].get("merge")
+    merged = f", merged by {merge}" if merge and len(facts["directions"]) > 1 else ""
+    yield "layers", f"{facts['layers']}, {' and '.join(facts['directions'])}{merged}"
+    yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
+    yield "biases", BIASES[facts["bias"]]
     options = ", ".join(f"{key}: {option_text(value)}" for key, value in facts["options"].items())
-    rows += row("options", options or "those of the plain cell")
-    order = "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with batch_first"
-    rows += row("x", order)
+    yield "options", options or "those of the plain cell"
+    yield "x", "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with batch_first"
     if facts["states"]:
-        rows += row("states", f"the file has initial values of {', '.join(facts['states'])}")
-    for label, said in facts["facts"].items():
-        rows += row(label, said)
-    rows += row(
-        "parameters",
-        f"{facts['parameters']:,} numbers, {facts['dtype']}; {counted(facts['arrays'], 'array')} once split by gate",
-    )
+        yield "states", f"the file has initial values of {', '.join(facts['states'])}"
+    yield from facts["facts"].items()
+    arrays = f"{counted(facts['arrays'], 'array')} once split by gate"
+    yield "parameters", f"{facts['parameters']:,} numbers, {facts['dtype']}; {arrays}"
     if facts["nonfinite"]:
         places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
         more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
-        rows += row("not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite")
-    for said in facts["imported"]:
-        rows += row("imported", said)
-    return "\n".join(rows)
-
-
-def _merged(facts: dict[str, Any]) -> str:
-    merge = facts["network"].get("merge")
-    return f", merged by {merge}" if merge and len(facts["directions"]) > 1 else ""
+        yield "not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite"
+    yield from (("imported", said) for said in facts["imported"])
 
 
 def option_text(value: Any) -> str:

@@ -3,19 +3,37 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ...errors import FileError, MissingError, nearest
-from ..guards import archive, told
-from ..onnx import constants
-from . import hdf5, keras, npz, safetensors, torch
+from ..find import find
+from ..found import Found
+from ..layouts import Layout
+from .npz import load_npy
 
 Arrays = Mapping[str, Any]
+#: The module by suffix whose `arrays(path)` opens such a file.
+_OPENED = {
+    ".npz": ".npz",
+    ".safetensors": ".safetensors",
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
+    ".onnx": "..onnx.constants",
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
+}
+#: What the LSTMs of files are called that hold arrays and nothing else.
+_KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
+
+
+def read(path: Path, layout: Layout | None = None) -> list[Found]:
+    """The LSTMs of an .npz or .safetensors file (see `find.find`)."""
+    with arrays_of(path) as arrays:
+        return find(arrays, layout, str(path), _KINDS[path.suffix.lower()])
 
 
 def array_in(path: Path, name: str) -> Any:
@@ -24,7 +42,7 @@ def array_in(path: Path, name: str) -> Any:
     Raises FileError; MissingError for a name that is not there.
     """
     if path.suffix.lower() == ".npy" and not name:
-        return npz.load_npy(path)
+        return load_npy(path)
     with arrays_of(path) as arrays:
         if name not in arrays:
             said = f"no array {name!r}" if name else f"name an array, as in {path.name}:NAME"
@@ -32,56 +50,15 @@ def array_in(path: Path, name: str) -> Any:
         return np.asarray(arrays[name])
 
 
-@contextmanager
-def arrays_of(path: Path) -> Iterator[Arrays]:
+def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     """Every array of a file by its name, to be read while it is open. Raises FileError, MissingError."""
-    opened = _OPENED.get(path.suffix.lower())
-    if opened is None:
+    module = _OPENED.get(path.suffix.lower())
+    if module is None:
         raise FileError(f"{path}: arrays are read by name from {', '.join(_OPENED)}")
     if not path.is_file():
         raise FileError(f"{path}: no such file")
-    with opened(path) as arrays:
-        yield arrays
-
-
-@contextmanager
-def _npz(path: Path) -> Iterator[Arrays]:
-    with archive(path) as opened:
-        yield npz.members(path, opened)
-
-
-@contextmanager
-def _safetensors(path: Path) -> Iterator[Arrays]:
-    from safetensors import SafetensorError, safe_open
-
-    with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
-        yield safetensors.tensors(opened, path)
-
-
-@contextmanager
-def _torch(path: Path) -> Iterator[Arrays]:
-    yield torch.tensors(path)
-
-
-@contextmanager
-def _hdf5(path: Path) -> Iterator[Arrays]:
-    with hdf5.opened(path, str(path), keras.STORED if path.suffix.lower() == ".keras" else "") as inside:
-        yield inside.arrays
-
-
-@contextmanager
-def _onnx(path: Path) -> Iterator[Arrays]:
-    model, stored = constants.load(path)
-    yield {tensor.name: stored.lazy(tensor) for tensor in model.graph.initializer}
-
-
-_OPENED: dict[str, Callable[[Path], Any]] = {
-    ".npz": _npz,
-    ".safetensors": _safetensors,
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), _torch),
-    ".onnx": _onnx,
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), _hdf5),
-}
+    opened: AbstractContextManager[Arrays] = import_module(module, __package__).arrays(path)
+    return opened
 
 
 def tables(path: Path, width: int) -> dict[str, Any]:

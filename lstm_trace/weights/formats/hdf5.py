@@ -24,6 +24,8 @@ import numpy as np
 from ...errors import FileError
 from ..guards import Lazy, afford, archive, checked_shape, content, entries, told, widened
 
+#: The HDF5 file within a `.keras` archive.
+STORED = "model.weights.h5"
 #: Objects in a file, and characters of a model's configuration (which takes up to 30 times the memory when parsed).
 MOST, MOST_CONFIG = 200_000, 1 << 24
 #: Bytes that the structure of a file may take to read: so many for each of its own, and so many in any case. Each read
@@ -40,77 +42,73 @@ _FAULTS = (struct.error, IndexError, ValueError, OverflowError, zlib.error)
 
 
 class Storage(NamedTuple):
-    """Where the numbers of an array are. chunks: their shape, where the array is cut into some. filters: by number."""
+    """Where the numbers of an array are: inside of its own message, or in the file, in one piece or in chunks.
 
-    address: int
-    size: int
+    chunks: their shape, and the size of a number. filters: by number.
+    """
+
+    address: int = NOWHERE
+    size: int = 0
     inside: bytes = b""
     chunks: tuple[int, ...] = ()
     filters: tuple[int, ...] = ()
 
 
-class _Dataset:
-    """An array of a file."""
+def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Lazy:
+    """An array of a file by its messages; bfloat16 is read as the equal float32.
 
-    def __init__(self, file: _File, name: str, found: dict[int, bytes], half: bool) -> None:
-        self._file, self._where = file, f"{file.where}: {name}"
-        self.shape = checked_shape(_dims(found[SPACE]) or (), self._where)
-        self.half = half
-        self.stored, self._kind = _number_type(found[TYPE])
-        self.dtype = np.dtype("V2") if half or self.stored is None else self.stored
-        self._found = found
+    Its numbers are read when they are asked for; FileError then for a claim that the file does not bear out.
+    """
+    where = f"{file.where}: {name}"
+    shape = checked_shape(_dims(found[SPACE]) or (), where)
+    stored, kind = _number_type(found[TYPE])
 
-    def read(self) -> Any:
-        """The numbers; bfloat16 as the equal float32. Raises FileError for a claim that the file does not bear out."""
-        if ELSEWHERE in self._found or self._found[LAYOUT][:2] == b"\x04\x03":  # external storage, or a virtual array
-            raise FileError(f"{self._where} takes its numbers from other files, which is never followed")
-        if self.stored is None:
-            raise FileError(f"{self._where} has the dtype {self._kind}; expected numbers")
-        with told(self._where, *_FAULTS):
-            size = entries(self.shape) * self.stored.itemsize
-            values = np.frombuffer(self._bytes(size), self.stored).reshape(self.shape)
-        if self.half or values.dtype.kind == "V":
+    def read() -> Any:
+        if ELSEWHERE in found or found[LAYOUT][:2] == b"\x04\x03":  # external storage, or a virtual array
+            raise FileError(f"{where} takes its numbers from other files, which is never followed")
+        if stored is None:
+            raise FileError(f"{where} has the dtype {kind}; expected numbers")
+        with told(where, *_FAULTS):
+            values = _numbers(file, where, _storage(found, where), shape, stored)
+        if half or values.dtype.kind == "V":
             if values.dtype.itemsize != 2:
-                raise FileError(f"{self._where} has the dtype {values.dtype}; expected numbers")
+                raise FileError(f"{where} has the dtype {values.dtype}; expected numbers")
             return widened(values.view(np.uint16))
         return values
 
-    def _bytes(self, size: int) -> bytes:
-        """The bytes of the array, after its claim has been compared with what is stored."""
-        at = _storage(self._found, self._where)
-        chunks = list(self._file.leaves(at.address, 1, 8 + 8 * len(at.chunks))) if at.chunks else []
-        there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks) if at.chunks else at.size
-        if not at.chunks and size != there:
-            raise FileError(f"{self._where} claims {size:,} bytes and stores {there:,}: the file is not whole")
-        if there == 0 < size:
-            raise FileError(f"{self._where} claims {size:,} bytes and stores none")
-        afford(size, there, self._where)
-        if not at.chunks:
-            return at.inside or (self._file.numbers(at.address, size) if size else b"")
-        joined: bytes = self._joined(at, chunks).tobytes()
-        return joined
+    return Lazy(shape, np.dtype("V2") if half or stored is None else stored, read)
 
-    def _joined(self, at: Storage, chunks: list[tuple[bytes, int]]) -> Any:
-        """The array from its chunks, each of which is stored once."""
-        assert self.stored is not None
-        shape, each = at.chunks[:-1], prod(at.chunks)
-        if len(shape) != len(self.shape) or 0 in at.chunks or at.chunks[-1] != self.stored.itemsize:
-            raise FileError(f"{self._where} has the shape {self.shape}, and chunks of {shape}")
-        afford(each, sum(struct.unpack_from("<I", key)[0] for key, _ in chunks), self._where)
-        found = np.empty(self.shape, self.stored)
-        wanted, seen = prod(-(-n // m) for n, m in zip(self.shape, shape, strict=True)), set()
-        for key, address in chunks:
-            size, skipped, *begin = struct.unpack(f"<II{len(shape)}Q", key[:-8])
-            seen.add(tuple(begin))
-            if any(b % m or b >= n for b, m, n in zip(begin, shape, self.shape, strict=True)):
-                raise FileError(f"{self._where} has a chunk at {begin}, where none can be")
-            plain = _unfiltered(self._file.numbers(address, size), at, skipped, each)
-            part = np.frombuffer(plain, self.stored).reshape(shape)
-            place = tuple(slice(b, b + m) for b, m in zip(begin, shape, strict=True))
-            found[place] = part[tuple(slice(n - b) for b, n in zip(begin, self.shape, strict=True))]
-        if len(seen) != wanted:
-            raise FileError(f"{self._where} has {wanted} chunks and stores {len(seen)}: the file is not whole")
-        return found
+
+def _numbers(file: _File, where: str, at: Storage, shape: tuple[int, ...], stored: np.dtype[Any]) -> Any:
+    """The array, after its claim has been compared with what is stored; each chunk is stored once."""
+    size = entries(shape) * stored.itemsize
+    if not at.chunks:
+        if size != at.size:
+            raise FileError(f"{where} claims {size:,} bytes and stores {at.size:,}: the file is not whole")
+        afford(size, size, where)
+        plain = at.inside or (file.numbers(at.address, size) if size else b"")
+        return np.frombuffer(plain, stored).reshape(shape)
+    chunks = list(file.leaves(at.address, 1, 8 + 8 * len(at.chunks)))
+    there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks)
+    if there == 0 < size:
+        raise FileError(f"{where} claims {size:,} bytes and stores none")
+    part, each = at.chunks[:-1], prod(at.chunks)
+    afford(max(size, each), there, where)
+    if len(part) != len(shape) or 0 in at.chunks or at.chunks[-1] != stored.itemsize:
+        raise FileError(f"{where} has the shape {shape}, and chunks of {part}")
+    found = np.empty(shape, stored)
+    wanted, seen = prod(-(-n // m) for n, m in zip(shape, part, strict=True)), set()
+    for key, address in chunks:
+        length, skipped, *begin = struct.unpack(f"<II{len(part)}Q", key[:-8])
+        seen.add(tuple(begin))
+        if any(b % m or b >= n for b, m, n in zip(begin, part, shape, strict=True)):
+            raise FileError(f"{where} has a chunk at {begin}, where none can be")
+        values = np.frombuffer(_unfiltered(file.numbers(address, length), at, skipped, each), stored).reshape(part)
+        place = tuple(slice(b, b + m) for b, m in zip(begin, part, strict=True))
+        found[place] = values[tuple(slice(n - b) for b, n in zip(begin, shape, strict=True))]
+    if len(seen) != wanted:
+        raise FileError(f"{where} has {wanted} chunks and stores {len(seen)}: the file is not whole")
+    return found
 
 
 @dataclass
@@ -127,14 +125,21 @@ class Tree:
 
 
 @contextmanager
-def opened(path: str | Path, where: str, entry: str = "") -> Iterator[Tree]:
-    """What is in a file, for as long as it is open. entry: its name in an archive, where it is in one.
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of a file by path, for as long as it is open. Raises what `opened` raises."""
+    with opened(path, str(path)) as tree:
+        yield tree.arrays
+
+
+@contextmanager
+def opened(path: str | Path, where: str) -> Iterator[Tree]:
+    """What is in a file, or in the one within a `.keras` archive, for as long as it is open.
 
     Raises FileError for a foreign or damaged file, and for one that leads out of itself.
     """
-    if entry:
+    if Path(path).suffix.lower() == ".keras":
         with told(where, KeyError, ValueError), archive(path) as zipped:
-            stream: BinaryIO = io.BytesIO(content(zipped, entry))
+            stream: BinaryIO = io.BytesIO(content(zipped, STORED))
     else:
         stream = Path(path).open("rb")  # noqa: SIM115 - closed below
     with stream:
@@ -174,15 +179,15 @@ def _walked(file: _File) -> Tree:
         if ATTRIBUTES in single and _address(single[ATTRIBUTES], 4 if single[ATTRIBUTES][1] & 1 else 2) != NOWHERE:
             raise FileError(f"{file.where}: {path or 'the file'} has its attributes {NEWER}")
         if {SPACE, TYPE, LAYOUT} <= single.keys():
-            found = _Dataset(file, path, single, texts.get("dtype") == "bfloat16")
-            tree.arrays[path] = Lazy(found.shape, found.dtype, found.read)
+            tree.arrays[path] = _dataset(file, path, single, texts.get("dtype") == "bfloat16")
             continue
         tree.attributes[path] = texts
-        pieces = {name: values for name, shape, values in attributes if shape is not None and len(shape) == 1}
-        named = [
-            name for name in pieces if name.rstrip("0123456789") == "layer_names"
-        ]  # Keras 1 and 2, maybe in pieces
-        tree.order += [text for name in sorted(named, key=lambda n: (len(n), n)) for text in pieces[name]]
+        pieces = {  # Keras 1 and 2, maybe in pieces
+            (len(name), name): values
+            for name, shape, values in attributes
+            if shape is not None and len(shape) == 1 and name.rstrip("0123456789") == "layer_names"
+        }
+        tree.order += [text for name in sorted(pieces) for text in pieces[name]]
         for name, target in sorted(file.links(messages, path)):
             here = f"{path}/{name}" if path else name
             if isinstance(target, int):
@@ -222,13 +227,13 @@ class _File:
         """Bytes of the structure."""
         self._left -= size + EACH
         if self._left < 0:
-            raise FileError(f"{self.where}: cannot be read: its structure leads in circles; the file is damaged")
+            raise self.damaged("its structure leads in circles")
         return self.numbers(address, size)
 
     def numbers(self, address: int, size: int) -> bytes:
         """Bytes of an array, whose number has been compared with what is stored."""
         if size < 0 or address + size > self._size:
-            raise FileError(f"{self.where}: cannot be read: it leads beyond its end; the file is damaged")
+            raise self.damaged("it leads beyond its end")
         self._stream.seek(address)
         return self._stream.read(size)
 
@@ -236,12 +241,14 @@ class _File:
         """Numbers of the structure."""
         return struct.unpack(form, self.read(address, struct.calcsize(form)))
 
+    def damaged(self, why: str) -> FileError:
+        """The error for a structure that is not what it should be."""
+        return FileError(f"{self.where}: cannot be read: {why}; the file is damaged")
+
     def expect(self, address: int, mark: bytes) -> None:
         """Raise FileError where a structure does not begin with its mark."""
         if self.read(address, 4) != mark:
-            raise FileError(
-                f"{self.where}: cannot be read: no {mark.decode()} at byte {address:,}; the file is damaged"
-            )
+            raise self.damaged(f"no {mark.decode()} at byte {address:,}")
 
     def messages(self, address: int) -> list[tuple[int, bytes]]:
         """The messages of an object, by number, those of its continuations included."""
@@ -254,7 +261,7 @@ class _File:
         else:
             version, _, _, _, size = self.unpack(address, "<BBHII")
             if version != 1:
-                raise FileError(f"{self.where}: cannot be read: no object at byte {address:,}; the file is damaged")
+                raise self.damaged(f"no object at byte {address:,}")
             blocks, head = [(address + 16, size)], struct.Struct("<HHB3x")
         found = []
         for begin, size in blocks:  # which grow
@@ -362,7 +369,7 @@ class _File:
                 at += 16 + -(-size // 8) * 8
             self._heaps[address] = objects
         if number not in self._heaps[address]:
-            raise FileError(f"{self.where}: cannot be read: a text is not there; the file is damaged")
+            raise self.damaged("a text is not there")
         return self._heaps[address][number]
 
 
@@ -400,16 +407,15 @@ def _storage(found: Mapping[int, bytes], where: str) -> Storage:
     """Where an array's numbers are. Raises FileError for a form that is not read."""
     body = found[LAYOUT]
     version, kind = body[:2]
-    filters = tuple(_filters(found.get(FILTERS, b"\2\0")))
     if version in (3, 4) and kind == 0:
         size = struct.unpack_from("<H", body, 2)[0]
-        return Storage(0, size, body[4 : 4 + size])
+        return Storage(size=size, inside=body[4 : 4 + size])
     if version in (3, 4) and kind == 1:
         address, size = struct.unpack_from("<QQ", body, 2)
         return Storage(address, 0 if address == NOWHERE else size)
     if version == 3 and kind == 2:
         chunks = struct.unpack_from(f"<{body[2]}I", body, 11)
-        return Storage(_address(body, 3), 0, chunks=chunks, filters=filters)
+        return Storage(_address(body, 3), chunks=chunks, filters=tuple(_filters(found.get(FILTERS, b"\2\0"))))
     raise FileError(f"{where} is stored {NEWER}")
 
 
@@ -418,13 +424,10 @@ def _filters(body: bytes) -> Iterator[int]:
     version, count = body[:2]
     at = 8 if version == 1 else 2
     for _ in range(count):
-        number = struct.unpack_from("<H", body, at)[0]
+        number, name = struct.unpack_from("<HH", body, at)  # a name's length where there may be one
         named = version == 1 or number > 255
-        name = struct.unpack_from("<H", body, at + 2)[0] if named else 0
-        at += 4 if named else 2
-        values = struct.unpack_from("<H", body, at + 2)[0]
-        padding = 4 * (values % 2) if version == 1 else 0
-        at += 4 + name + 4 * values + padding
+        values = struct.unpack_from("<H", body, at + (6 if named else 4))[0]
+        at += (8 + name if named else 6) + 4 * (values + (values % 2 if version == 1 else 0))
         yield number
 
 

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ...cell.network import extent, layer_and_direction
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
-from ..find import unpack
+from ..find import one_lstm
 from ..found import Defaults, Found
 from ..guards import archive, content, told
 from ..layouts import LAYOUTS, Layout
-from ..names import Array, lacking
-from .hdf5 import Tree, opened, parsed
-from .keras_layers import MERGES, Layer, activation, called, grouped, layers, masking
+from ..names import Array, Group, lacking
+from .hdf5 import STORED, Tree, opened, parsed
+from .keras_layers import MERGES, ROLES, Layer, activation, called, grouped, layers, masking
 
 
 @dataclass(frozen=True)
@@ -36,84 +35,68 @@ class KerasFile:
     @property
     def major(self) -> int:
         """The version that decides on hard_sigmoid; 3 where the file does not say it."""
-        first = self.version.split(".")[0]
-        number = whole(first)
+        number = whole(self.version.split(".")[0])
         return 3 if number is None else number
 
-    @property
-    def forced(self) -> bool:
-        """Whether this Keras sets zero_output_for_mask of both halves of a Bidirectional to return_sequences."""
-        numbers = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
-        return not numbers or "-tf" in self.version or numbers >= [2, 4]
+    def since(self, *numbers: int) -> bool:
+        """Whether this Keras is of a version or a later one; so is that of TensorFlow, and one that is not known."""
+        own = [int(n) for n in re.findall(r"\d+", self.version)[:2]]
+        return not own or "-tf" in self.version or own >= list(numbers)
 
 
-def activations(layer: Layer | None, file: KerasFile, stored: str) -> tuple[dict[str, str], dict[str, str]]:
-    """The activations of one layer, and by option what the file does not say, with what was assumed.
+def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> tuple[dict[str, str], dict[str, str]]:
+    """Activations, merge and padding of one layer, and by option what the file does not say, with what was assumed.
 
     Raises ValueError with the name of an activation that we do not have.
     """
-    if stored == "cudnn" or (layer and layer.inner_kind == "CuDNNLSTM"):
-        return {}, {}  # there are no others
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
     assumed: dict[str, str] = {}
-    if "activation" in inner:
-        both = activation(inner["activation"], file.major)
-        found |= {"candidate_activation": both, "output_activation": both}
-    else:
+    fixed = stored == "cudnn" or (layer and layer.inner_kind == "CuDNNLSTM")  # which has no other activations
+    if "activation" in inner and not fixed:
+        found["candidate_activation"] = found["output_activation"] = activation(inner["activation"], file.major)
+    elif not fixed:
         assumed["candidate_activation"] = (
             "the file does not say the activation: tanh was assumed; choose with the options candidate_activation and "
             "output_activation, on the command line --option candidate_activation=…,output_activation=…"
         )
-    name = inner.get("recurrent_activation", inner.get("inner_activation"))
-    if "recurrent_activation" in inner or "inner_activation" in inner:
-        found["gate_activation"] = activation(name, file.major)
-    else:
-        found["gate_activation"], why = assumed_activation(file.version)
+    gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
+    if gate and not fixed:
+        found["gate_activation"] = activation(inner[gate], file.major)
+    elif not fixed:
+        found["gate_activation"] = "sigmoid" if file.since(2, 3) else "hard_sigmoid"
+        why = f"the default of Keras {file.version}" + ("" if file.since(2, 3) else " (before 2.3)")
+        if not re.search(r"\d", file.version):
+            why = "the default of Keras 3 and of tf.keras in TensorFlow 2"
         assumed["gate_activation"] = (
             f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there are "
             "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
             "choose with --option gate_activation=…"
         )
-    return found, assumed
-
-
-def network_options(layer: Layer | None, file: KerasFile, two: bool) -> tuple[dict[str, str], dict[str, str]]:
-    """Merge and padding of one layer, and by option what the file does not say, with what was assumed."""
-    found: dict[str, str] = {}
-    assumed: dict[str, str] = {}
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
         found["merge"] = MERGES.get(mode, str(mode))
-    if layer is None and two:
+    # since 2.4 both halves of a Bidirectional have zero_output_for_mask where it returns sequences
+    sequences = inner.get("return_sequences") if layer else True
+    zero = sequences if two and file.since(2, 4) else inner.get("zero_output_for_mask")
+    found["padding"] = "zero" if zero else "repeat"
+    if layer is not None:
+        return found, assumed
+    if two:
         assumed["merge"] = (
             "both directions are concatenated: the file does not say how they are merged; choose with --option merge=…"
         )
-    elif layer is None:
+    else:
         assumed["direction"] = (
             "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
             "direction=reverse"
         )
-    inner: Mapping[str, Any] = layer.inner if layer else {"return_sequences": True}
-    zero = inner.get("return_sequences") if two and file.forced else inner.get("zero_output_for_mask")
-    found["padding"] = "zero" if zero else "repeat"
-    if layer is None:
-        rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
-        assumed["padding"] = (
-            f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
-            "--option padding=…"
-        )
+    rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
+    assumed["padding"] = (
+        f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
+        "--option padding=…"
+    )
     return found, assumed
-
-
-def assumed_activation(version: str) -> tuple[str, str]:
-    """The default recurrent activation of a version of Keras, and why it was taken."""
-    numbers = [int(n) for n in re.findall(r"\d+", version)[:2]]
-    if not numbers:
-        return "sigmoid", "the default of Keras 3 and of tf.keras in TensorFlow 2"
-    if "-tf" in version or numbers >= [2, 3]:
-        return "sigmoid", f"the default of Keras {version}"
-    return "hard_sigmoid", f"the default of Keras {version} (before 2.3)"
 
 
 def layout_facts(layer: Layer | None) -> dict[str, str]:
@@ -134,30 +117,7 @@ def layout_facts(layer: Layer | None) -> dict[str, str]:
     return found
 
 
-#: The HDF5 file within a `.keras` archive.
-STORED = "model.weights.h5"
 _OTHERS = {3: "GRU", 1: "SimpleRNN"}
-
-
-@dataclass
-class _Unit:
-    """A recurrent layer of a file: by `layer/direction` its `kernel`, `recurrent_kernel`, `bias`, or Keras 1's twelve.
-
-    There are several layers where it is an RNN of StackedRNNCells.
-    """
-
-    name: str
-    arrays: dict[str, dict[str, Array]] = field(default_factory=dict)
-
-    @property
-    def layers(self) -> int:
-        """Number of cells."""
-        return extent(self.arrays)[0]
-
-    @property
-    def two(self) -> bool:
-        """Whether it has both directions."""
-        return len(extent(self.arrays)[1]) > 1
 
 
 def read(path: Path, layout: Layout | None = None) -> list[Found]:
@@ -165,8 +125,9 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
     layout: for files that were not written by Keras 2 or 3. Raises FileError.
     """
-    where = str(path)
-    if path.suffix.lower() == ".keras":
+    where, archived = str(path), path.suffix.lower() == ".keras"
+    config, version = None, "3"
+    if archived:
         with archive(path) as zipped, told(path, KeyError, RuntimeError, ValueError):
             names = zipped.namelist()
             for name in ("config.json", STORED):
@@ -176,17 +137,16 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
             stored = content(zipped, "metadata.json") if "metadata.json" in names else b"{}"
             meta = parsed(stored.decode("utf-8", "replace"), where)
         version = str(meta.get("keras_version", "3")) if isinstance(meta, Mapping) else "3"
-        with opened(path, where, STORED) as inside, told(path, RuntimeError, ValueError, KeyError):
-            return _found(inside, KerasFile(where, version, layers(config)), layout)
     with opened(path, where) as inside, told(path, RuntimeError, ValueError, KeyError):
-        text = inside.text("", "model_config")
-        version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
-        config = layers(parsed(text, where)) if text else {}
-        return _found(inside, KerasFile(where, version, config), layout)
+        if not archived:
+            text = inside.text("", "model_config")
+            version = inside.text("", "keras_version") or inside.text("model_weights", "keras_version")
+            config = parsed(text, where) if text else None
+        return _found(inside, KerasFile(where, version, layers(config)), layout)
 
 
 def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
-    units = [_Unit(name, arrays) for name, arrays in grouped(inside, file.config).items()]
+    units = grouped(inside, file.config)
     if not units:
         kinds = sorted({layer.inner_kind for layer in file.config.values()})
         said = f"its layers are {', '.join(kinds)}" if kinds else f"it has {counted(len(inside.arrays), 'array')}"
@@ -212,41 +172,32 @@ def _counted(name: str) -> list[tuple[int, str]]:
 # -- one layer -------------------------------------------------------------------------------------------------------
 
 
-def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
+def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
     layer = called(unit.name, file.config)
-    unit.name = layer.path if layer else unit.name
+    name = layer.path if layer else unit.name
     kind = _kind(unit, layer)
     stored = layout or _layout(unit)
-    absent = lacking(stored, {layer_and_direction(scope): _roles(arrays) for scope, arrays in unit.arrays.items()})
-    biased = any("bias" in arrays or "b_i" in arrays for arrays in unit.arrays.values())
-    if not absent and layer and layer.inner.get("use_bias") and not biased:
+    absent = lacking(stored, unit.parts)
+    if not absent and layer and layer.inner.get("use_bias") and "bias" not in unit.roles:
         absent = ["its configuration says use_bias, and the file has no bias of it"]
     if absent:
-        return Found(unit.name, kind, refused=absent[0])
+        return Found(name, kind, refused=absent[0])
     other = _other(unit, layer)
     if other:
-        return Found(unit.name, kind if layer else f"Keras {other}", refused=other_said(other))
+        return Found(name, kind if layer else f"Keras {other}", refused=other_said(other))
     if unlike := _unlike(unit, layer):
-        return Found(unit.name, kind, refused=unlike)
-    weights: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-    for scope, arrays in unit.arrays.items():
-        own, more = unpack(stored, _roles(arrays))
-        weights |= {f"{scope}/{name}": values for name, values in own.items()}
-        options |= {key: value for key, value in more.items() if key != "gate_activation"}
-    biased = any("/b_" in key for key in weights)
-    said = [f"read in the layout {stored.name}: {stored.describe('' if biased else 'none')}"]
+        return Found(name, kind, refused=unlike)
+    found = one_lstm(name, unit, stored, kind)
+    weights, said = dict(found.weights), list(found.imported)
+    options = {key: value for key, value in found.options.items() if key != "gate_activation"}
     if unit.layers > 1:
         said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:
-        gates, assumed = activations(layer, file, stored.name)
-        options |= {key: value for key, value in gates.items() if value}
+        own_options, assumed = options_of(layer, file, stored.name, unit.both)
     except ValueError as error:
-        return Found(unit.name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
-    network, unsaid = network_options(layer, file, unit.two)
-    options |= network
-    assumed |= unsaid
+        return Found(name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
+    options |= own_options
     if layer and layer.inner.get("go_backwards"):
         weights = {key.replace("/forward/", "/reverse/"): values for key, values in weights.items()}
         said.append(
@@ -255,41 +206,41 @@ def _one(unit: _Unit, file: KerasFile, layout: Layout | None) -> Found:
     if masked := masking(file.config):
         said.append(f"the model masks steps ({masked}); x alone does not say which: give mask (--mask)")
     said += [*assumed.values(), "x is (B, T, I), as Keras has it"]
-    facts = {"layout": stored.name, **layout_facts(layer)}
+    facts = {**found.facts, **layout_facts(layer)}
     defaults = Defaults(batch_first=True)
-    return Found(unit.name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
+    return Found(name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
 
 
-def _kind(unit: _Unit, layer: Layer | None) -> str:
+def _kind(unit: Group, layer: Layer | None) -> str:
     """What Keras calls the layer."""
     if unit.layers > 1:
         return "Keras RNN of StackedRNNCells"
     if layer and layer.kind == "Bidirectional":
         return f"Keras Bidirectional {layer.inner_kind}"
-    return f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.two else 'LSTM'}"
+    return f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.both else 'LSTM'}"
 
 
-def _unlike(unit: _Unit, layer: Layer | None) -> str:
+def _unlike(unit: Group, layer: Layer | None) -> str:
     """Why the parts of a layer are not one cell that runs in all layers and directions; empty where they are."""
-    if unit.two and unit.layers > 1:
+    if unit.both and unit.layers > 1:
         return "its directions run apart through all cells of StackedRNNCells and meet at the top; that is not read"
     if layer is None:
         return ""
-    if unit.two and layer.inner.get("go_backwards"):
+    if unit.both and layer.inner.get("go_backwards"):
         return "the layer inside of Bidirectional has go_backwards=True"
     parts = [settings for _, settings in layer.cells] or [layer.inner, *layer.behind]
-    differing = [
-        k for k in ("activation", "recurrent_activation", "use_bias") if any(p.get(k) != parts[0].get(k) for p in parts)
-    ]
+    compared = ("activation", "recurrent_activation", "use_bias")
+    differing = [key for key in compared if any(part.get(key) != parts[0].get(key) for part in parts)]
     if differing:
         what = "cells" if layer.cells else "directions"
         return f"its {what} differ in {', '.join(differing)}; one cell is traced in all layers and directions"
     return ""
 
 
-def from_layer(arrays: Mapping[str, Mapping[str, Any]], layer: Layer, version: str) -> Found:
-    """The LSTM of a live layer: by `layer/direction` kernel, recurrent_kernel and bias, with its configuration."""
-    unit = _Unit(layer.path, {at: {r: Array(r, v) for r, v in held.items()} for at, held in arrays.items()})
+def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer, version: str) -> Found:
+    """The LSTM of a live layer: by layer and direction kernel, recurrent_kernel and bias, with its configuration."""
+    parts = {at: {(ROLES[word], ""): Array(word, v) for word, v in held.items()} for at, held in arrays.items()}
+    unit = Group(layer.path, parts)
     return _one(unit, KerasFile(layer.path, version, {layer.path: layer}), None)
 
 
@@ -298,11 +249,11 @@ def other_said(kind: str) -> str:
     return f"these are the weights of a layer {kind}, not of an LSTM; only LSTMs are read"
 
 
-def _other(unit: _Unit, layer: Layer | None) -> str:
+def _other(unit: Group, layer: Layer | None) -> str:
     """The kind of recurrent layer, where it is no LSTM: by its class, else by shape."""
-    for arrays in unit.arrays.values():
-        if "recurrent_kernel" in arrays:
-            rows, columns = np.shape(arrays["recurrent_kernel"].values)
+    for roles in unit.parts.values():
+        if ("recurrent", "") in roles:
+            rows, columns = np.shape(roles["recurrent", ""].values)
             if columns != 4 * rows:
                 return layer.inner_kind if layer else _OTHERS.get(columns // rows, "of another kind")
     if layer and layer.inner_kind not in ("LSTM", "LSTMCell", "CuDNNLSTM"):
@@ -310,21 +261,11 @@ def _other(unit: _Unit, layer: Layer | None) -> str:
     return ""
 
 
-def _layout(unit: _Unit) -> Layout:
+def _layout(unit: Group) -> Layout:
     """CuDNNLSTM is recognised by its long bias, Keras 1 by its twelve arrays."""
-    arrays = next(iter(unit.arrays.values()))
-    if "W_i" in arrays:
+    roles = next(iter(unit.parts.values()))
+    if ("input", "i") in roles:
         return LAYOUTS["keras1"]
-    columns = (0, *np.shape(arrays["kernel"].values))[-1] if "kernel" in arrays else 0
-    long = "bias" in arrays and np.shape(arrays["bias"].values) == (2 * columns,)
+    shapes = {role: np.shape(item.values) for (role, _), item in roles.items()}
+    long = "bias" in shapes and shapes["bias"] == (2 * (0, *shapes.get("input", ()))[-1],)
     return LAYOUTS["cudnn" if long else "keras"]
-
-
-def _roles(arrays: Mapping[str, Array]) -> dict[tuple[str, str], Array]:
-    plain = {"kernel": "input", "recurrent_kernel": "recurrent", "bias": "bias"}
-    plain |= {"W": "input", "U": "recurrent", "b": "bias"}
-    found = {}
-    for role, item in arrays.items():
-        word, _, gate = role.partition("_") if role[0] in "WUb" and role[1:2] == "_" else (role, "", "")
-        found[plain[word], gate] = item
-    return found

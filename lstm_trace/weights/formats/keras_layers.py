@@ -11,7 +11,7 @@ import numpy as np
 
 from ...cell.composites import BUILT_IN
 from ...cell.kinds.kind import ACTIVATIONS
-from ..names import Array
+from ..names import Array, Group, Roles
 from .hdf5 import Tree
 
 MERGES = {"concat": "concat", "sum": "sum", "mul": "product", "ave": "mean", None: "none"}
@@ -22,6 +22,9 @@ _OURS = frozenset((
     "affine", "thresholded_relu", "scaled_tanh", "hard_sigmoid_keras", "gelu_tanh", "threshold", "quotient",
     "squared_error", "cross_entropy",
 ))  # fmt: skip
+
+
+Cells = tuple[tuple[str, Mapping[str, Any]], ...]
 
 
 @dataclass(frozen=True)
@@ -36,24 +39,26 @@ class Layer:
     @property
     def inner(self) -> Mapping[str, Any]:
         """The settings of the LSTM inside of a wrapper (Bidirectional, TimeDistributed, RNN with a cell)."""
-        return _inner(self.config)
+        return _inside(self.kind, self.config)[0][0][1]  # where cells differ, the layer is refused
 
     @property
     def inner_kind(self) -> str:
-        """The class of what is inside of all wrappers."""
-        return _inner_kind(self.kind, self.config)
+        """The class of what is inside of all wrappers: of cells the first that differs, or their own."""
+        kinds = [kind for kind, _ in _inside(self.kind, self.config)[0]]
+        return next((kind for kind in kinds if kind != kinds[0]), kinds[0])
 
     @property
-    def cells(self) -> tuple[tuple[str, Mapping[str, Any]], ...]:
+    def cells(self) -> Cells:
         """(class, settings) of each cell of an RNN of StackedRNNCells, in order; empty for any other layer."""
-        return _cells(self.config)
+        cells, stacked = _inside(self.kind, self.config)
+        return cells if stacked else ()
 
     @property
     def behind(self) -> tuple[Mapping[str, Any], ...]:
         """The settings of the backward layer of a Bidirectional, where it was given one of its own."""
         part = self.config.get("backward_layer")
         own = part.get("config") if isinstance(part, Mapping) else None
-        return (_inner(own),) if isinstance(own, Mapping) else ()
+        return (_inside("", own)[0][0][1],) if isinstance(own, Mapping) else ()
 
     @property
     def recurrent(self) -> bool:
@@ -89,7 +94,7 @@ def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping | list):
             continue
         settings = entry["config"] if isinstance(entry["config"], Mapping) else {}
-        name = str(settings.get("name") or entry.get("name") or "")
+        name = _name(entry)
         kind = str(entry.get("class_name", ""))
         here = f"{path}/{name}" if path else name
         fed = _fed(entry, listed) or before
@@ -118,42 +123,18 @@ def _name(entry: Any) -> str:
     return str((settings.get("name") if isinstance(settings, Mapping) else "") or entry.get("name", ""))
 
 
-def _wrapped(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What a wrapper holds: its class and settings; None for a layer that is no wrapper."""
-    parts = (config.get(key) for key in ("layer", "cell"))
-    return next((part for part in parts if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping)), None)
-
-
-def _cells(config: Mapping[str, Any]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    if part := _wrapped(config):
-        return _cells(part["config"])
+def _inside(kind: str, config: Mapping[str, Any]) -> tuple[Cells, bool]:
+    """What is inside of all wrappers, with the settings of the wrappers that change it; and whether it is a stack."""
+    for part in (config.get("layer"), config.get("cell")):
+        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
+            outer = {k: v for k, v in config.items() if k in ("go_backwards", "zero_output_for_mask", "stateful")}
+            cells, stacked = _inside(str(part.get("class_name", "")), part["config"])
+            return tuple((own, {**outer, **settings}) for own, settings in cells), stacked
     listed = config.get("cells")
-    if not isinstance(listed, list) or not all(isinstance(cell, Mapping) for cell in listed):
-        return ()
-    settings = (cell.get("config") for cell in listed)
-    return tuple(
-        (str(cell.get("class_name", "")), own if isinstance(own, Mapping) else {})
-        for cell, own in zip(listed, settings, strict=True)
-    )
-
-
-def _inner(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    cells = _cells(config) if "cells" in config else ()
-    if cells:  # where they differ, the layer is refused
-        return cells[0][1]
-    if part := _wrapped(config):
-        outer = {k: v for k, v in config.items() if k in ("go_backwards", "zero_output_for_mask", "stateful")}
-        return {**outer, **_inner(part["config"])}
-    return config
-
-
-def _inner_kind(kind: str, config: Mapping[str, Any]) -> str:
-    cells = _cells(config) if "cells" in config else ()
-    if cells:
-        return next((one for one, _ in cells if one != cells[0][0]), cells[0][0])
-    if part := _wrapped(config):
-        return _inner_kind(str(part.get("class_name", "")), part["config"])
-    return kind
+    if isinstance(listed, list) and listed and all(isinstance(cell, Mapping) for cell in listed):
+        each = [(str(cell.get("class_name", "")), cell.get("config")) for cell in listed]
+        return tuple((own, settings if isinstance(settings, Mapping) else {}) for own, settings in each), True
+    return ((kind, config),), False
 
 
 def activation(value: Any, major: int) -> str:
@@ -204,7 +185,10 @@ _CELL = re.compile(r"lstm_cell(_\d+)?")
 _STACK = re.compile(r"stacked_rnn_cells(_\d+)?")
 _RNN = re.compile(r"rnn(_\d+)?")
 
-Roles = dict[str, Array]
+#: The role of an array by its name: of Keras 2 and 3 (in the order in which Keras 3 numbers them), and of Keras 1.
+ROLES = {
+    "kernel": "input", "recurrent_kernel": "recurrent", "bias": "bias", "W": "input", "U": "recurrent", "b": "bias",
+}  # fmt: skip
 
 
 class _Place(NamedTuple):
@@ -218,51 +202,43 @@ class _Place(NamedTuple):
     rank: int | None = None
 
 
-def grouped(inside: Tree, config: Mapping[str, Layer]) -> dict[str, dict[str, Roles]]:
-    """The arrays of each recurrent layer by `layer/direction` and role, by the layer's name.
+def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
+    """The arrays of each recurrent layer.
 
     Optimizer arrays, which have the same shapes, are left out. Each cell of a StackedRNNCells is a layer.
     """
-    placed: dict[tuple[str, ...], dict[_Place, Roles]] = {}
+    placed: dict[tuple[str, ...], dict[_Place, dict[tuple[str, str], Array]]] = {}
     for place, role, array in _placed(inside, config):
         placed.setdefault(place.layer, {}).setdefault(place, {})[role] = array
-    units: dict[tuple[str, ...], dict[str, Roles]] = {}
+    units: dict[tuple[str, ...], Group] = {}
     for path, there in placed.items():
         ranks = sorted({-1 if place.rank is None else place.rank for place in there})
         apart = ranks[0] < 0 and len({place.direction for place in there}) < len(there)
         for place, arrays in there.items():
             own = (*path, place.cell) if apart else path
             number = 0 if place.rank is None else ranks.index(place.rank)
-            units.setdefault(own, {})[f"{number}/{place.direction}"] = arrays
+            units.setdefault(own, Group("")).parts[number, place.direction] = arrays
     kept = {
-        path: scopes
-        for path, scopes in units.items()
-        if all(map(_recurrent, scopes.values())) or _partial(_called(path, inside, list(units)), scopes, config)
+        path: unit.parts
+        for path, unit in units.items()
+        if all(map(_recurrent, unit.parts.values())) or _partial(_called(path, inside, list(units)), unit, config)
     }
-    return {_called(path, inside, list(kept)): dict(sorted(scopes.items())) for path, scopes in kept.items()}
+    return [Group(_called(path, inside, list(kept)), dict(sorted(parts.items()))) for path, parts in kept.items()]
 
 
-def _placed(inside: Tree, config: Mapping[str, Layer]) -> Iterator[tuple[_Place, str, Array]]:
+def _placed(inside: Tree, config: Mapping[str, Layer]) -> Iterator[tuple[_Place, tuple[str, str], Array]]:
     root = "model_weights/" if any(key.startswith("model_weights/") for key in inside.arrays) else ""
     for key, values in inside.arrays.items():
         if not key.startswith(root) or key.split("/")[0] in ("optimizer", "optimizer_weights"):
             continue
         *groups, last = key.removeprefix(root).removesuffix(":0").split("/")
-        role, groups = _role(groups, last)
-        if role:
-            yield _place(groups, config), role, Array(key, values)
-
-
-def _role(groups: list[str], last: str) -> tuple[str, list[str]]:
-    """What an array is by its name, and the groups above its layer; an empty role for arrays of other layers."""
-    if groups and groups[-1] == "vars" and last in ("0", "1", "2"):  # Keras 3: variables by number
-        above = groups[:-1]
-        above = above[:-1] if above and above[-1] == "cell" else above
-        return ("kernel", "recurrent_kernel", "bias")[int(last)], above
-    old = re.fullmatch(r"(?:\w+_)?([WUb]_[icfo])", last)  # Keras 1: twelve arrays
-    if last in ("kernel", "recurrent_kernel", "bias"):
-        return last, groups
-    return (old[1], groups) if old else ("", [])
+        if groups[-1:] == ["vars"] and last in ("0", "1", "2"):  # Keras 3: variables by number
+            groups = groups[: -2 if groups[-2:-1] == ["cell"] else -1]
+            last = list(ROLES)[int(last)]
+        old = re.fullmatch(r"(?:\w+_)?([WUb])_([icfo])", last)  # Keras 1: twelve arrays
+        if old or last in ("kernel", "recurrent_kernel", "bias"):
+            word, gate = old.groups() if old else (last, "")
+            yield _place(groups, config), (ROLES[word], gate), Array(key, values)
 
 
 def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
@@ -292,22 +268,21 @@ def _number(name: str) -> int:
 
 def _recurrent(arrays: Roles) -> bool:
     """Whether arrays are those of a recurrent layer: a kernel and a recurrent one of as many columns."""
-    if {"W_i", "U_i"} <= set(arrays):
+    if {("input", "i"), ("recurrent", "i")} <= set(arrays):
         return True
-    if not {"kernel", "recurrent_kernel"} <= set(arrays):
-        return False
-    kernel, recurrent = (np.shape(arrays[role].values) for role in ("kernel", "recurrent_kernel"))
+    shapes = {role: np.shape(item.values) for (role, _), item in arrays.items()}
+    kernel, recurrent = shapes.get("input", ()), shapes.get("recurrent", ())
     if len(kernel) != 2 or len(recurrent) != 2 or kernel[1] != recurrent[1]:
         return False
     return recurrent[1] in (4 * recurrent[0], 3 * recurrent[0], recurrent[0])
 
 
-def _partial(name: str, scopes: Mapping[str, Roles], config: Mapping[str, Layer]) -> bool:
+def _partial(name: str, unit: Group, config: Mapping[str, Layer]) -> bool:
     """Whether the arrays are some of those of an LSTM: by the model's configuration, or by a name of theirs."""
     layer = called(name, config)
     if layer is not None:
         return layer.path == name and "LSTM" in layer.inner_kind
-    keys = [item.key.removesuffix(":0") for arrays in scopes.values() for item in arrays.values()]
+    keys = [item.key.removesuffix(":0") for roles in unit.parts.values() for item in roles.values()]
     return any(key.endswith("/recurrent_kernel") for key in keys)
 
 

@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from numpy.lib import format as npy
 
 from ...errors import FileError
-from ..find import find
-from ..found import Found
 from ..guards import Lazy, afford, archive, entries, told
-from ..layouts import Layout
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
     """An array in an .npz file: its header is read and compared with the entry, its numbers when they are wanted."""
     where, info = f"{path}: {entry.removesuffix('.npy')}", opened.getinfo(entry)
     with told(where, ValueError, TypeError), opened.open(entry) as file:
-        shape, _, dtype = header(file, where)
-        size = file.tell() + entries(shape) * dtype.itemsize
-    if size != info.file_size:
-        raise FileError(f"{where} claims {size:,} bytes and has {info.file_size:,}; is it cut off?")
+        shape, dtype = header(file, where, info.file_size)
     afford(info.file_size, info.compress_size, where)
 
     def read() -> Any:
@@ -34,20 +29,26 @@ def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
     return Lazy(shape, dtype, read)
 
 
-def header(file: Any, where: str) -> tuple[tuple[int, ...], bool, Any]:
-    """Shape, order and dtype from the head of an .npy file. Raises FileError for an array of objects."""
+def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype from the head of an .npy file, which has `there` bytes in all.
+
+    Raises FileError for an array of objects, and for one that is not whole.
+    """
     version = npy.read_magic(file)
     reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
     if reader is None:
-        raise FileError(f"{where}: an .npy file of version {version}, and versions 1 and 2 are read")
+        raise FileError(f"{where} is an .npy file of version {version}, and versions 1 and 2 are read")
     try:
-        shape, fortran, dtype = reader(file)
+        shape, _, dtype = reader(file)
     except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
         said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
-        raise FileError(f"{where}: the header of the array cannot be read ({said[0][:100]})") from None
+        raise FileError(f"{where} has a header that cannot be read ({said[0][:100]})") from None
     if dtype.hasobject:
         raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
-    return shape, fortran, dtype
+    claimed = file.tell() + entries(shape) * dtype.itemsize
+    if claimed != there:
+        raise FileError(f"{where} claims {claimed:,} bytes and has {there:,}; is it cut off?")
+    return shape, dtype
 
 
 def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Lazy]:
@@ -62,16 +63,13 @@ def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Lazy]:
 def load_npy(path: str | Path) -> Any:
     """The array of an .npy file. Raises FileError."""
     with told(path, ValueError, TypeError, struct.error), Path(path).open("rb") as file:
-        shape, _, dtype = header(file, str(path))
-        claimed, there = file.tell() + entries(shape) * dtype.itemsize, Path(path).stat().st_size
-        if claimed != there:
-            raise FileError(f"{path}: claims {claimed:,} bytes and has {there:,}; is it cut off?")
+        header(file, f"{path}:", Path(path).stat().st_size)
         file.seek(0)
         return npy.read_array(file, allow_pickle=False)
 
 
-def read(path: Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of an .npz file (see `find.find`)."""
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of an .npz file by name, while it is open. Raises FileError."""
     with archive(path) as opened:
-        arrays: Mapping[str, Any] = members(path, opened)
-        return find(arrays, layout, str(path), "LSTM (arrays)")
+        yield members(path, opened)

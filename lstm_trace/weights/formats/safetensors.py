@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,23 +13,24 @@ from typing import Any
 import numpy as np
 
 from ...errors import FileError
-from ..find import find
-from ..found import Found
 from ..guards import Lazy, told, widened
-from ..layouts import Layout
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
 
-def tensors(opened: Any, path: Path) -> dict[str, Lazy]:
-    """The arrays of an open file by name; bfloat16 is read as the equal float32."""
-    found = {}
-    for name in opened.keys():  # noqa: SIM118 - it is no mapping
-        view = opened.get_slice(name)
-        kind = str(view.get_dtype())
-        read = partial(_numbers, opened, path, name, kind)
-        found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), read)
-    return found
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The tensors of a file by name, while it is open; bfloat16 is read as the equal float32. Raises FileError."""
+    from safetensors import SafetensorError, safe_open
+
+    with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
+        found = {}
+        for name in opened.keys():  # noqa: SIM118 - it is no mapping
+            view = opened.get_slice(name)
+            kind = str(view.get_dtype())
+            read = partial(_numbers, opened, path, name, kind)
+            found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), read)
+        yield found
 
 
 def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
@@ -47,11 +50,3 @@ def _bfloat16(path: Path, name: str) -> Any:
         first, last = json.loads(file.read(length))[name]["data_offsets"]
         file.seek(8 + length + first)
         return widened(np.frombuffer(file.read(last - first), "<u2"))
-
-
-def read(path: Path, layout: Layout | None = None) -> list[Found]:
-    """The LSTMs of a .safetensors file (see `find.find`)."""
-    from safetensors import SafetensorError, safe_open
-
-    with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
-        return find(tensors(opened, path), layout, str(path), "LSTM (tensors)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,13 @@ def plain(tensor: Any, where: str) -> Any:
         raise FileError(f"{where} is {'empty (on the meta device)' if tensor.is_meta else 'sparse'}; expected numbers")
     if entries(tensor.shape) * tensor.element_size() > tensor.untyped_storage().nbytes():
         raise FileError(f"{where} claims {entries(tensor.shape):,} numbers and stores fewer")
+    return numbers_of(tensor)
+
+
+def numbers_of(tensor: Any) -> Any:
+    """A tensor with plain numbers as a numpy array, bfloat16 as the equal float32."""
+    import torch
+
     kept = tensor.detach().cpu()
     return (kept.float() if kept.dtype == torch.bfloat16 else kept).resolve_conj().resolve_neg().numpy()
 
@@ -44,20 +52,21 @@ def read(path: Path, layout: Layout | None = None) -> list[Found]:
 
     Raises MissingError without torch; FileError for TorchScript, pickled modules, truncated, damaged and foreign files.
     """
-    arrays = tensors(path)
-    found = find(arrays, layout or _named_by_torch(path, arrays), str(path), "PyTorch LSTM")
-    return [_told(f, arrays) for f in found]
+    with arrays(path) as there:
+        found = find(there, layout or _named_by_torch(path, there), str(path), "PyTorch LSTM")
+        return [_told(f, there) for f in found]
 
 
-def tensors(path: Path) -> dict[str, Lazy]:
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
     """Every tensor of a checkpoint by its path of keys. Raises MissingError without torch; FileError."""
-    arrays = {
+    found = {
         key: Lazy(tuple(int(n) for n in tensor.shape), tensor.dtype, partial(plain, tensor, key))
         for key, tensor in _tensors(load(path), "", 0)
     }
-    if not arrays:
+    if not found:
         raise FileError(f"{path}: no tensors were found; save the state dict: {SAVE}")
-    return arrays
+    yield found
 
 
 def load(path: Path) -> Any:
@@ -136,9 +145,8 @@ def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
     ):
         other = next((key for key in arrays if mark in key), None)
         if other:
-            raise FileError(
-                f"{path}: {other}: the LSTM's weights are not stored as such; save the state dict with {said}"
-            )
+            why = f"{other}: the LSTM's weights are not stored as such; save the state dict with {said}"
+            raise FileError(f"{path}: {why}")
     return None
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NamedTuple
@@ -46,10 +47,9 @@ class Tensors:
         shape = checked_shape(tensor.dims, what)
         if tensor.HasField("segment"):
             raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
-        try:
-            dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type))
-        except (KeyError, TypeError, ValueError):
-            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known") from None
+        dtype = data_type(tensor.data_type)
+        if dtype is None:
+            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known")
         if dtype.kind not in "fiub" and dtype.name != "bfloat16":
             raise NotConstant(f"the tensor {tensor.name} holds {dtype.name}; expected plain numbers")
         size = entries(shape) * dtype.itemsize
@@ -57,7 +57,7 @@ class Tensors:
             content = self._external(tensor, size, what)
             return np.frombuffer(content, dtype.newbyteorder("<") if dtype.kind in "fiu" else dtype).reshape(shape)
         afford(size, self.stored, what)
-        with told(f"{what}", ValueError, TypeError, RuntimeError):
+        with told(what, ValueError, TypeError, RuntimeError):
             array = np.asarray(onnx.numpy_helper.to_array(tensor))
         if array.shape != shape:
             raise FileError(f"{what} claims the shape {shape} and holds {array.shape}")
@@ -154,6 +154,13 @@ def load(path: Path) -> tuple[Any, Tensors]:
     return model, Tensors(path, stored)
 
 
+@contextmanager
+def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The initializers of an ONNX file by name. Raises MissingError, FileError."""
+    model, stored = load(path)
+    yield {tensor.name: stored.lazy(tensor) for tensor in model.graph.initializer}
+
+
 def opset(model: Any) -> int:
     """The version of the standard operators."""
     return max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
@@ -183,11 +190,16 @@ def _texts(model: Any) -> Iterator[Any]:
             yield from (value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim))
         for node in here.node:
             yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
-            for attribute in node.attribute:
-                yield attribute.name
-                pending.extend(attribute.graphs)
-                if attribute.HasField("g"):
-                    pending.append(attribute.g)
+            yield from (attribute.name for attribute in node.attribute)
+            pending.extend(graph for _, graph in inner_graphs(node))
+
+
+def inner_graphs(node: Any) -> Iterator[tuple[str, Any]]:
+    """The graphs that a node holds, a branch or a body, each with its place: its attribute, and its number there."""
+    for attribute in node.attribute:
+        if attribute.HasField("g"):
+            yield f"{attribute.name}/", attribute.g
+        yield from ((f"{attribute.name}/{at}/", graph) for at, graph in enumerate(attribute.graphs))
 
 
 def _nodes(nodes: Any) -> Iterator[Any]:
@@ -196,9 +208,8 @@ def _nodes(nodes: Any) -> Iterator[Any]:
     while pending:
         node = pending.pop()
         yield node
-        for attribute in node.attribute:
-            for graph in (*([attribute.g] if attribute.HasField("g") else []), *attribute.graphs):
-                pending.extend(graph.node)
+        for _, graph in inner_graphs(node):
+            pending.extend(graph.node)
 
 
 #: Axes, sizes of axes, or pieces of a Split, at most: an array has 64 axes, and a Split an output for each piece.
@@ -233,11 +244,21 @@ def _whole(values: Any) -> list[int]:
     return [int(n) for n in np.ravel(values)]
 
 
-def _type(number: int) -> Any:
-    """The data type of a number of ONNX. Raises NotConstant for texts."""
+def data_type(number: int) -> Any:
+    """The dtype of a data type of ONNX; None where it has none."""
     import onnx
 
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(number)))
+    try:
+        return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(number)))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _numeric(number: int) -> Any:
+    """The dtype of a data type of numbers. Raises NotConstant for texts, KeyError for one that is not known."""
+    dtype = data_type(number)
+    if dtype is None:
+        raise KeyError(number)
     if dtype.hasobject:
         raise NotConstant("numbers are turned into texts")
     return dtype
@@ -288,7 +309,7 @@ def _dequantize(
         along[axis] = data.shape[axis]
     kind = scale.dtype
     found = (data.astype(kind) - zero.astype(kind).reshape(along)) * scale.reshape(along)
-    return found.astype(_type(output_dtype)) if output_dtype else found
+    return found.astype(_numeric(output_dtype)) if output_dtype else found
 
 
 def _binary(function: Callable[[Any, Any], Any]) -> Callable[..., Any]:
@@ -311,7 +332,7 @@ FOLDS: dict[str, Callable[..., Any]] = {
     "Expand": lambda data, shape: np.broadcast_to(data, np.broadcast_shapes(data.shape, tuple(_whole(shape)))),
     "ConstantOfShape": lambda shape, value=ZERO: np.broadcast_to(np.reshape(value, ()), _whole(shape)),
     "Shape": lambda data, start=None, end=None: np.array(data.shape[start:end], np.int64),
-    "Cast": lambda data, to, saturate=1, round_mode="up": data.astype(_type(to)),
+    "Cast": lambda data, to, saturate=1, round_mode="up": data.astype(_numeric(to)),
     "DequantizeLinear": _dequantize,
     "Add": _binary(np.add),
     "Sub": _binary(np.subtract),
@@ -335,7 +356,7 @@ def claimed(op: str, inputs: Sequence[Any], attributes: Mapping[str, Any]) -> in
     elif op == "Gather":
         numbers = inputs[1].size * data.size // max(data.shape[attributes.get("axis", 0)], 1)
     elif op == "Cast":
-        dtype = _type(attributes["to"])
+        dtype = _numeric(attributes["to"])
     elif op == "DequantizeLinear":
         dtype = inputs[1].dtype
     elif op != "Neg" and (op not in ("Reshape", "Flatten") or data.flags.c_contiguous):

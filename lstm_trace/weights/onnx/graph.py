@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..guards import afford
-from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, fill_of
+from .constants import FOLDS, MOVES, ZERO, Fill, NotConstant, Tensors, claimed, data_type, fill_of, inner_graphs
 
 #: The sizes of a value's axes, None for those that are not known; None where nothing is.
 Shape = tuple[int | None, ...] | None
 
 
-@dataclass(eq=False)
 class Scope:
-    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it."""
+    """One graph: the model's own, or the body of an If, Loop or Scan, which sees the names of those around it.
 
-    path: str
-    parent: Scope | None
-    tensors: dict[str, Any] = field(default_factory=dict)
-    producers: dict[str, Any] = field(default_factory=dict)
-    inputs: dict[str, Any] = field(default_factory=dict)
-    shapes: dict[str, tuple[int | None, ...]] = field(default_factory=dict)  # of values, as the file notes them
+    path: where it stands in the model. parent: the graph around it. tensors, inputs, producers: what its names are.
+    shapes: of values, as the file notes them.
+    """
+
+    def __init__(self, graph: Any, path: str, parent: Scope | None) -> None:
+        self.path, self.parent = path, parent
+        self.tensors: dict[str, Any] = {tensor.name: tensor for tensor in graph.initializer}
+        self.tensors |= {sparse.values.name: sparse for sparse in graph.sparse_initializer}
+        # up to IR version 3 stored tensors stand among the inputs too: they are default values
+        self.inputs: dict[str, Any] = {value.name: value for value in graph.input if value.name not in self.tensors}
+        self.producers: dict[str, Any] = {output: node for node in graph.node for output in node.output if output}
+        noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
+        self.shapes: dict[str, tuple[int | None, ...]] = {
+            v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted
+        }
 
     def home(self, name: str) -> Scope | None:
         """The innermost scope that has `name`."""
@@ -34,19 +41,6 @@ class Scope:
                 return scope
             scope = scope.parent
         return None
-
-
-def scope_of(graph: Any, path: str, parent: Scope | None) -> Scope:
-    """The names of a graph. path: where it stands in the model. parent: the graph around it."""
-    scope = Scope(path, parent)
-    scope.tensors = {tensor.name: tensor for tensor in graph.initializer}
-    scope.tensors |= {sparse.values.name: sparse for sparse in graph.sparse_initializer}
-    # up to IR version 3 stored tensors stand among the inputs too: they are default values
-    scope.inputs = {value.name: value for value in graph.input if value.name not in scope.tensors}
-    noted = (v for v in (*graph.value_info, *graph.input, *graph.output) if v.type.tensor_type.HasField("shape"))
-    scope.shapes = {v.name: tuple(d.dim_value or None for d in v.type.tensor_type.shape.dim) for v in noted}
-    scope.producers = {output: node for node in graph.node for output in node.output if output}
-    return scope
 
 
 def standard(node: Any) -> bool:
@@ -160,15 +154,12 @@ class Graphs:
         pending: list[tuple[Any, str, Scope | None]] = [(self._model.graph, "", None)]
         while pending:
             graph, path, parent = pending.pop(0)
-            scope = scope_of(graph, path, parent)
+            scope = Scope(graph, path, parent)
             inner: list[tuple[Any, str, Scope | None]] = []
             for node in graph.node:
                 yield scope, node
-                for attribute in node.attribute:
-                    name = f"{path}{node.name or (node.output or ['node'])[0]}/{attribute.name}/"  # a branch, a body
-                    if attribute.HasField("g"):
-                        inner.append((attribute.g, name, scope))
-                    inner += [(g, f"{name}{at}/", scope) for at, g in enumerate(attribute.graphs)]
+                name = f"{path}{node.name or (node.output or ['node'])[0]}/"
+                inner += [(held, name + place, scope) for place, held in inner_graphs(node)]
             pending = inner + pending
 
     def constant(self, scope: Scope, name: str, depth: int = 0) -> Any:
@@ -187,10 +178,8 @@ class Graphs:
             self._known[home, name] = NotConstant(f"{name!r} is made of itself")  # until it is known
             try:
                 found: list[Any] = self._folded(home, node, depth)
-                if len(found) != len(node.output):
-                    raise NotConstant(
-                        f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {len(node.output)}"
-                    )
+                if len(found) != (count := len(node.output)):
+                    raise NotConstant(f"a {node.op_type} has {len(found)} outputs; {name!r} is one of {count}")
             except NotConstant as reason:  # an answer too: asked again, it is not looked for again
                 found = [reason] * len(node.output)
             self._known |= {(home, output): values for output, values in zip(node.output, found, strict=True)}
@@ -216,18 +205,17 @@ class Graphs:
         if not isinstance(found, Fill):
             return tuple(found.shape)
         node = home.producers[name]
-        made = node.op_type == "ConstantOfShape" or (node.op_type == "Expand" and self._single(home, node.input[0]))
+        made = node.op_type == "ConstantOfShape"
+        if node.op_type == "Expand":  # of a single number
+            expanded = self.constant(home, node.input[0])
+            made = not isinstance(expanded, Fill) and expanded.size == 1
         return home.shapes.get(name) or (self._sizes(home, node.input[-1], axes) if made else None)
 
     def kind(self, scope: Scope, name: str) -> str:
         """The data type of an input of a graph, as the file notes it; empty for other values and unknown types."""
         home = scope.home(name)
-        return data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else ""
-
-    def _single(self, scope: Scope, name: str) -> bool:
-        """Whether a value is a single number."""
-        found = self.constant(scope, name)
-        return not isinstance(found, Fill) and found.size == 1
+        dtype = data_type(home.inputs[name].type.tensor_type.elem_type) if home and name in home.inputs else None
+        return "" if dtype is None else str(dtype.name)
 
     def _sizes(self, scope: Scope, name: str, axes: int) -> Shape:
         """Sizes that are joined from constants and one part that is known only when the model runs."""
@@ -243,7 +231,7 @@ class Graphs:
                 values = None
             parts.append(None if values is None or isinstance(values, Fill) else np.ravel(values).tolist())
         open_ = axes - sum(len(part) for part in parts if part is not None)
-        if sum(part is None for part in parts) != 1 or open_ < 0:
+        if parts.count(None) != 1 or open_ < 0:
             return None
         return tuple(size for part in parts for size in ([None] * open_ if part is None else part))
 
@@ -289,18 +277,16 @@ class Graphs:
         for name, value in facts.items():
             if name == "value":
                 return self._tensors.array(value)
-            if name in ("value_float", "value_floats"):
-                return np.array(value, np.float32)
-            if name in ("value_int", "value_ints"):
-                return np.array(value, np.int64)
+            if name.rstrip("s") in ("value_float", "value_int"):
+                return np.array(value, np.float32 if "float" in name else np.int64)
         raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
 
 
 def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     """The Fill that a node gives, if it does. Raises NotConstant where a size is needed and not known."""
-    unknown = any(v is NotConstant or isinstance(v, Fill) for v in inputs)
-    if not unknown:
+    if not any(v is NotConstant or isinstance(v, Fill) for v in inputs):
         return None
+    found = None
     if op == "ConstantOfShape":
         return fill_of(facts.get("value", ZERO))
     if op in MOVES and inputs[0] is not NotConstant:
@@ -308,8 +294,6 @@ def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     elif op == "Concat" and all(v is not NotConstant for v in inputs):
         fills = {fill_of(v) for v in inputs}
         found = fills.pop() if len(fills) == 1 else None
-    else:
-        found = None
     if found is None:
         raise NotConstant(f"its size is known only when the model runs ({op})")
     return found
@@ -339,13 +323,3 @@ def _texts(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_texts(v) for v in value]
     return value
-
-
-def data_type(number: int) -> str:
-    """The name of a data type of ONNX; empty where it has none."""
-    import onnx
-
-    try:
-        return str(np.dtype(onnx.helper.tensor_dtype_to_np_dtype(number)).name)
-    except (KeyError, TypeError, ValueError):
-        return ""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import nearest
-from ..find import unpack
+from ..find import one_lstm
 from ..layouts import LAYOUTS
-from ..names import Array
+from ..names import Array, Group
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
@@ -53,6 +53,22 @@ class Reading:
         at = INPUTS.index(name)
         return str(self.node.input[at]) if len(self.node.input) > at else ""
 
+    def constant(self, name: str) -> Any:
+        """The array of an input, a Fill where its size is not known, why it is no constant, or None: left out."""
+        value = self.input(name)
+        try:
+            return self.graphs.constant(self.scope, value) if value else None
+        except NotConstant as reason:
+            return reason
+
+    def source(self, name: str) -> str:
+        """Where an input comes from, in words."""
+        return described(origin(self.scope, self.input(name)))
+
+    def shape(self, name: str) -> Shape:
+        """The shape of an input, as far as the file says it."""
+        return self.graphs.shape(self.scope, self.input(name), len(AXES[name])) if self.input(name) else None
+
     @property
     def directions(self) -> tuple[str, ...]:
         """The directions that the node runs in. Raises Refused."""
@@ -75,9 +91,8 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
         value, kind = facts.get(name), known[name]
         inside = str if name == "activations" else float
         if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(v, inside) for v in value)):
-            held = (
-                repr(value) if isinstance(value, int | float | str | list) else f"a value of the type {attribute.type}"
-            )
+            plain = isinstance(value, int | float | str | list)
+            held = repr(value) if plain else f"a value of the type {attribute.type}"
             raise Refused(f"the attribute {name} holds {held}; expected {_WORDS.get(name) or _KINDS[kind]}")
     for name, allowed in (("layout", (0, 1)), ("input_forget", (0, 1)), ("output_sequence", (0, 1))):
         if facts.get(name, 0) not in allowed:
@@ -186,14 +201,21 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
 
     Raises Refused with every fault: an input whose shape or type does not go with the others'.
     """
-    arrays = {name: array for name in _STORED if (array := _array(reading, name)) is not None}
+    arrays: dict[str, Any] = {}
+    for name in _STORED:
+        array = reading.constant(name)
+        if isinstance(array, NotConstant):
+            raise Refused(f"its {name} is not stored in the file: {array}{_projected(reading)}")
+        if isinstance(array, Fill):
+            raise Refused(f"its {name} is {array.value:g} everywhere, of a size that is known only when the model runs")
+        arrays |= {} if array is None else {name: array}
     if not {"W", "R"} <= set(arrays):
         raise Refused("it has no weights (inputs W and R)")
     for name, array in arrays.items():
         if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
             raise Refused(f"its {name} holds {array.dtype.name}; expected floating point numbers")
-    fixed = {name: _fixed(reading, name) for name in _STATES}
-    kinds = {name: array.dtype.name for name, array in (arrays | fixed).items() if array is not None}
+    fixed = {name: reading.constant(name) for name in _STATES}
+    kinds = {name: array.dtype.name for name, array in (arrays | fixed).items() if isinstance(array, np.ndarray)}
     for name in ("X", *_STATES):
         if kind := reading.graphs.kind(reading.scope, reading.input(name)):
             kinds.setdefault(name, kind)
@@ -201,9 +223,7 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
         said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise Refused(f"its inputs are of different types ({said}); expected one")
     shapes: dict[str, Shape] = {name: array.shape for name, array in arrays.items()}
-    for name in INPUTS:
-        if name not in shapes and reading.input(name):
-            shapes[name] = reading.graphs.shape(reading.scope, reading.input(name), len(AXES[name]))
+    shapes |= {name: reading.shape(name) for name in INPUTS if name not in shapes}
     faults = _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None})
     if faults:
         raise Refused("; ".join(faults) + _projected(reading))
@@ -213,7 +233,7 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
 def _projected(reading: Reading) -> str:
     """What is said beside a fault where a state is wider than the node's h: what is left of a projection."""
     hidden = reading.facts.get("hidden_size", np.inf)
-    shapes = [reading.graphs.shape(reading.scope, reading.input(name), 3) for name in _STATES if reading.input(name)]
+    shapes = map(reading.shape, _STATES)
     return _PROJECTED if any(shape and (shape[-1] or 0) > hidden for shape in shapes) else ""
 
 
@@ -230,10 +250,11 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
     hidden, given = sizes.get("H"), reading.facts.get("hidden_size")
     if given is not None and hidden is not None and given != hidden:
         problems.append(f"hidden_size is {given}, and its R of shape {shapes['R']} says {hidden}")
-    for name in _STATES:
-        if 0 in shapes.get(name, ()):  # nothing would be left of it, and x of any batch be taken
-            said = f"its {name} has shape {_shown(shapes[name])}; expected at least one row"
-            problems.append(said)
+    problems += [  # nothing would be left of it, and x of any batch be taken
+        f"its {name} has shape {_shown(shapes[name])}; expected at least one row"
+        for name in _STATES
+        if 0 in shapes.get(name, ())
+    ]
     if hidden == 0:
         problems.append(f"its R has shape {shapes['R']}; expected at least one unit")
     if sizes.get("I") == 0:
@@ -266,12 +287,8 @@ def _size(axis: str, sizes: Mapping[str, int]) -> int | None:
 
 def _other_kind(name: str, shape: tuple[int | None, ...], sizes: Mapping[str, int]) -> bool:
     """Whether W or R has as many rows as a GRU's or a plain RNN's: that is said when they are taken apart."""
-    return (
-        name in ("W", "R")
-        and len(shape) == 3
-        and shape[0] == sizes["D"]
-        and shape[1] in (3 * sizes.get("H", 0), sizes.get("H", 0))
-    )
+    hidden = sizes.get("H", 0)
+    return name in ("W", "R") and len(shape) == 3 and shape[0] == sizes["D"] and shape[1] in (3 * hidden, hidden)
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:
@@ -279,61 +296,26 @@ def _shown(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
 
 
-def _array(reading: Reading, name: str) -> Any:
-    """The array of an input that must be constant, None where it is left out. Raises Refused."""
-    value = reading.input(name)
-    if not value:
-        return None
-    try:
-        found = reading.graphs.constant(reading.scope, value)
-    except NotConstant as reason:
-        raise Refused(f"its {name} is not stored in the file: {reason}{_projected(reading)}") from None
-    if isinstance(found, Fill):
-        raise Refused(f"its {name} is {found.value:g} everywhere, of a size that is known only when the model runs")
-    return found
-
-
-def _fixed(reading: Reading, name: str) -> Any:
-    """The array of an input that may be constant, None where it is not or where its size is not known."""
-    try:
-        found = reading.graphs.constant(reading.scope, reading.input(name)) if reading.input(name) else None
-    except NotConstant:
-        return None
-    return None if isinstance(found, Fill) else found
-
-
 def weights(reading: Reading, arrays: Mapping[str, Any]) -> dict[str, Any]:
     """Weights by full addresses. Raises ShapeError."""
-    layout = LAYOUTS["onnx"]
-    found: dict[str, Any] = {}
-    for at, direction in enumerate(reading.directions):
-        parts = {(_ROLES[name], ""): Array(name, array[at]) for name, array in arrays.items()}
-        own, options = unpack(layout, parts)
-        reading.options |= options
-        if reading.facts.get("input_forget"):
-            own = {key: values for key, values in own.items() if not key.endswith("f")}
-        found |= {f"0/{direction}/{key}": values for key, values in own.items()}
-    reading.said.append(f"read in the layout onnx: {layout.describe('' if 'B' in arrays else 'none')}")
-    halves = {array.dtype.name for array in arrays.values()} & {"float16", "bfloat16"}
-    reading.said += [f"{half} weights widened to float32" for half in sorted(halves)]
-    return found
+    roles = {(_ROLES[name], ""): Array(name, array) for name, array in arrays.items()}
+    found = one_lstm("", Group("", {(0, reading.directions[0]): roles}), LAYOUTS["onnx"], "ONNX LSTM")
+    reading.options |= found.options
+    reading.said += found.imported
+    coupled = reading.facts.get("input_forget")  # the forget gate's weights are not used then
+    return {key: values for key, values in found.weights.items() if not (coupled and key.endswith("f"))}
 
 
 def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
     """Initial states that the file fixes, (D, B, H); zeros are what is taken anyway. Raises Refused."""
     found: dict[str, Any] = {}
     for name, (state, short) in _STATES.items():
-        value = reading.input(name)
-        if not value:
-            continue
-        try:
-            array = reading.graphs.constant(reading.scope, value)
-        except NotConstant:
-            facts[short] = f"{described(origin(reading.scope, value))}; zeros where it is not given"
-            continue
-        if isinstance(array, Fill):
-            if array.value:
-                raise Refused(f"its {name} is {array.value:g} everywhere, in each row of a batch of any size")
+        array = reading.constant(name)
+        if isinstance(array, NotConstant):
+            facts[short] = f"{reading.source(name)}; zeros where it is not given"
+        elif isinstance(array, Fill) and array.value:
+            raise Refused(f"its {name} is {array.value:g} everywhere, in each row of a batch of any size")
+        if array is None or isinstance(array, NotConstant | Fill):
             continue
         array = np.swapaxes(array, 0, 1) if reading.facts.get("layout") else array
         if np.any(array):
@@ -344,22 +326,17 @@ def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
 
 def lengths(reading: Reading, facts: dict[str, str]) -> Any:
     """Lengths that the file fixes. Raises Refused."""
-    value = reading.input("sequence_lens")
-    if not value:
-        return None
-    try:
-        array = reading.graphs.constant(reading.scope, value)
-    except NotConstant:
-        facts["lengths"] = f"{described(origin(reading.scope, value))}; all of T where not given"
+    array = reading.constant("sequence_lens")
+    if isinstance(array, NotConstant):
+        facts["lengths"] = f"{reading.source('sequence_lens')}; all of T where not given"
+    if array is None or isinstance(array, NotConstant):
         return None
     if isinstance(array, Fill) or array.dtype != np.int32:
         kind = "a vector of unknown size" if isinstance(array, Fill) else array.dtype.name
         raise Refused(f"its sequence_lens is {kind}; expected a vector of int32")
     if array.size and array.min() < 0:
         raise Refused(f"its sequence_lens holds {array.min()}; expected lengths of at least 0")
-    steps = dict(
-        zip(_turned("X", reading), reading.graphs.shape(reading.scope, reading.input("X"), 3) or (), strict=False)
-    )
+    steps = dict(zip(_turned("X", reading), reading.shape("X") or (), strict=False))
     if array.size and array.max() > (steps.get("T") or np.inf):
         raise Refused(f"its sequence_lens holds {array.max()}; x has T = {steps['T']} steps")
     facts["lengths"] = "fixed by the file"

@@ -19,7 +19,7 @@ import numpy as np
 
 from ...errors import FileError, LstmTraceError
 from ..found import Defaults, Found
-from ..layouts import LAYOUTS
+from ..layouts import LAYOUTS, Layout
 from .constants import NotConstant, load, opset
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import ATTRIBUTES, INPUTS, Reading, Refused, facts_of, initial, lengths, options, read_arrays, weights
@@ -41,30 +41,21 @@ def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
     """The LSTMs in order, with the nodes of each stack joined to one."""
     nodes = [one for one in found if isinstance(one, Node)]
     by_output = {(id(n.scope), n.node.output[0]): n for n in nodes if n.node.output and n.node.output[0]}
-    below: dict[int, Node] = {}
+    above: dict[int, list[Node]] = {}  # the layers that may stand upon a node; only one of them can
     for node in nodes:
         under = by_output.get((id(node.origin.scope), node.origin.name))
         if under is not None and under is not node and _fits(under, node, graphs):
-            below[id(node)] = under
-    above: dict[int, list[Node]] = {}
-    for node in nodes:
-        if id(node) in below:
-            above.setdefault(id(below[id(node)]), []).append(node)
-    chains = []
-    for node in nodes:
-        if id(node) in below and len(above[id(below[id(node)])]) == 1:
-            continue
-        chain = [node]
-        while len(above.get(id(chain[-1]), [])) == 1 and len(chain) <= len(nodes):
-            chain.append(above[id(chain[-1])][0])
-        chains.append(chain)
-    first = {id(chain[0]): chain for chain in chains}
+            above.setdefault(id(under), []).append(node)
+    upper = {id(layers[0]) for layers in above.values() if len(layers) == 1}
     joined: list[Found] = []
     for one in found:
         if isinstance(one, Found):
             joined.append(one)
-        elif id(one) in first:
-            joined.append(_join(first[id(one)]))
+        elif id(one) not in upper:
+            chain = [one]
+            while len(layers := above.get(id(chain[-1]), [])) == 1 and len(chain) <= len(nodes):
+                chain += layers
+            joined.append(_join(chain))
     return _compared(joined)
 
 
@@ -87,17 +78,13 @@ def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
         under.directions == node.directions
         and under.layout == node.layout == 0
         and under.found.options == node.found.options
-        and _value(under, 4) == _value(node, 4)
+        and "".join(under.node.input[4:5]) == "".join(node.node.input[4:5])  # the lengths
         and set(under.found.defaults.initial) == set(node.found.defaults.initial)
         and len({array.shape[1] for one in (under, node) for array in one.found.defaults.initial.values()}) < 2
         and len({frozenset(key.split("/", 1)[1] for key in one.found.weights) for one in (under, node)}) == 1
         and under.found.sizes()["H"] * len(under.directions) == node.found.sizes()["I"]
     )
     return same and _joins(node, len(node.directions), graphs)
-
-
-def _value(node: Node, at: int) -> str:
-    return node.node.input[at] if len(node.node.input) > at else ""
 
 
 def _joins(node: Node, count: int, graphs: Graphs) -> bool:
@@ -125,12 +112,6 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     )
 
 
-def _together(names: list[str]) -> str:
-    """`/encoder/lstm` for `/encoder/lstm/LSTM` and `/encoder/lstm/LSTM_1`; names with + between where that fails."""
-    folders = {name.rpartition("/")[0] for name in names}
-    return folders.pop() if len(folders) == 1 and "" not in folders else "+".join(names)
-
-
 def _states(chain: list[Node], state: str) -> Any:
     """The initial states of all layers, (L·D, B, H); a list with (B, H) for each where layers differ in width."""
     each = [node.found.defaults.initial[state] for node in chain]
@@ -145,6 +126,7 @@ def _join(chain: list[Node]) -> Found:
     if len(chain) == 1:
         return bottom
     names = [node.found.name for node in chain]
+    folders = {name.rpartition("/")[0] for name in names}  # `/encoder/lstm` for `/encoder/lstm/LSTM` and `…/LSTM_1`
     weights = {
         f"{layer}/{key.split('/', 1)[1]}": values
         for layer, node in enumerate(chain)
@@ -155,9 +137,9 @@ def _join(chain: list[Node]) -> Found:
     said = f"{len(chain)} LSTM nodes, each of which reads the one before, are the layers of one stack"
     return replace(
         bottom,
-        name=_together(names),
+        name=folders.pop() if len(folders) == 1 and "" not in folders else "+".join(names),
         weights=weights,
-        defaults=Defaults(initial=initial, lengths=bottom.defaults.lengths, batch_first=bottom.defaults.batch_first),
+        defaults=replace(bottom.defaults, initial=initial),
         imported=(*bottom.imported, said),
         facts=facts,
     )
@@ -166,14 +148,14 @@ def _join(chain: list[Node]) -> Found:
 _OTHERS = {"GRU": "a GRU", "RNN": "a plain RNN"}
 
 
-def read(path: str | Path) -> list[Found]:
+def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     """The LSTMs of an ONNX file; those that cannot be traced are given as refused.
 
-    Layers of one stack (nodes of which each reads nothing but the one before) are one LSTM. Raises MissingError
+    Layers of one stack (nodes of which each reads nothing but the one before) are one LSTM. layout: none, since the
+    operator says how its weights are stored (`read_model` refuses others). Raises MissingError
     without onnx, FileError for what is no ONNX model, for truncated files and for unsafe external data.
     """
-    path = Path(path)
-    model, tensors = load(path)
+    model, tensors = load(Path(path))
     graphs = Graphs(model, tensors)
     number = opset(model)
     version = max((v for v in ATTRIBUTES if v <= max(number, 1)), default=1)
