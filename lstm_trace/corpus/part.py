@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from .arrow import pa, parquet
 from .layout import Block, name_of
 from .manifest import Manifest
 from .part_file import META, check, reading
-from .rows import SEQUENCE, STEP, TOKEN, Span
+from .rows import SEQUENCE, STEP, TOKEN, Span, pa, parquet
 
 
 @dataclass(frozen=True)

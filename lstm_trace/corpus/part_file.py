@@ -19,10 +19,9 @@ from ..base.arrays import Array
 from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError, reason
-from .arrow import pa, parquet
 from .job import Job
 from .layout import name_of
-from .rows import SEQUENCE, STEP, TOKEN, Rows, Span
+from .rows import SEQUENCE, STEP, TOKEN, Rows, Span, pa, parquet
 
 #: Key of the metadata: JSON of the run's key, the part's number, how much is in it, and the seal of the file.
 META = "lstm_trace_corpus"

@@ -10,8 +10,7 @@ from typing import NamedTuple
 from ..errors import FileError, LstmTraceError
 from ..model.model import Model
 from . import part_file
-from .computing import states
-from .job import Job
+from .job import Job, states
 from .part_file import States
 from .rows import Rows, Span
 

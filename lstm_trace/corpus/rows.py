@@ -1,4 +1,4 @@
-"""Sequences as they are read: which there are, and a stretch of them with a row for each step."""
+"""pyarrow, which every file of a corpus needs: imported once, with a message where it is missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.extras import missing
 from ..errors import OptionError
+
+try:
+    import pyarrow as pa
+    from pyarrow import compute, parquet
+except ImportError:
+    raise OptionError(missing("a corpus", "pyarrow")) from None
+
+__all__ = ["compute", "pa", "parquet"]
+
 
 #: Columns of a part beside its states; those of the input that are called so mean the same.
 SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"

@@ -12,12 +12,11 @@ from ..base import conveniences
 from ..base.extras import missing
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
-from .arrow import pa
-from .beside import place_of, read_model
+from .index import place_of, read_model
 from .layout import Layout
 from .manifest import INDEX, MANIFEST, Manifest, read_failed, read_manifest
 from .part import Part
-from .rows import SEQUENCE, STEP, TOKEN, Span
+from .rows import SEQUENCE, STEP, TOKEN, Span, pa
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,13 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.arrow import pa
-from ..corpus.computing import Way, states
 from ..corpus.inputs import opened as opened_inputs
-from ..corpus.job import corpus_model, plan_of
+from ..corpus.job import Way, corpus_model, plan_of, states
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
-from ..corpus.rows import TOKEN, Rows, Source, cut
+from ..corpus.rows import TOKEN, Rows, Source, cut, pa
 from ..corpus.states import States, opened
 from ..corpus.told import CorpusText, Told
 from ..corpus.verification.verify import source_of

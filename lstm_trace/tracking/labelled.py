@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.arrow import compute, pa
 from ..corpus.layout import Block
-from ..corpus.rows import SEQUENCE, STEP, TOKEN
+from ..corpus.rows import SEQUENCE, STEP, TOKEN, compute, pa
 from ..errors import FileError, MissingError, OptionError, nearest
 from .drawing import drawn, enough
 

@@ -12,9 +12,8 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import layer_and_direction
-from ..corpus.arrow import compute, pa
 from ..corpus.layout import Block
-from ..corpus.rows import TOKEN
+from ..corpus.rows import TOKEN, compute, pa
 from ..explanation.activity import HIGH, LOW, halvings
 from .search import highest
 

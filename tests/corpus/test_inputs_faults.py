@@ -15,7 +15,8 @@ pa = pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from lstm_trace.corpus.inputs import opened, readers, table_file  # noqa: E402
+from lstm_trace.corpus.inputs import opened, table_file  # noqa: E402
+from lstm_trace.corpus.inputs import opened as readers
 from lstm_trace.corpus.rows import Rows, cut  # noqa: E402
 from lstm_trace.errors import LstmTraceError  # noqa: E402
 

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.base.writing import OPEN, seal
 from lstm_trace.cli import main
-from lstm_trace.corpus.arrow import pa, parquet
+from lstm_trace.corpus.rows import pa, parquet
 from lstm_trace.errors import FileError, OptionError
 
 from ..support.tiers import some

@@ -1,28 +1,202 @@
-"""The source that a path is of, or what is in Python."""
+"""What is read of folders of .npz, text, JSON lines, and of sequences in Python: a mapping for each."""
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+from uuid import uuid4
 
 import numpy as np
 
 from ...base.arrays import describe
+from ...base.files import read_json
+from ...base.writing import written
 from ...errors import FileError, OptionError, ShapeError
 from ...model.model import Model
 from ...model.tokens import numbered
 from ...trace.argument_types import checked
-from ...weights.guards import told
-from ..arrow import pa, parquet
-from ..rows import Source
-from .columns import Names
-from .imported import imported, kept
-from .lookup import Lookup
-from .readers import Split, archives, in_python, json_lines, texts
-from .table_file import TableFile, files_in, hashed
+from ...weights.formats.npz import members
+from ...weights.guards import archive, told
+from ..rows import SEQUENCE, TOKEN, Source, pa, parquet
+from .columns import WIDE, Names, X, columns_of
+from .table_file import Lookup, TableFile, files_in, hashed
+
+#: A sequence or a step by names.
+Row = Mapping[str, Any]
+Split = Callable[[str], Sequence[str]]
+#: Bytes of a line, and characters of a text that is one sequence, at most.
+LONGEST_LINE = 1 << 28
+
+
+def archives(paths: Iterable[Path]) -> Iterator[Row]:
+    """A sequence for each .npz file, called as the file is."""
+    for path in paths:
+        with archive(path) as opened:
+            yield {SEQUENCE: path.stem} | {name: np.asarray(one) for name, one in members(path, opened).items()}
+
+
+def in_python(inputs: Iterable[Any], split: Split) -> Iterator[Row]:
+    """Sequences in Python: arrays (T, I), mappings, texts; called by numbers where they have no `seq_id`."""
+    for k, one in enumerate(inputs):
+        named = one if isinstance(one, Mapping) else {TOKEN: split(one)} if isinstance(one, str) else {X: one}
+        yield {SEQUENCE: k, **named}
+
+
+def texts(paths: Iterable[Path], sequences: str, split: Split) -> Iterator[Row]:
+    """Texts: a sequence for each line or paragraph, called by numbers, or for each file, called as that is."""
+    count = itertools.count()
+    for path in paths:
+        if sequences == "files":
+            yield {SEQUENCE: path.stem, TOKEN: split(_joined(_decoded(path), path))}
+            continue
+        for blank, group in itertools.groupby(_decoded(path), key=lambda line: not line.strip()):
+            for text in () if blank else group if sequences == "lines" else [_joined(group, path)]:
+                yield {SEQUENCE: next(count), TOKEN: split(text.rstrip("\n"))}
+
+
+def json_lines(path: Path) -> Iterator[Row]:
+    """The object of each line, which is a sequence or a step."""
+    for number, line in _lines(path):
+        if not line.strip():
+            continue
+        try:
+            found = read_json(path, line)
+        except FileError:
+            found = read_json(path, b"\n" * (number - 1) + line)  # the message counts lines
+        if not isinstance(found, dict):
+            raise FileError(f'{path}: line {number}: expected an object, as in {{"seq_id": 1, "x": [[0.5]]}}')
+        yield found
+
+
+def _joined(lines: Iterable[str], path: Path) -> str:
+    found: list[str] = []
+    size = 0
+    for line in lines:
+        found.append(line)
+        size += len(line)
+        if size > LONGEST_LINE:
+            raise FileError(f"{path}: a sequence of more than {LONGEST_LINE:,} characters; read it by lines")
+    return "".join(found)
+
+
+def _decoded(path: Path) -> Iterator[str]:
+    for number, line in _lines(path):
+        try:
+            yield line.decode("utf-8-sig" if number == 1 else "utf-8").replace("\r\n", "\n")
+        except UnicodeDecodeError:
+            raise FileError(f"{path}: line {number}: not UTF-8; save it as UTF-8") from None
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    with path.open("rb") as file:
+        for number, line in enumerate(iter(lambda: file.readline(LONGEST_LINE + 1), b""), 1):
+            if len(line) > LONGEST_LINE:
+                raise FileError(f"{path}: line {number}: more than {LONGEST_LINE:,} bytes; write shorter sequences")
+            yield number, line
+
+
+#: Steps that are gathered before they are written.
+GATHERED = 1 << 14
+_WRONG = (pa.lib.ArrowException, ValueError, TypeError, OverflowError)
+
+
+def kept(folder: Path, name: str, write: Callable[[IO[bytes]], Any], origin: str = "") -> Path:
+    """A file of the folder, which is not written over what another run has left there: a hash is part of its name.
+
+    origin: hash of what it is made from; what is there of the same already is kept. Of its content, if it is empty.
+    """
+    with told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    stem, _, suffix = name.partition(".")
+    path = folder.absolute() / f"{stem}-{origin[:16] or uuid4().hex}.{suffix}"
+    if origin and path.exists():
+        return path
+    with written(path, "wb", durable=True) as file:
+        write(file)
+    return path if origin else path.replace(path.with_name(f"{stem}-{hashed([path], [])[:16]}.{suffix}"))
+
+
+def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin: str = "") -> Path:
+    """The file of some sequences or steps, see `kept`. Raises FileError, ShapeError; then nothing is left."""
+
+    def write(file: IO[bytes]) -> None:
+        schema = columns = out = None
+        with told(where, *_WRONG):
+            try:
+                for group in _groups(rows):
+                    table = _table(group, schema, names, where)
+                    schema, columns = table.schema, columns or columns_of(table.schema, names, where)
+                    steps = columns.steps(columns.renamed(table), where)
+                    few = [field.name for field in steps.schema if field.name != X]
+                    look = {"compression": "zstd", "compression_level": 1, "use_dictionary": few}
+                    out = out or parquet.ParquetWriter(file, steps.schema, **look)
+                    out.write_table(steps)
+            finally:
+                if out is not None:
+                    out.close()
+        if out is None:
+            raise FileError(f"{where}: there are no sequences in it")
+
+    return kept(folder, "_inputs.parquet", write, origin)
+
+
+def _groups(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    held: list[Row] = []
+    steps = 0
+    for row in rows:
+        held.append({name: _plain(value) for name, value in row.items()})
+        steps += max((len(v) for v in held[-1].values() if hasattr(v, "__len__") and not isinstance(v, str)), default=1)
+        if steps >= GATHERED:
+            yield held
+            held, steps = [], 0
+    if held:
+        yield held
+
+
+def _table(group: list[Row], schema: Any, names: Names, where: str) -> Any:
+    """A row for each; the types are those of the first group, but that numbers of x are never whole."""
+    known = set(group[0] if schema is None else schema.names)
+    for row in group:
+        if row.keys() != known:
+            other = min(row.keys() ^ known, key=str)
+            raise ShapeError(f"{where}: {_called(row, names)}: expected what the first has; {other!r} differs")
+    try:
+        if schema is None:
+            found = pa.Table.from_pylist(group).schema
+            schema = pa.schema([f.with_type(_floats(f.type)) if _is_x(names.ours(f.name)) else f for f in found])
+        return pa.Table.from_pylist(group, schema=schema)
+    except _WRONG as error:
+        for row in group if schema is not None else ():
+            try:
+                pa.Table.from_pylist([row], schema=schema)
+            except _WRONG as own:
+                raise ShapeError(f"{where}: {_called(row, names)}: {str(own)[:200]}") from None
+        raise ShapeError(f"{where}: {_called(group[0], names)} and the next: {str(error)[:200]}") from None
+
+
+def _plain(value: Any) -> Any:
+    """An array as Arrow takes it: it knows lists of arrays with one axis, and values without any."""
+    axes = getattr(value, "ndim", 1)
+    return value if axes == 1 else list(value) if axes else value.item()
+
+
+def _called(row: Row, names: Names) -> str:
+    return f"sequence {row.get(names.id, row.get(SEQUENCE))!r}"
+
+
+def _is_x(name: str) -> bool:
+    return name == X or WIDE.fullmatch(name) is not None
+
+
+def _floats(kind: Any) -> Any:
+    if pa.types.is_list(kind):
+        return pa.list_(_floats(kind.value_type))
+    return pa.float64() if pa.types.is_integer(kind) else kind
+
 
 SPLIT: dict[str, Split] = {"characters": list, "words": str.split}
 SEQUENCES = ("lines", "paragraphs", "files")

@@ -22,13 +22,11 @@ from ...model.model import Model
 from ...model.sources import prepare
 from ...verification.verify import verify as verified
 from .. import inputs as readers
-from ..arrow import pa
-from ..beside import is_index
-from ..computing import batches
-from ..job import corpus_model, digest, recorded
+from ..index import is_index
+from ..job import batches, corpus_model, digest, recorded
 from ..layout import Block, Layout, foreign_parts
 from ..manifest import INDEX, MANIFEST
-from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
+from ..rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
 from ..told import FIRST, CorpusText, Told
 from . import text as words
 from .whole import faults
