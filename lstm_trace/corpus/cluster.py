@@ -18,7 +18,7 @@ from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
 from .job import Job, others, versions
 from .manifest import read_manifest
-from .parts import TRIES, Done, HaltError, in_words, run_part
+from .part_file import TRIES, Done, HaltError, in_words, run_part
 from .rows import Span
 
 try:

@@ -32,7 +32,7 @@ from .manifest import (
     read_manifest,
     write_json,
 )
-from .parts import Done, by_loop
+from .part_file import Done, by_loop
 from .rows import Index, Span, cut
 from .states import States
 

@@ -15,7 +15,7 @@ from ..trace.argument_types import checked
 from .index import place_of, read_model
 from .layout import Layout
 from .manifest import INDEX, MANIFEST, Manifest, read_failed, read_manifest
-from .part import Part
+from .part_file import Part
 from .rows import SEQUENCE, STEP, TOKEN, Span, pa
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Each unit alone, all together, and random groups of as many other units of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,19 +20,20 @@ from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, Source, cut, pa
 from ..corpus.states import States, opened
-from ..corpus.told import CorpusText, Told
+from ..corpus.told import FIRST, CorpusText, Told
 from ..corpus.verification.verify import source_of
+from ..documents.tables import LongTable
 from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest
 from ..model.sources import prepare
 from ..trace.argument_types import checked, listed
-from .drawing import drawn, enough, generator, interval, resampled, tested
-from .labelled import read_target
+from . import ablate as words
 from .probe import fitted, needs_sklearn, something_to_decode, standardized
-from .words import ablation as words
+from .sampling import drawn, enough, generator, interval, read_target, resampled, tested
 
 if TYPE_CHECKING:
     import pandas as pd
+
 
 #: Steps of the input that are read at once, and random groups at most.
 READ, CONTROLS = 50_000, 1000
@@ -245,3 +246,49 @@ def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataF
     found = pd.concat([groups.size().rename("steps"), groups.mean()], axis=1).rename_axis("token").reset_index()
     order = np.argsort(-np.abs(found["all"] * found["steps"]), kind="stable")
     return found.iloc[order].reset_index(drop=True)
+
+
+COLUMNS = ("held", "units", "value", "change", "low", "high")
+
+
+#: Units by name, in a cell and in the table of tokens.
+NAMED = 4
+
+
+def account(found: Ablation, most: int | None) -> CorpusText:
+    """The change by groups of units, and by tokens. most: None for all units of a group by name."""
+    head = found.by_token.head(FIRST)
+    head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
+    tokens = LongTable((*map(str, head.columns),), [*map(tuple, head.astype(object).to_numpy())], "Tokens")
+    more = (tokens,) if len(head) else ()
+    rows = [(name, units if most is None else _some(units), *numbers) for name, units, *numbers in found.groups]
+    title = f"Ablation: {found.measure}"
+    return CorpusText(title, (*_said(found),), (*more, LongTable(COLUMNS, rows, "Groups")))
+
+
+def _some(units: str) -> str:
+    names = units.split()
+    return units if len(names) <= NAMED else f"{' '.join(names[: NAMED - 1])} … ({len(names)})"
+
+
+def _said(found: Ablation) -> Iterator[str]:
+    _, units, value, change, low, high = next(row for row in found.groups if row[0] == "all")
+    yield (
+        f"{found.measure} over {counted(found.steps, 'step')} of {found.sequences:,} of "
+        f"{counted(found.every, 'sequence')}; {counted(len(units.split()), 'unit')} held at {found.to}"
+    )
+    free = f"{value - change:.4g} without a hold, " if value != change else ""
+    held = "it held" if len(units.split()) == 1 else "all of them held"
+    yield f"{free}{value:.4g} with {held}: {change:+.4g} (95 % interval {low:+.4g} to {high:+.4g})"
+    others = [row[3] for row in found.groups if row[0].startswith("random")]
+    if not others and not found.controls:
+        yield "no control was asked for: whether other units change it as much is not known"
+        return
+    if not others:
+        yield "no control: the same lines do not have as many other units"
+        return
+    most, least = (f"{one:+.4g}" for one in (max(others), min(others)))
+    told = f"random groups of as many other units change it by {least} to {most}"
+    if len(others) == 1:
+        told = f"a random group of as many other units changes it by {most}"
+    yield f"no more than others do: {told}" if max(map(abs, others)) >= abs(change) else told

@@ -15,9 +15,8 @@ import lstm_trace as lt
 from lstm_trace.corpus import run
 from lstm_trace.corpus.layout import Layout
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.tracking import partials
-from lstm_trace.tracking.partials import Measure, merge
-from lstm_trace.tracking.units import columns
+from lstm_trace.tracking import units as partials
+from lstm_trace.tracking.units import Measure, columns, merge
 
 from . import planted
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences

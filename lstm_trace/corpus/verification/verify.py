@@ -15,6 +15,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...base.resources import at_most
+from ...documents.tables import LongTable, shortest
 from ...engine.memory import Pool
 from ...errors import FileError, OptionError, counted
 from ...model.capture import measured
@@ -26,15 +27,16 @@ from ..index import is_index
 from ..job import batches, corpus_model, digest, recorded
 from ..layout import Block, Layout, foreign_parts
 from ..manifest import INDEX, MANIFEST
+from ..part_file import faults
 from ..rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
 from ..told import FIRST, CorpusText, Told
-from . import text as words
-from .whole import faults
+from . import verify as words
 
 if TYPE_CHECKING:
     from ..manifest import Manifest
-    from ..part import Part
+    from ..part_file import Part
     from ..states import States
+
 
 #: Sequences that are run line by line at once, every line recorded; values of them, if it is more than one sequence.
 BATCH, VALUES = 16, 1 << 24
@@ -280,3 +282,40 @@ def _in_bounds(stored: Array, exact: Array, bound: Array, ulp: float) -> tuple[A
     same = np.where(np.isfinite(kept), stored == exact, (stored == kept) | (np.isnan(stored) & np.isnan(kept)))
     ratio = np.abs(stored.astype(np.float64) - exact) / whole
     return np.where(same, 0.0, np.nan_to_num(ratio, nan=np.inf)), whole
+
+
+COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
+
+
+def account(found: CorpusVerification, most: int | None) -> CorpusText:
+    """The verdict, and the values that are wrong. most: None for numbers instead of texts with all their digits."""
+    right = "No value that was compared is wrong." if found.faults else "No value of the sample is wrong."
+    notes = () if found.damages else (right if found.values else "No value was compared.",)
+    rows: list[tuple[Any, ...]] = [tuple(one) for one in found.damages]
+    if most is not None:
+        rows = [(*place, shortest(stored), shortest(wanted), bound) for *place, stored, wanted, bound in rows]
+    return CorpusText("Verification of a corpus", (*_said(found),), (LongTable(COLUMNS, rows, notes=notes),))
+
+
+def _said(found: CorpusVerification) -> Iterator[str]:
+    for k, fault in enumerate(found.faults[:FIRST]):  # the cause before what was compared
+        yield f"{'failed: ' * (not k)}{fault}"
+    if len(found.faults) > FIRST:
+        yield f"{len(found.faults) - FIRST:,} more such faults"
+    listed = f"; the first {len(found.damages)} are listed" if found.wrong > len(found.damages) else ""
+    verdict = "" if found.faults else f"{found.status}: "
+    if not found.steps:
+        yield f"{verdict}nothing of the sample could be compared; the run has {counted(found.every, 'sequence')}"
+        return
+    differ = "differs" if found.wrong == 1 else "differ"
+    yield (
+        f"{verdict}{counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "
+        f"{counted(found.every, 'sequence')} compared with a run line by line; {found.wrong:,} {differ} by more than "
+        f"rounding explains{listed}"
+    )
+    yield (
+        f"the largest deviation is {found.largest:.2g} times what rounding explains; {counted(found.lines, 'value')} "
+        "of the runs line by line were derived again"
+    )
+    if found.undecided:
+        yield f"at {counted(found.undecided, 'step')} rounding errors are too large to decide"

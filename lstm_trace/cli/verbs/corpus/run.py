@@ -85,7 +85,7 @@ def command(
     if workers is not None and scheduler is not None:
         raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")
     from ....corpus import run
-    from ....corpus.verification.whole import damaged
+    from ....corpus.part_file import damaged
     from ...model_options import model_in
     from ...progress import Bar
     from .status import summary
