@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ..model.model import Model
     from ..tracking import Contexts, Units
     from ..tracking.probe import Probe
-    from .verification.verify import CorpusVerification
+    from .verification import CorpusVerification
 
 
 @checked
@@ -194,7 +194,7 @@ class States:
         Raises:
             FileError: where the input cannot be read.
         """
-        from .verification.verify import verify
+        from .verification import verify
 
         return verify(self, None if sample == "all" else sample, seed, model, inputs)
 

@@ -21,7 +21,7 @@ from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, Source, cut, pa
 from ..corpus.states import States, opened
 from ..corpus.told import FIRST, CorpusText, Told
-from ..corpus.verification.verify import source_of
+from ..corpus.verification import source_of
 from ..documents.tables import LongTable
 from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest

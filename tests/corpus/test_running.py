@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 import lstm_trace as lt
 from lstm_trace.base.writing import alone
 from lstm_trace.corpus import open as open_states
-from lstm_trace.corpus import part_file as parts
+from lstm_trace.corpus import part_file
 from lstm_trace.corpus import run
 from lstm_trace.corpus.part_file import Done, run_part
 from lstm_trace.corpus.rows import Rows
@@ -39,13 +39,13 @@ def content(folder: Path) -> dict[str, bytes]:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the parts that are computed."""
     seen: list[int] = []
-    states = parts.part_file.write
+    states = part_file.write
 
     def write(job: Any, span: Any, *rest: Any) -> None:
         seen.append(span.number)
         states(job, span, *rest)
 
-    monkeypatch.setattr(parts.part_file, "write", write)
+    monkeypatch.setattr(part_file, "write", write)
     return seen
 
 

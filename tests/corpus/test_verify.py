@@ -101,7 +101,7 @@ def test_long_sequences_are_not_run_together(states: Any, monkeypatch: pytest.Mo
         held.append(first.shape[0] * first.shape[1] * width)
         return lt.verify(trace)
 
-    module = importlib.import_module("lstm_trace.corpus.verification.verify")
+    module = importlib.import_module("lstm_trace.corpus.verification")
     monkeypatch.setattr(module, "verified", counted)
     monkeypatch.setattr(module, "VALUES", 6000)
     found = states.verify(None)
@@ -135,7 +135,7 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
 def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
     copied: Any, model: lt.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lstm_trace.corpus.verification import verify
+    from lstm_trace.corpus import verification as verify
 
     def damaged(trace: lt.Trace) -> Any:
         trace.lines["0/forward"]["i_t"][0, 0, 1] += 0.5

@@ -13,29 +13,29 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...base.resources import at_most
-from ...documents.tables import LongTable, shortest
-from ...engine.memory import Pool
-from ...errors import FileError, OptionError, counted
-from ...model.capture import measured
-from ...model.model import Model
-from ...model.sources import prepare
-from ...verification.verify import verify as verified
-from .. import inputs as readers
-from ..index import is_index
-from ..job import batches, corpus_model, digest, recorded
-from ..layout import Block, Layout, foreign_parts
-from ..manifest import INDEX, MANIFEST
-from ..part_file import faults
-from ..rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
-from ..told import FIRST, CorpusText, Told
-from . import verify as words
+from ..base.arrays import Array
+from ..base.resources import at_most
+from ..documents.tables import LongTable, shortest
+from ..engine.memory import Pool
+from ..errors import FileError, OptionError, counted
+from ..model.capture import measured
+from ..model.model import Model
+from ..model.sources import prepare
+from ..verification.verify import verify as verified
+from . import inputs as readers
+from . import verification as words
+from .index import is_index
+from .job import batches, corpus_model, digest, recorded
+from .layout import Block, Layout, foreign_parts
+from .manifest import INDEX, MANIFEST
+from .part_file import faults
+from .rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
+from .told import FIRST, CorpusText, Told
 
 if TYPE_CHECKING:
-    from ..manifest import Manifest
-    from ..part_file import Part
-    from ..states import States
+    from .manifest import Manifest
+    from .part_file import Part
+    from .states import States
 
 
 #: Sequences that are run line by line at once, every line recorded; values of them, if it is more than one sequence.
