@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.inputs import opened as opened_inputs
+from ..corpus.inputs import forms as opened_inputs
 from ..corpus.job import Way, corpus_model, plan_of, states
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST

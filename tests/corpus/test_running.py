@@ -260,7 +260,7 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
     states: Any, model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    compute = parts.states
+    compute = part_file.states
 
     def states_of(model: Any, rows: Any, way: Any) -> Any:
         tried.append(len(rows.x))
@@ -269,7 +269,7 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
         return compute(model, rows, way)
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts, "states", states_of)
+        patch.setattr(part_file, "states", states_of)
         found = run(model, inputs, tmp_path, **HOW)
     steps = [span.steps for span in states.spans]
     assert steps.count(steps[1]) == 1
@@ -299,7 +299,7 @@ def test_errors_of_any_kind_are_those_of_their_part(
 ) -> None:  # fmt: skip
     """Also as on a cluster, by `run_part`; what computes the same each time is not computed again."""
     tried: list[int] = []
-    owner: Any = parts if where == "states" else parts.part_file
+    owner: Any = part_file
     real = getattr(owner, where)
 
     def failing(*arguments: Any) -> Any:
