@@ -17,7 +17,7 @@ from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
 from .index import is_beside, write_index, write_model
-from .inputs import forms as opened
+from .inputs import opened
 from .job import Files, Job, Stored, Way, corpus_model, digest, others, plan_of, recorded, versions
 from .layout import foreign_parts, parts_in
 from .manifest import (

@@ -15,22 +15,22 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.resources import at_most
+from ..documents.result import Finding
 from ..documents.tables import LongTable, shortest
 from ..engine.memory import Pool
 from ..errors import FileError, OptionError, counted
+from ..languages.strings import Words
 from ..model.capture import measured
 from ..model.model import Model
 from ..model.sources import prepare
 from ..verification.verify import verify as verified
-from . import inputs as readers
-from . import verification as words
 from .index import is_index
+from .inputs import opened
 from .job import batches, corpus_model, digest, recorded
 from .layout import Block, Layout, foreign_parts
 from .manifest import INDEX, MANIFEST
 from .part_file import faults
 from .rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
-from .told import FIRST, CorpusText, Told
 
 if TYPE_CHECKING:
     from .manifest import Manifest
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 #: Sequences that are run line by line at once, every line recorded; values of them, if it is more than one sequence.
 BATCH, VALUES = 16, 1 << 24
+#: Wrong values, and sentences of faults, that are listed.
+LISTED = 12
 
 
 class Damage(NamedTuple):
@@ -54,7 +56,7 @@ class Damage(NamedTuple):
 
 
 @dataclass(repr=False)
-class CorpusVerification(Told):
+class CorpusVerification(Finding):
     """What `verify` found.
 
     every: sequences there are; sequences, steps, values: that were compared. wrong: values beyond the bound, of which
@@ -83,9 +85,46 @@ class CorpusVerification(Told):
     def __repr__(self) -> str:
         return f"<CorpusVerification {self.status}: {counted(self.values, 'value')}, {self.wrong:,} wrong>"
 
-    def account(self, most: int | None = None) -> CorpusText:
-        """See `Told`."""
-        return words.account(self, most)
+    def title(self, words: Words) -> str:
+        """What was done."""
+        return words.word("corpus.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """What is wrong with the files and the premises, the verdict, and what was compared."""
+        for k, fault in enumerate(self.faults[:LISTED]):  # the cause before what was compared
+            yield fault if k else words.word("corpus.failed", what=fault)
+        if len(self.faults) > LISTED:
+            yield words.word("corpus.faults.more", n=f"{len(self.faults) - LISTED:,}")
+        compared = self._compared(words)
+        yield compared if self.faults else words.word(f"corpus.{self.status}", what=compared)
+        if self.steps:
+            values = words.count("counted.values", self.lines)
+            yield words.word("corpus.largest", most=f"{self.largest:.2g}", values=values)
+        if self.undecided:
+            yield words.word("corpus.undecided", steps=words.count("counted.steps", self.undecided))
+
+    def _compared(self, words: Words) -> str:
+        sequences = words.count("counted.sequences", self.every)
+        if not self.steps:
+            return words.word("corpus.nothing", sequences=sequences)
+        said = words.word(
+            "corpus.compared.1" if self.wrong == 1 else "corpus.compared", sequences=sequences,
+            values=words.count("counted.values", self.values), steps=words.count("counted.steps", self.steps),
+            sample=f"{self.sequences:,}", n=f"{self.wrong:,}",
+        )  # fmt: skip
+        n = len(self.damages)
+        return words.word("corpus.listed", what=said, n=n) if self.wrong > n else said
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The first of the values that are wrong."""
+        right = "right" if not self.faults else "right.compared"
+        notes = () if self.damages else (words.word(f"corpus.{right if self.values else 'none'}"),)
+        return (LongTable(Damage._fields, self.damages, notes=notes, said={"stored": _exact, "expected": _exact}),)
+
+
+def _exact(value: float, words: Words) -> str:
+    """A value with all its digits: the last may be what differs."""
+    return shortest(value)
 
 
 def verify(
@@ -165,7 +204,7 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
     source = states.manifest.source
     path = Path(source.path if inputs is None else inputs).absolute()
-    return readers.opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
+    return opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
@@ -264,7 +303,7 @@ def _compare(
             found.values += int(measure.clear.sum()) * block.width
             found.largest = max(found.largest, float(ratio.max(initial=0.0)))
             found.wrong += int((ratio > 1).sum())
-            for t, unit in np.argwhere(ratio > 1)[: FIRST - len(found.damages)]:
+            for t, unit in np.argwhere(ratio > 1)[: LISTED - len(found.damages)]:
                 place = rows.ids[b : b + 1].tolist()[0], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
                 found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
         found.undecided += int((~clear).sum())
@@ -282,40 +321,3 @@ def _in_bounds(stored: Array, exact: Array, bound: Array, ulp: float) -> tuple[A
     same = np.where(np.isfinite(kept), stored == exact, (stored == kept) | (np.isnan(stored) & np.isnan(kept)))
     ratio = np.abs(stored.astype(np.float64) - exact) / whole
     return np.where(same, 0.0, np.nan_to_num(ratio, nan=np.inf)), whole
-
-
-COLUMNS = ("sequence", "t", "unit", "stored", "expected", "bound")
-
-
-def account(found: CorpusVerification, most: int | None) -> CorpusText:
-    """The verdict, and the values that are wrong. most: None for numbers instead of texts with all their digits."""
-    right = "No value that was compared is wrong." if found.faults else "No value of the sample is wrong."
-    notes = () if found.damages else (right if found.values else "No value was compared.",)
-    rows: list[tuple[Any, ...]] = [tuple(one) for one in found.damages]
-    if most is not None:
-        rows = [(*place, shortest(stored), shortest(wanted), bound) for *place, stored, wanted, bound in rows]
-    return CorpusText("Verification of a corpus", (*_said(found),), (LongTable(COLUMNS, rows, notes=notes),))
-
-
-def _said(found: CorpusVerification) -> Iterator[str]:
-    for k, fault in enumerate(found.faults[:FIRST]):  # the cause before what was compared
-        yield f"{'failed: ' * (not k)}{fault}"
-    if len(found.faults) > FIRST:
-        yield f"{len(found.faults) - FIRST:,} more such faults"
-    listed = f"; the first {len(found.damages)} are listed" if found.wrong > len(found.damages) else ""
-    verdict = "" if found.faults else f"{found.status}: "
-    if not found.steps:
-        yield f"{verdict}nothing of the sample could be compared; the run has {counted(found.every, 'sequence')}"
-        return
-    differ = "differs" if found.wrong == 1 else "differ"
-    yield (
-        f"{verdict}{counted(found.values, 'value')} at {counted(found.steps, 'step')} of {found.sequences:,} of "
-        f"{counted(found.every, 'sequence')} compared with a run line by line; {found.wrong:,} {differ} by more than "
-        f"rounding explains{listed}"
-    )
-    yield (
-        f"the largest deviation is {found.largest:.2g} times what rounding explains; {counted(found.lines, 'value')} "
-        "of the runs line by line were derived again"
-    )
-    if found.undecided:
-        yield f"at {counted(found.undecided, 'step')} rounding errors are too large to decide"

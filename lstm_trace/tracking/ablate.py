@@ -14,20 +14,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.inputs import forms as opened_inputs
+from ..corpus.inputs import opened as opened_inputs
 from ..corpus.job import Way, corpus_model, plan_of, states
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, Source, cut, pa
 from ..corpus.states import States, opened
-from ..corpus.told import FIRST, CorpusText, Told
 from ..corpus.verification import source_of
+from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest
+from ..languages.strings import Words
+from ..languages.strings import words as strings
 from ..model.sources import prepare
 from ..trace.argument_types import checked, listed
-from . import ablate as words
 from .probe import fitted, needs_sklearn, something_to_decode, standardized
 from .sampling import drawn, enough, generator, interval, read_target, resampled, tested
 
@@ -37,18 +38,21 @@ if TYPE_CHECKING:
 
 #: Steps of the input that are read at once, and random groups at most.
 READ, CONTROLS = 50_000, 1000
+COLUMNS = ("held", "units", "value", "change", "low", "high")
+#: Units by name, in a cell and in the table of tokens; tokens in that table.
+NAMED, TOKENS = 4, 12
 
 
 @dataclass(frozen=True, repr=False)
-class Ablation(Told):
-    """What holding units changes. measure: what is measured, in words; to: the value the units are held at.
+class Ablation(Finding):
+    """What holding units changes. measured: (kind, line, target) of what is measured; to: the value units are held at.
 
     groups: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
     change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
     not random, where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
     """
 
-    measure: str
+    measured: tuple[str, str, str]
     to: str
     groups: tuple[tuple[str, str, float, float, float, float], ...]
     by_token: pd.DataFrame
@@ -60,9 +64,52 @@ class Ablation(Told):
     def __repr__(self) -> str:
         return f"<Ablation: {self.measure}, {self.steps:,} steps; print(…) has all>"
 
-    def account(self, most: int | None = None) -> CorpusText:
-        """See `Told`."""
-        return words.account(self, most)
+    @property
+    def measure(self) -> str:
+        """What is measured, in English."""
+        return self._measure(strings())
+
+    def _measure(self, words: Words) -> str:
+        kind, line, target = self.measured
+        return words.word(f"hold.{kind}", line=line, target=target)
+
+    def title(self, words: Words) -> str:
+        """What was done, and what was measured."""
+        return words.word("hold.title", measure=self._measure(words))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The change by all units together, and by random groups of others."""
+        _, units, value, change, low, high = next(row for row in self.groups if row[0] == "all")
+        n = len(units.split())
+        yield words.word(
+            "hold.over", measure=self._measure(words), steps=words.count("counted.steps", self.steps),
+            sample=f"{self.sequences:,}", sequences=words.count("counted.sequences", self.every),
+            units=words.count("counted.units", n), to=self.to,
+        )  # fmt: skip
+        numbers = {"change": f"{change:+.4g}", "low": f"{low:+.4g}", "high": f"{high:+.4g}"}
+        held = words.word("hold.one" if n == 1 else "hold.all", value=f"{value:.4g}", **numbers)
+        yield words.word("hold.free", value=f"{value - change:.4g}", held=held) if value != change else held
+        others = [row[3] for row in self.groups if row[0].startswith("random")]
+        if not others:
+            yield words.word("hold.too.few" if self.controls else "hold.unasked")
+            return
+        key = "hold.random.1" if len(others) == 1 else "hold.random"
+        random = words.word(key, least=f"{min(others):+.4g}", most=f"{max(others):+.4g}")
+        yield words.word("hold.no.more", what=random) if max(map(abs, others)) >= abs(change) else random
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The change by tokens, where there are any, and by groups of units."""
+        head = self.by_token.head(TOKENS)
+        head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
+        rows = [*map(tuple, head.astype(object).to_numpy())]
+        tokens = LongTable((*map(str, head.columns),), rows, words.word("hold.tokens"))
+        groups = LongTable(COLUMNS, self.groups, words.word("hold.groups"), said={"units": _some})
+        return (tokens, groups) if rows else (groups,)
+
+
+def _some(units: str, words: Words) -> str:
+    names = units.split()
+    return units if len(names) <= NAMED else f"{' '.join(names[: NAMED - 1])} … ({len(names)})"
 
 
 @checked
@@ -122,7 +169,7 @@ def ablate(
         return states(prepared, rows, way, dict.fromkeys(held, to) or None)[seen.scope, seen.line]
 
     free = output()
-    measure, score, counts = _metric(metric, rows, free, readout, seen.line, seed)
+    measured, score, counts = _metric(metric, rows, free, readout, seen.line, seed)
     value = np.where(counts, score(free), 0.0)
     change = {name: np.where(counts, score(output(held)), 0.0) - value for name, held in groups.items()}
     sums = np.add.reduceat(np.stack([counts, *change.values()], axis=1, dtype=float), rows.starts[:-1])
@@ -136,7 +183,7 @@ def ablate(
         )
     named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
     return Ablation(
-        measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
+        measured, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
     )
 
 
@@ -182,18 +229,21 @@ def _read(source: Source, steps: int, width: int, seed: int) -> tuple[Rows, int]
 
 def _metric(
     metric: str, rows: Rows, free: Array, readout: str | None, line: str, seed: int
-) -> tuple[str, Callable[[Array], Array], Array]:
-    """What is measured, in words; of an output (R, width) at each step; and which steps count. Raises OptionError."""
+) -> tuple[tuple[str, str, str], Callable[[Array], Array], Array]:
+    """What is measured (`Ablation.measured`), of an output (R, width) at each step, and which steps count.
+
+    Raises OptionError, MissingError.
+    """
     if metric == "output":
         every = np.ones(len(free), bool)
-        return f"mean change of {line}", lambda held: np.abs(held - free).mean(axis=1, dtype=np.float64), every
+        return ("change", line, ""), lambda held: np.abs(held - free).mean(axis=1, dtype=np.float64), every
     known = {**rows.targets, **({} if rows.token is None else {TOKEN: rows.token})}
     if metric not in known:
         raise MissingError(f"metric: there is no {metric!r}{nearest(metric, ['output', *known], 'there are')}")
     if readout is not None:
         true, counts = _classes(known[metric], metric, rows, line, free.shape[1])
         enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
-        return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
+        return ("readout", line, metric), lambda held: held.argmax(axis=1) == true, counts
     needs_sklearn()
     values, classes, counts = read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
@@ -211,7 +261,7 @@ def _metric(
         predicted = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
         return predicted == y if classes else np.abs(predicted - y)
 
-    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & test
+    return ("accuracy" if classes else "error", line, metric), score, counts & test
 
 
 def _classes(column: Any, name: str, rows: Rows, line: str, width: int) -> tuple[Array, Array]:
@@ -246,49 +296,3 @@ def _by_token(tokens: Any, counts: Array, changes: dict[str, Array]) -> pd.DataF
     found = pd.concat([groups.size().rename("steps"), groups.mean()], axis=1).rename_axis("token").reset_index()
     order = np.argsort(-np.abs(found["all"] * found["steps"]), kind="stable")
     return found.iloc[order].reset_index(drop=True)
-
-
-COLUMNS = ("held", "units", "value", "change", "low", "high")
-
-
-#: Units by name, in a cell and in the table of tokens.
-NAMED = 4
-
-
-def account(found: Ablation, most: int | None) -> CorpusText:
-    """The change by groups of units, and by tokens. most: None for all units of a group by name."""
-    head = found.by_token.head(FIRST)
-    head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
-    tokens = LongTable((*map(str, head.columns),), [*map(tuple, head.astype(object).to_numpy())], "Tokens")
-    more = (tokens,) if len(head) else ()
-    rows = [(name, units if most is None else _some(units), *numbers) for name, units, *numbers in found.groups]
-    title = f"Ablation: {found.measure}"
-    return CorpusText(title, (*_said(found),), (*more, LongTable(COLUMNS, rows, "Groups")))
-
-
-def _some(units: str) -> str:
-    names = units.split()
-    return units if len(names) <= NAMED else f"{' '.join(names[: NAMED - 1])} … ({len(names)})"
-
-
-def _said(found: Ablation) -> Iterator[str]:
-    _, units, value, change, low, high = next(row for row in found.groups if row[0] == "all")
-    yield (
-        f"{found.measure} over {counted(found.steps, 'step')} of {found.sequences:,} of "
-        f"{counted(found.every, 'sequence')}; {counted(len(units.split()), 'unit')} held at {found.to}"
-    )
-    free = f"{value - change:.4g} without a hold, " if value != change else ""
-    held = "it held" if len(units.split()) == 1 else "all of them held"
-    yield f"{free}{value:.4g} with {held}: {change:+.4g} (95 % interval {low:+.4g} to {high:+.4g})"
-    others = [row[3] for row in found.groups if row[0].startswith("random")]
-    if not others and not found.controls:
-        yield "no control was asked for: whether other units change it as much is not known"
-        return
-    if not others:
-        yield "no control: the same lines do not have as many other units"
-        return
-    most, least = (f"{one:+.4g}" for one in (max(others), min(others)))
-    told = f"random groups of as many other units change it by {least} to {most}"
-    if len(others) == 1:
-        told = f"a random group of as many other units changes it by {most}"
-    yield f"no more than others do: {told}" if max(map(abs, others)) >= abs(change) else told

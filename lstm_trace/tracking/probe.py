@@ -21,10 +21,10 @@ from ..base.extras import missing
 from ..base.resources import at_most
 from ..cell.network import layer_and_direction
 from ..corpus.rows import checked_seed
-from ..corpus.told import FIRST, CorpusText, Told
+from ..documents.result import Finding
 from ..documents.tables import LongTable
-from ..errors import OptionError, counted
-from . import probe as words
+from ..errors import OptionError
+from ..languages.strings import Words
 from .sampling import Sample, gathered, generator, interval, resampled, tested
 
 if TYPE_CHECKING:
@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 
 #: Iterations of a fit at most; so many single units are tried, those of whose variance the target explains most.
 ITERATIONS, TRIED = 500, 4
+#: Columns of the weights, and of the classes.
+COLUMNS = ("unit", "layer", "direction", "line", "class", "weight", "standardized", "explained")
+CLASSES = ("class", "steps", "recall", "precision", "taken for")
+#: Weights and classes that a document shows; of fewer test sequences an interval is said to be rough.
+SHOWN, ROUGH = 12, 20
 
 
 class Score(NamedTuple):
@@ -48,7 +53,7 @@ class Score(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Probe(Told):
+class Probe(Finding):
     """What a probe found; of F units, and K classes that it has weights for (of two the second; of numbers one row).
 
     classes: of the target, empty where it is numbers; weighed: those of the rows of weights. units: (address, layer,
@@ -102,9 +107,96 @@ class Probe(Told):
         found, base = self.scores["probe"], self.scores["baseline"]
         return f"<Probe of {self.target!r}: {self.measure} {found.value:.4g}, baseline {base.value:.4g}>"
 
-    def account(self, most: int | None = None) -> CorpusText:
-        """See `Told`."""
-        return words.account(self, most)
+    def title(self, words: Words) -> str:
+        """What was decoded, and from which lines."""
+        return words.word("probe.title", target=self.target, lines=", ".join(dict.fromkeys(u[3] for u in self.units)))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The score against the baseline and the control task, the best unit, and what was left out."""
+        probe, base, best = (self.scores[name] for name in ("probe", "baseline", "best unit"))
+        (learned, steps), (others, sequences) = self.steps, self.sequences
+        yield words.word(
+            "probe.score", measure=words.word("probe.accuracy") if self.classes else self.measure,
+            score=f"{probe.value:.4g}", low=f"{probe.low:.4g}", high=f"{probe.high:.4g}",
+            steps=words.count("counted.steps", steps), sequences=words.count("counted.sequences", sequences),
+            learned=words.count("counted.steps", learned), others=f"{others:,}", every=f"{self.every:,}",
+        )  # fmt: skip
+        always = words.word("probe.always", value=_seen(self.baseline))
+        baseline, value = always if self.classes else words.word("probe.average"), f"{base.value:.4g}"
+        if not self.better:
+            yield words.word("probe.worse", baseline=baseline, value=value, target=self.target)
+        else:
+            yield words.word("probe.better", baseline=baseline, value=value, less=f"{base.ahead:.4g}")
+            yield self._selectivity(words)
+            if not self.selective:
+                yield words.word("probe.unselective")
+            share = f"{(best.value - base.value) / base.ahead:.0%}"
+            yield words.word("probe.best", unit=self.best, value=f"{best.value:.4g}", share=share)
+        if sequences < ROUGH:
+            yield words.word("probe.few", n=sequences)
+        if self.missing:
+            yield words.word("probe.missing", steps=words.count("counted.steps", self.missing), target=self.target)
+        if self.unlabelled:
+            yield words.count("probe.unlabelled", self.unlabelled)
+        if not self.converged:
+            yield words.word("probe.unconverged")
+
+    def _selectivity(self, words: Words) -> str:
+        control, baseline = self.scores["control"], self.scores["control baseline"]
+        each = words.word("probe.each")
+        if self.tokens is not None:
+            each = words.word("probe.each.token", tokens=words.count("counted.tokens", self.tokens))
+        return words.word(
+            "probe.selectivity", value=f"{control.ahead:.4g}", each=each, score=f"{control.value:.4g}",
+            usual=words.word("probe.usual" if self.classes else "probe.usual.mean"), baseline=f"{baseline.value:.4g}",
+        )  # fmt: skip
+
+    def tables(self, words: Words, most: int | None = None) -> tuple[LongTable, ...]:
+        """Scores, classes and weights. most: so many of the weights, the largest first."""
+        size = np.abs(self.standardized)
+        places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
+        numbers = (self.weights, self.standardized, np.broadcast_to(self.explained, size.shape))
+        rows = [
+            (*self.units[j], _seen(self.weighed[k]) if self.classes else None, *(float(one[k, j]) for one in numbers))
+            for k, j in zip(*places, strict=True)
+        ]
+        notes = [words.word("probe.note.class" if self.classes else "probe.note", target=self.target)]
+        if len(rows) < size.size:
+            notes.append(words.word("probe.left", n=f"{size.size - len(rows):,}"))
+        shown = ("unit", *(("class",) if self.classes else ()), "weight", "standardized", "explained")
+        weights = LongTable(COLUMNS, rows, words.word("probe.weights"), shown, tuple(notes))
+        kind = "class" if self.classes else "mean"
+        names = {
+            "probe": words.word("probe.row.probe"),
+            "baseline": words.word(f"probe.row.{kind}", value=_seen(self.baseline)),
+            "best unit": words.word("probe.row.best", unit=self.best),
+            "control": words.word("probe.row.control"),
+            "control baseline": words.word(f"probe.row.control.{kind}"),
+        }
+        lines = [(names[name], score.value, score.low, score.high) for name, score in self.scores.items()]
+        scores = LongTable(("what", self.measure, "low", "high"), lines, words.word("probe.scores"))
+        if not self.classes:
+            return scores, weights
+        return scores, LongTable(CLASSES, [*self._by_class()], words.word("probe.classes")), weights
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The tables with the largest weights."""
+        return self.tables(words, SHOWN)
+
+    def _by_class(self) -> Iterator[tuple[Any, ...]]:
+        table = self.confusion
+        for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
+            if not table[k].any() and not table[:, k].any():
+                continue  # neither tested nor predicted
+            wrong = np.where(np.arange(len(table)) == k, 0, table[k])
+            right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
+            other = _seen(self.classes[np.argmax(wrong)]) if wrong.any() else ""
+            yield _seen(self.classes[k]), here, right / here if here else None, right / said if said else None, other
+
+
+def _seen(value: Any) -> str:
+    text = visible(str(value))
+    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be seen as a class
 
 
 def probe(
@@ -239,94 +331,3 @@ def _gained(scores: Array, baseline: Array) -> Array:
     """Of what can be gained over a baseline the part that is; nothing where the baseline is right everywhere."""
     room = 1 - baseline
     return np.divide(scores - baseline, room, out=np.zeros_like(room), where=room > 0)
-
-
-COLUMNS = ("unit", "layer", "direction", "line", "class", "weight", "standardized", "explained")
-CLASSES = ("class", "steps", "recall", "precision", "taken for")
-#: Of fewer test sequences an interval is said to be rough.
-ROUGH = 20
-
-
-def account(found: Probe, most: int | None) -> CorpusText:
-    """Sentences and tables; most: so many of the weights, the largest first."""
-    size = np.abs(found.standardized)
-    places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
-    numbers = (found.weights, found.standardized, np.broadcast_to(found.explained, size.shape))
-    rows = [
-        (*found.units[j], _seen(found.weighed[k]) if found.classes else None, *(float(one[k, j]) for one in numbers))
-        for k, j in zip(*places, strict=True)
-    ]
-    left = f" {size.size - len(rows):,} smaller weights are left out." if len(rows) < size.size else ""
-    note = (
-        f"`weight`: per unit of the state{', for the class' if found.classes else ''}. `standardized`: times the "
-        f"unit's standard deviation. `explained`: the part of the unit's variance that {found.target} explains.{left}"
-    )
-    shown = ("unit", *(("class",) if found.classes else ()), "weight", "standardized", "explained")
-    scores = LongTable(("what", found.measure, "low", "high"), [*_score_rows(found)], "Scores")
-    more = (scores, *([LongTable(CLASSES, [*_by_class(found)], "Classes")] if found.classes else []))
-    title = f"Probe of {found.target} by {', '.join(dict.fromkeys(unit[3] for unit in found.units))}"
-    return CorpusText(title, (*_said(found),), (*more, LongTable(COLUMNS, rows, "Weights", shown, (note,))))
-
-
-def _score_rows(found: Probe) -> Iterator[tuple[Any, ...]]:
-    names = {
-        "best unit": f"{found.best} alone",
-        "control": "control task",
-        "control baseline": "control, most frequent" if found.classes else "control, the mean",
-    }
-    names["baseline"] = f"always {_seen(found.baseline)}" if found.classes else "the mean"
-    for key, score in found.scores.items():
-        yield names.get(key, key), score.value, score.low, score.high
-
-
-def _by_class(found: Probe) -> Iterator[tuple[Any, ...]]:
-    table = found.confusion
-    for k in np.argsort(-table.sum(axis=1), kind="stable")[:FIRST]:
-        if not table[k].any() and not table[:, k].any():
-            continue  # neither tested nor predicted
-        wrong = np.where(np.arange(len(table)) == k, 0, table[k])
-        right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
-        other = _seen(found.classes[np.argmax(wrong)]) if wrong.any() else ""
-        yield _seen(found.classes[k]), here, right / here if here else None, right / said if said else None, other
-
-
-def _seen(value: Any) -> str:
-    text = visible(str(value))
-    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be seen as a class
-
-
-def _said(found: Probe) -> Iterator[str]:
-    probe, base, control, best = (found.scores[name] for name in ("probe", "baseline", "control", "best unit"))
-    yield (
-        f"{found.measure} {probe.value:.4g} (95 % interval {probe.low:.4g} to {probe.high:.4g}) on "
-        f"{counted(found.steps[1], 'step')} of {counted(found.sequences[1], 'sequence')} that the probe had not seen; "
-        f"it learned from {counted(found.steps[0], 'step')} of {found.sequences[0]:,} others, of {found.every:,} in all"
-    )
-    baseline = f"always saying {_seen(found.baseline)}" if found.classes else "the mean of the training part"
-    usual = "always saying the most frequent one" if found.classes else "their mean"
-    random = "each step" if found.tokens is None else f"each of {counted(found.tokens, 'token')}"
-    if not found.better:
-        yield f"no better than {baseline} ({base.value:.4g}): the probe found no linear readout of {found.target}"
-    else:
-        yield f"{baseline} reaches {base.value:.4g}, which is {base.ahead:.4g} less"
-        yield (
-            f"selectivity {control.ahead:.4g}: with a random label for {random} (control task) it reaches "
-            f"{control.value:.4g}, {usual} {found.scores['control baseline'].value:.4g}"
-        )
-        if not found.selective:
-            yield (
-                "not selective: the probe learns random labels as well, so its score may reflect memorization rather "
-                "than what the states encode"
-            )
-        yield (
-            f"{found.best} is the best single unit: alone it reaches {best.value:.4g}, "
-            f"{(best.value - base.value) / base.ahead:.0%} of what all units gain"
-        )
-    if found.sequences[1] < ROUGH:
-        yield f"{found.sequences[1]} test sequences are few: the intervals are rough"
-    if found.missing:
-        yield f"{counted(found.missing, 'step')} without {found.target} left out"
-    if found.unlabelled:
-        yield f"{counted(found.unlabelled, 'more sequence')} of the states without any label left out"
-    if not found.converged:
-        yield "the fit had not converged when it was stopped: the weights may still change"

@@ -15,8 +15,7 @@ pa = pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from lstm_trace.corpus.inputs import forms as opened  # noqa: E402
-from lstm_trace.corpus.inputs import table_file
+from lstm_trace.corpus.inputs import forms, opened, table_file  # noqa: E402
 from lstm_trace.corpus.rows import Rows, cut  # noqa: E402
 from lstm_trace.errors import LstmTraceError  # noqa: E402
 

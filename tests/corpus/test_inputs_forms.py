@@ -18,8 +18,7 @@ import pyarrow.parquet as pq  # noqa: E402
 
 import lstm_trace as lt  # noqa: E402
 from lstm_trace import corpus  # noqa: E402
-from lstm_trace.corpus.inputs import forms as opened  # noqa: E402
-from lstm_trace.corpus.inputs import table_file
+from lstm_trace.corpus.inputs import forms, opened, table_file  # noqa: E402
 from lstm_trace.corpus.rows import Rows, Source, cut  # noqa: E402
 
 rng = np.random.default_rng(3)

@@ -19,7 +19,7 @@ from safetensors.numpy import save_file  # noqa: E402
 import lstm_trace as lt  # noqa: E402
 from lstm_trace import corpus  # noqa: E402
 from lstm_trace.cli import main  # noqa: E402
-from lstm_trace.corpus.inputs import forms as opened  # noqa: E402
+from lstm_trace.corpus.inputs import opened  # noqa: E402
 from lstm_trace.corpus.rows import Rows, cut  # noqa: E402
 
 TEXT = "to be\r\n\nor  not\nto\n \n\nbe!"

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...options import OutputPath, echo, narrow
+from ...options import echo
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ....corpus import States
-    from ....corpus.told import Told
     from ....tracking import Contexts
 
 Command = Callable[..., Any]
@@ -79,25 +78,6 @@ def contexts_options(before: int, after: int) -> Callable[[Command], Command]:
         return command
 
     return decorated
-
-
-def table_option(what: str) -> Callable[[Command], Command]:
-    """`-o FILE`, for the table of what is printed."""
-    return click.option("-o", "--output", type=OutputPath(dir_okay=False), help=f"Write {what} here: .csv or .parquet.")
-
-
-def table_format(output: str | None) -> str:
-    """The format in which a table is written; empty where it is not. Raises FileError before anything is computed."""
-    from ....base.writing import format_of
-
-    return "" if output is None else format_of(output, TABLES, "tables", "csv")
-
-
-def write_result(found: Told, output: str | None, form: str) -> None:
-    """Write the table of what was found, and print the text."""
-    if output is not None:
-        write_table(output, form, found.to_frame())
-    echo("".join(narrow([str(found)], "md", "-", None)).rstrip("\n"))
 
 
 def write_contexts(output: str, folder: str, find: Callable[[States], Contexts]) -> None:
