@@ -1,6 +1,6 @@
-"""The files of a part: rows sorted by sequence and step, a column for each unit, its key in the metadata.
+"""The parts: computed, written and read again. In their files rows are sorted by sequence and step.
 
-Parquet holds all of it. In the other format the states are in a .safetensors file instead, (R, width) for each line,
+Parquet holds all of a part, with a column for each unit and its key in the metadata. In the other format the states are in a .safetensors file instead, (R, width) for each line,
 beside the .parquet file with the rest; that one is written first, so that a part is whole when its states are there.
 """
 
@@ -22,14 +22,12 @@ from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
-from . import part_file
 from .job import Job, states
 from .layout import Block, name_of
 from .manifest import Manifest
 from .rows import SEQUENCE, STEP, TOKEN, Rows, Span, pa, parquet
 
 if TYPE_CHECKING:
-    from .rows import Span
     from .states import States
 
 
@@ -320,7 +318,7 @@ def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
 
 def _write(job: Job, span: Span, rows: Rows, found: LineValues) -> Done:
     try:
-        part_file.write(job, span, rows, found)
+        write(job, span, rows, found)
     except (FileError, OSError) as error:
         raise HaltError(f"{error}; parts that are done are kept, run it again for the others") from None
     except Exception as error:
@@ -357,15 +355,15 @@ def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
 
 
 def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
-    """What is wrong with the files of a part, in sentences. every_byte: see `part_file.fault`."""
+    """What is wrong with the files of a part, in sentences. every_byte: see `fault`."""
     found: list[str] = []
     for name in states.manifest.files_of(span.number):
         try:
-            said = part_file.fault(states.folder / name, states.manifest.key, span.number, every_byte)
+            said = fault(states.folder / name, states.manifest.key, span.number, every_byte)
         except FileError as error:
             found += error.problems
             continue
-        found += [f"{name} {said}: {part_file.AGAIN}"] if said else []
+        found += [f"{name} {said}: {AGAIN}"] if said else []
     return found
 
 

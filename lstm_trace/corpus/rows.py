@@ -1,4 +1,7 @@
-"""pyarrow, which every file of a corpus needs: imported once, with a message where it is missing."""
+"""Sequences as they are read: which there are, and a stretch of them with a row for each step.
+
+Every file of a corpus takes pyarrow from here, where a message says that it is missing.
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,6 @@ try:
     from pyarrow import compute, parquet
 except ImportError:
     raise OptionError(missing("a corpus", "pyarrow")) from None
-
-__all__ = ["compute", "pa", "parquet"]
 
 
 #: Columns of a part beside its states; those of the input that are called so mean the same.
