@@ -1,4 +1,4 @@
-"""What stands beside the parts: the model, and where each sequence is."""
+"""The index, which says where each sequence is, and the model: files in the folder of the parts."""
 
 from __future__ import annotations
 

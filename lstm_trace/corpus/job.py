@@ -1,4 +1,4 @@
-"""The states of some sequences: sorted by length, computed in batches, given back without padding."""
+"""What a corpus is computed from, the key by which a finished part is known, and how its states are computed."""
 
 from __future__ import annotations
 

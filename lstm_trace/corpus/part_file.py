@@ -1,7 +1,8 @@
 """The parts: computed, written and read again. In their files rows are sorted by sequence and step.
 
-Parquet holds all of a part, with a column for each unit and its key in the metadata. In the other format the states are in a .safetensors file instead, (R, width) for each line,
-beside the .parquet file with the rest; that one is written first, so that a part is whole when its states are there.
+Parquet holds all of a part, with a column for each unit and its key in the metadata. In the other format the states are
+in a .safetensors file instead, (R, width) for each line, beside the .parquet file with the rest; that one is written
+first, so that a part is whole when its states are there.
 """
 
 from __future__ import annotations

@@ -22,6 +22,11 @@ try:
 except ImportError:
     raise OptionError(missing("a corpus", "pyarrow")) from None
 
+__all__ = [
+    "SEQUENCE", "STEP", "TOKEN", "Index", "Rows", "Source", "Span", "checked_seed", "compute", "cut", "pa", "parquet",
+    "shuffled",
+]  # fmt: skip
+
 
 #: Columns of a part beside its states; those of the input that are called so mean the same.
 SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"

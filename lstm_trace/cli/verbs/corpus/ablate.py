@@ -29,11 +29,7 @@ if TYPE_CHECKING:
 @click.option("--to", default="0", show_default=True, help="Value to hold the units at, or a factor such as *0.5.")
 @click.option("--readout", metavar="LINE", help="Line whose largest unit is the predicted class.")
 @click.option(
-    "--controls",
-    type=click.IntRange(min=0),
-    default=5,
-    show_default=True,
-    help="Random groups, as a control.",
+    "--controls", type=click.IntRange(min=0), default=5, show_default=True, help="Random groups, as a control."
 )
 @click.option(
     "--max-steps", type=click.IntRange(min=1), default=50_000, show_default=True, help="Steps to draw at most."

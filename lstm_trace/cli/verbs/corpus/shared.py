@@ -35,9 +35,7 @@ def reading_options(command: Command, required: bool = True) -> Command:
     for option in (
         click.option("--unknown", metavar="TOKEN", help="The token that stands for those not in the vocabulary."),
         click.option(
-            "--vocabulary",
-            metavar="FILE",
-            help="Numbers of the tokens: .json, .txt (a token a line), or model:NAME.",
+            "--vocabulary", metavar="FILE", help="Numbers of the tokens: .json, .txt (a token a line), or model:NAME."
         ),
         click.option(
             "--embedding", metavar="FILE", help="x of each token, a row each: .npy, FILE:NAME, or model:NAME."
@@ -66,12 +64,7 @@ def contexts_options(before: int, after: int) -> Callable[[Command], Command]:
             click.option("--after", type=steps, default=after, show_default=True, help="Steps after it."),
             click.option("--before", type=steps, default=before, show_default=True, help="Steps before it."),
             click.option(
-                "-n",
-                "--count",
-                type=click.IntRange(1, 10_000),
-                default=20,
-                show_default=True,
-                help="Contexts to show.",
+                "-n", "--count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Contexts to show."
             ),
         ):
             command = option(command)
