@@ -101,13 +101,9 @@ def compute(key: str, span: Span) -> Done:
 
 
 def by_cluster(
-    job: Job,
-    model: Model,
-    todo: Sequence[Span],
-    workers: int,
-    scheduler: str | None,
+    job: Job, model: Model, todo: Sequence[Span], workers: int, scheduler: str | None,
     tell: Callable[[str], None] | None = None,
-) -> Generator[Done]:
+) -> Generator[Done]:  # fmt: skip
     """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
 
     A part that fails, or whose worker dies thrice, comes back with its error. Raises OptionError where there is

@@ -210,9 +210,14 @@ def recorded(
     """
     names = tuple(record) if record else tuple(dict.fromkeys(_carried(model)))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
-    trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=wanted, plan="lines", batch_first=False)
-    widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
+    widths = line_widths(model, width, wanted)
     return wanted, layout(widths, {key: _kind(model, *key) for key in widths})
+
+
+def line_widths(model: Model, width: int, record: RecordChoice | None = None) -> dict[tuple[Scope, str], int]:
+    """The number of units of each line, by scope and name, in computing order. width: I. record: all lines if None."""
+    trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=record, plan="lines", batch_first=False)
+    return {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
 
 
 def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:

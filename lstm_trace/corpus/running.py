@@ -42,24 +42,12 @@ IMPORTS = ("_inputs-*", "_embedding-*", "_vocabulary-*")
 
 @checked
 def run(
-    model: Any,
-    inputs: Any,
-    out: str | Path,
-    *,
-    record: Sequence[str] | None = None,
-    layers: Sequence[int] | None = None,
-    dtype: Stored | None = None,
-    format: Files = "parquet",
-    steps_per_part: int = 50_000,
-    batch: int = 64,
-    workers: int = 0,
-    scheduler: str | None = None,
-    share: tuple[int, int] | None = None,
-    fresh: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    tell: Callable[[str], None] | None = None,
-    **reading: Any,
-) -> States:
+    model: Any, inputs: Any, out: str | Path, *, record: Sequence[str] | None = None,
+    layers: Sequence[int] | None = None, dtype: Stored | None = None, format: Files = "parquet",
+    steps_per_part: int = 50_000, batch: int = 64, workers: int = 0, scheduler: str | None = None,
+    share: tuple[int, int] | None = None, fresh: bool = False, progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None, **reading: Any,
+) -> States:  # fmt: skip
     """Compute the states of a model over many sequences, into a folder; what is there of the same run already is kept.
 
     Args:

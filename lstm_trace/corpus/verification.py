@@ -26,7 +26,7 @@ from ..model.sources import prepare
 from ..verification.verify import verify as verified
 from .index import is_index
 from .inputs import opened
-from .job import batches, corpus_model, digest, recorded
+from .job import batches, corpus_model, digest, line_widths, recorded
 from .layout import Block, Layout, foreign_parts
 from .manifest import INDEX, MANIFEST
 from .part_file import faults
@@ -141,8 +141,11 @@ def verify(
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
             found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
-    if lost := _lost(prepared, source.width, there.layout) if found.faults else "":
-        found.faults.append(f"the model has no {lost}, so that nothing can be compared")
+    widths = line_widths(prepared, source.width)
+    lost = next((b for b in there.layout.blocks if widths.get((b.scope, b.line)) != b.width), None)
+    if found.faults and lost is not None:
+        said = f"{lost.scope}/{lost.line} of {counted(lost.width, 'unit')}"
+        found.faults.append(f"the model has no {said}, so that nothing can be compared")
     if not found.faults and (edited := _edited(there, prepared, source.width, model is None)):
         found.faults.append(f"{MANIFEST}: {edited} is not that of the model: the manifest was edited")
         return found  # its columns are not to be read so
@@ -154,7 +157,7 @@ def verify(
     chosen = np.zeros(len(index.ids), bool)
     chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
     models = prepared, _twin(prepared)
-    steps = VALUES // _recorded(prepared, source.width)
+    steps = VALUES // sum(widths.values())
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
@@ -188,16 +191,6 @@ def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
     header = model.header
     named = {"title": (there.title, header.title), "cell": (there.cell, header.kind)} if own else {}
     return next((name for name, (said, is_) in named.items() if said != is_), "")
-
-
-def _lost(model: Model, width: int, layout: Layout) -> str:
-    """The first of the recorded lines that a model has not, in words; empty where it has all. width: I."""
-    trace = model.run(np.zeros((1, 1, width)), lengths=[1], batch_first=False, plan="lines")
-    for block in layout.blocks:
-        here = trace.lines.get(block.scope, {}).get(block.line)
-        if here is None or here.shape[-1] != block.width:
-            return f"{block.scope}/{block.line} of {counted(block.width, 'unit')}"
-    return ""
 
 
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
@@ -259,12 +252,6 @@ def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
         found[block] = [values[part.starts[k] : part.starts[k + 1]].copy() for k in at]
         del values
     return found
-
-
-def _recorded(model: Model, width: int) -> int:
-    """The values of all lines at a step. width: I."""
-    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
-    return sum(values.shape[-1] for here in trace.lines.values() for values in here.values())
 
 
 def _twin(model: Model) -> Model:

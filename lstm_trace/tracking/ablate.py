@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..corpus.inputs import opened as opened_inputs
-from ..corpus.job import Way, corpus_model, plan_of, states
+from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Rows, Source, cut, pa
@@ -114,19 +114,10 @@ def _some(units: str, words: Words) -> str:
 
 @checked
 def ablate(
-    model: Any,
-    inputs: Any,
-    units: Sequence[str] | str,
-    metric: str = "output",
-    *,
-    to: float | str = 0.0,
-    readout: str | None = None,
-    controls: int = 5,
-    max_steps: int = 50_000,
-    batch: int = 64,
-    seed: int = 0,
+    model: Any, inputs: Any, units: Sequence[str] | str, metric: str = "output", *, to: float | str = 0.0,
+    readout: str | None = None, controls: int = 5, max_steps: int = 50_000, batch: int = 64, seed: int = 0,
     **reading: Any,
-) -> Ablation:
+) -> Ablation:  # fmt: skip
     """Hold units over a corpus, and measure what changes (docs/corpus.md, Ablation).
 
     Args:
@@ -157,8 +148,7 @@ def ablate(
             source = source_of(corpus, prepared)
         else:
             source = opened_inputs(inputs, prepared, Path(folder), **reading)
-        trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
-        lines = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
+        lines = layout(line_widths(prepared, source.width))
         last = prepared.stages()[-1]
         (seen,) = lines.chosen(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)

@@ -301,15 +301,9 @@ def _throughout(on: Array, runs: Array) -> Array:
 
 
 def select(
-    states: States,
-    sequence: int | str,
-    first: int,
-    last: int,
-    line: str,
-    above: float | None,
-    below: float | None,
+    states: States, sequence: int | str, first: int, last: int, line: str, above: float | None, below: float | None,
     exclusive: bool,
-) -> list[int]:
+) -> list[int]:  # fmt: skip
     """See `States.select`."""
     wanted = level(above, below)
     block = _one(states, line)

@@ -152,16 +152,9 @@ def gathered(
     x = x.astype(np.float32) if x.dtype == np.float16 else x
     kept = enough(labelled_steps, target)
     return Sample(
-        x,
-        y,
-        classes,
-        tokens,
-        ids[chosen][kept],
-        labelled_steps[kept],
-        int(counts.sum()) - len(y),
-        len(candidates),
+        x, y, classes, tokens, ids[chosen][kept], labelled_steps[kept], int(counts.sum()) - len(y), len(candidates),
         len(ids) - len(candidates),
-    )
+    )  # fmt: skip
 
 
 def read_target(column: Any, name: str) -> tuple[Array, tuple[Any, ...], Array]:

@@ -167,7 +167,8 @@ def _table(group: list[Row], schema: Any, names: Names, where: str) -> Any:
     try:
         if schema is None:
             found = pa.Table.from_pylist(group).schema
-            schema = pa.schema([f.with_type(_floats(f.type)) if _is_x(names.ours(f.name)) else f for f in found])
+            of_x = {f.name for f in found if (own := names.ours(f.name)) == X or WIDE.fullmatch(own)}
+            schema = pa.schema([f.with_type(_floats(f.type)) if f.name in of_x else f for f in found])
         return pa.Table.from_pylist(group, schema=schema)
     except _WRONG as error:
         for row in group if schema is not None else ():
@@ -188,10 +189,6 @@ def _called(row: Row, names: Names) -> str:
     return f"sequence {row.get(names.id, row.get(SEQUENCE))!r}"
 
 
-def _is_x(name: str) -> bool:
-    return name == X or WIDE.fullmatch(name) is not None
-
-
 def _floats(kind: Any) -> Any:
     if pa.types.is_list(kind):
         return pa.list_(_floats(kind.value_type))
@@ -207,19 +204,10 @@ FOLDERS = (".parquet", ".npz", ".txt")
 
 @checked
 def opened(
-    inputs: Any,
-    model: Model | int | None,
-    folder: Path,
-    *,
-    id: str = "seq_id",
-    x: str = "x",
-    ids: str | None = None,
-    vocabulary: Any = None,
-    embedding: Any = None,
-    unknown: str | None = None,
-    sequences: str | None = None,
+    inputs: Any, model: Model | int | None, folder: Path, *, id: str = "seq_id", x: str = "x", ids: str | None = None,
+    vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, sequences: str | None = None,
     tokens: str | None = None,
-) -> Source:
+) -> Source:  # fmt: skip
     """The source of many sequences.
 
     Args:

@@ -68,15 +68,9 @@ def _told(folder: str) -> Iterator[None]:
 @layout_options
 @nonfinite_option
 def command(
-    model: str,
-    inputs: str,
-    output: str,
-    layers: tuple[int, ...],
-    workers: int | None,
-    scheduler: str | None,
-    allow_nonfinite: bool,
-    **given: Any,
-) -> None:
+    model: str, inputs: str, output: str, layers: tuple[int, ...], workers: int | None, scheduler: str | None,
+    allow_nonfinite: bool, **given: Any,
+) -> None:  # fmt: skip
     """Compute the states of MODEL over all sequences of --inputs.
 
     Parts that are done are not computed again, so an interrupted run resumes; one that is damaged is. A part that
