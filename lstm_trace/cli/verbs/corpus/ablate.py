@@ -48,7 +48,7 @@ def command(
     MODEL may be a folder of states: its model is used then, and its inputs unless --inputs is given.
 
     The units are held one by one, all together, and as a control in random groups of as many other units. The change
-    has a 95 % interval over sequences, and is also given by token.
+    has a 95 % interval over sequences, and is also given by token. A table (.csv, .parquet) has the groups.
     """
     from ....corpus import ablate
     from ...model_options import model_in

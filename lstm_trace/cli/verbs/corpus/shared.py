@@ -1,4 +1,4 @@
-"""What several commands of a corpus share: options, and how a result is printed or written."""
+"""What several commands of a corpus share: options, and how contexts and tables are written."""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ def command(states: str, sample: int | str, seed: int, model: str | None, inputs
     """Verify a sample of STATES: compute it again, line by line, and compare.
 
     Each stored value must be within what rounding explains, and steps, tokens and targets those of the input. Of all
-    parts, every byte is read: each must be as it was written, and have each sequence of the input once.
+    parts, every byte is read: each must be as it was written, and have each sequence of the input once. A table (.csv,
+    .parquet) has the values that are wrong.
 
     Exit codes: 0 verified, 1 a value or a part is wrong, or the comparison is inconclusive, 2 error.
     """
