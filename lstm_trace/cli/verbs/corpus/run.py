@@ -29,7 +29,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @contextmanager
-def _told(folder: str) -> Iterator[None]:
+def _interruption_said(folder: str) -> Iterator[None]:
     """Say how far a run is when it is interrupted."""
     try:
         yield
@@ -86,7 +86,7 @@ def command(
 
     reading = {name: given.pop(name) for name in READING}
     chosen = {name: given.pop(name) for name in CHOSEN}
-    with _told(output), Bar("computing") as bar:
+    with _interruption_said(output), Bar("computing") as bar:
         states = run(
             model_in(model, given, allow_nonfinite),
             inputs,
