@@ -36,8 +36,8 @@ from pyarrow import parquet
 
 import lstm_trace as lt
 from lstm_trace import corpus
-from lstm_trace.corpus.computing import Way, states
 from lstm_trace.corpus.inputs import opened
+from lstm_trace.corpus.job import Way, states
 from lstm_trace.corpus.rows import cut
 from lstm_trace.engine.request import RecordChoice
 

@@ -31,9 +31,9 @@ conveniences.AT |= {
     "trace.html": "lstm_trace.results.overview:html",
     "comparison.units_frame": "lstm_trace.results.comparison:units_frame",
     "states.units": "lstm_trace.tracking.units:units",
-    "states.top": "lstm_trace.tracking.search:top",
-    "states.match": "lstm_trace.tracking.search:match",
-    "states.select": "lstm_trace.tracking.search:select",
+    "states.top": "lstm_trace.tracking.contexts:top",
+    "states.match": "lstm_trace.tracking.contexts:match",
+    "states.select": "lstm_trace.tracking.contexts:select",
     "states.probe": "lstm_trace.tracking.probe:probe",
     "corpus.ablate": "lstm_trace.tracking.ablate:ablate",
 }

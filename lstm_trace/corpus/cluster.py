@@ -18,7 +18,7 @@ from ..errors import FileError, LstmTraceError, OptionError
 from ..model.model import Model
 from .job import Job, others, versions
 from .manifest import read_manifest
-from .parts import TRIES, Done, HaltError, in_words, run_part
+from .part_file import TRIES, Done, HaltError, in_words, run_part
 from .rows import Span
 
 try:
@@ -101,13 +101,9 @@ def compute(key: str, span: Span) -> Done:
 
 
 def by_cluster(
-    job: Job,
-    model: Model,
-    todo: Sequence[Span],
-    workers: int,
-    scheduler: str | None,
+    job: Job, model: Model, todo: Sequence[Span], workers: int, scheduler: str | None,
     tell: Callable[[str], None] | None = None,
-) -> Generator[Done]:
+) -> Generator[Done]:  # fmt: skip
     """The parts as workers finish them. workers: of a cluster on this machine; scheduler: the address of another.
 
     A part that fails, or whose worker dies thrice, comes back with its error. Raises OptionError where there is

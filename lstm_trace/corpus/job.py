@@ -1,20 +1,23 @@
-"""What a corpus is computed from, and the key by which a finished part is known."""
+"""What a corpus is computed from, the key by which a finished part is known, and how its states are computed."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from .. import __version__
+from ..base.arrays import Array
+from ..base.resources import at_most
 from ..cell.lines import Cell, Operand
 from ..cell.network import Scope
 from ..engine.jit.machine import installed
@@ -23,10 +26,70 @@ from ..engine.request import RecordChoice
 from ..errors import OptionError
 from ..explanation.recurrence import recurrence
 from ..model.model import Model
-from .arrow import pa
-from .computing import Way
 from .layout import Layout, Range, files_of, layout
-from .rows import Source, Span
+from .rows import Rows, Source, Span, pa
+
+#: A batch is closed where more than so much of it would be padding, if it is not small anyhow.
+MOST_PADDED, SMALL = 0.5, 1 << 14
+
+
+class Way(NamedTuple):
+    """How states are computed: all that their bits depend on, beside the model, the input and the kind of machine.
+
+    plan: fixed for all parts, since two plans differ by rounding. batch: sequences in a batch at most.
+    """
+
+    plan: Choice
+    batch: int
+    record: RecordChoice
+
+
+def batches(lengths: Array, most: int, steps: float = math.inf) -> Iterator[Array]:
+    """The places of the sequences of each batch: neighbours by length, since the longest decides for all of them.
+
+    most: sequences in a batch. steps: in a batch, with its padding, if it is not one sequence alone.
+
+    >>> [found.tolist() for found in batches(np.array([9, 2, 3, 2]), 3)]
+    [[1, 3, 2], [0]]
+    >>> [found.tolist() for found in batches(np.array([9, 2, 3, 2]), 3, steps=5)]
+    [[1, 3], [2], [0]]
+    """
+    order = np.argsort(lengths, kind="stable")
+    first, valid = 0, 0
+    for at, length in enumerate(lengths[order]):
+        size = (at - first + 1) * length
+        if at > first and (
+            at - first == most or size > steps or (size > SMALL and valid + length < MOST_PADDED * size)
+        ):
+            yield order[first:at]
+            first, valid = at, 0
+        valid += length
+    yield order[first:]
+
+
+def states(model: Model, rows: Rows, way: Way, hold: Mapping[str, Any] | None = None) -> dict[tuple[str, str], Array]:
+    """The recorded lines by scope and name, (R, width), in the order of the rows. hold: as `Model.run` takes it.
+
+    On one thread: the number of threads decides in which order products are summed.
+    """
+    found: dict[tuple[str, str], Array] = {}
+    starts = rows.starts
+    with at_most(1, wait=True):
+        for batch in batches(rows.lengths, way.batch):
+            lengths = rows.lengths[batch]
+            x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
+            for b, k in enumerate(batch):
+                x[: lengths[b], b] = rows.x[starts[k] : starts[k + 1]]
+            trace = model.run(x, lengths=lengths, record=way.record, plan=way.plan, batch_first=False, hold=hold)
+            for scope, lines in trace.lines.items():
+                for name, values in lines.items():
+                    if (scope, name) not in found:
+                        found[scope, name] = np.empty((len(rows.x), values.shape[-1]), values.dtype)
+                    here = found[scope, name]
+                    for b, k in enumerate(batch):
+                        here[starts[k] : starts[k + 1]] = values[: lengths[b], b]
+    return found
+
 
 #: Of the files; a part of another one is another part. 2: they are sealed.
 VERSION = 2
@@ -147,9 +210,14 @@ def recorded(
     """
     names = tuple(record) if record else tuple(dict.fromkeys(_carried(model)))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
-    trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=wanted, plan="lines", batch_first=False)
-    widths = {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
+    widths = line_widths(model, width, wanted)
     return wanted, layout(widths, {key: _kind(model, *key) for key in widths})
+
+
+def line_widths(model: Model, width: int, record: RecordChoice | None = None) -> dict[tuple[Scope, str], int]:
+    """The number of units of each line, by scope and name, in computing order. width: I. record: all lines if None."""
+    trace = model.run(np.zeros((2, 1, width)), lengths=[2], record=record, plan="lines", batch_first=False)
+    return {(scope, name): v.shape[-1] for scope, here in trace.lines.items() for name, v in here.items()}
 
 
 def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:

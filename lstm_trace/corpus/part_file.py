@@ -1,17 +1,20 @@
-"""The files of a part: rows sorted by sequence and step, a column for each unit, its key in the metadata.
+"""The parts: computed, written and read again. In their files rows are sorted by sequence and step.
 
-Parquet holds all of it. In the other format the states are in a .safetensors file instead, (R, width) for each line,
-beside the .parquet file with the rest; that one is written first, so that a part is whole when its states are there.
+Parquet holds all of a part, with a column for each unit and its key in the metadata. In the other format the states are
+in a .safetensors file instead, (R, width) for each line, beside the .parquet file with the rest; that one is written
+first, so that a part is whole when its states are there.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,10 +22,15 @@ from ..base.arrays import Array
 from ..base.writing import OPEN, has_size, is_sealed, seal, written
 from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError, reason
-from .arrow import pa, parquet
-from .job import Job
-from .layout import name_of
-from .rows import SEQUENCE, STEP, TOKEN, Rows, Span
+from ..model.model import Model
+from .job import Job, states
+from .layout import Block, name_of
+from .manifest import Manifest
+from .rows import SEQUENCE, STEP, TOKEN, Rows, Span, pa, parquet
+
+if TYPE_CHECKING:
+    from .states import States
+
 
 #: Key of the metadata: JSON of the run's key, the part's number, how much is in it, and the seal of the file.
 META = "lstm_trace_corpus"
@@ -40,10 +48,10 @@ AGAIN = "run the corpus again, which makes it"
 #: Types whose bytes are split into streams. DuckDB reads no others so: of float16 there is little to gain by it.
 SPLIT = ("float32", "float64")
 
-States = Mapping[tuple[Scope, str], Array]
+LineValues = Mapping[tuple[Scope, str], Array]
 
 
-def write(job: Job, span: Span, rows: Rows, states: States) -> None:
+def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
     """Write a part; it appears under its name when it is whole and on the disk.
 
     Raises OptionError for a value that the type of the stored values cannot hold.
@@ -62,7 +70,7 @@ def write(job: Job, span: Span, rows: Rows, states: States) -> None:
         _write_table(job, span, places, states, meta)
 
 
-def _check_range(job: Job, states: States) -> None:
+def _check_range(job: Job, states: LineValues) -> None:
     most = float(np.finfo(job.dtype).max)
     for block in job.layout.blocks:
         values = states[block.scope, block.line]
@@ -75,7 +83,7 @@ def _check_range(job: Job, states: States) -> None:
                 )
 
 
-def _write_table(job: Job, span: Span, places: Any, states: States, meta: str) -> None:
+def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: str) -> None:
     blocks = [(block, states[block.scope, block.line]) for block in job.layout.blocks if states]
     floats = [name for block, _ in blocks for name in block.columns]
     kind = pa.from_numpy_dtype(np.dtype(job.dtype))
@@ -110,7 +118,7 @@ def _transposed(values: Array, dtype: str) -> Array:
     return found
 
 
-def _write_tensors(job: Job, span: Span, states: States, meta: str) -> None:
+def _write_tensors(job: Job, span: Span, states: LineValues, meta: str) -> None:
     from safetensors.numpy import save
 
     tensors = {b.stem: np.ascontiguousarray(states[b.scope, b.line].astype(job.dtype)) for b in job.layout.blocks}
@@ -188,3 +196,179 @@ def _metadata(path: Path) -> dict[str, str]:
 
     with safe_open(path, "numpy") as opened:
         return dict(opened.metadata())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part that is there: `places` are its columns that are no states, values are read when they are asked for.
+
+    Its file is opened once. Raises FileError where it cannot be read, or is a part of another run.
+    """
+
+    folder: Path
+    manifest: Manifest
+    span: Span
+
+    @cached_property
+    def _file(self) -> Any:
+        path = self.folder / name_of(self.span.number, "parquet")
+        with reading(path):
+            found = parquet.ParquetFile(path, page_checksum_verification=True)
+            check(path, found.metadata.metadata[META.encode()], self.manifest.key, self.span.number)
+            return found
+
+    def _columns(self, names: Sequence[str]) -> Any:
+        with reading(self.folder / name_of(self.span.number, "parquet")):
+            return self._file.read(columns=names).select(names)  # a name with a dot reads more than itself
+
+    @cached_property
+    def place_columns(self) -> list[str]:
+        """The names of the columns that are no states."""
+        floats = {name for block in self.manifest.layout.blocks for name in block.columns}
+        return [name for name in self._file.schema_arrow.names if name not in floats]
+
+    @cached_property
+    def places(self) -> Any:
+        """`seq_id`, `t`, and what else the input brought, as a table of Arrow."""
+        return self._columns(self.place_columns)
+
+    @cached_property
+    def _sequences(self) -> Any:
+        return self._columns([SEQUENCE]).column(0)
+
+    @cached_property
+    def ids(self) -> Array:
+        """(n,), the sequences in the order of the rows."""
+        return self._sequences.take(pa.array(self.starts[:-1])).to_numpy()
+
+    @cached_property
+    def starts(self) -> Array:
+        """(n + 1,), the first row of each sequence, and the number of rows."""
+        ids = self._sequences.combine_chunks().dictionary_encode()
+        codes = ids.indices.to_numpy()
+        return np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1, [len(codes)]])
+
+    @cached_property
+    def t(self) -> Array:
+        """(R,), the step of each row."""
+        return self.places.column(STEP).to_numpy()
+
+    @cached_property
+    def tokens(self) -> list[str] | None:
+        """(R,), the labels of the steps; None where there are none."""
+        if TOKEN not in self.places.column_names:
+            return None
+        return [text or "" for text in self.places.column(TOKEN).to_pylist()]
+
+    def values(self, block: Block, units: Sequence[int] | None = None) -> Array:
+        """(R, units), the values of a recorded line, those of a unit side by side; of some of its units."""
+        if self.manifest.files == "safetensors":
+            return self._tensor(block, units)
+        names = block.columns if units is None else [block.columns[unit] for unit in units]
+        found = self._columns(names)
+        return np.stack([found.column(name).to_numpy() for name in names]).T
+
+    def _tensor(self, block: Block, units: Sequence[int] | None) -> Array:
+        from safetensors import safe_open
+
+        path = self.folder / name_of(self.span.number, "safetensors")
+        with reading(path), safe_open(path, "numpy") as opened:
+            check(path, opened.metadata()[META], self.manifest.key, self.span.number)
+            first, last = (0, block.width - 1) if units is None else (min(units), max(units))
+            values: Array = opened.get_slice(block.stem)[:, first : last + 1]
+            return values if units is None else values[:, [unit - first for unit in units]]
+
+
+#: How often a part is tried after errors that may pass: of the system, which readers of files turn into FileError.
+TRIES, PASSING = 3, (OSError, FileError)
+
+
+class HaltError(LstmTraceError):
+    """What lets no part succeed, so that the run ends: a folder that cannot be written, a worker that does not fit."""
+
+
+class Done(NamedTuple):
+    """A part that was computed, or could not be. error: why, in words."""
+
+    span: Span
+    error: str = ""
+
+
+def run_part(job: Job, model: Model, span: Span) -> Done:
+    """Compute one part and write it. It is the same for the same job, wherever and however often it is computed.
+
+    Raises HaltError where it cannot be written, and what may pass when it is tried again: see `PASSING`.
+    """
+    try:
+        return _write(job, span, *_compute(job, model, span))
+    except (HaltError, *PASSING):
+        raise
+    except Exception as error:
+        return Done(span, in_words(error))
+
+
+def in_words(error: BaseException) -> str:
+    """An error as a message; with its kind where it is none of ours."""
+    return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
+
+
+def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
+    rows = job.source.read(span)
+    return rows, states(model, rows, job.way)
+
+
+def _write(job: Job, span: Span, rows: Rows, found: LineValues) -> Done:
+    try:
+        write(job, span, rows, found)
+    except (FileError, OSError) as error:
+        raise HaltError(f"{error}; parts that are done are kept, run it again for the others") from None
+    except Exception as error:
+        return Done(span, in_words(error))
+    return Done(span)
+
+
+def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
+    """The parts one after the other, in this process; a second thread writes one while the next is computed.
+
+    Writing takes about as long as computing, and neither holds the interpreter: with two threads the whole job takes
+    0.7 of the time, and the memory of one more part.
+    """
+    with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
+        behind: Future[Done] | None = None
+        for span in todo:
+            try:
+                found = _tried(job, model, span)
+            except Exception as error:  # whatever it is, the other parts may do
+                yield Done(span, in_words(error))
+                continue
+            if behind is not None:
+                yield behind.result()
+            behind = writer.submit(_write, job, span, *found)
+        if behind is not None:
+            yield behind.result()
+
+
+def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
+    for _ in range(1, TRIES):
+        with suppress(*PASSING):
+            return _compute(job, model, span)
+    return _compute(job, model, span)
+
+
+def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
+    """What is wrong with the files of a part, in sentences. every_byte: see `fault`."""
+    found: list[str] = []
+    for name in states.manifest.files_of(span.number):
+        try:
+            said = fault(states.folder / name, states.manifest.key, span.number, every_byte)
+        except FileError as error:
+            found += error.problems
+            continue
+        found += [f"{name} {said}: {AGAIN}"] if said else []
+    return found
+
+
+def damaged(states: States) -> dict[int, list[str]]:
+    """By number, what is wrong with the parts that are there, by the length and the metadata of their files alone."""
+    found = {span.number: faults(states, span, every_byte=False) for span in states.spans}
+    return {number: said for number, said in found.items() if said}

@@ -1,4 +1,7 @@
-"""Sequences as they are read: which there are, and a stretch of them with a row for each step."""
+"""Sequences as they are read: which there are, and a stretch of them with a row for each step.
+
+Every file of a corpus takes pyarrow from here, where a message says that it is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,20 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.extras import missing
 from ..errors import OptionError
+
+try:
+    import pyarrow as pa
+    from pyarrow import compute, parquet
+except ImportError:
+    raise OptionError(missing("a corpus", "pyarrow")) from None
+
+__all__ = [
+    "SEQUENCE", "STEP", "TOKEN", "Index", "Rows", "Source", "Span", "checked_seed", "compute", "cut", "pa", "parquet",
+    "shuffled",
+]  # fmt: skip
+
 
 #: Columns of a part beside its states; those of the input that are called so mean the same.
 SEQUENCE, STEP, TOKEN = "seq_id", "t", "token"

@@ -16,10 +16,9 @@ from ..model.sources import prepare
 from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
-from .beside import is_beside, write_index, write_model
-from .computing import Way
+from .index import is_beside, write_index, write_model
 from .inputs import opened
-from .job import Files, Job, Stored, corpus_model, digest, others, plan_of, recorded, versions
+from .job import Files, Job, Stored, Way, corpus_model, digest, others, plan_of, recorded, versions
 from .layout import foreign_parts, parts_in
 from .manifest import (
     FAILED,
@@ -33,7 +32,7 @@ from .manifest import (
     read_manifest,
     write_json,
 )
-from .parts import Done, by_loop
+from .part_file import Done, by_loop
 from .rows import Index, Span, cut
 from .states import States
 
@@ -43,24 +42,12 @@ IMPORTS = ("_inputs-*", "_embedding-*", "_vocabulary-*")
 
 @checked
 def run(
-    model: Any,
-    inputs: Any,
-    out: str | Path,
-    *,
-    record: Sequence[str] | None = None,
-    layers: Sequence[int] | None = None,
-    dtype: Stored | None = None,
-    format: Files = "parquet",
-    steps_per_part: int = 50_000,
-    batch: int = 64,
-    workers: int = 0,
-    scheduler: str | None = None,
-    share: tuple[int, int] | None = None,
-    fresh: bool = False,
-    progress: Callable[[int, int], None] | None = None,
-    tell: Callable[[str], None] | None = None,
-    **reading: Any,
-) -> States:
+    model: Any, inputs: Any, out: str | Path, *, record: Sequence[str] | None = None,
+    layers: Sequence[int] | None = None, dtype: Stored | None = None, format: Files = "parquet",
+    steps_per_part: int = 50_000, batch: int = 64, workers: int = 0, scheduler: str | None = None,
+    share: tuple[int, int] | None = None, fresh: bool = False, progress: Callable[[int, int], None] | None = None,
+    tell: Callable[[str], None] | None = None, **reading: Any,
+) -> States:  # fmt: skip
     """Compute the states of a model over many sequences, into a folder; what is there of the same run already is kept.
 
     Args:

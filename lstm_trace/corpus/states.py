@@ -12,12 +12,11 @@ from ..base import conveniences
 from ..base.extras import missing
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
-from .arrow import pa
-from .beside import place_of, read_model
+from .index import place_of, read_model
 from .layout import Layout
 from .manifest import INDEX, MANIFEST, Manifest, read_failed, read_manifest
-from .part import Part
-from .rows import SEQUENCE, STEP, TOKEN, Span
+from .part_file import Part
+from .rows import SEQUENCE, STEP, TOKEN, Span, pa
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from ..model.model import Model
     from ..tracking import Contexts, Units
     from ..tracking.probe import Probe
-    from .verification.verify import CorpusVerification
+    from .verification import CorpusVerification
 
 
 @checked
@@ -195,7 +194,7 @@ class States:
         Raises:
             FileError: where the input cannot be read.
         """
-        from .verification.verify import verify
+        from .verification import verify
 
         return verify(self, None if sample == "all" else sample, seed, model, inputs)
 

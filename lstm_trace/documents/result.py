@@ -202,6 +202,10 @@ class Finding(Result):
         """The tables as a document has them."""
         return self.tables(words)
 
+    def panels(self, language: str = "en") -> Figure | None:
+        """The picture; none, unless a result has one."""
+        return None
+
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """Title, sentences, picture and tables, of which long ones are shortened."""
         yield Heading(1, (self.title(words),))

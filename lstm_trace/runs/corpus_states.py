@@ -26,7 +26,7 @@ from .states_folder import opened
 
 if TYPE_CHECKING:
     from ..corpus.layout import Block, Layout
-    from ..corpus.part import Part
+    from ..corpus.part_file import Part
     from ..corpus.states import States
     from ..tracking import Contexts
 
@@ -426,7 +426,7 @@ def select(
     listed: int = 10_000,
 ) -> bytes:
     """The units of a line that are beyond a level in each step of a span; strict: and not right before and after it."""
-    from ..tracking.search import level as level_of
+    from ..tracking.contexts import level as level_of
 
     with opened(folder) as states:
         asked = (sequence, first, last, line, *level)

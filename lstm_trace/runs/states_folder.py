@@ -51,8 +51,8 @@ def nowhere(name: str, known: Sequence[str]) -> MissingError:
 def opened(folder: str) -> Iterator[States]:
     """The states in a folder. Raises FileError for a part that cannot be read, and what is raised within."""
     from ..corpus import open as open_states
-    from ..corpus.arrow import pa
     from ..corpus.manifest import MANIFEST
+    from ..corpus.rows import pa
 
     try:
         stamp = (Path(folder) / MANIFEST).stat().st_mtime_ns if (Path(folder) / MANIFEST).exists() else 0

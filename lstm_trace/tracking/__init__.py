@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .contexts import Context, Contexts
-from .search import match, select, top
+from .contexts import Context, Contexts, match, select, top
 from .units import Units, units
 
 __all__ = ["Context", "Contexts", "Units", "match", "select", "top", "units"]

@@ -5,7 +5,7 @@ Each unit alone, all together, and random groups of as many other units of the s
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,42 +14,45 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.arrow import pa
-from ..corpus.computing import Way, states
 from ..corpus.inputs import opened as opened_inputs
-from ..corpus.job import corpus_model, plan_of
+from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
-from ..corpus.rows import TOKEN, Rows, Source, cut
+from ..corpus.rows import TOKEN, Rows, Source, cut, pa
 from ..corpus.states import States, opened
-from ..corpus.told import CorpusText, Told
-from ..corpus.verification.verify import source_of
+from ..corpus.verification import source_of
+from ..documents.result import Finding
+from ..documents.tables import LongTable
 from ..engine.request import RecordChoice
 from ..errors import MissingError, OptionError, counted, nearest
+from ..languages.strings import Words
+from ..languages.strings import words as strings
 from ..model.sources import prepare
 from ..trace.argument_types import checked, listed
-from .drawing import drawn, enough, generator, interval, resampled, tested
-from .labelled import read_target
 from .probe import fitted, needs_sklearn, something_to_decode, standardized
-from .words import ablation as words
+from .sampling import drawn, enough, generator, interval, read_target, resampled, tested
 
 if TYPE_CHECKING:
     import pandas as pd
 
+
 #: Steps of the input that are read at once, and random groups at most.
 READ, CONTROLS = 50_000, 1000
+COLUMNS = ("held", "units", "value", "change", "low", "high")
+#: Units by name, in a cell and in the table of tokens; tokens in that table.
+NAMED, TOKENS = 4, 12
 
 
 @dataclass(frozen=True, repr=False)
-class Ablation(Told):
-    """What holding units changes. measure: what is measured, in words; to: the value the units are held at.
+class Ablation(Finding):
+    """What holding units changes. measured: (kind, line, target) of what is measured; to: the value units are held at.
 
     groups: of each group (each of several units alone, `all`, `random 1`, …) its units, the mean over the steps, its
     change, and the 95 % interval of that over sequences. by_token: for each token the mean change by each group that is
     not random, where there are tokens. sequences, steps: that count; every: sequences of which they were drawn.
     """
 
-    measure: str
+    measured: tuple[str, str, str]
     to: str
     groups: tuple[tuple[str, str, float, float, float, float], ...]
     by_token: pd.DataFrame
@@ -61,26 +64,60 @@ class Ablation(Told):
     def __repr__(self) -> str:
         return f"<Ablation: {self.measure}, {self.steps:,} steps; print(…) has all>"
 
-    def account(self, most: int | None = None) -> CorpusText:
-        """See `Told`."""
-        return words.account(self, most)
+    @property
+    def measure(self) -> str:
+        """What is measured, in English."""
+        return self._measure(strings())
+
+    def _measure(self, words: Words) -> str:
+        kind, line, target = self.measured
+        return words.word(f"hold.{kind}", line=line, target=target)
+
+    def title(self, words: Words) -> str:
+        """What was done, and what was measured."""
+        return words.word("hold.title", measure=self._measure(words))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The change by all units together, and by random groups of others."""
+        _, units, value, change, low, high = next(row for row in self.groups if row[0] == "all")
+        n = len(units.split())
+        yield words.word(
+            "hold.over", measure=self._measure(words), steps=words.count("counted.steps", self.steps),
+            sample=f"{self.sequences:,}", sequences=words.count("counted.sequences", self.every),
+            units=words.count("counted.units", n), to=self.to,
+        )  # fmt: skip
+        numbers = {"change": f"{change:+.4g}", "low": f"{low:+.4g}", "high": f"{high:+.4g}"}
+        held = words.word("hold.one" if n == 1 else "hold.all", value=f"{value:.4g}", **numbers)
+        yield words.word("hold.free", value=f"{value - change:.4g}", held=held) if value != change else held
+        others = [row[3] for row in self.groups if row[0].startswith("random")]
+        if not others:
+            yield words.word("hold.too.few" if self.controls else "hold.unasked")
+            return
+        key = "hold.random.1" if len(others) == 1 else "hold.random"
+        random = words.word(key, least=f"{min(others):+.4g}", most=f"{max(others):+.4g}")
+        yield words.word("hold.no.more", what=random) if max(map(abs, others)) >= abs(change) else random
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The change by tokens, where there are any, and by groups of units."""
+        head = self.by_token.head(TOKENS)
+        head = head[[*head.columns[: NAMED + 2], *(["all"] if len(head.columns) > NAMED + 2 else [])]]
+        rows = [*map(tuple, head.astype(object).to_numpy())]
+        tokens = LongTable((*map(str, head.columns),), rows, words.word("hold.tokens"))
+        groups = LongTable(COLUMNS, self.groups, words.word("hold.groups"), said={"units": _some})
+        return (tokens, groups) if rows else (groups,)
+
+
+def _some(units: str, words: Words) -> str:
+    names = units.split()
+    return units if len(names) <= NAMED else f"{' '.join(names[: NAMED - 1])} … ({len(names)})"
 
 
 @checked
 def ablate(
-    model: Any,
-    inputs: Any,
-    units: Sequence[str] | str,
-    metric: str = "output",
-    *,
-    to: float | str = 0.0,
-    readout: str | None = None,
-    controls: int = 5,
-    max_steps: int = 50_000,
-    batch: int = 64,
-    seed: int = 0,
+    model: Any, inputs: Any, units: Sequence[str] | str, metric: str = "output", *, to: float | str = 0.0,
+    readout: str | None = None, controls: int = 5, max_steps: int = 50_000, batch: int = 64, seed: int = 0,
     **reading: Any,
-) -> Ablation:
+) -> Ablation:  # fmt: skip
     """Hold units over a corpus, and measure what changes (docs/corpus.md, Ablation).
 
     Args:
@@ -111,8 +148,7 @@ def ablate(
             source = source_of(corpus, prepared)
         else:
             source = opened_inputs(inputs, prepared, Path(folder), **reading)
-        trace = prepared.run(np.zeros((2, 1, source.width)), lengths=[2], plan="lines", batch_first=False)
-        lines = layout({(s, name): v.shape[-1] for s, here in trace.lines.items() for name, v in here.items()})
+        lines = layout(line_widths(prepared, source.width))
         last = prepared.stages()[-1]
         (seen,) = lines.chosen(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)
@@ -123,7 +159,7 @@ def ablate(
         return states(prepared, rows, way, dict.fromkeys(held, to) or None)[seen.scope, seen.line]
 
     free = output()
-    measure, score, counts = _metric(metric, rows, free, readout, seen.line, seed)
+    measured, score, counts = _metric(metric, rows, free, readout, seen.line, seed)
     value = np.where(counts, score(free), 0.0)
     change = {name: np.where(counts, score(output(held)), 0.0) - value for name, held in groups.items()}
     sums = np.add.reduceat(np.stack([counts, *change.values()], axis=1, dtype=float), rows.starts[:-1])
@@ -137,7 +173,7 @@ def ablate(
         )
     named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
     return Ablation(
-        measure, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
+        measured, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
     )
 
 
@@ -183,18 +219,21 @@ def _read(source: Source, steps: int, width: int, seed: int) -> tuple[Rows, int]
 
 def _metric(
     metric: str, rows: Rows, free: Array, readout: str | None, line: str, seed: int
-) -> tuple[str, Callable[[Array], Array], Array]:
-    """What is measured, in words; of an output (R, width) at each step; and which steps count. Raises OptionError."""
+) -> tuple[tuple[str, str, str], Callable[[Array], Array], Array]:
+    """What is measured (`Ablation.measured`), of an output (R, width) at each step, and which steps count.
+
+    Raises OptionError, MissingError.
+    """
     if metric == "output":
         every = np.ones(len(free), bool)
-        return f"mean change of {line}", lambda held: np.abs(held - free).mean(axis=1, dtype=np.float64), every
+        return ("change", line, ""), lambda held: np.abs(held - free).mean(axis=1, dtype=np.float64), every
     known = {**rows.targets, **({} if rows.token is None else {TOKEN: rows.token})}
     if metric not in known:
         raise MissingError(f"metric: there is no {metric!r}{nearest(metric, ['output', *known], 'there are')}")
     if readout is not None:
         true, counts = _classes(known[metric], metric, rows, line, free.shape[1])
         enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
-        return f"accuracy of {line} for {metric}", lambda held: held.argmax(axis=1) == true, counts
+        return ("readout", line, metric), lambda held: held.argmax(axis=1) == true, counts
     needs_sklearn()
     values, classes, counts = read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
@@ -212,7 +251,7 @@ def _metric(
         predicted = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
         return predicted == y if classes else np.abs(predicted - y)
 
-    return f"{'accuracy' if classes else 'mean error'} of a probe of {line} for {metric}", score, counts & test
+    return ("accuracy" if classes else "error", line, metric), score, counts & test
 
 
 def _classes(column: Any, name: str, rows: Rows, line: str, width: int) -> tuple[Array, Array]:

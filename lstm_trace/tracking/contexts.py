@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, overload
 
@@ -11,8 +11,9 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.display import escape, visible
+from ..corpus.layout import Block
 from ..corpus.rows import TOKEN
-from ..errors import counted
+from ..errors import MissingError, OptionError, counted
 from ..plot import coloured_text
 from ..plot.coloured_text import Scale, Tokens, are_words, gate, strength, symmetric, tokens
 from ..plot.figure import whole
@@ -22,7 +23,9 @@ from ..printable import printable
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..corpus.part_file import Part
     from ..corpus.states import States
+
 
 #: Tokens by which it is decided whether they are words.
 SAMPLE = 2000
@@ -146,3 +149,186 @@ def spaced(states: States) -> bool:
     return TOKEN not in first.column_names or are_words(
         [text or "" for text in first.column(TOKEN)[:SAMPLE].to_pylist()]
     )
+
+
+#: Steps of a stretch and what comes after it whose text is given: it may be a whole sequence.
+LONGEST = 2_000
+
+
+class Hit(NamedTuple):
+    """A stretch of `length` steps: its value, the number of its part, its first row there.
+
+    others: how many units beside those asked for are on throughout.
+    """
+
+    value: float
+    part: int
+    row: int
+    length: int = 1
+    others: int | None = None
+
+
+def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]:
+    """The n highest values and their rows, the first of the highest of a sequence.
+
+    values: (R,), float64, -inf for none. starts: as of `Part`.
+    """
+    best = np.maximum.reduceat(values, starts[:-1])
+    least = np.partition(best, -n)[-n] if n < len(best) else -np.inf
+    among = np.flatnonzero((best >= least) & (best > -np.inf))
+    for at in among[np.argsort(-best[among], kind="stable")[:n]]:
+        yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
+
+
+def around(
+    states: States, hits: Sequence[Hit], before: int, after: int, read: Callable[[Part], Array] | None = None
+) -> list[Context]:
+    """The hits with so many steps before and after them, as far as their sequences go. read: gives the values (R,)."""
+    by_part: dict[int, list[int]] = {}
+    for at, hit in enumerate(hits):
+        by_part.setdefault(hit.part, []).append(at)
+    found: dict[int, Context] = {}
+    apart = bool(hits) and spaced(states)
+    spans = {span.number: span for span in states.spans}
+    for number, here in by_part.items():
+        part = states.part(spans[number])  # one at a time is held
+        tokens, values = part.tokens, None if read is None else read(part)
+        for at in here:
+            hit = hits[at]
+            k = int(np.searchsorted(part.starts, hit.row, "right")) - 1
+            last = hit.row + min(hit.length + after, LONGEST)
+            rows = slice(max(part.starts[k], hit.row - before), min(part.starts[k + 1], last))
+            steps = part.t[rows]
+            found[at] = Context(
+                part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
+                tuple(map(str, steps) if tokens is None else tokens[rows]),
+                np.zeros(len(steps)) if values is None else values[rows].astype(np.float64), hit.length, hit.others,
+                apart,
+            )  # fmt: skip
+    return [found[at] for at in range(len(hits))]
+
+
+def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int) -> Contexts:
+    """See `States.top`."""
+    at_least(n=(n, 1), before=(before, 0), after=(after, 0))
+    block, j = states.layout.unit(unit)
+    sign = -1.0 if lowest else 1.0
+    found: list[Hit] = []
+
+    def read(part: Part) -> Array:
+        return part.values(block, [j])[:, 0].astype(np.float64)
+
+    for part in states.parts():
+        values = sign * read(part)
+        values[~np.isfinite(values)] = -np.inf
+        found += (Hit(value, part.span.number, row) for value, row in highest(values, part.starts, n))
+        found = sorted(found, key=lambda hit: (-hit.value, hit.part, hit.row))[:n]
+    found = [hit._replace(value=sign * hit.value) for hit in found]
+    title = f"{block.scope}/{block.line}[{j}], {'lowest' if lowest else 'highest'} value of a sequence"
+    return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
+
+
+class Level(NamedTuple):
+    """When a unit is on: above one level, below the other, or between them."""
+
+    above: float | None
+    below: float | None
+
+    def on(self, values: Array) -> Array:
+        """Where values are."""
+        found = np.ones(values.shape, bool) if self.above is None else values > self.above
+        return found if self.below is None else found & (values < self.below)
+
+    def nearest(self, values: Array, axis: int) -> Array:
+        """Along an axis the values that are nearest to the level: to `above`, where there are two."""
+        return np.asarray(values.max(axis=axis) if self.above is None else values.min(axis=axis))
+
+    def __str__(self) -> str:
+        ends = ((word, end) for word, end in (("above", self.above), ("below", self.below)) if end is not None)
+        return " and ".join(f"{word} {end:g}" for word, end in ends)
+
+
+def level(above: float | None, below: float | None) -> Level:
+    """The level; above 0.3, as in LSTMVis, if there is neither. Raises OptionError for one that is no number."""
+    if any(end is not None and not np.isfinite(end) for end in (above, below)):
+        raise OptionError(f"a level is a finite number; found above={above}, below={below}")
+    return Level(0.3, None) if above is None and below is None else Level(above, below)
+
+
+def match(
+    states: States, units: Sequence[int], line: str, above: float | None, below: float | None, min_length: int,
+    max_length: int | None, n: int, exact: bool, before: int, after: int,
+) -> Contexts:  # fmt: skip
+    """See `States.match`."""
+    wanted = level(above, below)
+    longest = min_length if max_length is None else max_length
+    at_least(
+        n=(n, 1), min_length=(min_length, 1), max_length=(longest, min_length), before=(before, 0), after=(after, 0)
+    )
+    block, chosen = _one(states, line), sorted(set(units))
+    if not chosen or chosen[0] < 0 or chosen[-1] >= block.width:
+        raise MissingError(f"{line} has the units 0 to {block.width - 1}; found {', '.join(map(str, units)) or 'none'}")
+    found: list[Hit] = []
+
+    def nearest(values: Array) -> Array:
+        return wanted.nearest(values, axis=1).astype(np.float64)
+
+    for part in states.parts():
+        values = part.values(block, chosen)
+        on = wanted.on(values).all(axis=1)
+        edge = np.zeros(len(on) + 1, bool)
+        edge[part.starts] = True
+        first = np.flatnonzero(on & (edge[:-1] | ~np.roll(on, 1)))
+        stop = np.flatnonzero(on & (edge[1:] | ~np.roll(on, -1))) + 1
+        runs = np.stack([first, stop], axis=1)[(stop - first >= min_length) & (stop - first <= (max_length or len(on)))]
+        others = _throughout(wanted.on(part.values(block)), runs) - len(chosen) if exact and len(runs) else None
+        order = np.lexsort((runs[:, 0], runs[:, 0] - runs[:, 1], *([] if others is None else [others])))[:n]
+        for k in order:
+            (a, b), beside = runs[k].tolist(), None if others is None else int(others[k])
+            found.append(Hit(float(nearest(values[a:b]).mean()), part.span.number, a, b - a, beside))
+        found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
+    title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {wanted}"
+    shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
+    about = "The number of a stretch is the mean of its values"
+    about += "." if len(chosen) == 1 else ", at each step that of the unit nearest to the level."
+    return Contexts(title, tuple(shown), block.range, about)
+
+
+def _throughout(on: Array, runs: Array) -> Array:
+    """How many units are on (R, U) throughout each run (n, 2)."""
+    ended = np.concatenate([on, np.zeros((1, on.shape[1]), bool)])  # where a run may end
+    return np.logical_and.reduceat(ended, runs.ravel())[::2].sum(axis=1)
+
+
+def select(
+    states: States, sequence: int | str, first: int, last: int, line: str, above: float | None, below: float | None,
+    exclusive: bool,
+) -> list[int]:  # fmt: skip
+    """See `States.select`."""
+    wanted = level(above, below)
+    block = _one(states, line)
+    part, rows = states.rows_of(sequence)
+    t0, t1 = int(part.t[rows][0]), int(part.t[rows][-1])
+    if not t0 <= first <= last <= t1:
+        raise MissingError(f"sequence {sequence} has the steps {t0} to {t1}; found {first} to {last}")
+    on = wanted.on(part.values(block)[rows])
+    found = on[first - t0 : last - t0 + 1].all(axis=0)
+    for beside in (first - 1, last + 1) if exclusive else ():
+        if t0 <= beside <= t1:
+            found &= ~on[beside - t0]
+    return [int(unit) for unit in np.flatnonzero(found)]
+
+
+def _one(states: States, line: str) -> Block:
+    found = states.layout.chosen(line)
+    if len(found) > 1:
+        places = ", ".join(f"{block.scope}/{block.line}" for block in found)
+        raise OptionError(f"{line!r} may be any of {places}: write one of them")
+    return found[0]
+
+
+def at_least(**given: tuple[int, int]) -> None:
+    """Raise OptionError for a number that is less than it has to be. given: by name, the number and the least."""
+    for name, (value, least) in given.items():
+        if value < least:
+            raise OptionError(f"{name} is at least {least}; found {value}")

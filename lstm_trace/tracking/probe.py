@@ -8,6 +8,7 @@ much the probe is better at the target than at that is its selectivity.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,21 +16,28 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
+from ..base.display import visible
 from ..base.extras import missing
 from ..base.resources import at_most
 from ..cell.network import layer_and_direction
 from ..corpus.rows import checked_seed
-from ..corpus.told import CorpusText, Told
+from ..documents.result import Finding
+from ..documents.tables import LongTable
 from ..errors import OptionError
-from .drawing import generator, interval, resampled, tested
-from .labelled import Sample, gathered
-from .words import probe as words
+from ..languages.strings import Words
+from .sampling import Sample, gathered, generator, interval, resampled, tested
 
 if TYPE_CHECKING:
     from ..corpus.states import States
 
+
 #: Iterations of a fit at most; so many single units are tried, those of whose variance the target explains most.
 ITERATIONS, TRIED = 500, 4
+#: Columns of the weights, and of the classes.
+COLUMNS = ("unit", "layer", "direction", "line", "class", "weight", "standardized", "explained")
+CLASSES = ("class", "steps", "recall", "precision", "taken for")
+#: Weights and classes that a document shows; of fewer test sequences an interval is said to be rough.
+SHOWN, ROUGH = 12, 20
 
 
 class Score(NamedTuple):
@@ -45,7 +53,7 @@ class Score(NamedTuple):
 
 
 @dataclass(frozen=True, repr=False)
-class Probe(Told):
+class Probe(Finding):
     """What a probe found; of F units, and K classes that it has weights for (of two the second; of numbers one row).
 
     classes: of the target, empty where it is numbers; weighed: those of the rows of weights. units: (address, layer,
@@ -99,9 +107,96 @@ class Probe(Told):
         found, base = self.scores["probe"], self.scores["baseline"]
         return f"<Probe of {self.target!r}: {self.measure} {found.value:.4g}, baseline {base.value:.4g}>"
 
-    def account(self, most: int | None = None) -> CorpusText:
-        """See `Told`."""
-        return words.account(self, most)
+    def title(self, words: Words) -> str:
+        """What was decoded, and from which lines."""
+        return words.word("probe.title", target=self.target, lines=", ".join(dict.fromkeys(u[3] for u in self.units)))
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """The score against the baseline and the control task, the best unit, and what was left out."""
+        probe, base, best = (self.scores[name] for name in ("probe", "baseline", "best unit"))
+        (learned, steps), (others, sequences) = self.steps, self.sequences
+        yield words.word(
+            "probe.score", measure=words.word("probe.accuracy") if self.classes else self.measure,
+            score=f"{probe.value:.4g}", low=f"{probe.low:.4g}", high=f"{probe.high:.4g}",
+            steps=words.count("counted.steps", steps), sequences=words.count("counted.sequences", sequences),
+            learned=words.count("counted.steps", learned), others=f"{others:,}", every=f"{self.every:,}",
+        )  # fmt: skip
+        always = words.word("probe.always", value=_seen(self.baseline))
+        baseline, value = always if self.classes else words.word("probe.average"), f"{base.value:.4g}"
+        if not self.better:
+            yield words.word("probe.worse", baseline=baseline, value=value, target=self.target)
+        else:
+            yield words.word("probe.better", baseline=baseline, value=value, less=f"{base.ahead:.4g}")
+            yield self._selectivity(words)
+            if not self.selective:
+                yield words.word("probe.unselective")
+            share = f"{(best.value - base.value) / base.ahead:.0%}"
+            yield words.word("probe.best", unit=self.best, value=f"{best.value:.4g}", share=share)
+        if sequences < ROUGH:
+            yield words.word("probe.few", n=sequences)
+        if self.missing:
+            yield words.word("probe.missing", steps=words.count("counted.steps", self.missing), target=self.target)
+        if self.unlabelled:
+            yield words.count("probe.unlabelled", self.unlabelled)
+        if not self.converged:
+            yield words.word("probe.unconverged")
+
+    def _selectivity(self, words: Words) -> str:
+        control, baseline = self.scores["control"], self.scores["control baseline"]
+        each = words.word("probe.each")
+        if self.tokens is not None:
+            each = words.word("probe.each.token", tokens=words.count("counted.tokens", self.tokens))
+        return words.word(
+            "probe.selectivity", value=f"{control.ahead:.4g}", each=each, score=f"{control.value:.4g}",
+            usual=words.word("probe.usual" if self.classes else "probe.usual.mean"), baseline=f"{baseline.value:.4g}",
+        )  # fmt: skip
+
+    def tables(self, words: Words, most: int | None = None) -> tuple[LongTable, ...]:
+        """Scores, classes and weights. most: so many of the weights, the largest first."""
+        size = np.abs(self.standardized)
+        places = np.unravel_index(np.argsort(-size, axis=None, kind="stable")[:most], size.shape)
+        numbers = (self.weights, self.standardized, np.broadcast_to(self.explained, size.shape))
+        rows = [
+            (*self.units[j], _seen(self.weighed[k]) if self.classes else None, *(float(one[k, j]) for one in numbers))
+            for k, j in zip(*places, strict=True)
+        ]
+        notes = [words.word("probe.note.class" if self.classes else "probe.note", target=self.target)]
+        if len(rows) < size.size:
+            notes.append(words.word("probe.left", n=f"{size.size - len(rows):,}"))
+        shown = ("unit", *(("class",) if self.classes else ()), "weight", "standardized", "explained")
+        weights = LongTable(COLUMNS, rows, words.word("probe.weights"), shown, tuple(notes))
+        kind = "class" if self.classes else "mean"
+        names = {
+            "probe": words.word("probe.row.probe"),
+            "baseline": words.word(f"probe.row.{kind}", value=_seen(self.baseline)),
+            "best unit": words.word("probe.row.best", unit=self.best),
+            "control": words.word("probe.row.control"),
+            "control baseline": words.word(f"probe.row.control.{kind}"),
+        }
+        lines = [(names[name], score.value, score.low, score.high) for name, score in self.scores.items()]
+        scores = LongTable(("what", self.measure, "low", "high"), lines, words.word("probe.scores"))
+        if not self.classes:
+            return scores, weights
+        return scores, LongTable(CLASSES, [*self._by_class()], words.word("probe.classes")), weights
+
+    def shown_tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The tables with the largest weights."""
+        return self.tables(words, SHOWN)
+
+    def _by_class(self) -> Iterator[tuple[Any, ...]]:
+        table = self.confusion
+        for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
+            if not table[k].any() and not table[:, k].any():
+                continue  # neither tested nor predicted
+            wrong = np.where(np.arange(len(table)) == k, 0, table[k])
+            right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
+            other = _seen(self.classes[np.argmax(wrong)]) if wrong.any() else ""
+            yield _seen(self.classes[k]), here, right / here if here else None, right / said if said else None, other
+
+
+def _seen(value: Any) -> str:
+    text = visible(str(value))
+    return text if any(map(str.isalnum, text)) else f'"{text}"'  # a mark or a space would not be seen as a class
 
 
 def probe(

@@ -1,25 +1,270 @@
-"""A row for each unit: its values, saturation, memory, at what it changes, and where it is highest and lowest."""
+"""What the units do, measured part by part; the measures of any parts can be merged, in any order."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.display import visible
+from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
-from ..errors import MissingError, OptionError, nearest
-from ..explanation.activity import by_halvings
-from .partials import PLACE, Counts, Measure, Pairs, Partial, correlation, merge
-from .search import Hit, around, at_least
+from ..corpus.layout import Block
+from ..corpus.rows import TOKEN, compute, pa
+from ..errors import MissingError, OptionError, counted, nearest
+from ..explanation.activity import HIGH, LOW, by_halvings, halvings
+from ..frames.terminal import Table
+from ..plot.furniture import shown_number
+from .contexts import Hit, around, at_least, highest
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..corpus.part_file import Part
     from ..corpus.states import States
+
+
+#: About so many steps are the sample of which quantiles are taken; so many tokens are distinguished by how they change
+#: units; of so many the numbers are known while they are counted.
+SAMPLE, VOCABULARY, COUNTED = 1 << 14, 1 << 12, 1 << 16
+#: Numbers in the sample, and in what is known of tokens, at most: there is less of both for very many units.
+ROOM = 1 << 22
+#: Units that are read at once; bits of a place that are the row, above which is the number of the part.
+AT_ONCE, PLACE = 16, 40
+
+
+class Pairs(NamedTuple):
+    """Of pairs of numbers: how many, both means, the sums of squares and products of what differs from the means.
+
+    Each is (2 + targets, U): of a value and itself, of a value and that of the step before, of a value and each target.
+    """
+
+    n: Array
+    x: Array
+    y: Array
+    xx: Array
+    yy: Array
+    xy: Array
+
+
+class Counts(NamedTuple):
+    """(U,), how many values are not finite, left and right of the thresholds; and the halvings by the gate."""
+
+    not_finite: Array
+    left: Array
+    right: Array
+    halvings: Array
+
+
+class Partial(NamedTuple):
+    """The measures of U units over some rows, arrays whose last axis is the unit.
+
+    pairs: (6, 2 + targets, U), see `Pairs`. counts: (4, U), see `Counts`. changes: (2, V, U), for each token the steps,
+    and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of k sequences the highest value,
+    and the lowest with its sign turned round; -inf where there is none. places: of these, the number of the part and
+    the row there.
+    """
+
+    pairs: Array
+    counts: Array
+    changes: Array
+    sample: Array
+    best: Array
+    places: Array
+
+    @property
+    def steps(self) -> int:
+        """How many rows they are."""
+        return int(Pairs(*self.pairs).n[0, 0] + Counts(*self.counts).not_finite[0])
+
+
+def merge(a: Partial, b: Partial) -> Partial:
+    """The same units over the rows of both."""
+    best, places = (np.concatenate(two, axis=1) for two in ((a.best, b.best), (a.places, b.places)))
+    order = np.lexsort((places, -best), axis=1)[:, : a.best.shape[1]]
+    return Partial(
+        _pairs(Pairs(*a.pairs), Pairs(*b.pairs)), a.counts + b.counts, a.changes + b.changes,
+        np.concatenate([a.sample, b.sample]), *(np.take_along_axis(found, order, 1) for found in (best, places)),
+    )  # fmt: skip
+
+
+def _pairs(a: Pairs, b: Pairs) -> Array:
+    """The pairs of both (Chan, Golub & LeVeque 1983)."""
+    n, x, y = a.n + b.n, b.x - a.x, b.y - a.y
+    share = b.n / np.maximum(n, 1)
+    both = a.n * share
+    sums = a.xx + b.xx + x * x * both, a.yy + b.yy + y * y * both, a.xy + b.xy + x * y * both
+    return np.stack(Pairs(n, a.x + x * share, a.y + y * share, *sums))
+
+
+def correlation(pairs: Pairs) -> Array:
+    """Pearson's; NaN where one of the two does not vary, but by rounding."""
+    n, x, y, xx, yy, xy = pairs
+    least = n * (8 * np.finfo(np.float64).eps) ** 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.clip(xy / np.sqrt(xx) / np.sqrt(yy), -1.0, 1.0)
+    return np.where((xx > least * x * x) & (yy > least * y * y), found, np.nan)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What is measured, of which units. kept: how many highest and lowest values, one of a sequence at most."""
+
+    states: States
+    blocks: tuple[Block, ...]
+    kept: int
+
+    @cached_property
+    def targets(self) -> list[str]:
+        """The columns of numbers and truth values that the input brought."""
+        schema = next(self.states.parts()).places.schema
+        kinds = pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating
+        return [name for name in self.states.targets if any(is_kind(schema.field(name).type) for is_kind in kinds)]
+
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """The most frequent tokens, by a pass over the tokens alone."""
+        found: Counter[str] = Counter()
+        for part in self.states.parts() if TOKEN in self.states.place_columns else ():
+            for one in compute.value_counts(part.places.column(TOKEN).cast(pa.large_string())).to_pylist():
+                found[one["values"] or ""] += one["counts"]
+            if len(found) > COUNTED:  # the rarest are forgotten
+                found = Counter(dict(sorted(found.items(), key=_often)[:COUNTED]))
+        return [token for token, _ in sorted(found.items(), key=_often)[: min(VOCABULARY, self.room)]]
+
+    @property
+    def room(self) -> int:
+        """How many numbers there may be for each unit."""
+        return max(ROOM // sum(block.width for block in self.blocks), 1)
+
+    @cached_property
+    def share(self) -> float:
+        """Of the steps that are in the sample."""
+        return min(SAMPLE, self.room) / sum(span.steps for span in self.states.spans)
+
+    def of(self, part: Part) -> Partial:
+        """The measures of a part."""
+        rows = _Rows(self, part)
+        units = [unit for block in self.blocks for unit in self._of(block, rows)]
+        return Partial(*(np.stack(arrays, axis=-1) for arrays in zip(*units, strict=True)))
+
+    def _of(self, block: Block, rows: _Rows) -> Iterator[Partial]:
+        every = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
+        backwards = layer_and_direction(block.scope)[1] == "reverse"
+        gate, limits = every.get((block.scope, block.keeps, block.width)), thresholds(block)
+        for first in range(0, block.width, AT_ONCE):
+            units = range(first, min(first + AT_ONCE, block.width))
+            kept = [None] * len(units) if gate is None else rows.part.values(gate, units).T
+            for raw, of_gate in zip(rows.part.values(block, units).T, kept, strict=True):
+                known = of_gate is not None and np.isfinite(of_gate).all()
+                halved = halvings(of_gate.astype(np.float64)).sum() if known else np.nan
+                yield rows.measured(np.ascontiguousarray(raw), limits, halved, backwards)
+
+
+def thresholds(block: Block) -> tuple[float, float]:
+    """Below and above what a unit is saturated: see `explanation.saturation`; never, where its line has no range."""
+    left, right = {"gate": (LOW, HIGH), "": (-np.inf, np.inf)}.get(block.range, (2 * LOW - 1, 2 * HIGH - 1))
+    return (np.arctanh(left), np.arctanh(right)) if block.range == "before tanh" else (left, right)
+
+
+def _often(item: tuple[str, int]) -> tuple[int, str]:
+    return -item[1], item[0]
+
+
+class _Weights(NamedTuple):
+    """What counts of R steps: of pairs of neighbours (R - 1,), of steps (R, 3 + targets).
+
+    near: neighbours of one sequence. codes: their tokens; steps: how many of each. w: a step itself, one that has a
+    step before, those with each target, one that has a step after; n: how many of each but the last. y: the targets
+    (targets, R), their sums, and those of their squares.
+    """
+
+    near: Array
+    codes: Array
+    steps: Array
+    w: Array
+    n: Array
+    y: Array
+    y_sums: Array
+    y_squares: Array
+
+
+class _Rows:
+    """The rows of a part, and what is the same for all units."""
+
+    def __init__(self, measure: Measure, part: Part) -> None:
+        self.part, self.kept, self.words = part, measure.kept, len(measure.vocabulary)
+        rows = int(part.starts[-1])
+        self.within = np.ones(rows - 1)
+        self.within[part.starts[1:-1] - 1] = 0.0
+        y = [part.places.column(name).cast(pa.float64(), safe=False).to_numpy() for name in measure.targets]
+        known = np.isfinite(np.reshape(y, (-1, rows)))  # what is missing is NaN
+        self.centres = np.array([one[w].mean() if w.any() else 0.0 for one, w in zip(y, known, strict=True)])
+        self.known, self.y = known, np.where(known, np.reshape(y, known.shape) - self.centres[:, None], 0.0)
+        self.sampled = np.flatnonzero(_hashes(part) < measure.share) if measure.share < 1 else slice(None)
+        every = np.full(rows, self.words)
+        if self.words:
+            tokens = compute.fill_null(part.places.column(TOKEN).cast(pa.large_string()), "")
+            found = compute.index_in(tokens, value_set=pa.array(measure.vocabulary, tokens.type))
+            every = compute.fill_null(found, self.words).to_numpy()
+        #: At which token of two neighbours a unit has changed: the later one, or the earlier where it runs backwards.
+        self.codes = every[1:], every[:-1]
+        self.whole = [self.weights(np.ones(rows), backwards) for backwards in (False, True)]
+        self.room = np.empty((2, rows))  # to allocate it for each unit would take more time than to compute with it
+
+    def weights(self, there: Array, backwards: bool) -> _Weights:
+        """Of the steps that are there, not 0 in (R,)."""
+        near, y = self.within * there[1:] * there[:-1], self.y * there
+        codes = np.where(near, self.codes[backwards], self.words).astype(np.intp)
+        w = np.stack([there, np.append(0.0, near), *(self.known * there), np.append(near, 0.0)], axis=1)
+        steps = np.bincount(codes, minlength=self.words + 1)
+        return _Weights(near, codes, steps, w, w.sum(axis=0)[:-1], y, y.sum(axis=1), (y * y).sum(axis=1))
+
+    def measured(self, raw: Array, limits: tuple[float, float], halved: float, backwards: bool) -> Partial:
+        """Of one unit, without the last axis. raw: (R,), as stored."""
+        there = np.isfinite(raw)
+        whole = bool(there.all())
+        of = self.whole[backwards] if whole else self.weights(there.astype(np.float64), backwards)
+        seen = raw if whole else raw[there]
+        mean = seen.mean(dtype=np.float64) if seen.size else 0.0
+        x = np.subtract(raw, np.float64(mean), out=self.room[0])
+        sides, sample = (raw, -raw), raw
+        if not whole:
+            x[~there], sample = 0.0, np.where(there, raw, np.nan)
+            sides = np.where(there, raw, -np.inf), np.where(there, -raw, -np.inf)
+        (sx, *sums, before), (xx, *squares, before2) = x @ of.w, np.multiply(x, x, out=self.room[1]) @ of.w
+        lag = np.multiply(x[1:], x[:-1], out=self.room[1, 1:]) @ of.near
+        sums = np.array([[sx, *sums], [sx, before, *of.y_sums]])
+        products = np.array([[xx, *squares], [xx, before2, *of.y_squares], [xx, lag, *(of.y @ x)]])
+        count = np.maximum(of.n, 1)
+        means = np.array([np.full(len(of.n), mean), [mean, mean, *self.centres]]) + sums / count
+        products -= np.array([sums[0] ** 2, sums[1] ** 2, sums[0] * sums[1]]) / count
+        saturated = np.count_nonzero(seen < limits[0]), np.count_nonzero(seen > limits[1])
+        sizes = np.abs(np.subtract(x[1:], x[:-1], out=self.room[1, 1:]), out=self.room[1, 1:])
+        moved = np.bincount(of.codes, sizes, self.words + 1)
+        best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
+        for side, values in enumerate(sides):
+            for k, (value, row) in enumerate(highest(values, self.part.starts, self.kept)):
+                best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
+        return Partial(
+            np.stack(Pairs(of.n, *means, *products)), np.array(Counts(len(raw) - len(seen), *saturated, halved)),
+            np.array([of.steps, moved])[:, :-1], sample[self.sampled], best, places,
+        )  # fmt: skip
+
+
+def _hashes(part: Part) -> Array:
+    """(R,), from 0 to 1: of the sequence and the step, so that a row is in the sample or not whatever part it is in."""
+    from pandas.util import hash_array
+
+    z = np.repeat(hash_array(np.asarray(part.ids)), np.diff(part.starts)) + part.t.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1)):  # the end of splitmix64
+        z = (z ^ (z >> np.uint64(shift))) * np.uint64(factor)
+    return z.astype(np.float64) / 2.0**64
+
 
 #: Columns of the frame, and which of the values of a unit they are.
 QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
@@ -145,3 +390,57 @@ def texts(states: States, best: Array, places: Array) -> list[list[str]]:
     for (side, unit, _), context in zip(there, around(states, hits, BEFORE, AFTER), strict=True):
         found[side][unit].append(context.text)
     return [[" · ".join(unit) for unit in side] for side in found]
+
+
+#: Columns of numbers as they are shown; and as they get room, both of a pair or none, after `--sort` and correlations.
+SHOWN = ("mean", "sd", "least", "q05", "q25", "median", "q75", "q95", "most", "left", "right", "memory", "not_finite")
+FIRST = (("sd",), ("memory",), ("mean",), ("left", "right"), ("least", "most"))
+#: Columns of a terminal that are kept for the tokens at which a unit moves.
+TOKENS = 14
+#: Columns for which there is no room that are named: an input may bring hundreds.
+MOST_NAMED = 12
+
+
+def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
+    """The rows, with the columns that so many columns of a terminal have room for."""
+    frame = found.frame
+    several = len(frame[["layer", "direction"]].drop_duplicates()) > 1
+    scopes = rows["layer"].astype(str) + "/" + rows["direction"] + "/" if several else ""
+    units = [*(scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]")]
+    moved = bool(frame["moves_at"].any())
+    left = width - max(map(cells, units)) - (TOKENS if moved else 0)
+    targets = [name for name in map(str, frame) if name.startswith("r_")]
+    columns: dict[str, list[str]] = {}
+    without: list[str] = []
+    sorted_by = [pair for pair in FIRST if sort in pair] or [(sort,)]
+    for pair in dict.fromkeys((*sorted_by, *((name,) for name in targets), *FIRST)):
+        texts = {
+            name: [shown_number(value, 3) for value in rows[name]] for name in pair if not frame[name].isna().all()
+        }
+        wide = sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())
+        if wide <= left:
+            columns, left = columns | texts, left - wide
+        else:
+            without += texts
+    names = [name for name in (*SHOWN, *targets) if name in columns]
+    cut = [(text if cells(text) <= left + TOKENS - 2 else f"{text[: left + TOKENS - 3]}…") for text in rows["moves_at"]]
+    more = (cut,) if moved else ()
+    return Table(
+        f"{found.steps:,} steps", ("unit", *names, *(["moves_at"] if moved else [])),
+        tuple(zip(units, *(columns[name] for name in names), *more, strict=True)), 0, frozenset(),
+        " ".join(_notes(found, rows, without)), ("moves_at",),
+    )  # fmt: skip
+
+
+def _notes(found: Units, rows: pd.DataFrame, without: Sequence[str]) -> Iterator[str]:
+    frame = found.frame
+    rest, dead, broken = len(frame) - len(rows), int(frame["dead"].sum()), int(frame["not_finite"].sum())
+    if rest > 0:
+        yield f"{counted(rest, 'more unit')}: -n {len(frame)}."
+    if dead:
+        yield f"{counted(dead, 'unit')} constant."
+    if broken:
+        yield f"{counted(broken, 'value')} not finite: {'it is' if broken == 1 else 'they are'} ignored."
+    if without:
+        yield f"No room for {', '.join(without[:MOST_NAMED])}{', …' if without[MOST_NAMED:] else ''}."
+    yield "-o units.csv has all units and columns."

@@ -47,7 +47,8 @@ def test_probe_prints_what_it_found_and_writes_the_weights(folder: Path, tmp_pat
     pytest.importorskip("sklearn")
     import pandas as pd
 
-    found = invoke("probe", folder / "states", "--target", "inside", "-o", tmp_path / "w.csv")
+    assert invoke("probe", folder / "states", "--target", "inside", "-o", tmp_path / "w.csv").stdout == ""
+    found = invoke("probe", folder / "states", "--target", "inside")
     assert (found.exit_code, found.stderr) == (0, "")
     assert found.stdout.startswith("# Probe of inside by c_t\n\n- accuracy 1 (95 % interval 1 to 1) on ")
     assert "c_t[1] is the best single unit: alone it reaches 1" in found.stdout
@@ -63,9 +64,7 @@ def test_probe_prints_what_it_found_and_writes_the_weights(folder: Path, tmp_pat
         "explained",
     ]
     assert frame["unit"].tolist()[0] == "c_t[1]"
-    assert invoke(
-        "probe", folder / "states", "--target", "inside", "--line", "all", "-o", tmp_path / "w.parquet"
-    ).stdout
+    invoke("probe", folder / "states", "--target", "inside", "--line", "all", "-o", tmp_path / "w.parquet")
     whole = pd.read_parquet(tmp_path / "w.parquet")
     assert sorted(whole["unit"]) == sorted(f"{line}[{j}]" for line in ("c_t", "h_t") for j in range(4))
     table = [row for row in found.stdout.splitlines() if row.startswith("|")]
@@ -87,9 +86,9 @@ def test_verify_says_with_its_exit_code_whether_it_is_right(folder: Path, tmp_pa
     assert (found.exit_code, found.stderr) == (0, "")
     assert "- verified: " in found.stdout
     assert " of 20 of 80 sequences compared with a run line by line; 0 differ" in found.stdout
-    all_ = invoke(
-        "verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", "all", "-o", tmp_path / "d.csv"
-    )
+    whole = "verify", folder / "states", "--model", folder / "quotes.yaml", "--sample", "all"
+    all_ = invoke(*whole)
+    assert invoke(*whole, "-o", tmp_path / "d.csv").stdout == ""
     assert " of 80 of 80 sequences " in all_.stdout
     assert (tmp_path / "d.csv").read_text() == "sequence,t,unit,stored,expected,bound\n"
     other = examples.text("quotes").replace("b_i: [-0.1", "b_i: [-0.2")
@@ -105,7 +104,8 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
 
     path = tmp_path / "a.parquet"
     arguments = ["ablate", folder / "quotes.yaml", "--inputs", folder / "q.parquet", "--units", "c_t[1],c_t[2]"]
-    found = invoke(*arguments, "-o", path, "--to", "*0.5")
+    assert invoke(*arguments, "-o", path, "--to", "*0.5").stdout == ""
+    found = invoke(*arguments, "--to", "*0.5")
     assert (found.exit_code, found.stderr) == (0, "")
     assert found.stdout.startswith("# Ablation: mean change of h_t\n")
     assert "2 units held at *0.5" in found.stdout
@@ -123,8 +123,8 @@ def test_ablate_prints_what_changes_and_writes_the_groups(folder: Path, tmp_path
     [
         (("probe", "states", "--target", "inside"), "error: a probe needs the package scikit-learn"),
         (
-            ("probe", "states", "--target", "inside", "-o", "w.txt"),
-            "tables are written as .csv, .parquet, not .txt",
+            ("probe", "states", "--target", "inside", "-o", "w.xyz"),
+            "results are written as .md, ",
         ),
         (("probe", ".", "--target", "inside"), "there is no _manifest.json"),
         (("verify", "states", "--sample", "some"), "--sample': expected a number of sequences, or all; found 'some'"),

@@ -29,7 +29,7 @@ distributed = pytest.importorskip("distributed")
 from lstm_trace.corpus import cluster, run  # noqa: E402
 from lstm_trace.corpus.cluster import Work, by_cluster  # noqa: E402
 from lstm_trace.corpus.job import corpus_model, versions  # noqa: E402
-from lstm_trace.corpus.parts import HaltError  # noqa: E402
+from lstm_trace.corpus.part_file import HaltError  # noqa: E402
 from lstm_trace.corpus.rows import Span  # noqa: E402
 from lstm_trace.corpus.running import begin, laid_out, missing  # noqa: E402
 

@@ -14,8 +14,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.corpus import run
-from lstm_trace.corpus.part_file import AGAIN
-from lstm_trace.corpus.verification.whole import faults
+from lstm_trace.corpus.part_file import AGAIN, faults
 
 from .test_running import HOW, content
 

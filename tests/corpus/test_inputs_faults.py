@@ -15,7 +15,7 @@ pa = pytest.importorskip("pyarrow")
 
 import pyarrow.parquet as pq  # noqa: E402
 
-from lstm_trace.corpus.inputs import opened, readers, table_file  # noqa: E402
+from lstm_trace.corpus.inputs import forms, opened, table_file  # noqa: E402
 from lstm_trace.corpus.rows import Rows, cut  # noqa: E402
 from lstm_trace.errors import LstmTraceError  # noqa: E402
 
@@ -182,7 +182,7 @@ def test_a_later_line_of_another_type_is_named(tmp_path: Path) -> None:
 def test_a_line_or_a_text_without_an_end_is_refused(
     sequences: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(readers, "LONGEST_LINE", 1000)
+    monkeypatch.setattr(forms, "LONGEST_LINE", 1000)
     look = {"vocabulary": ["a", "b"], "sequences": sequences}
     (tmp_path / "in.txt").write_text("a\n" + "b" * 1001)
     assert "in.txt: line 2: more than 1,000 bytes; write" in told(tmp_path / "in.txt", 2, tmp_path / "out", **look)

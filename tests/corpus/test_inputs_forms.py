@@ -18,7 +18,7 @@ import pyarrow.parquet as pq  # noqa: E402
 
 import lstm_trace as lt  # noqa: E402
 from lstm_trace import corpus  # noqa: E402
-from lstm_trace.corpus.inputs import imported, opened, table_file  # noqa: E402
+from lstm_trace.corpus.inputs import forms, opened, table_file  # noqa: E402
 from lstm_trace.corpus.rows import Rows, Source, cut  # noqa: E402
 
 rng = np.random.default_rng(3)
@@ -172,7 +172,7 @@ def test_the_rows_are_the_sequences(
     form: Callable[[Path], Any], steps: int, piece: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(table_file, "PIECE", piece)
-    monkeypatch.setattr(imported, "GATHERED", 9)
+    monkeypatch.setattr(forms, "GATHERED", 9)
     source = opened(form(tmp_path), 3, tmp_path / "out", **options(form))
     index = source.index()
     assert index.ids.tolist() == list(IDS)

@@ -17,8 +17,8 @@ from safetensors.numpy import save_file
 import lstm_trace as lt
 from lstm_trace.base.writing import alone
 from lstm_trace.corpus import open as open_states
-from lstm_trace.corpus import parts, run
-from lstm_trace.corpus.parts import Done, run_part
+from lstm_trace.corpus import part_file, run
+from lstm_trace.corpus.part_file import Done, run_part
 from lstm_trace.corpus.rows import Rows
 from lstm_trace.corpus.running import laid_out
 from lstm_trace.errors import FileError, MissingError, OptionError, ShapeError
@@ -38,13 +38,13 @@ def content(folder: Path) -> dict[str, bytes]:
 def computed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the parts that are computed."""
     seen: list[int] = []
-    states = parts.part_file.write
+    states = part_file.write
 
     def write(job: Any, span: Any, *rest: Any) -> None:
         seen.append(span.number)
         states(job, span, *rest)
 
-    monkeypatch.setattr(parts.part_file, "write", write)
+    monkeypatch.setattr(part_file, "write", write)
     return seen
 
 
@@ -259,7 +259,7 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
     states: Any, model: lt.Model, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    compute = parts.states
+    compute = part_file.states
 
     def states_of(model: Any, rows: Any, way: Any) -> Any:
         tried.append(len(rows.x))
@@ -268,7 +268,7 @@ def test_a_part_that_fails_is_tried_thrice_and_named(
         return compute(model, rows, way)
 
     with monkeypatch.context() as patch:
-        patch.setattr(parts, "states", states_of)
+        patch.setattr(part_file, "states", states_of)
         found = run(model, inputs, tmp_path, **HOW)
     steps = [span.steps for span in states.spans]
     assert steps.count(steps[1]) == 1
@@ -298,7 +298,7 @@ def test_errors_of_any_kind_are_those_of_their_part(
 ) -> None:  # fmt: skip
     """Also as on a cluster, by `run_part`; what computes the same each time is not computed again."""
     tried: list[int] = []
-    owner: Any = parts if where == "states" else parts.part_file
+    owner: Any = part_file
     real = getattr(owner, where)
 
     def failing(*arguments: Any) -> Any:

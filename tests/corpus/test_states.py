@@ -14,7 +14,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.corpus import open as open_states
 from lstm_trace.corpus import run
-from lstm_trace.corpus.arrow import parquet
+from lstm_trace.corpus.rows import parquet
 from lstm_trace.errors import FileError
 
 from ..support.plain_lstm import sigmoid

@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.base.writing import OPEN, seal
 from lstm_trace.cli import main
-from lstm_trace.corpus.arrow import pa, parquet
+from lstm_trace.corpus.rows import pa, parquet
 from lstm_trace.errors import FileError, OptionError
 
 from ..support.tiers import some
@@ -79,13 +79,13 @@ def test_what_is_right_is_verified(
     model = lt.prepare(weights, dtype=dtype)
     states = run(model, inputs, tmp_path, dtype=stored, format=format)
     found = states.verify(None, model=model)
-    assert found.status == "verified", str(found)
+    assert found.status == "verified", str(found.report())
     assert (found.sequences, found.every, found.steps) == (30, 30, sum(span.steps for span in states.spans))
     assert found.values == found.steps * 8 * 4
     assert 0 < found.largest < 1
     assert found.lines > 10 * found.values
-    assert "verified: " in str(found)
-    assert "No value of the sample is wrong." in str(found)
+    assert "verified: " in str(found.report())
+    assert "No value of the sample is wrong." in str(found.report())
     some = states.verify(7, model=model)
     assert (some.status, some.sequences) == ("verified", 7)
     assert states.verify(7, model=model, seed=1).steps != some.steps
@@ -101,7 +101,7 @@ def test_long_sequences_are_not_run_together(states: Any, monkeypatch: pytest.Mo
         held.append(first.shape[0] * first.shape[1] * width)
         return lt.verify(trace)
 
-    module = importlib.import_module("lstm_trace.corpus.verification.verify")
+    module = importlib.import_module("lstm_trace.corpus.verification")
     monkeypatch.setattr(module, "verified", counted)
     monkeypatch.setattr(module, "VALUES", 6000)
     found = states.verify(None)
@@ -129,13 +129,13 @@ def test_where_rounding_grows_without_bound_nothing_is_said(tmp_path: Path) -> N
     assert found.status == "inconclusive"
     assert 100 < found.undecided < 4 * 90
     assert found.values == found.steps - found.undecided
-    assert f"at {found.undecided} steps rounding errors are too large to decide" in str(found)
+    assert f"at {found.undecided} steps rounding errors are too large to decide" in str(found.report())
 
 
 def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
     copied: Any, model: lt.Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from lstm_trace.corpus.verification import verify
+    from lstm_trace.corpus import verification as verify
 
     def damaged(trace: lt.Trace) -> Any:
         trace.lines["0/forward"]["i_t"][0, 0, 1] += 0.5
@@ -172,17 +172,17 @@ def test_a_flipped_bit_is_found(
 
     values = rewrite(copied.folder / "part-00001.parquet", flip)
     found = copied.verify(None, model=model)
-    assert (found.status, found.wrong) == ("failed", 1), str(found)
+    assert (found.status, found.wrong) == ("failed", 1), str(found.report())
     (damage,) = found.damages
     id_, t = int(values["seq_id"][row]), int(values["t"][row])
     assert damage[:4] == (id_, t, f"{line}[3]", values[column][row])
     right = expected(weights, sequences[id_]["x"])[block.scope, block.line][t, 3]
     assert damage.expected == pytest.approx(right, rel=1e-12)
     assert 0 < damage.bound < 1e-13
-    assert "; 1 differs by more than rounding explains" in " ".join(str(found).split())
+    assert "; 1 differs by more than rounding explains" in " ".join(str(found.report()).split())
     assert found.largest == pytest.approx(abs(damage.stored - damage.expected) / damage.bound, rel=1e-2) or bit > 60
     assert found.to_frame()["stored"].tolist() == [damage.stored]
-    assert f"| {damage.stored!r} | {damage.expected!r} |" in str(found).replace("  ", "")
+    assert f"| {damage.stored!r} | {damage.expected!r} |" in str(found.report()).replace("  ", "")
 
 
 def test_a_value_that_is_no_number_is_found(copied: Any, model: lt.Model) -> None:
@@ -204,7 +204,7 @@ def test_of_many_wrong_values_some_are_listed(copied: Any, model: lt.Model) -> N
     assert found.wrong == len(values["t"]) > 12
     assert len(found.damages) == 12
     assert f"{found.wrong} differ by more than rounding explains; the first 12 are listed" in " ".join(
-        str(found).split()
+        str(found.report()).split()
     )
 
 
@@ -268,7 +268,7 @@ def test_what_stands_at_a_wrong_place_is_found(
     changed = [k for k in range(len(before["t"])) if any(repr(before[n][k]) != repr(values[n][k]) for n in before)]
     place = {"id": before["seq_id"][changed[0]] if changed else "", "first": before["seq_id"][0]}
     assert any("part-00001.parquet: " + said.format(**place) in fault for fault in found.faults), found.faults
-    text = " ".join(str(found).split())
+    text = " ".join(str(found.report()).split())
     assert said.format(**place) in text
     if "is not that of" in said:
         assert re.search(rf"{re.escape(said.format(**place))}: at t = \d+ it is .+?, not ", text)
@@ -410,7 +410,7 @@ def test_a_sample_of_which_nothing_can_be_read_is_said_so(copied: Any) -> None:
     for part in copied.folder.glob("part-*.parquet"):
         whole = part.read_bytes()
         part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
-    said = str(copied.verify(1))
+    said = str(copied.verify(1).report())
     assert "nothing of the sample could be compared; the run has 30 sequences" in said
     assert "No value was compared." in said
     assert "largest deviation" not in said
@@ -421,6 +421,6 @@ def test_of_a_damaged_corpus_only_what_was_compared_is_right(copied: Any) -> Non
     part = next(copied.folder.glob("part-*.parquet"))
     whole = part.read_bytes()
     part.write_bytes(whole[:2000] + bytes([whole[2000] ^ 4]) + whole[2001:])
-    said = str(copied.verify(None))
+    said = str(copied.verify(None).report())
     assert "No value that was compared is wrong." in said
     assert "of the sample" not in said

@@ -45,7 +45,7 @@ def check(rng: random.Random, folder: Path) -> str:
     found = states.verify(rng.choice((1, None)))
     assert found.status == ("verified" if same else "failed"), f"{kinds}: {found}"
     assert same or found.faults
-    from lstm_trace.corpus.verification.whole import damaged
+    from lstm_trace.corpus.part_file import damaged
 
     done = {span.number for span in states.spans} - set(damaged(states))
     assert done.isdisjoint(int(name[5:10]) for name in lost), f"{kinds}: {lost} are said to be done"

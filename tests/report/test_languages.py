@@ -35,14 +35,14 @@ def faults(table: dict[str, Any], english: dict[str, Any]) -> Iterator[str]:
         text = table[key]
         if not isinstance(text, str) or not text.strip():
             yield f"{key} is empty"
-        elif re.search(r"[{}]", re.sub(r"\{\w+\}", "", text)):
+        elif re.search(r"[{}]", re.sub(r"\{\w+(?::[^{}]*)?\}", "", text)):
             yield f"{key} has a brace that belongs to no field"
         elif fields(text) != fields(english[key]):
             yield f"{key} has the fields {fields(text)}; expected {fields(english[key])}"
 
 
 def fields(text: str) -> list[str]:
-    return sorted(re.findall(r"\{\w+\}", text))
+    return sorted(re.findall(r"\{\w+(?::[^{}]*)?\}", text))
 
 
 @pytest.mark.parametrize("language", languages())

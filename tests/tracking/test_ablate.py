@@ -113,12 +113,12 @@ def test_the_readout_of_the_model_is_counted_against_a_column(
     (whole,) = found.groups
     assert whole[2] == pytest.approx(right[4.0] / found.steps)
     assert whole[3] == pytest.approx((right[4.0] - right[None]) / found.steps)
-    text = " ".join(str(found).split())
+    text = " ".join(str(found.report()).split())
     assert "accuracy of p_t for depth" in text
     assert "with it held: " in text
     assert "no control was asked for: whether other units change it as much is not known" in text
     every = ablate(model, tmp_path / "x.parquet", [f"c_t[{j}]" for j in range(4)], "depth", readout="p_t")
-    said_of_all = " ".join(str(every).split())
+    said_of_all = " ".join(str(every.report()).split())
     assert "with all of them held: " in said_of_all
     assert "no control: the same lines do not have as many other units" in said_of_all
     assert ablate(model, tmp_path / "x.parquet", "c_t[2]", "quoted", readout="p_t").steps == found.steps
@@ -216,12 +216,12 @@ def test_a_planted_unit_is_what_a_target_hangs_on(quoted: Path, every: dict[str,
     assert sorted(row[1] for row in found.groups if row[0] != "all") == ["c_t[0]", "c_t[2]", "c_t[3]"]  # each once
     assert all(abs(row[3]) < 0.05 for row in found.groups if row[0] != "all")
     assert found.sequences == 20  # of those that the probe has not learned from
-    text = " ".join(str(found).split())
+    text = " ".join(str(found.report()).split())
     assert "accuracy of a probe of h_t for inside over" in text
     assert "1 without a hold, " in text
     assert "no more than others do" not in text
     other = ablate(quotes.model(), quoted, ["c_t[0]"], "inside", controls=12)
-    assert "no more than others do" in " ".join(str(other).split())
+    assert "no more than others do" in " ".join(str(other.report()).split())
     error = ablate(quotes.model(), quoted, ["c_t[1]"], "noise", controls=0)
     assert error.measure == "mean error of a probe of h_t for noise"
 
@@ -251,7 +251,7 @@ def test_sequences_are_drawn_whole_and_for_a_seed(quoted: Path) -> None:
 def test_of_many_units_some_are_named(model: lt.Model, inputs: Path) -> None:
     units = [f"0/forward/c_t[{j}]" for j in range(4)] + [f"1/forward/c_t[{j}]" for j in range(2)]
     found = ablate(model, inputs, units)
-    assert "0/forward/c_t[0] 0/forward/c_t[1] 0/forward/c_t[2] … (6)" in str(found)
+    assert "0/forward/c_t[0] 0/forward/c_t[1] 0/forward/c_t[2] … (6)" in str(found.report())
     assert found.to_frame()["units"][6] == " ".join(units)
     assert len(found.by_token.columns) == 2 + 6 + 1
 

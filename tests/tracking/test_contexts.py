@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from lstm_trace.corpus.layout import Layout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking import Context, Contexts
-from lstm_trace.tracking.search import Hit, around, level, match, select, top
+from lstm_trace.tracking.contexts import Hit, around, level, match, select, top
 
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
 
@@ -178,7 +178,7 @@ def test_states_find_sequences_and_read_what_they_need(states: Any, sequences: A
 
 
 def test_of_a_stretch_that_is_long_the_text_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lstm_trace.tracking.search.LONGEST", 3)
+    monkeypatch.setattr("lstm_trace.tracking.contexts.LONGEST", 3)
     one = states_of(four(0, 12), parts=1)
     found = match(one, [0], "c_t", -99.0, None, 5, None, 1, False, 0, 9)[0]
     assert found.length >= 5

@@ -66,7 +66,7 @@ def test_sequences_without_labels_are_counted(found: Any, every: Any, tmp_path: 
     path = labels(tmp_path / "l.csv", every, "seq_id,t,lab", "{id},{t},{word}", 30)
     probe = found.probe("lab", labels=path)
     assert (probe.every, probe.unlabelled) == (30, 10)
-    assert "10 more sequences of the states without any label left out" in str(probe)
+    assert "10 more sequences of the states without any label left out" in str(probe.report())
     assert found.probe("inside").unlabelled == 0
 
 
@@ -90,6 +90,6 @@ def test_a_manifest_that_is_some_other_json_is_one_sentence(tmp_path: Path) -> N
 
 
 def test_a_class_that_is_a_mark_has_quotation_marks(found: Any) -> None:
-    text = str(found.probe("token"))
+    text = str(found.probe("token").report())
     assert '| "."' in text
     assert "| a " in text

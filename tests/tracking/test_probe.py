@@ -75,7 +75,7 @@ def test_a_planted_unit_is_found(quoted: Any) -> None:
     assert frame["explained"].idxmax() == 0
     assert found.better
     assert found.selectivity > 0.3
-    text = str(found)
+    text = str(found.report())
     assert "accuracy 1 (95 % interval 1 to 1)" in text
     assert "c_t[1] is the best single unit: alone it reaches 1, 100% of what all units gain" in text
     assert "| control task " in text
@@ -95,12 +95,12 @@ def test_of_a_random_target_it_is_said_that_nothing_says_it(quoted: Any) -> None
     found = quoted.probe("coin")
     assert not found.better
     assert found.scores["baseline"].ahead_low <= 0
-    assert "no better than always saying tails" in str(found)
-    assert "the probe found no linear readout of coin" in " ".join(str(found).split())
-    assert "is the best single unit" not in str(found)
+    assert "no better than always saying tails" in str(found.report())
+    assert "the probe found no linear readout of coin" in " ".join(str(found.report()).split())
+    assert "is the best single unit" not in str(found.report())
     numbers = quoted.probe("noise")
     assert not numbers.better
-    assert "no better than the mean of the training part" in str(numbers)
+    assert "no better than the mean of the training part" in str(numbers.report())
 
 
 # -- what it is computed from ----------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ def test_numbers_are_a_ridge_regression(quoted: Any, seen: dict[str, Any]) -> No
     assert found.scores["probe"].value == pytest.approx(1 - (off**2).sum() / ((y[~old] - y[~old].mean()) ** 2).sum())
     np.testing.assert_allclose(found.explained, [np.corrcoef(x[old][:, j], y[old])[0, 1] ** 2 for j in range(4)])
     assert found.measure == "R²"
-    assert "class" not in str(found).split("## Weights")[1]
+    assert "class" not in str(found.report()).split("## Weights")[1]
 
 
 def test_it_is_the_same_for_a_seed_and_draws_whole_sequences(quoted: Any, every: dict[str, dict[str, Any]]) -> None:
@@ -165,7 +165,7 @@ def test_it_is_the_same_for_a_seed_and_draws_whole_sequences(quoted: Any, every:
     assert 10 < sum(one.sequences) < 80
     assert one.every == 80
     assert sum(one.steps) + max(len(one["x"]) for one in every.values()) > 600
-    assert "of 80 in all" in " ".join(str(one).split())
+    assert "of 80 in all" in " ".join(str(one.report()).split())
 
 
 def test_a_line_of_several_places_has_all_their_units(states: Any) -> None:
@@ -224,7 +224,7 @@ def test_labels_of_a_file_are_joined_by_sequence_and_step(
     holes = quoted.probe("within", labels=label_file(every, tmp_path / f"holes.{suffix}", 5))
     steps = sum(len(one["x"]) for one in every.values())
     assert (sum(holes.steps), holes.missing) == (steps - -(-steps // 5), -(-steps // 5))
-    assert f"{holes.missing} steps without within left out" in str(holes)
+    assert f"{holes.missing} steps without within left out" in str(holes.report())
     some = {id_: one for id_, one in every.items() if id_ < "s040"}
     part = quoted.probe("within", labels=label_file(some, tmp_path / f"some.{suffix}"))
     assert (sum(part.sequences), part.every, part.missing) == (40, 40, 0)
@@ -342,7 +342,7 @@ def test_without_scikit_learn_it_is_said_how_to_get_it(quoted: Any, monkeypatch:
 
 
 def sample(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, tokens: Any, sequences: int) -> Any:
-    from lstm_trace.tracking.labelled import Sample
+    from lstm_trace.tracking.sampling import Sample
 
     lengths = np.full(sequences, len(x) // sequences)
     return Sample(x, y, tuple(range(y.max() + 1)), tokens, np.arange(sequences), lengths, 0, sequences)
@@ -359,11 +359,11 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
     found = _probed(sample(rng, x, y, np.array([f"w{k}" for k in kinds], object), 60), "class", units, held, 0)
     assert found.scores["control"].value == found.scores["probe"].value == 1
     assert found.tokens == 30
-    assert "not selective: the probe learns random labels as well" in str(found)
+    assert "not selective: the probe learns random labels as well" in str(found.report())
     free = _probed(sample(rng, x, y, None, 60), "class", units, held, 0)
     assert free.scores["control"].value < 0.45
     assert free.selectivity > 0.5
-    assert "with a random label for each step" in str(free)
+    assert "with a random label for each step" in str(free.report())
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -377,7 +377,7 @@ def test_a_rare_target_is_selective_though_the_random_labels_of_few_tokens_are_a
     found = _probed(sample(rng, x, y, tokens, 60), "class", units, np.arange(60) % 3 == 0, seed)
     assert found.scores["probe"].value == 1
     assert found.selective
-    assert "not selective" not in str(found)
+    assert "not selective" not in str(found.report())
 
 
 def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> None:
@@ -394,11 +394,11 @@ def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> No
     assert found.weights.shape == (3, 4)
     assert found.confusion[2].sum() == 20
     assert found.scores["probe"].value == pytest.approx(1 - 20 / (11 * 20))
-    assert "few: the intervals are rough" in str(found)
+    assert "few: the intervals are rough" in str(found.report())
 
 
 def test_an_interval_takes_sequences_as_units() -> None:
-    from lstm_trace.tracking.drawing import interval, resampled
+    from lstm_trace.tracking.sampling import interval, resampled
 
     rng = np.random.default_rng(5)
     right = rng.random(100) < 0.7  # all 50 steps of a sequence, or none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,7 @@ import lstm_trace as lt
 from lstm_trace.corpus import run
 from lstm_trace.corpus.layout import Layout
 from lstm_trace.errors import MissingError, OptionError
-from lstm_trace.tracking import partials
-from lstm_trace.tracking.partials import Measure, merge
-from lstm_trace.tracking.units import columns
+from lstm_trace.tracking.units import Measure, columns, merge
 
 from . import planted
 from .parts_in_memory import BLOCKS, StatesInMemory, cut, sequences
@@ -115,7 +114,7 @@ def test_a_gate_that_is_stored_in_half_is_alive_unless_rounding_explains_it() ->
 
 
 def test_quantiles_of_many_rows_are_from_rows_chosen_by_sequence_and_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(partials, "SAMPLE", 400)
+    monkeypatch.setattr(sys.modules[Measure.__module__], "SAMPLE", 400)
     frame = sequences(3, 400)
     states: Any = StatesInMemory([frame])
     split: Any = StatesInMemory(cut(frame, 1, 5))
@@ -138,7 +137,7 @@ def test_of_many_tokens_the_most_frequent_are_told_apart(monkeypatch: pytest.Mon
     frame = sequences(4, 100)
     frame.loc[frame["token"].isin(["ü"]), "c_t_0"] += 1000  # the rarest moves it most
     assert measured([frame]).loc["c_t_0", "moves_at"].startswith("ü")
-    monkeypatch.setattr(partials, "VOCABULARY", 3)
+    monkeypatch.setattr(sys.modules[Measure.__module__], "VOCABULARY", 3)
     assert "ü" not in measured([frame]).loc["c_t_0", "moves_at"]
 
 

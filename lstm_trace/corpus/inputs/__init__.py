@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from .opened import opened
+from .forms import opened
 
 __all__ = ["opened"]

@@ -22,19 +22,9 @@ from .shared import CONTEXTS, contexts_options, states_argument, write_contexts
 @contexts_options(before=10, after=10)
 @output_option(CONTEXTS)
 def command(
-    states: str,
-    units: tuple[int, ...],
-    line: str,
-    above: float | None,
-    below: float | None,
-    min_length: int,
-    max_length: int | None,
-    exact: bool,
-    count: int,
-    before: int,
-    after: int,
-    output: str,
-) -> None:
+    states: str, units: tuple[int, ...], line: str, above: float | None, below: float | None, min_length: int,
+    max_length: int | None, exact: bool, count: int, before: int, after: int, output: str,
+) -> None:  # fmt: skip
     """Show the stretches of STATES in which all of --units are on, the longest first, as text.
 
     The text is coloured by the value of the unit that is nearest to the level.

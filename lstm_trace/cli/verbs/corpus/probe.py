@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from .shared import note, states_argument, table_format, table_option, write_result
+from ...results import result_options
+from .shared import note, states_argument
+
+if TYPE_CHECKING:
+    from ....tracking.probe import Probe
 
 
 @click.command("probe")
@@ -20,20 +26,19 @@ from .shared import note, states_argument, table_format, table_option, write_res
 @click.option(
     "--max-steps", type=click.IntRange(min=1), default=200_000, show_default=True, help="Steps to draw at most."
 )
-@table_option("the weights of all units")
-def command(
-    states: str, target: str, labels: str | None, line: str, test: float, seed: int, max_steps: int, output: str | None
-) -> None:
+@result_options()
+def command(states: str, target: str, labels: str | None, line: str, test: float, seed: int, max_steps: int) -> Probe:
     """Decode COLUMN from the states with a linear probe (scikit-learn).
 
     The sequences are split, never the steps of one. Printed are the accuracy (R² of numbers) with a 95 % interval over
     sequences, compared with the majority class and a control task, and what the best single unit reaches alone.
+    A table (.csv, .parquet) has the weights of all units.
     """
     from ....corpus import open
 
-    form = table_format(output)
-    chosen = None if line == "all" else line
     opened = open(states)
-    found = opened.probe(target, chosen, labels=labels, test=test, seed=seed, max_steps=max_steps)
+    result = opened.probe(
+        target, None if line == "all" else line, labels=labels, test=test, seed=seed, max_steps=max_steps
+    )
     note(opened)
-    write_result(found, output, form)
+    return result

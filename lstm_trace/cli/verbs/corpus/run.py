@@ -29,7 +29,7 @@ def _share(ctx: click.Context, param: click.Parameter, value: str | None) -> tup
 
 
 @contextmanager
-def _told(folder: str) -> Iterator[None]:
+def _interruption_said(folder: str) -> Iterator[None]:
     """Say how far a run is when it is interrupted."""
     try:
         yield
@@ -68,15 +68,9 @@ def _told(folder: str) -> Iterator[None]:
 @layout_options
 @nonfinite_option
 def command(
-    model: str,
-    inputs: str,
-    output: str,
-    layers: tuple[int, ...],
-    workers: int | None,
-    scheduler: str | None,
-    allow_nonfinite: bool,
-    **given: Any,
-) -> None:
+    model: str, inputs: str, output: str, layers: tuple[int, ...], workers: int | None, scheduler: str | None,
+    allow_nonfinite: bool, **given: Any,
+) -> None:  # fmt: skip
     """Compute the states of MODEL over all sequences of --inputs.
 
     Parts that are done are not computed again, so an interrupted run resumes; one that is damaged is. A part that
@@ -85,14 +79,14 @@ def command(
     if workers is not None and scheduler is not None:
         raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")
     from ....corpus import run
-    from ....corpus.verification.whole import damaged
+    from ....corpus.part_file import damaged
     from ...model_options import model_in
     from ...progress import Bar
     from .status import summary
 
     reading = {name: given.pop(name) for name in READING}
     chosen = {name: given.pop(name) for name in CHOSEN}
-    with _told(output), Bar("computing") as bar:
+    with _interruption_said(output), Bar("computing") as bar:
         states = run(
             model_in(model, given, allow_nonfinite),
             inputs,

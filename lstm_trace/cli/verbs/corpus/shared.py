@@ -1,4 +1,4 @@
-"""What several commands of a corpus share: options, and how a result is printed or written."""
+"""What several commands of a corpus share: options, and how contexts and tables are written."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ...options import OutputPath, echo, narrow
+from ...options import echo
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ....corpus import States
-    from ....corpus.told import Told
     from ....tracking import Contexts
 
 Command = Callable[..., Any]
@@ -36,9 +35,7 @@ def reading_options(command: Command, required: bool = True) -> Command:
     for option in (
         click.option("--unknown", metavar="TOKEN", help="The token that stands for those not in the vocabulary."),
         click.option(
-            "--vocabulary",
-            metavar="FILE",
-            help="Numbers of the tokens: .json, .txt (a token a line), or model:NAME.",
+            "--vocabulary", metavar="FILE", help="Numbers of the tokens: .json, .txt (a token a line), or model:NAME."
         ),
         click.option(
             "--embedding", metavar="FILE", help="x of each token, a row each: .npy, FILE:NAME, or model:NAME."
@@ -67,37 +64,13 @@ def contexts_options(before: int, after: int) -> Callable[[Command], Command]:
             click.option("--after", type=steps, default=after, show_default=True, help="Steps after it."),
             click.option("--before", type=steps, default=before, show_default=True, help="Steps before it."),
             click.option(
-                "-n",
-                "--count",
-                type=click.IntRange(1, 10_000),
-                default=20,
-                show_default=True,
-                help="Contexts to show.",
+                "-n", "--count", type=click.IntRange(1, 10_000), default=20, show_default=True, help="Contexts to show."
             ),
         ):
             command = option(command)
         return command
 
     return decorated
-
-
-def table_option(what: str) -> Callable[[Command], Command]:
-    """`-o FILE`, for the table of what is printed."""
-    return click.option("-o", "--output", type=OutputPath(dir_okay=False), help=f"Write {what} here: .csv or .parquet.")
-
-
-def table_format(output: str | None) -> str:
-    """The format in which a table is written; empty where it is not. Raises FileError before anything is computed."""
-    from ....base.writing import format_of
-
-    return "" if output is None else format_of(output, TABLES, "tables", "csv")
-
-
-def write_result(found: Told, output: str | None, form: str) -> None:
-    """Write the table of what was found, and print the text."""
-    if output is not None:
-        write_table(output, form, found.to_frame())
-    echo("".join(narrow([str(found)], "md", "-", None)).rstrip("\n"))
 
 
 def write_contexts(output: str, folder: str, find: Callable[[States], Contexts]) -> None:

@@ -24,7 +24,7 @@ def command(states: str) -> None:
     The exit code is 1 where one is not done.
     """
     from ....corpus import open
-    from ....corpus.verification.whole import damaged as of_states
+    from ....corpus.part_file import damaged as of_states
 
     found = open(states)
     there, manifest, damaged = found.spans, found.manifest, of_states(found)

@@ -25,7 +25,7 @@ def command(states: str, line: str | None, sort: str, count: int, output: str) -
     from ....corpus import open
     from ....errors import MissingError, nearest
     from ....frames.terminal import draw
-    from ....tracking.words.units import SHOWN, table
+    from ....tracking.units import SHOWN, table
     from ...progress import Bar
     from ...screen import show
 

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 from ...options import conclude
-from .shared import states_argument, table_format, table_option, write_result
+from ...results import result_options
+from .shared import states_argument
+
+if TYPE_CHECKING:
+    from ....corpus.verification import CorpusVerification
 
 
 def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int | str:
@@ -32,20 +37,18 @@ def _sample(ctx: click.Context, param: click.Parameter, value: str) -> int | str
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the sample.")
 @click.option("--model", type=click.Path(), help="The model, if not that of the folder.")
 @click.option("--inputs", type=click.Path(), help="Where the input is now, if it was moved.")
-@table_option("the values that are wrong")
-def command(
-    states: str, sample: int | str, seed: int, model: str | None, inputs: str | None, output: str | None
-) -> None:
+@result_options()
+def command(states: str, sample: int | str, seed: int, model: str | None, inputs: str | None) -> CorpusVerification:
     """Verify a sample of STATES: compute it again, line by line, and compare.
 
     Each stored value must be within what rounding explains, and steps, tokens and targets those of the input. Of all
-    parts, every byte is read: each must be as it was written, and have each sequence of the input once.
+    parts, every byte is read: each must be as it was written, and have each sequence of the input once. A table (.csv,
+    .parquet) has the values that are wrong.
 
     Exit codes: 0 verified, 1 a value or a part is wrong, or the comparison is inconclusive, 2 error.
     """
     from ....corpus import open
 
-    form = table_format(output)
-    found = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
-    conclude(0 if found.status == "verified" else 1)
-    write_result(found, output, form)
+    result = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
+    conclude(0 if result.status == "verified" else 1)
+    return result

@@ -13,33 +13,35 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ...base.arrays import Array
-from ...base.resources import at_most
-from ...engine.memory import Pool
-from ...errors import FileError, OptionError, counted
-from ...model.capture import measured
-from ...model.model import Model
-from ...model.sources import prepare
-from ...verification.verify import verify as verified
-from .. import inputs as readers
-from ..arrow import pa
-from ..beside import is_index
-from ..computing import batches
-from ..job import corpus_model, digest, recorded
-from ..layout import Block, Layout, foreign_parts
-from ..manifest import INDEX, MANIFEST
-from ..rows import STEP, TOKEN, Index, Rows, Source, shuffled
-from ..told import FIRST, CorpusText, Told
-from . import text as words
-from .whole import faults
+from ..base.arrays import Array
+from ..base.resources import at_most
+from ..documents.result import Finding
+from ..documents.tables import LongTable, shortest
+from ..engine.memory import Pool
+from ..errors import FileError, OptionError, counted
+from ..languages.strings import Words
+from ..model.capture import measured
+from ..model.model import Model
+from ..model.sources import prepare
+from ..verification.verify import verify as verified
+from .index import is_index
+from .inputs import opened
+from .job import batches, corpus_model, digest, line_widths, recorded
+from .layout import Block, Layout, foreign_parts
+from .manifest import INDEX, MANIFEST
+from .part_file import faults
+from .rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
 
 if TYPE_CHECKING:
-    from ..manifest import Manifest
-    from ..part import Part
-    from ..states import States
+    from .manifest import Manifest
+    from .part_file import Part
+    from .states import States
+
 
 #: Sequences that are run line by line at once, every line recorded; values of them, if it is more than one sequence.
 BATCH, VALUES = 16, 1 << 24
+#: Wrong values, and sentences of faults, that are listed.
+LISTED = 12
 
 
 class Damage(NamedTuple):
@@ -54,7 +56,7 @@ class Damage(NamedTuple):
 
 
 @dataclass(repr=False)
-class CorpusVerification(Told):
+class CorpusVerification(Finding):
     """What `verify` found.
 
     every: sequences there are; sequences, steps, values: that were compared. wrong: values beyond the bound, of which
@@ -83,9 +85,46 @@ class CorpusVerification(Told):
     def __repr__(self) -> str:
         return f"<CorpusVerification {self.status}: {counted(self.values, 'value')}, {self.wrong:,} wrong>"
 
-    def account(self, most: int | None = None) -> CorpusText:
-        """See `Told`."""
-        return words.account(self, most)
+    def title(self, words: Words) -> str:
+        """What was done."""
+        return words.word("corpus.title")
+
+    def sentences(self, words: Words) -> Iterator[str]:
+        """What is wrong with the files and the premises, the verdict, and what was compared."""
+        for k, fault in enumerate(self.faults[:LISTED]):  # the cause before what was compared
+            yield fault if k else words.word("corpus.failed", what=fault)
+        if len(self.faults) > LISTED:
+            yield words.word("corpus.faults.more", n=f"{len(self.faults) - LISTED:,}")
+        compared = self._compared(words)
+        yield compared if self.faults else words.word(f"corpus.{self.status}", what=compared)
+        if self.steps:
+            values = words.count("counted.values", self.lines)
+            yield words.word("corpus.largest", most=f"{self.largest:.2g}", values=values)
+        if self.undecided:
+            yield words.word("corpus.undecided", steps=words.count("counted.steps", self.undecided))
+
+    def _compared(self, words: Words) -> str:
+        sequences = words.count("counted.sequences", self.every)
+        if not self.steps:
+            return words.word("corpus.nothing", sequences=sequences)
+        said = words.word(
+            "corpus.compared.1" if self.wrong == 1 else "corpus.compared", sequences=sequences,
+            values=words.count("counted.values", self.values), steps=words.count("counted.steps", self.steps),
+            sample=f"{self.sequences:,}", n=f"{self.wrong:,}",
+        )  # fmt: skip
+        n = len(self.damages)
+        return words.word("corpus.listed", what=said, n=n) if self.wrong > n else said
+
+    def tables(self, words: Words) -> tuple[LongTable, ...]:
+        """The first of the values that are wrong."""
+        right = "right" if not self.faults else "right.compared"
+        notes = () if self.damages else (words.word(f"corpus.{right if self.values else 'none'}"),)
+        return (LongTable(Damage._fields, self.damages, notes=notes, said={"stored": _exact, "expected": _exact}),)
+
+
+def _exact(value: float, words: Words) -> str:
+    """A value with all its digits: the last may be what differs."""
+    return shortest(value)
 
 
 def verify(
@@ -102,8 +141,11 @@ def verify(
     for name, now in (("model", digest(prepared)), ("inputs", source.digest())):
         if now != there.premises.get(name):
             found.faults.append(f"the {name} differ{'s' * (name == 'model')} from what the states were computed from")
-    if lost := _lost(prepared, source.width, there.layout) if found.faults else "":
-        found.faults.append(f"the model has no {lost}, so that nothing can be compared")
+    widths = line_widths(prepared, source.width)
+    lost = next((b for b in there.layout.blocks if widths.get((b.scope, b.line)) != b.width), None)
+    if found.faults and lost is not None:
+        said = f"{lost.scope}/{lost.line} of {counted(lost.width, 'unit')}"
+        found.faults.append(f"the model has no {said}, so that nothing can be compared")
     if not found.faults and (edited := _edited(there, prepared, source.width, model is None)):
         found.faults.append(f"{MANIFEST}: {edited} is not that of the model: the manifest was edited")
         return found  # its columns are not to be read so
@@ -115,7 +157,7 @@ def verify(
     chosen = np.zeros(len(index.ids), bool)
     chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
     models = prepared, _twin(prepared)
-    steps = VALUES // _recorded(prepared, source.width)
+    steps = VALUES // sum(widths.values())
     with at_most(1):
         for part, at in _parts(states, index, found):
             name, places = there.files_of(part.span.number)[0], np.flatnonzero(chosen[at])
@@ -151,21 +193,11 @@ def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
     return next((name for name, (said, is_) in named.items() if said != is_), "")
 
 
-def _lost(model: Model, width: int, layout: Layout) -> str:
-    """The first of the recorded lines that a model has not, in words; empty where it has all. width: I."""
-    trace = model.run(np.zeros((1, 1, width)), lengths=[1], batch_first=False, plan="lines")
-    for block in layout.blocks:
-        here = trace.lines.get(block.scope, {}).get(block.line)
-        if here is None or here.shape[-1] != block.width:
-            return f"{block.scope}/{block.line} of {counted(block.width, 'unit')}"
-    return ""
-
-
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
     source = states.manifest.source
     path = Path(source.path if inputs is None else inputs).absolute()
-    return readers.opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
+    return opened(path, model, states.folder, **source.model_dump(exclude={"path"}))
 
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
@@ -222,12 +254,6 @@ def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
     return found
 
 
-def _recorded(model: Model, width: int) -> int:
-    """The values of all lines at a step. width: I."""
-    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
-    return sum(values.shape[-1] for here in trace.lines.values() for values in here.values())
-
-
 def _twin(model: Model) -> Model:
     """The model in the other precision; itself where its arithmetic is its own, which has no other."""
     if model.defaults.arithmetic is not None:
@@ -264,7 +290,7 @@ def _compare(
             found.values += int(measure.clear.sum()) * block.width
             found.largest = max(found.largest, float(ratio.max(initial=0.0)))
             found.wrong += int((ratio > 1).sum())
-            for t, unit in np.argwhere(ratio > 1)[: FIRST - len(found.damages)]:
+            for t, unit in np.argwhere(ratio > 1)[: LISTED - len(found.damages)]:
                 place = rows.ids[b : b + 1].tolist()[0], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
                 found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
         found.undecided += int((~clear).sum())

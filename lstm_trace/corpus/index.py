@@ -1,4 +1,4 @@
-"""What stands beside the parts: the model, and where each sequence is."""
+"""The index, which says where each sequence is, and the model: files in the folder of the parts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from ..model.model import Model
 from ..model.problem_of import premises
 from ..model.sources import prepare
 from ..trace.files import trace_file
-from .arrow import compute, pa, parquet
 from .job import corpus_model, digest
 from .manifest import INDEX, MODEL
 from .part_file import reading
-from .rows import SEQUENCE, Index, Span
+from .rows import SEQUENCE, Index, Span, compute, pa, parquet
 
 #: Rows of a group of the index, so that one sequence is found without reading all; texts that are compared with an id
 #: that is not there.

@@ -1,1 +1,0 @@
-"""A sample of the states, computed again line by line and compared."""

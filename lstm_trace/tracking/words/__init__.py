@@ -1,1 +1,0 @@
-"""What is shown of units, a probe and an ablation."""
