@@ -11,7 +11,7 @@ const ROWS = 40; // steps of the input that are shown at once
 
 /** Rows and columns of a premise as its grid shows them. */
 function laid(premise, { run, b, t }, count) {
-  const { values, shape, kind, row: only } = premise;
+  const { values, shape, kind } = premise, only = premise.row ?? undefined;
   const cell = (indices, where = stored(run, premise, indices)) => ({ address: premise_address(premise, indices), value: entry(values, where) });
   const across = (n) => Array.from({ length: n }, (_, k) => k);
   const labels = (axis, n) => labels_of(run, axis, n) ?? across(n).map((k) => String(k + count));
