@@ -155,7 +155,7 @@ def test_a_difference_is_summed_by_matrix_and_opens_to_its_entries(opened: Openi
     a, b = pair()[0], lt.run(weights(2), inputs())
     sums: dict[str, float] = {}
     sizes: dict[str, float] = {}
-    for row in lt.attribute(a, b, of="9/h_t[2]").itertuples():
+    for row in lt.attribute(a, b, of="9/h_t[2]").to_frame().itertuples():
         sums[row.name] = sums.get(row.name, 0.0) + row.contribution
         sizes[row.name] = sizes.get(row.name, 0.0) + abs(row.contribution)
     largest = sorted((name for name in sums if sizes[name]), key=lambda name: -abs(sums[name]))

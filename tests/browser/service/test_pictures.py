@@ -12,6 +12,7 @@ import yaml
 
 import lstm_trace as lt
 
+from ...support.pictures import views
 from .bench_page import agrees, number, problem, settled
 from .conftest import Opening
 from .filling import kept
@@ -127,8 +128,9 @@ def test_it_is_saved_in_each_format(opened: Opening, trace: lt.Trace, tmp_path: 
         assert saved.value.suggested_filename.endswith(f"-states.{form}")
     mine = trace.plot.states(order="index", language="de")
     found = json.loads((tmp_path / "x.json").read_text("utf-8"))
-    values = [row["value"] for view in found["vconcat"] for row in view["data"]["values"]]
-    assert values == [row["value"] for view in mine.to_vega()["vconcat"] for row in view["data"]["values"]]
+    values, wanted = ([row["value"] for _, rows in views(one) for row in rows] for one in (found, mine.to_vega()))
+    assert values
+    assert values == wanted
     assert "Einheit" in (tmp_path / "x.svg").read_text("utf-8")
 
 
