@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
+from lstm_trace.documents import drawings
 from lstm_trace.errors import FileError, OptionError
-from lstm_trace.plot import furniture, png
+from lstm_trace.plot import furniture
 from lstm_trace.plot import kinds as table
 from lstm_trace.plot.figure import Figure
 from lstm_trace.plot.panels import Axis, Tick, step_axis
@@ -78,7 +79,7 @@ def test_the_page_loads_nothing_and_says_title_and_caption_once() -> None:
 
 
 def test_a_picture_in_a_page_is_as_high_as_its_body(figure: Figure) -> None:
-    whole, bare = figure.svg(), furniture.bare(figure.svg())
+    whole, bare = figure.svg(), drawings.bare(figure.svg())
     top, tall = map(int, re.findall(r'data-body="(\d+) (\d+)"', whole)[0])
     assert f'viewBox="0 {top} 840 {tall}" width="840" height="{tall}"' in bare
     ElementTree.fromstring(bare)  # noqa: S314 - our own
@@ -87,7 +88,7 @@ def test_a_picture_in_a_page_is_as_high_as_its_body(figure: Figure) -> None:
 
 
 def test_png_needs_no_style_that_only_browsers_know(figure: Figure) -> None:
-    light = png.light(figure.svg())
+    light = drawings.light(figure.svg())
     sheet_text = re.findall(r"<style>(.*?)</style>", light, re.S)[0]
     assert "var(" not in sheet_text
     assert "@media" not in sheet_text

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from lstm_trace.base import fonts
+from lstm_trace.documents import drawings
 from lstm_trace.documents.drawings import bare, expression
-from lstm_trace.plot import png
 from lstm_trace.plot.coloured_text import symmetric
 from lstm_trace.plot.furniture import text_width
 
@@ -29,7 +29,7 @@ def _has(family: str) -> bool:
 
 
 def test_plain_pictures_are_drawn_as_they_are() -> None:
-    made = expression(png.light(lstm(4, 2, labels=("the", "cat", "né", "−1")).plot().svg()))
+    made = expression(drawings.light(lstm(4, 2, labels=("the", "cat", "né", "−1")).plot().svg()))
     assert made.startswith("image(bytes(")
     assert made.count("<text") > 10
 
@@ -44,17 +44,17 @@ def test_letters_have_about_the_width_that_a_font_gives_them(label: str, least: 
 
 def test_text_of_other_scripts_is_set_where_it_stood() -> None:
     svg = lstm(6, 2, labels=THAI).plot.states().svg()
-    made = expression(png.light(svg), "50%")
+    made = expression(drawings.light(svg), "50%")
     for label in ("ย", "◌\u0e35", "ม"):
         kind, x, y = re.findall(rf'<text class="([^"]*)" x="([\d.]+)" y="([\d.]+)">{label}<', svg)[0]
         assert kind == "mark step"
         assert f'put({x}, {y}, center, 0, size: 11pt, fill: rgb("#55555f"), "{label}")' in made
         assert f">{label}</text>" not in made
     assert '"Noto Serif Thai", "Noto Sans Thai"' in made
-    whole, top = expression(png.light(svg)), float(re.findall(r'viewBox="0 (\d+)', bare(svg))[0])
+    whole, top = expression(drawings.light(svg)), float(re.findall(r'viewBox="0 (\d+)', bare(svg))[0])
     heights = [
         [float(y) for y in re.findall(r"put\([\d.]+, ([\d.]+)", one)]
-        for one in (whole, expression(png.light(bare(svg))))
+        for one in (whole, expression(drawings.light(bare(svg))))
     ]
     assert [y - top for y in heights[0]] == pytest.approx(heights[1])
 
@@ -63,7 +63,7 @@ def test_a_sentence_stays_on_its_line() -> None:
     svg = lstm(6, 2, labels=THAI).plot.memory("5/c_t[0]").svg()
     title = re.findall(r'class="title"[^>]*>([^<]*)<', svg)[0]
     assert " " in title
-    assert unescape(title).replace(" ", "\u00a0") in expression(png.light(svg))
+    assert unescape(title).replace(" ", "\u00a0") in expression(drawings.light(svg))
 
 
 def test_a_png_has_letters_of_the_size_of_its_latin_ones(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,7 +81,7 @@ def test_a_pdf_has_every_mark(tmp_path: Path) -> None:
     if not _has("Noto Sans Thai"):
         pytest.skip("no font for Thai")
     svg = lstm(6, 2, labels=THAI).plot.states().svg()
-    source = f"#set page(width: 300pt)\n#{expression(png.light(svg))}"
+    source = f"#set page(width: 300pt)\n#{expression(drawings.light(svg))}"
     (tmp_path / "p.pdf").write_bytes(typst.compile(source.encode()))
     read = subprocess.check_output(["pdftotext", "-layout", "p.pdf", "-"], cwd=tmp_path).decode()  # noqa: S607
     assert all(letter in read for letter in THAI)
