@@ -39,7 +39,7 @@ from .test_report import lstm, q22
 #: How the keys of results begin, whose sentences are tested with what they say.
 OF_RESULTS = (
     "explanation.", "memory.", "ablation.", "gates.", "split.", "contribution.", "faith.", "gradient.", "training.",
-    "padding.", "overview.", "diff.", "identify.",
+    "padding.", "overview.", "diff.", "identify.", "corpus.", "hold.", "probe.",
     "column.", "rows.", "verification.", "counted.", "some.", "or", "none", "plot.section",
 )  # fmt: skip
 
@@ -283,7 +283,7 @@ def test_every_string_is_shown_somewhere() -> None:
 
 
 def test_every_string_of_a_result_is_named_in_the_code_of_a_result() -> None:
-    files = [path for room in ("results", "documents") for path in (ROOT / "lstm_trace" / room).glob("*.py")]
+    files = [path for room in ("results", "documents", "corpus", "tracking") for path in (ROOT / "lstm_trace" / room).glob("*.py")]
     named = {
         text for path in files for text in re.findall(r'"([\w.{}\' ?!()\[\]]+)"', path.read_text(encoding="utf-8"))
     }
