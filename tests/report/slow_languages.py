@@ -283,7 +283,8 @@ def test_every_string_is_shown_somewhere() -> None:
 
 
 def test_every_string_of_a_result_is_named_in_the_code_of_a_result() -> None:
-    files = [path for room in ("results", "documents", "corpus", "tracking") for path in (ROOT / "lstm_trace" / room).glob("*.py")]
+    rooms = [ROOT / "lstm_trace" / room for room in ("results", "documents", "corpus", "tracking")]
+    files = [path for room in rooms for path in room.glob("*.py")]
     named = {
         text for path in files for text in re.findall(r'"([\w.{}\' ?!()\[\]]+)"', path.read_text(encoding="utf-8"))
     }
