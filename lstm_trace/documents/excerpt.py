@@ -1,19 +1,12 @@
-"""What fits: the rows shown of a long table, problems of hand size, and the decimals written down for them."""
+"""Which rows of a long table are shown: those that are large, and its beginning and end where it runs over time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.arithmetic import decimals as rounded_to
-from ..cell.network import forward_stages
-from ..formulas.numbers import DIGITS, Style
-from ..trace.labels import units
-from ..trace.rows import Selection
-from ..trace.trace import Trace, derived
 
 #: Where sizes add up, the rows that are shown hold so much of the sum before smaller ones are left out.
 ENOUGH = 0.999
@@ -84,82 +77,3 @@ def _lines(kept: set[int], rows: int) -> list[int | range]:
 def left_out(entries: Sequence[int | range]) -> list[int]:
     """The numbers of the rows that are left out."""
     return [row for entry in entries if isinstance(entry, range) for row in entry]
-
-
-#: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
-MATRIX, SCALARS = (4, 6), 400
-#: So many vectors are shown one by one; so many rows of a calculation, whatever the detail, of which a page has 50.
-VECTORS, ROWS = 300, 600
-#: A model is trained, and not worked out by hand, whose cells have more units, or which reads more steps.
-TRAINED = 16
-#: Decimals of a problem of hand size: the first of these with which every printed line follows from the printed ones,
-#: or else the one with which most do.
-FEW = (4, 5)
-
-
-def hand_size(trace: Trace, chosen: Selection) -> bool:
-    """Whether what is `chosen` of a trace is as much as a person computes by hand.
-
-    >>> import lstm_trace as lt
-    >>> hand_size(lt.run({"W_xi": [[-1, 0, 0.2]], "W_hi": [[0.5]]}, [1, 2, 3], ask="i_t"), Selection())
-    True
-    """
-    if not matrices_fit(trace):
-        return False
-    widths = (
-        1 if chosen.unit is not None else values.shape[-1]
-        for stage, line, values in trace.recorded()
-        if chosen.has(line.name) and not stage.is_adjoint
-    )  # fmt: skip
-    steps, rows = range(trace.steps)[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
-    return len(steps) * len(rows) * sum(widths) <= SCALARS
-
-
-def trained(trace: Trace) -> bool:
-    """Whether a trace is that of a trained model: of cells with more than 16 units, or over more than 16 steps."""
-    widths = [units(trace, stage) for stage in forward_stages(trace.stages) if stage.cell.carry]
-    return bool(widths) and max(trace.steps, *widths) > TRAINED
-
-
-def matrices_fit(trace: Trace) -> bool:
-    """Whether every matrix of a trace is small enough to be written out with its numbers in a formula."""
-    matrices = (a for part in trace.parameters.values() for a in part.values() if a.ndim == 2)
-    return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
-
-
-def usual_style(traces: Sequence[Trace]) -> Style:
-    """The decimals of reports for which none were asked: few at hand size, those noted by hand, or 8.
-
-    A part of a trace has the decimals of the whole, and all the problems of a sheet have as many.
-    """
-    if (noted := max(rounded_to(trace.header.arithmetic) for trace in traces)) > 0:
-        return Style(noted, given=max(DIGITS, noted))
-    if any(trace.header.arithmetic is not None or not hand_size(trace, Selection()) for trace in traces):
-        return Style(DIGITS)
-    astray = []
-    for digits in FEW:
-        astray.append(sum(_astray(trace, digits) for trace in traces))
-        if not astray[-1]:
-            break
-    return Style(FEW[astray.index(min(astray))])
-
-
-def _astray(trace: Trace, digits: int) -> int:
-    """How many numbers, shown with so many decimals, are not what the numbers shown before them give."""
-
-    def shown(values: Array) -> Array:
-        with np.errstate(over="ignore"):  # the largest floats, which stay what they are
-            return np.round(values, digits)
-
-    def each(parts: dict[str, dict[str, Array]]) -> dict[str, dict[str, Array]]:
-        return {scope: {name: shown(values) for name, values in part.items()} for scope, part in parts.items()}
-
-    printed = replace(
-        trace, lines=each(trace.lines), parameters=each(trace.parameters), initial=each(trace.initial),
-        given=each(trace.given), x=None if trace.x is None else shown(trace.x), memory=None,
-    )  # fmt: skip
-    found = 0
-    for stage, line, values in printed.recorded():
-        follows = derived(printed, stage.scope, line)
-        found += 0 if follows is None else int(np.count_nonzero(shown(follows) != values))
-    return found

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ..base.arrays import describe
-from ..documents.excerpt import usual_style
 from ..documents.layout import Level, level_of
 from ..documents.markdown import MATH
 from ..errors import OptionError, nearest
@@ -15,6 +14,7 @@ from ..formulas.numbers import Style
 from ..trace.argument_types import checked
 from ..trace.rows import Selection
 from ..trace.trace import Trace
+from ..view.hand_size import usual_style
 from ..view.view import Detail
 
 #: Option of a report to the field of the style that it sets.

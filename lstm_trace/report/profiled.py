@@ -6,12 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from ..cell.network import forward_stages
-from ..documents.excerpt import trained
 from ..errors import OptionError
 from ..explanation.profile import profile
 from ..formulas.numbers import Style
 from ..trace.trace import Trace
 from ..view.extent import view
+from ..view.hand_size import trained
 from ..view.view import Source, View
 from .illustrated import of_gates
 from .options import Options

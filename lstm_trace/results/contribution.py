@@ -14,7 +14,6 @@ import numpy as np
 from ..backpropagation.attribution import exact, secants
 from ..base.option import Option
 from ..documents.blocks import Block
-from ..documents.excerpt import trained
 from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..explanation.account import Account, State, Step, account
@@ -25,6 +24,7 @@ from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture
 from ..report.options import Options
 from ..trace.trace import Trace
+from ..view.hand_size import trained
 from ..view.view import View
 from .difference import SplitExplanation, by_block, by_entry, by_step, leaders, totals
 from .explanation import Of, Worked, step_named

@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from ..cell.network import Stage, forward_stages
 from ..cell.ops import OPS
-from ..documents.excerpt import ROWS, SCALARS, VECTORS, hand_size
 from ..errors import MissingError, nearest
 from ..formulas.numbers import Style
 from ..formulas.values import Values
@@ -16,6 +15,7 @@ from ..trace.address import INITIAL
 from ..trace.held import plain_stage
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
+from .hand_size import ROWS, SCALARS, VECTORS, hand_size
 from .view import UNITS, Detail, View, first, lines_of
 
 

@@ -12,7 +12,6 @@ from ..base.arrays import Array
 from ..cell.lines import Line, Operand
 from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
 from ..documents.blocks import Block, Para, Picture, Text
-from ..documents.excerpt import matrices_fit
 from ..errors import MissingError
 from ..formulas.tree import (
     HELD,
@@ -38,6 +37,7 @@ from ..trace.holding import Multiple as Scale
 from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection
 from ..trace.trace import Trace
+from .hand_size import matrices_fit
 from .line_groups import LineGroup, groups, held_at, with_held
 from .worked_rows import TERMS
 
