@@ -22,6 +22,7 @@ from ..base import conveniences
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
+from ..printable import json_text
 from .blocks import Block, Heading, Items, Picture, Text, marked
 from .formats import BINARY, DOCUMENTS, FORMATS, Show
 from .rendered import Report
@@ -121,13 +122,11 @@ class Result:
         Raises:
             OptionError: at once, for a format or language that there is not.
         """
-        from .saving import json_pieces, rows_as_csv
-
         words = strings(language)
         if format == "json":
-            return json_pieces(self)
+            return self._json()
         if format == "csv":
-            return rows_as_csv(self)
+            return self._csv()
         if format not in DOCUMENTS.values() or format in BINARY:
             known = [one for one in FORMATS if one not in BINARY]
             raise OptionError(f"there is no format {format!r}{nearest(format, known, 'expected')}")
@@ -152,28 +151,30 @@ class Result:
         except (MissingError, TooLargeError):
             return None
 
+    def _json(self) -> Iterator[str]:
+        """The facts as JSON."""
+        yield json_text(self.facts(), indent=1) + "\n"
+
+    def _csv(self) -> Iterator[str]:
+        """The rows as CSV, with the digits that read back equal."""
+        from .rows import frame_as_csv
+
+        yield frame_as_csv(self.to_frame())
+
     def __str__(self) -> str:
         return str(self.report("text")).rstrip("\n")
 
     def _rendered(self, kind: str, language: str = "en") -> str:
         """What a notebook asks for: `html`, `markdown` or `plain`."""
-        from .saving import fragment
+        from .saving import in_notebook
 
-        words = strings(language)
-        if kind == "html":
-            return fragment(self, words)
-        return self.printed(words, _in_notebook(kind), 80, math="dollars")
+        return in_notebook(self, kind, strings(language))
 
     def _repr_html_(self) -> str:
         return self._rendered("html")
 
     def _repr_markdown_(self) -> str:
         return self._rendered("markdown")
-
-
-def _in_notebook(kind: str) -> Show:
-    """How a notebook shows a result as `markdown` or `plain`."""
-    return Show("md" if kind == "markdown" else "text", rows=12, captions=False)
 
 
 def _reading(result: Result, name: str, missing: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -227,10 +228,36 @@ class Finding(Result):
         return self.rows.to_frame()
 
     def facts(self) -> dict[str, Any]:
-        """Title, sentences and all rows."""
-        from .saving import facts_of
+        """Title, sentences and all rows, in English."""
+        return self._facts(self.tables(strings()))
 
-        return facts_of(self)
+    def _facts(self, tables: tuple[LongTable, ...], written: bool = True) -> dict[str, Any]:
+        """written: whether the rows of the last table are there."""
+        words = strings()
+        *others, last = tables
+        sentences = ["".join(map(str, sentence)) for sentence in self.sentences(words)]
+        facts = {"title": self.title(words), "sentences": sentences, **last.facts(written)}
+        more = [{"title": table.heading, "sentences": [], **table.facts()} for table in others]
+        return facts | ({"more": more} if more else {})
+
+    def _json(self) -> Iterator[str]:
+        """The facts as JSON, the rows of the last table some at a time."""
+        from .rows import JSON
+
+        tables = self.tables(strings())
+        before, rows, after = json_text(self._facts(tables, written=False), indent=1).partition('\n "rows": [')
+        yield before + rows
+        for at, text in enumerate(tables[-1].texts(JSON)):
+            yield (JSON.between if at else "\n") + text
+        yield ("\n " if tables[-1].rows else "") + after + "\n"
+
+    def _csv(self) -> Iterator[str]:
+        """All rows of the last table."""
+        from .rows import CSV
+
+        table = self.rows
+        yield CSV.row(table.columns, table.columns)
+        yield from table.texts(CSV)
 
     @property
     def rows(self) -> LongTable:

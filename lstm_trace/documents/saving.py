@@ -1,31 +1,28 @@
-"""How a result is written: as a document in each format, as JSON, CSV and Parquet, with its picture beside it."""
+"""How a result is written: as a document in each format, in a notebook, and to a file with its picture beside it."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
-from ..base.arrays import word
 from ..base.display import escape
 from ..base.page import asset, whole
 from ..base.writing import format_of, is_device, spare, written
 from ..errors import OptionError, nearest
 from ..languages.strings import Words
-from ..languages.strings import words as strings
-from ..printable import json_text
 from .blocks import Body, Heading
 from .formats import BINARY, FORMATS, SUFFIXES, Show
-from .rows import CSV, JSON, frame_as_csv
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
-    from .result import Finding, Result
-    from .tables import LongTable
+    from .result import Result
 
 #: The style of a page, beside that of its pictures; and what a notebook shows.
 STYLES = ("documents/blocks.css", "documents/page.css")
+#: Rows of a table in a notebook.
+BRIEF = 12
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 
@@ -65,66 +62,19 @@ def page(body: Body, words: Words) -> str:
     return whole(words.language, title, content, (*PICTURES, *STYLES), [WIDER])
 
 
-def fragment(result: Result, words: Words, rows: int = 12) -> str:
-    """A document as part of a page that is not ours, with short tables: what a notebook shows."""
+def in_notebook(result: Result, kind: str, words: Words) -> str:
+    """What a notebook shows of a result, with short tables: `html` (part of its page), `markdown` or `plain`."""
+    if kind != "html":
+        show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
+        return printed(result, words, show, math="dollars")
     from .html import Printer
 
     printer = Printer(None, result.own, linked=False, lower=2)
-    body = "".join(map(printer, result.blocks(words, Show("md", rows=rows))))
+    body = "".join(map(printer, result.blocks(words, Show("md", rows=BRIEF))))
     style = asset("documents/blocks.css")
     return (
         f'<div class="{_CLASSES}" lang="{escape(words.language)}">\n<style>.lstm-trace{{{style}}}</style>\n{body}</div>'
     )
-
-
-def json_pieces(result: Result) -> Iterator[str]:
-    """The facts as JSON; the rows of a `Finding` some at a time."""
-    table = _rows(result)
-    if table is None:
-        yield json_text(result.facts(), indent=1) + "\n"
-        return
-    facts = facts_of(cast("Finding", result), written=False)
-    before, rows, after = json_text(facts, indent=1).partition('\n "rows": [')
-    yield before + rows
-    for at, text in enumerate(table.texts(JSON)):
-        yield (JSON.between if at else "\n") + text
-    yield ("\n " if table.rows else "") + after + "\n"
-
-
-def facts_of(result: Finding, written: bool = True) -> dict[str, Any]:
-    """Title, sentences and rows, in English. written: whether the rows of the last table are there."""
-    words = strings()
-    *others, last = result.tables(words)
-    told = {"title": result.title(words), "sentences": [*map(_plain, result.sentences(words))]}
-    facts = {**told, **_table(last, written)}
-    more = [{"title": table.heading, "sentences": [], **_table(table)} for table in others]
-    return facts | ({"more": more} if more else {})
-
-
-def _plain(sentence: Any) -> str:
-    return sentence if isinstance(sentence, str) else "".join(map(str, sentence))
-
-
-def _table(table: LongTable, written: bool = True) -> dict[str, Any]:
-    rows = table.rows if written else ()
-    return {
-        "notes": table.notes,
-        "rows": [{k: word(v) for k, v in zip(table.columns, row, strict=True)} for row in rows],
-    }
-
-
-def rows_as_csv(result: Result) -> Iterator[str]:
-    """The rows as CSV, with the digits that read back equal."""
-    if (table := _rows(result)) is None:
-        yield frame_as_csv(result.to_frame())
-        return
-    yield CSV.row(table.columns, table.columns)
-    yield from table.texts(CSV)
-
-
-def _rows(result: Result) -> LongTable | None:
-    """The table with the rows of a `Finding`."""
-    return getattr(result, "rows", None) if hasattr(result, "tables") else None
 
 
 def save(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base.arrays import Array
+from ..base.arrays import Array, word
 from ..base.display import visible
 from ..languages.strings import Words
 from .blocks import Block, Para, Table, Text, marked
@@ -51,6 +51,14 @@ class LongTable:
     adds: bool = True
     bounds: Mapping[str, float] = field(default_factory=dict)
     said: Mapping[str, Callable[[Any, Words], Any]] = field(default_factory=dict)
+
+    def facts(self, written: bool = True) -> dict[str, Any]:
+        """The notes and the rows as plain data. written: whether the rows are there."""
+        rows = self.rows if written else ()
+        return {
+            "notes": self.notes,
+            "rows": [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in rows],
+        }
 
     def to_frame(self) -> pd.DataFrame:
         """All rows as a pandas frame."""

@@ -13,7 +13,6 @@ from ..base.option import Option, Parameter, parameters
 from ..documents.blocks import Block, Heading, Picture
 from ..documents.formats import Show
 from ..documents.result import Finding
-from ..documents.saving import fragment, printed
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..formulas.numbers import percent
 from ..languages.strings import Words
@@ -223,14 +222,6 @@ class Solved(Explanation):
         options = {"width": width, "math": math, "language": words.language, **self.worked}
         options |= {"alone": self.alone, "pictured": tuple(self.before(words, show))}
         return document(lambda chosen: self.views(show.format, chosen), show.format, **options)
-
-    def _rendered(self, kind: str, language: str = "en") -> str:
-        """What a notebook shows of the result itself: its sentences and tables."""
-        words = strings(language)
-        if kind == "html":
-            return fragment(self, words)
-        show = Show("md" if kind == "markdown" else "text", rows=12, captions=False)
-        return printed(self, words, show, 80, "dollars")
 
 
 # -- in words --------------------------------------------------------------------------------------------------------

@@ -9,12 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..documents.result import Finding
-from ..documents.saving import fragment
 from ..documents.tables import LongTable
 from ..formulas.numbers import show
 from ..formulas.plain import number
 from ..languages.strings import Words
-from ..languages.strings import words as strings
 from ..trace.trace import Trace
 
 #: Numbers of a value.
@@ -23,7 +21,7 @@ NUMBERS = 4
 
 def html(trace: Trace) -> str:
     """The overview as part of a page."""
-    return fragment(Overview(trace), strings())
+    return Overview(trace)._repr_html_()
 
 
 @dataclass(frozen=True)
