@@ -8,11 +8,9 @@ from typing import Any
 
 import click
 
+from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
 from .options import FORMAT, Command, inputs_and_outputs, narrow, output_option
-
-#: The formats of every result: those of `documents.result`, which the help does not import.
-FORMATS = ("md", "text", "html", "tex", "typ", "pdf", "json", "csv", "parquet", "svg", "png")
 
 
 def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
@@ -25,11 +23,10 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
         @wraps(command)
         def written(*, output: str, form: str | None, language: str, no_picture: bool, **given: Any) -> None:
             from ..base.writing import format_of
-            from ..documents.formats import SUFFIXES
 
             chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
-                deliver(result, output, chosen, language, picture=not no_picture, asked=form is not None)
+                deliver(result, output, chosen, form, language, picture=not no_picture)
 
         decorated_command: Command = written
         for option in (
@@ -45,9 +42,9 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
 
 
 def deliver(
-    result: Any, output: str, chosen: str, language: str = "en", *, picture: bool = True, asked: bool = True
+    result: Any, output: str, chosen: str, form: str | None, language: str = "en", *, picture: bool = True
 ) -> None:
-    """Write a result in its format. asked: whether the format was asked for by name; if not, a terminal wraps it."""
+    """Write a result in its format. form: the one that was asked for by name; without it a terminal wraps Markdown."""
     from ..base.writing import written
     from ..documents.saving import save
 
@@ -57,7 +54,7 @@ def deliver(
         width = shutil.get_terminal_size().columns
         text = result.pieces(chosen, language=language, width=min(width, 100))
         with written(output) as file:
-            file.writelines(narrow(text, chosen, output, None if not asked else chosen))
+            file.writelines(narrow(text, chosen, output, form))
         return
     context = click.get_current_context()
     inputs, _ = inputs_and_outputs(context.command, context.params)

@@ -1,8 +1,14 @@
-"""The formats of a result, by suffix, and how much of it a document shows."""
+"""The formats of a result, by suffix, their printers, and how much of it a document shows."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .blocks import Body
 
 #: The formats of a document, by suffix.
 DOCUMENTS = {".md": "md", ".markdown": "md", ".txt": "text", ".html": "html", ".htm": "html", ".tex": "tex"}
@@ -15,6 +21,17 @@ FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 BINARY = frozenset({"pdf", "png", "parquet"})
 #: Formats of a document that hold its picture themselves.
 HOLDING = frozenset({"html", "typ", "pdf"})
+
+
+def rendered(bodies: Sequence[Body], format: str, language: str = "en", width: int = 80, math: str = "github") -> str:
+    """Documents, one after the other, in a format that needs no page of HTML round it: `md`, `text`, `tex` or `typ`.
+
+    language: of Typst's own words. width: columns of text. math: how Markdown marks formulas (`markdown.MATH`).
+    """
+    printers = {"md": ("markdown", math), "text": ("terminal", width), "tex": ("latex",), "typ": ("typst", language)}
+    printer, *given = printers[format]
+    text: str = import_module(f"{__package__}.{printer}").render(bodies, *given)
+    return text
 
 
 @dataclass(frozen=True)

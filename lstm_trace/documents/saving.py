@@ -13,7 +13,7 @@ from ..base.writing import format_of, is_device, spare, written
 from ..errors import OptionError, nearest
 from ..languages.strings import Words
 from .blocks import Body, Heading
-from .formats import BINARY, FORMATS, SUFFIXES, Show
+from .formats import BINARY, FORMATS, SUFFIXES, Show, rendered
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
@@ -30,23 +30,7 @@ _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 def printed(result: Result, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
     """The document in a format that is text. math: how Markdown marks formulas (`markdown.MATH`)."""
     body = Body(tuple(result.blocks(words, show)), result.own, legible=True)
-    if show.format == "md":
-        from . import markdown
-
-        return markdown.render([body], math)
-    if show.format == "text":
-        from . import terminal
-
-        return terminal.render([body], width)
-    if show.format == "html":
-        return page(body, words)
-    if show.format == "tex":
-        from . import latex
-
-        return latex.render([body])
-    from . import typst
-
-    return typst.render([body], words.language)
+    return page(body, words) if show.format == "html" else rendered([body], show.format, words.language, width, math)
 
 
 def page(body: Body, words: Words) -> str:

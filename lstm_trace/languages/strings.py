@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -62,6 +63,11 @@ class Words:
     def aside(self, text: str) -> str:
         """A text in brackets, to follow another; nothing where it is empty."""
         return self.word("aside", text=text) if text else ""
+
+    def some(self, names: Sequence[str], most: int, mark: str = ", ") -> str:
+        """The first of some names, and how many more there are."""
+        more = self.word("some.more", n=len(names) - most) if len(names) > most else ""
+        return mark.join(names[:most]) + more
 
     def sentence(self, text: Text) -> Text:
         """The text with a capital at its start and a full stop at its end."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..documents import latex, markdown, terminal, typst
+from ..documents import latex, typst
+from ..documents.formats import rendered
 from ..documents.layout import FULL
 from ..documents.rendered import Report
 from ..errors import Faults, OptionError, within
@@ -80,15 +81,11 @@ def _printed(views: Sequence[View], format: str, chosen: Options) -> str:
 
         return page(views, title(views, chosen))
     made = bodies(views, chosen)
-    if format == "md":
-        return markdown.render(made, chosen.math or "github")
-    if format == "text":
-        return terminal.render(made, chosen.width or 80)
-    if format == "tex":
-        return latex.fragment(made, chosen.level, chosen.width) if chosen.fragment else latex.render(made)
-    if chosen.fragment:
+    if chosen.fragment and format == "tex":
+        return latex.fragment(made, chosen.level, chosen.width)
+    if chosen.fragment and format == "typ":
         return typst.fragment(made, chosen.level, chosen.width)
-    return typst.render(made, chosen.language)
+    return rendered(made, format, chosen.language, chosen.width or 80, chosen.math or "github")
 
 
 def _rendered(views: Sequence[View], kind: str, chosen: Options) -> str:

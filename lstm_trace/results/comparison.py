@@ -166,8 +166,7 @@ def _agreement(result: Comparison, words: Words) -> str:
     if result.undecided:
         return words.word("diff.inconclusive", those=those, why=result.undecided)
     if unsure:
-        more = words.word("some.more", n=len(unsure) - 1) if len(unsure) > 1 else ""
-        line = f"{unsure[0].scope}/{unsure[0].line}{more}"
+        line = words.some([f"{one.scope}/{one.line}" for one in unsure], 1)
         return words.word("diff.inconclusive", those=those, why=words.word("diff.not.finite", line=line))
     bound = max((line.bound for line in result.lines), default=0.0)
     rule = words.word("diff.rule.bound", bound=f"{bound:.2g}") if result.tolerance.is_bound else words.word("diff.rule")
@@ -208,8 +207,7 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
 def _through(names: tuple[str, ...], words: Words) -> str:
     if not names:
         return ""
-    more = words.word("some.more", n=len(names) - 5) if len(names) > 5 else ""
-    return words.word("diff.through", names=", ".join(names[:5]) + more)
+    return words.word("diff.through", names=words.some(names, 5))
 
 
 # -- units and output --------------------------------------------------------------------------------------------------

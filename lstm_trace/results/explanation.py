@@ -271,5 +271,4 @@ def in_percent(share: float, words: Words) -> str:
 
 def some_of(names: Sequence[str], words: Words) -> str:
     """The first of some names, and how many more there are."""
-    more = words.word("some.more", n=len(names) - NAMED) if len(names) > NAMED else ""
-    return words.word("list").join(names[:NAMED]) + more
+    return words.some(names, NAMED, words.word("list"))

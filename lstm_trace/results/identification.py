@@ -94,9 +94,8 @@ def sentences(result: Identification, words: Words) -> Iterator[str]:
     if best.reading.batch_first:
         yield fact("batch_first", True, words)
     for name, values in result.undecided.items():
-        shown = "; ".join(fact(name, value, words) for value in values[:4])
-        more = words.word("some.more", n=len(values) - 4) if len(values) > 4 else ""
-        yield words.word("identify.undecided", shown=shown + more, advice=words.word(f"identify.advice.{name}"))
+        shown = words.some([fact(name, value, words) for value in values], 4, "; ")
+        yield words.word("identify.undecided", shown=shown, advice=words.word(f"identify.advice.{name}"))
     if result.undecided and not differences:
         yield words.word("identify.simplest")
 

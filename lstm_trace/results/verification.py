@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..base.arrays import word
@@ -81,7 +81,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
         many = ".many" if failure.values > 1 else ""
         yield words.word(f"verification.failure{many}", address=failure.address, n=f"{failure.values - 1:,}")
         if failure.consequences:
-            names = _some(failure.consequences, words)
+            names = words.some(failure.consequences, LISTED)
             yield words.word("verification.consequences", address=failure.address, names=names)
     if most is not None and (others := result.failures[most:]):
         consequences = sum(len(failure.consequences) for failure in others)
@@ -103,9 +103,3 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     for scope, some in (scopes or {"": [words.word("none")]}).items():
         names = ", ".join(some)
         yield words.word("verification.premises", names=f"{scope}: {names}" if scope else names)
-
-
-def _some(names: Sequence[str], words: Words) -> str:
-    """The first of some names, and how many more there are."""
-    more = words.word("some.more", n=len(names) - LISTED) if len(names) > LISTED else ""
-    return ", ".join(names[:LISTED]) + more
