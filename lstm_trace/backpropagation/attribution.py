@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell import adjoint as secant
+from ..cell import adjoint
 from ..cell.adjoint import Side
-from ..cell.lines import GatheredSum as Sum
-from ..cell.lines import Line
+from ..cell.lines import GatheredSum, Line
 from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
 from ..errors import MissingError, OptionError, ShapeError, raise_all
@@ -234,7 +233,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
     def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
-        found = secant.secants(stage.active, here, widths, _premises(stage, here) if record else ())
+        found = adjoint.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if whole and side == "own"}
         return found.cell, {new: linked.get(new, GIVEN) for new in found.cell.inputs}
@@ -267,7 +266,7 @@ def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ..
 
 def _differing(trace: Trace, base: Trace, stage: Stage) -> dict[str, Array]:
     """The baseline's parameters that are others, by the names that they have in secants."""
-    called = secant.secant_names(stage.active)
+    called = adjoint.secant_names(stage.active)
     sides = {name: [t.parameters[stage.scope][name] for t in (trace, base)] for name in stage.active.parameters}
     return {
         called["base", name]: np.asarray(theirs, np.float64)
@@ -326,7 +325,7 @@ class _Shares:
             if line.name in names:
                 self._local(stage, line, steps, values(names[line.name]))
 
-    def _parameter(self, back: Stage, gathered: Sum, steps: slice, values: Values) -> None:
+    def _parameter(self, back: Stage, gathered: GatheredSum, steps: slice, values: Values) -> None:
         name = dict(back.cell.gradient)[gathered.name]
         gap = difference(*(trace.parameters[back.owner][name] for trace in self.traces))
         total = self.by_step.setdefault(f"{back.owner}/{name}", np.zeros(self.traces[0].steps))

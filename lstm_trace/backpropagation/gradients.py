@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array, describe
-from ..cell.adjoint import secant_names as names
+from ..cell.adjoint import secant_names
 from ..cell.network import GIVEN, VALID, X, find, forward_stages, scope_and_name
 from ..errors import MissingError, OptionError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE
@@ -55,7 +55,7 @@ def in_baseline(trace: Trace, premise: Premise) -> Array | None:
         if not back.is_adjoint or premise.scope not in ("", back.owner):
             continue
         stage = trace.stage(back.owner)
-        called = names(stage.active)
+        called = secant_names(stage.active)
         if premise.kind == "parameter":
             kept = trace.parameters[stage.scope]
             return kept.get(called.get(("base", premise.name), ""), kept[premise.name])

@@ -117,7 +117,7 @@ def _identity(trace: Trace, of: Address) -> Iterator[Weightings]:
     """The units of a vector one by one, as rows of a batch, some at once. Raises TooLargeError."""
     widths = sizes(trace)
     width = widths[of.scope][of.line]
-    if 2 * width * run_seconds(trace) > plan_choice.MOST_SECONDS:  # a way back takes up to twice as long as a run
+    if 2 * width * run_seconds(trace) > plan_choice.MOST_SECONDS:  # a backward pass takes up to twice as long as a run
         raise TooLargeError(
             f"the Jacobian of {of} is {width} gradients over {trace.steps} steps, which takes too long: "
             f"name one of its units, {of}[0] for example"

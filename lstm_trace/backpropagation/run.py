@@ -16,8 +16,7 @@ from ..cell.lines import Cell
 from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
 from ..cell.variants import extended as with_equations
 from ..engine.jit.machine import installed
-from ..engine.memory import ComputedSteps as Block
-from ..engine.memory import InMemory, Pool, check_memory, empty_lines
+from ..engine.memory import ComputedSteps, InMemory, Pool, check_memory, empty_lines
 from ..engine.plan_choice import CHOICES, choose
 from ..engine.run import by_definition, by_plan
 from ..engine.work import Work
@@ -182,7 +181,7 @@ def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
     return found
 
 
-def _flush(stage: Stage, block: Block, count: int) -> None:
+def _flush(stage: Stage, block: ComputedSteps, count: int) -> None:
     """What the block hands to the next one is 0 where it is below the normal range.
 
     A gradient that vanishes would stay there for all steps that are left (0.9 times the smallest number is rounded to
@@ -202,7 +201,7 @@ class _Gathering(InMemory):
         self.sums: dict[str, dict[str, Array]] = {}
         self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
-    def take(self, scope: str, block: Block, first: int, count: int) -> None:
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
         """See `Storage`."""
         stage = self.trace.stage(scope)
         _flush(stage, block, count)

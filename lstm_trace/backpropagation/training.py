@@ -94,7 +94,7 @@ def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:
     return rule._replace(constants=found)
 
 
-#: Updates that are kept whole, with every line of the way back.
+#: Updates that are kept whole, with every line of the backward pass.
 MOST_UPDATES = 1000
 
 
@@ -102,8 +102,8 @@ MOST_UPDATES = 1000
 class Training:
     """Some updates of the parameters.
 
-    of: the loss, a line or the address of one value. traces: of each update the trace with the way back, then that of
-    the forward pass with the last weights. updates: to the address of each parameter the trace of its update rule: step
+    of: the loss, a line or the address of one value. traces: of each update the trace with the backward pass,
+    then that of the forward pass with the last weights. updates: to the address of each parameter the trace of its update rule: step
     t is update t, a row of the batch is a row of the parameter.
     """
 

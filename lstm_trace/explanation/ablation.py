@@ -16,15 +16,12 @@ from ..backpropagation.gradients import forward, walked
 from ..backpropagation.target import Part, Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..cell.network import Stage
-from ..engine import plan_choice as cost
+from ..engine import plan_choice
 from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ..trace.argument_types import listed
 from ..trace.derived import Values, one_row, sizes
-from ..trace.held import HeldBlock as Entry
-from ..trace.held import plain
-from ..trace.holding import Multiple as Scale
-from ..trace.holding import Region as Place
-from ..trace.holding import in_words, numbers, places, read_value
+from ..trace.held import HeldBlock, plain
+from ..trace.holding import Multiple, Region, in_words, numbers, places, read_value
 from ..trace.trace import Trace
 from .trials import HeldTrials, Trials, computed_parts, reached
 
@@ -61,13 +58,13 @@ class Ablation:
     over: Over
     to: str
     effects: tuple[Effect, ...]
-    held: tuple[Entry, ...]
+    held: tuple[HeldBlock, ...]
     unreached: tuple[str, ...] = ()
     left: int = 0
 
 
 class _Variant(NamedTuple):
-    place: Place
+    place: Region
     t: int | None
     unit: int | None
 
@@ -107,9 +104,9 @@ def ablation(
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
     trials = Trials.of(one, parts)
     possible = len(variants)
-    held = HeldTrials(trials, isinstance(value, Scale), partial(_values, value, one, found.b))
+    held = HeldTrials(trials, isinstance(value, Multiple), partial(_values, value, one, found.b))
     if lines is None:  # what nobody has named may be left out
-        variants = _likeliest(held, variants, max(int(cost.USUAL_SECONDS / trials.seconds), 1))
+        variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
     base, values = trials.value, held.values([[variant.place] for variant in variants])
     effects = [
@@ -124,11 +121,11 @@ def ablation(
     return Ablation(found, base, over, in_words(value), tuple(effects[k] for k in order), entries, tuple(without), left)
 
 
-def _entry(place: Place, one: Trace, b: int) -> Entry:
+def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
     """What is held in row b, as it is said: all steps and all units are not named."""
     steps = None if place.steps == one.span else place.steps
     whole = len(place.units) == sizes(one)[place.scope][place.line]
-    return Entry(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
+    return HeldBlock(place.scope, place.line, steps, range(b, b + 1), None if whole else place.units, None)
 
 
 def _lines(one: Trace, over: Over, parts: Sequence[Part]) -> list[str]:
@@ -153,8 +150,8 @@ def _remembered(stage: Stage) -> list[str]:
     ]
 
 
-def _places(one: Trace, texts: Sequence[str]) -> list[Place]:
-    found: list[Place] = []
+def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
+    found: list[Region] = []
     faults = Faults()
     base = plain(one)
     for text in texts:
@@ -164,7 +161,7 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Place]:
     return list(dict.fromkeys(found))
 
 
-def _variants(place: Place, over: Over, one: Trace) -> Iterator[_Variant]:
+def _variants(place: Region, over: Over, one: Trace) -> Iterator[_Variant]:
     if over == "units":
         yield from (_Variant(place._replace(units=(j,)), None, j) for j in place.units)
     elif over == "steps":
@@ -218,16 +215,16 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
     seconds = variants * trials.seconds
-    if seconds > cost.MOST_SECONDS:
-        most, steps = max(int(cost.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    if seconds > plan_choice.MOST_SECONDS:
+        most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
         raise TooLargeError(
             f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{cost.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with --line, "
-            "as in 0/forward/c_t[0..31] or 5..9/c_t"
+            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
+            "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 
 
-def _values(value: Any, one: Trace, b: int, place: Place) -> Array:
+def _values(value: Any, one: Trace, b: int, place: Region) -> Array:
     """What a place is held at, (steps, 1, units)."""
     width = sizes(one)[place.scope][place.line]
     if isinstance(value, Trace) and value.batch > 1:

@@ -138,7 +138,7 @@ class Pair:
 
     def integrated_until_complete(self) -> Shares:
         """With as many points as leave less than `COMPLETE` of the difference, within EXTRA_SECONDS for all of them."""
-        afforded = plan_choice.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run, and the way back
+        afforded = plan_choice.EXTRA_SECONDS / (2 * run_seconds(self.one))  # a run, and the backward pass
         points = spent = min(POINTS, max(int(afforded), 1))
         found = self.integrated_gradients(points)
         while found.incomplete and points < MOST_POINTS and spent + 2 * points <= afforded:

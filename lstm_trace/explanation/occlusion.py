@@ -23,7 +23,7 @@ from ..backpropagation.attribution import Split
 from ..backpropagation.target import Part
 from ..base.arrays import Array, describe
 from ..cell.network import Stage, X
-from ..engine import plan_choice as cost
+from ..engine import plan_choice
 from ..engine.rerun import by_its_plan, rows_alone
 from ..errors import OptionError
 from ..trace.address import INITIAL
@@ -103,7 +103,7 @@ class Variants:
     @property
     def afforded(self) -> int:
         """How many runs can be made beside what was asked for."""
-        return int(min(cost.EXTRA_SECONDS / self.seconds, 1e6))
+        return int(min(plan_choice.EXTRA_SECONDS / self.seconds, 1e6))
 
     def values(self, replaced: Array) -> Array:
         """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""

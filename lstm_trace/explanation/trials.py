@@ -22,8 +22,7 @@ from ..engine.plan_choice import at_once
 from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
 from ..trace.address import origin
 from ..trace.derived import sizes, total
-from ..trace.holding import Lines, applied
-from ..trace.holding import Region as Place
+from ..trace.holding import Lines, Region, applied
 from ..trace.trace import Trace
 
 #: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
@@ -178,9 +177,9 @@ class HeldTrials:
 
     trials: Trials
     scale: bool
-    numbers: Callable[[Place], Array]
+    numbers: Callable[[Region], Array]
 
-    def values(self, groups: Sequence[Sequence[Place]]) -> list[float]:
+    def values(self, groups: Sequence[Sequence[Region]]) -> list[float]:
         """The value in the run in which each group of places is held."""
         lines = [tuple(dict.fromkeys((place.scope, place.line) for place in group)) for group in groups]
         every = self._able(line for some in lines for line in some)
@@ -189,7 +188,7 @@ class HeldTrials:
         alone = {some: self._able(some) for some in dict.fromkeys(lines)}  # with the equations of a run of its own
         return [self._held(alone[some], [group])[0] for some, group in zip(lines, groups, strict=True)]
 
-    def _held(self, trials: Trials, groups: Sequence[Sequence[Place]]) -> list[float]:
+    def _held(self, trials: Trials, groups: Sequence[Sequence[Region]]) -> list[float]:
         def change(run: int, row: int, rows: TrialRows) -> None:
             for place in groups[run]:
                 self._hold(trials.trace, rows.given, row, place)
@@ -217,7 +216,7 @@ class HeldTrials:
         trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
         return Trials(trace, self.trials.parts)
 
-    def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Place) -> None:
+    def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Region) -> None:
         """Hold a place in one row."""
         names, here = names_of(trace.stage(place.scope).cell)[place.line], given[place.scope]
         where = np.ix_([trace.index(t) for t in place.steps], [row], place.units)

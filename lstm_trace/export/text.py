@@ -22,8 +22,7 @@ from ..base.writing import written
 from ..formulas.numbers import EXACT, Style
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
-from ..trace.rows import LineUnits as Entry
-from ..trace.rows import TracePart as Part
+from ..trace.rows import LineUnits, TracePart
 from .writers import DIALECTS, ExportJob, TextDialect
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -55,9 +54,9 @@ def write_rows(job: ExportJob, path: str | Path) -> None:
 
 def _long(
     job: ExportJob,
-    middle: Callable[[Entry, int], str],
-    heads: Callable[[Part], list[str]],
-    numbers: Callable[[Part], list[str]],
+    middle: Callable[[LineUnits, int], str],
+    heads: Callable[[TracePart], list[str]],
+    numbers: Callable[[TracePart], list[str]],
 ) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece of the long shape: what rows share is written once.
 
@@ -115,7 +114,7 @@ def _worked(job: ExportJob, dialect: TextDialect, names: Sequence[str]) -> Itera
         lines = columns["line"]
         assert isinstance(lines, Coded)
         value = np.asarray(columns["value"])
-        entries = {text: (Entry(text, "", range(1)),) for text in lines.texts}
+        entries = {text: (LineUnits(text, "", range(1)),) for text in lines.texts}
         numbers = (
             _numbers(value[at : at + 1], dialect, job.digits, entries[lines.texts[code]])[0]
             for at, code in enumerate(lines.codes.tolist())
@@ -125,7 +124,7 @@ def _worked(job: ExportJob, dialect: TextDialect, names: Sequence[str]) -> Itera
         yield len(value), "".join(dialect.newline + row for row in rows)
 
 
-def _heads(job: ExportJob, piece: Part, dialect: TextDialect) -> list[str]:
+def _heads(job: ExportJob, piece: TracePart, dialect: TextDialect) -> list[str]:
     """The beginning of a row, for each place: newline, and the columns that say where it is."""
     cells = [_texts(column, dialect) for column in places(job, piece).values()]
     return [f"{dialect.newline}{dialect.separator.join(row)}{dialect.separator}" for row in zip(*cells, strict=True)]
@@ -141,7 +140,7 @@ def _texts(column: Column, dialect: TextDialect) -> list[str]:
     return ["" if number < 0 else str(number) for number in column.tolist()]
 
 
-def _numbers(values: Array, dialect: TextDialect, style: Style = EXACT, lines: Sequence[Entry] = ()) -> list[str]:
+def _numbers(values: Array, dialect: TextDialect, style: Style = EXACT, lines: Sequence[LineUnits] = ()) -> list[str]:
     """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
 
     style, lines: the decimals of each line, where they are not all wanted; the last axis has the units of all lines.
@@ -154,7 +153,7 @@ def _numbers(values: Array, dialect: TextDialect, style: Style = EXACT, lines: S
     return text.split(",")
 
 
-def _rounded(values: Array, style: Style, lines: Sequence[Entry]) -> list[str]:
+def _rounded(values: Array, style: Style, lines: Sequence[LineUnits]) -> list[str]:
     """Each value as a report shows it; NaN and infinities as in every table."""
     names = [entry.line.partition("[:,")[0] for entry in lines for _ in entry.units]  # of W_xi[:,0]: W_xi
     return [

@@ -145,7 +145,7 @@ def _target(writing: Writing, stage: Stage, line: Line) -> str:
 
 
 def _gradient(writing: Writing, stage: Stage, place: Location) -> str:
-    """The sentence on a number of the way back."""
+    """The sentence on a number of the backward pass."""
     of = dict(reversed(stage.cell.gradient)).get(place.name)
     if of is None:
         return _said(writing, "about.back")

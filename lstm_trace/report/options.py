@@ -34,8 +34,8 @@ class Options:
     digits: decimals, or a `Style`, for display only; by size if None. style: more fields of that style. selection:
     lines, layer, direction, steps, row, unit. everything: no dots. width: columns of a text report (80), or characters
     in a row of a LaTeX fragment (66). language: of headings and sentences. notation: a preset of symbols
-    (`notations.NOTATIONS`). alone: of a trace with a way back `back`, that alone, or its `equations`. title: of the
-    document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
+    (`notations.NOTATIONS`). alone: of a trace with a backward pass `back`, that alone, or its `equations`. title: of
+    the document; None is the problem's. fragment: a part of a document, as LaTeX's `\\input` takes it, whose highest
     heading is at the level `heading` (`levels.level_of`; None is `section`), or is left out where the title is empty.
     count_from: 0 or 1, from which steps, units and layers are counted; as the problem says if None. math: how formulas
     are marked in Markdown (`formats.markdown.MATH`); `github` if None. pictured: blocks before the worked steps.

@@ -127,7 +127,7 @@ def _views(traces: Sequence[Trace], format: str, sources: Sequence[str | Source]
 
 
 def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
-    """What is shown of a trace, with its way back where it has one. Raises OptionError, MissingError."""
+    """What is shown of a trace, with its backward pass where it has one. Raises OptionError, MissingError."""
     drawn = of_cell(trace, chosen) if chosen.file and format == "md" else None
     trace, notes = notations.applied(chosen.counted(trace), chosen.notation, chosen.selection, chosen.language)
     parts = chosen.steps_in, chosen.numbers([trace]), chosen.selection, chosen.everything, chosen.language

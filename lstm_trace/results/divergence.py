@@ -12,7 +12,7 @@ import numpy as np
 from ..backpropagation.attribution import Split, split
 from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages, scope_and_name
-from ..engine import plan_choice as cost
+from ..engine import plan_choice
 from ..engine.plan_choice import pieces
 from ..errors import LstmTraceError
 from ..trace.address import Address
@@ -203,7 +203,7 @@ def _owners(a: Trace, b: Trace, address: Address) -> tuple[UnitShare, ...] | Non
     same = all(two is not None and np.array_equal(one, two) for one, two in pairs)
     if same:
         return ()
-    if sum(values.nbytes for _, _, values in a.recorded()) > cost.SPLIT_BYTES:
+    if sum(values.nbytes for _, _, values in a.recorded()) > plan_choice.SPLIT_BYTES:
         return None
     try:
         found = split(a, b, str(address))

@@ -20,8 +20,7 @@ from ..languages.strings import words as strings
 from ..report.options import Options
 from ..report.report import FORMATS, document
 from ..trace.held import entries
-from ..trace.holding import Multiple as Scale
-from ..trace.holding import Value
+from ..trace.holding import Multiple, Value
 from ..trace.trace import Trace
 from . import EXPLANATIONS
 
@@ -241,7 +240,7 @@ def held_in(trace: Trace, words: Words) -> str:
 
 def value_of_hold(value: Value, words: Words) -> str:
     """At what a line is held: a number, a multiple, the values of a trace, or others."""
-    if isinstance(value, Scale):
+    if isinstance(value, Multiple):
         return words.word("explanation.scaled", n=str(value)[1:])
     if isinstance(value, Trace):
         other = "" if value.header.title else ".other"

@@ -21,10 +21,8 @@ from ..formulas.tree import value as symbol
 from ..languages.strings import words
 from ..report.content import notations
 from ..trace.address import INITIAL
-from ..trace.held import HeldBlock as Entry
-from ..trace.held import entries, plain_stage, status
-from ..trace.holding import Multiple as Scale
-from ..trace.holding import as_number
+from ..trace.held import HeldBlock, entries, plain_stage, status
+from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
@@ -385,9 +383,9 @@ def holding_of(trace: Trace, address: str) -> HeldLine | None:
     return None
 
 
-def _held_at(entry: Entry, otherwise: float | None = None) -> str | float | None:
+def _held_at(entry: HeldBlock, otherwise: float | None = None) -> str | float | None:
     """What an entry is held at: a number, or `*0.5`; what is said `otherwise` where its values differ."""
-    if isinstance(entry.value, Scale):
+    if isinstance(entry.value, Multiple):
         return str(entry.value)
     return entry.value if isinstance(entry.value, float) else otherwise
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ..base import writing as leftovers
+from ..base import writing
 from ..base.arrays import as_plain
 from ..base.files import read_bytes
 from ..cell.network import forward_stages
@@ -27,7 +27,6 @@ from ..model.problem import prepare_problem, read_problem
 from ..printable import printable
 from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file
-from ..trace.files import trace_file as trace_json
 from ..trace.files.safetensors import is_tensors
 from ..trace.trace import Header, Trace
 from ..weights.found import Found, check_any
@@ -75,7 +74,7 @@ def alone(path: str, name: str) -> Iterator[str]:
     source = os.path.realpath(path)
     rooms = Path(source).parent / ROOMS
     rooms.mkdir(mode=0o700, exist_ok=True)
-    with leftovers.folder(rooms / "look", ".look") as room:
+    with writing.folder(rooms / "look", ".look") as room:
         try:
             os.link(source, Path(room, name))  # a symbolic link would lead readers to the file's own folder
         except FileNotFoundError:
@@ -99,7 +98,7 @@ def _facts(name: str) -> Facts:
             f"{name}: {len(content):,} bytes of YAML; a server reads up to {MOST_YAML:,}, since each million takes "
             "half a second: save it as .json, or the weights as .npz or .safetensors"
         )
-    if trace_json.looks_like_one(content):
+    if trace_file.looks_like_one(content):
         return _trace(name, trace_file.load(name, content))
     return _problem(name, content)
 

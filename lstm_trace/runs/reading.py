@@ -24,7 +24,6 @@ from ..frames.table import Table
 from ..languages.strings import words
 from ..report.content import notations
 from ..report.diagram import diagram
-from ..report.diagram import diagram as spot_values
 from ..report.in_words.sentences import in_words, remembered
 from ..report.options import options_of
 from ..trace.address import positions
@@ -323,7 +322,7 @@ def step(
         inputs={name: read(name) for name in plain_stage(stage).inputs},
         x=[] if trace.x is None else to_list(trace.x[at, batch]),
         shown=shown,
-        texts=spot_values.shown(picture, values, t, batch, unit),
+        texts=diagram.shown(picture, values, t, batch, unit),
         caption=diagram.caption(trace, stage, t, batch, picture.said),
         in_words=said(trace, stage, t, batch, look),
     )
@@ -385,7 +384,7 @@ def looked_at(trace: Trace, look: Look) -> Trace:
 def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Diagram:
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
-    room = _room(stage, Values(trace), spot_values.DIGITS if style.digits is None else style.digits)
+    room = _room(stage, Values(trace), diagram.DIGITS if style.digits is None else style.digits)
     key = stage.cell.text, stage.computed, look.language, trace.header.count_from
     return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
 
@@ -413,12 +412,12 @@ def _drawn(found: _Drawn) -> diagram.Diagram:
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:
     """Characters for the values of each name: room for any number below 100, so that an edit leaves the picture."""
     found = {}
-    for name, taken in spot_values.widths(stage, values, alone=True).items():
+    for name, taken in diagram.widths(stage, values, alone=True).items():
         array = values.array(stage.scope, name)
         wide = array.shape[-1] if array is not None else 1
-        count = spot_values.count(values.trace, stage, name, wide, alone=True)
+        count = diagram.count(values.trace, stage, name, wide, alone=True)
         usual = count * (_ROOM + digits) + 2 * (count - 1)
-        found[name] = max(taken + count * max(digits - spot_values.DIGITS, 0), usual)
+        found[name] = max(taken + count * max(digits - diagram.DIGITS, 0), usual)
     return found
 
 

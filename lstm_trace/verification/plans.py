@@ -24,8 +24,7 @@ from ..base.arrays import Array
 from ..base.resources import blas
 from ..cell.lines import Line, Operand, expression
 from ..cell.ops import OPS, Op
-from ..engine.jit import machine as cache
-from ..engine.jit.machine import host, installed
+from ..engine.jit.machine import VARIABLE, cache_directory, host, installed
 from ..engine.plan.kernels import KERNELS
 from ..engine.plan.numpy_machine import Outside
 from ..engine.plan_choice import Choice
@@ -434,9 +433,9 @@ def _compiler() -> str:
 
 def _cache() -> str:
     """The folder of machine code, and what is in it."""
-    if os.environ.get(cache.VARIABLE) == "":
-        return f"turned off by {cache.VARIABLE}"
-    place = cache.cache_directory()
+    if os.environ.get(VARIABLE) == "":
+        return f"turned off by {VARIABLE}"
+    place = cache_directory()
     if place is None:
         return "none: there is no folder that is yours alone, so every process compiles anew"
     entries = [path.stat().st_size for path in Path(place).glob("*.o")]

@@ -31,9 +31,8 @@ from ..formulas.tree import (
 from ..formulas.values import Values
 from ..languages.strings import Words
 from ..trace.address import Address
-from ..trace.held import HeldBlock as Entry
-from ..trace.held import entries
-from ..trace.holding import Multiple as Scale
+from ..trace.held import HeldBlock, entries
+from ..trace.holding import Multiple
 from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection
 from ..trace.trace import Trace
@@ -417,7 +416,7 @@ def interventions(shown: View) -> Iterator[Block]:
         yield Para(shown.words.text("intervention", what=what))
 
 
-def held_in(shown: View, there: Iterable[Entry], most: int | None) -> Text:
+def held_in(shown: View, there: Iterable[HeldBlock], most: int | None) -> Text:
     """What is held, empty where nothing is: `c_t[35] = 0 (t = 5–9)`, a multiple, or that values are given.
 
     most: so many places are named; all if None.
@@ -429,7 +428,7 @@ def held_in(shown: View, there: Iterable[Entry], most: int | None) -> Text:
     return shown.words.listed(texts, "semicolon", "semicolon")
 
 
-def _told(shown: View, entry: Entry) -> Text:
+def _told(shown: View, entry: HeldBlock) -> Text:
     stage = shown.trace.stage(entry.scope)
     line: Node = value(entry.line, stage.cell.plain or stage.cell)
     if entry.units is not None:
@@ -441,7 +440,7 @@ def _told(shown: View, entry: Entry) -> Text:
     if entry.rows is not None and shown.trace.batch > 1:
         places.append("–".join(dict.fromkeys(shown.row(entry.rows[k]) for k in (0, -1))))
     behind = f" ({shown.words.word('list').join(places)})" if places else ""
-    if isinstance(entry.value, Scale):
+    if isinstance(entry.value, Multiple):
         return (*shown.words.text("intervention.scaled", line=line, n=number(entry.value.factor)), behind)
     if isinstance(entry.value, float):
         return (line, " = ", number(entry.value), behind)

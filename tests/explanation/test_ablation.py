@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine import plan_choice as cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError, ShapeError, TooLargeError
 from lstm_trace.explanation import trials
@@ -191,7 +191,7 @@ def test_errors(kind: type[LstmTraceError], told: str, arguments: dict[str, Any]
 
 
 def test_too_many_are_refused_before_they_are_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "MOST_SECONDS", 1e-5)
+    monkeypatch.setattr(plan_choice, "MOST_SECONDS", 1e-5)
     with pytest.raises(TooLargeError, match=r"12 runs of 5 steps would take some 0 s.*--line"):
         ablation(lt.run(WEIGHTS, X, lengths=LENGTHS), OF, lines="c_t")
 
@@ -202,7 +202,7 @@ def test_of_too_many_the_largest_are_held(over: Any, monkeypatch: pytest.MonkeyP
     every = ablation(trace, OF, over)
     assert not every.left
     monkeypatch.setattr(trials, "run_seconds", lambda _: 1.0)
-    monkeypatch.setattr(cost, "USUAL_SECONDS", 3.5)
+    monkeypatch.setattr(plan_choice, "USUAL_SECONDS", 3.5)
     few = ablation(trace, OF, over)
     assert (len(few.effects), few.left) == (3, len(every.effects) - 3)
     assert set(few.effects) <= set(every.effects), "each is the run that it was"

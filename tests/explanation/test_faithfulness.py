@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine import plan_choice as cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.engine.rerun import rerun
 from lstm_trace.explanation.account import Account, State, Step, account
 from lstm_trace.explanation.occlusion import BINS, Faithfulness, Variants, rank_correlation
@@ -346,7 +346,7 @@ def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) 
     _, trace = case("plain", 65, steps=8)
     seconds = Variants.of(pair_of(trace)).seconds  # type: ignore[union-attr]
     for runs, draws in ((20 + 2 + 40.5, 4), (20 + 2 + 29.5, 0)):
-        monkeypatch.setattr(cost, "EXTRA_SECONDS", runs * seconds)
+        monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", runs * seconds)
         found = measured(trace)
         assert (0 if found is None else len(found.drawn)) == draws
     text = explanation(trace, OF, "contribution").report()

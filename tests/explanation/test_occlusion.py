@@ -10,7 +10,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.target import target
-from lstm_trace.engine import plan_choice as cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
@@ -154,7 +154,7 @@ def test_batches_of_any_size_are_the_same(monkeypatch: pytest.MonkeyPatch) -> No
     trace = model.run(**told, plan="compiled")
     of = "2/1/h_t[0]"
     whole = account(trace, of, 0)
-    for place, name, value in ((trials, "MOST_ROWS", 3), (cost, "BATCH_BYTES", 1)):
+    for place, name, value in ((trials, "MOST_ROWS", 3), (plan_choice, "BATCH_BYTES", 1)):
         monkeypatch.setattr(place, name, value)
         found = account(trace, of, 0)
         assert (found.steps, found.occlusion.states) == (whole.steps, whole.occlusion.states)  # type: ignore[union-attr]
@@ -233,7 +233,7 @@ def sizes(found: Account) -> dict[Any, float]:
 
 def test_a_large_trace_has_fewer_runs_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = traced(39)
-    monkeypatch.setattr(cost, "EXTRA_SECONDS", 3.5 * run_seconds(one_row(trace, 1)))
+    monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 3.5 * run_seconds(one_row(trace, 1)))
     found = account(trace, OF)
     assert found.occlusion is not None
     assert 3 <= found.occlusion.made < found.occlusion.possible == 5

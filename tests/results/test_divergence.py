@@ -16,7 +16,7 @@ import lstm_trace as lt
 from lstm_trace.base.page import asset
 from lstm_trace.cli import main
 from lstm_trace.documents.drawings import WIDER
-from lstm_trace.engine import plan_choice as cost
+from lstm_trace.engine import plan_choice
 
 T, B, WIDTH, H = 14, 2, 3, 6
 #: Before this step input 2 is zero, so that its weights do nothing.
@@ -100,7 +100,7 @@ def by_loops(a: lt.Trace, b: lt.Trace, inside: Any) -> dict[tuple[str, int], tup
 @pytest.mark.parametrize("padding", [{}, {"lengths": [14, 9]}, {"mask": MASK}])
 @pytest.mark.parametrize("piece", [1, 40, 10**6])
 def test_every_unit_against_loops(padding: dict[str, Any], piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cost, "PIECE_BYTES", 8 * piece)
+    monkeypatch.setattr(plan_choice, "PIECE_BYTES", 8 * piece)
     model = weights(2, True)
     a, b = (lt.run(w, X, **padding) for w in (model, planted(model, "0/reverse/W_xf")))
     inside = a.valid[:, :, 0] != 0
@@ -158,7 +158,7 @@ def test_what_has_no_split_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     assert found.output.shares == ()
     assert found.units[0].since == 3
     assert "exact split" not in found.report()
-    monkeypatch.setattr(cost, "SPLIT_BYTES", 10)
+    monkeypatch.setattr(plan_choice, "SPLIT_BYTES", 10)
     large = lt.diff(lt.run(weights(), X), lt.run(planted(weights()), X))
     assert large.output is not None
     assert large.output.shares is None

@@ -22,7 +22,7 @@ from lstm_trace.documents import rows as entries
 from lstm_trace.documents.excerpt import largest
 from lstm_trace.documents.rows import Entries, Grid, every, largest_first
 from lstm_trace.documents.tables import SHOWN, LongTable
-from lstm_trace.engine import plan_choice as cost
+from lstm_trace.engine import plan_choice
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.results import difference, gradient
 from lstm_trace.results.explanation import explanation
@@ -154,7 +154,7 @@ def test_a_gradient_has_every_line_in_the_order_of_the_walk(monkeypatch: pytest.
         for at, value in np.ndenumerate(array):
             expected.append((f"{name}[{','.join(map(str, at))}]", "premise", float(value)))
     for size in (1, 700, 1 << 20):
-        monkeypatch.setattr(cost, "PIECE_BYTES", 8 * size)
+        monkeypatch.setattr(plan_choice, "PIECE_BYTES", 8 * size)
         assert same(list(gradient.gradient(trace, OF).rows.rows), expected)
 
 
@@ -247,7 +247,7 @@ def test_addresses_are_made_for_what_is_shown(monkeypatch: pytest.MonkeyPatch, w
 
 def test_a_large_trace_has_fewer_points_of_a_path_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = traced({})
-    monkeypatch.setattr(cost, "EXTRA_SECONDS", 3.5 * 2 * run_seconds(one_row(trace, 0)))
+    monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", 3.5 * 2 * run_seconds(one_row(trace, 0)))
     text = explanation(trace, OF, "contribution").report()
     assert "(3 points of the path instead of 50, for a trace of this size)" in text
     few = lt.explain(trace, OF, "contribution").to_frame()

@@ -78,7 +78,7 @@ MOST = 500
 
 
 def write_scales(book: Book, grid: StepGrid, page: Page) -> None:
-    """Colour the lines of a layer by their values, but not at padding; the way back is left as it is."""
+    """Colour the lines of a layer by their values, but not at padding; the backward pass is left as it is."""
     inside = book.trace.valid[book.window, book.batch, 0] != 0
     there = runs(np.flatnonzero(inside.T[book.kept.T]))
     if grid.stage.is_adjoint or not 0 < len(there) <= MOST:

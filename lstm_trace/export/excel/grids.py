@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ...base.arrays import Array
-from ...cell.lines import GatheredSum as Sum
+from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
 from .formulas import BlockFormulas, column
@@ -283,7 +283,7 @@ def _values(table: WeightTable) -> Array:
     return table.values if table.values.ndim == 2 else table.values[:, None]
 
 
-def _formula(book: Book, grid: StepGrid, gathered: Sum, j: int, k: int) -> str:
+def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
     """The sum over all rows of the product of two columns, or of one column."""
 
     def rows(name: str, unit: int) -> str:

@@ -10,8 +10,7 @@ from typing import Any, Self
 import numpy as np
 
 from ...base.arrays import Array
-from ...cell.adjoint import Side, read_by
-from ...cell.adjoint import secant_names as names
+from ...cell.adjoint import Side, read_by, secant_names
 from ...cell.lines import Line, Operand
 from ...cell.network import Scope, Stage
 from ...formulas.tree import Gradient, Node, Num, number, value
@@ -169,7 +168,7 @@ class Backward(View):
         bases: list[tuple[tuple[str, str], Array]] = []
         for stage, line, weights in of.parts:
             adjoint = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
-            bases.append(((adjoint.scope, names(stage.active)["base", line]), weights))
+            bases.append(((adjoint.scope, secant_names(stage.active)["base", line]), weights))
         if of.t is None or of.unit is None:
             return self.worth, self._weighted(bases)
         places = (of.stage.scope, of.line), bases[0][0]
@@ -220,7 +219,7 @@ def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
 
 def equal(trace: Trace, scope: Scope, name: str) -> bool:
     """Whether a parameter is the same in the baseline of a split."""
-    return names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
+    return secant_names(trace.stage(scope).active)["base", name] not in trace.parameters.get(scope, {})
 
 
 def backward(shown: View, detail: Detail | None) -> Backward:

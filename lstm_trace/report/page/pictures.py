@@ -33,7 +33,7 @@ class Page:
 
     @cached_property
     def back_places(self) -> tuple[Place, ...]:
-        """The places of the way back, each as one of the stage whose adjoint is there."""
+        """The places of the backward pass, each as one of the stage whose adjoint is there."""
         back = self.shown.back
         return tuple(p._replace(stage=self.shown.trace.stage(p.stage.owner)) for p in back.places) if back else ()
 

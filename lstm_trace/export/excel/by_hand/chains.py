@@ -13,8 +13,7 @@ from ....cell.lines import Line, Operand, number
 from ....cell.network import GIVEN, VALID, Stage, X
 from ....cell.ops import OPS
 from ....formulas.symbols import sign
-from ....view.line_groups import LineGroup as Group
-from ....view.line_groups import groups
+from ....view.line_groups import LineGroup, groups
 from ..sheets import Book, StepGrid
 from .names import SheetNames, names
 
@@ -392,7 +391,7 @@ def _of(book: Book, grid: StepGrid) -> Iterator[tuple[StepGrid, str, list[Chain]
             yield grid, named, chains(grid.stage, lines, alone), False
 
 
-def _groups(book: Book, stage: Stage, known: SheetNames) -> list[Group]:
+def _groups(book: Book, stage: Stage, known: SheetNames) -> list[LineGroup]:
     asked = {address.line for address in book.trace.asked()}
     titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
     return groups(stage, frozenset(titled))
