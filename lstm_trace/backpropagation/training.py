@@ -103,8 +103,8 @@ class Training:
     """Some updates of the parameters.
 
     of: the loss, a line or the address of one value. traces: of each update the trace with the backward pass,
-    then that of the forward pass with the last weights. updates: to the address of each parameter the trace of its update rule: step
-    t is update t, a row of the batch is a row of the parameter.
+    then that of the forward pass with the last weights. updates: to the address of each parameter the trace of its
+    update rule: step t is update t, a row of the batch is a row of the parameter.
     """
 
     of: str
