@@ -6,7 +6,7 @@ A parameter with an `Option` in its annotation can be given on the command line;
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from inspect import Parameter as Named
 from inspect import signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
@@ -23,6 +23,7 @@ class Option:
     """
 
     help: str
+    _: KW_ONLY
     flag: str = ""
     least: float | None = None
     most: float | None = None

@@ -26,7 +26,7 @@ from ..options import (
 if TYPE_CHECKING:
     from ...plot.figure import Figure
 
-#: How an option is read, by its control (`plot.kinds.Option`).
+#: How an option is read, by its control (`plot.kinds.PictureOption`).
 _LINES = {"callback": name_list, "metavar": "NAME,…"}
 _CONTROLS: dict[str, Callable[[], dict[str, Any]]] = {
     "units": lambda: {"callback": unit_list, "metavar": "N,…"},

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import json
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from inspect import Parameter, signature
+from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
+from ...base.option import Option, Parameter, parameters
 from ...errors import OptionError, nearest
 
 if TYPE_CHECKING:
@@ -32,17 +33,15 @@ USUAL = "unit"
 
 
 @dataclass(frozen=True)
-class Option:
-    """What an annotation says of an option.
+class PictureOption(Option):
+    """What an annotation says of an option of pictures, beyond what any command needs to know.
 
     Attributes:
-        help: what it chooses, in a line.
         control: how it is written on the command line and chosen on a page.
         accepts: its type, as a key of `trace.argument_types.KINDS`; empty if its reader checks it.
         choices: the values that a page offers, and all that there are for the control `choice`.
     """
 
-    help: str
     control: str
     accepts: str = ""
     choices: tuple[str, ...] = ()
@@ -52,55 +51,84 @@ ORDERS = ("index", "cluster", "memory", "activity")
 
 Units = Annotated[
     int | Sequence[int] | None,
-    Option("units, from 0 (all; of many, unit draws the 8 that change most and text the one)", "units"),
+    PictureOption("units, from 0 (all; of many, unit draws the 8 that change most and text the one)", "units"),
 ]
 Lines = Annotated[
     Sequence[str] | str | None,
-    Option("names of lines (gates and states; unit: and candidates; text: the output)", "lines",
-           "Sequence[str] | str | None"),
-]  # fmt: skip
+    PictureOption(
+        "names of lines (gates and states; unit: and candidates; text: the output)",
+        "lines",
+        "Sequence[str] | str | None",
+    ),
+]
 SaturationLines = Annotated[
     Sequence[str] | str | None,
-    Option("names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates)", "gates",
-           "Sequence[str] | str | None"),
-]  # fmt: skip
-Layer = Annotated[int | None, Option("layer, from 0 (all)", "number", "int | None")]
+    PictureOption(
+        "names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates)",
+        "gates",
+        "Sequence[str] | str | None",
+    ),
+]
+Layer = Annotated[int | None, PictureOption("layer, from 0 (all)", "number", "int | None")]
 Direction = Annotated[
-    str | None, Option("forward, reverse or joined; adjoint-forward, … of a gradient (all)", "direction", "str | None")
+    str | None,
+    PictureOption("forward, reverse or joined; adjoint-forward, … of a gradient (all)", "direction", "str | None"),
 ]
 Batch = Annotated[
-    int | None, Option("sequence of the batch, from 0 (the first; diff: that of the first difference)", "number",
-                       "int | None")
-]  # fmt: skip
-Steps = Annotated[slice | int | None, Option("steps: A:B, A: or :B (B excluded), or one (all)", "steps")]
+    int | None,
+    PictureOption(
+        "sequence of the batch, from 0 (the first; diff: that of the first difference)", "number", "int | None"
+    ),
+]
+Steps = Annotated[slice | int | None, PictureOption("steps: A:B, A: or :B (B excluded), or one (all)", "steps")]
 Order = Annotated[
     str | None,
-    Option("order of the units: index, cluster (by what they do together), memory (half-life) or activity (cluster for "
-           "more than 16 units, else index)", "choice", "str | None", ORDERS),
-]  # fmt: skip
-Value = Annotated[str, Option("address of the value, as 3/c_t[1]", "address", "str")]
+    PictureOption(
+        "order of the units: index, cluster (by what they do together), memory (half-life) or activity (cluster for "
+        "more than 16 units, else index)",
+        "choice",
+        "str | None",
+        ORDERS,
+    ),
+]
+Value = Annotated[str, PictureOption("address of the value, as 3/c_t[1]", "address", "str")]
 Address = Annotated[
     str | None,
-    Option("address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output)", "address",
-           "str | None"),
-]  # fmt: skip
-WeightNames = Annotated[
-    str | None, Option("names of weights, with commas between: W_hi, 0/forward/W_hi (all)", "names", "str | None")
+    PictureOption(
+        "address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output)",
+        "address",
+        "str | None",
+    ),
 ]
-Low = Annotated[float, Option("below it a gate is saturated at 0 (0.1)", "share", "float")]
-High = Annotated[float, Option("above it a gate is saturated at 1 (0.9)", "share", "float")]
+WeightNames = Annotated[
+    str | None,
+    PictureOption("names of weights, with commas between: W_hi, 0/forward/W_hi (all)", "names", "str | None"),
+]
+Low = Annotated[float, PictureOption("below it a gate is saturated at 0 (0.1)", "share", "float")]
+High = Annotated[float, PictureOption("above it a gate is saturated at 1 (0.9)", "share", "float")]
 Baseline = Annotated[
     Any,
-    Option("zero-input, zero-state, another sequence of the batch, or a trace (zero-input)", "baseline", "",
-           ("zero-input", "zero-state")),
-]  # fmt: skip
+    PictureOption(
+        "zero-input, zero-state, another sequence of the batch, or a trace (zero-input)",
+        "baseline",
+        "",
+        ("zero-input", "zero-state"),
+    ),
+]
 Occlusion = Annotated[
-    Any, Option("how many steps are occluded: all, none, a number, or auto, what a second allows (auto)", "runs",
-                      "", ("auto", "all", "none"))
-]  # fmt: skip
-Other = Annotated[Any, Option("the other trace, of the same steps and sequences", "source", "Trace")]
-OtherWeights = Annotated[Any, Option("another trace or model: what is drawn are its weights less these", "source")]
-Language = Annotated[str, Option("language of the words in the picture (en)", "language", "str")]
+    Any,
+    PictureOption(
+        "how many steps are occluded: all, none, a number, or auto, what a second allows (auto)",
+        "runs",
+        "",
+        ("auto", "all", "none"),
+    ),
+]
+Other = Annotated[Any, PictureOption("the other trace, of the same steps and sequences", "source", "Trace")]
+OtherWeights = Annotated[
+    Any, PictureOption("another trace or model: what is drawn are its weights less these", "source")
+]
+Language = Annotated[str, PictureOption("language of the words in the picture (en)", "language", "str")]
 
 
 def picture(function: F) -> F:
@@ -113,11 +141,10 @@ def picture(function: F) -> F:
         for one in described(function)
     )
     function.__doc__ = f"{head}    Args:\n{listed}\n{mark}{tail}"
-    options = {name: _option(hint) for name, hint in get_type_hints(function, include_extras=True).items()}
     shape = signature(function)
-    accepts = {name: option.accepts for name, option in options.items() if option is not None and option.accepts}
-    parameters = [one.replace(annotation=accepts.get(one.name, one.annotation)) for one in shape.parameters.values()]
-    function.__signature__ = shape.replace(parameters=parameters)  # type: ignore[attr-defined]
+    accepts = {one.name: option.accepts for one, option in _options(function) if option.accepts}
+    typed = [one.replace(annotation=accepts.get(one.name, one.annotation)) for one in shape.parameters.values()]
+    function.__signature__ = shape.replace(parameters=typed)  # type: ignore[attr-defined]
     made = checked(function)
     made.is_picture = True  # type: ignore[attr-defined]
     return made
@@ -125,18 +152,17 @@ def picture(function: F) -> F:
 
 def described(function: Callable[..., Any]) -> list[dict[str, Any]]:
     """The options of a function, in order, as `kinds.json` has them."""
-    found = []
-    hints = get_type_hints(function, include_extras=True)
-    for name, parameter in signature(function).parameters.items():
-        if (option := _option(hints[name])) is not None:
-            needed = parameter.default is Parameter.empty
-            facts = {"name": name, "help": option.help, "control": option.control, "choices": list(option.choices)}
-            found.append({**facts, "required": needed, "default": None if needed else parameter.default})
-    return found
+    return [
+        {"name": one.name, "help": option.help, "control": option.control, "choices": list(option.choices),
+         "required": one.required, "default": one.default}
+        for one, option in _options(function)
+    ]  # fmt: skip
 
 
-def _option(hint: Any) -> Option | None:
-    return next((one for one in get_args(hint) if isinstance(one, Option)), None)
+def _options(function: Callable[..., Any]) -> Iterator[tuple[Parameter, PictureOption]]:
+    for one in parameters(function).values():
+        if isinstance(one.option, PictureOption):
+            yield one, one.option
 
 
 def maker(kind: str) -> Callable[..., Figure]:
