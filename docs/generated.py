@@ -9,14 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from inspect import cleandoc, getdoc
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
 
+import click
+
 import lstm_trace
+from lstm_trace.cell.composites import BUILT_IN
+from lstm_trace.cli import main
 from lstm_trace.export.formats import formats_table
 from lstm_trace.plot import kinds
 
@@ -120,6 +124,28 @@ def _plot_options() -> str:
     )  # fmt: skip
 
 
+# -- commands and functions --------------------------------------------------------------------------------------------
+
+
+def _commands(group: click.Group = main, path: str = "lstm-trace") -> Iterator[list[str]]:
+    """Each command with its arguments and the first sentences of its help; a group has a row for each of its own."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        if isinstance(command, click.Group):
+            yield from _commands(command, f"{path} {name}")
+        else:
+            words = command.collect_usage_pieces(click.Context(command))
+            about = " ".join((command.help or "").partition("\n\n")[0].split())
+            yield [f"`{' '.join([path, name, *(word for word in words if word != '[OPTIONS]')])}`", about]
+
+
+def _functions() -> str:
+    rows = [[f"`{one.signature}`", f"`{one.body}`"] for name, one in BUILT_IN.items() if name != "quotient"]
+    return table(["function", "definition"], rows)
+
+
 # -- the service -----------------------------------------------------------------------------------------------------
 
 
@@ -131,6 +157,7 @@ def _routes() -> str:
 
 TEXTS: dict[str, Callable[[], str]] = {
     "plot-kinds": _plot_kinds, "plot-options": _plot_options, "formats": formats_table, "routes": _routes,
+    "functions": _functions, "commands": lambda: table(["command", "what it does"], list(_commands())),
 }  # fmt: skip
 FILES: dict[Path, Callable[[], str]] = {kinds.TABLE: _kinds_json, PACKAGE / "plot" / "plots.pyi": _stub}
 
