@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 from . import ROOT
 from .support.postgres import postgres, programs
 from .support.serving import Server, serving
-from .support.tiers import ALL, FEW
+from .support.tiers import ALL, FEW, some
 
 #: Hypothesis tries the same examples each time.
 COMMON = settings(deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -21,6 +21,7 @@ settings.load_profile("all" if ALL else "fast")
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "few(n): so many of the cases, at equal distances, are in the fast tests")
     if ALL:
         config.addinivalue_line("python_files", "slow_*.py")
 
@@ -31,13 +32,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name.startswith("slow_") and not ALL and not named else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In the fast tests no property is tried more often than `FEW` times, whatever the test itself asks for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In the fast tests no property is tried more often than `FEW` times, and a test marked few(n) has n cases."""
+    if ALL:
+        return
+    cases: dict[tuple[object, int], list[pytest.Item]] = {}
     for item in items:
         test = getattr(item, "obj", None)
         asked = getattr(test, "_hypothesis_internal_use_settings", None)
-        if not ALL and asked is not None and asked.max_examples > FEW:
+        if asked is not None and asked.max_examples > FEW:
             test._hypothesis_internal_use_settings = settings(asked, max_examples=FEW)  # type: ignore[union-attr]
+        if marker := item.get_closest_marker("few"):
+            cases.setdefault((test, marker.args[0]), []).append(item)
+    every = {id(item) for same in cases.values() for item in same}
+    left_out = every - {id(item) for (_, count), same in cases.items() for item in some(same, count)}
+    config.hook.pytest_deselected(items=[item for item in items if id(item) in left_out])
+    items[:] = [item for item in items if id(item) not in left_out]
 
 
 @pytest.fixture(autouse=True, scope="session")

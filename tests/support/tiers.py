@@ -1,7 +1,8 @@
 """The two tiers of the tests: `make test` runs a part in less than two minutes, `make test-all` everything.
 
 What takes long stands in `slow_*.py`, which only `make test-all` collects. What is only repeated (properties, seeds,
-one case for each language and notation) is repeated less often by `make test`.
+one case for each language and notation) is repeated less often by `make test`: a test with many dear cases is marked
+`@pytest.mark.few(4)`, and `make test` takes 4 of them.
 """
 
 from __future__ import annotations
@@ -25,8 +26,10 @@ def seeds(count: int, few: int = FEW) -> range:
 
 
 def some(cases: Iterable[T], few: int) -> list[T]:
-    """All cases, or a few (at least 2) in the fast tests: the first, the last, and those at equal distances between."""
+    """All cases, or a few in the fast tests: the first, the last, and those at equal distances between."""
     every = list(cases)
     if ALL or len(every) <= few:
         return every
+    if few == 1:
+        return every[len(every) // 2 :][:1]
     return [every[round(k * (len(every) - 1) / (few - 1))] for k in range(few)]
