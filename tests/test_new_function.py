@@ -121,6 +121,7 @@ def test_a_difference_is_split_and_values_are_explained() -> None:
         assert len(lt.explain(a, "2/c_t[0]", how=how).to_frame())
 
 
+@pytest.mark.few(6)
 @pytest.mark.parametrize("format", ["md", "text", "html", "tex", "typ"])
 def test_reports_print_its_name_and_its_definition_once(trace: lt.Trace, format: str) -> None:
     text = trace.report(format=format, detail="scalar")
@@ -140,6 +141,7 @@ def test_the_definition_and_the_lines_within() -> None:
     assert {"softplus(z_c)", "tanh(softplus(z_c))", "quotient(z_c, 1)", "bump(c_t, 2)"} <= set(trace)
 
 
+@pytest.mark.few(1)
 def test_tables_and_spreadsheet(trace: lt.Trace, tmp_path: Path) -> None:
     frame = trace.to_frame(shape="long")
     assert any(str(line).startswith("bump(") for line in frame["line"].unique())

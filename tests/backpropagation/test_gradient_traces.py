@@ -51,6 +51,7 @@ def same_gradients(a: lt.Trace, b: lt.Trace) -> None:
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", [".json", ".safetensors"])
 @pytest.mark.parametrize(("name", "lengths"), [("plain", [4, 2]), ("projection", None), ("layer norm", [4, 2])])
 def test_what_is_saved_is_read_back(name: str, lengths: list[int] | None, suffix: str, tmp_path: Path) -> None:
@@ -180,6 +181,7 @@ def test_of_several_layers_one_is_chosen() -> None:
 # -- verify ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("lengths", [None, [4, 2]])
 @pytest.mark.parametrize("name", some(CELLS, 6))
 def test_every_gradient_is_proven(name: str, lengths: list[int] | None) -> None:
@@ -295,6 +297,7 @@ def test_by_hand_is_exact(name: str) -> None:
 # -- diff ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(CELLS, 4))
 def test_plans_and_dtypes_differ_by_rounding_only(name: str) -> None:
     told, trace = case(name, 5, lengths=[4, 2])
@@ -397,6 +400,7 @@ def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
 # -- runs ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("plan", ["lines", "planned", "compiled"])
 @pytest.mark.parametrize("name", some(["plain", "projection", "own"], 2))
 def test_it_can_be_run_again_with_other_premises(name: str, plan: str) -> None:

@@ -53,6 +53,7 @@ def by_premise(found: dict[str, np.ndarray], told: dict[str, Any]) -> dict[str, 
     return joined
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", [None, [4, 2]])
 @pytest.mark.parametrize("name", some(CELLS, 5))
 def test_finite_differences(name: str, lengths: list[int] | None) -> None:

@@ -18,6 +18,7 @@ from ..support.walk_cases import CELLS, case, cell_of
 OF = "1/joined/2/1/y_t[1]"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_slope_is_verified(name: str) -> None:
     a, b = (case(name, seed, lengths=[4, 3])[1] for seed in (61, 62))
@@ -50,6 +51,7 @@ def test_a_file_gives_it_back(tmp_path: Path) -> None:
     assert len(again.report("text")) > 1000
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("name", CELLS)
 def test_its_equations_are_read_back(name: str) -> None:
     cell = written(cell_of(CELLS[name]), widths=None if name != "own" else _widths()).cell

@@ -37,6 +37,7 @@ def traced(seed: int, lengths: list[int] | None = None) -> lt.Trace:
     return case("plain", seed, steps=5, layers=1, both=False, lengths=lengths)[1]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("text", SUMS)
 def test_a_sum_is_the_sum_of_its_values_in_every_way(text: str) -> None:
     """Every way is linear in what it explains, but for where the experiments put it."""
@@ -160,6 +161,7 @@ def test_memory_is_of_one_value() -> None:
         lt.explain(traced(76), "W_xi[1,2]", "memory").to_frame()
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("of", "title", "first"),
     [

@@ -310,6 +310,7 @@ CORNERS = [
 ]
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(("call", "at", "slopes"), CORNERS)
 def test_the_derivative_at_a_corner_and_the_chord_across_it(call: str, at: float, slopes: tuple[float, ...]) -> None:
     cell = {"equations": f"y_t = {call}\noutput: y_t"}
@@ -398,6 +399,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("kind", BOMBS)
 def test_what_definitions_expand_into_is_bounded(kind: str) -> None:
     begin = time.process_time()

@@ -114,6 +114,7 @@ def test_each_rnn_agrees_with_scalar_loops(bias: str, activation: str) -> None:
     follows(trace, w, x / 2, h0[0], lambda *a: rnn(*a, activation))
 
 
+@pytest.mark.few(15)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("merge", ["concat", "sum", "mean", "product"])
 @pytest.mark.parametrize(("kind", "gates"), [("gru", "ruh"), ("rnn", "h")])

@@ -119,6 +119,7 @@ def test_a_baseline_that_does_not_fit_is_called_one(file: str, tmp_path: Path) -
     assert "the baseline has T = 3, the trace has T = " in refused.stderr
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("verb", ["explain", "diff"])
 def test_a_terminal_gets_lines_that_fit(verb: str, file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wrapped as a report is; what is piped, or asked for by name, stays Markdown of one line for each sentence."""

@@ -116,6 +116,7 @@ def test_a_format_that_there_is_not(problem: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["q22.yaml"]
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("name", sorted(examples()))
 def test_every_example_has_a_report(name: str) -> None:
     for format in ("md", "text"):

@@ -57,6 +57,7 @@ CASES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", some(CASES, 3))
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (80, 50), (200, 24)])
 def test_fits_the_screen(

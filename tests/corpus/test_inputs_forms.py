@@ -166,6 +166,7 @@ def options(form: Callable[[Path], Any]) -> dict[str, Any]:
     return {"id": "doc", "x": "emb"} if form is renamed else {}
 
 
+@pytest.mark.few(14)
 @pytest.mark.parametrize("form", FORMS, ids=lambda f: f.__name__)
 @pytest.mark.parametrize(("steps", "piece"), [(1, 1), (8, 30), (100, 1 << 20)])
 def test_the_rows_are_the_sequences(
@@ -197,6 +198,7 @@ def expected(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return corpus.run(model(), wide(there), there / "states", steps_per_part=6).unit("c_t[2]")
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("form", FORMS[1:], ids=lambda f: f.__name__)
 def test_the_states_are_the_same(form: Callable[[Path], Any], expected: Any, tmp_path: Path) -> None:
     states = corpus.run(model(), form(tmp_path), tmp_path / "states", steps_per_part=6, **options(form))

@@ -61,6 +61,7 @@ def run(model: lt.Model, inputs: Path, folder: Path, **options: Any) -> Any:
 # -- what is right ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("dtype", "stored", "format"),
     some(
@@ -150,6 +151,7 @@ def test_a_run_line_by_line_that_is_not_verified_is_a_fault(
 # -- what is damaged -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("bit", "line"),
     [(62, "1/reverse/h_t"), (55, "0/forward/c_t"), (51, "1/reverse/h_t"), (30, "0/reverse/h_t"), (12, "1/forward/c_t")],
@@ -246,6 +248,7 @@ def padded(columns: dict[str, Any]) -> None:
         )
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -150,6 +150,7 @@ def test_any_combination_of_options_agrees_with_scalar_loops(data: st.DataObject
     agrees(trace, w, x, h0, c0, reading(options))
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize("name", sorted(ACTIVATIONS))
 def test_each_activation_serves_each_role(name: str) -> None:
     constants = {"affine": "(0.7, 0.1)", "leaky_relu": "(0.2)", "thresholded_relu": "(0.3)", "elu": "(1.5)",
@@ -269,6 +270,7 @@ def flat(layers: list[Any]) -> dict[str, np.ndarray]:
     return {f"{k}/{d}/{n}": a for k, layer in enumerate(layers) for d, w in layer.items() for n, a in w.items()}
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize(
     ("count", "directions", "merge"),
@@ -343,6 +345,7 @@ def test_float32_is_float32_and_near_float64(options: dict[str, Any]) -> None:
     assert 1e-9 < error < 1e-4
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     "options", some([*FAMILY, {"kind": "slstm"}, {"kind": "slstm", "stabilised": False}], 5), ids=str
 )

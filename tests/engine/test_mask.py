@@ -71,6 +71,7 @@ def expected(model: dict[str, Any], mask: Any, h0: Any, c0: Any, rule: str) -> t
     return np.array(below), np.array(last_h), np.array(last_c)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("rule", ["zero", "repeat", "carry"])
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("plan", some(["lines", "planned", "compiled"], 2))
@@ -274,6 +275,7 @@ def test_another_batch_needs_another_mask() -> None:
         rerun(trace, x=X[:, :2], initial={s: {n: v[:2] for n, v in here.items()} for s, here in trace.initial.items()})
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("format", some(["md", "text", "html"], 2))
 def test_answers_leave_padding_out_and_say_so(format: str) -> None:
     """A line at padding is computed, counts for nothing, and is no answer; `everything` shows it."""

@@ -32,6 +32,7 @@ def equal(a: lt.Trace, b: lt.Trace) -> None:
             np.testing.assert_array_equal(a.lines[scope][name], values, f"{scope}/{name}", strict=True)
 
 
+@pytest.mark.few(1)
 @jit
 @pytest.mark.parametrize("plan", SIZES)
 def test_the_same_call_has_the_same_plan_and_bits_whatever_ran_before(plan: str) -> None:
@@ -96,6 +97,7 @@ def test_a_value_that_is_asked_for_has_the_bits_of_the_whole() -> None:
     np.testing.assert_array_equal(one.at(1)["c_t"], whole.at(1)["c_t"][:4])
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("plan", ["lines", "planned", pytest.param("compiled", marks=jit)])
 @pytest.mark.parametrize("x", [SMALL, LARGE], ids=["small", "large"])
 def test_a_rerun_goes_by_the_plan_of_its_trace(plan: Any, x: Any) -> None:

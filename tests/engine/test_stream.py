@@ -52,6 +52,7 @@ RUNS: dict[str, dict[str, Any]] = {
 LONG = RNG.normal(size=(300, 2, 4))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", some(RUNS, 3))
 @pytest.mark.parametrize("plan", ["planned", "lines", "auto"])
 def test_a_streamed_trace_is_the_trace(path: Path, name: str, plan: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,6 +138,7 @@ def test_one_step_is_read_without_the_rest(path: Path) -> None:
         trace["c_t"][0] = 0
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("units", "rows"), [(8, 1), (64, 8)])
 def test_memory_does_not_grow_with_the_trace(path: Path, units: int, rows: int) -> None:
     model = lt.prepare(weights(2, units=units))
@@ -291,6 +293,7 @@ CHANGES: list[tuple[Callable[[Header], Any], str]] = [
 ]
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize(("change", "message"), CHANGES, ids=[str(k) for k in range(len(CHANGES))])
 def test_a_header_that_does_not_fit_is_refused(path: Path, change: Callable[[Header], Any], message: str) -> None:
     MODEL.run(X, out=path)

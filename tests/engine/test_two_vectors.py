@@ -26,6 +26,7 @@ TEXTS = {
 }  # fmt: skip
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("plan", ["planned", "compiled"])
 @pytest.mark.parametrize("rows", [1, 3])
 @pytest.mark.parametrize("name", TEXTS)

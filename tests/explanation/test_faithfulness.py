@@ -59,6 +59,7 @@ def loop(trace: lt.Trace, order: list[int], side: float) -> tuple[float, ...]:
     return tuple(sum(numbers) / len(BINS) for numbers in (comprehensive, past, sufficient, off))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("seed", [61, 62])
 def test_against_a_plain_loop(seed: int) -> None:
     _, trace = case("plain", seed, steps=12, lengths=[12, 11])
@@ -84,6 +85,7 @@ def test_against_a_plain_loop(seed: int) -> None:
     assert ranked == sorted(range(11), key=lambda t: -side * scores[best][t])  # type: ignore[operator]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     ("direction", "t", "there", "said"),
     [
@@ -115,6 +117,7 @@ def test_steps_on_which_the_value_does_not_depend_are_left_out(
     assert told == (said is not None and runs == "auto")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", [[12, 9], [12, 11], [12, 12], [12, 3]])
 def test_padding_is_left_out_of_the_steps(lengths: list[int]) -> None:
     _, trace = case("plain", 61, steps=12, lengths=lengths)

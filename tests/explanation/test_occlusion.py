@@ -51,6 +51,7 @@ def states(trace: lt.Trace, b: int) -> dict[str, np.ndarray]:
     }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("padding", [{}, {"lengths": [5, 4]}, {"mask": [[1, 0], [1, 1], [0, 1], [1, 1], [1, 1]]}])
 @pytest.mark.parametrize("baseline", ["zero-input", "zero-state", 0])
 def test_against_a_network_that_is_written_out(baseline: Any, padding: dict[str, Any]) -> None:
@@ -85,6 +86,7 @@ SCOPES = ["0/forward", "0/reverse", "1/forward", "1/reverse"]
 MASK = np.array([[1, 1], [1, 1], [1, 0], [0, 1], [1, 1], [1, 0], [1, 1]])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("padding", some([{}, {"lengths": [7, 6]}, {"mask": MASK}], 2))
 @pytest.mark.parametrize("plan", some(PLANS, 2))
@@ -131,6 +133,7 @@ def test_it_is_a_loop_of_runs_to_the_last_bit(plan: Any, padding: dict[str, Any]
     assert faith.orders["occlusion"].comprehensiveness == np.mean(moved)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("plan", PLANS)
 def test_a_sum_is_that_of_single_runs_to_the_last_bit(plan: Any) -> None:
     """Each part in float64, as the explanation reads it of a trace."""
@@ -209,6 +212,7 @@ def test_a_cell_of_which_one_gate_alone_is_there() -> None:
     assert [step.occlusion for step in found.steps] == [pytest.approx(with_x - without)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("runs", "made"), [(1, 1), (4, 4), (5, 5), ("all", 11), (99, 11)])
 def test_fewer_runs_are_of_the_largest_shares_and_drawn_ones(runs: Any, made: int) -> None:
     _, trace = traced(38)

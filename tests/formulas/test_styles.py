@@ -87,6 +87,7 @@ def test_what_rounding_left_of_zero_is_shown_as_zero() -> None:
         assert str(style.show(-5.551115123125783e-17, noise=1e-16)).replace(",", ".") == "0.0"
 
 
+@pytest.mark.few(10)
 @pytest.mark.parametrize("style", STYLES, ids=str)
 @pytest.mark.parametrize("comma", [False, True])
 @pytest.mark.parametrize("arithmetic", [None, "by-hand-3", "bfloat16"])

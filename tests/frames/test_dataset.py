@@ -23,6 +23,7 @@ def xr() -> Any:
     return pytest.importorskip("xarray")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 def test_one_stage(dtype: str) -> None:
     trace = stacked(4, 2, 1, 3, ("reverse",), lengths=LENGTHS, dtype=dtype)

@@ -28,6 +28,7 @@ def test_long_has_every_row() -> None:
     assert list(frame.itertuples(index=False, name=None)) == list(expected(trace))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", ["long", "wide", "worked"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_frames_equal_the_files(tmp_path: Path, shape: str, dtype: Any) -> None:

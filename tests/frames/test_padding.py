@@ -54,6 +54,7 @@ def tables(folder: Path, trace: Trace, shape: str, **more: Any) -> Iterator[pd.D
     yield parquet.read_table(folder / "x.parquet").to_pandas()
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_is_left_out(tmp_path: Path, trace: Trace, shape: str) -> None:
     for frame in tables(tmp_path, trace, shape):
@@ -69,6 +70,7 @@ def test_padding_is_left_out(tmp_path: Path, trace: Trace, shape: str) -> None:
         assert len(frame) == ExportJob(trace, shape).rows
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_is_kept_where_that_is_asked_for(tmp_path: Path, trace: Trace, shape: str) -> None:
     for frame in tables(tmp_path, trace, shape, padding=True):
@@ -81,6 +83,7 @@ def test_padding_is_kept_where_that_is_asked_for(tmp_path: Path, trace: Trace, s
         assert len(frame) == ExportJob(trace, shape, padding=True).rows
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("shape", some(SHAPES, 3))
 def test_what_is_kept_has_the_same_values(tmp_path: Path, trace: Trace, shape: str) -> None:
     for short, whole in zip(
@@ -98,6 +101,7 @@ def test_values_stand_at_their_places(trace: Trace) -> None:
         assert list(frame.itertuples(index=False, name=None)) == list(expected(trace))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("piece", some([1, 5, 40], 2))
 @pytest.mark.parametrize("shape", some(SHAPES, 3))
 def test_pieces_do_not_show(
@@ -111,6 +115,7 @@ def test_pieces_do_not_show(
         assert (tmp_path / "pieces.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
 
 
+@pytest.mark.few(1)
 def test_premises_have_no_padding_either(tmp_path: Path, trace: Trace) -> None:
     """The input at padding is left out with the lines; what belongs to no step stays, with no `valid`."""
     for frame in tables(tmp_path, trace, "long", with_inputs=True):

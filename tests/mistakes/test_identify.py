@@ -86,6 +86,7 @@ CAUSES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("options", "cause"), [c[1:] for c in CAUSES], ids=[c[0] for c in CAUSES])
 @pytest.mark.parametrize("last", [False, True])
 def test_options(options: dict[str, Any], cause: dict[str, Any], last: bool) -> None:

@@ -78,6 +78,7 @@ def test_every_example_gives_its_trace_again(name: str) -> None:
     assert lt.problem(trace).get("extra", "").splitlines() == [row for row in rows if row]
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize(
     ("layers", "directions"), [(1, ("forward",)), (1, ("reverse",)), (2, ("forward", "reverse"))], ids=str
 )

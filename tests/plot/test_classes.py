@@ -51,6 +51,7 @@ def test_every_class_has_a_rule(kind: str) -> None:
     assert unruled(light(svg)) == set()  # as PNG and PDF are made of it
 
 
+@pytest.mark.few(15)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_line_of_a_cell_has_its_colours(name: str) -> None:
     """Of each line, drawn alone and with all others: its curve and its points follow one rule."""

@@ -158,6 +158,7 @@ def test_what_is_printed_comes_to_what_is_printed() -> None:
     check(worked(lstm(), "2/0/h_t[1]", detail="scalar", everything=True), 150)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("options", some(CELLS, 2), ids=str)
 def test_every_cell(options: dict[str, Any]) -> None:
     trace = traced(options, layers=1, both=False, lengths=[4, 2])

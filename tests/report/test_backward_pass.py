@@ -211,6 +211,7 @@ def test_an_alias_of_the_gradient_of_a_state_has_a_row() -> None:
     assert "  ∂L/∂w = Σ_t (∂L/∂s_t ⊙ x_t) = " in text
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["d_c_before", "d_z_o", "d_x_t"])
 @pytest.mark.parametrize("format", ["md", "html", "tex"])
 def test_a_gradient_that_was_not_recorded_has_no_row(format: str, name: str) -> None:

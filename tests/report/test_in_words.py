@@ -38,6 +38,7 @@ def example(name: str, **more: Any) -> Trace:
 # -- every cell --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(17)
 @pytest.mark.parametrize(
     ("case", "sentence"),
     [
@@ -146,6 +147,7 @@ def test_sentences_of_a_language(language: str) -> None:
     assert plain(FORGET[language]) in plain(said(example("q22"), language))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("case", some(CASES, 10))
 def test_every_language_says_the_same_numbers(case: str) -> None:
     """The same numbers and shares, each as often; the order of words is a language's own."""
@@ -154,6 +156,7 @@ def test_every_language_says_the_same_numbers(case: str) -> None:
     assert {*map(tuple, found.values())} == {tuple(found["en"])}
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("language", some([one for one in languages() if one != "en"], 2))
 def test_nothing_is_left_in_english(language: str) -> None:
     english = re.compile(r"\b(the|of|gate|state|step|unit|output|sequence|kept|wrote|is|with|after)\b")

@@ -30,6 +30,7 @@ def test_symbols_change_and_numbers_stay(notation: str) -> None:
     assert numbers(trace.report("md", notation=notation)) == numbers(trace.report("md"))
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("notation", "format", "expected"),
     [
@@ -57,6 +58,7 @@ def test_keras_has_one_bias() -> None:
     assert "z_c = kernel_cᵀ x_t + recurrent_kernel_cᵀ h_{t-1} + bias_c" in trace.report("text", notation="keras")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("kind", "notation", "expected"),
     [
@@ -225,6 +227,7 @@ TERMS = {
 }
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("language", languages())
 def test_a_language(language: str) -> None:
     trace = q22()
@@ -236,6 +239,7 @@ def test_a_language(language: str) -> None:
     assert f'lang: "{language}"' in trace.report("typ", language=language)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("language", languages())
 @pytest.mark.parametrize("name", some(sorted(examples()), 3))
 def test_every_example_in_every_language(name: str, language: str) -> None:

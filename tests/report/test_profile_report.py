@@ -181,6 +181,7 @@ def source(words: list[str]) -> int:
     return 3 if words[1] == "explain" else 2
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", some(["planted", "stack", "mask", "gru", "rnn", "own", "window", "one-step"], 2))
 def test_its_commands_run(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -233,6 +234,7 @@ def test_every_case_in_every_format(case: str, format: str) -> None:
     assert trace.report(format, detail="profile", language="zh") != report
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("case", "most"), [("planted", 1), ("gru", 1), ("labelled", 1), ("mask", 2), ("wide", 2), ("deep", 2), ("stack", 2)]
 )
@@ -279,6 +281,7 @@ def is_profile(report: str) -> bool:
     return "Look closer" in report
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(("steps", "units", "expected"), [(16, 16, False), (17, 2, True), (1, 17, True), (2, 4, False)])
 def test_the_report_of_a_trained_model(steps: int, units: int, expected: bool) -> None:
     trace = stacked(steps, 1, 1, units, ("forward",))

@@ -75,6 +75,7 @@ def test_nothing_is_rendered_before_a_notebook_asks(monkeypatch: pytest.MonkeyPa
     assert asked == ["html", "markdown"]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("format", PRINTERS)
 def test_it_renders_whatever_its_format_is(format: str) -> None:
     trace, options = three(), {"detail": "vector", "language": "de", "steps": slice(0, 2), "digits": 3}
@@ -106,6 +107,7 @@ def formulas(html: str) -> list[str]:
     return re.findall(r"<math.*?</math>", bare)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(
     "make", [q22, three, lambda: lt.backward(three(), of="2/h_t[0]"), lambda: stacked(lengths=[4, 1])]
 )
@@ -237,6 +239,7 @@ def test_in_a_notebook_that_is_not_trusted_the_plain_text_is_seen(make: Any) -> 
 # -- size ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("detail", ["worked", "scalar", "vector", "summary"])
 def test_a_long_trace_makes_no_long_notebook(detail: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fragment, "LARGEST", 120_000)

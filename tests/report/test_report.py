@@ -63,6 +63,7 @@ def test_question_22_reads_as_it_should(format: str) -> None:
     assert q22().report(format) == kept.read_text(encoding="utf-8")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("digits", [2, 4, 8, 12])
 def test_every_number_is_the_recorded_one(digits: int) -> None:
     trace = lstm()
@@ -126,6 +127,7 @@ SOME: dict[str, Any] = {
 }
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("detail", ["scalar", "vector", "summary"])
 @pytest.mark.parametrize("case", SOME)
 def test_fits_and_is_well_formed(case: str, detail: str) -> None:

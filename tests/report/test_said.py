@@ -84,6 +84,7 @@ def _maps(units: int, steps: int, language: str = "en") -> str:
     return trace.report("html", language=language, detail="summary")
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("language", languages())
 def test_nothing_is_said_of_several_that_is_one(language: str) -> None:
     pages = [_maps(2, 100, language), _maps(40, 5, language), _maps(1, 5, language)]

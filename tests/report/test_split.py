@@ -91,6 +91,7 @@ def shares(text: str) -> list[float]:
     return [float(n) for n in re.findall(r"≈ (-?[\d.]+)$", part, re.MULTILINE)]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("case", ["every", "stacked"])
 def test_shares_are_those_of_the_split_and_add_up(case: str) -> None:
     if case == "every":
@@ -125,6 +126,7 @@ def test_what_no_equation_gives_is_said() -> None:
     assert "are not what their equations" not in worked(*three_steps(), OF)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["every", "stacked", "three"])
 @pytest.mark.parametrize("form", ["md", "tex", "typ", "html"])
 def test_every_format_has_it(name: str, form: str) -> None:
@@ -159,6 +161,7 @@ def run(*call: str) -> tuple[int, str]:
     return done.exit_code, done.output
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("suffix", ["txt", "html", "tex", "typ", "pdf"])
 def test_explain_writes_it(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"s.{suffix}"

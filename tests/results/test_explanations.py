@@ -36,6 +36,7 @@ def value(at: tuple[str, int, int], unit: int, change: Any) -> float:
 # -- what a trace holds -----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("how", "of"),
     [

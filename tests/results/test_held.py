@@ -41,6 +41,7 @@ def sentences(a: lt.Trace, b: lt.Trace) -> list[str]:
     return verdict(lt.diff(a, b))
 
 
+@pytest.mark.few(7)
 @pytest.mark.parametrize("lengths", [{}, {"lengths": [T, 4]}])
 @pytest.mark.parametrize("line", ["c_t", "h_t", "o_t"])
 @pytest.mark.parametrize("both", [False, True])

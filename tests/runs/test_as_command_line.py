@@ -54,6 +54,7 @@ def commanded(command: str, file: Path, options: dict[str, Any]) -> str:
     return found.stdout
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("how", "options"),
     [

@@ -175,6 +175,7 @@ BROKEN = {
 LABELS = ("../../etc/passwd", "x" * 300, "a\0b", "🙂👩\u200d💻", "\u202eevil\u200f", "C:\\x\\y", "-", "", "%s{0}")
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("case", BROKEN)
 def test_what_cannot_be_read_is_refused_in_the_readers_words(tmp_path: Path, case: str) -> None:
     content, suffix, said = BROKEN[case]

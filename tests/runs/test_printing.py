@@ -29,6 +29,7 @@ def run(kept: Kept) -> Any:
     return kept.edit(kept.make(example="three-steps"), {"W_xf[0,0]": -1.0})
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("file", printing.FILES)
 def test_every_file_is_what_its_suffix_says(kept: Kept, run: Any, file: str, tmp_path: Path) -> None:
     for module, suffix in (("typst", ".pdf"), ("pyarrow", ".parquet"), ("xlsxwriter", ".xlsx")):
@@ -88,6 +89,7 @@ def test_title_and_counting_become_part_of_the_files(kept: Kept, run: Any, tmp_p
     assert printing.download(kept.path(run), "problem.yaml", options)[1] == "Mine-2.yaml"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_workbook_counts_as_it_is_told(kept: Kept, run: Any, tmp_path: Path, first: int) -> None:
     openpyxl = pytest.importorskip("openpyxl")

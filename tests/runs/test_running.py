@@ -206,6 +206,7 @@ def test_other_equations_with_a_weight_of_their_own(kept: Kept) -> None:
         kept.edit(other, {"w": [0.5]}, equations=None)
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("name", examples())
 def test_the_equations_that_are_said_of_a_run_are_taken_back(kept: Kept, name: str) -> None:
     run = kept.make(example=name)
@@ -218,6 +219,7 @@ def test_the_equations_that_are_said_of_a_run_are_taken_back(kept: Kept, name: s
     assert max(change["largest"] for change in doubled["changed"]) > 0
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("rows", [{"lengths": [2, 3]}, {"mask": [[0, 1], [1, 1], [1, 0]]}, {}])
 @pytest.mark.parametrize("layers", [1, 2])
 def test_other_equations_keep_padding_readout_and_edits(kept: Kept, layers: int, rows: dict[str, Any]) -> None:

@@ -97,6 +97,7 @@ SHELF = {
 }
 
 
+@pytest.mark.few(9)
 @pytest.mark.parametrize(
     ("search", "found"),
     [

@@ -49,6 +49,7 @@ def test_a_name_that_several_places_have_is_told_with_a_way_to_choose() -> None:
     assert trace.at(layer=1)["y_t"].shape == (4, 2, 4)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("padding", [{"lengths": [4, 2]}, {"mask": np.array([[0, 1], [1, 1], [1, 0], [1, 1]], bool)}])
 def test_the_output_of_padded_directions_is_where_they_meet(padding: dict[str, Any]) -> None:
     """As in an address: `y_t` of a direction has to be chosen."""

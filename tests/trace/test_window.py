@@ -48,6 +48,7 @@ def equal(a: lt.Trace, b: lt.Trace) -> None:
                 np.testing.assert_array_equal(one[scope][name], values, f"{part} {scope}/{name}")
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("plan", some(PLANS, 2))
 @pytest.mark.parametrize("lengths", some([None, [12, 7, 3], [5, 6, 4]], 2))
 @pytest.mark.parametrize("padding", some(["zero", "repeat", "carry"], 2))
@@ -98,6 +99,7 @@ def test_a_supplied_line_that_is_carried() -> None:
         np.testing.assert_array_equal(window.initial["0/forward"]["h_prev"], h[3])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("directions", [("forward",), ("forward", "reverse")])
 def test_an_input_that_is_carried(directions: tuple[str, ...], tmp_path: Path) -> None:
     """Of the first layer, and of one whose input is the layer below."""
@@ -160,6 +162,7 @@ def test_tables(shape: str) -> None:
     assert found.equals(expected)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("selection", [{"layer": 1, "steps": 6}, {"direction": "reverse", "batch": 1, "only": "c_t"}])
 def test_solution(selection: dict[str, Any]) -> None:
     """The report of a window is that of the whole with the same steps chosen, from the solution on."""

@@ -42,6 +42,7 @@ def bootstrapped(sums: np.ndarray) -> float:
 SEVERAL = ["0/reverse/c_t[0]", "1/forward/f_t[3]", "0/reverse/c_t[0]", "0/forward/h_t[1]"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize(("units", "to"), some([(["1/forward/c_t[2]"], 0.0), (SEVERAL, 0.75), (SEVERAL, "*0.5")], 2))
 def test_the_output_changes_as_in_runs_with_a_hold(
     model: lt.Model, inputs: Path, sequences: dict[int, dict[str, Any]], units: list[str], to: float | str
@@ -158,6 +159,7 @@ def predicted(w: dict[str, np.ndarray], x: np.ndarray, unit: int | None) -> list
     return found
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("classes", some([2, 20, 21, 60, 111, 746], 3))
 @pytest.mark.parametrize("kind", ["int64", "uint8", "float64"])
 def test_a_readout_may_have_any_number_of_classes(classes: int, kind: str) -> None:

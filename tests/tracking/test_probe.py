@@ -213,6 +213,7 @@ def label_file(every: dict[str, dict[str, Any]], path: Path, drop: int = 0) -> P
     return path
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_labels_of_a_file_are_joined_by_sequence_and_step(
     quoted: Any, every: dict[str, dict[str, Any]], tmp_path: Path, suffix: str
@@ -366,6 +367,7 @@ def test_what_is_learned_by_heart_is_not_selective() -> None:
     assert "with a random label for each step" in str(free.report())
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_a_rare_target_is_selective_though_the_random_labels_of_few_tokens_are_all_the_same(seed: int) -> None:
     from lstm_trace.tracking.probe import _probed

@@ -59,6 +59,7 @@ def traced(options: dict[str, Any], dtype: str = "float64", seed: int = 1, **run
     return lt.run(held, x, cell=run.pop("cell", cell), dtype=dtype, h0=states[0], c0=states[1], **run)
 
 
+@pytest.mark.few(16)
 @pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(atol=1e-4)], ids=["bound", "atol"])
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("turned", [False, True])

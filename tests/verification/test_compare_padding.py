@@ -66,6 +66,7 @@ def places(trace: Trace) -> Iterator[tuple[str, str, tuple[int, int, int]]]:
             yield scope, name, (int(t), int(b), int(rng.integers(values.shape[2])))
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("tolerance", [Tolerance(), Tolerance(atol=1e-3)], ids=["bound", "atol"])
 @pytest.mark.parametrize("padding", ["zero", "repeat", "carry"])
 def test_at_padding_only_what_is_kept_or_given_out_counts(padding: str, tolerance: Tolerance) -> None:
@@ -190,6 +191,7 @@ def test_nothing_but_padding_says_nothing_of_two_cells(tmp_path: Path) -> None:
     assert "nothing but padding is compared" in " ".join(done.stdout.split())
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize(
     ("one", "two", "said"),
     [
@@ -226,6 +228,7 @@ def test_what_stands_at_padding_widens_no_bound() -> None:
     assert bounds[0]["0/forward", "c_t"] == bounds[1]["0/forward", "c_t"]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("line", ["i_t", "c_t"])
 def test_a_wrong_value_at_padding_makes_no_rounding_a_difference(line: str) -> None:
     """What differs by rounding that has built up is the same, unless something before it is wrong."""

@@ -159,6 +159,7 @@ def test_states_carried_into_a_window_may_differ_by_rounding(seed: int) -> None:
 CHANGES = ("W_x", "W_h", "b_x", "h0", "c0", "x")
 
 
+@pytest.mark.few(13)
 @pytest.mark.parametrize("what", CHANGES)
 @pytest.mark.parametrize("seed", seeds(40))
 def test_a_premise_that_is_off_by_a_millionth_is_found_where_it_first_shows(seed: int, what: str) -> None:
@@ -208,6 +209,7 @@ def test_a_changed_bias_is_found_though_its_effect_is_small_beside_the_sum(dtype
     assert place(compare(a, b), a).startswith("0/forward/0/0/z_c[")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("seed", range(6))
 def test_the_plans_give_one_model_s_values_and_each_is_proven(seed: int) -> None:
     """Their last digits differ: `verify` proves all of them, and `diff` takes them for the same."""

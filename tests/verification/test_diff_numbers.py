@@ -22,6 +22,7 @@ def traces(dtype: str = "float64") -> tuple[lt.Trace, lt.Trace]:
     return a, b
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("name", ["f_t", "c_t", "h_t", "i_t", "W_xf @ x_t"])
 def test_the_figures_of_a_line(name: str, dtype: str) -> None:

@@ -37,6 +37,7 @@ def both(model: str, *options: str) -> tuple[tuple[int, str], tuple[int, str]]:
     return (results[0].exit_code, results[0].output), (results[1].exit_code, results[1].output)
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", CASES)
 def test_each_array_left_out(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

@@ -44,6 +44,7 @@ def written(path: Path, seed: int) -> Path:
     return path
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize("seed", range(10))
 def test_what_h5py_writes_is_read_as_h5py_reads_it(tmp_path: Path, seed: int) -> None:
     path = written(tmp_path / "w.h5", seed)

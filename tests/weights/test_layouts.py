@@ -57,6 +57,7 @@ def test_weights_come_back(name: str) -> None:
     assert model.header.imported[0].startswith(f"read in the layout {name}")
 
 
+@pytest.mark.few(8)
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case[0]])
 def test_every_other_gate_order_fails(name: str) -> None:
     order, pack, kinds, _ = CASES[name]

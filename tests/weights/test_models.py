@@ -125,6 +125,7 @@ def test_thai_example() -> None:
     assert sum(path.stat().st_size for path in THAI.iterdir()) < 100_000
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("names", [("W_y", "b_y"), ("0/joined/W_y", "0/joined/b_y")])
 def test_a_readout_beside_a_model_of_keras_finds_the_words(names: tuple[str, str]) -> None:
     """All lines as one batch; the dense layer is a line of the trace, computed again by numpy."""

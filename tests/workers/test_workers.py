@@ -79,6 +79,7 @@ def test_errors_of_ours_arrive_as_they_are() -> None:
     with_workers(test, at_once=1)
 
 
+@pytest.mark.few(5)
 @pytest.mark.parametrize(
     ("kind", "error", "says"),
     [

@@ -288,6 +288,7 @@ EXACT = {
 }
 
 
+@pytest.mark.few(11)
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="needs a wider float to compare with")
 @pytest.mark.parametrize("target", ["host", "generic"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

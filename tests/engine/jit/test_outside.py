@@ -22,6 +22,7 @@ from lstm_trace.engine.jit.schedule import Schedule, make_schedule
 from ...support.tiers import some
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("cell", [keras, adjoint])
 @pytest.mark.parametrize(("B", "dtype", "direction", "target", "block", "part"), [
     (1, "float64", "forward", "host", 0, 0), (1, "float32", "reverse", "256 bits", 0, 0),
@@ -33,6 +34,7 @@ def test_every_line(cell: Any, B: int, dtype: str, direction: str, target: str, 
     agree(case, compiled(case, target, block, part))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("B", some([1, 2, 9], 2))
 @pytest.mark.parametrize("H", some([32, 100], 2))
@@ -42,6 +44,7 @@ def test_many_blocks_of_steps(direction: str, B: int, H: int) -> None:
     agree(case, compiled(case))
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("I", some([12, 140, 152, 264], 2))
 @pytest.mark.parametrize("B", some([2, 4, 6], 2))
@@ -125,6 +128,7 @@ def laid(values: Any, layout: str) -> Any:
 LAYOUTS = ["rows of a trace", "backwards", "batch first", "part of a row", "unaligned", ">f8", "float32"]
 
 
+@pytest.mark.few(13)
 @pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("B", [1, 3])
 @pytest.mark.parametrize("direction", ["forward", "reverse"])

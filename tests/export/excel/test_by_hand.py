@@ -147,6 +147,7 @@ def test_a_batch_stands_below_each_other(tmp_path: Path) -> None:
 # -- the page ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", some(SMALL, 4))
 def test_one_page(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0])
@@ -171,6 +172,7 @@ def test_what_is_too_large_is_said(tmp_path: Path, name: str) -> None:
     assert SHEET not in [cell.value for row in book["Check"].iter_rows() for cell in row]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("why", "trace", "job"),
     [
@@ -263,6 +265,7 @@ def test_charts_of_units_over_the_steps(tmp_path: Path) -> None:
 # -- what it computes --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", some(SMALL, 4))
 def test_formulas_come_to_what_was_recorded(tmp_path: Path, name: str) -> None:
     path = written(tmp_path, lt.run({**PROBLEMS[name][0], "ask": []}))
@@ -274,6 +277,7 @@ def test_formulas_come_to_what_was_recorded(tmp_path: Path, name: str) -> None:
                 assert compute(SHEET, cell.coordinate) == pytest.approx(cell.value, rel=1e-12, abs=1e-12), box.symbol
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", SMALL)
 def test_only_blue_numbers_are_no_formulas(tmp_path: Path, name: str) -> None:
     book = opened(tmp_path, PROBLEMS[name][0], values=False)
@@ -290,6 +294,7 @@ def test_only_blue_numbers_are_no_formulas(tmp_path: Path, name: str) -> None:
     assert seen >= weights + np.size(problem["x"])
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", SMALL)
 def test_a_weight_is_changed_here(tmp_path: Path, name: str) -> None:
     """The named range of a weight leads to this sheet, and the other sheets follow."""
@@ -324,6 +329,7 @@ def test_inputs_and_states_are_changed_here(tmp_path: Path) -> None:
     assert book["Inputs"]["A2"].value == "The numbers on grey stand on 'By hand': change them there."
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("places", [0, 2, 4])
 def test_rounded_by_hand_it_rounds_the_same(tmp_path: Path, places: int) -> None:
     trace = lt.run(example("three-steps", ask=[]), arithmetic=f"by-hand-{places}")

@@ -74,6 +74,7 @@ def told(value: float, form: str) -> str:
     return f"{value:.{places}E}" if "E" in form else f"{value + 0.0:.{places}f}"
 
 
+@pytest.mark.few(4)
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("digits", [None, 0, 3, 17])
 def test_no_number_format_has_sections(tmp_path: Path, digits: int | None, lengths: Any) -> None:
@@ -84,6 +85,7 @@ def test_no_number_format_has_sections(tmp_path: Path, digits: int | None, lengt
     assert not [code for code in codes if ";" in code or "[" in code or "&" in code]
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("job", [{}, {"values": True}, {"digits": Style(3)}])
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_every_number_is_shown_with_its_sign_and_size(tmp_path: Path, lengths: Any, job: dict[str, Any]) -> None:
@@ -145,6 +147,7 @@ def test_padding_is_grey_on_every_sheet_of_steps(tmp_path: Path) -> None:
         assert wanted
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("lengths", [None, [3, 3]])
 def test_without_padding_nothing_is_marked(tmp_path: Path, lengths: Any) -> None:
     import lstm_trace as lt

@@ -41,6 +41,7 @@ def computed(path: Path, trace: Trace) -> int:
     return len(found)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_formulas_give_the_gradients(tmp_path: Path, name: str) -> None:
     trace = walked(PROBLEMS[name][0])
@@ -52,6 +53,7 @@ def test_formulas_give_the_gradients(tmp_path: Path, name: str) -> None:
     assert any(stage.cell.gradient for stage in trace.stages)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["question 22", "lengths", "peephole", "GRU", "cross entropy", "layer norm"])
 def test_a_changed_weight_changes_the_gradients(tmp_path: Path, name: str) -> None:
     problem, place = PROBLEMS[name]

@@ -28,6 +28,7 @@ def written(folder: Path, trace: Trace, **job: Any) -> Path:
     return folder / "x.xlsx"
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 @pytest.mark.parametrize("padded", [{}, {"lengths": [5, 3]}, {"mask": np.array([[0, 1, 1, 0, 1], [1, 1, 1, 1, 0]]).T}])
 def test_it_shows_the_unit_that_is_chosen(tmp_path: Path, direction: str, padded: dict[str, Any]) -> None:
@@ -56,6 +57,7 @@ def test_it_shows_the_unit_that_is_chosen(tmp_path: Path, direction: str, padded
     assert (rule.type, rule.formula1, rule.formula2, str(rule.sqref)) == ("whole", "0", "8", "J1")
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("padded", "rows", "row"),
     [({}, (6, 10), 0), ({"lengths": [3, 5]}, (6, 8), 0), ({"lengths": [0, 5]}, (11, 15), 1),
@@ -75,6 +77,7 @@ def test_the_chart_has_one_sequence_without_its_padding(
     assert f">t, row {row}<" in chart
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize(
     ("trace", "job"),
     [

@@ -60,6 +60,7 @@ def test_every_operation_has_a_formula() -> None:
     assert set(FORMULAS) == set(OPS)
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_formulas_give_the_trace(tmp_path: Path, name: str) -> None:
     trace = lt.run({**PROBLEMS[name][0], "ask": []})
@@ -67,6 +68,7 @@ def test_formulas_give_the_trace(tmp_path: Path, name: str) -> None:
     assert computed(path, trace) == sum(a.size for lines in trace.lines.values() for a in lines.values())
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("window", [slice(1, 3), slice(2, 3), slice(0, 2)])
 @pytest.mark.parametrize("lengths", [None, [3, 1], [2, 3]])
 def test_formulas_of_some_steps(tmp_path: Path, lengths: list[int] | None, window: slice) -> None:
@@ -78,6 +80,7 @@ def test_formulas_of_some_steps(tmp_path: Path, lengths: list[int] | None, windo
     assert [sheet.cell(row, 2).value for row in range(6, 6 + trace.steps)] == list(trace.span)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["question 22", "both directions, two layers", "peephole", "sLSTM"])
 def test_a_changed_weight_changes_what_hangs_on_it(tmp_path: Path, name: str) -> None:
     problem, place = PROBLEMS[name]
@@ -99,6 +102,7 @@ def test_formulas_of_random_cells(tmp_path_factory: pytest.TempPathFactory, case
     assert computed(written(tmp_path_factory.mktemp("random"), trace), trace)
 
 
+@pytest.mark.few(1)
 @pytest.mark.parametrize("name", ["question 22", "lengths", "every operation"])
 def test_results_so_far_are_the_recorded_numbers(tmp_path: Path, name: str) -> None:
     trace = lt.run({**PROBLEMS[name][0], "ask": []})
@@ -211,6 +215,7 @@ EVIL = [
 ]
 
 
+@pytest.mark.few(2)
 @pytest.mark.parametrize("label", EVIL)
 def test_titles_and_labels_are_texts(tmp_path: Path, label: str) -> None:
     trace = lt.run({**PROBLEMS["question 22"][0], "ask": []})

@@ -218,6 +218,7 @@ def check(report: str, digits: int) -> int:
     return held
 
 
+@pytest.mark.few(3)
 @pytest.mark.parametrize("name", examples())
 def test_a_reader_gets_what_is_printed(name: str) -> None:
     for digits in (4, 6):

@@ -211,6 +211,7 @@ def test_a_right_port_is_the_same(names: tuple[str, ...], dtype: str, seed: int,
     assert found.same, verdict(found)
 
 
+@pytest.mark.few(34)
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("names", PRINTED.values(), ids=PRINTED)
