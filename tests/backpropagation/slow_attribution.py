@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import Split, split
 
+from ..support.held_lstm import random_network
 from ..support.walk_cases import CELLS, case
 
 PAIRS = 200
@@ -42,3 +46,18 @@ def test_parts_add_up(name: str) -> None:
     kinds = set(found[0].kinds.values())
     assert kinds == {"parameter", "state", "input", "lengths"}
     assert all(any(np.any(s.parts[k]) for k, v in s.kinds.items() if v == "parameter") for s in found)
+
+
+def test_a_split_of_float32_holds_no_copies_of_the_traces() -> None:
+    """Two traces in float64 would be four times the one in float32."""
+    weights = {k: v.astype(np.float32) for k, v in random_network(40, inputs=8, units=16).items()}
+    x = np.random.default_rng(41).normal(size=(2000, 1, 8)).astype(np.float32)
+    one, base = (lt.run(weights, values, plan="planned") for values in (x, x * 0))
+    held = sum(values.nbytes for here in one.lines.values() for values in here.values())
+    tracemalloc.start()
+    try:
+        split(base, one, "1/forward/1999/h_t[0]")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * held, (peak, held)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -17,7 +16,6 @@ from lstm_trace.results.difference import COLUMNS, frame_of
 from lstm_trace.trace.address import Address
 
 from .. import ROOT
-from ..support.held_lstm import random_network
 from ..support.tiers import some
 from ..support.walk_cases import CELLS, case
 
@@ -151,21 +149,6 @@ def _in_float64(trace: lt.Trace) -> lt.Trace:
         given=cast(trace.given),
         lines=cast(trace.lines),
     )
-
-
-def test_a_split_of_float32_holds_no_copies_of_the_traces() -> None:
-    """Two traces in float64 would be four times the one in float32."""
-    weights = {k: v.astype(np.float32) for k, v in random_network(40, inputs=8, units=16).items()}
-    x = np.random.default_rng(41).normal(size=(2000, 1, 8)).astype(np.float32)
-    one, base = (lt.run(weights, values, plan="planned") for values in (x, x * 0))
-    held = sum(values.nbytes for here in one.lines.values() for values in here.values())
-    tracemalloc.start()
-    try:
-        split(base, one, "1/forward/1999/h_t[0]")
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 1.5 * held, (peak, held)
 
 
 def test_supplied_lines_have_shares() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.cell.network import DIRECTIONS
 from lstm_trace.cell.parse import parse
-from lstm_trace.cli import main
 from lstm_trace.cli import options as cli_options
 from lstm_trace.engine.rerun import in_arithmetic, rerun
 from lstm_trace.errors import FileError, MissingError, OptionError
@@ -364,37 +360,6 @@ def test_frames_have_the_sums_where_rows_have_no_step() -> None:
     with pytest.raises(MissingError, match="the selection is empty"):
         g.to_frame(only="d_b_i", steps=1)
     assert not g.to_frame(steps=1).op.eq("gathered").any()
-
-
-def test_the_command_line_reads_and_writes_it(tmp_path: Path) -> None:
-    _, g = weighted(lengths=[4, 2])
-    g.save(path := tmp_path / "g.json")
-
-    def call(*args: str, code: int = 0) -> str:
-        done = CliRunner().invoke(main, [*map(str, args)])
-        assert done.exit_code == code, done.output
-        return done.output
-
-    call("export", path, "-o", tmp_path / "g.csv")
-    table = csv.DictReader((tmp_path / "g.csv").read_text().splitlines())
-    np.testing.assert_array_equal([float(row["value"]) for row in table], g.to_frame().value)
-    call("export", path, "-o", tmp_path / "g.jsonl")
-    rows = [json.loads(row) for row in (tmp_path / "g.jsonl").read_text().splitlines()]
-    assert {row["t"] for row in rows if row["op"] == "gathered"} == {None}
-    assert call("diff", path, tmp_path / "g.csv").startswith("# Difference of g.json and g.csv\n\n- same")
-    assert call("diff", path, tmp_path / "g.jsonl").startswith("# Difference of g.json and g.jsonl\n\n- same")
-    shown = call("show", path, "--direction", "adjoint-forward", "--layer", "1", "--only", "d_b_i,d_h_t")
-    assert "d_b_i" in shown
-    assert "verified: " in call("verify", path)
-    text = (tmp_path / "g.csv").read_text()
-    (tmp_path / "g.csv").write_text(
-        re.sub(r"(1,adjoint-forward,,,\"?d_W_xi\[:,2\]\"?,gathered,3,).*", r"\g<1>0.5", text)
-    )
-    assert "first at 1/adjoint-forward/d_W_xi[3,2]" in call("diff", path, tmp_path / "g.csv", code=1)
-    (tmp_path / "g.csv").write_text(text.replace("d_W_xi[:,0]", "d_W_xi[:,99]", 1))
-    assert "d_W_xi is a matrix: expected a column of it, d_W_xi[:,0] to d_W_xi[:,7]" in call(
-        "diff", path, tmp_path / "g.csv", code=2
-    )
 
 
 # -- runs ------------------------------------------------------------------------------------------------------------

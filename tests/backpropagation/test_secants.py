@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -39,16 +37,6 @@ def test_a_wrong_slope_is_found() -> None:
     failed = lt.verify(found)
     assert failed.status == "failed"
     assert any("d_z_f" in str(failure.address) for failure in failed.failures)
-
-
-def test_a_file_gives_it_back(tmp_path: Path) -> None:
-    a, b = (case("own", seed)[1] for seed in (65, 66))
-    found = secants(a, b, OF)
-    found.save(tmp_path / "split.safetensors")
-    again = lt.load(tmp_path / "split.safetensors")
-    assert lt.diff(found, again).same
-    assert lt.verify(again).status == "verified"
-    assert len(again.report("text")) > 1000
 
 
 @pytest.mark.few(7)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -198,17 +197,6 @@ def test_the_row_of_the_documentation(tmp_path: Path) -> None:
     export(ExportJob(trace, selection=Selection(only="i_t")), tmp_path / "q22.jsonl")
     first = (tmp_path / "q22.jsonl").read_text(encoding="utf-8").splitlines()[0]
     assert f"\n    {first}\n" in (ROOT / "docs" / "export.md").read_text(encoding="utf-8")
-
-
-def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
-    trace = stacked(3000, 1, 1, 4, ("forward",))
-    export(ExportJob(trace, selection=Selection(steps=0)), tmp_path / "warm.jsonl")
-    tracemalloc.start()
-    export(ExportJob(trace), tmp_path / "x.jsonl")
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert (tmp_path / "x.jsonl").stat().st_size > 25_000_000
-    assert peak < 6_000_000
 
 
 def test_nothing_half_written(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 
 from ..support.table_cases import stacked
 from .test_backward import check, worked
+from .test_report import lstm
 
 
 def test_layers_directions_and_a_weighted_output() -> None:
@@ -27,3 +28,7 @@ def test_never_a_hundred_pages_by_accident() -> None:
         assert max(len(line.replace("\u0303", "")) for line in text.splitlines()) <= 80
         assert "Layer 1, forward, step t = 20, sequence 1" in text
         assert "Left out here: " in text
+
+
+def test_what_is_printed_comes_to_what_is_printed() -> None:
+    check(worked(lstm(), "2/0/h_t[1]", detail="scalar", everything=True), 150)

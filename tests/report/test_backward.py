@@ -154,10 +154,6 @@ def test_every_matrix_is_the_sum_of_its_columns_times_rows() -> None:
     assert met == {f"W_{side}{gate}" for side in "xh" for gate in "ifco"}
 
 
-def test_what_is_printed_comes_to_what_is_printed() -> None:
-    check(worked(lstm(), "2/0/h_t[1]", detail="scalar", everything=True), 150)
-
-
 @pytest.mark.few(1)
 @pytest.mark.parametrize("options", some(CELLS, 2), ids=str)
 def test_every_cell(options: dict[str, Any]) -> None:

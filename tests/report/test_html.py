@@ -101,13 +101,6 @@ def test_every_number_reads_back(detail: str, digits: int) -> None:
     check_numbers(trace, Page(trace.report("html", detail=detail, digits=digits)), 100)
 
 
-def test_every_number_of_a_stack_reads_back() -> None:
-    trace = large()
-    page = Page(trace.report("html", detail="worked"))
-    check_numbers(trace, page, 5000)
-    check_numbers(trace, Page(trace.report("html", layer=1, direction="reverse", detail="scalar", steps=3)), 500)
-
-
 def test_every_operand_is_a_link_to_where_it_was_made() -> None:
     page = Page(small().report("html", detail="scalar"))
     rows = [e for e in page.every("div") if "under" in e.attributes.get("class", "")]
@@ -285,16 +278,6 @@ def test_a_map_has_the_values_of_its_line() -> None:
     page = trace.report("html")
     Page(page)
     assert not images(page)
-
-
-def test_maps_of_a_long_trace_are_small_and_say_how() -> None:
-    trace = lt.run(weights(40, 2), np.random.default_rng(1).normal(size=(3_000, 2)), ask="c_t")
-    page = trace.report("html")
-    maps = images(page)
-    assert [pixels.shape[0] for pixels, _ in maps] == [40] * len(maps)  # every unit has a row
-    assert sum(pixels.size for pixels, _ in maps) <= 350_000
-    assert re.findall(r"Each field is of \d+ steps: their value that is furthest from the middle", page)
-    assert "Columns are steps t, rows are units." in page
 
 
 # -- command line ----------------------------------------------------------------------------------------------------

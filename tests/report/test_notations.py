@@ -138,26 +138,6 @@ def test_what_is_asked_for_stays() -> None:
     assert "z_o = W_xo x_t + W_ho" in trace.report("text", notation="joined", only=["W_ho @ h_prev", "z_o", "c_t"])
 
 
-def test_joined_in_a_stack_and_in_part() -> None:
-    draw = np.random.default_rng(5)
-    weights = {}
-    for layer, inputs in ((0, 3), (1, 4)):
-        for direction in ("forward", "reverse"):
-            for g in "ifco":
-                weights[f"{layer}/{direction}/W_x{g}"] = draw.normal(size=(2, inputs)).round(2)
-                weights[f"{layer}/{direction}/W_h{g}"] = draw.normal(size=(2, 2)).round(2)
-                weights[f"{layer}/{direction}/b_{g}"] = draw.normal(size=2).round(2)
-    trace = lt.run(weights, draw.normal(size=(3, 2, 3)).round(2))
-    joined, notes = applied(trace, "joined")
-    inner = joined.at(layer=1, direction="reverse")
-    expected = np.concatenate([trace.operand("1/reverse", "h_prev"), trace.at(layer=0)["y_t"]], axis=-1)
-    np.testing.assert_array_equal(inner["concat(h_prev, x_t)"], expected)
-    assert len(notes) == 2
-    for detail in ("scalar", "vector", "summary"):
-        for format in ("md", "text", "tex", "typ", "html"):
-            assert trace.report(format, notation="joined", detail=detail)
-
-
 def test_gru_is_joined_where_it_is_so() -> None:
     trace = lt.run(_yaml("gru"))
     try:
@@ -253,15 +233,6 @@ def test_every_example_in_every_language(name: str, language: str) -> None:
 def _said(report: str) -> str:
     """A report without its title, which is the author's."""
     return report.partition("\n")[2]
-
-
-def test_chinese_fits_the_terminal() -> None:
-    from lstm_trace.base.display import cells
-
-    report = lstm().report("text", language="zh", width=60)
-    assert max(map(cells, report.splitlines())) <= 60
-    for width in range(40, 90):
-        assert not re.search("（\n", lt.run(_yaml("three-steps")).report("text", language="zh", width=width))
 
 
 def test_notations_are_those_of_the_command_line() -> None:

@@ -15,11 +15,9 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.examples import text as example
-from lstm_trace.model.problem import prepare_problem, read_problem
 from lstm_trace.report import report as reports
 from lstm_trace.report.page import fragment
 from lstm_trace.report.report import FORMATS as PRINTERS
-from lstm_trace.results.training import TrainingExplanation
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT
@@ -117,13 +115,6 @@ def test_the_formulas_are_those_of_the_page(make: Any) -> None:
     screen, _, _ = trace.report("html").partition('<div class="paper">')
     assert found == formulas(above_maps(screen))
     assert len(found) > 50
-
-
-def test_updates_of_weights_render_too() -> None:
-    problem = read_problem(ROOT / "lstm_trace" / "examples" / "squared-error.yaml")
-    done = lt.train(prepare_problem(problem).run(), of="L", updates=2)
-    page, text = (TrainingExplanation(done.traces[0], done.of, {}, done).report(form) for form in ("html", "md"))
-    assert formulas(text._repr_html_())[:40] == formulas(page)[:40]
 
 
 # -- a part of another page ------------------------------------------------------------------------------------------

@@ -146,17 +146,6 @@ def test_fits_and_is_well_formed(case: str, detail: str) -> None:
         assert inside.count(left) == inside.count(right)
 
 
-def test_never_a_hundred_pages_by_accident() -> None:
-    trace = stacked(50, 3, 2, 40)
-    for detail in ("worked", "scalar", "vector", "summary"):
-        text = trace.report("text", detail=detail)
-        assert len(text.splitlines()) < 2500
-        said = " ".join(text.split())
-        assert "Left out here:" in said
-        assert "some steps (--steps A:B shows them)" in said
-        assert "--all shows everything." in said
-
-
 def test_all_leaves_nothing_out() -> None:
     trace = lstm(12, 14, 2, 1)
     short, whole = (list(rows(trace.report(detail="scalar", everything=e))) for e in (False, True))

@@ -235,21 +235,6 @@ def test_faults_are_counted_before_there_are_sentences(monkeypatch: pytest.Monke
     assert (len(made), found["problems"][-1]) == (TOLD, "and 4,950 more")
 
 
-def test_what_is_read_between_requests_is_small() -> None:
-    """While a body is parsed and checked, everybody else waits."""
-    most = APP.state.settings.limits.small_body_bytes
-    assert most < 1_000_000
-    keys = json.dumps({f"k{n}": 1 for n in range(300_000)}).encode()
-    declared = ask(APP, "/body", [JSON, ("content-length", str(len(keys)))], method="POST")  # before it is read
-    pieces = ask(APP, "/body", [JSON], method="POST", body=[b"[", *[b"1," * 10_000] * 100])
-    for reply in (post(keys), declared, pieces):
-        assert reply.status == 413
-        assert "the body of this request has more than 256,000 bytes" in told(reply)["detail"]
-    assert post(b'{"anything": "' + b"x" * (most - 16) + b'"}').status == 200
-    file = ask(APP, "/file", [("content-type", "application/octet-stream")], method="POST", body=[keys])
-    assert int(file.body) == len(keys)
-
-
 def test_a_key_that_commands_a_terminal_is_made_harmless() -> None:
     (problem,) = told(post(b'{"a\\u001b[2J": 1}'))["problems"]
     assert problem == "a\ufffd[2J: extra inputs are not permitted"

@@ -86,14 +86,6 @@ def test_at_padding_only_what_is_kept_or_given_out_counts(padding: str, toleranc
     assert len(counted) == 2 * of_layer + 2
 
 
-def test_the_same_value_at_a_valid_step_counts() -> None:
-    a = traced()
-    for scope, name, (_, b, j) in places(a):
-        found = compare(a, changed(a, scope, name, (2, 0, j)))
-        assert str(found.first and found.first.first) == f"{scope}/2/0/{name}[{j}]", b
-        assert "padding" not in verdict(found)[0]
-
-
 def test_measures_are_of_what_is_compared() -> None:
     """Values, root mean square and the rest as numpy has them at the valid steps, whatever stands at padding."""
     a = traced()

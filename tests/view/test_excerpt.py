@@ -146,20 +146,6 @@ def test_half_life_in_words() -> None:
 # -- contribution, difference ----------------------------------------------------------------------------------------
 
 
-def test_contributions_by_step_and_by_entry() -> None:
-    text = explanation(planted(), f"{LAST}/h_t[0]", "contribution", points=2).report()
-    steps = [row[0] for row in cells(text, "t")]
-    assert steps[0] == str(PLANTED)  # in the order that is more faithful
-    assert steps[-1] == "⋮"
-    assert "A .json file has every row." in text.partition("## Entries")[0]
-    entries = cells(text.partition("## Entries")[2], "address")
-    assert entries[0][0] == f"{PLANTED}/0/x_t[0]"
-    assert entries[-1][0] == "⋮"
-    difference = float(re.findall(r"the difference is (\S+)", text)[0])
-    for column, rows in ((3, cells(text, "t")), (1, entries)):
-        assert sum(float(row[column]) for row in rows) == pytest.approx(difference, rel=1e-4)
-
-
 def test_steps_that_cancel_are_shown() -> None:
     """Parameters and inputs of one step that work against each other: `together` is 0, the row stays."""
     rows = [(t, 5.0, -5.0, 0.0) if t == 50 else (t, 0.0, 0.001, 0.001) for t in range(100)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tracemalloc
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +20,7 @@ from lstm_trace.cell.ops import OPS
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, TooLargeError
 from lstm_trace.examples import text
-from lstm_trace.export.excel import grids, limits
+from lstm_trace.export.excel import limits
 from lstm_trace.export.excel.formulas import FORMULAS
 from lstm_trace.export.excel.sheets import lay_out
 from lstm_trace.export.writers import ExportJob, export
@@ -142,53 +140,6 @@ def test_the_formulas_of_the_documentation(tmp_path: Path) -> None:
     sheet = openpyxl.load_workbook(written(tmp_path, lt.run(yaml.safe_load(text("three-steps")))))["Layer 0 forward"]
     assert len(told) == 4
     assert set(told) <= {cell.value for cell in sheet[6]}
-
-
-def test_only_functions_that_excel_2010_and_libreoffice_have(tmp_path: Path) -> None:
-    known = {
-        "SUMPRODUCT",
-        "MMULT",
-        "INDEX",
-        "IF",
-        "EXP",
-        "LN",
-        "SQRT",
-        "TANH",
-        "ABS",
-        "SUM",
-        "AVERAGE",
-        "MAX",
-        "MIN",
-        "TRANSPOSE",
-    }
-    for name, (problem, _) in PROBLEMS.items():
-        book = openpyxl.load_workbook(written(tmp_path, lt.run({**problem, "ask": []})))
-        for sheet in book:
-            for row in sheet.iter_rows():
-                for cell in row:
-                    text = getattr(cell.value, "text", cell.value)
-                    if cell.data_type == "f":
-                        assert set(re.findall(r"[A-Z.]+(?=\()", text)) <= known | {"ISNUMBER"}, name
-                        assert "_xl" not in text
-                        assert len(text) < 8192
-
-
-def test_formulas_are_those_that_xlsxwriter_writes_on_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its search for functions that need a prefix is overridden; where it is called something else, nothing is."""
-    from xlsxwriter.worksheet import Worksheet
-
-    assert hasattr(Worksheet, "_prepare_formula")
-    for name in ("every operation", "both directions, two layers", "lengths"):
-        trace = lt.run({**PROBLEMS[name][0], "ask": []})
-        sheets = []
-        for chosen in (None, Worksheet):
-            with monkeypatch.context() as patch:
-                if chosen:
-                    patch.setattr("lstm_trace.export.excel.page._sheet_class", lambda: Worksheet)
-                with zipfile.ZipFile(written(tmp_path, trace)) as found:
-                    sheets.append({n: found.read(n) for n in found.namelist() if "worksheets" in n})
-        assert sheets[0] == sheets[1]
-        assert len(sheets[0]) > 4
 
 
 def test_names_of_ranges_are_none_that_look_like_addresses(tmp_path: Path) -> None:
@@ -387,18 +338,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert cli(tmp_path / "q.yaml", "-o", tmp_path / "v.xlsx", "--values").exit_code == 0
     assert openpyxl.load_workbook(tmp_path / "v.xlsx").sheetnames == ["Read me", "Layer 0 forward"]
     assert cli(tmp_path / "q.yaml", "-o", tmp_path / "v.xlsx", "--shape", "wide").exit_code == 2
-
-
-def test_memory_does_not_grow_with_the_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(grids, "PIECE", 16)
-    peaks = []
-    for steps in (20, 80):
-        trace = stacked(steps=steps, batch=1, layers=1, directions=("forward",))
-        tracemalloc.start()
-        written(tmp_path, trace)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    assert peaks[1] < 1.3 * peaks[0]
 
 
 def test_a_sheet_that_no_archive_holds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

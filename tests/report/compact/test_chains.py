@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 import lstm_trace as lt
 from lstm_trace.cell.ops import OPS
@@ -17,7 +16,6 @@ from lstm_trace.report.compact.tidy import REDUCED
 from lstm_trace.trace.trace import Trace
 
 from ...support.chain_reader import Printed, chains, value
-from ...support.strategies import Case, cells
 
 #: So far a printed value may be from what the printed numbers before it give, in units of the last decimal.
 OFF = 6
@@ -235,21 +233,6 @@ def test_narrow_text_says_the_same() -> None:
     narrow = list(chains(compact(trace, width=60)))
     assert [(c.symbol, c.stages) for c in narrow] == [(c.symbol, c.stages) for c in chains(compact(trace))]
     assert max(map(len, compact(trace, width=60).splitlines())) <= 61  # a tilde over a letter is a character
-
-
-@given(cells())
-@settings(max_examples=60)
-def test_any_cell_ends_in_its_recorded_value(case: Case) -> None:
-    initial = {name: values[:1] for name, values in case.initial.items()}
-    trace = lt.run(case.weights, case.x[:, :1], cell={"equations": case.text}, initial=initial)
-    for printed in chains(compact(trace, digits=6, count_from=0)):
-        t = int(printed.step.removeprefix("Step t = ") or 0)
-        recorded = trace.lines["0/forward"].get(printed.symbol)
-        if recorded is not None and np.isfinite(recorded[t, 0]).all():
-            shown = [float(row[0]) for row in value(printed.stages[-1].text)]
-            np.testing.assert_allclose(shown, recorded[t, 0], atol=6e-7, rtol=1e-6)
-    for format in ("md", "tex", "typ", "html"):
-        assert trace.report(format, detail="compact")
 
 
 def test_a_chain_alone_in_its_display_is_aligned() -> None:

@@ -10,6 +10,7 @@ pytest.importorskip("fastapi")
 
 
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -51,3 +52,11 @@ def test_what_reads_files_holds_no_other_request_up(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(meta, name, partial(heard, getattr(meta, name)))
     assert asgi.ask(app, f"/api/v1{path}").status == 200
     assert threads - {threading.get_ident()} == threads != set()
+
+
+def test_a_request_of_meta_is_quick(server: Server) -> None:
+    ask(server, "/equations", {"equations": "h_t = x_t"})
+    began = time.perf_counter()
+    for _ in range(20):
+        assert ask(server, "/equations", {"equations": "h_t = x_t"})[0] == 200
+    assert (time.perf_counter() - began) / 20 < 0.05
