@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
@@ -33,10 +34,18 @@ def test_a_property_is_tried_less_often_by_the_fast_tests(number: int) -> None:
     assert ALL or len(TRIED) <= FEW
 
 
+@pytest.mark.few(3)
+@pytest.mark.parametrize("one", "abc")
+@pytest.mark.parametrize("other", "def")
+def test_a_test_of_many_cases_has_few_in_the_fast_tests(one: str, other: str) -> None:
+    assert ALL or one + other in ("ad", "be", "cf")
+
+
 def test_some_of_many() -> None:
     assert list(seeds(4)) == [0, 1, 2, 3]
     assert len(seeds(120)) == (120 if ALL else FEW)
     assert some(range(3), 5) == [0, 1, 2]
+    assert some("abc", 1) == (list("abc") if ALL else ["b"])
     assert some("abcdefghi", 3) == (list("abcdefghi") if ALL else ["a", "e", "i"])
 
 
