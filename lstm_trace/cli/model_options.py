@@ -4,28 +4,67 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
 
-from .options import hold_option, nonfinite_option, opened, tokens_option
+from .commands import FILE, Command, Flag, group
+from .options import AllowNonfinite, Hold, Tokens, opened, proven
 
 if TYPE_CHECKING:
     from ..model.model import Model
     from ..trace.trace import Trace
 
-Command = Callable[..., Any]
-_FILE = click.Path(allow_dash=True)
-#: Keywords that `input_options` and `layout_options` give to a command.
-INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first", "tokens", "token_column")
+
+class _Inputs(TypedDict):
+    """What a model is run over.
+
+    Attributes:
+        input: x: .npy, .npz, .csv, .tsv, .parquet or .json.
+        key: Name of the array, or columns, to read from --input.
+        h0: Initial hidden states (L·D, B, H).
+        c0: Initial cell states (L·D, B, H).
+        lengths: Length of each sequence in the batch.
+        mask: 1 at valid steps, 0 at padding: (T, B), or (B, T) as x.
+        batch_first: x is (B, T, I), or (T, B, I).
+        token_column: Column of --input with the labels of the steps.
+    """
+
+    input: Annotated[str, FILE]
+    key: str
+    h0: Annotated[str, FILE]
+    c0: Annotated[str, FILE]
+    lengths: Annotated[str, FILE]
+    mask: Annotated[str, FILE]
+    batch_first: Annotated[bool, Flag(flag="--batch-first/--time-first")]
+    tokens: Tokens
+    token_column: Annotated[str, Flag(metavar="NAME")]
+    hold: Hold
+
+
+class _Nonfinite(TypedDict):
+    allow_nonfinite: AllowNonfinite
+
+
+class _Stored(TypedDict):
+    """What a file of weights does not say.
+
+    Attributes:
+        name: Name of the LSTM (see lstm-trace inspect).
+        layout: How the weights are stored: keras, tf1, or order=icfo,bias=two … (docs/layouts.md).
+        option: Options of the cell: candidate_activation=relu,merge=sum … (docs/options.md).
+    """
+
+    name: str
+    layout: str
+    option: str
+
+
+#: Keywords that the options of an input and of stored weights give to a command; what is held is no input.
+*INPUTS, _ = _Inputs.__annotations__
+STORED = tuple(_Stored.__annotations__)
 #: What may be in the file of the input too, under these names.
 BESIDE = ("h0", "c0", "lengths", "mask")
-_STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--name", {"help": "Name of the LSTM (see lstm-trace inspect)."}),
-    ("--layout", {"help": "How the weights are stored: keras, tf1, or order=icfo,bias=two … (docs/layouts.md)."}),
-    ("--option", {"help": "Options of the cell: candidate_activation=relu,merge=sum … (docs/options.md)."}),
-)
-STORED = tuple(flag.removeprefix("--") for flag, _ in _STORED_OPTIONS)
 #: Options of earlier versions, whether they take a value, and what they are now.
 _EARLIER = {
     "--gate-order": (True, "--layout order={}"),
@@ -51,39 +90,18 @@ def _now(flag: str, takes: bool, new: str) -> Callable[[Command], Command]:
                 f"{flag} is now {new.format(value)}; the parts of one --layout or --option have commas between"
             )
 
-    said = f"Earlier form of {new.format('…')}."
-    facts: dict[str, Any] = {
-        "is_flag": not takes,
-        "hidden": True,
-        "expose_value": False,
-        "callback": refuse,
-        "help": said,
-    }
-    return click.option(flag, f"_{flag.strip('-').replace('-', '_')}", **facts)
+    facts: dict[str, Any] = {"is_flag": not takes, "hidden": True, "expose_value": False, "callback": refuse}
+    name = f"_{flag.strip('-').replace('-', '_')}"
+    return click.option(flag, name, help=f"Earlier form of {new.format('…')}.", **facts)
 
 
-def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`, `--hold`, `--tokens`, …"""
-    for option in (
-        hold_option,
-        click.option("--token-column", metavar="NAME", help="Column of --input with the labels of the steps."),
-        tokens_option,
-        click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
-        click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
-        click.option("--lengths", type=_FILE, help="Length of each sequence in the batch."),
-        click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
-        click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
-        click.option("--key", help="Name of the array, or columns, to read from --input."),
-        click.option("--input", type=_FILE, help="x: .npy, .npz, .csv, .tsv, .parquet or .json."),
-    ):
-        command = option(command)
-    return command
+#: The options of an input, and `--hold`.
+input_options = group(_Inputs)
 
 
 def layout_options(command: Command) -> Command:
     """`--name`, `--layout`, and `--option` for what a file of weights does not say."""
-    for flag, facts in reversed(_STORED_OPTIONS):
-        command = click.option(flag, **facts)(command)
+    command = group(_Stored)(command)
     for flag, (takes, new) in _EARLIER.items():
         command = _now(flag, takes, new)(command)
     return command
@@ -92,8 +110,8 @@ def layout_options(command: Command) -> Command:
 def layout_options_of_two(command: Command) -> Command:
     """The options of `layout_options`, and each of them for A or B alone: `--name-a`, `--layout-b`, …"""
     for side in "ba":
-        for flag, _ in reversed(_STORED_OPTIONS):
-            command = click.option(f"{flag}-{side}", help=f"{flag} for {side.upper()} only.")(command)
+        for name in reversed(STORED):
+            command = click.option(f"--{name}-{side}", help=f"--{name} for {side.upper()} only.")(command)
         for flag, (takes, new) in _EARLIER.items():
             option, _, rest = new.partition(" ")
             command = _now(f"{flag}-{side}", takes, f"{option}-{side} {rest}")(command)
@@ -107,8 +125,7 @@ MODELS = "A model is a SOURCE too: its options (--input, --hold, --layout, …) 
 def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:
     """The options of a model as a source, which the help of `run` has: they are accepted, and not shown again."""
     shown = len(getattr(command, "__click_params__", ()))
-    for options in (nonfinite_option, layouts, input_options):
-        command = options(command)
+    command = group(_Nonfinite)(layouts(input_options(command)))
     for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
         option.hidden = option.name not in ("name_a", "name_b", "layout_a", "layout_b")
     return command
@@ -135,8 +152,7 @@ def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
     """The run of what `prepared` gives, with a bar where it takes long."""
-    from .progress import Bar
-    from .self_check import proven
+    from .terminal import Bar
 
     with Bar() as bar:
         return model.run(**found, **arguments, progress=bar, check=proven)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
-from typing import Any
+from typing import Annotated, Any
 
 import click
 
 from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
-from .options import FORMAT, Command, inputs_and_outputs, narrow, output_option
+from .commands import Command, Flag, around, inputs_and_outputs
+from .options import FORMAT, OfFile, narrow
+
+LANGUAGES = click.Choice(languages())
+Language = Annotated[str, LANGUAGES]
+OfFormat = Annotated[str | None, Flag(flag="--format"), click.Choice(FORMATS)]
 
 
 def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
@@ -20,23 +24,29 @@ def result_options(otherwise: str = "md") -> Callable[[Command], Command]:
     """
 
     def decorated(command: Command) -> Command:
-        @wraps(command)
-        def written(*, output: str, form: str | None, language: str, no_picture: bool, **given: Any) -> None:
+        def written(
+            *,
+            output: OfFile = "-",
+            form: OfFormat = None,
+            language: Language = "en",
+            no_picture: bool = False,
+            **given: Any,
+        ) -> None:
+            """Call the command, and write its result.
+
+            Args:
+                output: Write here: .md .txt .html .pdf .tex .typ, .json .csv .parquet, .svg .png.
+                form: Format, if the suffix does not say it.
+                language: Language of the text.
+                no_picture: Do not write a picture (x.svg) next to a file x.md.
+            """
             from ..base.writing import format_of
 
             chosen = form or format_of(output, SUFFIXES, "results", otherwise, FORMAT)  # before anything is computed
             if (result := command(**given)) is not None:
                 deliver(result, output, chosen, form, language, picture=not no_picture)
 
-        decorated_command: Command = written
-        for option in (
-            click.option("--no-picture", is_flag=True, help="Do not write a picture (x.svg) next to a file x.md."),
-            click.option("--language", type=click.Choice(languages()), default="en", help="Language of the text (en)."),
-            click.option("--format", "form", type=click.Choice(FORMATS), help="Format, if the suffix does not say it."),
-            output_option("Write here: .md .txt .html .pdf .tex .typ, .json .csv .parquet, .svg .png."),
-        ):
-            decorated_command = option(decorated_command)
-        return decorated_command
+        return around(command, written)
 
     return decorated
 

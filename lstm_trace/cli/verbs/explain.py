@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 import inspect
-import re
 import shlex
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ...base.option import parameters
 from ...errors import nearest
 from ...results import EXPLANATIONS
-from ..group import Verbs
-from ..model_options import MODELS, model_options
-from ..options import example_of, source_argument
+from ..commands import Verbs, command, options_from
+from ..model_options import MODELS, model_options, opened_with
+from ..options import Source, against, arithmetic_options, example_of, number_options, selection_options
 from ..results import result_options
-from ..signature import arguments, options_from
 
 #: The suffixes of a problem with new weights.
 PROBLEMS = (".yaml", ".yml")
 
 
 class _Explanations(Verbs):
-    """Finds the explanations by name, and makes the command of each from the signature of its function."""
-
-    def load(self, name: str) -> click.Command:
-        return _command(name)
+    """Finds the explanations by name, which comes first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if (how := _how(args)) is not None:
@@ -70,26 +68,15 @@ class _Explained(click.Command):
             raise click.UsageError(f"{flag} belongs to explain {named}, not to explain {self.name}") from None
 
 
-@click.command("explain", cls=_Explanations, verbs=EXPLANATIONS, package=__name__)
-def command() -> None:
-    """Explain a value of a trace, or the trace. Each explanation has options of its own: see explain memory --help.
-
-    As in `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
-    """
-
-
 def _command(name: str) -> click.Command:
-    """The command of an explanation."""
+    """The command of an explanation, from the signature of its function."""
     from ...results.explanation import explaining
 
     function = explaining(name)
 
-    @source_argument
-    @options_from(function)
+    @options_from(function, GROUPS)
     @model_options
-    def explained(source: str, allow_nonfinite: bool, **given: Any) -> Any:
-        from ..model_options import opened_with
-
+    def explained(source: Source, *, allow_nonfinite: bool, **given: Any) -> Any:
         takes = inspect.signature(function).parameters
         if "of" in takes and given["of"] is None and given.get("seed") is None:
             example = "a loss: --of LINE, for example --of L" if name == "training" else f"a value: {example_of(name)}"
@@ -98,16 +85,22 @@ def _command(name: str) -> click.Command:
         return function(opened_with(source, given, allow_nonfinite), **said)
 
     written = result_options("md")(explained)
-    text = re.split(r"\n\n(?:Args|Returns|Raises):", inspect.cleandoc(function.__doc__ or ""))[0]
-    decorated = _or_problem(written) if name == "training" else written
-    made = click.command(name, cls=_Explained, help=text, epilog=MODELS)(decorated)
+    written.__doc__ = function.__doc__
+    made = command(name, cls=_Explained, epilog=MODELS)(_or_problem(written) if name == "training" else written)
     made.params.sort(key=lambda option: option.name in ("output", "form", "language", "no_picture"))  # its own first
     return made
 
 
+@click.command("explain", cls=_Explanations, verbs=EXPLANATIONS, load=_command)
+def explain() -> None:
+    """Explain a value of a trace, or the trace. Each explanation has options of its own: see explain memory --help.
+
+    As in `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
+    """
+
+
 def _or_problem(written: Any) -> Any:
     """A command that writes the problem with the new weights where the output is one."""
-    from functools import wraps
 
     @wraps(written)
     def command(*, source: str, output: str, form: str | None, **given: Any) -> None:
@@ -137,3 +130,60 @@ def _needs_problem(source: str) -> None:
         read_problem(source)
     except LstmTraceError:
         raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
+
+
+# -- texts that are more than they look ------------------------------------------------------------------------------
+
+#: Options that are read together, by the first of the parameters that they give.
+GROUPS = {"digits": number_options, "only": selection_options, "arithmetic": arithmetic_options}
+#: Constants of an update rule that have an option of their own, or none.
+RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
+
+
+def arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a function from the options that were given."""
+    given = {**given, **(given.get("style") or {})}
+    said: dict[str, Any] = {}
+    for name, one in parameters(function).items():
+        if (value := given.get(name)) is not None and value is not False and value != ():  # but 0
+            read = READERS.get(one.option.reads) if one.option else None
+            said[name] = value if read is None else read(name, value)
+    return said
+
+
+def _values(name: str, path: str) -> Any:
+    from ...model.sources import read_input
+
+    return read_input(path).values
+
+
+def _hold(name: str, text: str) -> Any:
+    from ...model.sources import read_holds
+
+    return read_holds({f"--{name}": text})[f"--{name}"]
+
+
+def _constants(name: str, texts: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        constant, _, value = (part.strip() for part in text.partition("="))
+        if constant in RESERVED:
+            raise click.UsageError(
+                f"--constant {text!r}: {constant} has an option of its own, or is none of the rule's"
+            )
+        try:
+            found[constant] = float(value)
+        except ValueError:
+            raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
+    return found
+
+
+#: How the text of an option becomes its value, by `Option.reads`.
+READERS: dict[str, Callable[[str, Any], Any]] = {
+    "values": _values,
+    "hold": _hold,
+    "list": lambda name, text: tuple(part.strip() for part in text.split(",")),
+    "constants": _constants,
+    "baseline": lambda name, text: against({name: text})[name],
+    "runs": lambda name, text: against({name: text})[name],
+}
