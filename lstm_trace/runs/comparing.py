@@ -27,11 +27,10 @@ from .asked import Question
 from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
-from .records import Described, Number, View, as_json
+from .records import Described, Number, Record, View, as_json
 
 
-@dataclass(frozen=True)
-class FirstDifference(Described):
+class FirstDifference(Record):
     """The first value, in computing order, that differs.
 
     Attributes:
@@ -45,8 +44,7 @@ class FirstDifference(Described):
     bound: Number
 
 
-@dataclass(frozen=True)
-class LineDiff(Described):
+class LineDiff(Record):
     """A line of both runs; t, b, unit: where it differs most.
 
     Attributes:
@@ -63,8 +61,7 @@ class LineDiff(Described):
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class DiffReply(Described):
+class DiffReply(Record):
     """A comparison; text: what `lstm-trace diff` says.
 
     Attributes:
@@ -80,8 +77,7 @@ class DiffReply(Described):
     lines: list[LineDiff]
 
 
-@dataclass(frozen=True)
-class DiffMap(Described):
+class DiffMap(Record):
     """|b - a| of one line, [t][unit].
 
     Attributes:
@@ -97,8 +93,7 @@ class DiffMap(Described):
     left_out: int
 
 
-@dataclass(frozen=True)
-class TitledTable(Described):
+class TitledTable(Record):
     """One of several tables, and how many of its rows were left out."""
 
     title: str
@@ -107,8 +102,7 @@ class TitledTable(Described):
     left_out: int
 
 
-@dataclass(frozen=True)
-class ExplanationReply(Described):
+class ExplanationReply(Record):
     """A table with its sentences, and how many of its rows were left out.
 
     Attributes:
@@ -124,8 +118,7 @@ class ExplanationReply(Described):
     more: list[TitledTable]
 
 
-@dataclass(frozen=True)
-class FailedValue(Described):
+class FailedValue(Record):
     """A value that does not follow from its operands."""
 
     address: str
@@ -134,8 +127,7 @@ class FailedValue(Described):
     bound: Number
 
 
-@dataclass(frozen=True)
-class VerificationReply(Described):
+class VerificationReply(Record):
     """What `lstm-trace verify` says."""
 
     verdict: Literal["verified", "failed", "inconclusive"]

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -21,7 +21,7 @@ from ..base.writing import written
 from ..errors import LstmTraceError, MissingError
 from ..plot.coloured_text import Scale, gate, symmetric, tokens
 from ..workers import tell
-from .records import Described, Number, View, as_json
+from .records import Number, Record, View, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
     from ..tracking import Contexts
 
 
-@dataclass(frozen=True)
-class StatesLine(Described):
+class StatesLine(Record):
     """A recorded line.
 
     Attributes:
@@ -47,8 +46,7 @@ class StatesLine(Described):
     width: int
 
 
-@dataclass(frozen=True)
-class StatesInfo(Described):
+class StatesInfo(Record):
     """The states of a corpus in a folder; only `name` and `problem` where they cannot be read.
 
     Attributes:
@@ -75,8 +73,7 @@ class StatesInfo(Described):
     tokens: bool = False
 
 
-@dataclass(frozen=True)
-class Beginning(Described):
+class Beginning(Record):
     """A sequence in a list.
 
     Attributes:
@@ -88,8 +85,7 @@ class Beginning(Described):
     text: str
 
 
-@dataclass(frozen=True)
-class SequencesReply(Described):
+class SequencesReply(Record):
     """Some of the sequences, in the order of the files."""
 
     total: int
@@ -97,8 +93,7 @@ class SequencesReply(Described):
     sequences: list[Beginning]
 
 
-@dataclass(frozen=True)
-class ColourScale(Described):
+class ColourScale(Record):
     """Where the colours of a unit end, the same for all sequences.
 
     Attributes:
@@ -112,8 +107,7 @@ class ColourScale(Described):
     beyond: bool
 
 
-@dataclass(frozen=True)
-class TextReply(Described):
+class TextReply(Record):
     """Steps of a sequence with the values of a unit.
 
     Attributes:
@@ -134,8 +128,7 @@ class TextReply(Described):
     scale: ColourScale
 
 
-@dataclass(frozen=True)
-class ContextRecord(Described):
+class ContextRecord(Record):
     """A place where a unit is high or low, or where several are.
 
     Attributes:
@@ -154,8 +147,7 @@ class ContextRecord(Described):
     values: list[Number]
 
 
-@dataclass(frozen=True)
-class ContextsReply(Described):
+class ContextsReply(Record):
     """Places of a corpus, the strongest first.
 
     Attributes:
@@ -167,8 +159,7 @@ class ContextsReply(Described):
     contexts: list[ContextRecord]
 
 
-@dataclass(frozen=True)
-class ActiveUnit(Described):
+class ActiveUnit(Record):
     """A unit that is beyond the level in a whole span.
 
     Attributes:
@@ -180,8 +171,7 @@ class ActiveUnit(Described):
     nearest: Number
 
 
-@dataclass(frozen=True)
-class ActiveReply(Described):
+class ActiveReply(Record):
     """The units that are active in a span.
 
     Attributes:
@@ -194,8 +184,7 @@ class ActiveReply(Described):
     beside: int
 
 
-@dataclass(frozen=True)
-class UnitsTable(Described):
+class UnitsTable(Record):
     """What each unit does over the whole corpus; see docs/corpus.md."""
 
     columns: list[str]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import Described, Number, as_json
+from .records import Described, Number, Record, as_json
 
 #: Labels of steps that a page gets at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16
@@ -38,8 +38,7 @@ Layers = tuple[Mapping[str, Any], ...]
 Address = Annotated[str, Field(description="layer/direction/t/b/line[unit]")]
 
 
-@dataclass(frozen=True)
-class LineName(Described):
+class LineName(Record):
     """A line of a cell.
 
     Attributes:
@@ -50,8 +49,7 @@ class LineName(Described):
     op: str
 
 
-@dataclass(frozen=True)
-class CellText(Described):
+class CellText(Record):
     """What a text of equations says.
 
     Attributes:
@@ -65,8 +63,7 @@ class CellText(Described):
     output: str
 
 
-@dataclass(frozen=True)
-class RunCell(Described):
+class RunCell(Record):
     """The cell of a run."""
 
     kind: str
@@ -74,8 +71,7 @@ class RunCell(Described):
     title: str
 
 
-@dataclass(frozen=True)
-class RunLine(Described):
+class RunLine(Record):
     """A line of a stage.
 
     Attributes:
@@ -93,8 +89,7 @@ class RunLine(Described):
     axis: Axis
 
 
-@dataclass(frozen=True)
-class RunStage(Described):
+class RunStage(Record):
     """One layer and direction.
 
     Attributes:
@@ -116,8 +111,7 @@ class RunStage(Described):
     axes: Mapping[str, Axis]
 
 
-@dataclass(frozen=True)
-class RunPremise(Described):
+class RunPremise(Record):
     """What is given, and can be edited.
 
     Attributes:
@@ -133,8 +127,7 @@ class RunPremise(Described):
     symbol: str
 
 
-@dataclass(frozen=True)
-class RunChange(Described):
+class RunChange(Record):
     """A line that an edit changed, with its largest change."""
 
     scope: str
@@ -145,8 +138,7 @@ class RunChange(Described):
     unit: int
 
 
-@dataclass(frozen=True)
-class HeldLine(Described):
+class HeldLine(Record):
     """What is held at another value than its equation gives.
 
     Attributes:
@@ -201,16 +193,14 @@ class RunReply(Described, BaseModel):
     changed: list[RunChange] | None
 
 
-@dataclass(frozen=True)
-class NamedStage(Described):
+class NamedStage(Record):
     """The lines of a stage as a notation prints them."""
 
     scope: str
     lines: list[RunLine]
 
 
-@dataclass(frozen=True)
-class SymbolsReply(Described):
+class SymbolsReply(Record):
     """The symbols of a notation.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
@@ -35,7 +35,7 @@ from .asked import NoArrowError
 from .describing import RunPremise, SymbolsReply, held_units, named
 from .describing import premises as premises_of
 from .kept import opened
-from .records import Described, Number, View, as_json
+from .records import Number, Record, View, as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -65,7 +65,6 @@ class Look(NamedTuple):
 LOOK = Look()
 
 
-@dataclass(frozen=True)
 class PremiseValues(RunPremise):
     """A premise with its values.
 
@@ -77,15 +76,13 @@ class PremiseValues(RunPremise):
     row: int | None = None
 
 
-@dataclass(frozen=True)
-class PremisesReply(Described):
+class PremisesReply(Record):
     """All that is given."""
 
     premises: list[PremiseValues]
 
 
-@dataclass(frozen=True)
-class LineValues(Described):
+class LineValues(Record):
     """Values of a line, [t][b][unit], with the numbers of steps, sequences and units."""
 
     scope: str
@@ -96,16 +93,14 @@ class LineValues(Described):
     values: list[list[list[Number]]]
 
 
-@dataclass(frozen=True)
-class ValuesReply(Described):
+class ValuesReply(Record):
     """Values of lines, and how many numbers were left out."""
 
     values: list[LineValues]
     left_out: int
 
 
-@dataclass(frozen=True)
-class StepLine(Described):
+class StepLine(Record):
     """A line at one step."""
 
     name: str
@@ -113,8 +108,7 @@ class StepLine(Described):
     units: list[int]
 
 
-@dataclass(frozen=True)
-class StepReply(Described):
+class StepReply(Record):
     """One step of one layer and direction.
 
     Attributes:
@@ -137,8 +131,7 @@ class StepReply(Described):
     in_words: list[str]
 
 
-@dataclass(frozen=True)
-class PictureSpot(Described):
+class PictureSpot(Record):
     """A node of the picture."""
 
     key: str
@@ -146,8 +139,7 @@ class PictureSpot(Described):
     kind: str
 
 
-@dataclass(frozen=True)
-class PictureReply(Described):
+class PictureReply(Record):
     """A drawing."""
 
     svg: str

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import Parameter
 from typing import Annotated, Any, get_type_hints
@@ -11,6 +10,7 @@ from typing import Annotated, Any, get_type_hints
 from fastapi import APIRouter, Query, Response
 from pydantic.fields import FieldInfo
 
+from ..base.option import documented
 from ..runs.records import View
 from .jobs import Resources, Service
 from .settings import Limits
@@ -60,7 +60,7 @@ def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[R
     own = Parameter("service", Parameter.KEYWORD_ONLY, annotation=Service)
     endpoint.__signature__ = inspect.Signature([own, *found])  # type: ignore[attr-defined]
     endpoint.__name__ = view.function.__name__
-    endpoint.__doc__ = re.split(r"\n\n(?:Args|Returns|Raises):", inspect.getdoc(view.function) or "")[0]
+    endpoint.__doc__ = documented(view.function)[0]
     return endpoint
 
 

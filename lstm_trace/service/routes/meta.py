@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -21,7 +21,7 @@ from ...runs import describing, plotting
 from ...runs.asked import Body
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
-from ...runs.records import Described
+from ...runs.records import Record
 from ...weights.read import readable
 from ..bodies import JsonRoute
 from ..jobs import LATER, JobRecord, Service
@@ -34,8 +34,7 @@ router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRou
 ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 
 
-@dataclass(frozen=True)
-class Health(Described):
+class Health(Record):
     """That the service answers.
 
     Attributes:
@@ -46,8 +45,7 @@ class Health(Described):
     version: str
 
 
-@dataclass(frozen=True)
-class CellKind(Described):
+class CellKind(Record):
     """A cell that has a name.
 
     Attributes:
@@ -62,8 +60,7 @@ class CellKind(Described):
     options: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Example(Described):
+class Example(Record):
     """A problem that ships with the package.
 
     Attributes:
@@ -77,16 +74,14 @@ class Example(Described):
     sizes: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Language(Described):
+class Language(Record):
     """A language of reports. name: in that language."""
 
     code: str
     name: str
 
 
-@dataclass(frozen=True)
-class FileKind(Described):
+class FileKind(Record):
     """A file of a run.
 
     Attributes:
@@ -98,8 +93,7 @@ class FileKind(Described):
     options: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class PlotControl(Described):
+class PlotControl(Record):
     """How an option of a picture is chosen on a page.
 
     Attributes:
@@ -114,8 +108,7 @@ class PlotControl(Described):
     usual: str
 
 
-@dataclass(frozen=True)
-class PlotKind(Described):
+class PlotKind(Record):
     """A kind of picture.
 
     Attributes:
@@ -132,8 +125,7 @@ class PlotKind(Described):
     controls: list[PlotControl]
 
 
-@dataclass(frozen=True)
-class PlotChoices(Described):
+class PlotChoices(Record):
     """The pictures of runs.
 
     Attributes:
@@ -145,8 +137,7 @@ class PlotChoices(Described):
     formats: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Choices(Described):
+class Choices(Record):
     """What the options of other requests may be.
 
     Attributes:
