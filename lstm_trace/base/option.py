@@ -82,11 +82,9 @@ def keys_of(typed: Any) -> list[Parameter]:
 
 
 def _parameter(name: str, hint: Any, default: Any = None, required: bool = False, keyword: bool = True) -> Parameter:
-    more: tuple[Any, ...] = ()
-    if get_origin(hint) is Annotated:
-        hint, *more = get_args(hint)
+    kind, *more = get_args(hint) if get_origin(hint) is Annotated else [hint]
     option = next((one for one in more if isinstance(one, Option)), None)
-    return Parameter(name, hint, default, required, option, more, keyword)
+    return Parameter(name, kind, default, required, option, tuple(more), keyword)
 
 
 def documented(thing: Any) -> tuple[str, dict[str, str]]:

@@ -40,7 +40,7 @@ class OutputPath(click.Path):
         return super().convert(value, param, ctx)
 
 
-class Text(click.ParamType):
+class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
     """A text that a function turns into a value; its ValueError is the message."""
 
     name = "text"
@@ -95,7 +95,9 @@ def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], clic
 
     def made(function: Command) -> click.Command:
         summary, helps = documented(function)
-        return click.command(name, help=summary + more, **extra)(_with(function, annotated(function), helps))
+        decorated: Any = click.command(name, help=summary + more, **extra)
+        found: click.Command = decorated(_with(function, annotated(function), helps))
+        return found
 
     return made
 
@@ -231,7 +233,7 @@ def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tupl
     return inputs, outputs
 
 
-def spare_inputs(command: click.Command, callback: Command, /, **given: Any) -> Any:
+def spare_inputs(command: click.Command, callback: Any, /, **given: Any) -> Any:
     """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
     inputs, outputs = inputs_and_outputs(command, given)
     if not outputs:

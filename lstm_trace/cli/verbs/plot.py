@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
@@ -68,7 +68,7 @@ def plot(
     *,
     kind: Annotated[str, click.Choice(list(KINDS))] = USUAL,
     output: OfFile = "-",
-    form: Annotated[Literal["svg", "png", "html", "json"] | None, Flag(flag="--format")] = None,
+    form: Annotated[str | None, Flag(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
     allow_nonfinite: bool,
     **given: Any,
 ) -> None:

@@ -24,7 +24,7 @@ def run(
     layers: Annotated[tuple[int, ...], Flag(flag="--layer", least=0)],
     steps: Annotated[slice | None, STEPS] = None,
     plan: bool,
-    by_plan: Literal["auto", "compiled", "planned", "lines"] | None = None,
+    by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
     plan_of: Annotated[str | None, Flag(metavar="TRACE"), click.Path()] = None,
     allow_nonfinite: AllowNonfinite,
     arithmetic: str | None,
