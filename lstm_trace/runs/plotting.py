@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, create_model
 
 from ..errors import MissingError, OptionError, nearest
 from ..plot.kinds import KINDS, maker, options, required
@@ -16,6 +18,7 @@ from ..trace.trace import Trace
 from .kept import opened
 from .printing import MEDIA, stem_of
 from .reading import span
+from .records import Record
 
 #: The formats of a picture: names, and what they are sent as.
 FORMATS = {
@@ -28,26 +31,95 @@ FORMATS = {
 COMMON = ("count_from", "notation")
 #: Options that are called otherwise here, as on the command line.
 _CALLED = {"lines": "line"}
+#: The type of an option in an address, by its control, if it is no text.
+_TYPES: dict[str, Any] = {"lines": list[str], "gates": list[str], "number": Annotated[int, Field(ge=0)], "share": float}
 
 
-def kinds() -> list[dict[str, Any]]:
-    """The kinds of pictures with their options; `two`: whether one shows two runs, never, may be, or must be."""
-    listed = []
-    for kind, facts in KINDS.items():
-        names, needed = options(kind), required(kind)
-        two = "never" if "against" not in names else "must be" if "against" in needed else "may be"
-        own = [one for one in facts["options"] if one["name"] != "against"]
-        listed.append({
-            "kind": kind,
-            "options": [_CALLED.get(one["name"], one["name"]) for one in own],
-            "required": [one["name"] for one in own if one["required"]],
-            "two": two,
-            "controls": [
-                {"option": _CALLED.get(one["name"], one["name"]), "control": one["control"], "choices": one["choices"],
-                 "usual": "" if one["default"] is None else str(one["default"])} for one in own
-            ],
-        })  # fmt: skip
-    return listed
+class PlotControl(Record):
+    """How an option of a picture is chosen on a page.
+
+    Attributes:
+        control: what its value is: units, lines, steps, a choice, …
+        choices: the words that it may be, if these are few.
+        usual: what holds without it; empty where that follows from the run.
+    """
+
+    option: str
+    control: str
+    choices: list[str]
+    usual: str
+
+
+class PlotKind(Record):
+    """A kind of picture.
+
+    Attributes:
+        kind: as `/runs/{id}/plot/{kind}` has it.
+        options: those that it reads; any other one is refused.
+        required: those of them that it cannot do without.
+        two: whether it is of two runs: `/diffs/plot/{kind}`.
+    """
+
+    kind: str
+    options: list[str]
+    required: list[str]
+    two: Literal["never", "may be", "must be"]
+    controls: list[PlotControl]
+
+
+def _own(kind: str) -> list[dict[str, Any]]:
+    """The options of a kind, but for the other run."""
+    return [one for one in KINDS[kind]["options"] if one["name"] != "against"]
+
+
+def _names(kind: str) -> list[str]:
+    """The same as an address names them."""
+    return [_CALLED.get(one["name"], one["name"]) for one in _own(kind)]
+
+
+def kinds() -> list[PlotKind]:
+    """The kinds of pictures with their options."""
+    found = []
+    for kind in KINDS:
+        own, names, needed = _own(kind), _names(kind), required(kind)
+        two = "never" if "against" not in options(kind) else "must be" if "against" in needed else "may be"
+        usual = ["" if one["default"] is None else str(one["default"]) for one in own]
+        controls = [
+            PlotControl(name, one["control"], one["choices"], default)
+            for name, one, default in zip(names, own, usual, strict=True)
+        ]
+        found.append(PlotKind(kind, names, [name for name in needed if name != "against"], two, controls))
+    return found
+
+
+def _fields() -> dict[str, Any]:
+    """The options of all kinds as fields of a model, each with what it is in any of them."""
+    helps: dict[str, dict[str, Any]] = {}
+    for kind in KINDS:
+        for name, one in zip(_names(kind), _own(kind), strict=True):
+            helps.setdefault(name, {})[one["help"]] = _TYPES.get(one["control"], str)
+    return {
+        name: (next(iter(said.values())) | None, Field(None, description="; ".join(said)))
+        for name, said in helps.items()
+    }
+
+
+_Options: Any = create_model("_Options", **_fields())
+
+
+class PlotOptions(_Options):  # type: ignore[misc]
+    """The options of pictures: each kind takes some of them, as `/choices` lists; others are refused by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    notation: str | None = None
+    count_from: int | None = None
+    format: Literal["svg", "html", "json", "png"] = Field("svg", description="json: a Vega-Lite specification")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given, and whatever else was."""
+        return self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
 
 
 def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
@@ -108,11 +180,6 @@ def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
 def _several(names: list[str]) -> str:
     *some, last = names
     return f"{', '.join(some)} and {last}" if some else last
-
-
-def _names(kind: str) -> list[str]:
-    """The options of a kind as an address names them; the other run is none."""
-    return [_CALLED.get(name, name) for name in options(kind) if name != "against"]
 
 
 def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:

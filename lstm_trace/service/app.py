@@ -16,12 +16,12 @@ from ..workers import Workers
 from . import problems
 from .description import described, table
 from .jobs import Jobs, Resources
-from .middleware import Asking, Disconnects, Guard
-from .routes import comparisons, library, meta, page, runs, states
+from .middleware import Disconnects, Guard
+from .routes import library, meta, page, runs, states
 from .routes.library import add_files
 from .settings import Settings
 
-ROUTERS = (meta.router, library.router, runs.router, comparisons.router, states.router)
+ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, states.router)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
     'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
@@ -82,7 +82,6 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     for router in (*ROUTERS, page.page_router()):
         app.include_router(router)
     app.add_middleware(Disconnects)
-    app.add_middleware(Asking)
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app

@@ -1,4 +1,4 @@
-"""What stands before the application: a guard, the name of the client, and an end to work for clients that have gone.
+"""What stands before the application: a guard, which notes who asks, and an end to work for clients that have gone.
 
 The guard is for a service that listens on a person's own machine, where every web page they open can reach it. It is
 one layer below the application, so that no route can forget it: the name in the Host header (a page whose name was made
@@ -88,6 +88,7 @@ class Guard:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
+        asked.set(Asked(client(scope)))
         await self.app(scope, bounded(receive, self.most), guarded)
 
     def _check_head(self, scope: Scope) -> None:
@@ -237,23 +238,6 @@ class Disconnects:
 HEADER = "X-Client"
 #: How many of one address are told apart; a name is free to invent.
 _SHARES = 64
-
-
-class Asking:
-    """ASGI middleware that notes who asks.
-
-    Args:
-        app: the application.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http":
-            asked.set(Asked(client(scope)))
-        await self.app(scope, receive, send)
 
 
 def client(scope: Scope) -> Client:

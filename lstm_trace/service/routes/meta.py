@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from functools import lru_cache
+from functools import cache
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -93,38 +93,6 @@ class FileKind(Record):
     options: tuple[str, ...]
 
 
-class PlotControl(Record):
-    """How an option of a picture is chosen on a page.
-
-    Attributes:
-        control: what its value is: units, lines, steps, a choice, …
-        choices: the words that it may be, if these are few.
-        usual: what holds without it; empty where that follows from the run.
-    """
-
-    option: str
-    control: str
-    choices: list[str]
-    usual: str
-
-
-class PlotKind(Record):
-    """A kind of picture.
-
-    Attributes:
-        kind: as `/runs/{id}/plot/{kind}` has it.
-        options: those that it reads; any other one is refused.
-        required: those of them that it cannot do without.
-        two: whether it is of two runs: `/diffs/plot/{kind}`.
-    """
-
-    kind: str
-    options: list[str]
-    required: list[str]
-    two: Literal["never", "may be", "must be"]
-    controls: list[PlotControl]
-
-
 class PlotChoices(Record):
     """The pictures of runs.
 
@@ -132,7 +100,7 @@ class PlotChoices(Record):
         common: options that every kind reads.
     """
 
-    kinds: list[PlotKind]
+    kinds: list[plotting.PlotKind]
     common: tuple[str, ...]
     formats: tuple[str, ...]
 
@@ -172,15 +140,22 @@ async def limits(service: Service) -> Any:
 
 
 @router.get("/cells", response_model=list[CellKind])
+@cache
 def cells() -> Any:
     """The cells that have a name, with their options."""
-    return _cells()
+    said = words("en")
+    return [
+        CellKind(name, said.word(f"cell.{name}"), kind().equations(), {one.name: one.default for one in fields(kind)})
+        for name, kind in KINDS.items()
+    ]
 
 
 @router.get("/examples", response_model=list[Example])
+@cache
 def list_examples() -> Any:
     """The problems that ship with the package."""
-    return _examples()
+    facts = {name: inspect_example(name) for name in examples()}
+    return [Example(name, one["title"], one["cell"], one["sizes"]) for name, one in facts.items()]
 
 
 @router.get("/examples/{name}", response_model=dict[str, Any])
@@ -190,9 +165,17 @@ def example(name: str) -> Any:
 
 
 @router.get("/choices", response_model=Choices)
+@cache
 def choices() -> Any:
     """Languages, notations, arithmetics, and files and pictures with the options that each reads."""
-    return _choices()
+    return Choices(
+        languages=[Language(code, words(code).word("language")) for code in languages()],
+        notations=tuple(NOTATIONS),
+        arithmetics=ARITHMETICS,
+        formats=[FileKind(name, file.options) for name, file in FILES.items()],
+        models=readable(),
+        plots=PlotChoices(plotting.kinds(), plotting.COMMON, tuple(plotting.FORMATS)),
+    )
 
 
 @router.post("/equations", response_model=describing.CellText, responses=LATER)
@@ -220,34 +203,3 @@ async def job_result(service: Service, id: str) -> Response:
 async def cancel_job(service: Service, id: str) -> None:
     """Stop a computation; of one that is done, drop the result."""
     service.jobs.cancel(id)
-
-
-@lru_cache(maxsize=1)
-def _cells() -> list[CellKind]:
-    said = words("en")
-    return [
-        CellKind(name, said.word(f"cell.{name}"), kind().equations(), {one.name: one.default for one in fields(kind)})
-        for name, kind in KINDS.items()
-    ]
-
-
-@lru_cache(maxsize=1)
-def _choices() -> Choices:
-    return Choices(
-        languages=[Language(code, words(code).word("language")) for code in languages()],
-        notations=tuple(NOTATIONS),
-        arithmetics=ARITHMETICS,
-        formats=[FileKind(name, file.options) for name, file in FILES.items()],
-        models=readable(),
-        plots=PlotChoices([_plot_kind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
-    )
-
-
-def _plot_kind(controls: list[dict[str, Any]], **facts: Any) -> PlotKind:
-    return PlotKind(**facts, controls=[PlotControl(**one) for one in controls])
-
-
-@lru_cache(maxsize=1)
-def _examples() -> list[Example]:
-    facts = {name: inspect_example(name) for name in examples()}
-    return [Example(name, one["title"], one["cell"], one["sizes"]) for name, one in facts.items()]

@@ -1,4 +1,7 @@
-"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures."""
+"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures.
+
+Beside that runs side by side, explanations of a value, and whether every line follows from its operands.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from ...runs import comparing, plotting, printing, reading, running
-from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
+from ...runs.asked import Edits, NamedRun, Pair, Question, ReportOptions, Spec
 from ...runs.describing import RunReply
-from ...runs.reading import Direction, Layer, ValueSelection
+from ...runs.plotting import PlotOptions
+from ...runs.reading import Batch, Direction, Layer, ValueSelection
 from ...runs.records import View
 from ...runs.runs import RunId
 from ...workers import Progress
@@ -21,6 +25,7 @@ from ..jobs import LATER, LaterFile, Resources, Service, attachment
 from ..views import add_views
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
+comparisons = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
@@ -155,3 +160,68 @@ async def file_reply(
         return Response(content, headers=attachment(name), media_type=media)
 
     return await (service.jobs.follow(work) if "respond-async" in prefer else work())
+
+
+# -- two runs, and what is found out about one -----------------------------------------------------------------------
+
+Run = Annotated[str, Query(max_length=100, description="id of a run")]
+
+
+class PairPlotOptions(PlotOptions):
+    """The options of pictures of two runs."""
+
+    a: Run
+    b: Run
+
+
+@comparisons.post("/diffs", response_model=comparing.DiffReply)
+async def diff(service: Service, body: Pair) -> Response:
+    """Compare b with a, the reference, as `lstm-trace diff` does."""
+    tolerance = body.rtol, body.atol, body.ulps
+    return await service.jobs.reply(comparing.compared, two(body.a, body.b), (body.a, body.b), *tolerance)
+
+
+@comparisons.get("/diffs/map", response_model=comparing.DiffMap)
+async def diff_map(
+    service: Service,
+    a: Run,
+    b: Run,
+    line: Annotated[str, Query(max_length=400)],
+    layer: Layer = None,
+    direction: Direction = None,
+    batch: Batch = 0,
+) -> Response:
+    """|b - a| of one line, by step and unit."""
+    most = service.settings.limits.mapped
+    return await service.jobs.reply(comparing.mapped, two(a, b), line, layer, direction, batch, most)
+
+
+@comparisons.get("/diffs/plot/{kind}", response_class=Response, responses=PICTURE)
+async def plot_of_two(
+    service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
+    media, runs = plotting.FORMATS[options.format], two(options.a, options.b)
+    work = plotting.drawn_of_two, runs, kind, options.format, options.given
+    return await file_reply(service, prefer, media, options.b, *work)
+
+
+@comparisons.post("/explanations", response_model=comparing.ExplanationReply)
+async def explain(service: Service, body: Question) -> Response:
+    """Explain a value, as `lstm-trace explain` and `diff --attribute` do.
+
+    `more` has further tables: of a split those by block, which is the sum of each matrix or vector given, and by step.
+    """
+    against = None if body.against is None else RunId(body.against)
+    return await service.jobs.reply(comparing.explained, RunId(body.run), against, body, service.settings.limits.listed)
+
+
+@comparisons.post("/verifications", response_model=comparing.VerificationReply)
+async def verify(service: Service, body: NamedRun) -> Response:
+    """Derive every line again from its operands, as `lstm-trace verify` does."""
+    return await service.jobs.reply(comparing.verified, RunId(body.run))
+
+
+def two(a: str, b: str) -> tuple[RunId, RunId]:
+    """Two runs as arguments of `Runs.call`."""
+    return RunId(a), RunId(b)
