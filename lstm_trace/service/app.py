@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -18,7 +19,6 @@ from .description import described, table
 from .jobs import Jobs, Resources
 from .middleware import Disconnects, Guard
 from .routes import library, meta, page, runs, states
-from .routes.library import add_files
 from .settings import Settings
 
 ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, states.router)
@@ -54,7 +54,8 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
                 kept = Runs(store.folder / "runs", bounds, workers, store)
                 async with Jobs(kept.call, limits) as jobs:
                     app.state.resources = Resources(settings, workers, jobs, kept, store)
-                    await add_files(app.state.resources, settings.sources)
+                    for file in settings.sources:
+                        await library.add_copy(app.state.resources, Path(file), Path(file).name)
                     await workers.until_warm()  # or the first request would be answered by a job
                     yield
 

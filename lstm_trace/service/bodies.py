@@ -94,7 +94,6 @@ def _too_large(most: int, of: str) -> HTTPException:
 
 
 JSON = "application/json"
-_SMALL = "body of this request"
 
 
 class JsonRoute(APIRoute):
@@ -112,9 +111,9 @@ class JsonRoute(APIRoute):
             return inner
 
         async def handler(request: Request) -> Response:
-            most = request.app.state.settings.limits.small_body_bytes
-            check_length(request.headers, most, _SMALL)
-            request = Request(request.scope, bounded(request.receive, most, _SMALL))
+            most, of = request.app.state.settings.limits.small_body_bytes, "body of this request"
+            check_length(request.headers, most, of)
+            request = Request(request.scope, bounded(request.receive, most, of))
             body = await request.body()
             if body or "content-type" in request.headers:
                 check_media(request, JSON)

@@ -26,9 +26,10 @@ def described(app: FastAPI) -> dict[str, Any]:
     """The description of an application, made once."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        for path in found["paths"].values():
-            for operation in path.values():
-                _type_errors(operation["responses"])
+        for replies in (operation["responses"] for path in found["paths"].values() for operation in path.values()):
+            for status, reply in replies.items():  # errors are problem documents, which FastAPI does not know of
+                if status[0] in "45" and "application/json" in reply.get("content", {}):
+                    reply["content"][MEDIA] = reply["content"].pop("application/json")
         for (method, path), (named, parameter) in NAMES.items():
             links = _links(found["paths"], _PREFIX + named, parameter)
             for status, reply in found["paths"].get(_PREFIX + path, {}).get(method, {}).get("responses", {}).items():
@@ -36,13 +37,6 @@ def described(app: FastAPI) -> dict[str, Any]:
                     reply["links"] = links
         app.openapi_schema = found
     return app.openapi_schema
-
-
-def _type_errors(replies: dict[str, Any]) -> None:
-    """Errors are problem documents, which FastAPI does not know of."""
-    for status, reply in replies.items():
-        if status[0] in "45" and "application/json" in reply.get("content", {}):
-            reply["content"][MEDIA] = reply["content"].pop("application/json")
 
 
 def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
@@ -53,13 +47,8 @@ def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
         if path == named or path.startswith(f"{named}/")
         for method, operation in sorted(methods.items(), key=lambda pair: pair[0] == "delete")
     ]
-    return {
-        operation["operationId"]: {
-            "operationId": operation["operationId"],
-            "parameters": {parameter: "$response.body#/id"},
-        }
-        for operation in operations
-    }
+    names = [operation["operationId"] for operation in operations]
+    return {name: {"operationId": name, "parameters": {parameter: "$response.body#/id"}} for name in names}
 
 
 def documented(model: type[BaseModel]) -> dict[str, Any]:

@@ -61,13 +61,6 @@ LATER: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _patient() -> Asked:
-    """The request that is answered now; it waits for its turns without end."""
-    found = asked.get(None) or Asked()
-    found.patient = True
-    return found
-
-
 @dataclass(eq=False)
 class Job:
     """A computation that somebody waits for.
@@ -76,8 +69,8 @@ class Job:
     progress: between 0 and 1, None before the first report. reply: of a job that is done. error: of one that failed.
     """
 
+    request: Asked
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    request: Asked = field(default_factory=_patient)
     ended_as: Literal["done", "failed", "cancelled"] | None = None
     progress: float | None = None
     reply: Response | None = None
@@ -100,9 +93,7 @@ class Job:
     @property
     def size(self) -> int:
         """Bytes of its reply, or of what was wrong, that are held in memory."""
-        if self.error is not None:
-            return len(str(self.error))
-        return 0 if self.reply is None else len(self.reply.body)
+        return len(self.reply.body if self.reply else str(self.error or ""))
 
     def report(self, done: int, of: int) -> None:
         """Hear how far it is."""
@@ -110,17 +101,15 @@ class Job:
 
     def text(self) -> bytes:
         """What GET of its address replies; the result stands there as it is, where it is JSON and no file."""
-        seconds = (time.monotonic() if self.ended is None else self.ended) - self.started
+        seconds = round((self.ended or time.monotonic()) - self.started, 3)
         record: dict[str, Any] = {"id": self.id, "href": self.href, "state": self.state, "progress": self.progress}
-        record["seconds"] = round(seconds, 3)
-        if self.error is not None:
-            record["problem"] = problems.document(self.error)
+        record |= {"seconds": seconds} | ({"problem": problems.document(self.error)} if self.error else {})
         text = json.dumps(record).encode()
         if self.reply is None:
             return text
-        if self.reply.media_type == JSON and "content-disposition" not in self.reply.headers:
-            return text[:-1] + b', "result": ' + bytes(self.reply.body) + b"}"
-        return text[:-1] + b', "result": ' + json.dumps({"href": f"{self.href}/result"}).encode() + b"}"
+        plain = self.reply.media_type == JSON and "content-disposition" not in self.reply.headers
+        result = bytes(self.reply.body) if plain else json.dumps({"href": f"{self.href}/result"}).encode()
+        return text[:-1] + b', "result": ' + result + b"}"
 
 
 class Jobs:
@@ -182,7 +171,9 @@ class Jobs:
             Exception: what `work` raises within the first second; BusyError then at the latest, since whoever has a
                 place in the queue keeps it.
         """
-        job = Job()
+        request = asked.get(None) or Asked()
+        request.patient = True
+        job = Job(request)
         self._tasks.start_soon(self._carry_out, job, work)
         try:
             with anyio.move_on_after(self.limits.reply_within):
@@ -254,13 +245,10 @@ class Jobs:
 
     def _forget(self) -> None:
         """Drop finished jobs that are too old, and the oldest where they are too many or too large."""
-        ended = sorted(
-            (job for job in self._kept.values() if job.ended is not None), key=lambda job: job.ended or 0, reverse=True
-        )
-        held = 0
-        for k, job in enumerate(ended):
+        ended, held = [(job.ended, job) for job in self._kept.values() if job.ended is not None], 0
+        for k, (at, job) in enumerate(sorted(ended, key=lambda one: -one[0])):
             held += job.size
-            old = time.monotonic() - (job.ended or 0) > self.limits.job_seconds
+            old = time.monotonic() - at > self.limits.job_seconds
             if old or k >= self.limits.jobs or (k and held > self.limits.job_bytes):
                 del self._kept[job.id]
 
@@ -278,28 +266,7 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
-class SentFile(StreamingResponse):
-    """The reply with an open file, which it closes, even where the client goes before the first byte.
-
-    Args:
-        file: at its beginning.
-        media: its type.
-        name: under which it is saved.
-    """
-
-    def __init__(self, file: BinaryIO, media: str, name: str) -> None:
-        length = str(os.fstat(file.fileno()).st_size)
-        chunks = iter(lambda: file.read(_CHUNK), b"")
-        super().__init__(chunks, media_type=media, headers={**attachment(name), "Content-Length": length})
-        self._file = file
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        with self._file:
-            await super().__call__(scope, receive, send)
-
-
-class LaterFile(Response):
+class SentFile(Response):
     """The reply with a file that is opened when it is sent: a job may keep it for minutes, and send it twice.
 
     Args:
@@ -314,7 +281,10 @@ class LaterFile(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. Raises what opening it raises, before anything is sent."""
-        await SentFile(await self._opened(), self._media, self._name)(scope, receive, send)
+        with await self._opened() as file:
+            headers = {**attachment(self._name), "Content-Length": str(os.fstat(file.fileno()).st_size)}
+            chunks = iter(lambda: file.read(_CHUNK), b"")
+            await StreamingResponse(chunks, media_type=self._media, headers=headers)(scope, receive, send)
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,10 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), scope["path"])
+                added = MutableHeaders(scope=message)
+                added.update(HEADERS)
+                if scope["path"].startswith("/api/"):  # a reply of the API is not kept unless its route says so
+                    added.setdefault("Cache-Control", "no-store")
             await send(message)
 
         try:
@@ -160,14 +163,6 @@ def _redirected(scope: Scope, cookie: str) -> ASGIApp:
     return Response(None, 303, {"Location": target, "Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 
-def _add_headers(headers: MutableHeaders, path: str) -> None:
-    """Set the security headers; a reply of the API is not kept unless its route says so."""
-    for name, value in HEADERS.items():
-        headers[name] = value
-    if path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")
-
-
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -191,15 +186,13 @@ class Disconnects:
         read, gone = anyio.Event(), anyio.Event()
         answered = False
         failed: Exception | None = None
+        nothing = [] if has_body else [_EMPTY]
         if not has_body:
             read.set()
-        first = not has_body
 
         async def reading() -> Message:
-            nonlocal first
-            if first:
-                first = False
-                return _EMPTY
+            if nothing:
+                return nothing.pop()
             if read.is_set():
                 await gone.wait()
                 return {"type": "http.disconnect"}

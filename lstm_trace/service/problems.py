@@ -90,7 +90,7 @@ def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
     """The problem document of an error. method: of the request, since what is read and not there is 404."""
     status, slug, title = _answer(error, method)
     shown = shortened(_found(error))  # before there are sentences of all
-    told = [message(hidden(_said(problem))) for problem in shown]
+    told = [message(hidden(one if isinstance(one, str) else _sentence(one))) for one in shown]
     return {
         "type": f"/problems/{slug}",
         "title": title,
@@ -117,7 +117,9 @@ def add_handlers(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         headers = dict(getattr(error, "headers", None) or {})
         if isinstance(error, HTTPException) and error.status_code == 405:
-            headers["Allow"] = ", ".join(_allowed(request))
+            routes, scope = request.app.router.routes, dict(request.scope)  # Starlette says those of one route alone
+            fits = [m for m in _METHODS if any(r.matches(scope | {"method": m})[0] is Match.FULL for r in routes)]
+            headers["Allow"] = ", ".join(fits)
         if isinstance(error, BusyError):
             headers["Retry-After"] = str(request.app.state.settings.limits.retry_after)
         return response(error, request.method, headers)
@@ -129,17 +131,6 @@ def add_handlers(app: FastAPI) -> None:
     for kind in (LstmTraceError, RequestValidationError, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer)
     app.add_exception_handler(Exception, unexpected)
-
-
-def _allowed(request: Request) -> list[str]:
-    """The methods of the request's address; Starlette says those of one route alone."""
-    routes = request.app.router.routes
-    scope = dict(request.scope)
-    return [
-        method
-        for method in _METHODS
-        if any(route.matches(scope | {"method": method})[0] is Match.FULL for route in routes)
-    ]
 
 
 def _answer(error: BaseException, method: str) -> Answer:
@@ -163,10 +154,6 @@ def _found(error: BaseException) -> Sequence[Any]:
         case ClientDisconnect():
             return ("the body is cut off",)
     return ("This is a fault of lstm-trace; the server's log has it.",)
-
-
-def _said(problem: str | Mapping[str, Any]) -> str:
-    return problem if isinstance(problem, str) else _sentence(problem)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

@@ -94,23 +94,19 @@ def address(settings: Settings) -> str:
 
 def open_browser(url: str) -> None:
     """Open a page where there is a screen, and wait for nothing."""
-    screen = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if screen:
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _workers(limits: Limits) -> Workers:
+    same = limits.model_dump(include={"at_once", "waiting", "waiting_of_one", "wait_seconds", "seconds"})
     return Workers(
         "lstm_trace.runs.warming:warm",
-        at_once=limits.at_once,
         of_one=max(limits.at_once - 1, 1),
-        waiting=limits.waiting,
-        waiting_of_one=limits.waiting_of_one,
-        wait_seconds=limits.wait_seconds,
-        seconds=limits.seconds,
         way="start the server with a larger --seconds",
         memory=limits.worker_bytes,
         smaller="trace fewer steps, units or lines",
+        **same,
     )
 
 
@@ -120,14 +116,14 @@ def _descriptors() -> int | None:
         return None
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
+    kind, unlimited = resource.RLIMIT_NOFILE, resource.RLIM_INFINITY
+    soft, hard = resource.getrlimit(kind)
     wanted = _DESCRIPTORS if hard == unlimited else min(hard, _DESCRIPTORS)
     if soft != unlimited and soft < wanted:
         with suppress(OSError, ValueError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return None if soft == unlimited else soft
+            resource.setrlimit(kind, (wanted, hard))
+    found = resource.getrlimit(kind)[0]
+    return None if found == unlimited else found
 
 
 class _Server(uvicorn.Server):
@@ -181,15 +177,12 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = _bound(family, where)
     except OSError as error:
+        said = f"cannot listen on port {port} of {host}: {reason(error)}; choose another --port or --host"
         if error.errno == errno.EADDRINUSE:
             free = _free_after(family, where)
-            named = f"--port {free}, or " if free else ""
-            raise OptionError(
-                f"port {port} of {host} is in use, perhaps by another lstm-trace serve; choose {named}--port 0 for any "
-                "that is free"
-            ) from None
-        said = reason(error)
-        raise OptionError(f"cannot listen on port {port} of {host}: {said}; choose another --port or --host") from None
+            said = f"port {port} of {host} is in use, perhaps by another lstm-trace serve; choose "
+            said += f"{f'--port {free}, or ' if free else ''}--port 0 for any that is free"
+        raise OptionError(said) from None
     with listener:
         yield listener
 
@@ -213,9 +206,7 @@ def _bound(family: int, where: Any) -> socket.socket:
 def _free_after(family: int, where: Any) -> int | None:
     """A free port after the one of an address."""
     for port in range(where[1] + 1, min(where[1] + _NEIGHBOURS, 65_536)):
-        try:
+        with suppress(OSError):
             _bound(family, (where[0], port, *where[2:])).close()
-        except OSError:
-            continue
-        return port
+            return port
     return None

@@ -39,12 +39,12 @@ def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[R
     name = place.partition("{")[2].rstrip("}")
     hints = get_type_hints(view.function, include_extras=True)
     asked = list(inspect.signature(view.function).parameters.values())[1:]
-    found = [Parameter(name, Parameter.KEYWORD_ONLY, annotation=str)]
+    found = [Parameter("service", Parameter.KEYWORD_ONLY, annotation=Service), _query(name, str, Parameter.empty, True)]
     for one in asked:
         kind = hints[one.name]
         if hasattr(kind, "_fields"):
-            parts = get_type_hints(kind, include_extras=True)
-            found += [_query(part, parts[part], kind._field_defaults.get(part, Parameter.empty)) for part in parts]
+            parts, defaults = get_type_hints(kind, include_extras=True), kind._field_defaults
+            found += [_query(part, parts[part], defaults.get(part, Parameter.empty)) for part in parts]
         elif one.name not in (*Limits.model_fields, "kept"):
             found.append(_query(one.name, kind, one.default, f"{{{one.name}" in view.path))
 
@@ -57,8 +57,7 @@ def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[R
             arguments.append(given[one.name] if fields is None else hints[one.name](*(given[part] for part in fields)))
         return await reply(service, view, given[name], *arguments)
 
-    own = Parameter("service", Parameter.KEYWORD_ONLY, annotation=Service)
-    endpoint.__signature__ = inspect.Signature([own, *found])  # type: ignore[attr-defined]
+    endpoint.__signature__ = inspect.Signature(found)  # type: ignore[attr-defined]
     endpoint.__name__ = view.function.__name__
     endpoint.__doc__ = documented(view.function)[0]
     return endpoint
@@ -67,9 +66,5 @@ def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[R
 def _query(name: str, kind: Any, default: Any, in_path: bool = False) -> Parameter:
     """A parameter of a request; lists are none of FastAPI's by themselves."""
     said = next((one.description for one in getattr(kind, "__metadata__", ()) if isinstance(one, FieldInfo)), None)
-    return Parameter(
-        name,
-        Parameter.KEYWORD_ONLY,
-        default=default,
-        annotation=kind if in_path else Annotated[kind, Query(description=said)],
-    )
+    annotation = kind if in_path else Annotated[kind, Query(description=said)]
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

@@ -150,12 +150,6 @@ async def _part(resources: Resources) -> Upload:
     return await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
 
 
-async def inspected(resources: Resources, path: Path, label: str) -> inspecting.Facts:
-    """What a file in the folder of the store is, by a worker. Raises LstmTraceError."""
-    facts: inspecting.Facts = await resources.workers.call(inspecting.inspect, str(path), label)
-    return facts
-
-
 async def add_copy(
     resources: Resources, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
 ) -> tuple[Item, bool]:
@@ -176,7 +170,7 @@ async def add_copy(
     """
     with await to_thread.run_sync(resources.store.part) as new:
         await to_thread.run_sync(_copy, source, new)
-        facts = await inspected(resources, new.path, label)
+        facts = await resources.workers.call(inspecting.inspect, str(new.path), label)
         item: Item = await to_thread.run_sync(resources.store.keep, new, facts, label, title, tags)
     return item, item["id"] == new.id
 
@@ -188,12 +182,6 @@ def _copy(source: Path | BinaryIO, new: Upload) -> None:
     except OSError as error:
         name = source if isinstance(source, Path) else "the run"
         raise FileError(f"{name}: {reason(error, paths=False)}") from None
-
-
-async def add_files(resources: Resources, files: Iterable[str]) -> None:
-    """Put the files of the command line into the library, unless they are there. Raises LstmTraceError."""
-    for file in files:
-        await add_copy(resources, Path(file), Path(file).name)
 
 
 router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
@@ -222,7 +210,7 @@ _KEEPS: dict[str, Any] = {
 async def inspection(request: Request, service: Service, label: Label) -> Inspection:
     """Say what a file is, and keep nothing."""
     async with received(request, service) as new:
-        facts = await inspected(service, new.path, label)
+        facts = await service.workers.call(inspecting.inspect, str(new.path), label)
     return Inspection(**facts)
 
 
@@ -292,10 +280,9 @@ def delete(service: Service, item: str) -> Response:
 
 
 @router.get("/library/{item}/file", response_class=StreamingResponse, responses={200: {"content": {OCTETS: {}}}})
-def file(service: Service, item: str) -> StreamingResponse:
+def file(service: Service, item: str) -> Response:
     """The file of an item, as it was uploaded."""
-    found, content = service.store.item(item), service.store.open(item)
-    return SentFile(content, OCTETS, found["label"])
+    return SentFile(lambda: to_thread.run_sync(service.store.open, item), OCTETS, service.store.item(item)["label"])
 
 
 async def _kept(
@@ -304,7 +291,7 @@ async def _kept(
     words = checked_tags(tags.split(","))  # before the body is read
     title = checked_title(title)
     async with received(request, service) as new:
-        facts = await inspected(service, new.path, label)
+        facts = await service.workers.call(inspecting.inspect, str(new.path), label)
         if kind not in ("", facts["kind"]):
             raise FileError(f"{as_label(label)}: a {facts['kind']}, not a {kind}; POST /api/v1/library keeps it")
         item = await to_thread.run_sync(service.store.keep, new, facts, label, title, words)

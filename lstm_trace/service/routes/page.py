@@ -62,6 +62,4 @@ def _sent(request: Request, content: bytes, media: str) -> Response:
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     seen = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
-    if tag in seen:
-        return Response(None, 304, headers)
-    return Response(content, 200, headers, media)
+    return Response(None, 304, headers) if tag in seen else Response(content, 200, headers, media)

@@ -21,7 +21,7 @@ from ...runs.runs import RunId
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute, check_media
 from ..description import documented
-from ..jobs import LATER, LaterFile, Resources, Service, attachment
+from ..jobs import LATER, Resources, SentFile, Service, attachment
 from ..views import add_views
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
@@ -156,7 +156,7 @@ async def file_reply(
     async def work(progress: Progress | None = None) -> Response:
         content, name = await service.runs.call(function, *args, progress=progress)
         if content is None:
-            return LaterFile(lambda: service.runs.open(id), media, name)
+            return SentFile(lambda: service.runs.open(id), media, name)
         return Response(content, headers=attachment(name), media_type=media)
 
     return await (service.jobs.follow(work) if "respond-async" in prefer else work())
