@@ -18,7 +18,6 @@ from ..results import comparison, divergence
 from ..results.difference import difference
 from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences as verdict_of
-from ..trace.trace import Trace
 from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
 from ..verification.measures import LineDifference, Verdict
@@ -174,14 +173,12 @@ def compared(
     places = {(change.scope, change.line): change for change in changes(a, b)}
     text = printable("\n".join(comparison.sentences(found, words())))
     sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, words())]
-    first = None if found.first is None else _first(found.first)
+    first = None
+    if (differs := found.first) is not None:
+        one, other = differs.first_values or (float("nan"), float("nan"))
+        first = FirstDifference(str(differs.first), *map(word, (one, other, other - one, differs.first_bound)))
     lines = [_line(one, places.get((one.scope, one.line))) for one in found.lines]
     return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines))
-
-
-def _first(found: LineDifference) -> FirstDifference:
-    a, b = found.first_values or (float("nan"), float("nan"))
-    return FirstDifference(str(found.first), *map(word, (a, b, b - a, found.first_bound)))
 
 
 def _line(found: LineDifference, change: Change | None) -> LineDiff:
@@ -223,8 +220,18 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     """An explanation as tables, each of at most so many rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
-    split = asked.how == "attribution"
-    found = _split(trace, other, asked.of, given) if split else _explained(trace, other, asked, given)
+    if asked.how == "attribution":
+        if given:
+            raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
+        if other is None or asked.of is None:
+            raise OptionError("attribution splits the difference of one value from another run: give of and against")
+        found: Explanation = difference(other, trace, asked.of)
+    else:
+        if other is not None and asked.how != "contribution":
+            raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
+        if other is not None and "baseline" in given:
+            raise OptionError("against is a baseline itself: omit baseline")
+        found = explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
     *others, rows = found.tables(words())
     more = [TitledTable(part.heading, *_table(part, most)) for part in others]
     text = printable("\n".join(map(str, found.sentences(words()))))
@@ -235,22 +242,6 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
     """Its columns, its first rows, and how many are left out."""
     rows = as_plain(found.rows[:most])
     return list(found.columns), rows, len(found.rows) - len(rows)
-
-
-def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:
-    if given:
-        raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
-    if other is None or of is None:
-        raise OptionError("attribution splits the difference of one value from another run: give of and against")
-    return difference(other, trace, of)
-
-
-def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[str, Any]) -> Explanation:
-    if other is not None and asked.how != "contribution":
-        raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
-    if other is not None and "baseline" in given:
-        raise OptionError("against is a baseline itself: omit baseline")
-    return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
 
 
 def verified(path: str) -> bytes:

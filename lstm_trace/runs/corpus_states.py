@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from .. import __version__
-from ..base.arrays import to_list, word
+from ..base.arrays import as_plain, to_list, word
 from ..base.display import seen, visible
 from ..base.writing import written
 from ..errors import LstmTraceError, MissingError
@@ -25,8 +25,7 @@ from .records import Number, Record, View, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
-    from ..corpus.layout import Block, Layout
-    from ..corpus.part_file import Part
+    from ..corpus.layout import Block
     from ..corpus.states import States
     from ..tracking import Contexts
 
@@ -228,13 +227,16 @@ def listed(folders: Mapping[str, str]) -> bytes:
 def _described(name: str, folder: str) -> StatesInfo:
     try:
         with opened(folder) as states:
-            manifest, spans = states.manifest, states.spans
+            manifest, spans, names = states.manifest, states.spans, [block.line for block in states.layout.blocks]
             return StatesInfo(
                 name,
                 title=manifest.title,
                 cell=manifest.cell,
                 dtype=manifest.dtype,
-                lines=_lines(states.layout),
+                lines=[
+                    StatesLine(line if names.count(line) == 1 else f"{one.scope}/{line}", one.scope, line, one.width)
+                    for line, one in zip(names, states.layout.blocks, strict=True)
+                ],
                 sequences=sum(span.sequences for span in spans),
                 steps=sum(span.steps for span in spans),
                 parts=len(spans),
@@ -246,15 +248,6 @@ def _described(name: str, folder: str) -> StatesInfo:
         return StatesInfo(name, "\n".join(error.problems))
 
 
-def _lines(layout: Layout) -> list[StatesLine]:
-    """The recorded lines, each by the shortest name that a unit of it can be asked for by."""
-    names = [block.line for block in layout.blocks]
-    return [
-        StatesLine(name if names.count(name) == 1 else f"{block.scope}/{name}", block.scope, name, block.width)
-        for name, block in zip(names, layout.blocks, strict=True)
-    ]
-
-
 def sequences(
     folder: str, offset: Annotated[int, Field(ge=0, lt=2**53)] = 0, limit: Count = 50, contexts: int = 200
 ) -> bytes:
@@ -262,23 +255,18 @@ def sequences(
     limit = min(limit, contexts)
     found: list[Beginning] = []
     with opened(folder) as states:
-        spans, before = states.spans, 0
-        for span in spans:
+        before = 0
+        for span in states.spans:
             first, stop = max(offset - before, 0), min(offset + limit - before, span.sequences)
             before += span.sequences
-            if first < stop:
-                found += _beginnings(states.part(span), first, stop, spaced(states))
+            if first >= stop:
+                continue
+            part, apart = states.part(span), " " if spaced(states) else ""
+            for k in range(first, stop):
+                begin, end = int(part.starts[k]), int(part.starts[k + 1])
+                text = apart.join((part.tokens or [])[begin : min(end, begin + _READ)]).strip()
+                found.append(Beginning(str(part.ids[k]), end - begin, visible(text, _WIDE)))
     return as_json(SequencesReply(before, offset, found))
-
-
-def _beginnings(part: Part, first: int, stop: int, apart: bool) -> list[Beginning]:
-    starts, ids = part.starts, part.ids
-    found = []
-    for k in range(first, stop):
-        begin, end = int(starts[k]), int(starts[k + 1])
-        text = (" " if apart else "").join((part.tokens or [])[begin : min(end, begin + _READ)]).strip()
-        found.append(Beginning(str(ids[k]), end - begin, visible(text, _WIDE)))
-    return found
 
 
 def has_tokens(states: States) -> bool:
@@ -359,8 +347,7 @@ def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
 
     key: of the run; another one may have taken its place in the folder.
     """
-    values = next(iter(states.parts())).values(block, [unit])[:, 0]
-    return symmetric(values)
+    return symmetric(next(iter(states.parts())).values(block, [unit])[:, 0])
 
 
 def _scaled(scale: Scale) -> ColourScale:
@@ -423,9 +410,8 @@ def select(
         beside = len(states.select(*asked)) if strict and not units else 0
         part, rows = states.rows_of(sequence)
         at = rows.start - int(part.t[rows.start])
-        values = (
-            part.values(states.layout.chosen(line)[0], units)[at + first : at + last + 1] if units else np.empty((1, 0))
-        )
+        block, span = states.layout.chosen(line)[0], slice(at + first, at + last + 1)
+        values = part.values(block, units)[span] if units else np.empty((1, 0))
     mean, nearest = values.mean(axis=0, dtype=np.float64), level_of(*level).nearest(values, axis=0)
     found = [
         ActiveUnit(f"{line}[{units[k]}]", word(float(mean[k])), word(float(nearest[k])))
@@ -448,7 +434,7 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         with suppress(OSError):
             return path.read_bytes()
         frame = states.units(line, progress=tell).to_frame()
-    rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False)]
+    rows = as_plain([*frame.itertuples(index=False)])
     table = as_json(UnitsTable(list(map(str, frame.columns)), rows))
     with suppress(OSError):  # where nothing can be kept, it is computed the next time
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -458,15 +444,6 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         for old in by_age[:-_KEPT]:
             old.unlink(missing_ok=True)
     return table
-
-
-def _plain(value: Any) -> Any:
-    """A value of a frame as JSON has it."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    return word(float(value)) if isinstance(value, float | np.floating) else str(value)
 
 
 #: What is asked of a corpus by a GET of `/states/{name}/…`.

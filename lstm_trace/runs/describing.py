@@ -222,6 +222,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     """The fields of a `RunReply` that follow from its trace. live: the most units of a line that a page shows whole."""
     header, stages = trace.header, forward_stages(trace.stages)
     exercise, _ = notations.applied(trace, "exercise")
+    labelled = len(header.step_labels) if len(header.step_labels) * trace.steps <= LABELS else 0
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
     same = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
     return {name: getattr(header, name) for name in same} | {
@@ -231,7 +232,7 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
         "steps": trace.steps,
         "batch": trace.batch,
         "first": trace.first,
-        "step_labels": _step_labels(trace),
+        "step_labels": [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(labelled)],
         "numbers": trace.steps * trace.batch * sum(widths),
         "stages": [_stage(exercise, stage) for stage in stages],
         "premises": [premise for premise, _ in premises(exercise)],
@@ -247,14 +248,6 @@ def named(trace: Trace, printed: Trace) -> SymbolsReply:
     stages = [NamedStage(stage.scope, _lines(printed, stage)) for stage in forward_stages(printed.stages)]
     own = [premise for premise, _ in premises(replace(trace, header=printed.header))]
     return SymbolsReply(stages, {premise.address: premise.symbol for premise in own})
-
-
-def _step_labels(trace: Trace) -> list[list[str]]:
-    """The labels of the steps that the trace holds, as they are shown, for each row or for all; none of very many."""
-    rows = len(trace.header.step_labels)
-    if rows * trace.steps > LABELS:
-        return []
-    return [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(rows)]
 
 
 def _stage(trace: Trace, stage: Stage) -> RunStage:
@@ -310,41 +303,33 @@ def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
         for name, values in trace.parameters.get(stage.scope, {}).items():
             yield one("parameter", stage.scope, name, values, _gate(stage, name))
         for name, values in trace.initial.get(stage.scope, {}).items():
-            yield one("initial", stage.scope, INITIAL.get(name, name), _row(trace, values))
+            as_given = values if trace.header.batched else values[0]  # x has no axis of the batch then
+            yield one("initial", stage.scope, INITIAL.get(name, name), as_given)
         for name, values in trace.given.get(stage.scope, {}).items():
             if name in plain_stage(stage).inputs:
                 yield one("given", stage.scope, name, trace.outward(values))
 
 
-def _row(trace: Trace, values: Array) -> Array:
-    """An initial state as it was given: without the axis of the batch where x has none."""
-    return values if trace.header.batched else values[0]
-
-
 def _gate(stage: Stage, name: str) -> str:
     """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
-    for line in stage.cell.lines:
-        if line.assigned and name in stage.through(line):
-            return line.name.removesuffix("_t") if line.name.endswith("_t") else line.name.removeprefix("z_")
-    return ""
+    reading = (line.name for line in stage.cell.lines if line.assigned and name in stage.through(line))
+    first = next(reading, "")
+    return first.removesuffix("_t") if first.endswith("_t") else first.removeprefix("z_")
 
 
 def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
     """A value to take gradients of: one number that was asked for, or the first unit of the last output."""
-    for address in trace.asked():
-        at = trace.lines[address.scope][address.line].shape
-        if address.unit is not None or at[-1] == 1:
-            t = trace.span[-1] if address.t is None else address.t
-            return str(address._replace(unit=address.unit or (0,), t=t, b=address.b or 0))
-    last = stages[-1]
+    asked, last = trace.asked(), stages[-1]
     end = trace.span[0 if last.backwards else -1]
-    if last.cell.output in trace.lines.get(last.scope, {}):
-        return f"{last.scope}/{end}/0/{last.cell.output}[0]"
-    if not (asked := trace.asked()):  # of a part of a trace, for example
-        return None
-    last_asked = asked[-1]
-    t = end if last_asked.t is None else last_asked.t
-    return str(last_asked._replace(unit=(0,), t=t, b=last_asked.b or 0))
+    numbers = (a for a in asked if a.unit is not None or trace.lines[a.scope][a.line].shape[-1] == 1)
+    found, t = next(numbers, None), trace.span[-1]
+    if found is None:
+        if last.cell.output in trace.lines.get(last.scope, {}):
+            return f"{last.scope}/{end}/0/{last.cell.output}[0]"
+        if not asked:  # of a part of a trace, for example
+            return None
+        found, t = asked[-1]._replace(unit=(0,)), end
+    return str(found._replace(unit=found.unit or (0,), t=t if found.t is None else found.t, b=found.b or 0))
 
 
 def held(trace: Trace) -> Iterator[HeldLine]:

@@ -143,13 +143,12 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
         raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
     _check(kind, given, other)
     trace = _headed(opened(path), given)
+    python = {called: name for name, called in _CALLED.items()}
     read = {
-        name: _READ[name](value, trace) if name in _READ else value
+        python.get(name, name): _READ[name](value, trace) if name in _READ else value
         for name, value in given.items()
         if name not in COMMON
     }
-    if "line" in read:
-        read["lines"] = read.pop("line")
     if other is not None:
         read["against"] = opened(other)
     figure = maker(kind)(trace, **read)
@@ -166,7 +165,9 @@ def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
     known, needed = _names(kind), required(kind)
     if surplus := [name for name in given if name not in (*known, *COMMON)]:
         having = [other for other in KINDS if surplus[0] in _names(other)]
-        where = f"; it belongs to {_several(having)}" if having else nearest(surplus[0], (*known, *COMMON))
+        where = nearest(surplus[0], (*known, *COMMON))
+        if having:
+            where = f"; it belongs to {' and '.join(filter(None, (', '.join(having[:-1]), having[-1])))}"
         raise OptionError(f"{kind}: there is no option {', '.join(surplus)}{where}; it takes {', '.join(known)}")
     if "of" in needed and "of" not in given:
         raise OptionError(f"{kind} needs a value: of, its address, for example h_t[0]")
@@ -174,12 +175,7 @@ def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
         raise OptionError(f"{kind} is a picture of two runs: GET /api/v1/diffs/plot/{kind}?a=…&b=…")
     if other is not None and "against" not in options(kind):
         two = [one for one in KINDS if "against" in options(one)]
-        raise OptionError(f"{kind} is a picture of one run; of two there are {_several(two)}")
-
-
-def _several(names: list[str]) -> str:
-    *some, last = names
-    return f"{', '.join(some)} and {last}" if some else last
+        raise OptionError(f"{kind} is a picture of one run; of two there are {' and '.join(two)}")
 
 
 def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -43,6 +42,9 @@ _ROOM = 4
 _REMEMBERED = 2000
 #: Decimals of a page at most where none were asked for: 5 are the most of a problem of hand size.
 _DECIMALS = 5
+#: Drawings that are kept, by all that they show.
+_drawn: dict[tuple[Any, ...], diagram.Diagram] = {}
+_DRAWN = 64
 _SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
@@ -211,9 +213,9 @@ def table(path: str, part: ValueSelection) -> bytes:
     """
     trace = opened(path)
     steps = span(part.t, "t", trace.span)
-    unit = None if part.unit is None else int(part.unit) if part.unit.isdecimal() else -1
-    if unit == -1:
+    if part.unit is not None and not part.unit.isdecimal():
         raise OptionError(f"unit: expected a number for a table, found {part.unit!r}")
+    unit = None if part.unit is None else int(part.unit)
     window = slice(steps.start, steps.stop)
     chosen = Selection(part.line or None, part.layer, part.direction, window, part.batch, unit)
     try:
@@ -377,28 +379,13 @@ def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Dia
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
     room = _room(stage, Values(trace), diagram.DIGITS if style.digits is None else style.digits)
-    key = stage.cell.text, stage.computed, look.language, trace.header.count_from
-    return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
-
-
-class _Drawn(NamedTuple):
-    """What is drawn; one is as good as another of the same key."""
-
-    key: tuple[Any, ...]
-    stage: Stage
-    symbols: Mapping[str, Any]
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Drawn) and self.key == other.key
-
-
-@lru_cache(64)
-def _drawn(found: _Drawn) -> diagram.Diagram:
-    *_, language, count_from, room, _ = found.key
-    return diagram.Diagram(found.stage, dict(room), words(language, count_from), found.symbols)
+    said = look.language, trace.header.count_from
+    key = stage.scope, stage.cell.text, stage.computed, *said, tuple(room.items()), tuple(symbols.items())
+    if key not in _drawn:
+        if len(_drawn) >= _DRAWN:
+            del _drawn[next(iter(_drawn))]
+        _drawn[key] = diagram.Diagram(stage, room, words(*said), symbols)
+    return _drawn[key]
 
 
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:

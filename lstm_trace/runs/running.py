@@ -81,8 +81,7 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
         TooLargeError: for a run that would hold more values than the bounds allow, before it is made.
     """
     spec = read(Spec, body)
-    named = [name for name in SOURCES if getattr(spec, name) is not None]
-    if len(named) != 1:
+    if len(named := [name for name in SOURCES if getattr(spec, name) is not None]) != 1:
         found = " and ".join(named) or "none"
         raise OptionError(f"the request: expected one of {', '.join(SOURCES)}; found {found}")
     if spec.example is not None:
@@ -150,8 +149,7 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
 
 def reply(path: str) -> bytes:
     """What is said of a run that is kept."""
-    found = record(path)
-    return found.answer(found.parent)
+    return (found := record(path)).answer(found.parent)
 
 
 def spec(path: str) -> bytes:

@@ -15,8 +15,7 @@ from ...base.option import Option
 from ...errors import LstmTraceError, counted
 from ..commands import NAMES, OUTPUT, UNITS, Flag, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
-from ..options import AllowNonfinite, OfFile, conclude, echo
-from ..results import result_options
+from ..options import AllowNonfinite, OfFile, conclude, echo, result_options
 from ..terminal import Bar, in_colours
 
 if TYPE_CHECKING:

@@ -16,8 +16,7 @@ from ...errors import nearest
 from ...results import EXPLANATIONS
 from ..commands import Verbs, command, options_from
 from ..model_options import MODELS, model_options, opened_with
-from ..options import Source, against, arithmetic_options, example_of, number_options, selection_options
-from ..results import result_options
+from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
 #: The suffixes of a problem with new weights.
 PROBLEMS = (".yaml", ".yml")

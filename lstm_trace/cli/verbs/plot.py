@@ -10,8 +10,7 @@ import click
 from ...plot.kinds import KINDS, USUAL, maker, options, required
 from ..commands import FILE, NAMES, STEPS, UNITS, Command, Flag, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, of_side, opened_two, opened_with, weights_of
-from ..options import DIRECTIONS, FORMAT, OfFile, Source, against, example_of
-from ..results import LANGUAGES
+from ..options import DIRECTIONS, FORMAT, LANGUAGES, OfFile, Source, against, example_of
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure

@@ -9,8 +9,7 @@ import click
 
 from ..commands import FILE, Flag, command
 from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
-from ..options import FORMAT, OfFile, arithmetic_options, number_options, selection_options
-from ..results import Language
+from ..options import FORMAT, Language, OfFile, arithmetic_options, number_options, selection_options
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace

@@ -24,8 +24,7 @@ from ..model_options import (
     opened_with,
     stored_layout,
 )
-from ..options import conclude, echo
-from ..results import result_options
+from ..options import conclude, echo, result_options
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
