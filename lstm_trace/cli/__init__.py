@@ -15,8 +15,7 @@ from .. import __version__
 from ..errors import LstmTraceError, reason, shortened
 from ..printable import message
 from . import terminal
-from .commands import Verbs
-from .options import VERDICT
+from .commands import VERDICT, Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -21,6 +21,8 @@ from ..base.option import Option, Parameter, annotated, documented, keys_of, par
 from ..errors import nearest
 
 Command = Callable[..., Any]
+#: Key of `Context.meta` for the exit code that a command has found before it prints.
+VERDICT = "lstm_trace.verdict"
 
 
 @dataclass(frozen=True)

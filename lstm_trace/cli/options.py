@@ -13,7 +13,7 @@ from ..base.option import Option
 from ..documents.formats import FORMATS, SUFFIXES
 from ..languages import languages
 from ..printable import printable
-from .commands import FILE, NAMES, OUTPUT, STEPS, Command, Flag, around, group, inputs_and_outputs
+from .commands import FILE, NAMES, OUTPUT, STEPS, VERDICT, Command, Flag, around, group, inputs_and_outputs
 
 if TYPE_CHECKING:
     from ..model.model import Model
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 FORMAT = "; choose one with --format"
 #: What `--direction` may be; as `cell.network.DIRECTIONS`, which imports numpy.
 DIRECTIONS = ("forward", "reverse", "joined", "adjoint-forward", "adjoint-reverse", "adjoint-joined")
-#: Key of `Context.meta` for the exit code that a command has found before it prints.
-VERDICT = "lstm_trace.verdict"
 
 
 def echo(text: str, err: bool = False) -> None:

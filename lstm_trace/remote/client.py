@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
@@ -121,16 +121,14 @@ class Connection:
                 reason = getattr(error, "reason", error)
                 if body is not None and isinstance(reason, ConnectionError):
                     self._check_size(len(body))
-                raise ServiceError(
-                    0, f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
-                ) from None
+                said = f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
+                raise ServiceError(0, said) from None
 
     def _check_size(self, size: int) -> None:
         """Raise ServiceError for a body that is too large: the server refuses it unread, and closes the connection."""
-        try:
+        most = size
+        with suppress(ServiceError):
             most = int(self._json("GET", "/limits")["body_bytes"])
-        except ServiceError:
-            return
         if size > most:
             raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
 
@@ -145,11 +143,10 @@ def quoted(text: str) -> str:
 
 
 def _document(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"detail": content[:500].decode("utf-8", "replace")}
+    with suppress(ValueError):
+        if isinstance(found := json.loads(content), dict):
+            return found
+    return {"detail": content[:500].decode("utf-8", "replace")}
 
 
 def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:

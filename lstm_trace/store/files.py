@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Self
 from uuid import uuid4
 
+from ..base.writing import flush_names
 from ..errors import LstmTraceError, OptionError, TooLargeError, counted, raise_all, reason
 from ..weights.read import READERS
 
@@ -89,12 +90,9 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _faults(text: str, what: str, most: int) -> list[str]:
-    problems = []
-    if len(text) > most:
-        problems.append(f"{what} has {len(text):,} characters; at most {most} are kept")
-    if text != seen(text):
-        problems.append(f"{what} has a character that cannot be shown, or lines or spaces beyond one; write it plainly")
-    return problems
+    long = f"{what} has {len(text):,} characters; at most {most} are kept" if len(text) > most else ""
+    odd = f"{what} has a character that cannot be shown, or lines or spaces beyond one; write it plainly"
+    return [*filter(None, (long, odd if text != seen(text) else ""))]
 
 
 #: Suffixes that a file may keep: the readers go by them. What has another one is read by its content.
@@ -158,7 +156,7 @@ class Upload:
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self.path, target)
-            _flush_names(target.parent)
+            flush_names(target.parent)
         return target
 
 
@@ -209,13 +207,3 @@ def _listed(folder: Path) -> dict[str, str]:
     """The files of ours in a folder, name to id; to no id where one is not whole."""
     with os.scandir(folder) as entries:
         return {entry.name: ours[1] or "" for entry in entries if (ours := _OURS.fullmatch(entry.name))}
-
-
-def _flush_names(folder: Path) -> None:
-    """Let the disk know of a file's new name. Windows has no handles of folders, and needs none."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -70,9 +70,8 @@ class Turns:
     def begin(self) -> QueuePlace | None:
         """The place whose turn it is now, which leaves the queue; None where nobody's is."""
         fit = [place for place in self.waiting if self._may_begin(place.client)]
-        if not fit:
+        if (found := min(fit, key=self._order, default=None)) is None:
             return None
-        found = min(fit, key=self._order)
         self.waiting.remove(found)
         self.running.append(found)
         found.begun = True
@@ -266,15 +265,12 @@ class Workers:
         done = False
         try:
             with anyio.move_on_after(seconds):
-                answer = await to_thread.run_sync(
-                    process.call, call, progress, abandon_on_cancel=True, limiter=self._threads
-                )
+                given: dict[str, Any] = {"abandon_on_cancel": True, "limiter": self._threads}
+                answer = await to_thread.run_sync(process.call, call, progress, **given)
                 done = True
                 return answer
-        except DiedError:
-            raise
-        except Exception:  # of the function: the process goes on
-            done = True
+        except Exception as error:  # of the function: the process goes on
+            done = not isinstance(error, DiedError)
             raise
         finally:
             if not done:
@@ -282,11 +278,6 @@ class Workers:
                     await self._end(process)
         advice = ", or ".join(filter(None, (self.smaller, self.way)))
         raise TooLongError(f"the computation took more than {seconds:g} s and was stopped{advice and f'; {advice}'}")
-
-    async def _new(self) -> Process:
-        process = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)
-        self._all.add(process)
-        return process
 
     async def _end(self, process: Process) -> None:
         process.kill()  # first, so that the threads that wait for it are free
@@ -296,4 +287,6 @@ class Workers:
     async def _renewed(self, process: Process) -> Process:
         """Another process in the place of one, which ends; its imports go on in the background."""
         await self._end(process)
-        return await self._new()
+        new = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)
+        self._all.add(new)
+        return new

@@ -134,7 +134,12 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
     for imports. smaller: what makes a computation smaller, for the message where memory runs out.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which ends us
-    inbox, outbox = _taken_streams()
+    # the pipes from and to the server; what is printed within a call goes to standard error instead
+    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")
     _bound(memory)
@@ -149,16 +154,6 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
             send(outbox, kind, reply)
         except OSError:  # the server has gone
             os._exit(0)
-
-
-def _taken_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes from and to the server; what is printed within a call goes to standard error instead."""
-    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return inbox, outbox
 
 
 def _bound(memory: int) -> None:
@@ -188,36 +183,27 @@ def _answer(call: bytes, outbox: IO[bytes], smaller: str) -> tuple[bytes, bytes]
         function, args = loads(call)  # noqa: S301 - written by the server, whose child this is
         return RESULT, pickled(function(*args))
     except LstmTraceError as error:
-        return ERROR, pickled(_shortened(error))
+        error.problems = shortened(error.problems)  # a body may have one for each of a million keys
+        return ERROR, pickled(error)
     except MemoryError:
         return ERROR, pickled(TooLargeError(f"not enough memory{smaller and f'; {smaller}'}"))
-    except Exception as error:
+    except BaseException as error:
         return ERROR, _carried(error)
-    except BaseException as error:  # raised in the server, SystemExit would end that
-        return ERROR, pickled(_plain(error, traceback.format_exc()))
     finally:
         heard_by(None)
 
 
-def _shortened(error: LstmTraceError) -> LstmTraceError:
-    """An error without the problems that are not reported; a body may have one for each of a million keys."""
-    error.problems = shortened(error.problems)
-    return error
+def _carried(error: BaseException) -> bytes:
+    """An unexpected error with its traceback as a note, for the log of the server.
 
-
-def _carried(error: Exception) -> bytes:
-    """An unexpected error with its traceback as a note, for the log of the server."""
-    said = traceback.format_exc()
-    error.add_note(said)
-    try:
-        content = pickled(error)
-        loads(content)  # noqa: S301 - our own; some exceptions are pickled and cannot be made again
-    except Exception:
-        content = pickled(_plain(error, said))
-    return content
-
-
-def _plain(error: BaseException, said: str) -> RuntimeError:
-    plain = RuntimeError(f"{type(error).__name__}: {error}")
+    One that cannot be made again there becomes a plain one, and so does SystemExit, which would end the server.
+    """
+    said, plain = traceback.format_exc(), RuntimeError(f"{type(error).__name__}: {error}")
+    with suppress(Exception):
+        if isinstance(error, Exception):
+            error.add_note(said)
+            content = pickled(error)
+            loads(content)  # noqa: S301 - our own
+            return content
     plain.add_note(said)
-    return plain
+    return pickled(plain)
