@@ -65,34 +65,36 @@ class _Stored(TypedDict):
 STORED = tuple(_Stored.__annotations__)
 #: What may be in the file of the input too, under these names.
 BESIDE = ("h0", "c0", "lengths", "mask")
-#: Options of earlier versions, whether they take a value, and what they are now.
+#: Options of earlier versions, and what they are now: those with a value have it there.
 _EARLIER = {
-    "--gate-order": (True, "--layout order={}"),
-    "--transposed": (False, "--layout transposed=true"),
-    "--not-transposed": (False, "--layout transposed=false"),
-    "--joined": (True, "--layout joined={}"),
-    "--bias": (True, "--layout bias={}"),
-    "--forget-bias": (True, "--layout forget_bias={}"),
-    "--activation": (True, "--option candidate_activation={0},output_activation={0}"),
-    "--recurrent-activation": (True, "--option gate_activation={}"),
-    "--go-backwards": (False, "--option direction=reverse"),
-    "--merge": (True, "--option merge={}"),
-    "--padded-output": (True, "--option padding={}"),
+    "--gate-order": "--layout order={}",
+    "--transposed": "--layout transposed=true",
+    "--not-transposed": "--layout transposed=false",
+    "--joined": "--layout joined={}",
+    "--bias": "--layout bias={}",
+    "--forget-bias": "--layout forget_bias={}",
+    "--activation": "--option candidate_activation={0},output_activation={0}",
+    "--recurrent-activation": "--option gate_activation={}",
+    "--go-backwards": "--option direction=reverse",
+    "--merge": "--option merge={}",
+    "--padded-output": "--option padding={}",
 }
 
 
-def _now(flag: str, takes: bool, new: str) -> Callable[[Command], Command]:
-    """An option of an earlier version, which is refused with what it is now."""
+def _earlier_options(command: Command, side: str = "") -> Command:
+    """The options of earlier versions, which are refused with what they are now."""
+    for flag, new in _EARLIER.items():
+        now = new.replace(" ", f"{side} ", 1)
 
-    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value:
-            raise click.UsageError(
-                f"{flag} is now {new.format(value)}; the parts of one --layout or --option have commas between"
-            )
+        def refuse(_: click.Context, param: click.Parameter, value: Any, now: str = now) -> None:
+            if value:
+                said = f"{param.opts[0]} is now {now.format(value)}"
+                raise click.UsageError(f"{said}; the parts of one --layout or --option have commas between")
 
-    facts: dict[str, Any] = {"is_flag": not takes, "hidden": True, "expose_value": False, "callback": refuse}
-    name = f"_{flag.strip('-').replace('-', '_')}"
-    return click.option(flag, name, help=f"Earlier form of {new.format('…')}.", **facts)
+        facts: dict[str, Any] = {"is_flag": "{" not in new, "hidden": True, "expose_value": False, "callback": refuse}
+        name, said = f"_{flag.strip('-').replace('-', '_')}{side.replace('-', '_')}", now.format("…")
+        command = click.option(f"{flag}{side}", name, help=f"Earlier form of {said}.", **facts)(command)
+    return command
 
 
 #: The options of an input, and `--hold`.
@@ -101,10 +103,7 @@ input_options = group(_Inputs)
 
 def layout_options(command: Command) -> Command:
     """`--name`, `--layout`, and `--option` for what a file of weights does not say."""
-    command = group(_Stored)(command)
-    for flag, (takes, new) in _EARLIER.items():
-        command = _now(flag, takes, new)(command)
-    return command
+    return _earlier_options(group(_Stored)(command))
 
 
 def layout_options_of_two(command: Command) -> Command:
@@ -112,9 +111,7 @@ def layout_options_of_two(command: Command) -> Command:
     for side in "ba":
         for name in reversed(STORED):
             command = click.option(f"--{name}-{side}", help=f"--{name} for {side.upper()} only.")(command)
-        for flag, (takes, new) in _EARLIER.items():
-            option, _, rest = new.partition(" ")
-            command = _now(f"{flag}-{side}", takes, f"{option}-{side} {rest}")(command)
+        command = _earlier_options(command, f"-{side}")
     return layout_options(command)
 
 
@@ -145,11 +142,6 @@ def asked_options(given: Mapping[str, Any]) -> Mapping[str, Any]:
     return {} if given.get("option") is None else options_of_text(given["option"])
 
 
-def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
-    """The trace of a model or a problem over its input, with a bar where it takes long; see `prepared`."""
-    return with_bar(*prepared(source, given, allow_nonfinite), **arguments)
-
-
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
     """The run of what `prepared` gives, with a bar where it takes long."""
     from .terminal import Bar
@@ -174,7 +166,13 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     if given.get("key") and not given.get("input"):
         raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
-    column = _token_column(source, given)
+    column: str | None = given.get("token_column")
+    if column is not None and not given.get("input"):
+        raise click.UsageError("--token-column names a column of --input: give --input X, or leave it out")
+    if column is not None and given.get("tokens") is not None:
+        raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
+    if given.get("tokens") == "-" in (source, given.get("input")):
+        raise click.UsageError("standard input, -, can be read once only")
     model = model_in(source, given, allow_nonfinite)
     arguments: dict[str, Any] = {}
     if given.get("input"):
@@ -194,26 +192,12 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         arguments["tokens"] = read_tokens(given["tokens"])
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
-    padded = (
-        {"lengths", "mask"} & arguments.keys() or model.defaults.lengths is not None or model.defaults.mask is not None
-    )
-    if "padding" in asked_options(given) and not padded:
+    marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask
+    if "padding" in asked_options(given) and all(one is None for one in marked):
         raise click.UsageError(
             "--option padding changes nothing where no step is padding: give --lengths or --mask too"
         )
     return model, arguments
-
-
-def _token_column(source: str, given: Mapping[str, Any]) -> str | None:
-    """The column with the labels of the steps. Raises click.UsageError where options contradict each other."""
-    column: str | None = given.get("token_column")
-    if column is not None and not given.get("input"):
-        raise click.UsageError("--token-column names a column of --input: give --input X, or leave it out")
-    if column is not None and given.get("tokens") is not None:
-        raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
-    if given.get("tokens") == "-" in (source, given.get("input")):
-        raise click.UsageError("standard input, -, can be read once only")
-    return column
 
 
 def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model:
@@ -227,13 +211,8 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     stored, asked = stored_layout(given), asked_options(given)
     if not is_model(source) and (stored or asked or given.get("name")):
         raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
-    return prepare(
-        source,
-        name=given.get("name") or "",
-        layout=stored,
-        options=asked or None,
-        allow_nonfinite=allow_nonfinite,
-    )
+    said: dict[str, Any] = {"name": given.get("name") or "", "layout": stored, "options": asked or None}
+    return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 
 def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model | None:
@@ -246,7 +225,7 @@ def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
     """The trace in a file; of the problem in it; or of the model in it over its input."""
     if _is_run(source, given):
-        return traced(source, given, allow_nonfinite)
+        return with_bar(*prepared(source, given, allow_nonfinite))
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=given.get("hold"))
 
 
@@ -322,9 +301,8 @@ def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]
         return
     own = [model.defaults.batch_first for model, _ in ready]
     if own[0] != own[1]:
-        said = " and ".join(
-            f"{source} takes {'(B, T, I)' if major else '(T, B, I)'}" for source, major in zip(pair, own, strict=True)
-        )
+        axes = ("(B, T, I)" if major else "(T, B, I)" for major in own)
+        said = " and ".join(f"{source} takes {order}" for source, order in zip(pair, axes, strict=True))
         raise click.UsageError(
             f"the input has shape {x.shape}, and the two read it in other orders: {said}; say which it is: "
             "--batch-first for (B, T, I), --time-first for (T, B, I)"

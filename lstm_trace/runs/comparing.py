@@ -183,9 +183,10 @@ def compared(
 
 def _line(found: LineDifference, change: Change | None) -> LineDiff:
     """change: its largest one, if there is one; padding, which is not compared, may have a larger one."""
-    largest = None if change is None or change.largest != found.max_abs else change
-    t, b, unit = (None, None, None) if largest is None else (largest.t, largest.b, largest.unit)
-    return LineDiff(found.scope, found.line, word(found.max_abs), word(found.bound), t, b, unit, found.verdict)
+    at = dict.fromkeys(("t", "b", "unit"))
+    if change is not None and change.largest == found.max_abs:
+        at = {"t": change.t, "b": change.b, "unit": change.unit}
+    return LineDiff.of(found, largest=word(found.max_abs), **at)
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
@@ -247,10 +248,7 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
 def verified(path: str) -> bytes:
     """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
     found = verify(opened(path))
-    failures = [
-        FailedValue(str(failure.address), *map(word, (failure.recorded, failure.derived, failure.bound)))
-        for failure in found.failures
-    ]
+    failures = [FailedValue.of(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     verdict: Any = found.status
     return as_json(VerificationReply(verdict, "\n".join(verdict_of(found, words())), checked, failures))

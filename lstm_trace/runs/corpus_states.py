@@ -228,11 +228,9 @@ def _described(name: str, folder: str) -> StatesInfo:
     try:
         with opened(folder) as states:
             manifest, spans, names = states.manifest, states.spans, [block.line for block in states.layout.blocks]
-            return StatesInfo(
-                name,
-                title=manifest.title,
-                cell=manifest.cell,
-                dtype=manifest.dtype,
+            return StatesInfo.of(
+                manifest,
+                name=name,
                 lines=[
                     StatesLine(line if names.count(line) == 1 else f"{one.scope}/{line}", one.scope, line, one.width)
                     for line, one in zip(names, states.layout.blocks, strict=True)
@@ -351,7 +349,7 @@ def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
 
 
 def _scaled(scale: Scale) -> ColourScale:
-    return ColourScale(scale.low, scale.high, scale.two, scale.beyond > 0)
+    return ColourScale.of(scale, beyond=scale.beyond > 0)
 
 
 def top(folder: str, unit: Unit, n: Places = 10, lowest: bool = False, contexts: int = 200) -> bytes:
@@ -386,8 +384,8 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
     records = []
     for one in found:
         tokens, values = one.tokens[:_LONGEST] if labelled else None, to_list(one.values[:_LONGEST])
-        place = str(one.sequence), one.t, one.length, word(one.value), one.first
-        records.append(ContextRecord(*place, shown_tokens(tokens), values))
+        shown = {"sequence": str(one.sequence), "tokens": shown_tokens(tokens), "values": values}
+        records.append(ContextRecord.of(one, **shown))
     return as_json(ContextsReply(spaced(states), _scaled(scale_of(states, block, unit)), records))
 
 

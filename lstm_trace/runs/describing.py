@@ -214,8 +214,8 @@ class SymbolsReply(Record):
 def equations(text: str) -> bytes:
     """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
     cell = parse(text)
-    lines = [LineName(line.name, line.op) for line in cell.lines]
-    return as_json(CellText(lines, list(cell.parameters), cell.inputs, cell.states, cell.output))
+    lines = [LineName.of(line) for line in cell.lines]
+    return as_json(CellText.of(cell, lines=lines, parameters=list(cell.parameters)))
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
@@ -253,12 +253,10 @@ def named(trace: Trace, printed: Trace) -> SymbolsReply:
 def _stage(trace: Trace, stage: Stage) -> RunStage:
     cell, inputs = stage.cell, plain_stage(stage).inputs
     carried = [*((name, name) for name in inputs), *cell.states.items()]
-    return RunStage(
-        stage.scope,
-        stage.layer,
-        stage.direction,
-        cell.text,
-        cell.output,
+    return RunStage.of(
+        stage,
+        equations=cell.text,
+        output=cell.output,
         units=units(trace, stage),
         states=cell.states,
         inputs={name: stage.sources[name] for name in inputs},
@@ -271,11 +269,9 @@ def _lines(trace: Trace, stage: Stage) -> list[RunLine]:
     plain, cell = Plain({**held_symbols(trace), **trace.header.symbols}), stage.cell
     widths = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
     return [
-        RunLine(
-            line.name,
-            line.op,
-            widths[line.name],
-            line.assigned,
+        RunLine.of(
+            line,
+            width=widths[line.name],
             symbol=plain(symbol(line.name, cell)),
             gate=line.squashed,
             axis=axis(trace, stage, line.name),

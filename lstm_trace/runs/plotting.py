@@ -67,40 +67,36 @@ class PlotKind(Record):
     controls: list[PlotControl]
 
 
-def _own(kind: str) -> list[dict[str, Any]]:
-    """The options of a kind, but for the other run."""
-    return [one for one in KINDS[kind]["options"] if one["name"] != "against"]
-
-
-def _names(kind: str) -> list[str]:
-    """The same as an address names them."""
-    return [_CALLED.get(one["name"], one["name"]) for one in _own(kind)]
+def _own(kind: str) -> dict[str, dict[str, Any]]:
+    """The options of a kind, by the names that an address has for them; the other run is none."""
+    return {_CALLED.get(one["name"], one["name"]): one for one in KINDS[kind]["options"] if one["name"] != "against"}
 
 
 def kinds() -> list[PlotKind]:
     """The kinds of pictures with their options."""
     found = []
     for kind in KINDS:
-        own, names, needed = _own(kind), _names(kind), required(kind)
-        two = "never" if "against" not in options(kind) else "must be" if "against" in needed else "may be"
-        usual = ["" if one["default"] is None else str(one["default"]) for one in own]
+        needed = [name for name in required(kind) if name != "against"]
+        two: Any = (
+            "must be" if len(needed) < len(required(kind)) else "may be" if "against" in options(kind) else "never"
+        )
         controls = [
-            PlotControl(name, one["control"], one["choices"], default)
-            for name, one, default in zip(names, own, usual, strict=True)
+            PlotControl(name, one["control"], one["choices"], str(one["default"] or ""))
+            for name, one in _own(kind).items()
         ]
-        found.append(PlotKind(kind, names, [name for name in needed if name != "against"], two, controls))
+        found.append(PlotKind(kind, list(_own(kind)), needed, two, controls))
     return found
 
 
 def _fields() -> dict[str, Any]:
     """The options of all kinds as fields of a model, each with what it is in any of them."""
-    helps: dict[str, dict[str, Any]] = {}
-    for kind in KINDS:
-        for name, one in zip(_names(kind), _own(kind), strict=True):
-            helps.setdefault(name, {})[one["help"]] = _TYPES.get(one["control"], str)
+    types: dict[str, Any] = {}
+    helps: dict[str, list[str]] = {}
+    for name, one in (pair for kind in KINDS for pair in _own(kind).items()):
+        types.setdefault(name, _TYPES.get(one["control"], str) | None)
+        helps.setdefault(name, []).append(one["help"])
     return {
-        name: (next(iter(said.values())) | None, Field(None, description="; ".join(said)))
-        for name, said in helps.items()
+        name: (kind, Field(None, description="; ".join(dict.fromkeys(helps[name])))) for name, kind in types.items()
     }
 
 
@@ -119,7 +115,8 @@ class PlotOptions(_Options):  # type: ignore[misc]
     @property
     def given(self) -> dict[str, Any]:
         """Those that were given, and whatever else was."""
-        return self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
+        given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
+        return given
 
 
 def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
@@ -162,9 +159,9 @@ def drawn_of_two(paths: tuple[str, str], kind: str, form: str, given: Mapping[st
 
 def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
     """Raise OptionError for what a kind does not take, or lacks."""
-    known, needed = _names(kind), required(kind)
+    known, needed = list(_own(kind)), required(kind)
     if surplus := [name for name in given if name not in (*known, *COMMON)]:
-        having = [other for other in KINDS if surplus[0] in _names(other)]
+        having = [other for other in KINDS if surplus[0] in _own(other)]
         where = nearest(surplus[0], (*known, *COMMON))
         if having:
             where = f"; it belongs to {' and '.join(filter(None, (', '.join(having[:-1]), having[-1])))}"

@@ -7,13 +7,14 @@ it for people and for programs: the section `Attributes:` has a line for each fi
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, dataclass_transform
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, NamedTuple, Self, dataclass_transform
 
 from pydantic import GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ..base.arrays import word
 from ..base.option import documented
 from ..printable import json_text
 
@@ -57,6 +58,12 @@ class Record(Described):
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True)(cls)
+
+    @classmethod
+    def of(cls, thing: Any, **more: Any) -> Self:
+        """A record with what a thing has that is called as a field of it, and more; numbers as JSON can hold them."""
+        names = [one.name for one in fields(cls) if one.name not in more and hasattr(thing, one.name)]  # type: ignore[arg-type]
+        return cls(**{name: word(getattr(thing, name)) for name in names}, **more)
 
 
 def as_json(data: Any) -> bytes:

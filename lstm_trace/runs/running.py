@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import to_array, to_list, word
+from ..base.arrays import to_array, to_list
 from ..cell.lines import Cell
 from ..cell.network import forward_stages
 from ..cell.parse import parse
@@ -185,7 +185,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there
-    changed = None if before is None else [RunChange(*map(word, row)) for row in changes(before, trace)]
+    changed = None if before is None else [RunChange.of(one) for one in changes(before, trace)]
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 

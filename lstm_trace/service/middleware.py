@@ -84,8 +84,12 @@ class Guard:
             if (cookie := self._check_token(scope, headers)) is not None:
                 await _redirected(scope, cookie)(scope, receive, guarded)
                 return
-            if scope["method"] not in SAFE:
-                _check_origin(headers)
+            if scope["method"] not in SAFE:  # what another site's page makes a browser send; programs send neither
+                site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+                ours = {None, *(f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https"))}
+                if site not in (None, "same-origin", "none") or (origin and origin.lower()) not in ours:
+                    said = "the request comes from a page of another site; only the server's own page may"
+                    raise HTTPException(403, said)
             check_length(headers, self.most)
         except HTTPException as error:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
@@ -145,14 +149,6 @@ class Guard:
     def _is_token(self, given: str) -> bool:
         """Compare in a time that says nothing of how much is right."""
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
-
-
-def _check_origin(headers: Headers) -> None:
-    """Refuse what another site's page makes a browser send; programs send neither header. Raises HTTPException."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    ours = {f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https")}
-    if site not in (None, "same-origin", "none") or (origin is not None and origin.lower() not in ours):
-        raise HTTPException(403, "the request comes from a page of another site; only the server's own page may")
 
 
 def _redirected(scope: Scope, cookie: str) -> ASGIApp:

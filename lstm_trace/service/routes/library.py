@@ -204,6 +204,7 @@ _KEEPS: dict[str, Any] = {
     "responses": {200: {"model": KeptItem, "description": _THERE}},
     "openapi_extra": _A_FILE,
 }
+_KEEPS_MODEL = "Keep a file that is a model: the body. The same file is kept once."
 
 
 @router.post("/inspections", openapi_extra=_A_FILE)
@@ -234,20 +235,22 @@ def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 
     return library(service, search, "model", tag, limit, offset)
 
 
+@router.post("/models", name="upload_model", description=_KEEPS_MODEL, **_KEEPS)
 @router.post("/library", **_KEEPS)
 async def upload(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
     """Keep a file that is a problem, a trace or a model: the body. The same file is kept once."""
-    return await _kept(request, reply, service, label, title, tags)
-
-
-@router.post("/models", **_KEEPS)
-async def upload_model(
-    request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
-) -> KeptItem:
-    """Keep a file that is a model: the body. The same file is kept once."""
-    return await _kept(request, reply, service, label, title, tags, "model")
+    words = checked_tags(tags.split(","))  # before the body is read
+    title = checked_title(title)
+    async with received(request, service) as new:
+        facts = await service.workers.call(inspecting.inspect, str(new.path), label)
+        if request.url.path.endswith("/models") and facts["kind"] != "model":
+            raise FileError(f"{as_label(label)}: a {facts['kind']}, not a model; POST /api/v1/library keeps it")
+        item = await to_thread.run_sync(service.store.keep, new, facts, label, title, words)
+    is_new = item["id"] == new.id
+    reply.status_code = 201 if is_new else 200
+    return KeptItem(**item, new=is_new, inspect=facts["text"])
 
 
 @router.post("/library/runs", status_code=201, responses={200: {"model": KeptRun, "description": _THERE}})
@@ -283,18 +286,3 @@ def delete(service: Service, item: str) -> Response:
 def file(service: Service, item: str) -> Response:
     """The file of an item, as it was uploaded."""
     return SentFile(lambda: to_thread.run_sync(service.store.open, item), OCTETS, service.store.item(item)["label"])
-
-
-async def _kept(
-    request: Request, reply: Response, service: Resources, label: str, title: str, tags: str, kind: str = ""
-) -> KeptItem:
-    words = checked_tags(tags.split(","))  # before the body is read
-    title = checked_title(title)
-    async with received(request, service) as new:
-        facts = await service.workers.call(inspecting.inspect, str(new.path), label)
-        if kind not in ("", facts["kind"]):
-            raise FileError(f"{as_label(label)}: a {facts['kind']}, not a {kind}; POST /api/v1/library keeps it")
-        item = await to_thread.run_sync(service.store.keep, new, facts, label, title, words)
-    is_new = item["id"] == new.id
-    reply.status_code = 201 if is_new else 200
-    return KeptItem(**item, new=is_new, inspect=facts["text"])
