@@ -34,7 +34,7 @@ from ..trace.holding import layers
 from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model
-from ..workers.messages import tell
+from ..workers.process import tell
 from .asked import SOURCES, DroppedRunError, Edits, Spec, read
 from .describing import Layers, RunChange, check_values, described
 from .inspecting import alone

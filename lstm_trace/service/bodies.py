@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from ..runs import asked
-from ..workers.messages import BusyError
+from ..workers.process import BusyError
 
 
 def check_length(headers: Headers, most: int, of: str = "body") -> None:

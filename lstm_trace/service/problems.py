@@ -26,7 +26,7 @@ from ..errors import LstmTraceError, MissingError, TooLargeError, shortened
 from ..printable import json_text, message
 from ..runs.asked import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
 from ..store.files import LostFileError, StoreError, UnknownItemError
-from ..workers.messages import BusyError, DiedError, TooLongError
+from ..workers.process import BusyError, DiedError, TooLongError
 from . import log
 
 PACKAGE = Path(__file__).parent.parent

@@ -17,8 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import anyio
 from anyio import to_thread
 
-from .messages import BusyError, DiedError, Progress, TooLongError, pickled
-from .process import Process
+from .process import BusyError, DiedError, Process, Progress, TooLongError, pickled
 
 
 class Client(NamedTuple):
