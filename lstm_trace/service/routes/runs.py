@@ -20,9 +20,8 @@ from ...runs.records import View
 from ...runs.runs import RunId
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute, check_media
-from ..description import documented
+from ..description import add_views, body_of
 from ..jobs import LATER, Resources, SentFile, Service, attachment
-from ..views import add_views
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 comparisons = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
@@ -34,7 +33,7 @@ MADE: dict[str, Any] = {
 }
 
 
-@router.post("/runs", **MADE, openapi_extra=documented(Spec))
+@router.post("/runs", **MADE, openapi_extra=body_of(Spec))
 async def make(request: Request, service: Service) -> Response:
     """Run a `problem`, an `example`, or an `item` or `model` of the library, with the changes of `holds` in order.
 
@@ -43,7 +42,7 @@ async def make(request: Request, service: Service) -> Response:
     return await _made(request, service, service.runs.make)
 
 
-@router.post("/runs/{id}/edits", **MADE, openapi_extra=documented(Edits))
+@router.post("/runs/{id}/edits", **MADE, openapi_extra=body_of(Edits))
 async def edit(request: Request, service: Service, id: str) -> Response:
     """Make another run with changes; the one that is changed stays as it is."""
     service.runs.check(id)  # before the body is read

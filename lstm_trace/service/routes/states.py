@@ -11,8 +11,8 @@ from ...runs.records import View
 from ...runs.states_folder import nowhere
 from ...workers import Progress
 from ..bodies import JSON, JsonRoute
+from ..description import add_views
 from ..jobs import LATER, Resources, Service
-from ..views import add_views
 
 router = APIRouter(prefix="/api/v1", tags=["states"], route_class=JsonRoute, responses=LATER)
 
