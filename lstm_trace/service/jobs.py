@@ -1,4 +1,4 @@
-"""Replies: at once, or as the address of a job where they take longer than a second; files; and what routes share."""
+"""Requests and replies: bodies held against limits while they arrive; replies at once, as a job, or as a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
@@ -14,19 +14,140 @@ from urllib.parse import quote
 import anyio
 from anyio.abc import TaskGroup
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..errors import LstmTraceError
+from ..runs.asked import data
 from ..runs.records import Described
 from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Asked, Progress, Workers, asked
-from . import log, problems
-from .bodies import JSON, Bodies
+from ..workers.process import BusyError
+from . import problems
 from .settings import Limits, Settings
+
+
+def check_length(headers: Headers, most: int, of: str = "body") -> None:
+    """Refuse a body that is said to have more than `most` bytes, before it is read. Raises HTTPException."""
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > most:
+        raise _too_large(most, of)
+
+
+def bounded(receive: Receive, most: int, of: str = "body") -> Receive:
+    """`receive`, which raises HTTPException once a body is too large, whether or not it said its length."""
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > most:
+            raise _too_large(most, of)
+        return message
+
+    return counted
+
+
+class Bodies:
+    """The bodies that are in memory while they arrive, and while their requests wait for a turn.
+
+    Sixteen requests of one client may wait, with 64 MB each. Small bodies are not counted, so that whoever sends many
+    large ones shuts nobody out who changes a number; of those there are no more than connections.
+
+    Args:
+        most: bytes of the large ones, all together.
+        small: bytes up to which a body is small.
+    """
+
+    def __init__(self, most: int, small: int) -> None:
+        self.most, self.small = most, small
+        self.held = 0
+
+    async def read(self, stream: AsyncIterator[bytes]) -> bytes:
+        """A whole body, which is held until it is dropped.
+
+        Args:
+            stream: its pieces, of a request whose body has a limit.
+
+        Returns:
+            The body.
+
+        Raises:
+            BusyError: where there are too many bytes.
+            Exception: what the stream raises.
+        """
+        body, counted = bytearray(), 0
+        try:
+            async for part in stream:
+                body += part
+                more = self._counted(body) - counted
+                others = self.held - counted  # without them it is bounded already
+                if more and others and self.held + more > self.most:
+                    raise BusyError(f"bodies of {self.held:,} bytes wait; try again in a moment")
+                counted += more
+                self.held += more
+            return bytes(body)
+        except BaseException:
+            self.held -= counted
+            raise
+
+    def drop(self, body: bytes) -> None:
+        """Hold a body no longer."""
+        self.held -= self._counted(body)
+
+    def _counted(self, body: bytes | bytearray) -> int:
+        return len(body) if len(body) > self.small else 0
+
+
+def _too_large(most: int, of: str) -> HTTPException:
+    said = f"the {of} has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+    return HTTPException(413, said, {"Connection": "close"})  # the rest of it is not read
+
+
+JSON = "application/json"
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if its function takes one, is JSON and says so.
+
+    Every router of the service is made with `route_class=JsonRoute`. Where the function reads the stream of the
+    request itself, nothing is read here. All other requests wait while a body is parsed and checked (26 s for 12 MB of
+    unknown keys), so it may have `small_body_bytes` at most.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of FastAPI, behind our reading of the body."""
+        inner = super().get_route_handler()
+        if self.body_field is None:
+            return inner
+
+        async def handler(request: Request) -> Response:
+            most, of = request.app.state.settings.limits.small_body_bytes, "body of this request"
+            check_length(request.headers, most, of)
+            request = Request(request.scope, bounded(request.receive, most, of))
+            body = await request.body()
+            if body or "content-type" in request.headers:
+                check_media(request, JSON)
+            if body:
+                request._json = data(body)  # which request.json() gives from then on
+            return await inner(request)
+
+        return handler
+
+
+def check_media(request: Request, expected: str) -> None:
+    """Refuse a request whose body is not of the type `expected`. Raises HTTPException."""
+    found = request.headers.get("content-type", "")
+    if found.partition(";")[0].strip().lower() != expected:
+        said = f"the body is declared as {found or 'no type'}; send it with Content-Type: {expected}"
+        raise HTTPException(415, said)
+
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -228,7 +349,7 @@ class Jobs:
             job.ended_as = "failed"
             expected = isinstance(error, LstmTraceError)
             if job.id in self._kept and not expected:
-                log.unexpected(error)
+                problems.unexpected(error)
             if job.id in self._kept or expected:  # frames hold the body and the call: 120 MB of a request of 64 MB
                 error.__traceback__ = error.__context__ = error.__cause__ = None
             job.error = error

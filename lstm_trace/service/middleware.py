@@ -21,8 +21,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..workers import Asked, Client, asked
-from .bodies import bounded, check_length
 from .connections import network
+from .jobs import bounded, check_length
 from .problems import response
 from .settings import Settings
 

@@ -21,7 +21,7 @@ import uvicorn
 
 from ..errors import OptionError, reason
 from ..workers import Workers
-from . import log
+from . import problems
 from .connections import Connection, Connections
 from .settings import Limits, Settings
 
@@ -77,7 +77,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         server = _Server(config, connections, lambda: ready(address(settings)))
 
         async def run() -> None:
-            asyncio.get_running_loop().set_exception_handler(log.of_loop)
+            asyncio.get_running_loop().set_exception_handler(problems.of_loop)
             async with app.router.lifespan_context(app):
                 await server.serve([listener])
 

@@ -20,7 +20,7 @@ from functools import partial
 
 import uvicorn
 
-from lstm_trace.service import log
+from lstm_trace.service import problems
 from lstm_trace.service.connections import Connection, Connections
 from lstm_trace.service.jobs import SentFile
 from lstm_trace.service.middleware import Guard
@@ -216,7 +216,7 @@ def test_large_heads_are_refused() -> None:
 
 def test_the_log_repeats_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    said = log.Log(lambda: now)
+    said = problems.Log(lambda: now)
     for n in range(10_000):
         now = n * 0.001
         said.say("accept", f"too many open files, {n}\n")
@@ -237,7 +237,7 @@ def test_the_log_of_an_event_loop(capsys: pytest.CaptureFixture[str], tmp_path: 
             loop.call_exception_handler({"message": "accept() failed", "exception": OSError(24, f"files {fd}")})
 
     async def handled() -> None:
-        asyncio.get_running_loop().set_exception_handler(log.of_loop)
+        asyncio.get_running_loop().set_exception_handler(problems.of_loop)
         await run()
 
     asyncio.run(handled())

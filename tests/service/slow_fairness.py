@@ -22,8 +22,7 @@ from ..support.serving import serving
 anyio = pytest.importorskip("anyio")
 pytest.importorskip("fastapi")
 
-from lstm_trace.service.bodies import Bodies  # noqa: E402
-from lstm_trace.service.jobs import Jobs  # noqa: E402
+from lstm_trace.service.jobs import Bodies, Jobs  # noqa: E402
 from lstm_trace.service.middleware import client  # noqa: E402
 from lstm_trace.service.problems import document  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402

@@ -20,7 +20,7 @@ from starlette.requests import ClientDisconnect
 
 from lstm_trace.runs.asked import DroppedRunError, UnknownRunError
 from lstm_trace.service import problems
-from lstm_trace.service.bodies import JsonRoute, check_media
+from lstm_trace.service.jobs import JsonRoute, check_media
 from lstm_trace.service.problems import ProblemDocument, add_handlers
 from lstm_trace.service.settings import Settings
 from lstm_trace.workers.process import BusyError, TooLongError

@@ -24,8 +24,7 @@ from ...runs.records import Described
 from ...runs.runs import RunId
 from ...store.files import Upload, as_label, checked_tags, checked_title
 from ...store.store import Item
-from ..bodies import JsonRoute, check_media
-from ..jobs import Resources, SentFile, Service
+from ..jobs import JsonRoute, Resources, SentFile, Service, check_media
 
 Kind = Literal["problem", "trace", "model"]
 

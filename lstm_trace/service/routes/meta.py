@@ -23,8 +23,7 @@ from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
 from ...runs.records import Record
 from ...weights.read import readable
-from ..bodies import JsonRoute
-from ..jobs import LATER, JobRecord, Service
+from ..jobs import LATER, JobRecord, JsonRoute, Service
 from ..settings import Limits
 
 # What reads files is a plain function, which FastAPI calls in another thread: other requests do not wait for it.

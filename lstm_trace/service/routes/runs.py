@@ -19,9 +19,8 @@ from ...runs.reading import Batch, Direction, Layer, ValueSelection
 from ...runs.records import View
 from ...runs.runs import RunId
 from ...workers import Progress
-from ..bodies import JSON, JsonRoute, check_media
 from ..description import add_views, body_of
-from ..jobs import LATER, Resources, SentFile, Service, attachment
+from ..jobs import JSON, LATER, JsonRoute, Resources, SentFile, Service, attachment, check_media
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 comparisons = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)

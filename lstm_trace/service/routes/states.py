@@ -10,9 +10,8 @@ from ...runs import corpus_states
 from ...runs.records import View
 from ...runs.states_folder import nowhere
 from ...workers import Progress
-from ..bodies import JSON, JsonRoute
 from ..description import add_views
-from ..jobs import LATER, Resources, Service
+from ..jobs import JSON, LATER, JsonRoute, Resources, Service
 
 router = APIRouter(prefix="/api/v1", tags=["states"], route_class=JsonRoute, responses=LATER)
 
