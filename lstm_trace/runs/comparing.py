@@ -186,7 +186,7 @@ def _line(found: LineDifference, change: Change | None) -> LineDiff:
     at = dict.fromkeys(("t", "b", "unit"))
     if change is not None and change.largest == found.max_abs:
         at = {"t": change.t, "b": change.b, "unit": change.unit}
-    return LineDiff.of(found, largest=word(found.max_abs), **at)
+    return LineDiff.from_attributes(found, largest=word(found.max_abs), **at)
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
@@ -248,7 +248,7 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
 def verified(path: str) -> bytes:
     """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
     found = verify(opened(path))
-    failures = [FailedValue.of(failure, address=str(failure.address)) for failure in found.failures]
+    failures = [FailedValue.from_attributes(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     verdict: Any = found.status
     return as_json(VerificationReply(verdict, "\n".join(verdict_of(found, words())), checked, failures))

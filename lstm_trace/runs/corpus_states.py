@@ -228,7 +228,7 @@ def _described(name: str, folder: str) -> StatesInfo:
     try:
         with opened(folder) as states:
             manifest, spans, names = states.manifest, states.spans, [block.line for block in states.layout.blocks]
-            return StatesInfo.of(
+            return StatesInfo.from_attributes(
                 manifest,
                 name=name,
                 lines=[
@@ -349,7 +349,7 @@ def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
 
 
 def _scaled(scale: Scale) -> ColourScale:
-    return ColourScale.of(scale, beyond=scale.beyond > 0)
+    return ColourScale.from_attributes(scale, beyond=scale.beyond > 0)
 
 
 def top(folder: str, unit: Unit, n: Places = 10, lowest: bool = False, contexts: int = 200) -> bytes:
@@ -385,7 +385,7 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
     for one in found:
         tokens, values = one.tokens[:_LONGEST] if labelled else None, to_list(one.values[:_LONGEST])
         shown = {"sequence": str(one.sequence), "tokens": shown_tokens(tokens), "values": values}
-        records.append(ContextRecord.of(one, **shown))
+        records.append(ContextRecord.from_attributes(one, **shown))
     return as_json(ContextsReply(spaced(states), _scaled(scale_of(states, block, unit)), records))
 
 

@@ -214,8 +214,8 @@ class SymbolsReply(Record):
 def equations(text: str) -> bytes:
     """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
     cell = parse(text)
-    lines = [LineName.of(line) for line in cell.lines]
-    return as_json(CellText.of(cell, lines=lines, parameters=list(cell.parameters)))
+    lines = [LineName.from_attributes(line) for line in cell.lines]
+    return as_json(CellText.from_attributes(cell, lines=lines, parameters=list(cell.parameters)))
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
@@ -253,7 +253,7 @@ def named(trace: Trace, printed: Trace) -> SymbolsReply:
 def _stage(trace: Trace, stage: Stage) -> RunStage:
     cell, inputs = stage.cell, plain_stage(stage).inputs
     carried = [*((name, name) for name in inputs), *cell.states.items()]
-    return RunStage.of(
+    return RunStage.from_attributes(
         stage,
         equations=cell.text,
         output=cell.output,
@@ -269,7 +269,7 @@ def _lines(trace: Trace, stage: Stage) -> list[RunLine]:
     plain, cell = Plain({**held_symbols(trace), **trace.header.symbols}), stage.cell
     widths = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
     return [
-        RunLine.of(
+        RunLine.from_attributes(
             line,
             width=widths[line.name],
             symbol=plain(symbol(line.name, cell)),

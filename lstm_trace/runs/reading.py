@@ -243,7 +243,7 @@ def premises(path: str, unit: Unit = None, listed: int = 10_000) -> bytes:
             row = min(unit or 0, len(array) - 1)
             array = array[row : row + 1]
         values = to_list(array) if row is not None or array.size <= listed else None
-        found.append(PremiseValues.of(premise, values=values, row=row))
+        found.append(PremiseValues.from_attributes(premise, values=values, row=row))
     return as_json(PremisesReply(found))
 
 
@@ -358,7 +358,7 @@ def picture(path: str, layer: Layer = None, direction: Direction = None, look: L
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
     )
-    spots = [PictureSpot.of(spot) for spot in found.flow.spots]
+    spots = [PictureSpot.from_attributes(spot) for spot in found.flow.spots]
     return as_json(PictureReply(svg, wide, tall, found.description, spots))
 
 

@@ -60,7 +60,7 @@ class Record(Described):
         dataclass(frozen=True)(cls)
 
     @classmethod
-    def of(cls, thing: Any, **more: Any) -> Self:
+    def from_attributes(cls, thing: Any, **more: Any) -> Self:
         """A record with what a thing has that is called as a field of it, and more; numbers as JSON can hold them."""
         names = [one.name for one in fields(cls) if one.name not in more and hasattr(thing, one.name)]  # type: ignore[arg-type]
         return cls(**{name: word(getattr(thing, name)) for name in names}, **more)

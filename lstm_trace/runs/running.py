@@ -185,7 +185,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there
-    changed = None if before is None else [RunChange.of(one) for one in changes(before, trace)]
+    changed = None if before is None else [RunChange.from_attributes(one) for one in changes(before, trace)]
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 
