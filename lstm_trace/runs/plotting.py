@@ -21,12 +21,7 @@ from .reading import span
 from .records import Record
 
 #: The formats of a picture: names, and what they are sent as.
-FORMATS = {
-    "svg": "image/svg+xml",
-    "html": MEDIA[".html"],
-    "json": MEDIA[".json"],
-    "png": "image/png",
-}
+FORMATS = {name: MEDIA[f".{name}"] for name in ("svg", "html", "json", "png")}
 #: What every kind takes beside its own options: how steps and units are counted, and which symbols there are.
 COMMON = ("count_from", "notation")
 #: Options that are called otherwise here, as on the command line.

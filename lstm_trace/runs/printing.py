@@ -27,7 +27,7 @@ from .kept import opened
 Options = Mapping[str, Any]
 #: Characters of a title in the name of a file.
 LONGEST = 60
-#: Suffix of a file to its type.
+#: Suffix of a file to its type: of files of runs, and of the page, which has no others.
 MEDIA = {
     ".yaml": "application/yaml",
     ".md": "text/markdown; charset=utf-8",
@@ -38,6 +38,11 @@ MEDIA = {
     ".pdf": "application/pdf",
     ".ipynb": "application/x-ipynb+json",
     ".json": "application/json",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
     ".safetensors": "application/octet-stream",
     ".py": "text/x-python; charset=utf-8",
     **{suffix: each.media for suffix, each in TABLE_FORMATS.items()},
@@ -96,7 +101,9 @@ def stem_of(title: str) -> str:
     return whole or text[:LONGEST] or "run"
 
 
-def _report(format: str) -> File:
+def _report(suffix: str) -> File:
+    format = "text" if suffix == "txt" else suffix
+
     def make(trace: Trace, options: Options) -> bytes:
         return pdf(trace, **options) if format == "pdf" else str(report(trace, format, **options)).encode()
 
@@ -153,12 +160,7 @@ def _program(trace: Trace, _: Options) -> bytes:
 #: The files of a run.
 FILES: dict[str, File] = {
     "problem.yaml": File(lambda trace, _: problem_text(problem(trace)).encode(), HEADED),
-    "report.html": _report("html"),
-    "report.pdf": _report("pdf"),
-    "report.md": _report("md"),
-    "report.txt": _report("text"),
-    "report.tex": _report("tex"),
-    "report.typ": _report("typ"),
+    **{f"report.{suffix}": _report(suffix) for suffix in ("html", "pdf", "md", "txt", "tex", "typ")},
     "report.ipynb": File(_notebook, REPORT),
     "trace.json": File(_saved),
     "trace.safetensors": File(None),

@@ -36,10 +36,10 @@ from ..verification.gaps import changes
 from ..weights.read import is_model
 from ..workers.process import tell
 from .asked import SOURCES, DroppedRunError, Edits, Spec, read
-from .describing import Layers, RunChange, check_values, described
+from .describing import Layers, RunChange, RunReply, check_values, described
 from .inspecting import alone
 from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
-from .records import as_json
+from .records import View, as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -147,14 +147,18 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
     return Made(Path(path).stem)
 
 
-def reply(path: str) -> bytes:
-    """What is said of a run that is kept."""
+def run(path: str) -> bytes:
+    """What is said of a run: its cell, its lines, what is given and what was asked for."""
     return (found := record(path)).answer(found.parent)
 
 
 def spec(path: str) -> bytes:
-    """What makes a run that is kept again: the source whole, and every edit."""
+    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
     return record(path).recipe.spec
+
+
+#: What is asked of a run by a GET of `/runs/{id}`, and of what it was made of.
+VIEWS = (View("", run, RunReply), View("spec", spec, dict[str, Any]))
 
 
 def _wanted(spec: Spec, item: Item | None) -> str:

@@ -18,10 +18,10 @@ from . import problems
 from .description import described, table
 from .jobs import Jobs, Resources
 from .middleware import Disconnects, Guard
-from .routes import library, meta, page, runs, states
+from .routes import library, meta, page, runs
 from .settings import Settings
 
-ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, states.router)
+ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, runs.corpora)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
     'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '

@@ -104,7 +104,7 @@ def add_views(router: APIRouter, place: str, views: Sequence[View], reply: Reply
         reply: gives the reply; its third argument is the parameter of the place.
     """
     for view in views:
-        router.get(f"{place}/{view.path}", response_model=view.reply)(_endpoint(place, view, reply))
+        router.get(f"{place}/{view.path}".rstrip("/"), response_model=view.reply)(_endpoint(place, view, reply))
 
 
 def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[Response]]:

@@ -10,18 +10,8 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from ...languages import languages
 from ...languages.strings import page_texts
+from ...runs.printing import MEDIA
 
-#: What is served, by suffix; files of others are no part of the page.
-MEDIA = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
-    ".txt": "text/plain; charset=utf-8",
-}
 STATIC = Path(__file__).parents[1] / "static"
 #: The styles of pictures, of cells and of values over time, which files and the page share.
 DRAWN = tuple(Path(__file__).parents[2] / name for name in ("report/diagram/diagram.css", "plot/plot.css"))

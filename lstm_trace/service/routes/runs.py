@@ -1,6 +1,7 @@
 """Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures.
 
-Beside that runs side by side, explanations of a value, and whether every line follows from its operands.
+Beside that runs side by side, explanations of a value, whether every line follows from its operands, and the states of
+corpora: which there are, their sequences, a text with a unit, and where units are active.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from ...runs import comparing, plotting, printing, reading, running
+from ...runs import comparing, corpus_states, plotting, printing, reading, running
 from ...runs.asked import Edits, NamedRun, Pair, Question, ReportOptions, Spec
 from ...runs.describing import RunReply
 from ...runs.plotting import PlotOptions
 from ...runs.reading import Batch, Direction, Layer, ValueSelection
 from ...runs.records import View
 from ...runs.runs import RunId
+from ...runs.states_folder import nowhere
 from ...workers import Progress
 from ..description import add_views, body_of
 from ..jobs import JSON, LATER, JsonRoute, Resources, SentFile, Service, attachment, check_media
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
 comparisons = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
+corpora = APIRouter(prefix="/api/v1", tags=["states"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
@@ -48,18 +51,6 @@ async def edit(request: Request, service: Service, id: str) -> Response:
     return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
 
 
-@router.get("/runs/{id}", response_model=RunReply)
-async def run(service: Service, id: str) -> Response:
-    """What is said of a run: its cell, its lines, what is given and what was asked for."""
-    return await service.jobs.reply(running.reply, RunId(id))
-
-
-@router.get("/runs/{id}/spec", response_model=dict[str, Any])
-async def spec(service: Service, id: str) -> Response:
-    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
-    return await service.jobs.reply(running.spec, RunId(id))
-
-
 async def _made(
     request: Request, service: Resources, make: Callable[[bytes, Progress], Awaitable[running.Made]]
 ) -> Response:
@@ -78,6 +69,11 @@ async def _made(
     return await service.jobs.follow(work)
 
 
+async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
+    return await service.jobs.reply(view.function, RunId(id), *args)
+
+
+add_views(router, "/runs/{id}", running.VIEWS, _reply)
 ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -101,10 +97,6 @@ async def values(
     if ARROW in accept:
         return await service.jobs.reply(reading.table, run, part, media=ARROW)
     return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
-
-
-async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
-    return await service.jobs.reply(view.function, RunId(id), *args)
 
 
 add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
@@ -223,3 +215,34 @@ async def verify(service: Service, body: NamedRun) -> Response:
 def two(a: str, b: str) -> tuple[RunId, RunId]:
     """Two runs as arguments of `Runs.call`."""
     return RunId(a), RunId(b)
+
+
+# -- the states of corpora -------------------------------------------------------------------------------------------
+
+
+@corpora.get("/states", response_model=list[corpus_states.StatesInfo])
+async def states(service: Service) -> Response:
+    """The states that the server was started with (`lstm-trace serve --states`).
+
+    Their lines with widths, sequences, steps, targets, and whether there are tokens.
+    """
+    return await service.jobs.reply(corpus_states.listed, dict(service.settings.states))
+
+
+async def _states_reply(service: Resources, view: View, name: str, *args: Any) -> Response:
+    """The reply of a view of the states of that name. Raises MissingError where they are not served."""
+    served, limits = service.settings.states, service.settings.limits
+    if name not in served:
+        raise nowhere(name, list(served))
+    if not view.whole:
+        return await service.jobs.reply(view.function, served[name], *args)
+
+    async def work(progress: Progress) -> Response:
+        seconds = limits.seconds * limits.pass_times
+        content = await service.workers.call(view.function, served[name], *args, progress=progress, seconds=seconds)
+        return Response(content, media_type=JSON)
+
+    return await service.jobs.follow(work)
+
+
+add_views(corpora, "/states/{name}", corpus_states.VIEWS, _states_reply)
