@@ -133,7 +133,10 @@ def plain(error: Exception) -> str:
 
 
 def _toml(path: str | Path, text: str) -> Any:
-    check_toml(path, text)
+    # words with dots between them may stand in a text as well; after a key comes = or ]
+    for found in (f for f in _LONG_KEY.finditer(text) if text[f.end() : f.end() + 1] in ("=", "]")):
+        line = text.count("\n", 0, found.start()) + 1
+        raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -239,11 +242,3 @@ def check_room(path: str | Path, suffix: str, size: int) -> None:
             f"{path}: a text of {amount(size)} may need {amount(needed)} of memory, and {amount(free)} are free; "
             "give large arrays as .npy, .npz or .safetensors"
         )
-
-
-def check_toml(path: str | Path, text: str) -> None:
-    """Raise FileError for a key of too many parts, with its line."""
-    # words with dots between them may stand in a text as well; after a key comes = or ]
-    for found in (f for f in _LONG_KEY.finditer(text) if text[f.end() : f.end() + 1] in ("=", "]")):
-        line = text.count("\n", 0, found.start()) + 1
-        raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")

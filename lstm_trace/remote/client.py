@@ -49,12 +49,112 @@ class ServiceError(LstmTraceError):
         return ServiceError, (self.status, *self.problems)
 
 
+def quoted(text: str) -> str:
+    """A text as a part of a path: only the slashes of an address stay.
+
+    >>> quoted("0/forward/W_xi @ x_t[0]")
+    '0/forward/W_xi%20%40%20x_t%5B0%5D'
+    """
+    return urllib.parse.quote(text, safe="/")
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    with suppress(ValueError):
+        if isinstance(found := json.loads(content), dict):
+            return found
+    return {"detail": content[:500].decode("utf-8", "replace")}
+
+
+def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
+    told = problem.get("problems") or [problem.get("detail") or problem.get("title") or f"the server said {status}"]
+    return ServiceError(int(status), *map(str, told))
+
+
+@checked
 @dataclass(frozen=True)
-class Connection:
-    """A way to a server. url: of the server. token: the one that it was started with, if any."""
+class Client:
+    """A server. Made by `lstm_trace.client`.
+
+    url: of the server. token: the one that it was started with, if any.
+    """
 
     url: str
     token: str | None = field(default=None, repr=False)
+
+    def health(self) -> Any:
+        """The state of the server, with its version."""
+        return self._json("GET", "/health")
+
+    def limits(self) -> Any:
+        """What the server allows."""
+        return self._json("GET", "/limits")
+
+    def run(self, source: Any = None, **spec: Any) -> RemoteRun:
+        """Run a problem, an example or something in the library.
+
+        Args:
+            source: a problem as a mapping; or None, with one of `example`, `item` and `model` among the others.
+            spec: further members of the request: x, h0, c0, lengths, mask, hold, holds, tokens, equations, arithmetic,
+                edits (docs/service.md). Arrays are sent as lists.
+
+        Returns:
+            The run on the server.
+
+        Raises:
+            ServiceError: with the message of the command line.
+        """
+        body = spec if source is None else {"problem": source, **spec}
+        return RemoteRun(self, self._json("POST", "/runs", body))
+
+    def examples(self) -> list[str]:
+        """The names of the examples."""
+        return [one["name"] for one in self._json("GET", "/examples")]
+
+    def library(self, search: str = "", kind: str = "", tag: str = "") -> list[dict[str, Any]]:
+        """What the server keeps, newest first.
+
+        Args:
+            search: words in the title, label, tags or cell; everything if empty.
+            kind: `problem`, `trace` or `model`; all if empty.
+            tag: a tag; all if empty.
+
+        Returns:
+            A record for each item, with its `id`.
+        """
+        asked = {"search": search, "kind": kind, "tag": tag, "limit": 100}
+        found: list[dict[str, Any]] = []
+        while True:
+            part = self._json("GET", "/library", query={**asked, "offset": len(found)})
+            found += part["items"]
+            if not part["items"] or len(found) >= part["total"]:
+                return found
+
+    def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> Any:
+        """Put a problem, trace or model file into the library, which keeps the same file once.
+
+        Args:
+            path: of the file; its name alone is sent, as a label.
+            title: by default the one in the file, or its name.
+            tags: a list of words; an item that is there already gets them beside its own.
+
+        Returns:
+            The item, with its `id`, what `lstm-trace inspect` says of it, and whether it is `new`.
+        """
+        query = {"label": Path(path).name, "title": title, "tags": ",".join(tags)}
+        try:
+            with open(path, "rb") as file:
+                return self._json("POST", "/library", file.read(), query)
+        except OSError as error:
+            raise FileError(f"{path}: {reason(error)}") from None
+
+    def remove(self, item: str) -> None:
+        """Delete an item of the library.
+
+        Args:
+            item: its id.
+        """
+        with self._answer("DELETE", f"/library/{quoted(item)}"):
+            pass
 
     def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
         """The answer as data; of a job, when it is done."""
@@ -131,111 +231,6 @@ class Connection:
             most = int(self._json("GET", "/limits")["body_bytes"])
         if size > most:
             raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
-
-
-def quoted(text: str) -> str:
-    """A text as a part of a path: only the slashes of an address stay.
-
-    >>> quoted("0/forward/W_xi @ x_t[0]")
-    '0/forward/W_xi%20%40%20x_t%5B0%5D'
-    """
-    return urllib.parse.quote(text, safe="/")
-
-
-def _document(content: bytes) -> dict[str, Any]:
-    with suppress(ValueError):
-        if isinstance(found := json.loads(content), dict):
-            return found
-    return {"detail": content[:500].decode("utf-8", "replace")}
-
-
-def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
-    told = problem.get("problems") or [problem.get("detail") or problem.get("title") or f"the server said {status}"]
-    return ServiceError(int(status), *map(str, told))
-
-
-@checked
-@dataclass(frozen=True)
-class Client(Connection):
-    """A server. Made by `lstm_trace.client`.
-
-    url: of the server. token: the one that it was started with, if any.
-    """
-
-    def health(self) -> Any:
-        """The state of the server, with its version."""
-        return self._json("GET", "/health")
-
-    def limits(self) -> Any:
-        """What the server allows."""
-        return self._json("GET", "/limits")
-
-    def run(self, source: Any = None, **spec: Any) -> RemoteRun:
-        """Run a problem, an example or something in the library.
-
-        Args:
-            source: a problem as a mapping; or None, with one of `example`, `item` and `model` among the others.
-            spec: further members of the request: x, h0, c0, lengths, mask, hold, holds, tokens, equations, arithmetic,
-                edits (docs/service.md). Arrays are sent as lists.
-
-        Returns:
-            The run on the server.
-
-        Raises:
-            ServiceError: with the message of the command line.
-        """
-        body = spec if source is None else {"problem": source, **spec}
-        return RemoteRun(self, self._json("POST", "/runs", body))
-
-    def examples(self) -> list[str]:
-        """The names of the examples."""
-        return [one["name"] for one in self._json("GET", "/examples")]
-
-    def library(self, search: str = "", kind: str = "", tag: str = "") -> list[dict[str, Any]]:
-        """What the server keeps, newest first.
-
-        Args:
-            search: words in the title, label, tags or cell; everything if empty.
-            kind: `problem`, `trace` or `model`; all if empty.
-            tag: a tag; all if empty.
-
-        Returns:
-            A record for each item, with its `id`.
-        """
-        asked = {"search": search, "kind": kind, "tag": tag, "limit": 100}
-        found: list[dict[str, Any]] = []
-        while True:
-            part = self._json("GET", "/library", query={**asked, "offset": len(found)})
-            found += part["items"]
-            if not part["items"] or len(found) >= part["total"]:
-                return found
-
-    def upload(self, path: str | Path, title: str = "", tags: Any = ()) -> Any:
-        """Put a problem, trace or model file into the library, which keeps the same file once.
-
-        Args:
-            path: of the file; its name alone is sent, as a label.
-            title: by default the one in the file, or its name.
-            tags: a list of words; an item that is there already gets them beside its own.
-
-        Returns:
-            The item, with its `id`, what `lstm-trace inspect` says of it, and whether it is `new`.
-        """
-        query = {"label": Path(path).name, "title": title, "tags": ",".join(tags)}
-        try:
-            with open(path, "rb") as file:
-                return self._json("POST", "/library", file.read(), query)
-        except OSError as error:
-            raise FileError(f"{path}: {reason(error)}") from None
-
-    def remove(self, item: str) -> None:
-        """Delete an item of the library.
-
-        Args:
-            item: its id.
-        """
-        with self._answer("DELETE", f"/library/{quoted(item)}"):
-            pass
 
 
 @checked

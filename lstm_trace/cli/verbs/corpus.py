@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from textwrap import fill
@@ -220,6 +220,7 @@ def status(states: Folder) -> None:
     A part is done where its file is as long as it was written. All its bytes are read by corpus run and verify.
     The exit code is 1 where one is not done.
     """
+    from ...base.arrays import runs
     from ...corpus import open
     from ...corpus.part_file import damaged as of_states
 
@@ -234,7 +235,8 @@ def status(states: Folder) -> None:
     for said in damaged.values():
         echo("\n".join(f"damaged   {one}" for one in said))
     if lost:
-        echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges(lost)}"))
+        ranges = ", ".join("-".join(dict.fromkeys((str(one[0]), str(one[-1])))) for one in runs(lost))
+        echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges}"))
     echo(_entry("model", f"{names}, {str(manifest.premises.get('model', ''))[:12]}"))
     echo(_entry("lines", f"{lines}, as {manifest.dtype}"))
     echo(_entry("inputs", manifest.source.path))
@@ -247,17 +249,6 @@ def _entry(name: str, text: str) -> str:
     """A name and a text, which is wrapped behind it."""
     indent = " " * 10
     return fill(f"{name:10}{text}", 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-
-
-def ranges(numbers: Sequence[int]) -> str:
-    """Numbers in order, those that follow each other as one range.
-
-    >>> ranges([0, 2, 3, 4, 7, 8])
-    '0, 2-4, 7-8'
-    """
-    firsts = [n for k, n in enumerate(numbers) if not k or numbers[k - 1] != n - 1]
-    lasts = [n for k, n in enumerate(numbers) if k + 1 == len(numbers) or numbers[k + 1] != n + 1]
-    return ", ".join(f"{a}" if a == b else f"{a}-{b}" for a, b in zip(firsts, lasts, strict=True))
 
 
 def summary(states: States, damaged: Collection[int]) -> str:
@@ -403,11 +394,8 @@ def match(
         max_length: Most steps of a stretch.
         exact: First those with the fewest other units on, then the longest.
     """
-    write_contexts(
-        output,
-        states,
-        lambda found: found.match(units, line, above, below, min_length, max_length, count, exact, before, after),
-    )
+    asked = units, line, above, below, min_length, max_length, count, exact, before, after
+    write_contexts(output, states, lambda found: found.match(*asked))
 
 
 @command("probe")

@@ -26,13 +26,14 @@ class _Explanations(Verbs):
     """Finds the explanations by name, which comes first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if (how := _how(args)) is not None:
-            name, rest = how
-            raise click.UsageError(
-                f"the explanation comes first: lstm-trace explain {shlex.join([name, *rest])}"
-                if name in self.verbs
-                else f"there is no explanation {name!r}{nearest(name, self.verbs, 'there are')}"
-            )
+        for at, text in enumerate(args):  # named as it was before, by `--how NAME`
+            flag, mark, name = text.partition("=")
+            if flag == "--how" and (mark or at + 1 < len(args)):
+                name, rest = (name, args[at + 1 :]) if mark else (args[at + 1], args[at + 2 :])
+                said = f"the explanation comes first: lstm-trace explain {shlex.join([name, *args[:at], *rest])}"
+                if name not in self.verbs:
+                    said = f"there is no explanation {name!r}{nearest(name, self.verbs, 'there are')}"
+                raise click.UsageError(said)
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -40,16 +41,6 @@ class _Explanations(Verbs):
             there = nearest(args[0], self.verbs, "there are")
             raise click.UsageError(f"no explanation {args[0]!r}{there}; it comes before SOURCE: explain memory SOURCE")
         return super().resolve_command(ctx, args)
-
-
-def _how(args: list[str]) -> tuple[str, list[str]] | None:
-    """The explanation that is named as it was before, by `--how NAME`, and the other arguments."""
-    for at, text in enumerate(args):
-        if text.startswith("--how="):
-            return text.removeprefix("--how="), [*args[:at], *args[at + 1 :]]
-        if text == "--how" and at + 1 < len(args):
-            return args[at + 1], [*args[:at], *args[at + 2 :]]
-    return None
 
 
 class _Explained(click.Command):
@@ -107,28 +98,22 @@ def _or_problem(written: Any) -> Any:
             written(source=source, output=output, form=form, **given)
             return
         from ...base.writing import written as file_of
+        from ...errors import LstmTraceError
+        from ...model.problem import read_problem
 
-        _needs_problem(source)
+        wanted = "a problem with new weights (.yaml) is written from a problem file"
+        if source == "-":
+            raise click.UsageError(f"{wanted}; SOURCE is standard input: save it first, or write .csv")
+        try:
+            read_problem(source)
+        except LstmTraceError:
+            raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
         rest = {name: value for name, value in given.items() if name not in ("language", "no_picture")}
         solved = written.__wrapped__(source=source, **rest).problem(source)
         with file_of(output) as file:
             file.write(solved)
 
     return command
-
-
-def _needs_problem(source: str) -> None:
-    """Refuse to write a problem where SOURCE is no problem file that can be read a second time."""
-    from ...errors import LstmTraceError
-    from ...model.problem import read_problem
-
-    wanted = "a problem with new weights (.yaml) is written from a problem file"
-    if source == "-":
-        raise click.UsageError(f"{wanted}; SOURCE is standard input: save it first, or write .csv")
-    try:
-        read_problem(source)
-    except LstmTraceError:
-        raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
 
 
 # -- texts that are more than they look ------------------------------------------------------------------------------
@@ -167,9 +152,8 @@ def _constants(name: str, texts: tuple[str, ...]) -> dict[str, float]:
     for text in texts:
         constant, _, value = (part.strip() for part in text.partition("="))
         if constant in RESERVED:
-            raise click.UsageError(
-                f"--constant {text!r}: {constant} has an option of its own, or is none of the rule's"
-            )
+            said = f"{constant} has an option of its own, or is none of the rule's"
+            raise click.UsageError(f"--constant {text!r}: {said}")
         try:
             found[constant] = float(value)
         except ValueError:
@@ -183,6 +167,5 @@ READERS: dict[str, Callable[[str, Any], Any]] = {
     "hold": _hold,
     "list": lambda name, text: tuple(part.strip() for part in text.split(",")),
     "constants": _constants,
-    "baseline": lambda name, text: against({name: text})[name],
-    "runs": lambda name, text: against({name: text})[name],
+    **dict.fromkeys(("baseline", "runs"), lambda name, text: against({name: text})[name]),
 }
