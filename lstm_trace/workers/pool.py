@@ -11,7 +11,7 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
@@ -119,6 +119,7 @@ class Asked:
 asked: ContextVar[Asked] = ContextVar("asked")
 
 
+@dataclass(eq=False)
 class Workers:
     """Computes in processes of its own. A context, or `start` and `stop`.
 
@@ -133,30 +134,26 @@ class Workers:
         smaller: what makes a computation smaller, for the messages where it needs too much time or memory.
     """
 
-    def __init__(
-        self,
-        warm: str = "",
-        *,
-        at_once: int = 2,
-        of_one: int | None = None,
-        waiting: int = 16,
-        waiting_of_one: int = 16,
-        wait_seconds: float = 5.0,
-        seconds: float = 10.0,
-        way: str = "",
-        memory: int = 4_000_000_000,
-        smaller: str = "",
-    ) -> None:
-        self.warm, self.at_once = warm, at_once
-        self.wait_seconds, self.seconds, self.way = wait_seconds, seconds, way
-        self.memory, self.smaller = memory, smaller
-        self.turns = Turns(at_once, of_one or at_once, waiting, waiting_of_one)
+    warm: str = ""
+    _: KW_ONLY
+    at_once: int = 2
+    of_one: int | None = None
+    waiting: int = 16
+    waiting_of_one: int = 16
+    wait_seconds: float = 5.0
+    seconds: float = 10.0
+    way: str = ""
+    memory: int = 4_000_000_000
+    smaller: str = ""
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.at_once, self.of_one or self.at_once, self.waiting, self.waiting_of_one)
         self._begins: dict[QueuePlace, anyio.Event] = {}
         self._stopped = False
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         # a thread waits for each call; some more, for those that still notice that their process was killed
-        self._threads = anyio.CapacityLimiter(4 * at_once + 4)
+        self._threads = anyio.CapacityLimiter(4 * self.at_once + 4)
 
     def start(self) -> None:
         """Start the processes that are not there; calls that come before they are warm wait for that."""
