@@ -224,14 +224,12 @@ def described(trace: Trace, live: int) -> dict[str, Any]:
     exercise, _ = notations.applied(trace, "exercise")
     labelled = len(header.step_labels) if len(header.step_labels) * trace.steps <= LABELS else 0
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
-    same = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
-    return {name: getattr(header, name) for name in same} | {
+    said = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
+    same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
+    return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},
         "symbols": dict(header.symbols),
-        "steps": trace.steps,
-        "batch": trace.batch,
-        "first": trace.first,
         "step_labels": [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(labelled)],
         "numbers": trace.steps * trace.batch * sum(widths),
         "stages": [_stage(exercise, stage) for stage in stages],

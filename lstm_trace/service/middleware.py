@@ -82,7 +82,10 @@ class Guard:
             self._check_head(scope)
             self._check_host(headers)
             if (cookie := self._check_token(scope, headers)) is not None:
-                await _redirected(scope, cookie)(scope, receive, guarded)
+                rest = [one for one in parse_qsl(scope["query_string"].decode("latin-1")) if one[0] != "token"]
+                path = "/" + quote(scope["path"].lstrip("/"))  # never //, which would begin the name of another host
+                target = {"Location": path + ("?" + urlencode(rest) if rest else ""), "Set-Cookie": cookie}
+                await Response(None, 303, target | {"Cache-Control": "no-store"})(scope, receive, guarded)
                 return
             if scope["method"] not in SAFE:  # what another site's page makes a browser send; programs send neither
                 site, origin = headers.get("sec-fetch-site"), headers.get("origin")
@@ -149,14 +152,6 @@ class Guard:
     def _is_token(self, given: str) -> bool:
         """Compare in a time that says nothing of how much is right."""
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
-
-
-def _redirected(scope: Scope, cookie: str) -> ASGIApp:
-    """The reply that sets the cookie and leads to the same address without the token."""
-    rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
-    path = "/" + quote(scope["path"].lstrip("/"))  # never //, which would begin the name of another host
-    target = path + ("?" + urlencode(rest) if rest else "")
-    return Response(None, 303, {"Location": target, "Set-Cookie": cookie, "Cache-Control": "no-store"})
 
 
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}

@@ -23,7 +23,7 @@ from ..errors import OptionError, reason
 from ..workers import Workers
 from . import problems
 from .connections import Connection, Connections
-from .settings import Limits, Settings
+from .settings import Settings
 
 #: Seconds that running requests have to end after the signal; then they are cancelled.
 GRACE = 3
@@ -54,17 +54,25 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     settings.check()
     with _listening(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
-        workers = _workers(settings.limits)
+        limits = settings.limits
+        workers = Workers(
+            "lstm_trace.runs.warming:warm",
+            of_one=max(limits.at_once - 1, 1),
+            way="start the server with a larger --seconds",
+            memory=limits.worker_bytes,
+            smaller="trace fewer steps, units or lines",
+            **limits.model_dump(include={"at_once", "waiting", "waiting_of_one", "wait_seconds", "seconds"}),
+        )
         workers.start()  # they import what they need while this process does
         from .app import create_app
 
         app = create_app(settings, workers)
-        connections = Connections(settings.limits, _descriptors())
+        connections = Connections(limits, _descriptors())
         config = uvicorn.Config(
             app,
             http=cast(Any, partial(Connection, all=connections)),  # called as a class is
-            h11_max_incomplete_event_size=settings.limits.head_bytes,
-            timeout_keep_alive=settings.limits.idle_seconds,
+            h11_max_incomplete_event_size=limits.head_bytes,
+            timeout_keep_alive=limits.idle_seconds,
             backlog=_AT_A_TIME,
             lifespan="off",  # below: uvicorn would print the traceback of what the start raises
             ws="none",
@@ -96,18 +104,6 @@ def open_browser(url: str) -> None:
     """Open a page where there is a screen, and wait for nothing."""
     if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-
-def _workers(limits: Limits) -> Workers:
-    same = limits.model_dump(include={"at_once", "waiting", "waiting_of_one", "wait_seconds", "seconds"})
-    return Workers(
-        "lstm_trace.runs.warming:warm",
-        of_one=max(limits.at_once - 1, 1),
-        way="start the server with a larger --seconds",
-        memory=limits.worker_bytes,
-        smaller="trace fewer steps, units or lines",
-        **same,
-    )
 
 
 def _descriptors() -> int | None:

@@ -217,7 +217,11 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
     os.dup2(2, 1)
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")
-    _bound(memory)
+    if sys.platform == "linux":  # RLIMIT_DATA counts what is allocated; mapped files, as those of traces, are free
+        import resource
+
+        with suppress(OSError, ValueError):  # a lower limit is there already
+            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if warm:
         resolve_name(warm)()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -229,15 +233,6 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
             send(outbox, kind, reply)
         except OSError:  # the server has gone
             os._exit(0)
-
-
-def _bound(memory: int) -> None:
-    """Let an allocation beyond `memory` fail in this process, where the system can do that."""
-    if sys.platform == "linux":  # RLIMIT_DATA counts what is allocated; mapped files, as those of traces, are free
-        import resource
-
-        with suppress(OSError, ValueError):  # a lower limit is there already
-            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def _read(inbox: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None:

@@ -46,7 +46,8 @@ def run(
         plan_of: Use the execution plan that computed TRACE.
     """
     from ...cell.arithmetic import named
-    from ...trace.files.trace_file import is_trace, save, tensors_for, trace_format
+    from ...engine.plan_choice import CHOICES
+    from ...trace.files.trace_file import is_trace, load, save, tensors_for, trace_format
 
     if by_plan is not None and plan_of is not None:
         raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
@@ -67,7 +68,9 @@ def run(
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
     chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
     if plan_of is not None:
-        by_plan = _plan_of(plan_of)
+        by_plan = load(plan_of).header.plan
+        if by_plan not in CHOICES:
+            raise click.UsageError(f"{plan_of}: its values are {by_plan}, no plan of lstm-trace computed them")
     if by_plan is not None:
         chosen["plan"] = by_plan
     if kind == "safetensors" and other is None:
@@ -75,14 +78,3 @@ def run(
             with_bar(model, arguments, arithmetic=arithmetic, out=file, **chosen)
     else:
         save(with_bar(model, arguments, arithmetic=arithmetic, **chosen), output, kind)
-
-
-def _plan_of(path: str) -> str:
-    """The plan that computed the trace in a file. Raises click.UsageError where no plan of ours did."""
-    from ...engine.plan_choice import CHOICES
-    from ...trace.files.trace_file import load
-
-    found = load(path).header.plan
-    if found not in CHOICES:
-        raise click.UsageError(f"{path}: its values are {found}, no plan of lstm-trace computed them")
-    return found

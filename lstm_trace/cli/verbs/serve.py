@@ -45,7 +45,13 @@ def serve(
         at_once: Computations at the same time (3); of one client one less.
         browser: Open the browser, where there is a screen.
     """
-    _check_packages()
+    from importlib.util import find_spec
+
+    from ...base.extras import missing
+    from ...errors import OptionError
+
+    if absent := [package for module, package in _PACKAGES.items() if find_spec(module) is None]:
+        raise OptionError(missing("lstm-trace serve", absent[-1], others=absent[:-1]))
     from ...runs.states_folder import check, named
     from ...service.settings import Limits, Settings
 
@@ -63,15 +69,3 @@ def serve(
             open_browser(address)
 
     serve(settings, ready)
-
-
-def _check_packages() -> None:
-    """Raise OptionError with the command that installs what is missing."""
-    from importlib.util import find_spec
-
-    from ...base.extras import missing
-    from ...errors import OptionError
-
-    absent = [package for module, package in _PACKAGES.items() if find_spec(module) is None]
-    if absent:
-        raise OptionError(missing("lstm-trace serve", absent[-1], others=absent[:-1]))
