@@ -128,18 +128,13 @@ def model_options(command: Command, layouts: Callable[[Command], Command] = layo
     return command
 
 
-def stored_layout(given: Mapping[str, Any]) -> str | Mapping[str, Any] | None:
-    """The layout that the options describe; None where they say nothing."""
-    from ..weights.option_text import layout_of_text
+def stored(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say of stored weights: the name of the LSTM, their layout, and options of cell and network."""
+    from ..weights.option_text import layout_of_text, options_of_text
 
-    return None if given.get("layout") is None else layout_of_text(given["layout"])
-
-
-def asked_options(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the options say of a model beside the layout of its weights, as options of the cell and the network."""
-    from ..weights.option_text import options_of_text
-
-    return {} if given.get("option") is None else options_of_text(given["option"])
+    layout, option = given.get("layout"), given.get("option")
+    said = {"layout": None if layout is None else layout_of_text(layout)}
+    return {"name": given.get("name"), **said, "options": {} if option is None else options_of_text(option)}
 
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
@@ -193,7 +188,7 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
     marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask
-    if "padding" in asked_options(given) and all(one is None for one in marked):
+    if "padding" in stored(given)["options"] and all(one is None for one in marked):
         raise click.UsageError(
             "--option padding changes nothing where no step is padding: give --lengths or --mask too"
         )
@@ -208,10 +203,10 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     from ..model.sources import prepare
     from ..weights.read import is_model
 
-    stored, asked = stored_layout(given), asked_options(given)
-    if not is_model(source) and (stored or asked or given.get("name")):
+    said = stored(given)
+    if not is_model(source) and any(said.values()):
         raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
-    said: dict[str, Any] = {"name": given.get("name") or "", "layout": stored, "options": asked or None}
+    said |= {"name": said["name"] or "", "options": said["options"] or None}
     return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 

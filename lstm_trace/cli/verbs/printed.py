@@ -9,7 +9,7 @@ import click
 from ...base.option import Option
 from ...export.formats import TABLE_FORMATS
 from ..commands import OUTPUT, Flag, command
-from ..model_options import asked_options, layout_options, stored_layout
+from ..model_options import layout_options, stored
 from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, selection_options
 
 _SUFFIXES = f"Write here; the suffix says how: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given."
@@ -134,10 +134,11 @@ def inspect(
     from ...weights.read import as_asked, check_any, choose, read_model
     from ...weights.summary import listing, records
 
-    found = read_model(model, stored_layout(given))
-    if given["name"]:
-        found = [choose(found, given["name"], model)]
-    found = [as_asked(one, asked_options(given)) for one in found]
+    said = stored(given)
+    found = read_model(model, said["layout"])
+    if said["name"]:
+        found = [choose(found, said["name"], model)]
+    found = [as_asked(one, said["options"]) for one in found]
     check_any(found, model)
     echo(json_text(records(found), indent=2) if form == "json" else listing(model, found))
 

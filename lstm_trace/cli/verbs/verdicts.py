@@ -11,19 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import click
 
 from ...base.option import Option
+from .. import model_options
 from ..commands import FILE, Flag, command
-from ..model_options import (
-    MODELS,
-    STORED,
-    asked_options,
-    layout_options,
-    layout_options_of_two,
-    model_options,
-    of_side,
-    opened_two,
-    opened_with,
-    stored_layout,
-)
+from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
 from ..options import conclude, echo, result_options
 
 if TYPE_CHECKING:
@@ -92,7 +82,7 @@ def identify(
     atol: Annotated[float | None, Flag(least=0)] = None,
     clips: Annotated[tuple[float, ...], Flag(flag="--clip", least=0, above=True)],
     as_json: Annotated[bool, Option("Earlier form of --format json.", flag="--json", hidden=True)],
-    **stored: Any,
+    **given: Any,
 ) -> Any:
     """Infer the layout of WEIGHTS from the outputs that another program computed (--expected) for --input.
 
@@ -116,17 +106,8 @@ def identify(
     if as_json:
         raise click.UsageError("--json is now --format json")
     states = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
-    result = api.identify(
-        weights,
-        read_input(x).values,
-        read_input(y).values,
-        **states,
-        atol=atol,
-        clips=clips,
-        name=stored.get("name"),
-        layout=stored_layout(stored),
-        options=asked_options(stored),
-    )
+    said = {**states, **stored(given), "atol": atol, "clips": clips}
+    result = api.identify(weights, read_input(x).values, read_input(y).values, **said)
     matches, read = result.matches, result.as_read.reading
     conclude(0 if matches and not set(matches[0].reading.differences(read)) - {"batch_first"} else 1)
     return result
@@ -138,7 +119,7 @@ HELD = 3
 
 @command("diff", epilog=MODELS)
 @result_options()
-@partial(model_options, layouts=layout_options_of_two)
+@partial(model_options.model_options, layouts=model_options.layout_options_of_two)
 def diff(
     a: Annotated[str, FILE],
     b: Annotated[str, FILE],
