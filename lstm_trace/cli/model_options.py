@@ -189,9 +189,8 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         arguments["batch_first"] = given["batch_first"]
     marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask
     if "padding" in stored(given)["options"] and all(one is None for one in marked):
-        raise click.UsageError(
-            "--option padding changes nothing where no step is padding: give --lengths or --mask too"
-        )
+        said = "--option padding changes nothing where no step is padding: give --lengths or --mask too"
+        raise click.UsageError(said)
     return model, arguments
 
 

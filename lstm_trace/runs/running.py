@@ -82,8 +82,8 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
     """
     spec = read(Spec, body)
     if len(named := [name for name in SOURCES if getattr(spec, name) is not None]) != 1:
-        found = " and ".join(named) or "none"
-        raise OptionError(f"the request: expected one of {', '.join(SOURCES)}; found {found}")
+        said = f"expected one of {', '.join(SOURCES)}; found {' and '.join(named) or 'none'}"
+        raise OptionError(f"the request: {said}")
     if spec.example is not None:
         problem = read_problem(f"{spec.example}.yaml", text(spec.example).encode())
         spec = spec.model_copy(update={"example": None, "problem": problem})

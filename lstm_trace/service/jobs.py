@@ -316,11 +316,10 @@ class Jobs:
     def find(self, id: str) -> Job:
         """The job of that id. Raises HTTPException."""
         self._forget()
-        if id not in self._kept:
-            raise HTTPException(
-                404, f"there is no job of this id; finished ones are kept for {self.limits.job_seconds:g} s at most"
-            )
-        return self._kept[id]
+        if (found := self._kept.get(id)) is None:
+            kept = f"finished ones are kept for {self.limits.job_seconds:g} s at most"
+            raise HTTPException(404, f"there is no job of this id; {kept}")
+        return found
 
     def result(self, id: str) -> Response:
         """The reply of the job of that id. Raises HTTPException where it has none, and what its computation raised."""

@@ -145,13 +145,8 @@ def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
     status, slug, title = _answer(error, method)
     shown = shortened(_found(error))  # before there are sentences of all
     told = [message(hidden(one if isinstance(one, str) else _sentence(one))) for one in shown]
-    return {
-        "type": f"/problems/{slug}",
-        "title": title,
-        "status": status,
-        "detail": "\n".join(told),
-        "problems": told,
-    }
+    said = {"type": f"/problems/{slug}", "title": title, "status": status}
+    return {**said, "detail": "\n".join(told), "problems": told}
 
 
 def hidden(text: str) -> str:
@@ -198,16 +193,14 @@ def _answer(error: BaseException, method: str) -> Answer:
 
 def _found(error: BaseException) -> Sequence[Any]:
     """What is wrong: sentences, or the faults that pydantic found, of which there may be as many as a body has keys."""
-    match error:
-        case LstmTraceError():
-            return error.problems
-        case RequestValidationError():
-            return error.errors()
-        case HTTPException():
-            return (str(error.detail),)
-        case ClientDisconnect():
-            return ("the body is cut off",)
-    return ("This is a fault of lstm-trace; the server's log has it.",)
+    if isinstance(error, LstmTraceError):
+        return error.problems
+    if isinstance(error, RequestValidationError):
+        return error.errors()
+    if isinstance(error, HTTPException):
+        return (str(error.detail),)
+    cut = isinstance(error, ClientDisconnect)
+    return ("the body is cut off" if cut else "This is a fault of lstm-trace; the server's log has it.",)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

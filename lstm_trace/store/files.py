@@ -12,9 +12,8 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Self
 from uuid import uuid4
 
 from ..base.writing import flush_names
@@ -110,7 +109,7 @@ def is_id(text: str) -> bool:
     return re.fullmatch(_ID, text) is not None
 
 
-class Upload:
+class Upload(AbstractContextManager["Upload"]):
     """A file on its way into the folder: counted and hashed as it is written, bounded, gone unless placed."""
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
@@ -121,9 +120,6 @@ class Upload:
         self._most, self._hash = most, hashlib.sha256()
         with as_store_error(_KEPT):
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed with the context
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()

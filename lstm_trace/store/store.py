@@ -189,11 +189,10 @@ class Store:
 
     def _changed(self, connection: Connection, old: Row[Any], title: str, tags: Sequence[str] | None) -> Item:
         """An item of which title and tags have been changed; None leaves the tags."""
-        if tags is None:
-            tags = self._tags(connection, [old.id])[old.id]
-        else:
+        if tags is not None:
             connection.execute(TAGS.delete().where(TAGS.c.item == old.id))
             _tag(connection, old.id, tags)
+        tags = self._tags(connection, [old.id])[old.id]
         changed = {"title": title, "words": files.folded(title, old.label, old.cell, *tags)}
         connection.execute(ITEMS.update().where(ITEMS.c.id == old.id).values(changed))
         return self._shown(connection, [self._row(connection, old.id)])[0]

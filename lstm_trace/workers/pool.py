@@ -213,9 +213,8 @@ class Workers:
         """A turn to compute. Raises BusyError."""
         given, turns = asked.get(None) or Asked(), self.turns
         if not given.admitted and not turns.has_room(given.client):
-            raise BusyError(
-                f"{len(turns.running)} computations run and {len(turns.waiting)} wait; try again in a moment"
-            )
+            said = f"{len(turns.running)} computations run and {len(turns.waiting)} wait"
+            raise BusyError(f"{said}; try again in a moment")
         given.admitted = given.waiting = True
         place = turns.ask(given.client)
         try:

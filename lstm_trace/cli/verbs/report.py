@@ -166,12 +166,8 @@ def _typed(context: click.Context, name: str) -> Iterator[str]:
     if value is None or (value is False and name == "allow_nonfinite") or value == {}:
         return
     option = next(param for param in context.command.params if param.name == name)
-    if value is False:
-        yield option.secondary_opts[0]
-    elif value is True:
-        yield option.opts[0]
-    elif isinstance(value, dict):
-        for address, held in value.items():
-            yield from (option.opts[0], f"{address}={held}")
-    else:
-        yield from (option.opts[0], str(value))
+    if isinstance(value, bool):
+        yield (option.opts if value else option.secondary_opts)[0]
+        return
+    for text in [f"{address}={held}" for address, held in value.items()] if isinstance(value, dict) else [str(value)]:
+        yield from (option.opts[0], text)
