@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
@@ -228,30 +227,22 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
 
     What is held is held in the second: the first is the reference.
     """
+    from ..errors import ChoiceError
+    from ..weights.read import is_model
+
     pair = (a, b)
     sides = [of_side(pair, given, at) for at in range(2)]
     sides[1]["hold"] = given.get("hold")
-    with _names_of_two(pair):
+    try:
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
+    except ChoiceError as error:  # no LSTM or several have the name that holds for both
+        both = "--name is for both models; --name-a is for the first alone, --name-b for the second"
+        hint = f" ({both})" if all(map(is_model, pair)) else ""
+        raise ChoiceError(*(f"{problem}{hint}" for problem in error.problems)) from None
     _one_layout(pair, [found for found in ready if found is not None])
     for source, found, mine in zip(pair, ready, sides, strict=True):
         given = {"tokens": mine.get("tokens"), "hold": mine.get("hold")}
         yield opened(source, **given) if found is None else with_bar(*found)
-
-
-@contextmanager
-def _names_of_two(pair: tuple[str, str]) -> Iterator[None]:
-    """Say, where no LSTM or several have the name that holds for two models, how each gets a name of its own."""
-    from ..errors import ChoiceError
-    from ..weights.read import is_model
-
-    try:
-        yield
-    except ChoiceError as error:
-        if not all(map(is_model, pair)):
-            raise
-        hint = "--name is for both models; --name-a is for the first alone, --name-b for the second"
-        raise ChoiceError(*(f"{problem} ({hint})" for problem in error.problems)) from None
 
 
 def _is_run(source: str, given: dict[str, Any]) -> bool:
@@ -260,13 +251,11 @@ def _is_run(source: str, given: dict[str, Any]) -> bool:
     from ..weights.read import is_model
 
     chosen = [name for name in (*INPUTS, *STORED) if given.get(name) is not None]
-    if chosen and is_trace(source):
-        chosen = [name for name in chosen if name != "tokens"]
-        if not chosen:
-            return False
-        option = chosen[0].replace("_", "-")
-        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
-    return bool(chosen) or is_model(source)
+    if not chosen or not is_trace(source):
+        return bool(chosen) or is_model(source)
+    if others := [name.replace("_", "-") for name in chosen if name != "tokens"]:
+        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{others[0]} out")
+    return False
 
 
 def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
@@ -297,7 +286,5 @@ def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]
     if own[0] != own[1]:
         axes = ("(B, T, I)" if major else "(T, B, I)" for major in own)
         said = " and ".join(f"{source} takes {order}" for source, order in zip(pair, axes, strict=True))
-        raise click.UsageError(
-            f"the input has shape {x.shape}, and the two read it in other orders: {said}; say which it is: "
-            "--batch-first for (B, T, I), --time-first for (T, B, I)"
-        )
+        ways = "say which it is: --batch-first for (B, T, I), --time-first for (T, B, I)"
+        raise click.UsageError(f"the input has shape {x.shape}, and the two read it in other orders: {said}; {ways}")
