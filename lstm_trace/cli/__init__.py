@@ -49,7 +49,7 @@ class _ReaderGoneError(Exception):
     """Whoever reads standard output has seen enough. It is no error of click's, which would end with exit code 1."""
 
 
-class _Group(Verbs):
+class _Commands(Verbs):
     """Finds verbs by name, and turns every fault into one message on stderr and exit code 2."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -142,7 +142,7 @@ def _command(verb: str) -> click.Command:
 
 
 @click.command(
-    cls=_Group,
+    cls=_Commands,
     verbs=VERBS,
     load=_command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

@@ -138,9 +138,9 @@ def stored(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
     """The run of what `prepared` gives, with a bar where it takes long."""
-    from .terminal import Bar
+    from .terminal import ProgressBar
 
-    with Bar() as bar:
+    with ProgressBar() as bar:
         return model.run(**found, **arguments, progress=bar, check=proven)
 
 

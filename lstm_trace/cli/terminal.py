@@ -88,7 +88,7 @@ PATIENCE = 2.0
 PAUSE = 0.1
 
 
-class Bar:
+class ProgressBar:
     """A progress bar on stderr, on terminals only, for what takes longer than two seconds.
 
     Called with what is done and what there is in all; a context, at whose end the bar is gone.
@@ -102,7 +102,7 @@ class Bar:
         self._task: Any = None
         self._next = time.monotonic() + PATIENCE if sys.stderr.isatty() else float("inf")
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> ProgressBar:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -38,7 +38,7 @@ from ..workers.process import tell
 from .asked import SOURCES, DroppedRunError, Edits, Spec, read
 from .describing import Layers, RunChange, RunReply, check_values, described
 from .inspecting import alone
-from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
+from .kept import Bounds, Recipe, RunRecord, drop, gone, is_there, keep, opened, record, save
 from .records import View, as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
@@ -185,7 +185,7 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
         said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
-        keep(path, trace, Record(recipe, above, as_json(said)))
+        keep(path, trace, RunRecord(recipe, above, as_json(said)))
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there

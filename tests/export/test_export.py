@@ -386,7 +386,7 @@ def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(terminal, "PATIENCE", -1.0)
     for stream, drawn in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
-        with terminal.Bar("writing", "rows", 10) as bar:
+        with terminal.ProgressBar("writing", "rows", 10) as bar:
             bar.advance(4)
             assert (bar._shown is not None) is drawn
         assert bool(stream.getvalue()) is drawn

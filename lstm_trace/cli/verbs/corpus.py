@@ -16,7 +16,7 @@ from ...errors import LstmTraceError, counted
 from ..commands import NAMES, OUTPUT, UNITS, Flag, Text, Verbs, command, group
 from ..model_options import layout_options, model_in
 from ..options import AllowNonfinite, OfFile, conclude, echo, result_options
-from ..terminal import Bar, in_colours
+from ..terminal import ProgressBar, in_colours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -201,7 +201,7 @@ def run(
     from ...corpus.part_file import damaged
 
     reading = read_as(given)
-    with _interruption_said(output), Bar("computing") as bar:
+    with _interruption_said(output), ProgressBar("computing") as bar:
         states = run(
             model_in(model, given, allow_nonfinite), inputs, output, layers=layers or None, record=record, dtype=dtype,
             format=format, steps_per_part=steps_per_part, batch=batch, share=share, fresh=fresh, workers=workers or 0,
@@ -334,7 +334,7 @@ def units(
     known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
     if sort not in known:  # before the work
         raise MissingError(f"units have no numbers {sort!r} to sort by{nearest(sort, known, 'they have')}")
-    with Bar("measuring") as bar:
+    with ProgressBar("measuring") as bar:
         found = opened.units(line, progress=bar)
     note(opened)
     rows = found.sorted(sort)

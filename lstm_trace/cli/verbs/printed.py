@@ -98,7 +98,7 @@ def export(
     from ...export.writers import export as write
     from ...formulas.numbers import Style
     from ...trace.rows import Selection
-    from ..terminal import Bar
+    from ..terminal import ProgressBar
 
     chosen = Selection(**selection)
     options: dict[str, Any] = {
@@ -113,7 +113,7 @@ def export(
         trace = backward(trace, of=gradient_of)
     job = ExportJob(trace, selection=chosen, **options)
     whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
-    with Bar("writing", "rows", whole.rows) as bar:
+    with ProgressBar("writing", "rows", whole.rows) as bar:
         write(replace(job, progress=bar.advance), output)
 
 

@@ -47,9 +47,9 @@ def doctor() -> None:
     Exit codes: 0 every plan agrees, 1 a plan computes wrong values, 2 error.
     """
     from ...verification.plans import examine
-    from ..terminal import Bar
+    from ..terminal import ProgressBar
 
-    with Bar("checking", "sizes") as bar:
+    with ProgressBar("checking", "sizes") as bar:
         found = examine(progress=bar)
     conclude(1 if found.faults else 0)
     for rows in (found.machine, found.checks):
