@@ -139,10 +139,13 @@ def test_a_file_is_closed_whose_client_goes_before_its_first_byte(tmp_path: Path
     async def waits(*_: Any) -> Any:
         await asyncio.sleep(60)
 
+    async def given() -> Any:
+        return opened
+
     async def run() -> None:
         scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(SentFile(opened, "text/plain", "file")(scope, waits, waits), 0.1)
+            await asyncio.wait_for(SentFile(given, "text/plain", "file")(scope, waits, waits), 0.1)
 
     asyncio.run(run())
     assert opened.closed
