@@ -27,7 +27,7 @@ from .kept import opened
 Options = Mapping[str, Any]
 #: Characters of a title in the name of a file.
 LONGEST = 60
-#: Suffix of a file to its type: of files of runs, and of the page, which has no others.
+#: Suffix of a file to its type: of files of runs, and of those of the page.
 MEDIA = {
     ".yaml": "application/yaml",
     ".md": "text/markdown; charset=utf-8",

@@ -10,8 +10,10 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from ...languages import languages
 from ...languages.strings import page_texts
-from ...runs.printing import MEDIA
+from ...runs.printing import MEDIA as TYPES
 
+#: What is served, by suffix; files of others are no part of the page.
+MEDIA = {suffix: TYPES[suffix] for suffix in (".html", ".js", ".css", ".json", ".svg", ".png", ".woff2", ".txt")}
 STATIC = Path(__file__).parents[1] / "static"
 #: The styles of pictures, of cells and of values over time, which files and the page share.
 DRAWN = tuple(Path(__file__).parents[2] / name for name in ("report/diagram/diagram.css", "plot/plot.css"))

@@ -12,9 +12,8 @@ pytest.importorskip("fastapi")
 
 from fastapi import FastAPI
 
-from lstm_trace.runs.printing import MEDIA
 from lstm_trace.service.problems import add_handlers
-from lstm_trace.service.routes.page import STATIC, page_router
+from lstm_trace.service.routes.page import MEDIA, STATIC, page_router
 
 
 def application(folder: Path) -> FastAPI:
