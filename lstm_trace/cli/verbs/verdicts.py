@@ -106,7 +106,7 @@ def identify(
     if as_json:
         raise click.UsageError("--json is now --format json")
     states = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
-    said = {**states, **stored(given), "atol": atol, "clips": clips}
+    said: dict[str, Any] = {**states, **stored(given), "atol": atol, "clips": clips}
     result = api.identify(weights, read_input(x).values, read_input(y).values, **said)
     matches, read = result.matches, result.as_read.reading
     conclude(0 if matches and not set(matches[0].reading.differences(read)) - {"batch_first"} else 1)
