@@ -25,16 +25,16 @@ SIZES = [(128, 1000, 1), (512, 20, 32), (512, 1000, 32)]
 
 def child(arguments: list[str]) -> None:
     """Run a command, and print on stderr its seconds and those of the check."""
-    from lstm_trace.cli import main, self_check
+    from lstm_trace.cli import main, model_options, options
 
-    spent, proven = [0.0], self_check.proven
+    spent, proven = [0.0], options.proven
 
     def timed(trace: Any) -> None:
         begin = time.process_time()
         proven(trace)
         spent[0] += time.process_time() - begin
 
-    self_check.proven = timed
+    options.proven = model_options.proven = timed
     try:
         main(arguments)
     finally:

@@ -85,8 +85,7 @@ def to_truths(value: Any) -> Array:
         raise ValueError(f"expected 1 and 0, or true and false; found the dtype {array.dtype}")
     wrong = np.argwhere((array != 0) & (array != 1))
     if len(wrong):
-        at = f" at [{','.join(map(str, wrong[0]))}]" if array.ndim else ""
-        raise ValueError(f"expected 1 (or true) or 0 (or false){at}, found {array[tuple(wrong[0])]:g}")
+        raise ValueError(f"expected 1 (or true) or 0 (or false){_at(wrong[0])}, found {array[tuple(wrong[0])]:g}")
     return np.array(array, bool)
 
 
@@ -110,10 +109,9 @@ def cast(values: Array, dtype: Any) -> Array:
     if array.dtype.itemsize < values.dtype.itemsize:
         lost = np.argwhere(np.isinf(array) & np.isfinite(values))
         if len(lost):
-            at = f" at [{','.join(map(str, lost[0]))}]" if values.ndim else ""
             more = f" (and {len(lost) - 1} more)" if len(lost) > 1 else ""
             raise ValueError(
-                f"the number {values[tuple(lost[0])]:g}{at}{more} is too large for {array.dtype} "
+                f"the number {values[tuple(lost[0])]:g}{_at(lost[0])}{more} is too large for {array.dtype} "
                 f"({np.finfo(array.dtype).max:.2g} at most); {values.dtype} holds it"
             )
     return array
@@ -127,9 +125,14 @@ def _truths(value: Any) -> bool:
     return bool in kinds or (bool(kinds & {list, tuple}) and any(map(_truths, value)))
 
 
+def _at(place: Iterable[int]) -> str:
+    """Where something stands in an array; empty for a single value."""
+    return f" at [{','.join(map(str, place))}]" if (place := tuple(place)) else ""
+
+
 def fault(value: Any, place: tuple[int, ...] = ()) -> str:
     """What keeps nested lists from being an array of numbers, and where; empty when nothing does."""
-    here = f" at [{','.join(map(str, place))}]" if place else ""
+    here = _at(place)
     if isinstance(value, str):
         return "" if value in WORDS else f"expected a number{here}, found the text {value!r}"
     if isinstance(value, bool) or not isinstance(value, int | float | list | tuple):
@@ -238,13 +241,13 @@ def to_labels(value: Any) -> Labels:
 
 
 def _text(label: Any, place: tuple[int, ...]) -> str:
-    at = f"at [{','.join(map(str, place))}]"
-    if isinstance(label, str):
-        if len(label) > LONGEST:
-            raise ValueError(f"expected text of at most {LONGEST:,} characters {at}, found {len(label):,} characters")
-        return label
-    quotes = "; write it in quotes" if isinstance(label, Number | datetime.date) else ""
-    raise ValueError(f"expected text {at}, found {describe(label)}{quotes}")
+    if not isinstance(label, str):
+        quotes = "; write it in quotes" if isinstance(label, Number | datetime.date) else ""
+        raise ValueError(f"expected text{_at(place)}, found {describe(label)}{quotes}")
+    if len(label) > LONGEST:
+        found = f"at most {LONGEST:,} characters{_at(place)}, found {len(label):,} characters"
+        raise ValueError(f"expected text of {found}")
+    return label
 
 
 def as_texts(values: Any) -> list[Any]:

@@ -46,9 +46,9 @@ def missing(what: str, package: str, instead: str = "", others: Sequence[str] = 
     """
     way = f", or {instead}" if instead else ""
     packages = [package, *others]
-    named = (
-        f"the packages {', '.join(others)} and {package}, which are" if others else f"the package {package}, which is"
-    )
+    named = f"the package {package}, which is"
+    if others:
+        named = f"the packages {', '.join(others)} and {package}, which are"
     if _audience["elsewhere"]:
         return f"{what} needs {named} not installed on this server: ask whoever runs it to install that{way}"
     return f"{what} needs {named} not installed: {_install([REQUIREMENTS[name] for name in packages])}{way}"

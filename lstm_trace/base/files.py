@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import yaml
 
 from ..errors import FileError, reason
+from .arrays import half
 from .resources import amount, available
 
 #: Bytes of text that are read; what is larger belongs in a binary file.
@@ -96,12 +97,8 @@ def decoded(path: str | Path, content: bytes) -> str:
 
 def _text_only(path: str | Path, text: str, data: Any) -> Any:
     """`data`. Raises FileError for half of a surrogate pair, which only an escape can bring and no file can hold."""
-    if re.search(r"\\(?:u|U0000)[dD][89a-fA-F]", text):
-        try:
-            json.dumps(data, ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            half = error.object[error.start].encode("unicode_escape").decode()
-            raise FileError(f"{path}: {half} is half of a character; write the character itself") from None
+    if re.search(r"\\(?:u|U0000)[dD][89a-fA-F]", text) and (found := half(json.dumps(data, ensure_ascii=False))):
+        raise FileError(f"{path}: {found} is half of a character; write the character itself")
     return data
 
 
@@ -136,7 +133,10 @@ def plain(error: Exception) -> str:
 
 
 def _toml(path: str | Path, text: str) -> Any:
-    check_toml(path, text)
+    # words with dots between them may stand in a text as well; after a key comes = or ]
+    for found in (f for f in _LONG_KEY.finditer(text) if text[f.end() : f.end() + 1] in ("=", "]")):
+        line = text.count("\n", 0, found.start()) + 1
+        raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")
     try:
         return tomllib.loads(text)
     except RecursionError:
@@ -215,9 +215,8 @@ def _yaml(path: str | Path, text: str) -> Any:
         advice = "; indent with spaces" if "'\\t'" in text else ""
         raise FileError(f"{path}: {line}{text}{advice}") from None
     except yaml.reader.ReaderError as error:
-        raise FileError(
-            f"{path}: the character #x{error.character:04x} at {error.position} cannot stand here"
-        ) from None
+        said = f"the character #x{error.character:04x} at {error.position} cannot stand here"
+        raise FileError(f"{path}: {said}") from None
     except (yaml.YAMLError, ValueError) as error:
         raise FileError(f"{path}: {plain(error)}") from None
     except RecursionError:
@@ -243,11 +242,3 @@ def check_room(path: str | Path, suffix: str, size: int) -> None:
             f"{path}: a text of {amount(size)} may need {amount(needed)} of memory, and {amount(free)} are free; "
             "give large arrays as .npy, .npz or .safetensors"
         )
-
-
-def check_toml(path: str | Path, text: str) -> None:
-    """Raise FileError for a key of too many parts, with its line."""
-    # words with dots between them may stand in a text as well; after a key comes = or ]
-    for found in (f for f in _LONG_KEY.finditer(text) if text[f.end() : f.end() + 1] in ("=", "]")):
-        line = text.count("\n", 0, found.start()) + 1
-        raise FileError(f"{path}: line {line}: a key of more than {MOST_PARTS} parts between dots: nested too deeply")

@@ -1,15 +1,19 @@
 """Options in signatures: the parameters of a function are the options of a command, a method and a page.
 
-A parameter with an `Option` in its annotation can be given on the command line; one without is for Python alone.
+A parameter with an `Option` in its annotation can be given on the command line; one without is for Python alone. Of a
+command every keyword is an option, which its docstring describes.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 from inspect import Parameter as Named
-from inspect import signature
+from inspect import cleandoc, signature
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+_SECTION = re.compile(r"\n\n(?:Args|Attributes|Returns|Raises):\n")
 
 
 @dataclass(frozen=True)
@@ -18,8 +22,8 @@ class Option:
 
     help: one line. flag: its name where that is not the parameter's (`everything` is `--all`). least, most: the range
     of a number; above: whether `least` itself is outside. reads: how a text becomes the value, where the type does not
-    say it (see `cli.signature.READERS`). metavar: what stands for the value in the help. hidden: whether the help
-    leaves it out.
+    say it (see `cli.commands.TYPES`). metavar: what stands for the value in the help. hidden: whether the help leaves
+    it out.
     """
 
     help: str
@@ -35,13 +39,19 @@ class Option:
 
 @dataclass(frozen=True)
 class Parameter:
-    """An option of a function. default: None where there is none; required: whether it must be given."""
+    """A parameter of a function, or a key of a TypedDict.
+
+    default: None where there is none; required: whether it must be given. option, more: what its annotation says.
+    keyword: whether it is given by name alone.
+    """
 
     name: str
     type: Any
     default: Any
-    option: Option | None
     required: bool
+    option: Option | None
+    more: tuple[Any, ...]
+    keyword: bool
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
@@ -51,26 +61,41 @@ def parameters(function: Callable[..., Any]) -> dict[str, Parameter]:
     >>> parameters(scaled)["by"].default, parameters(scaled)["by"].option.help
     (2.0, 'The factor.')
     """
-    hints = get_type_hints(function, include_extras=True)
-    _, *named = signature(function).parameters.values()
-    there: dict[str, Parameter] = {}
-    for one in named:
-        if one.kind is Named.VAR_KEYWORD:  # Unpack[…] of a dictionary whose keys have types
-            (keys,) = get_args(hints[one.name])
-            there |= {name: _parameter(name, hint, None, False) for name, hint in _keys(keys).items()}
-        else:
-            required = one.default is Named.empty
-            there[one.name] = _parameter(one.name, hints[one.name], None if required else one.default, required)
-    return there
+    return {one.name: one for one in annotated(function)[1:]}
 
 
-def _keys(keys: Any) -> dict[str, Any]:
-    return get_type_hints(keys, include_extras=True)
+def annotated(function: Callable[..., Any]) -> list[Parameter]:
+    """All parameters of a function; of `**options: Unpack[…]` the keys of that TypedDict, of other ones none."""
+    hints, found = get_type_hints(function, include_extras=True), []
+    for one in signature(function).parameters.values():
+        if one.kind is not Named.VAR_KEYWORD:
+            required, keyword = one.default is Named.empty, one.kind is Named.KEYWORD_ONLY
+            found.append(_parameter(one.name, hints[one.name], None if required else one.default, required, keyword))
+        elif keys := get_args(hints[one.name]):
+            found += keys_of(keys[0])
+    return found
 
 
-def _parameter(name: str, hint: Any, default: Any, required: bool) -> Parameter:
-    option = None
-    if get_origin(hint) is Annotated:
-        hint, *more = get_args(hint)
-        option = next((one for one in more if isinstance(one, Option)), None)
-    return Parameter(name, hint, default, option, required)
+def keys_of(typed: Any) -> list[Parameter]:
+    """The keys of a TypedDict; none must be given."""
+    return [_parameter(name, hint) for name, hint in get_type_hints(typed, include_extras=True).items()]
+
+
+def _parameter(name: str, hint: Any, default: Any = None, required: bool = False, keyword: bool = True) -> Parameter:
+    kind, *more = get_args(hint) if get_origin(hint) is Annotated else [hint]
+    option = next((one for one in more if isinstance(one, Option)), None)
+    return Parameter(name, kind, default, required, option, tuple(more), keyword)
+
+
+def documented(thing: Any) -> tuple[str, dict[str, str]]:
+    """What a docstring says before its sections, and of each argument or attribute.
+
+    >>> documented(documented)[1]
+    {'thing': 'a function or class.'}
+
+    Args:
+        thing: a function or class.
+    """
+    summary, *sections = _SECTION.split(cleandoc(thing.__doc__ or ""))
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", "\n".join(sections), re.M)
+    return summary, {name: " ".join(text.split()) for name, text in entries}

@@ -104,18 +104,24 @@ def written(path: str | Path, mode: str = "w", durable: bool = False) -> Iterato
                     file.flush()
                     os.fsync(file.fileno())
             os.replace(name, target)
-            if durable:  # the name as well, where the system can say so (Windows cannot open a folder)
+            if durable:
                 with suppress(OSError):
-                    folder = os.open(target.parent, os.O_RDONLY)
-                    try:
-                        os.fsync(folder)
-                    finally:
-                        os.close(folder)
+                    flush_names(target.parent)
     except OSError as error:
         elsewhere = error.filename and Path(error.filename).parent != target.parent
         if error.errno is None or elsewhere:  # it is not of this file
             raise
         raise FileError(f"{path}: {reason(error)}") from None
+
+
+def flush_names(folder: Path) -> None:
+    """Let the disk know of new names in a folder. Windows has no handles of folders, and needs none. Raises OSError."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 # -- beside the target ------------------------------------------------------------------------------------------------
@@ -161,7 +167,10 @@ def _claimed(target: Path, suffix: str) -> tuple[int, str, int]:
 
     A handle that there is not is -1: a folder has only the second, on Windows none.
     """
-    prefix, where = _prefix(target), str(target.parent)
+    name = target.name
+    while len(os.fsencode(name)) > MOST_NAME:  # two names that begin alike share it: only what is dead is removed
+        name = name[:-1]
+    prefix, where = f".{name}.lstm-trace-", str(target.parent)
     _sweep(target.parent, re.escape(prefix))
     while True:
         if suffix == ".part":
@@ -181,13 +190,6 @@ def _claimed(target: Path, suffix: str) -> tuple[int, str, int]:
 def _close(handle: int) -> None:
     if handle >= 0:
         os.close(handle)
-
-
-def _prefix(target: Path) -> str:
-    name = target.name
-    while len(os.fsencode(name)) > MOST_NAME:  # two names that begin alike share it: only what is dead is removed
-        name = name[:-1]
-    return f".{name}.lstm-trace-"
 
 
 def sweep_folder(folder: Path) -> None:
@@ -243,14 +245,12 @@ def alone(folder: Path, shared: bool = False) -> Iterator[bool]:
         yield True
         return
     handle = open_own(folder)
+    free = True
     try:
         try:
             fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-            free = True
-        except BlockingIOError:
-            free = False
-        except OSError:  # no locks here
-            free = True
+        except OSError as error:  # otherwise there are no locks here
+            free = not isinstance(error, BlockingIOError)
         yield free
     finally:
         os.close(handle)

@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 from contextlib import contextmanager, suppress
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
@@ -13,9 +14,8 @@ import click
 from .. import __version__
 from ..errors import LstmTraceError, reason, shortened
 from ..printable import message
-from . import streams
-from .group import Verbs
-from .options import VERDICT
+from . import terminal
+from .commands import VERDICT, Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,9 @@ VERBS = {
     "schema": "Print the JSON Schema of a problem or trace file.",
     "example": "List the example problems, or print one.",
 }
+#: The module in `verbs/` of a verb that shares one with others.
+MODULES = dict.fromkeys(("show", "export", "inspect", "schema", "example"), "printed")
+MODULES |= dict.fromkeys(("verify", "diff", "identify", "doctor"), "verdicts")
 #: Set to anything, it prints where an unexpected error happened, and warnings of libraries.
 DEBUG = "LSTM_TRACE_DEBUG"
 
@@ -46,7 +49,7 @@ class _ReaderGoneError(Exception):
     """Whoever reads standard output has seen enough. It is no error of click's, which would end with exit code 1."""
 
 
-class _Group(Verbs):
+class _Commands(Verbs):
     """Finds verbs by name, and turns every fault into one message on stderr and exit code 2."""
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
@@ -60,7 +63,7 @@ class _Group(Verbs):
         return ctx.meta.get(VERDICT, 0)
 
     def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
-        streams.prepare()
+        terminal.prepare()
         with warnings.catch_warnings():
             if not os.environ.get(DEBUG):  # a library's remark would stand on stderr like a message of ours
                 warnings.simplefilter("ignore", append=True)  # what the user says with -W goes before
@@ -82,12 +85,12 @@ class _Group(Verbs):
         except (KeyboardInterrupt, click.Abort):
             sys.exit(130)
         except _ReaderGoneError as gone:
-            streams.discard()
+            terminal.discard()
             code = gone.args[0]
         except MemoryError:
             fail("not enough memory; trace fewer steps, rows or lines")
         except OSError as error:
-            streams.discard()
+            terminal.discard()
             fail(f"{error.filename or 'output'}: {reason(error)}")
         except Exception as error:  # a fault of ours; exit code 1 would be a verdict
             fail(_unexpected(error))
@@ -132,10 +135,16 @@ def fail(*problems: str) -> NoReturn:
     sys.exit(2)
 
 
+def _command(verb: str) -> click.Command:
+    """The command of a verb, whose module is imported only now."""
+    command: click.Command = getattr(import_module(f"{__name__}.verbs.{MODULES.get(verb, verb)}"), verb)
+    return command
+
+
 @click.command(
-    cls=_Group,
+    cls=_Commands,
     verbs=VERBS,
-    package=f"{__name__}.verbs",
+    load=_command,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="lstm-trace", message="%(prog)s %(version)s")

@@ -3,100 +3,114 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import click
 
-from .options import hold_option, nonfinite_option, opened, tokens_option
+from .commands import FILE, Command, Flag, group
+from .options import AllowNonfinite, Hold, Tokens, opened, proven
 
 if TYPE_CHECKING:
     from ..model.model import Model
     from ..trace.trace import Trace
 
-Command = Callable[..., Any]
-_FILE = click.Path(allow_dash=True)
-#: Keywords that `input_options` and `layout_options` give to a command.
-INPUTS = ("input", "key", "h0", "c0", "lengths", "mask", "batch_first", "tokens", "token_column")
+
+class _Inputs(TypedDict):
+    """What a model is run over.
+
+    Attributes:
+        input: x: .npy, .npz, .csv, .tsv, .parquet or .json.
+        key: Name of the array, or columns, to read from --input.
+        h0: Initial hidden states (L·D, B, H).
+        c0: Initial cell states (L·D, B, H).
+        lengths: Length of each sequence in the batch.
+        mask: 1 at valid steps, 0 at padding: (T, B), or (B, T) as x.
+        batch_first: x is (B, T, I), or (T, B, I).
+        token_column: Column of --input with the labels of the steps.
+    """
+
+    input: Annotated[str, FILE]
+    key: str
+    h0: Annotated[str, FILE]
+    c0: Annotated[str, FILE]
+    lengths: Annotated[str, FILE]
+    mask: Annotated[str, FILE]
+    batch_first: Annotated[bool, Flag(flag="--batch-first/--time-first")]
+    tokens: Tokens
+    token_column: Annotated[str, Flag(metavar="NAME")]
+    hold: Hold
+
+
+class _Nonfinite(TypedDict):
+    allow_nonfinite: AllowNonfinite
+
+
+class _Stored(TypedDict):
+    """What a file of weights does not say.
+
+    Attributes:
+        name: Name of the LSTM (see lstm-trace inspect).
+        layout: How the weights are stored: keras, tf1, or order=icfo,bias=two … (docs/layouts.md).
+        option: Options of the cell: candidate_activation=relu,merge=sum … (docs/options.md).
+    """
+
+    name: str
+    layout: str
+    option: str
+
+
+#: Keywords that the options of an input and of stored weights give to a command; what is held is no input.
+*INPUTS, _ = _Inputs.__annotations__
+STORED = tuple(_Stored.__annotations__)
 #: What may be in the file of the input too, under these names.
 BESIDE = ("h0", "c0", "lengths", "mask")
-_STORED_OPTIONS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("--name", {"help": "Name of the LSTM (see lstm-trace inspect)."}),
-    ("--layout", {"help": "How the weights are stored: keras, tf1, or order=icfo,bias=two … (docs/layouts.md)."}),
-    ("--option", {"help": "Options of the cell: candidate_activation=relu,merge=sum … (docs/options.md)."}),
-)
-STORED = tuple(flag.removeprefix("--") for flag, _ in _STORED_OPTIONS)
-#: Options of earlier versions, whether they take a value, and what they are now.
+#: Options of earlier versions, and what they are now: those with a value have it there.
 _EARLIER = {
-    "--gate-order": (True, "--layout order={}"),
-    "--transposed": (False, "--layout transposed=true"),
-    "--not-transposed": (False, "--layout transposed=false"),
-    "--joined": (True, "--layout joined={}"),
-    "--bias": (True, "--layout bias={}"),
-    "--forget-bias": (True, "--layout forget_bias={}"),
-    "--activation": (True, "--option candidate_activation={0},output_activation={0}"),
-    "--recurrent-activation": (True, "--option gate_activation={}"),
-    "--go-backwards": (False, "--option direction=reverse"),
-    "--merge": (True, "--option merge={}"),
-    "--padded-output": (True, "--option padding={}"),
+    "--gate-order": "--layout order={}",
+    "--transposed": "--layout transposed=true",
+    "--not-transposed": "--layout transposed=false",
+    "--joined": "--layout joined={}",
+    "--bias": "--layout bias={}",
+    "--forget-bias": "--layout forget_bias={}",
+    "--activation": "--option candidate_activation={0},output_activation={0}",
+    "--recurrent-activation": "--option gate_activation={}",
+    "--go-backwards": "--option direction=reverse",
+    "--merge": "--option merge={}",
+    "--padded-output": "--option padding={}",
 }
 
 
-def _now(flag: str, takes: bool, new: str) -> Callable[[Command], Command]:
-    """An option of an earlier version, which is refused with what it is now."""
+def _earlier_options(command: Command, side: str = "") -> Command:
+    """The options of earlier versions, which are refused with what they are now."""
+    for flag, new in _EARLIER.items():
+        now = new.replace(" ", f"{side} ", 1)
 
-    def refuse(ctx: click.Context, param: click.Parameter, value: Any) -> None:
-        if value:
-            raise click.UsageError(
-                f"{flag} is now {new.format(value)}; the parts of one --layout or --option have commas between"
-            )
+        def refuse(_: click.Context, param: click.Parameter, value: Any, now: str = now) -> None:
+            if value:
+                said = f"{param.opts[0]} is now {now.format(value)}"
+                raise click.UsageError(f"{said}; the parts of one --layout or --option have commas between")
 
-    said = f"Earlier form of {new.format('…')}."
-    facts: dict[str, Any] = {
-        "is_flag": not takes,
-        "hidden": True,
-        "expose_value": False,
-        "callback": refuse,
-        "help": said,
-    }
-    return click.option(flag, f"_{flag.strip('-').replace('-', '_')}", **facts)
-
-
-def input_options(command: Command) -> Command:
-    """`--input`, `--key`, `--h0`, `--c0`, `--lengths`, `--mask`, `--batch-first`, `--hold`, `--tokens`, …"""
-    for option in (
-        hold_option,
-        click.option("--token-column", metavar="NAME", help="Column of --input with the labels of the steps."),
-        tokens_option,
-        click.option("--batch-first/--time-first", default=None, help="x is (B, T, I), or (T, B, I)."),
-        click.option("--mask", type=_FILE, help="1 at valid steps, 0 at padding: (T, B), or (B, T) as x."),
-        click.option("--lengths", type=_FILE, help="Length of each sequence in the batch."),
-        click.option("--c0", type=_FILE, help="Initial cell states (L·D, B, H)."),
-        click.option("--h0", type=_FILE, help="Initial hidden states (L·D, B, H)."),
-        click.option("--key", help="Name of the array, or columns, to read from --input."),
-        click.option("--input", type=_FILE, help="x: .npy, .npz, .csv, .tsv, .parquet or .json."),
-    ):
-        command = option(command)
+        facts: dict[str, Any] = {"is_flag": "{" not in new, "hidden": True, "expose_value": False, "callback": refuse}
+        name, said = f"_{flag.strip('-').replace('-', '_')}{side.replace('-', '_')}", now.format("…")
+        command = click.option(f"{flag}{side}", name, help=f"Earlier form of {said}.", **facts)(command)
     return command
+
+
+#: The options of an input, and `--hold`.
+input_options = group(_Inputs)
 
 
 def layout_options(command: Command) -> Command:
     """`--name`, `--layout`, and `--option` for what a file of weights does not say."""
-    for flag, facts in reversed(_STORED_OPTIONS):
-        command = click.option(flag, **facts)(command)
-    for flag, (takes, new) in _EARLIER.items():
-        command = _now(flag, takes, new)(command)
-    return command
+    return _earlier_options(group(_Stored)(command))
 
 
 def layout_options_of_two(command: Command) -> Command:
     """The options of `layout_options`, and each of them for A or B alone: `--name-a`, `--layout-b`, …"""
     for side in "ba":
-        for flag, _ in reversed(_STORED_OPTIONS):
-            command = click.option(f"{flag}-{side}", help=f"{flag} for {side.upper()} only.")(command)
-        for flag, (takes, new) in _EARLIER.items():
-            option, _, rest = new.partition(" ")
-            command = _now(f"{flag}-{side}", takes, f"{option}-{side} {rest}")(command)
+        for name in reversed(STORED):
+            command = click.option(f"--{name}-{side}", help=f"--{name} for {side.upper()} only.")(command)
+        command = _earlier_options(command, f"-{side}")
     return layout_options(command)
 
 
@@ -107,38 +121,26 @@ MODELS = "A model is a SOURCE too: its options (--input, --hold, --layout, …) 
 def model_options(command: Command, layouts: Callable[[Command], Command] = layout_options) -> Command:
     """The options of a model as a source, which the help of `run` has: they are accepted, and not shown again."""
     shown = len(getattr(command, "__click_params__", ()))
-    for options in (nonfinite_option, layouts, input_options):
-        command = options(command)
+    command = group(_Nonfinite)(layouts(input_options(command)))
     for option in command.__click_params__[shown:]:  # type: ignore[attr-defined]
         option.hidden = option.name not in ("name_a", "name_b", "layout_a", "layout_b")
     return command
 
 
-def stored_layout(given: Mapping[str, Any]) -> str | Mapping[str, Any] | None:
-    """The layout that the options describe; None where they say nothing."""
-    from ..weights.option_text import layout_of_text
+def stored(given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the options say of stored weights: the name of the LSTM, their layout, and options of cell and network."""
+    from ..weights.option_text import layout_of_text, options_of_text
 
-    return None if given.get("layout") is None else layout_of_text(given["layout"])
-
-
-def asked_options(given: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the options say of a model beside the layout of its weights, as options of the cell and the network."""
-    from ..weights.option_text import options_of_text
-
-    return {} if given.get("option") is None else options_of_text(given["option"])
-
-
-def traced(source: str, given: dict[str, Any], allow_nonfinite: bool = False, **arguments: Any) -> Trace:
-    """The trace of a model or a problem over its input, with a bar where it takes long; see `prepared`."""
-    return with_bar(*prepared(source, given, allow_nonfinite), **arguments)
+    layout, option = given.get("layout"), given.get("option")
+    said = {"layout": None if layout is None else layout_of_text(layout)}
+    return {"name": given.get("name"), **said, "options": {} if option is None else options_of_text(option)}
 
 
 def with_bar(model: Model, found: dict[str, Any], **arguments: Any) -> Trace:
     """The run of what `prepared` gives, with a bar where it takes long."""
-    from .progress import Bar
-    from .self_check import proven
+    from .terminal import ProgressBar
 
-    with Bar() as bar:
+    with ProgressBar() as bar:
         return model.run(**found, **arguments, progress=bar, check=proven)
 
 
@@ -158,7 +160,13 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         raise click.UsageError(f"{source} is a model: give its input with --input X")
     if given.get("key") and not given.get("input"):
         raise click.UsageError("--key says which array of --input: give --input X, or leave it out")
-    column = _token_column(source, given)
+    column: str | None = given.get("token_column")
+    if column is not None and not given.get("input"):
+        raise click.UsageError("--token-column names a column of --input: give --input X, or leave it out")
+    if column is not None and given.get("tokens") is not None:
+        raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
+    if given.get("tokens") == "-" in (source, given.get("input")):
+        raise click.UsageError("standard input, -, can be read once only")
     model = model_in(source, given, allow_nonfinite)
     arguments: dict[str, Any] = {}
     if given.get("input"):
@@ -178,26 +186,11 @@ def prepared(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
         arguments["tokens"] = read_tokens(given["tokens"])
     if given.get("batch_first") is not None:
         arguments["batch_first"] = given["batch_first"]
-    padded = (
-        {"lengths", "mask"} & arguments.keys() or model.defaults.lengths is not None or model.defaults.mask is not None
-    )
-    if "padding" in asked_options(given) and not padded:
-        raise click.UsageError(
-            "--option padding changes nothing where no step is padding: give --lengths or --mask too"
-        )
+    marked = *(arguments.get(name) for name in ("lengths", "mask")), model.defaults.lengths, model.defaults.mask
+    if "padding" in stored(given)["options"] and all(one is None for one in marked):
+        said = "--option padding changes nothing where no step is padding: give --lengths or --mask too"
+        raise click.UsageError(said)
     return model, arguments
-
-
-def _token_column(source: str, given: Mapping[str, Any]) -> str | None:
-    """The column with the labels of the steps. Raises click.UsageError where options contradict each other."""
-    column: str | None = given.get("token_column")
-    if column is not None and not given.get("input"):
-        raise click.UsageError("--token-column names a column of --input: give --input X, or leave it out")
-    if column is not None and given.get("tokens") is not None:
-        raise click.UsageError("--tokens and --token-column both say what the steps are called: leave one of them out")
-    if given.get("tokens") == "-" in (source, given.get("input")):
-        raise click.UsageError("standard input, -, can be read once only")
-    return column
 
 
 def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model:
@@ -208,16 +201,11 @@ def model_in(source: str, given: dict[str, Any], allow_nonfinite: bool = False) 
     from ..model.sources import prepare
     from ..weights.read import is_model
 
-    stored, asked = stored_layout(given), asked_options(given)
-    if not is_model(source) and (stored or asked or given.get("name")):
+    said = stored(given)
+    if not is_model(source) and any(said.values()):
         raise click.UsageError(f"{source} is a problem: it has its name, layout, activations and directions in itself")
-    return prepare(
-        source,
-        name=given.get("name") or "",
-        layout=stored,
-        options=asked or None,
-        allow_nonfinite=allow_nonfinite,
-    )
+    said |= {"name": said["name"] or "", "options": said["options"] or None}
+    return prepare(source, **said, allow_nonfinite=allow_nonfinite)
 
 
 def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Model | None:
@@ -230,7 +218,7 @@ def weights_of(source: str, given: dict[str, Any], allow_nonfinite: bool = False
 def opened_with(source: str, given: dict[str, Any], allow_nonfinite: bool = False) -> Trace:
     """The trace in a file; of the problem in it; or of the model in it over its input."""
     if _is_run(source, given):
-        return traced(source, given, allow_nonfinite)
+        return with_bar(*prepared(source, given, allow_nonfinite))
     return opened(source, allow_nonfinite, tokens=given.get("tokens"), hold=given.get("hold"))
 
 
@@ -239,30 +227,22 @@ def opened_two(a: str, b: str, given: dict[str, Any]) -> Iterator[Trace]:
 
     What is held is held in the second: the first is the reference.
     """
+    from ..errors import ChoiceError
+    from ..weights.read import is_model
+
     pair = (a, b)
     sides = [of_side(pair, given, at) for at in range(2)]
     sides[1]["hold"] = given.get("hold")
-    with _names_of_two(pair):
+    try:
         ready = [prepared(s, mine) if _is_run(s, mine) else None for s, mine in zip(pair, sides, strict=True)]
+    except ChoiceError as error:  # no LSTM or several have the name that holds for both
+        both = "--name is for both models; --name-a is for the first alone, --name-b for the second"
+        hint = f" ({both})" if all(map(is_model, pair)) else ""
+        raise ChoiceError(*(f"{problem}{hint}" for problem in error.problems)) from None
     _one_layout(pair, [found for found in ready if found is not None])
     for source, found, mine in zip(pair, ready, sides, strict=True):
         given = {"tokens": mine.get("tokens"), "hold": mine.get("hold")}
         yield opened(source, **given) if found is None else with_bar(*found)
-
-
-@contextmanager
-def _names_of_two(pair: tuple[str, str]) -> Iterator[None]:
-    """Say, where no LSTM or several have the name that holds for two models, how each gets a name of its own."""
-    from ..errors import ChoiceError
-    from ..weights.read import is_model
-
-    try:
-        yield
-    except ChoiceError as error:
-        if not all(map(is_model, pair)):
-            raise
-        hint = "--name is for both models; --name-a is for the first alone, --name-b for the second"
-        raise ChoiceError(*(f"{problem} ({hint})" for problem in error.problems)) from None
 
 
 def _is_run(source: str, given: dict[str, Any]) -> bool:
@@ -271,13 +251,11 @@ def _is_run(source: str, given: dict[str, Any]) -> bool:
     from ..weights.read import is_model
 
     chosen = [name for name in (*INPUTS, *STORED) if given.get(name) is not None]
-    if chosen and is_trace(source):
-        chosen = [name for name in chosen if name != "tokens"]
-        if not chosen:
-            return False
-        option = chosen[0].replace("_", "-")
-        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{option} out")
-    return bool(chosen) or is_model(source)
+    if not chosen or not is_trace(source):
+        return bool(chosen) or is_model(source)
+    if others := [name.replace("_", "-") for name in chosen if name != "tokens"]:
+        raise click.UsageError(f"{source} is a trace: its weights and its input are in it; leave --{others[0]} out")
+    return False
 
 
 def of_side(pair: tuple[str, str], given: dict[str, Any], at: int) -> dict[str, Any]:
@@ -306,10 +284,7 @@ def _one_layout(pair: tuple[str, str], ready: list[tuple[Model, dict[str, Any]]]
         return
     own = [model.defaults.batch_first for model, _ in ready]
     if own[0] != own[1]:
-        said = " and ".join(
-            f"{source} takes {'(B, T, I)' if major else '(T, B, I)'}" for source, major in zip(pair, own, strict=True)
-        )
-        raise click.UsageError(
-            f"the input has shape {x.shape}, and the two read it in other orders: {said}; say which it is: "
-            "--batch-first for (B, T, I), --time-first for (T, B, I)"
-        )
+        axes = ("(B, T, I)" if major else "(T, B, I)" for major in own)
+        said = " and ".join(f"{source} takes {order}" for source, order in zip(pair, axes, strict=True))
+        ways = "say which it is: --batch-first for (B, T, I), --time-first for (T, B, I)"
+        raise click.UsageError(f"the input has shape {x.shape}, and the two read it in other orders: {said}; {ways}")

@@ -11,7 +11,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, IncompleteRead
 from pathlib import Path
@@ -49,92 +49,6 @@ class ServiceError(LstmTraceError):
         return ServiceError, (self.status, *self.problems)
 
 
-@dataclass(frozen=True)
-class Connection:
-    """A way to a server. url: of the server. token: the one that it was started with, if any."""
-
-    url: str
-    token: str | None = field(default=None, repr=False)
-
-    def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
-        """The answer as data; of a job, when it is done."""
-        with self._answer(method, path, body, query) as answer:
-            found = json.loads(answer.read() or b"null")
-            status = answer.status
-        return self._finished(found["id"]) if status == 202 else found
-
-    def _parts(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
-        """A file, in parts as they arrive; of a job, when it is done. Raises ServiceError, also where it is cut off."""
-        with self._answer("GET", path, query=query) as answer:
-            if answer.status != 202:
-                while part := answer.read(PART):
-                    yield part
-                if answer.length:  # `read` of a part does not say so
-                    raise IncompleteRead(b"", answer.length)
-                return
-            job = json.loads(answer.read())
-        yield from self._parts(self._finished(job["id"])["href"].removeprefix(_BASE))
-
-    def _finished(self, job: str) -> Any:
-        pause = 0.05
-        while True:
-            found = self._json("GET", f"/jobs/{quoted(job)}")
-            if found["state"] == "done":
-                return found["result"]
-            if found["state"] not in ("queued", "running"):
-                problem = found.get("problem") or {"detail": f"the job was {found['state']}"}
-                raise _refused(problem.get("status", 0), problem)
-            time.sleep(pause)
-            pause = min(2 * pause, 1.0)
-
-    @contextmanager
-    def _answer(
-        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
-    ) -> Iterator[Any]:
-        headers = {"Accept": "application/json", "Prefer": "respond-async", "X-Client": _NAME}
-        if isinstance(body, bytes):
-            headers["Content-Type"] = "application/octet-stream"
-        elif body is not None:
-            body = json.dumps(as_plain(body), allow_nan=False).encode()
-            headers["Content-Type"] = "application/json"
-        if self.token is not None:
-            headers["Authorization"] = f"Bearer {self.token}"
-        asked = urllib.parse.urlencode({k: v for k, v in (query or {}).items() if v not in (None, "")}, doseq=True)
-        url = f"{self.url.rstrip('/')}{_BASE}{path}{'?' if asked else ''}{asked}"
-        if not url.startswith(("http://", "https://")):
-            raise ServiceError(0, f"{self.url!r} is no address of a server; expected http://… or https://…")
-        end = time.monotonic() + STUBBORN
-        while True:
-            request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
-            try:
-                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
-                    yield answer
-                    return
-            except urllib.error.HTTPError as error:
-                with error:
-                    if error.code == 429 and time.monotonic() < end:
-                        pause = min(float(error.headers.get("Retry-After") or 1), 10.0)
-                        time.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - so that not all come at once
-                        continue
-                    raise _refused(error.code, _document(error.read())) from None
-            except (OSError, HTTPException) as error:
-                reason = getattr(error, "reason", error)
-                if body is not None and isinstance(reason, ConnectionError):
-                    self._check_size(len(body))
-                raise ServiceError(
-                    0, f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
-                ) from None
-
-    def _check_size(self, size: int) -> None:
-        """Raise ServiceError for a body that is too large: the server refuses it unread, and closes the connection."""
-        try:
-            most = int(self._json("GET", "/limits")["body_bytes"])
-        except ServiceError:
-            return
-        if size > most:
-            raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
-
-
 def quoted(text: str) -> str:
     """A text as a part of a path: only the slashes of an address stay.
 
@@ -145,11 +59,10 @@ def quoted(text: str) -> str:
 
 
 def _document(content: bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(content)
-    except ValueError:
-        found = None
-    return found if isinstance(found, dict) else {"detail": content[:500].decode("utf-8", "replace")}
+    with suppress(ValueError):
+        if isinstance(found := json.loads(content), dict):
+            return found
+    return {"detail": content[:500].decode("utf-8", "replace")}
 
 
 def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
@@ -159,11 +72,14 @@ def _refused(status: int, problem: Mapping[str, Any]) -> ServiceError:
 
 @checked
 @dataclass(frozen=True)
-class Client(Connection):
+class Client:
     """A server. Made by `lstm_trace.client`.
 
     url: of the server. token: the one that it was started with, if any.
     """
+
+    url: str
+    token: str | None = field(default=None, repr=False)
 
     def health(self) -> Any:
         """The state of the server, with its version."""
@@ -239,6 +155,82 @@ class Client(Connection):
         """
         with self._answer("DELETE", f"/library/{quoted(item)}"):
             pass
+
+    def _json(self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None) -> Any:
+        """The answer as data; of a job, when it is done."""
+        with self._answer(method, path, body, query) as answer:
+            found = json.loads(answer.read() or b"null")
+            status = answer.status
+        return self._finished(found["id"]) if status == 202 else found
+
+    def _parts(self, path: str, query: Mapping[str, Any] | None = None) -> Iterator[bytes]:
+        """A file, in parts as they arrive; of a job, when it is done. Raises ServiceError, also where it is cut off."""
+        with self._answer("GET", path, query=query) as answer:
+            if answer.status != 202:
+                while part := answer.read(PART):
+                    yield part
+                if answer.length:  # `read` of a part does not say so
+                    raise IncompleteRead(b"", answer.length)
+                return
+            job = json.loads(answer.read())
+        yield from self._parts(self._finished(job["id"])["href"].removeprefix(_BASE))
+
+    def _finished(self, job: str) -> Any:
+        pause = 0.05
+        while True:
+            found = self._json("GET", f"/jobs/{quoted(job)}")
+            if found["state"] == "done":
+                return found["result"]
+            if found["state"] not in ("queued", "running"):
+                problem = found.get("problem") or {"detail": f"the job was {found['state']}"}
+                raise _refused(problem.get("status", 0), problem)
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: Any = None, query: Mapping[str, Any] | None = None
+    ) -> Iterator[Any]:
+        headers = {"Accept": "application/json", "Prefer": "respond-async", "X-Client": _NAME}
+        if isinstance(body, bytes):
+            headers["Content-Type"] = "application/octet-stream"
+        elif body is not None:
+            body = json.dumps(as_plain(body), allow_nan=False).encode()
+            headers["Content-Type"] = "application/json"
+        if self.token is not None:
+            headers["Authorization"] = f"Bearer {self.token}"
+        asked = urllib.parse.urlencode({k: v for k, v in (query or {}).items() if v not in (None, "")}, doseq=True)
+        url = f"{self.url.rstrip('/')}{_BASE}{path}{'?' if asked else ''}{asked}"
+        if not url.startswith(("http://", "https://")):
+            raise ServiceError(0, f"{self.url!r} is no address of a server; expected http://… or https://…")
+        end = time.monotonic() + STUBBORN
+        while True:
+            request = urllib.request.Request(url, body, headers, method=method)  # noqa: S310
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310
+                    yield answer
+                    return
+            except urllib.error.HTTPError as error:
+                with error:
+                    if error.code == 429 and time.monotonic() < end:
+                        pause = min(float(error.headers.get("Retry-After") or 1), 10.0)
+                        time.sleep(pause * random.uniform(0.7, 1.3))  # noqa: S311 - so that not all come at once
+                        continue
+                    raise _refused(error.code, _document(error.read())) from None
+            except (OSError, HTTPException) as error:
+                reason = getattr(error, "reason", error)
+                if body is not None and isinstance(reason, ConnectionError):
+                    self._check_size(len(body))
+                said = f"{self.url}: no answer ({reason}); is the server running? lstm-trace serve starts one"
+                raise ServiceError(0, said) from None
+
+    def _check_size(self, size: int) -> None:
+        """Raise ServiceError for a body that is too large: the server refuses it unread, and closes the connection."""
+        most = size
+        with suppress(ServiceError):
+            most = int(self._json("GET", "/limits")["body_bytes"])
+        if size > most:
+            raise ServiceError(413, f"the body has {size:,} bytes, and {self.url} reads at most {most:,}")
 
 
 @checked

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from ..base.files import read_json
 from ..errors import FileError, LstmTraceError
+from ..results import EXPLANATIONS
+from ..results.explanation import options_of
 from ..trace.files.schema import AxisLabels, Held, LayoutSpec, Length, Mask, Numbers, Problem, validate
 from .records import Described
 
@@ -105,20 +107,43 @@ class Spec(Edits):
     layout: str | LayoutSpec | None = None
 
 
-class Question(Body):
-    """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
+#: The type of an option of an explanation in JSON, by how the command line reads it; otherwise that of the function.
+_READ: dict[str, Any] = {
+    "hold": float | str, "baseline": int | str, "runs": int | str, "names": list[str], "list": list[str],
+    "values": Numbers,
+}  # fmt: skip
 
+
+def _fields() -> dict[str, Any]:
+    """The options of all explanations as fields of a model: neither how a worked solution looks, nor constants, whose
+    names may be any.
+    """
+    found: dict[str, Any] = {}
+    for one in (one for how in EXPLANATIONS for one in options_of(how).values() if not one.keyword):
+        if (option := one.option) is not None and one.name != "of" and option.reads != "constants":
+            bounds: dict[str, Any] = {}
+            if one.type in (int, float, float | None):
+                bounds = {"gt" if option.above else "ge": option.least, "le": option.most}
+            kind = _READ.get(option.reads, one.type)
+            found[one.name] = (kind | None, Field(None, description=option.help.rstrip("."), **bounds))
+    return found
+
+
+How = Literal[*EXPLANATIONS, "attribution"]  # type: ignore[valid-type]
+
+
+class _Asked(Body):
     run: str = Field(max_length=100)
-    how: Literal["memory", "gradient", "contribution", "gates", "ablation", "attribution"]
+    how: How
     of: str | None = Field(None, max_length=400)
     against: str | None = Field(None, max_length=100)
-    baseline: Literal["zero-input", "zero-state"] | int | None = None
-    points: int | None = Field(None, ge=1, le=1000)
-    over: Literal["units", "steps", "lines"] | None = None
-    only: list[str] | None = Field(None, max_length=100, description="ablation: addresses of the lines that are held")
-    to: float | str | None = Field(None, description="ablation: at which number, or multiple ('*0.5')")
-    low: float | None = Field(None, ge=0, le=1)
-    high: float | None = Field(None, ge=0, le=1)
+
+
+_Question: Any = create_model("_Question", __base__=_Asked, **_fields())
+
+
+class Question(_Question):  # type: ignore[misc]
+    """An explanation that is asked for. against: the run that attribution, or a contribution, is against."""
 
 
 class Pair(Body):
@@ -150,34 +175,6 @@ class ReportOptions(BaseModel):
     trim: bool | None = None
     count_from: int | None = None
     everything: bool | None = Field(None, description="leave nothing out")
-
-
-class PlotOptions(BaseModel):
-    """The options of pictures: each kind takes some of them, as `/choices` lists; others are refused by name."""
-
-    model_config = ConfigDict(extra="allow")
-
-    unit: str | None = Field(None, max_length=4000, description="units (from 0) with commas between")
-    line: list[str] | None = Field(None, max_length=1000, description="names of lines")
-    layer: int | None = Field(None, description="from 0")
-    direction: str | None = Field(None, description="forward, reverse or joined")
-    batch: int | None = Field(None, ge=0, description="which sequence, from 0")
-    steps: str | None = Field(None, max_length=40, description="a step, or A:B (B excluded)")
-    order: str | None = Field(None, description="of the units: index, cluster, memory or activity")
-    of: str | None = Field(None, max_length=400, description="address of a value")
-    low: float | None = Field(None, description="a gate below it is shut")
-    high: float | None = Field(None, description="a gate above it is open")
-    baseline: str | None = Field(None, max_length=100, description="zero-input, zero-state, or a sequence")
-    occlusion: str | None = Field(None, max_length=100, description="all, none, auto, or how many steps")
-    language: str | None = None
-    notation: str | None = None
-    count_from: int | None = None
-    format: Literal["svg", "html", "json", "png"] = Field("svg", description="json: a Vega-Lite specification")
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Those that were given, and whatever else was."""
-        return self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
 
 
 def data(body: bytes) -> Any:

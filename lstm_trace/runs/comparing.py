@@ -18,7 +18,6 @@ from ..results import comparison, divergence
 from ..results.difference import difference
 from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences as verdict_of
-from ..trace.trace import Trace
 from ..verification.compare import Tolerance
 from ..verification.gaps import Change, changes, gap
 from ..verification.measures import LineDifference, Verdict
@@ -27,11 +26,10 @@ from .asked import Question
 from .describing import HeldLine, holding_of
 from .kept import opened
 from .reading import LOOK, Look, place, style
-from .records import Described, Number, View, as_json
+from .records import Described, Number, Record, View, as_json
 
 
-@dataclass(frozen=True)
-class FirstDifference(Described):
+class FirstDifference(Record):
     """The first value, in computing order, that differs.
 
     Attributes:
@@ -45,8 +43,7 @@ class FirstDifference(Described):
     bound: Number
 
 
-@dataclass(frozen=True)
-class LineDiff(Described):
+class LineDiff(Record):
     """A line of both runs; t, b, unit: where it differs most.
 
     Attributes:
@@ -63,8 +60,7 @@ class LineDiff(Described):
     verdict: Verdict
 
 
-@dataclass(frozen=True)
-class DiffReply(Described):
+class DiffReply(Record):
     """A comparison; text: what `lstm-trace diff` says.
 
     Attributes:
@@ -80,8 +76,7 @@ class DiffReply(Described):
     lines: list[LineDiff]
 
 
-@dataclass(frozen=True)
-class DiffMap(Described):
+class DiffMap(Record):
     """|b - a| of one line, [t][unit].
 
     Attributes:
@@ -97,8 +92,7 @@ class DiffMap(Described):
     left_out: int
 
 
-@dataclass(frozen=True)
-class TitledTable(Described):
+class TitledTable(Record):
     """One of several tables, and how many of its rows were left out."""
 
     title: str
@@ -107,8 +101,7 @@ class TitledTable(Described):
     left_out: int
 
 
-@dataclass(frozen=True)
-class ExplanationReply(Described):
+class ExplanationReply(Record):
     """A table with its sentences, and how many of its rows were left out.
 
     Attributes:
@@ -124,8 +117,7 @@ class ExplanationReply(Described):
     more: list[TitledTable]
 
 
-@dataclass(frozen=True)
-class FailedValue(Described):
+class FailedValue(Record):
     """A value that does not follow from its operands."""
 
     address: str
@@ -134,8 +126,7 @@ class FailedValue(Described):
     bound: Number
 
 
-@dataclass(frozen=True)
-class VerificationReply(Described):
+class VerificationReply(Record):
     """What `lstm-trace verify` says."""
 
     verdict: Literal["verified", "failed", "inconclusive"]
@@ -182,21 +173,20 @@ def compared(
     places = {(change.scope, change.line): change for change in changes(a, b)}
     text = printable("\n".join(comparison.sentences(found, words())))
     sentences = [printable(sentence) for sentence in comparison.unit_sentences(found, words())]
-    first = None if found.first is None else _first(found.first)
+    first = None
+    if (differs := found.first) is not None:
+        one, other = differs.first_values or (float("nan"), float("nan"))
+        first = FirstDifference(str(differs.first), *map(word, (one, other, other - one, differs.first_bound)))
     lines = [_line(one, places.get((one.scope, one.line))) for one in found.lines]
     return as_json(DiffReply(*ids, found.verdict, text, sentences, first, lines))
 
 
-def _first(found: LineDifference) -> FirstDifference:
-    a, b = found.first_values or (float("nan"), float("nan"))
-    return FirstDifference(str(found.first), *map(word, (a, b, b - a, found.first_bound)))
-
-
 def _line(found: LineDifference, change: Change | None) -> LineDiff:
     """change: its largest one, if there is one; padding, which is not compared, may have a larger one."""
-    largest = None if change is None or change.largest != found.max_abs else change
-    t, b, unit = (None, None, None) if largest is None else (largest.t, largest.b, largest.unit)
-    return LineDiff(found.scope, found.line, word(found.max_abs), word(found.bound), t, b, unit, found.verdict)
+    at = dict.fromkeys(("t", "b", "unit"))
+    if change is not None and change.largest == found.max_abs:
+        at = {"t": change.t, "b": change.b, "unit": change.unit}
+    return LineDiff.from_attributes(found, largest=word(found.max_abs), **at)
 
 
 def mapped(paths: tuple[str, str], line: str, layer: int | None, direction: str | None, batch: int, most: int) -> bytes:
@@ -231,8 +221,18 @@ def explained(path: str, against: str | None, asked: Question, most: int) -> byt
     """An explanation as tables, each of at most so many rows, with its sentences."""
     trace, other = opened(path), None if against is None else opened(against)
     given = asked.model_dump(exclude={"run", "how", "of", "against"}, exclude_none=True)
-    split = asked.how == "attribution"
-    found = _split(trace, other, asked.of, given) if split else _explained(trace, other, asked, given)
+    if asked.how == "attribution":
+        if given:
+            raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
+        if other is None or asked.of is None:
+            raise OptionError("attribution splits the difference of one value from another run: give of and against")
+        found: Explanation = difference(other, trace, asked.of)
+    else:
+        if other is not None and asked.how != "contribution":
+            raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
+        if other is not None and "baseline" in given:
+            raise OptionError("against is a baseline itself: omit baseline")
+        found = explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
     *others, rows = found.tables(words())
     more = [TitledTable(part.heading, *_table(part, most)) for part in others]
     text = printable("\n".join(map(str, found.sentences(words()))))
@@ -245,29 +245,10 @@ def _table(found: LongTable, most: int) -> tuple[list[str], list[list[Any]], int
     return list(found.columns), rows, len(found.rows) - len(rows)
 
 
-def _split(trace: Trace, other: Trace | None, of: str | None, given: dict[str, Any]) -> Explanation:
-    if given:
-        raise OptionError(f"attribution has no option {', '.join(given)}; it takes of and against")
-    if other is None or of is None:
-        raise OptionError("attribution splits the difference of one value from another run: give of and against")
-    return difference(other, trace, of)
-
-
-def _explained(trace: Trace, other: Trace | None, asked: Question, given: dict[str, Any]) -> Explanation:
-    if other is not None and asked.how != "contribution":
-        raise OptionError(f"against is for attribution and contribution, not for {asked.how}")
-    if other is not None and "baseline" in given:
-        raise OptionError("against is a baseline itself: omit baseline")
-    return explanation(trace, asked.of, asked.how, **given, **({} if other is None else {"baseline": other}))
-
-
 def verified(path: str) -> bytes:
     """Whether each line can be derived again from its recorded operands, as `lstm-trace verify` says it."""
     found = verify(opened(path))
-    failures = [
-        FailedValue(str(failure.address), *map(word, (failure.recorded, failure.derived, failure.bound)))
-        for failure in found.failures
-    ]
+    failures = [FailedValue.from_attributes(failure, address=str(failure.address)) for failure in found.failures]
     checked = found.verified + found.failed + sum(unknown.values for unknown in found.unknown)
     verdict: Any = found.status
     return as_json(VerificationReply(verdict, "\n".join(verdict_of(found, words())), checked, failures))

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -15,24 +15,22 @@ import numpy as np
 from pydantic import Field
 
 from .. import __version__
-from ..base.arrays import to_list, word
+from ..base.arrays import as_plain, to_list, word
 from ..base.display import seen, visible
 from ..base.writing import written
 from ..errors import LstmTraceError, MissingError
 from ..plot.coloured_text import Scale, gate, symmetric, tokens
 from ..workers import tell
-from .records import Described, Number, View, as_json
+from .records import Number, Record, View, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
-    from ..corpus.layout import Block, Layout
-    from ..corpus.part_file import Part
+    from ..corpus.layout import Block
     from ..corpus.states import States
     from ..tracking import Contexts
 
 
-@dataclass(frozen=True)
-class StatesLine(Described):
+class StatesLine(Record):
     """A recorded line.
 
     Attributes:
@@ -47,8 +45,7 @@ class StatesLine(Described):
     width: int
 
 
-@dataclass(frozen=True)
-class StatesInfo(Described):
+class StatesInfo(Record):
     """The states of a corpus in a folder; only `name` and `problem` where they cannot be read.
 
     Attributes:
@@ -75,8 +72,7 @@ class StatesInfo(Described):
     tokens: bool = False
 
 
-@dataclass(frozen=True)
-class Beginning(Described):
+class Beginning(Record):
     """A sequence in a list.
 
     Attributes:
@@ -88,8 +84,7 @@ class Beginning(Described):
     text: str
 
 
-@dataclass(frozen=True)
-class SequencesReply(Described):
+class SequencesReply(Record):
     """Some of the sequences, in the order of the files."""
 
     total: int
@@ -97,8 +92,7 @@ class SequencesReply(Described):
     sequences: list[Beginning]
 
 
-@dataclass(frozen=True)
-class ColourScale(Described):
+class ColourScale(Record):
     """Where the colours of a unit end, the same for all sequences.
 
     Attributes:
@@ -112,8 +106,7 @@ class ColourScale(Described):
     beyond: bool
 
 
-@dataclass(frozen=True)
-class TextReply(Described):
+class TextReply(Record):
     """Steps of a sequence with the values of a unit.
 
     Attributes:
@@ -134,8 +127,7 @@ class TextReply(Described):
     scale: ColourScale
 
 
-@dataclass(frozen=True)
-class ContextRecord(Described):
+class ContextRecord(Record):
     """A place where a unit is high or low, or where several are.
 
     Attributes:
@@ -154,8 +146,7 @@ class ContextRecord(Described):
     values: list[Number]
 
 
-@dataclass(frozen=True)
-class ContextsReply(Described):
+class ContextsReply(Record):
     """Places of a corpus, the strongest first.
 
     Attributes:
@@ -167,8 +158,7 @@ class ContextsReply(Described):
     contexts: list[ContextRecord]
 
 
-@dataclass(frozen=True)
-class ActiveUnit(Described):
+class ActiveUnit(Record):
     """A unit that is beyond the level in a whole span.
 
     Attributes:
@@ -180,8 +170,7 @@ class ActiveUnit(Described):
     nearest: Number
 
 
-@dataclass(frozen=True)
-class ActiveReply(Described):
+class ActiveReply(Record):
     """The units that are active in a span.
 
     Attributes:
@@ -194,8 +183,7 @@ class ActiveReply(Described):
     beside: int
 
 
-@dataclass(frozen=True)
-class UnitsTable(Described):
+class UnitsTable(Record):
     """What each unit does over the whole corpus; see docs/corpus.md."""
 
     columns: list[str]
@@ -239,13 +227,14 @@ def listed(folders: Mapping[str, str]) -> bytes:
 def _described(name: str, folder: str) -> StatesInfo:
     try:
         with opened(folder) as states:
-            manifest, spans = states.manifest, states.spans
-            return StatesInfo(
-                name,
-                title=manifest.title,
-                cell=manifest.cell,
-                dtype=manifest.dtype,
-                lines=_lines(states.layout),
+            manifest, spans, names = states.manifest, states.spans, [block.line for block in states.layout.blocks]
+            return StatesInfo.from_attributes(
+                manifest,
+                name=name,
+                lines=[
+                    StatesLine(line if names.count(line) == 1 else f"{one.scope}/{line}", one.scope, line, one.width)
+                    for line, one in zip(names, states.layout.blocks, strict=True)
+                ],
                 sequences=sum(span.sequences for span in spans),
                 steps=sum(span.steps for span in spans),
                 parts=len(spans),
@@ -257,15 +246,6 @@ def _described(name: str, folder: str) -> StatesInfo:
         return StatesInfo(name, "\n".join(error.problems))
 
 
-def _lines(layout: Layout) -> list[StatesLine]:
-    """The recorded lines, each by the shortest name that a unit of it can be asked for by."""
-    names = [block.line for block in layout.blocks]
-    return [
-        StatesLine(name if names.count(name) == 1 else f"{block.scope}/{name}", block.scope, name, block.width)
-        for name, block in zip(names, layout.blocks, strict=True)
-    ]
-
-
 def sequences(
     folder: str, offset: Annotated[int, Field(ge=0, lt=2**53)] = 0, limit: Count = 50, contexts: int = 200
 ) -> bytes:
@@ -273,23 +253,18 @@ def sequences(
     limit = min(limit, contexts)
     found: list[Beginning] = []
     with opened(folder) as states:
-        spans, before = states.spans, 0
-        for span in spans:
+        before = 0
+        for span in states.spans:
             first, stop = max(offset - before, 0), min(offset + limit - before, span.sequences)
             before += span.sequences
-            if first < stop:
-                found += _beginnings(states.part(span), first, stop, spaced(states))
+            if first >= stop:
+                continue
+            part, apart = states.part(span), " " if spaced(states) else ""
+            for k in range(first, stop):
+                begin, end = int(part.starts[k]), int(part.starts[k + 1])
+                text = apart.join((part.tokens or [])[begin : min(end, begin + _READ)]).strip()
+                found.append(Beginning(str(part.ids[k]), end - begin, visible(text, _WIDE)))
     return as_json(SequencesReply(before, offset, found))
-
-
-def _beginnings(part: Part, first: int, stop: int, apart: bool) -> list[Beginning]:
-    starts, ids = part.starts, part.ids
-    found = []
-    for k in range(first, stop):
-        begin, end = int(starts[k]), int(starts[k + 1])
-        text = (" " if apart else "").join((part.tokens or [])[begin : min(end, begin + _READ)]).strip()
-        found.append(Beginning(str(ids[k]), end - begin, visible(text, _WIDE)))
-    return found
 
 
 def has_tokens(states: States) -> bool:
@@ -370,12 +345,11 @@ def _scale(states: States, key: str, block: Block, unit: int) -> Scale:
 
     key: of the run; another one may have taken its place in the folder.
     """
-    values = next(iter(states.parts())).values(block, [unit])[:, 0]
-    return symmetric(values)
+    return symmetric(next(iter(states.parts())).values(block, [unit])[:, 0])
 
 
 def _scaled(scale: Scale) -> ColourScale:
-    return ColourScale(scale.low, scale.high, scale.two, scale.beyond > 0)
+    return ColourScale.from_attributes(scale, beyond=scale.beyond > 0)
 
 
 def top(folder: str, unit: Unit, n: Places = 10, lowest: bool = False, contexts: int = 200) -> bytes:
@@ -410,8 +384,8 @@ def _contexts(states: States, block: Block, unit: int, found: Contexts) -> bytes
     records = []
     for one in found:
         tokens, values = one.tokens[:_LONGEST] if labelled else None, to_list(one.values[:_LONGEST])
-        place = str(one.sequence), one.t, one.length, word(one.value), one.first
-        records.append(ContextRecord(*place, shown_tokens(tokens), values))
+        shown = {"sequence": str(one.sequence), "tokens": shown_tokens(tokens), "values": values}
+        records.append(ContextRecord.from_attributes(one, **shown))
     return as_json(ContextsReply(spaced(states), _scaled(scale_of(states, block, unit)), records))
 
 
@@ -434,9 +408,8 @@ def select(
         beside = len(states.select(*asked)) if strict and not units else 0
         part, rows = states.rows_of(sequence)
         at = rows.start - int(part.t[rows.start])
-        values = (
-            part.values(states.layout.chosen(line)[0], units)[at + first : at + last + 1] if units else np.empty((1, 0))
-        )
+        block, span = states.layout.chosen(line)[0], slice(at + first, at + last + 1)
+        values = part.values(block, units)[span] if units else np.empty((1, 0))
     mean, nearest = values.mean(axis=0, dtype=np.float64), level_of(*level).nearest(values, axis=0)
     found = [
         ActiveUnit(f"{line}[{units[k]}]", word(float(mean[k])), word(float(nearest[k])))
@@ -459,7 +432,7 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         with suppress(OSError):
             return path.read_bytes()
         frame = states.units(line, progress=tell).to_frame()
-    rows = [[_plain(value) for value in row] for row in frame.itertuples(index=False)]
+    rows = as_plain([*frame.itertuples(index=False)])
     table = as_json(UnitsTable(list(map(str, frame.columns)), rows))
     with suppress(OSError):  # where nothing can be kept, it is computed the next time
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -469,15 +442,6 @@ def units(folder: str, line: Line, kept: str = "") -> bytes:
         for old in by_age[:-_KEPT]:
             old.unlink(missing_ok=True)
     return table
-
-
-def _plain(value: Any) -> Any:
-    """A value of a frame as JSON has it."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    return word(float(value)) if isinstance(value, float | np.floating) else str(value)
 
 
 #: What is asked of a corpus by a GET of `/states/{name}/…`.

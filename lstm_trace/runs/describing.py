@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Annotated, Any, Literal
 
@@ -26,7 +26,7 @@ from ..trace.holding import Multiple, as_number
 from ..trace.labels import Axis, axis, step_labels, units
 from ..trace.trace import Trace
 from ..view.line_groups import held_symbols
-from .records import Described, Number, as_json
+from .records import Described, Number, Record, as_json
 
 #: Labels of steps that a page gets at most, and the columns of one.
 LABELS, COLUMNS = 1 << 13, 16
@@ -38,8 +38,7 @@ Layers = tuple[Mapping[str, Any], ...]
 Address = Annotated[str, Field(description="layer/direction/t/b/line[unit]")]
 
 
-@dataclass(frozen=True)
-class LineName(Described):
+class LineName(Record):
     """A line of a cell.
 
     Attributes:
@@ -50,8 +49,7 @@ class LineName(Described):
     op: str
 
 
-@dataclass(frozen=True)
-class CellText(Described):
+class CellText(Record):
     """What a text of equations says.
 
     Attributes:
@@ -65,8 +63,7 @@ class CellText(Described):
     output: str
 
 
-@dataclass(frozen=True)
-class RunCell(Described):
+class RunCell(Record):
     """The cell of a run."""
 
     kind: str
@@ -74,8 +71,7 @@ class RunCell(Described):
     title: str
 
 
-@dataclass(frozen=True)
-class RunLine(Described):
+class RunLine(Record):
     """A line of a stage.
 
     Attributes:
@@ -93,8 +89,7 @@ class RunLine(Described):
     axis: Axis
 
 
-@dataclass(frozen=True)
-class RunStage(Described):
+class RunStage(Record):
     """One layer and direction.
 
     Attributes:
@@ -116,8 +111,7 @@ class RunStage(Described):
     axes: Mapping[str, Axis]
 
 
-@dataclass(frozen=True)
-class RunPremise(Described):
+class RunPremise(Record):
     """What is given, and can be edited.
 
     Attributes:
@@ -133,8 +127,7 @@ class RunPremise(Described):
     symbol: str
 
 
-@dataclass(frozen=True)
-class RunChange(Described):
+class RunChange(Record):
     """A line that an edit changed, with its largest change."""
 
     scope: str
@@ -145,8 +138,7 @@ class RunChange(Described):
     unit: int
 
 
-@dataclass(frozen=True)
-class HeldLine(Described):
+class HeldLine(Record):
     """What is held at another value than its equation gives.
 
     Attributes:
@@ -201,16 +193,14 @@ class RunReply(Described, BaseModel):
     changed: list[RunChange] | None
 
 
-@dataclass(frozen=True)
-class NamedStage(Described):
+class NamedStage(Record):
     """The lines of a stage as a notation prints them."""
 
     scope: str
     lines: list[RunLine]
 
 
-@dataclass(frozen=True)
-class SymbolsReply(Described):
+class SymbolsReply(Record):
     """The symbols of a notation.
 
     Attributes:
@@ -224,24 +214,23 @@ class SymbolsReply(Described):
 def equations(text: str) -> bytes:
     """The lines, parameters, inputs, states and output of a cell, as JSON. Raises CellError with every fault."""
     cell = parse(text)
-    lines = [LineName(line.name, line.op) for line in cell.lines]
-    return as_json(CellText(lines, list(cell.parameters), cell.inputs, cell.states, cell.output))
+    lines = [LineName.from_attributes(line) for line in cell.lines]
+    return as_json(CellText.from_attributes(cell, lines=lines, parameters=list(cell.parameters)))
 
 
 def described(trace: Trace, live: int) -> dict[str, Any]:
     """The fields of a `RunReply` that follow from its trace. live: the most units of a line that a page shows whole."""
     header, stages = trace.header, forward_stages(trace.stages)
     exercise, _ = notations.applied(trace, "exercise")
+    labelled = len(header.step_labels) if len(header.step_labels) * trace.steps <= LABELS else 0
     widths = [a.shape[-1] for stage in stages for a in trace.lines.get(stage.scope, {}).values()]
-    same = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
-    return {name: getattr(header, name) for name in same} | {
+    said = ("title", "notes", "dtype", "arithmetic", "plan", "batch_first", "count_from", "imported")
+    same = {name: getattr(header, name) for name in said} | {n: getattr(trace, n) for n in ("steps", "batch", "first")}
+    return same | {
         "cell": RunCell(header.kind, dict(header.options), words("en").word(f"cell.{header.kind}")),
         "names": {key: list(labels) for key, labels in header.names.items()},
         "symbols": dict(header.symbols),
-        "steps": trace.steps,
-        "batch": trace.batch,
-        "first": trace.first,
-        "step_labels": _step_labels(trace),
+        "step_labels": [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(labelled)],
         "numbers": trace.steps * trace.batch * sum(widths),
         "stages": [_stage(exercise, stage) for stage in stages],
         "premises": [premise for premise, _ in premises(exercise)],
@@ -259,23 +248,13 @@ def named(trace: Trace, printed: Trace) -> SymbolsReply:
     return SymbolsReply(stages, {premise.address: premise.symbol for premise in own})
 
 
-def _step_labels(trace: Trace) -> list[list[str]]:
-    """The labels of the steps that the trace holds, as they are shown, for each row or for all; none of very many."""
-    rows = len(trace.header.step_labels)
-    if rows * trace.steps > LABELS:
-        return []
-    return [[visible(label, COLUMNS) for label in step_labels(trace, b)] for b in range(rows)]
-
-
 def _stage(trace: Trace, stage: Stage) -> RunStage:
     cell, inputs = stage.cell, plain_stage(stage).inputs
     carried = [*((name, name) for name in inputs), *cell.states.items()]
-    return RunStage(
-        stage.scope,
-        stage.layer,
-        stage.direction,
-        cell.text,
-        cell.output,
+    return RunStage.from_attributes(
+        stage,
+        equations=cell.text,
+        output=cell.output,
         units=units(trace, stage),
         states=cell.states,
         inputs={name: stage.sources[name] for name in inputs},
@@ -288,11 +267,9 @@ def _lines(trace: Trace, stage: Stage) -> list[RunLine]:
     plain, cell = Plain({**held_symbols(trace), **trace.header.symbols}), stage.cell
     widths = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
     return [
-        RunLine(
-            line.name,
-            line.op,
-            widths[line.name],
-            line.assigned,
+        RunLine.from_attributes(
+            line,
+            width=widths[line.name],
             symbol=plain(symbol(line.name, cell)),
             gate=line.squashed,
             axis=axis(trace, stage, line.name),
@@ -320,41 +297,33 @@ def premises(trace: Trace) -> Iterator[tuple[RunPremise, Array]]:
         for name, values in trace.parameters.get(stage.scope, {}).items():
             yield one("parameter", stage.scope, name, values, _gate(stage, name))
         for name, values in trace.initial.get(stage.scope, {}).items():
-            yield one("initial", stage.scope, INITIAL.get(name, name), _row(trace, values))
+            as_given = values if trace.header.batched else values[0]  # x has no axis of the batch then
+            yield one("initial", stage.scope, INITIAL.get(name, name), as_given)
         for name, values in trace.given.get(stage.scope, {}).items():
             if name in plain_stage(stage).inputs:
                 yield one("given", stage.scope, name, trace.outward(values))
 
 
-def _row(trace: Trace, values: Array) -> Array:
-    """An initial state as it was given: without the axis of the batch where x has none."""
-    return values if trace.header.batched else values[0]
-
-
 def _gate(stage: Stage, name: str) -> str:
     """What a parameter belongs to: `i`, where the first value with a name that reads it is `z_i` or `i_t`."""
-    for line in stage.cell.lines:
-        if line.assigned and name in stage.through(line):
-            return line.name.removesuffix("_t") if line.name.endswith("_t") else line.name.removeprefix("z_")
-    return ""
+    reading = (line.name for line in stage.cell.lines if line.assigned and name in stage.through(line))
+    first = next(reading, "")
+    return first.removesuffix("_t") if first.endswith("_t") else first.removeprefix("z_")
 
 
 def _target(trace: Trace, stages: tuple[Stage, ...]) -> str | None:
     """A value to take gradients of: one number that was asked for, or the first unit of the last output."""
-    for address in trace.asked():
-        at = trace.lines[address.scope][address.line].shape
-        if address.unit is not None or at[-1] == 1:
-            t = trace.span[-1] if address.t is None else address.t
-            return str(address._replace(unit=address.unit or (0,), t=t, b=address.b or 0))
-    last = stages[-1]
+    asked, last = trace.asked(), stages[-1]
     end = trace.span[0 if last.backwards else -1]
-    if last.cell.output in trace.lines.get(last.scope, {}):
-        return f"{last.scope}/{end}/0/{last.cell.output}[0]"
-    if not (asked := trace.asked()):  # of a part of a trace, for example
-        return None
-    last_asked = asked[-1]
-    t = end if last_asked.t is None else last_asked.t
-    return str(last_asked._replace(unit=(0,), t=t, b=last_asked.b or 0))
+    numbers = (a for a in asked if a.unit is not None or trace.lines[a.scope][a.line].shape[-1] == 1)
+    found, t = next(numbers, None), trace.span[-1]
+    if found is None:
+        if last.cell.output in trace.lines.get(last.scope, {}):
+            return f"{last.scope}/{end}/0/{last.cell.output}[0]"
+        if not asked:  # of a part of a trace, for example
+            return None
+        found, t = asked[-1]._replace(unit=(0,)), end
+    return str(found._replace(unit=found.unit or (0,), t=t if found.t is None else found.t, b=found.b or 0))
 
 
 def held(trace: Trace) -> Iterator[HeldLine]:

@@ -112,32 +112,25 @@ def _model(name: str) -> Facts:
     more = f" ({counted(len(usable), 'LSTM')})" if len(usable) > 1 else ""
     sizes = first["sizes"] | {"layers": first["layers"], "directions": len(first["directions"])}
     cell = _cell("lstm", first["options"]) + more
-    return {
-        "kind": "model",
-        "text": listing(name, found),
-        "title": "",
-        "cell": cell,
-        "sizes": sizes,
-        "found": described,
-    }
+    facts: Facts = {"kind": "model", "text": listing(name, found), "title": "", "cell": cell, "sizes": sizes}
+    return facts | {"found": described}
 
 
 def _problem(name: str, content: bytes) -> Facts:
     problem = read_problem(name, content)
     model = prepare_problem(problem, name)
-    base, sizes, more = model.defaults, {}, []
+    base, sizes = model.defaults, {}
+    more: list[tuple[str, str]] = []
     with within(name):
         check_values(base.hold)
     if base.x is not None:  # a problem without one may be a set of weights, to be run over another input
         fed, work = model.laid_out()
         sizes = {"T": fed.steps, "B": fed.batch, "I": base.x.shape[-1]}
-        more += row("padding", f"marked by {fed.padded}") if fed.padded else []
-        more += row("values", f"{work.numbers:,} in a trace")
+        more += [("padding", fed.padded and f"marked by {fed.padded}"), ("values", f"{work.numbers:,} in a trace")]
     else:
-        more += row("x", "none in the file: it is given with a run")
-    for label, names in (("given", base.given), ("initial", base.initial)):
-        more += row(label, ", ".join(names)) if names else []
-    more += row("asked", ", ".join(base.ask) or "the output of the top layer")
+        more += [("x", "none in the file: it is given with a run")]
+    more += [("given", ", ".join(base.given)), ("initial", ", ".join(base.initial))]
+    more += [("asked", ", ".join(base.ask) or "the output of the top layer")]
     return _described(name, "problem", model.header, model.weights, sizes, more)
 
 
@@ -146,11 +139,13 @@ def _trace(name: str, trace: Trace) -> Facts:
     held = sum(len(lines) for lines in trace.lines.values())
     numbers = sum(array.size for lines in trace.lines.values() for array in lines.values())
     at = f"step {trace.first}" if trace.steps == 1 else f"steps {trace.first} to {trace.span[-1]}"
-    more = row("lines", f"{counted(held, 'line')} with {numbers:,} values, {at}")
-    more += row("padding", f"marked by {trace.padded}") if trace.padded else []
-    more += row("gradients", "yes") if len(stages) < len(trace.stages) else []
-    more += row("arithmetic", header.arithmetic) if header.arithmetic else []
-    more += row("asked", ", ".join(header.ask)) if header.ask else []
+    more = [
+        ("lines", f"{counted(held, 'line')} with {numbers:,} values, {at}"),
+        ("padding", trace.padded and f"marked by {trace.padded}"),
+        ("gradients", "yes" if len(stages) < len(trace.stages) else ""),
+        ("arithmetic", header.arithmetic or ""),
+        ("asked", ", ".join(header.ask)),
+    ]
     sizes = {"T": trace.steps, "B": trace.batch} | ({} if trace.x is None else {"I": trace.x.shape[-1]})
     return _described(name, "trace", header, trace.parameters, sizes, more)
 
@@ -161,9 +156,9 @@ def _described(
     header: Header,
     weights: Mapping[str, Mapping[str, Any]],
     sizes: Mapping[str, int],
-    more: Sequence[str],
+    more: Sequence[tuple[str, str]],
 ) -> Facts:
-    """The facts of a problem or trace, with what is said of both in its text. more: further rows."""
+    """The facts of a problem or trace, with what is said of both in its text. more: further rows, if not empty."""
     arrays = {f"{scope}/{key}": array for scope, here in weights.items() for key, array in here.items()}
     network = Found("", "", arrays)
     layers, directions = max(network.layers, 1), network.directions or ("forward",)
@@ -173,20 +168,21 @@ def _described(
         options = {key: value for key, value in header.options.items() if value != plain.get(key)}
     own = network.sizes()
     sizes = {**sizes, **{size: own[size] for size in ("I", "H") if size in own}}
-    rows = [f"{name}: a {kind}", "", *row("title", header.title or "none")]
-    rows += row("cell", words("en").word(f"cell.{header.kind}"))
-    rows += (
-        row("options", ", ".join(f"{key}: {option_text(value)}" for key, value in options.items())) if options else []
-    )
-    rows += row("biases", BIASES[header.options["bias"]]) if "bias" in header.options else []
-    rows += row("layers", f"{layers}, {' and '.join(directions)}")
-    rows += row("sizes", ", ".join(f"{size} = {number}" for size, number in sizes.items())) if sizes else []
     numbers = sum(np.size(array) for array in arrays.values())
-    rows += row("parameters", f"{numbers:,} numbers in {counted(len(arrays), 'array')}, {header.dtype}")
-    rows += [*more, *(text for said in header.imported for text in row("imported", said))]
+    said = [
+        ("title", header.title or "none"),
+        ("cell", words("en").word(f"cell.{header.kind}")),
+        ("options", ", ".join(f"{key}: {option_text(value)}" for key, value in options.items())),
+        ("biases", BIASES[header.options["bias"]] if "bias" in header.options else ""),
+        ("layers", f"{layers}, {' and '.join(directions)}"),
+        ("sizes", ", ".join(f"{size} = {number}" for size, number in sizes.items())),
+        ("parameters", f"{numbers:,} numbers in {counted(len(arrays), 'array')}, {header.dtype}"),
+        *more,
+        *(("imported", one) for one in header.imported),
+    ]
     return {
         "kind": kind,
-        "text": "\n".join(rows),
+        "text": "\n".join([f"{name}: a {kind}", "", *(text for label, one in said if one for text in row(label, one))]),
         "title": header.title,
         "cell": _cell(header.kind, options),
         "sizes": {**sizes, "layers": layers, "directions": len(directions)},

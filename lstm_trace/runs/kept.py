@@ -73,7 +73,7 @@ class Recipe(NamedTuple):
         return hashlib.sha256(b"\n".join((__version__.encode(), self.item.encode(), self.spec))).hexdigest()[:32]
 
 
-class Record(NamedTuple):
+class RunRecord(NamedTuple):
     """What stands beside the trace of a run. seal: of the trace file, once it is written."""
 
     recipe: Recipe
@@ -96,7 +96,7 @@ def is_there(path: Path) -> bool:
     return path.with_suffix(".json").exists()
 
 
-def record(path: str | Path) -> Record:
+def record(path: str | Path) -> RunRecord:
     """What stands beside the trace at `path`. Raises DroppedRunError, also for what is damaged, and RunFolderError."""
     text = Path(path).with_suffix(".json")
     with _as_folder_error("the run cannot be read", path), suppress(FileNotFoundError, IsADirectoryError):
@@ -104,7 +104,7 @@ def record(path: str | Path) -> Record:
         if digest == _digest(text.stem, rows):
             source, edits, made, reply = rows
             said = json.loads(made)
-            return Record(Recipe(source, json.loads(edits), said["item"]), said["parent"], reply, said["seal"])
+            return RunRecord(Recipe(source, json.loads(edits), said["item"]), said["parent"], reply, said["seal"])
     if text.exists():
         _forget(text)
     raise gone(text.stem)
@@ -118,7 +118,7 @@ def save(path: Path, trace: Trace) -> None:
         trace_file.save(trace, path)
 
 
-def keep(path: Path, trace: Trace, found: Record) -> None:
+def keep(path: Path, trace: Trace, found: RunRecord) -> None:
     """Write what stands beside a trace that was saved at `path`, and hold the trace if it is small.
 
     Raises RunFolderError.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, create_model
 
 from ..errors import MissingError, OptionError, nearest
 from ..plot.kinds import KINDS, maker, options, required
@@ -16,38 +18,100 @@ from ..trace.trace import Trace
 from .kept import opened
 from .printing import MEDIA, stem_of
 from .reading import span
+from .records import Record
 
 #: The formats of a picture: names, and what they are sent as.
-FORMATS = {
-    "svg": "image/svg+xml",
-    "html": MEDIA[".html"],
-    "json": MEDIA[".json"],
-    "png": "image/png",
-}
+FORMATS = {name: MEDIA[f".{name}"] for name in ("svg", "html", "json", "png")}
 #: What every kind takes beside its own options: how steps and units are counted, and which symbols there are.
 COMMON = ("count_from", "notation")
 #: Options that are called otherwise here, as on the command line.
 _CALLED = {"lines": "line"}
+#: The type of an option in an address, by its control, if it is no text.
+_TYPES: dict[str, Any] = {"lines": list[str], "gates": list[str], "number": Annotated[int, Field(ge=0)], "share": float}
 
 
-def kinds() -> list[dict[str, Any]]:
-    """The kinds of pictures with their options; `two`: whether one shows two runs, never, may be, or must be."""
-    listed = []
-    for kind, facts in KINDS.items():
-        names, needed = options(kind), required(kind)
-        two = "never" if "against" not in names else "must be" if "against" in needed else "may be"
-        own = [one for one in facts["options"] if one["name"] != "against"]
-        listed.append({
-            "kind": kind,
-            "options": [_CALLED.get(one["name"], one["name"]) for one in own],
-            "required": [one["name"] for one in own if one["required"]],
-            "two": two,
-            "controls": [
-                {"option": _CALLED.get(one["name"], one["name"]), "control": one["control"], "choices": one["choices"],
-                 "usual": "" if one["default"] is None else str(one["default"])} for one in own
-            ],
-        })  # fmt: skip
-    return listed
+class PlotControl(Record):
+    """How an option of a picture is chosen on a page.
+
+    Attributes:
+        control: what its value is: units, lines, steps, a choice, …
+        choices: the words that it may be, if these are few.
+        usual: what holds without it; empty where that follows from the run.
+    """
+
+    option: str
+    control: str
+    choices: list[str]
+    usual: str
+
+
+class PlotKind(Record):
+    """A kind of picture.
+
+    Attributes:
+        kind: as `/runs/{id}/plot/{kind}` has it.
+        options: those that it reads; any other one is refused.
+        required: those of them that it cannot do without.
+        two: whether it is of two runs: `/diffs/plot/{kind}`.
+    """
+
+    kind: str
+    options: list[str]
+    required: list[str]
+    two: Literal["never", "may be", "must be"]
+    controls: list[PlotControl]
+
+
+def _own(kind: str) -> dict[str, dict[str, Any]]:
+    """The options of a kind, by the names that an address has for them; the other run is none."""
+    return {_CALLED.get(one["name"], one["name"]): one for one in KINDS[kind]["options"] if one["name"] != "against"}
+
+
+def kinds() -> list[PlotKind]:
+    """The kinds of pictures with their options."""
+    found = []
+    for kind in KINDS:
+        needed = [name for name in required(kind) if name != "against"]
+        two: Any = (
+            "must be" if len(needed) < len(required(kind)) else "may be" if "against" in options(kind) else "never"
+        )
+        controls = [
+            PlotControl(name, one["control"], one["choices"], str(one["default"] or ""))
+            for name, one in _own(kind).items()
+        ]
+        found.append(PlotKind(kind, list(_own(kind)), needed, two, controls))
+    return found
+
+
+def _fields() -> dict[str, Any]:
+    """The options of all kinds as fields of a model, each with what it is in any of them."""
+    types: dict[str, Any] = {}
+    helps: dict[str, list[str]] = {}
+    for name, one in (pair for kind in KINDS for pair in _own(kind).items()):
+        types.setdefault(name, _TYPES.get(one["control"], str) | None)
+        helps.setdefault(name, []).append(one["help"])
+    return {
+        name: (kind, Field(None, description="; ".join(dict.fromkeys(helps[name])))) for name, kind in types.items()
+    }
+
+
+_Options: Any = create_model("_Options", **_fields())
+
+
+class PlotOptions(_Options):  # type: ignore[misc]
+    """The options of pictures: each kind takes some of them, as `/choices` lists; others are refused by name."""
+
+    model_config = ConfigDict(extra="allow")
+
+    notation: str | None = None
+    count_from: int | None = None
+    format: Literal["svg", "html", "json", "png"] = Field("svg", description="json: a Vega-Lite specification")
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that were given, and whatever else was."""
+        given: dict[str, Any] = self.model_dump(exclude_none=True, exclude={"format", "a", "b"})
+        return given
 
 
 def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str | None = None) -> tuple[bytes, str]:
@@ -71,13 +135,12 @@ def drawn(path: str, kind: str, form: str, given: Mapping[str, Any], other: str 
         raise MissingError(f"there is no kind of picture {kind!r}{nearest(kind, KINDS, 'there are')}")
     _check(kind, given, other)
     trace = _headed(opened(path), given)
+    python = {called: name for name, called in _CALLED.items()}
     read = {
-        name: _READ[name](value, trace) if name in _READ else value
+        python.get(name, name): _READ[name](value, trace) if name in _READ else value
         for name, value in given.items()
         if name not in COMMON
     }
-    if "line" in read:
-        read["lines"] = read.pop("line")
     if other is not None:
         read["against"] = opened(other)
     figure = maker(kind)(trace, **read)
@@ -91,10 +154,12 @@ def drawn_of_two(paths: tuple[str, str], kind: str, form: str, given: Mapping[st
 
 def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
     """Raise OptionError for what a kind does not take, or lacks."""
-    known, needed = _names(kind), required(kind)
+    known, needed = list(_own(kind)), required(kind)
     if surplus := [name for name in given if name not in (*known, *COMMON)]:
-        having = [other for other in KINDS if surplus[0] in _names(other)]
-        where = f"; it belongs to {_several(having)}" if having else nearest(surplus[0], (*known, *COMMON))
+        having = [other for other in KINDS if surplus[0] in _own(other)]
+        where = nearest(surplus[0], (*known, *COMMON))
+        if having:
+            where = f"; it belongs to {' and '.join(filter(None, (', '.join(having[:-1]), having[-1])))}"
         raise OptionError(f"{kind}: there is no option {', '.join(surplus)}{where}; it takes {', '.join(known)}")
     if "of" in needed and "of" not in given:
         raise OptionError(f"{kind} needs a value: of, its address, for example h_t[0]")
@@ -102,17 +167,7 @@ def _check(kind: str, given: Mapping[str, Any], other: str | None) -> None:
         raise OptionError(f"{kind} is a picture of two runs: GET /api/v1/diffs/plot/{kind}?a=…&b=…")
     if other is not None and "against" not in options(kind):
         two = [one for one in KINDS if "against" in options(one)]
-        raise OptionError(f"{kind} is a picture of one run; of two there are {_several(two)}")
-
-
-def _several(names: list[str]) -> str:
-    *some, last = names
-    return f"{', '.join(some)} and {last}" if some else last
-
-
-def _names(kind: str) -> list[str]:
-    """The options of a kind as an address names them; the other run is none."""
-    return [_CALLED.get(name, name) for name in options(kind) if name != "against"]
+        raise OptionError(f"{kind} is a picture of one run; of two there are {' and '.join(two)}")
 
 
 def _headed(trace: Trace, given: Mapping[str, Any]) -> Trace:

@@ -27,7 +27,7 @@ from .kept import opened
 Options = Mapping[str, Any]
 #: Characters of a title in the name of a file.
 LONGEST = 60
-#: Suffix of a file to its type.
+#: Suffix of a file to its type: of files of runs, and of those of the page.
 MEDIA = {
     ".yaml": "application/yaml",
     ".md": "text/markdown; charset=utf-8",
@@ -38,6 +38,11 @@ MEDIA = {
     ".pdf": "application/pdf",
     ".ipynb": "application/x-ipynb+json",
     ".json": "application/json",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".woff2": "font/woff2",
     ".safetensors": "application/octet-stream",
     ".py": "text/x-python; charset=utf-8",
     **{suffix: each.media for suffix, each in TABLE_FORMATS.items()},
@@ -75,19 +80,14 @@ def download(path: str, file: str, options: Options) -> tuple[bytes | None, str]
     if surplus:
         takes = f"it takes {', '.join(known)}" if known else "it takes no options"
         raise OptionError(f"{file}: there is no option {', '.join(surplus)}{nearest(surplus[0], known)}; {takes}")
-    trace, options = _headed(opened(path), options)
+    said = {name: options[name] for name in HEADED if name in options}  # which become part of the trace
+    options_of("text", count_from=said.get("count_from"))
+    trace, options = opened(path), {name: value for name, value in options.items() if name not in said}
+    trace = replace(trace, header=replace(trace.header, **said)) if said else trace
     stem = file.partition(".")[0]
     name = f"{stem_of(trace.header.title)}{'' if stem in ('problem', 'run') else f'-{stem}'}{Path(file).suffix}"
     make = FILES[file].make
     return None if make is None else make(trace, options), name
-
-
-def _headed(trace: Trace, options: Options) -> tuple[Trace, Options]:
-    """The trace with another title, counted from another number; and the other options. Raises OptionError."""
-    said = {name: options[name] for name in HEADED if name in options}
-    options_of("text", count_from=said.get("count_from"))
-    others = {name: value for name, value in options.items() if name not in said}
-    return replace(trace, header=replace(trace.header, **said)) if said else trace, others
 
 
 def stem_of(title: str) -> str:
@@ -101,11 +101,9 @@ def stem_of(title: str) -> str:
     return whole or text[:LONGEST] or "run"
 
 
-def _problem(trace: Trace, _: Options) -> bytes:
-    return problem_text(problem(trace)).encode()
+def _report(suffix: str) -> File:
+    format = "text" if suffix == "txt" else suffix
 
-
-def _report(format: str) -> File:
     def make(trace: Trace, options: Options) -> bytes:
         return pdf(trace, **options) if format == "pdf" else str(report(trace, format, **options)).encode()
 
@@ -115,18 +113,14 @@ def _report(format: str) -> File:
 def _notebook(trace: Trace, options: Options) -> bytes:
     """A notebook with the report and, below it, the program that makes the run."""
     text, program = str(report(trace, "md", math="dollars", **options)), _program(trace, {}).decode()
-    said = {"metadata": {}, "source": text.splitlines(keepends=True)}
-    code: dict[str, Any] = {
-        "metadata": {},
-        "source": program.splitlines(keepends=True),
-        "outputs": [],
-        "execution_count": None,
-    }
-    cells = [{"cell_type": "markdown", "id": "report", **said}, {"cell_type": "code", "id": "run", **code}]
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    return json.dumps(
-        {"cells": cells, "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}, indent=1
-    ).encode()
+    said, code = ({"metadata": {}, "source": one.splitlines(keepends=True)} for one in (text, program))
+    cells = [
+        {"cell_type": "markdown", "id": "report", **said},
+        {"cell_type": "code", "id": "run", **code, "outputs": [], "execution_count": None},
+    ]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    notebook = {"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5}
+    return json.dumps(notebook, indent=1).encode()
 
 
 def _table(format: TableFormat) -> File:
@@ -165,13 +159,8 @@ def _program(trace: Trace, _: Options) -> bytes:
 
 #: The files of a run.
 FILES: dict[str, File] = {
-    "problem.yaml": File(_problem, HEADED),
-    "report.html": _report("html"),
-    "report.pdf": _report("pdf"),
-    "report.md": _report("md"),
-    "report.txt": _report("text"),
-    "report.tex": _report("tex"),
-    "report.typ": _report("typ"),
+    "problem.yaml": File(lambda trace, _: problem_text(problem(trace)).encode(), HEADED),
+    **{f"report.{suffix}": _report(suffix) for suffix in ("html", "pdf", "md", "txt", "tex", "typ")},
     "report.ipynb": File(_notebook, REPORT),
     "trace.json": File(_saved),
     "trace.safetensors": File(None),

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field
@@ -35,7 +34,7 @@ from .asked import NoArrowError
 from .describing import RunPremise, SymbolsReply, held_units, named
 from .describing import premises as premises_of
 from .kept import opened
-from .records import Described, Number, View, as_json
+from .records import Number, Record, View, as_json
 
 #: Characters of the numbers below 100 of a picture, beside their decimals: sign, two digits, mark.
 _ROOM = 4
@@ -43,6 +42,9 @@ _ROOM = 4
 _REMEMBERED = 2000
 #: Decimals of a page at most where none were asked for: 5 are the most of a problem of hand size.
 _DECIMALS = 5
+#: Drawings that are kept, by all that they show.
+_drawn: dict[tuple[Any, ...], diagram.Diagram] = {}
+_DRAWN = 64
 _SPAN = re.compile(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})")
 
 
@@ -65,7 +67,6 @@ class Look(NamedTuple):
 LOOK = Look()
 
 
-@dataclass(frozen=True)
 class PremiseValues(RunPremise):
     """A premise with its values.
 
@@ -77,15 +78,13 @@ class PremiseValues(RunPremise):
     row: int | None = None
 
 
-@dataclass(frozen=True)
-class PremisesReply(Described):
+class PremisesReply(Record):
     """All that is given."""
 
     premises: list[PremiseValues]
 
 
-@dataclass(frozen=True)
-class LineValues(Described):
+class LineValues(Record):
     """Values of a line, [t][b][unit], with the numbers of steps, sequences and units."""
 
     scope: str
@@ -96,16 +95,14 @@ class LineValues(Described):
     values: list[list[list[Number]]]
 
 
-@dataclass(frozen=True)
-class ValuesReply(Described):
+class ValuesReply(Record):
     """Values of lines, and how many numbers were left out."""
 
     values: list[LineValues]
     left_out: int
 
 
-@dataclass(frozen=True)
-class StepLine(Described):
+class StepLine(Record):
     """A line at one step."""
 
     name: str
@@ -113,8 +110,7 @@ class StepLine(Described):
     units: list[int]
 
 
-@dataclass(frozen=True)
-class StepReply(Described):
+class StepReply(Record):
     """One step of one layer and direction.
 
     Attributes:
@@ -137,8 +133,7 @@ class StepReply(Described):
     in_words: list[str]
 
 
-@dataclass(frozen=True)
-class PictureSpot(Described):
+class PictureSpot(Record):
     """A node of the picture."""
 
     key: str
@@ -146,8 +141,7 @@ class PictureSpot(Described):
     kind: str
 
 
-@dataclass(frozen=True)
-class PictureReply(Described):
+class PictureReply(Record):
     """A drawing."""
 
     svg: str
@@ -219,9 +213,9 @@ def table(path: str, part: ValueSelection) -> bytes:
     """
     trace = opened(path)
     steps = span(part.t, "t", trace.span)
-    unit = None if part.unit is None else int(part.unit) if part.unit.isdecimal() else -1
-    if unit == -1:
+    if part.unit is not None and not part.unit.isdecimal():
         raise OptionError(f"unit: expected a number for a table, found {part.unit!r}")
+    unit = None if part.unit is None else int(part.unit)
     window = slice(steps.start, steps.stop)
     chosen = Selection(part.line or None, part.layer, part.direction, window, part.batch, unit)
     try:
@@ -249,7 +243,7 @@ def premises(path: str, unit: Unit = None, listed: int = 10_000) -> bytes:
             row = min(unit or 0, len(array) - 1)
             array = array[row : row + 1]
         values = to_list(array) if row is not None or array.size <= listed else None
-        found.append(PremiseValues(**vars(premise), values=values, row=row))
+        found.append(PremiseValues.from_attributes(premise, values=values, row=row))
     return as_json(PremisesReply(found))
 
 
@@ -364,7 +358,7 @@ def picture(path: str, layer: Layer = None, direction: Direction = None, look: L
         f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" viewBox="0 0 {wide:.0f} {tall:.0f}" width="{wide:.0f}" '
         f'height="{tall:.0f}" role="group">\n<g>{found.shapes}</g>\n<g>{found.texts({})}</g>\n</svg>'
     )
-    spots = [PictureSpot(spot.key, spot.line, spot.kind) for spot in found.flow.spots]
+    spots = [PictureSpot.from_attributes(spot) for spot in found.flow.spots]
     return as_json(PictureReply(svg, wide, tall, found.description, spots))
 
 
@@ -385,28 +379,13 @@ def drawing(trace: Trace, stage: Stage, style: Style, look: Look) -> diagram.Dia
     """The drawing of a stage; finding places for its parts takes some 20 ms, so that it is kept by all it shows."""
     symbols, stage = trace.header.symbols, plain_stage(stage)  # what is held changes the values, not the cell
     room = _room(stage, Values(trace), diagram.DIGITS if style.digits is None else style.digits)
-    key = stage.cell.text, stage.computed, look.language, trace.header.count_from
-    return _drawn(_Drawn((stage.scope, *key, tuple(room.items()), tuple(symbols.items())), stage, symbols))
-
-
-class _Drawn(NamedTuple):
-    """What is drawn; one is as good as another of the same key."""
-
-    key: tuple[Any, ...]
-    stage: Stage
-    symbols: Mapping[str, Any]
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Drawn) and self.key == other.key
-
-
-@lru_cache(64)
-def _drawn(found: _Drawn) -> diagram.Diagram:
-    *_, language, count_from, room, _ = found.key
-    return diagram.Diagram(found.stage, dict(room), words(language, count_from), found.symbols)
+    said = look.language, trace.header.count_from
+    key = stage.scope, stage.cell.text, stage.computed, *said, tuple(room.items()), tuple(symbols.items())
+    if key not in _drawn:
+        if len(_drawn) >= _DRAWN:
+            del _drawn[next(iter(_drawn))]
+        _drawn[key] = diagram.Diagram(stage, room, words(*said), symbols)
+    return _drawn[key]
 
 
 def _room(stage: Stage, values: Values, digits: int) -> dict[str, int]:

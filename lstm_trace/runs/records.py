@@ -1,20 +1,21 @@
 """Replies as typed records: what a function of this room returns is what the description of the API says it returns.
 
-A record is a frozen dataclass, made where its values are computed; `as_json` writes it as the service sends it. Its
-docstring describes it for people and for programs: the section `Attributes:` has a line for each field that needs one.
+A `Record` is made where its values are computed; `as_json` writes it as the service sends it. Its docstring describes
+it for people and for programs: the section `Attributes:` has a line for each field that needs one.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from inspect import cleandoc
-from typing import Annotated, Any, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, NamedTuple, Self, dataclass_transform
 
 from pydantic import GetJsonSchemaHandler, WithJsonSchema
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from ..base.arrays import word
+from ..base.option import documented
 from ..printable import json_text
 
 _WORDS = ["NaN", "Infinity", "-Infinity"]
@@ -43,13 +44,26 @@ class Described:
         """The schema that pydantic makes, with the summary of the class and a description of each attribute."""
         schema = handler(core)
         own = handler.resolve_ref_schema(schema)
-        own["description"] = cleandoc(cls.__doc__ or "").partition("\n\nAttributes:")[0]
+        own["description"] = documented(cls)[0]
         for base in reversed(cls.__mro__):
-            said = cleandoc(base.__doc__ or "").partition("\nAttributes:\n")[2]
-            for name, text in re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", said, re.M):
+            for name, text in documented(base)[1].items():
                 if name in own["properties"]:
-                    own["properties"][name]["description"] = " ".join(text.split()).removesuffix(".")
+                    own["properties"][name]["description"] = text.removesuffix(".")
         return schema
+
+
+@dataclass_transform(frozen_default=True)
+class Record(Described):
+    """A reply, or a part of one: its subclasses are frozen dataclasses."""
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+
+    @classmethod
+    def from_attributes(cls, thing: Any, **more: Any) -> Self:
+        """A record with what a thing has that is called as a field of it, and more; numbers as JSON can hold them."""
+        names = [one.name for one in fields(cls) if one.name not in more and hasattr(thing, one.name)]  # type: ignore[arg-type]
+        return cls(**{name: word(getattr(thing, name)) for name in names}, **more)
 
 
 def as_json(data: Any) -> bytes:

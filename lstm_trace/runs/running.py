@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import to_array, to_list, word
+from ..base.arrays import to_array, to_list
 from ..cell.lines import Cell
 from ..cell.network import forward_stages
 from ..cell.parse import parse
@@ -34,12 +34,12 @@ from ..trace.holding import layers
 from ..trace.trace import Trace
 from ..verification.gaps import changes
 from ..weights.read import is_model
-from ..workers.messages import tell
+from ..workers.process import tell
 from .asked import SOURCES, DroppedRunError, Edits, Spec, read
-from .describing import Layers, RunChange, check_values, described
+from .describing import Layers, RunChange, RunReply, check_values, described
 from .inspecting import alone
-from .kept import Bounds, Recipe, Record, drop, gone, is_there, keep, opened, record, save
-from .records import as_json
+from .kept import Bounds, Recipe, RunRecord, drop, gone, is_there, keep, opened, record, save
+from .records import View, as_json
 
 #: Fields that say how a source is run; another one makes its run anew.
 CHANGES = ("equations", "arithmetic")
@@ -81,10 +81,9 @@ def make(body: bytes, folder: str, bounds: Bounds, item: Item | None = None) -> 
         TooLargeError: for a run that would hold more values than the bounds allow, before it is made.
     """
     spec = read(Spec, body)
-    named = [name for name in SOURCES if getattr(spec, name) is not None]
-    if len(named) != 1:
-        found = " and ".join(named) or "none"
-        raise OptionError(f"the request: expected one of {', '.join(SOURCES)}; found {found}")
+    if len(named := [name for name in SOURCES if getattr(spec, name) is not None]) != 1:
+        said = f"expected one of {', '.join(SOURCES)}; found {' and '.join(named) or 'none'}"
+        raise OptionError(f"the request: {said}")
     if spec.example is not None:
         problem = read_problem(f"{spec.example}.yaml", text(spec.example).encode())
         spec = spec.model_copy(update={"example": None, "problem": problem})
@@ -148,15 +147,18 @@ def remake(_: bytes, path: str, bounds: Bounds, item: Item | None = None) -> Mad
     return Made(Path(path).stem)
 
 
-def reply(path: str) -> bytes:
-    """What is said of a run that is kept."""
-    found = record(path)
-    return found.answer(found.parent)
+def run(path: str) -> bytes:
+    """What is said of a run: its cell, its lines, what is given and what was asked for."""
+    return (found := record(path)).answer(found.parent)
 
 
 def spec(path: str) -> bytes:
-    """What makes a run that is kept again: the source whole, and every edit."""
+    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
     return record(path).recipe.spec
+
+
+#: What is asked of a run by a GET of `/runs/{id}`, and of what it was made of.
+VIEWS = (View("", run, RunReply), View("spec", spec, dict[str, Any]))
 
 
 def _wanted(spec: Spec, item: Item | None) -> str:
@@ -183,11 +185,11 @@ def _made(recipe: Recipe, folder: Path, bounds: Bounds, run: Callable[[], Trace]
         save(path, trace)
         said = {"id": path.stem, "href": f"/api/v1/runs/{path.stem}", **described(trace, bounds.live)}
         said |= {"bytes": path.stat().st_size, "seconds": round(time.perf_counter() - began, 6)}
-        keep(path, trace, Record(recipe, above, as_json(said)))
+        keep(path, trace, RunRecord(recipe, above, as_json(said)))
         drop(folder, bounds)
         there = opened(str(path)), record(path)
     trace, found = there
-    changed = None if before is None else [RunChange(*map(word, row)) for row in changes(before, trace)]
+    changed = None if before is None else [RunChange.from_attributes(one) for one in changes(before, trace)]
     return Made(path.stem, found.answer(above or found.parent, changed), new)
 
 

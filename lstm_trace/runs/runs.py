@@ -145,7 +145,9 @@ class Runs:
         call = partial(by, function, body, place, self.bounds)
         found: running.Made = await call(progress=progress)
         if found.wanted:
-            found = await call(await to_thread.run_sync(self._item, found.wanted), progress=progress)
+            said = await to_thread.run_sync(self._items.item, found.wanted)
+            path = str(await to_thread.run_sync(self._items.path, found.wanted))
+            found = await call(running.Item(found.wanted, path, said["sha256"], said["label"]), progress=progress)
         return found
 
     async def _ready(self, args: tuple[Any, ...], progress: Progress | None) -> list[Any]:
@@ -159,11 +161,6 @@ class Runs:
             else:
                 found.append(arg)
         return found
-
-    def _item(self, id: str) -> running.Item:
-        """A file of the library. Raises MissingError."""
-        said = self._items.item(id)
-        return running.Item(id, str(self._items.path(id)), said["sha256"], said["label"])
 
 
 def _unknown(run: str) -> UnknownRunError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 from anyio import to_thread
 from fastapi import FastAPI
@@ -16,12 +17,11 @@ from ..workers import Workers
 from . import problems
 from .description import described, table
 from .jobs import Jobs, Resources
-from .middleware import Asking, Disconnects, Guard
-from .routes import comparisons, library, meta, page, runs, states
-from .routes.library import add_files
+from .middleware import Disconnects, Guard
+from .routes import library, meta, page, runs
 from .settings import Settings
 
-ROUTERS = (meta.router, library.router, runs.router, comparisons.router, states.router)
+ROUTERS = (meta.router, library.router, runs.router, runs.comparisons, runs.corpora)
 _DESCRIPTION = (
     "Every value that an LSTM computes, of your model too: runs, edits, differences, explanations, verifications. "
     'Numbers are in full; NaN and the infinities are the strings "NaN", "Infinity" and "-Infinity". Errors are problem '
@@ -54,7 +54,8 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
                 kept = Runs(store.folder / "runs", bounds, workers, store)
                 async with Jobs(kept.call, limits) as jobs:
                     app.state.resources = Resources(settings, workers, jobs, kept, store)
-                    await add_files(app.state.resources, settings.sources)
+                    for file in settings.sources:
+                        await library.add_copy(app.state.resources, Path(file), Path(file).name)
                     await workers.until_warm()  # or the first request would be answered by a job
                     yield
 
@@ -82,7 +83,6 @@ def create_app(settings: Settings, workers: Workers) -> FastAPI:
     for router in (*ROUTERS, page.page_router()):
         app.include_router(router)
     app.add_middleware(Disconnects)
-    app.add_middleware(Asking)
     app.add_middleware(Guard, settings=settings)  # added last, so it is asked first
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     return app

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import Parameter
+from typing import Annotated, Any, get_type_hints
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Query, Response
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from ..base.option import documented
+from ..runs.records import View
+from .jobs import Resources, Service
 from .problems import MEDIA
+from .settings import Limits
 
 #: A request whose reply names something, to the paths of what it names and how they call it.
 NAMES = {
@@ -26,9 +33,10 @@ def described(app: FastAPI) -> dict[str, Any]:
     """The description of an application, made once."""
     if app.openapi_schema is None:
         found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        for path in found["paths"].values():
-            for operation in path.values():
-                _type_errors(operation["responses"])
+        for replies in (operation["responses"] for path in found["paths"].values() for operation in path.values()):
+            for status, reply in replies.items():  # errors are problem documents, which FastAPI does not know of
+                if status[0] in "45" and "application/json" in reply.get("content", {}):
+                    reply["content"][MEDIA] = reply["content"].pop("application/json")
         for (method, path), (named, parameter) in NAMES.items():
             links = _links(found["paths"], _PREFIX + named, parameter)
             for status, reply in found["paths"].get(_PREFIX + path, {}).get(method, {}).get("responses", {}).items():
@@ -36,13 +44,6 @@ def described(app: FastAPI) -> dict[str, Any]:
                     reply["links"] = links
         app.openapi_schema = found
     return app.openapi_schema
-
-
-def _type_errors(replies: dict[str, Any]) -> None:
-    """Errors are problem documents, which FastAPI does not know of."""
-    for status, reply in replies.items():
-        if status[0] in "45" and "application/json" in reply.get("content", {}):
-            reply["content"][MEDIA] = reply["content"].pop("application/json")
 
 
 def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
@@ -53,16 +54,11 @@ def _links(paths: dict[str, Any], named: str, parameter: str) -> dict[str, Any]:
         if path == named or path.startswith(f"{named}/")
         for method, operation in sorted(methods.items(), key=lambda pair: pair[0] == "delete")
     ]
-    return {
-        operation["operationId"]: {
-            "operationId": operation["operationId"],
-            "parameters": {parameter: "$response.body#/id"},
-        }
-        for operation in operations
-    }
+    names = [operation["operationId"] for operation in operations]
+    return {name: {"operationId": name, "parameters": {parameter: "$response.body#/id"}} for name in names}
 
 
-def documented(model: type[BaseModel]) -> dict[str, Any]:
+def body_of(model: type[BaseModel]) -> dict[str, Any]:
     """`openapi_extra` of a route that reads its body as bytes: the model's schema, its parts in their places."""
     schema = model.model_json_schema()
     parts = schema.pop("$defs", {})
@@ -89,3 +85,58 @@ def table(description: Mapping[str, Any]) -> str:
             said = " ".join(operation["description"].split()).replace("|", r"\|")
             rows.append(f"| `{method.upper()} {path.removeprefix(_PREFIX)}` | {asked} | {said} |")
     return "\n".join(rows) + "\n"
+
+
+#: Gives the reply of a view: called with the resources, the view, and the arguments of its function.
+Reply = Callable[..., Awaitable[Response]]
+
+
+def add_views(router: APIRouter, place: str, views: Sequence[View], reply: Reply) -> None:
+    """Give a router a GET for each view.
+
+    A parameter of the function that is named as a limit is that limit, `kept` the folder for tables of corpora; the
+    fields of a NamedTuple are parameters of the request, as all others are.
+
+    Args:
+        router: of the routes.
+        place: the path before that of a view, with the parameter that the first argument is made of: `/runs/{id}`.
+        views: what is answered.
+        reply: gives the reply; its third argument is the parameter of the place.
+    """
+    for view in views:
+        router.get(f"{place}/{view.path}".rstrip("/"), response_model=view.reply)(_endpoint(place, view, reply))
+
+
+def _endpoint(place: str, view: View, reply: Reply) -> Callable[..., Awaitable[Response]]:
+    name = place.partition("{")[2].rstrip("}")
+    hints = get_type_hints(view.function, include_extras=True)
+    asked = list(inspect.signature(view.function).parameters.values())[1:]
+    found = [Parameter("service", Parameter.KEYWORD_ONLY, annotation=Service), _query(name, str, Parameter.empty, True)]
+    for one in asked:
+        kind = hints[one.name]
+        if hasattr(kind, "_fields"):
+            parts, defaults = get_type_hints(kind, include_extras=True), kind._field_defaults
+            found += [_query(part, parts[part], defaults.get(part, Parameter.empty)) for part in parts]
+        elif one.name not in (*Limits.model_fields, "kept"):
+            found.append(_query(one.name, kind, one.default, f"{{{one.name}" in view.path))
+
+    async def endpoint(service: Resources, **given: Any) -> Response:
+        limits = service.settings.limits.model_dump()
+        given = {**limits, "kept": str(service.runs.folder.with_name("states")), **given}
+        arguments = []
+        for one in asked:
+            fields = getattr(hints[one.name], "_fields", None)
+            arguments.append(given[one.name] if fields is None else hints[one.name](*(given[part] for part in fields)))
+        return await reply(service, view, given[name], *arguments)
+
+    endpoint.__signature__ = inspect.Signature(found)  # type: ignore[attr-defined]
+    endpoint.__name__ = view.function.__name__
+    endpoint.__doc__ = documented(view.function)[0]
+    return endpoint
+
+
+def _query(name: str, kind: Any, default: Any, in_path: bool = False) -> Parameter:
+    """A parameter of a request; lists are none of FastAPI's by themselves."""
+    said = next((one.description for one in getattr(kind, "__metadata__", ()) if isinstance(one, FieldInfo)), None)
+    annotation = kind if in_path else Annotated[kind, Query(description=said)]
+    return Parameter(name, Parameter.KEYWORD_ONLY, default=default, annotation=annotation)

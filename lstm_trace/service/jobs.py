@@ -1,4 +1,4 @@
-"""Replies: at once, or as the address of a job where they take longer than a second; files; and what routes share."""
+"""Requests and replies: bodies held against limits while they arrive; replies at once, as a job, or as a file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any, BinaryIO, Literal
 from urllib.parse import quote
@@ -14,19 +14,140 @@ from urllib.parse import quote
 import anyio
 from anyio.abc import TaskGroup
 from fastapi import Depends, Request
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from ..errors import LstmTraceError
+from ..runs.asked import data
 from ..runs.records import Described
 from ..runs.runs import Runs
 from ..store.store import Store
 from ..workers import Asked, Progress, Workers, asked
-from . import log, problems
-from .bodies import JSON, Bodies
+from ..workers.process import BusyError
+from . import problems
 from .settings import Limits, Settings
+
+
+def check_length(headers: Headers, most: int, of: str = "body") -> None:
+    """Refuse a body that is said to have more than `most` bytes, before it is read. Raises HTTPException."""
+    length = headers.get("content-length", "")
+    if length.isascii() and length.isdigit() and int(length[:20]) > most:
+        raise _too_large(most, of)
+
+
+def bounded(receive: Receive, most: int, of: str = "body") -> Receive:
+    """`receive`, which raises HTTPException once a body is too large, whether or not it said its length."""
+    read = 0
+
+    async def counted() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > most:
+            raise _too_large(most, of)
+        return message
+
+    return counted
+
+
+class Bodies:
+    """The bodies that are in memory while they arrive, and while their requests wait for a turn.
+
+    Sixteen requests of one client may wait, with 64 MB each. Small bodies are not counted, so that whoever sends many
+    large ones shuts nobody out who changes a number; of those there are no more than connections.
+
+    Args:
+        most: bytes of the large ones, all together.
+        small: bytes up to which a body is small.
+    """
+
+    def __init__(self, most: int, small: int) -> None:
+        self.most, self.small = most, small
+        self.held = 0
+
+    async def read(self, stream: AsyncIterator[bytes]) -> bytes:
+        """A whole body, which is held until it is dropped.
+
+        Args:
+            stream: its pieces, of a request whose body has a limit.
+
+        Returns:
+            The body.
+
+        Raises:
+            BusyError: where there are too many bytes.
+            Exception: what the stream raises.
+        """
+        body, counted = bytearray(), 0
+        try:
+            async for part in stream:
+                body += part
+                more = self._counted(body) - counted
+                others = self.held - counted  # without them it is bounded already
+                if more and others and self.held + more > self.most:
+                    raise BusyError(f"bodies of {self.held:,} bytes wait; try again in a moment")
+                counted += more
+                self.held += more
+            return bytes(body)
+        except BaseException:
+            self.held -= counted
+            raise
+
+    def drop(self, body: bytes) -> None:
+        """Hold a body no longer."""
+        self.held -= self._counted(body)
+
+    def _counted(self, body: bytes | bytearray) -> int:
+        return len(body) if len(body) > self.small else 0
+
+
+def _too_large(most: int, of: str) -> HTTPException:
+    said = f"the {of} has more than {most:,} bytes, which is the most that is read; see /api/v1/limits"
+    return HTTPException(413, said, {"Connection": "close"})  # the rest of it is not read
+
+
+JSON = "application/json"
+
+
+class JsonRoute(APIRoute):
+    """A route whose body, if its function takes one, is JSON and says so.
+
+    Every router of the service is made with `route_class=JsonRoute`. Where the function reads the stream of the
+    request itself, nothing is read here. All other requests wait while a body is parsed and checked (26 s for 12 MB of
+    unknown keys), so it may have `small_body_bytes` at most.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler of FastAPI, behind our reading of the body."""
+        inner = super().get_route_handler()
+        if self.body_field is None:
+            return inner
+
+        async def handler(request: Request) -> Response:
+            most, of = request.app.state.settings.limits.small_body_bytes, "body of this request"
+            check_length(request.headers, most, of)
+            request = Request(request.scope, bounded(request.receive, most, of))
+            body = await request.body()
+            if body or "content-type" in request.headers:
+                check_media(request, JSON)
+            if body:
+                request._json = data(body)  # which request.json() gives from then on
+            return await inner(request)
+
+        return handler
+
+
+def check_media(request: Request, expected: str) -> None:
+    """Refuse a request whose body is not of the type `expected`. Raises HTTPException."""
+    found = request.headers.get("content-type", "")
+    if found.partition(";")[0].strip().lower() != expected:
+        said = f"the body is declared as {found or 'no type'}; send it with Content-Type: {expected}"
+        raise HTTPException(415, said)
+
 
 State = Literal["queued", "running", "done", "failed", "cancelled"]
 
@@ -61,13 +182,6 @@ LATER: dict[int | str, dict[str, Any]] = {
 }
 
 
-def _patient() -> Asked:
-    """The request that is answered now; it waits for its turns without end."""
-    found = asked.get(None) or Asked()
-    found.patient = True
-    return found
-
-
 @dataclass(eq=False)
 class Job:
     """A computation that somebody waits for.
@@ -76,8 +190,8 @@ class Job:
     progress: between 0 and 1, None before the first report. reply: of a job that is done. error: of one that failed.
     """
 
+    request: Asked
     id: str = field(default_factory=lambda: secrets.token_urlsafe(12))
-    request: Asked = field(default_factory=_patient)
     ended_as: Literal["done", "failed", "cancelled"] | None = None
     progress: float | None = None
     reply: Response | None = None
@@ -100,9 +214,7 @@ class Job:
     @property
     def size(self) -> int:
         """Bytes of its reply, or of what was wrong, that are held in memory."""
-        if self.error is not None:
-            return len(str(self.error))
-        return 0 if self.reply is None else len(self.reply.body)
+        return len(self.reply.body if self.reply else str(self.error or ""))
 
     def report(self, done: int, of: int) -> None:
         """Hear how far it is."""
@@ -110,17 +222,15 @@ class Job:
 
     def text(self) -> bytes:
         """What GET of its address replies; the result stands there as it is, where it is JSON and no file."""
-        seconds = (time.monotonic() if self.ended is None else self.ended) - self.started
+        seconds = round((self.ended or time.monotonic()) - self.started, 3)
         record: dict[str, Any] = {"id": self.id, "href": self.href, "state": self.state, "progress": self.progress}
-        record["seconds"] = round(seconds, 3)
-        if self.error is not None:
-            record["problem"] = problems.document(self.error)
+        record |= {"seconds": seconds} | ({"problem": problems.document(self.error)} if self.error else {})
         text = json.dumps(record).encode()
         if self.reply is None:
             return text
-        if self.reply.media_type == JSON and "content-disposition" not in self.reply.headers:
-            return text[:-1] + b', "result": ' + bytes(self.reply.body) + b"}"
-        return text[:-1] + b', "result": ' + json.dumps({"href": f"{self.href}/result"}).encode() + b"}"
+        plain = self.reply.media_type == JSON and "content-disposition" not in self.reply.headers
+        result = bytes(self.reply.body) if plain else json.dumps({"href": f"{self.href}/result"}).encode()
+        return text[:-1] + b', "result": ' + result + b"}"
 
 
 class Jobs:
@@ -182,7 +292,9 @@ class Jobs:
             Exception: what `work` raises within the first second; BusyError then at the latest, since whoever has a
                 place in the queue keeps it.
         """
-        job = Job()
+        request = asked.get(None) or Asked()
+        request.patient = True
+        job = Job(request)
         self._tasks.start_soon(self._carry_out, job, work)
         try:
             with anyio.move_on_after(self.limits.reply_within):
@@ -204,11 +316,10 @@ class Jobs:
     def find(self, id: str) -> Job:
         """The job of that id. Raises HTTPException."""
         self._forget()
-        if id not in self._kept:
-            raise HTTPException(
-                404, f"there is no job of this id; finished ones are kept for {self.limits.job_seconds:g} s at most"
-            )
-        return self._kept[id]
+        if (found := self._kept.get(id)) is None:
+            kept = f"finished ones are kept for {self.limits.job_seconds:g} s at most"
+            raise HTTPException(404, f"there is no job of this id; {kept}")
+        return found
 
     def result(self, id: str) -> Response:
         """The reply of the job of that id. Raises HTTPException where it has none, and what its computation raised."""
@@ -237,7 +348,7 @@ class Jobs:
             job.ended_as = "failed"
             expected = isinstance(error, LstmTraceError)
             if job.id in self._kept and not expected:
-                log.unexpected(error)
+                problems.unexpected(error)
             if job.id in self._kept or expected:  # frames hold the body and the call: 120 MB of a request of 64 MB
                 error.__traceback__ = error.__context__ = error.__cause__ = None
             job.error = error
@@ -254,13 +365,10 @@ class Jobs:
 
     def _forget(self) -> None:
         """Drop finished jobs that are too old, and the oldest where they are too many or too large."""
-        ended = sorted(
-            (job for job in self._kept.values() if job.ended is not None), key=lambda job: job.ended or 0, reverse=True
-        )
-        held = 0
-        for k, job in enumerate(ended):
+        ended, held = [(job.ended, job) for job in self._kept.values() if job.ended is not None], 0
+        for k, (at, job) in enumerate(sorted(ended, key=lambda one: -one[0])):
             held += job.size
-            old = time.monotonic() - (job.ended or 0) > self.limits.job_seconds
+            old = time.monotonic() - at > self.limits.job_seconds
             if old or k >= self.limits.jobs or (k and held > self.limits.job_bytes):
                 del self._kept[job.id]
 
@@ -278,28 +386,7 @@ def attachment(name: str) -> dict[str, str]:
     return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}"}
 
 
-class SentFile(StreamingResponse):
-    """The reply with an open file, which it closes, even where the client goes before the first byte.
-
-    Args:
-        file: at its beginning.
-        media: its type.
-        name: under which it is saved.
-    """
-
-    def __init__(self, file: BinaryIO, media: str, name: str) -> None:
-        length = str(os.fstat(file.fileno()).st_size)
-        chunks = iter(lambda: file.read(_CHUNK), b"")
-        super().__init__(chunks, media_type=media, headers={**attachment(name), "Content-Length": length})
-        self._file = file
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        with self._file:
-            await super().__call__(scope, receive, send)
-
-
-class LaterFile(Response):
+class SentFile(Response):
     """The reply with a file that is opened when it is sent: a job may keep it for minutes, and send it twice.
 
     Args:
@@ -314,7 +401,10 @@ class LaterFile(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it. Raises what opening it raises, before anything is sent."""
-        await SentFile(await self._opened(), self._media, self._name)(scope, receive, send)
+        with await self._opened() as file:
+            headers = {**attachment(self._name), "Content-Length": str(os.fstat(file.fileno()).st_size)}
+            chunks = iter(lambda: file.read(_CHUNK), b"")
+            await StreamingResponse(chunks, media_type=self._media, headers=headers)(scope, receive, send)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What stands before the application: a guard, the name of the client, and an end to work for clients that have gone.
+"""What stands before the application: a guard, which notes who asks, and an end to work for clients that have gone.
 
 The guard is for a service that listens on a person's own machine, where every web page they open can reach it. It is
 one layer below the application, so that no route can forget it: the name in the Host header (a page whose name was made
@@ -21,8 +21,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..workers import Asked, Client, asked
-from .bodies import bounded, check_length
 from .connections import network
+from .jobs import bounded, check_length
 from .problems import response
 from .settings import Settings
 
@@ -72,22 +72,33 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _add_headers(MutableHeaders(scope=message), scope["path"])
+                added = MutableHeaders(scope=message)
+                added.update(HEADERS)
+                if scope["path"].startswith("/api/"):  # a reply of the API is not kept unless its route says so
+                    added.setdefault("Cache-Control", "no-store")
             await send(message)
 
         try:
             self._check_head(scope)
             self._check_host(headers)
             if (cookie := self._check_token(scope, headers)) is not None:
-                await _redirected(scope, cookie)(scope, receive, guarded)
+                rest = [one for one in parse_qsl(scope["query_string"].decode("latin-1")) if one[0] != "token"]
+                path = "/" + quote(scope["path"].lstrip("/"))  # never //, which would begin the name of another host
+                target = {"Location": path + ("?" + urlencode(rest) if rest else ""), "Set-Cookie": cookie}
+                await Response(None, 303, target | {"Cache-Control": "no-store"})(scope, receive, guarded)
                 return
-            if scope["method"] not in SAFE:
-                _check_origin(headers)
+            if scope["method"] not in SAFE:  # what another site's page makes a browser send; programs send neither
+                site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+                ours = {None, *(f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https"))}
+                if site not in (None, "same-origin", "none") or (origin and origin.lower()) not in ours:
+                    said = "the request comes from a page of another site; only the server's own page may"
+                    raise HTTPException(403, said)
             check_length(headers, self.most)
         except HTTPException as error:
             extra = {"Connection": "close"} | dict(getattr(error, "headers", None) or {})
             await response(error, scope["method"], extra)(scope, receive, guarded)
             return
+        asked.set(Asked(client(scope)))
         await self.app(scope, bounded(receive, self.most), guarded)
 
     def _check_head(self, scope: Scope) -> None:
@@ -143,30 +154,6 @@ class Guard:
         return hmac.compare_digest(given.encode(), (self.token or "").encode()) and bool(self.token)
 
 
-def _check_origin(headers: Headers) -> None:
-    """Refuse what another site's page makes a browser send; programs send neither header. Raises HTTPException."""
-    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    ours = {f"{scheme}://{headers['host']}".lower() for scheme in ("http", "https")}
-    if site not in (None, "same-origin", "none") or (origin is not None and origin.lower() not in ours):
-        raise HTTPException(403, "the request comes from a page of another site; only the server's own page may")
-
-
-def _redirected(scope: Scope, cookie: str) -> ASGIApp:
-    """The reply that sets the cookie and leads to the same address without the token."""
-    rest = [pair for pair in parse_qsl(scope["query_string"].decode("latin-1")) if pair[0] != "token"]
-    path = "/" + quote(scope["path"].lstrip("/"))  # never //, which would begin the name of another host
-    target = path + ("?" + urlencode(rest) if rest else "")
-    return Response(None, 303, {"Location": target, "Set-Cookie": cookie, "Cache-Control": "no-store"})
-
-
-def _add_headers(headers: MutableHeaders, path: str) -> None:
-    """Set the security headers; a reply of the API is not kept unless its route says so."""
-    for name, value in HEADERS.items():
-        headers[name] = value
-    if path.startswith("/api/"):
-        headers.setdefault("Cache-Control", "no-store")
-
-
 _EMPTY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -190,15 +177,13 @@ class Disconnects:
         read, gone = anyio.Event(), anyio.Event()
         answered = False
         failed: Exception | None = None
+        nothing = [] if has_body else [_EMPTY]
         if not has_body:
             read.set()
-        first = not has_body
 
         async def reading() -> Message:
-            nonlocal first
-            if first:
-                first = False
-                return _EMPTY
+            if nothing:
+                return nothing.pop()
             if read.is_set():
                 await gone.wait()
                 return {"type": "http.disconnect"}
@@ -237,23 +222,6 @@ class Disconnects:
 HEADER = "X-Client"
 #: How many of one address are told apart; a name is free to invent.
 _SHARES = 64
-
-
-class Asking:
-    """ASGI middleware that notes who asks.
-
-    Args:
-        app: the application.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if scope["type"] == "http":
-            asked.set(Asked(client(scope)))
-        await self.app(scope, receive, send)
 
 
 def client(scope: Scope) -> Client:

@@ -1,16 +1,19 @@
-"""Every error as a problem document (RFC 9457): the command line's message, and never what was sent.
+"""Every error as a problem document (RFC 9457): the command line's message, and never what was sent; and the log.
 
 FastAPI's own answer to invalid input repeats the input; where that holds NaN, its JSON cannot be written, and the
-answer is 500 and a traceback.
+answer is 500 and a traceback. On stderr no message comes over and over again, which would fill a disk.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+import time
+import traceback
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -26,8 +29,59 @@ from ..errors import LstmTraceError, MissingError, TooLargeError, shortened
 from ..printable import json_text, message
 from ..runs.asked import DroppedRunError, NoArrowError, NotJsonError, RunFolderError, UnknownRunError
 from ..store.files import LostFileError, StoreError, UnknownItemError
-from ..workers.messages import BusyError, DiedError, TooLongError
-from . import log
+from ..workers.process import BusyError, DiedError, TooLongError
+
+#: Seconds in which a message is printed once.
+PAUSE = 60.0
+#: Messages that are remembered.
+_MOST = 200
+
+
+class Log:
+    """Prints messages, each kind of them once in `PAUSE` seconds; the next one says how many were left out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._seen: dict[str, tuple[float, int]] = {}  # when it was printed last, and how often it came since
+
+    def say(self, kind: str, text: str) -> None:
+        """Print a text. kind: what texts have in common that say the same."""
+        now = self._clock()
+        printed, count = self._seen.get(kind, (-PAUSE, 0))
+        if now - printed < PAUSE:
+            self._seen[kind] = printed, count + 1
+            return
+        self._seen.pop(kind, None)
+        if len(self._seen) >= _MOST:  # the kind that was printed first
+            del self._seen[next(iter(self._seen))]
+        self._seen[kind] = now, 0
+        again = f"{text.rstrip()}\n({count:,} more like this since it was printed last)" if count else text
+        print(again, file=sys.stderr, flush=True)
+
+
+_log = Log()
+
+
+def unexpected(error: BaseException) -> None:
+    """Print an unexpected error, with the traceback of the worker where it comes from one."""
+    notes = getattr(error, "__notes__", ())
+    _log.say(_kind(error), "".join(notes) or "".join(traceback.format_exception(error)))
+
+
+def of_loop(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Print what went wrong outside of requests, as a handler of exceptions of an event loop."""
+    said, error = str(context.get("message", "")), context.get("exception")
+    text = said if error is None else f"{said}\n{''.join(traceback.format_exception(error))}"
+    _log.say(f"{said} {'' if error is None else _kind(error)}", text)
+
+
+def _kind(error: BaseException) -> str:
+    """The class of an error and where it was raised: its text may hold what was sent."""
+    notes = getattr(error, "__notes__", ())
+    place = "".join(notes)[-2000:].rpartition('File "')[2].split("\n")[0]
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__} {place} {(frames[-1].filename, frames[-1].lineno) if frames else ''}"
+
 
 PACKAGE = Path(__file__).parent.parent
 MEDIA = "application/problem+json"
@@ -90,14 +144,9 @@ def document(error: BaseException, method: str = "POST") -> dict[str, Any]:
     """The problem document of an error. method: of the request, since what is read and not there is 404."""
     status, slug, title = _answer(error, method)
     shown = shortened(_found(error))  # before there are sentences of all
-    told = [message(hidden(_said(problem))) for problem in shown]
-    return {
-        "type": f"/problems/{slug}",
-        "title": title,
-        "status": status,
-        "detail": "\n".join(told),
-        "problems": told,
-    }
+    told = [message(hidden(one if isinstance(one, str) else _sentence(one))) for one in shown]
+    said = {"type": f"/problems/{slug}", "title": title, "status": status}
+    return {**said, "detail": "\n".join(told), "problems": told}
 
 
 def hidden(text: str) -> str:
@@ -117,29 +166,20 @@ def add_handlers(app: FastAPI) -> None:
     async def answer(request: Request, error: Exception) -> Response:
         headers = dict(getattr(error, "headers", None) or {})
         if isinstance(error, HTTPException) and error.status_code == 405:
-            headers["Allow"] = ", ".join(_allowed(request))
+            routes, scope = request.app.router.routes, dict(request.scope)  # Starlette says those of one route alone
+            fits = [m for m in _METHODS if any(r.matches(scope | {"method": m})[0] is Match.FULL for r in routes)]
+            headers["Allow"] = ", ".join(fits)
         if isinstance(error, BusyError):
             headers["Retry-After"] = str(request.app.state.settings.limits.retry_after)
         return response(error, request.method, headers)
 
-    async def unexpected(request: Request, error: Exception) -> Response:
-        log.unexpected(error)
+    async def fault(request: Request, error: Exception) -> Response:
+        unexpected(error)
         return response(error)
 
     for kind in (LstmTraceError, RequestValidationError, HTTPException, ClientDisconnect):
         app.add_exception_handler(kind, answer)
-    app.add_exception_handler(Exception, unexpected)
-
-
-def _allowed(request: Request) -> list[str]:
-    """The methods of the request's address; Starlette says those of one route alone."""
-    routes = request.app.router.routes
-    scope = dict(request.scope)
-    return [
-        method
-        for method in _METHODS
-        if any(route.matches(scope | {"method": method})[0] is Match.FULL for route in routes)
-    ]
+    app.add_exception_handler(Exception, fault)
 
 
 def _answer(error: BaseException, method: str) -> Answer:
@@ -153,20 +193,14 @@ def _answer(error: BaseException, method: str) -> Answer:
 
 def _found(error: BaseException) -> Sequence[Any]:
     """What is wrong: sentences, or the faults that pydantic found, of which there may be as many as a body has keys."""
-    match error:
-        case LstmTraceError():
-            return error.problems
-        case RequestValidationError():
-            return error.errors()
-        case HTTPException():
-            return (str(error.detail),)
-        case ClientDisconnect():
-            return ("the body is cut off",)
-    return ("This is a fault of lstm-trace; the server's log has it.",)
-
-
-def _said(problem: str | Mapping[str, Any]) -> str:
-    return problem if isinstance(problem, str) else _sentence(problem)
+    if isinstance(error, LstmTraceError):
+        return error.problems
+    if isinstance(error, RequestValidationError):
+        return error.errors()
+    if isinstance(error, HTTPException):
+        return (str(error.detail),)
+    cut = isinstance(error, ClientDisconnect)
+    return ("the body is cut off" if cut else "This is a fault of lstm-trace; the server's log has it.",)
 
 
 def _sentence(fault: Mapping[str, Any]) -> str:

@@ -21,9 +21,9 @@ import uvicorn
 
 from ..errors import OptionError, reason
 from ..workers import Workers
-from . import log
+from . import problems
 from .connections import Connection, Connections
-from .settings import Limits, Settings
+from .settings import Settings
 
 #: Seconds that running requests have to end after the signal; then they are cancelled.
 GRACE = 3
@@ -54,17 +54,25 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
     settings.check()
     with _listening(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
-        workers = _workers(settings.limits)
+        limits = settings.limits
+        workers = Workers(
+            "lstm_trace.runs.warming:warm",
+            of_one=max(limits.at_once - 1, 1),
+            way="start the server with a larger --seconds",
+            memory=limits.worker_bytes,
+            smaller="trace fewer steps, units or lines",
+            **limits.model_dump(include={"at_once", "waiting", "waiting_of_one", "wait_seconds", "seconds"}),
+        )
         workers.start()  # they import what they need while this process does
         from .app import create_app
 
         app = create_app(settings, workers)
-        connections = Connections(settings.limits, _descriptors())
+        connections = Connections(limits, _descriptors())
         config = uvicorn.Config(
             app,
             http=cast(Any, partial(Connection, all=connections)),  # called as a class is
-            h11_max_incomplete_event_size=settings.limits.head_bytes,
-            timeout_keep_alive=settings.limits.idle_seconds,
+            h11_max_incomplete_event_size=limits.head_bytes,
+            timeout_keep_alive=limits.idle_seconds,
             backlog=_AT_A_TIME,
             lifespan="off",  # below: uvicorn would print the traceback of what the start raises
             ws="none",
@@ -77,7 +85,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
         server = _Server(config, connections, lambda: ready(address(settings)))
 
         async def run() -> None:
-            asyncio.get_running_loop().set_exception_handler(log.of_loop)
+            asyncio.get_running_loop().set_exception_handler(problems.of_loop)
             async with app.router.lifespan_context(app):
                 await server.serve([listener])
 
@@ -94,24 +102,8 @@ def address(settings: Settings) -> str:
 
 def open_browser(url: str) -> None:
     """Open a page where there is a screen, and wait for nothing."""
-    screen = sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if screen:
+    if sys.platform in ("win32", "darwin") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
         threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-
-
-def _workers(limits: Limits) -> Workers:
-    return Workers(
-        "lstm_trace.runs.warming:warm",
-        at_once=limits.at_once,
-        of_one=max(limits.at_once - 1, 1),
-        waiting=limits.waiting,
-        waiting_of_one=limits.waiting_of_one,
-        wait_seconds=limits.wait_seconds,
-        seconds=limits.seconds,
-        way="start the server with a larger --seconds",
-        memory=limits.worker_bytes,
-        smaller="trace fewer steps, units or lines",
-    )
 
 
 def _descriptors() -> int | None:
@@ -120,14 +112,14 @@ def _descriptors() -> int | None:
         return None
     import resource
 
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    unlimited = resource.RLIM_INFINITY
+    kind, unlimited = resource.RLIMIT_NOFILE, resource.RLIM_INFINITY
+    soft, hard = resource.getrlimit(kind)
     wanted = _DESCRIPTORS if hard == unlimited else min(hard, _DESCRIPTORS)
     if soft != unlimited and soft < wanted:
         with suppress(OSError, ValueError):  # macOS allows less than it says
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-    soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return None if soft == unlimited else soft
+            resource.setrlimit(kind, (wanted, hard))
+    found = resource.getrlimit(kind)[0]
+    return None if found == unlimited else found
 
 
 class _Server(uvicorn.Server):
@@ -181,15 +173,12 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = _bound(family, where)
     except OSError as error:
+        said = f"cannot listen on port {port} of {host}: {reason(error)}; choose another --port or --host"
         if error.errno == errno.EADDRINUSE:
             free = _free_after(family, where)
-            named = f"--port {free}, or " if free else ""
-            raise OptionError(
-                f"port {port} of {host} is in use, perhaps by another lstm-trace serve; choose {named}--port 0 for any "
-                "that is free"
-            ) from None
-        said = reason(error)
-        raise OptionError(f"cannot listen on port {port} of {host}: {said}; choose another --port or --host") from None
+            said = f"port {port} of {host} is in use, perhaps by another lstm-trace serve; choose "
+            said += f"{f'--port {free}, or ' if free else ''}--port 0 for any that is free"
+        raise OptionError(said) from None
     with listener:
         yield listener
 
@@ -213,9 +202,7 @@ def _bound(family: int, where: Any) -> socket.socket:
 def _free_after(family: int, where: Any) -> int | None:
     """A free port after the one of an address."""
     for port in range(where[1] + 1, min(where[1] + _NEIGHBOURS, 65_536)):
-        try:
+        with suppress(OSError):
             _bound(family, (where[0], port, *where[2:])).close()
-        except OSError:
-            continue
-        return port
+            return port
     return None

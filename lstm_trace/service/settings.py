@@ -113,15 +113,10 @@ class Settings:
     states: Mapping[str, str] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can reach the host."""
-        return is_loopback(self.host)
-
     def check(self) -> None:
         """Raise OptionError for a host that others can reach without a token, and for an invalid token."""
         if self.token is None:
-            if not self.loopback:
+            if not is_loopback(self.host):
                 raise OptionError(
                     f"--host {self.host} lets other machines in: give a token that they must show (--token, or the "
                     "variable LSTM_TRACE_TOKEN), or listen on 127.0.0.1"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -78,8 +78,10 @@ class Database:
 
     def __init__(self, url: str) -> None:
         """Connect, and make the tables that are missing. Raises StoreError."""
-        self.url = _understood(url)
-        self.name = _name(self.url)
+        self.url = where = _understood(url)
+        port = f":{where.port}" if where.port else ""
+        named = f"postgresql://{where.host or ''}{port}/{where.database or ''}"
+        self.name = str(where.database) if self.is_sqlite else named
         self._open = False
         self.engine = self._engine()
         try:
@@ -99,23 +101,19 @@ class Database:
         """Whether it is one file on this machine."""
         return self.url.get_backend_name() == "sqlite"
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that sees one state. Raises StoreError."""
-        options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        return self._transaction(**({} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}))
+
+    def writing(self) -> AbstractContextManager[Connection]:
+        """A transaction that is kept whole, unless something is raised within. Raises StoreError."""
+        return self._transaction(begin="BEGIN IMMEDIATE")
+
+    @contextmanager
+    def _transaction(self, **options: Any) -> Iterator[Connection]:
         with (
             self.as_store_error(),
             self.engine.connect().execution_options(**options) as connection,
-            connection.begin(),
-        ):
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A transaction that is kept whole, unless something is raised within. Raises StoreError."""
-        with (
-            self.as_store_error(),
-            self.engine.connect().execution_options(begin="BEGIN IMMEDIATE") as connection,
             connection.begin(),
         ):
             yield connection
@@ -132,15 +130,12 @@ class Database:
             yield
         except DBAPIError as error:
             said = (str(error.orig).strip().splitlines() or [type(error.orig).__name__])[0]
-            raise self._fault(f"{said}; {self._advice(said)}") from None
+            advice = "is the server running, and may this user connect?"
+            if self.is_sqlite:
+                advice = next((advice for part, advice in _ADVICE.items() if part in said), "may it be written?")
+            raise self._fault(f"{said}; {advice}") from None
         except SQLAlchemyError as error:  # no connection is free, or the tables are another's
             raise self._fault(str(error).splitlines()[0]) from None
-
-    def _advice(self, said: str) -> str:
-        """What to look at."""
-        if not self.is_sqlite:
-            return "is the server running, and may this user connect?"
-        return next((advice for part, advice in _ADVICE.items() if part in said), "may it be written?")
 
     def _fault(self, said: str) -> StoreError:
         if not self._open:
@@ -202,13 +197,6 @@ def _understood(url: str) -> URL:
     if found.database in (None, "", ":memory:") or found.query:
         raise StoreError(f"a store in SQLite is a file; expected {FORMS}")
     return found.set(drivername="sqlite", database=str(Path(str(found.database)).absolute()))
-
-
-def _name(url: URL) -> str:
-    if url.get_backend_name() == "sqlite":
-        return str(url.database)
-    port = f":{url.port}" if url.port else ""
-    return f"postgresql://{url.host or ''}{port}/{url.database or ''}"
 
 
 def _make_tables(connection: Connection, name: str) -> None:

@@ -12,11 +12,11 @@ import re
 import time
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import Self
 from uuid import uuid4
 
+from ..base.writing import flush_names
 from ..errors import LstmTraceError, OptionError, TooLargeError, counted, raise_all, reason
 from ..weights.read import READERS
 
@@ -89,12 +89,9 @@ def checked_tags(tags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _faults(text: str, what: str, most: int) -> list[str]:
-    problems = []
-    if len(text) > most:
-        problems.append(f"{what} has {len(text):,} characters; at most {most} are kept")
-    if text != seen(text):
-        problems.append(f"{what} has a character that cannot be shown, or lines or spaces beyond one; write it plainly")
-    return problems
+    long = f"{what} has {len(text):,} characters; at most {most} are kept" if len(text) > most else ""
+    odd = f"{what} has a character that cannot be shown, or lines or spaces beyond one; write it plainly"
+    return [*filter(None, (long, odd if text != seen(text) else ""))]
 
 
 #: Suffixes that a file may keep: the readers go by them. What has another one is read by its content.
@@ -112,7 +109,7 @@ def is_id(text: str) -> bool:
     return re.fullmatch(_ID, text) is not None
 
 
-class Upload:
+class Upload(AbstractContextManager["Upload"]):
     """A file on its way into the folder: counted and hashed as it is written, bounded, gone unless placed."""
 
     def __init__(self, folder: Path, most: int | None = None) -> None:
@@ -123,9 +120,6 @@ class Upload:
         self._most, self._hash = most, hashlib.sha256()
         with as_store_error(_KEPT):
             self._file = open(self.path, "xb", buffering=0)  # noqa: SIM115 - closed with the context
-
-    def __enter__(self) -> Self:
-        return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
@@ -158,7 +152,7 @@ class Upload:
             os.fsync(self._file.fileno())
             self._file.close()
             os.replace(self.path, target)
-            _flush_names(target.parent)
+            flush_names(target.parent)
         return target
 
 
@@ -209,13 +203,3 @@ def _listed(folder: Path) -> dict[str, str]:
     """The files of ours in a folder, name to id; to no id where one is not whole."""
     with os.scandir(folder) as entries:
         return {entry.name: ours[1] or "" for entry in entries if (ours := _OURS.fullmatch(entry.name))}
-
-
-def _flush_names(folder: Path) -> None:
-    """Let the disk know of a file's new name. Windows has no handles of folders, and needs none."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

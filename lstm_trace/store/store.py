@@ -14,22 +14,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from ..errors import TooLargeError, counted
+from . import files
 from .database import ITEMS, STORE, TAGS, Database
-from .files import (
-    MOST_TITLE,
-    SUFFIXES,
-    LostFileError,
-    UnknownItemError,
-    Upload,
-    as_label,
-    checked_tags,
-    checked_title,
-    claim,
-    folded,
-    is_id,
-    seen,
-    sweep,
-)
+from .files import LostFileError, UnknownItemError, Upload
 
 #: Items that are kept, unless the caller says otherwise.
 MOST_ITEMS = 100_000
@@ -62,8 +49,8 @@ class Store:
         try:
             with self.database.reading() as connection:
                 own = connection.scalars(sa.select(STORE.c.id)).one()
-            claim(self.folder, own)
-            self.missing = sweep(self.folder, self._ids)
+            files.claim(self.folder, own)
+            self.missing = files.sweep(self.folder, self._ids)
         except BaseException:
             self.close()
             raise
@@ -100,34 +87,26 @@ class Store:
         Raises:
             OptionError: for a title or tag that is not kept. TooLargeError: where the store is full. StoreError.
         """
-        label = as_label(label)
-        own = seen(str(facts["title"]))[:MOST_TITLE].strip() or label
-        title, named, cell = checked_title(title) or own, checked_tags(tags), str(facts["cell"])
-        suffix = facts["suffix"] if facts["suffix"] in SUFFIXES else ""
-        row = {
-            "id": new.id,
-            "kind": facts["kind"],
-            "title": title,
-            "label": label,
-            "cell": cell,
-            "sizes": dict(facts["sizes"]),
-            "bytes": new.bytes,
-            "sha256": new.sha256,
-            "suffix": suffix,
-            "words": folded(title, label, cell, *named),
-        }
+        label = files.as_label(label)
+        own = files.seen(str(facts["title"]))[: files.MOST_TITLE].strip() or label
+        title, named, cell = files.checked_title(title) or own, files.checked_tags(tags), str(facts["cell"])
+        suffix = facts["suffix"] if facts["suffix"] in files.SUFFIXES else ""
+        row = {"id": new.id, "kind": facts["kind"], "title": title, "label": label, "cell": cell, "suffix": suffix}
+        row |= {"sizes": dict(facts["sizes"]), "bytes": new.bytes, "sha256": new.sha256}
+        row |= {"words": files.folded(title, label, cell, *named), "created": datetime.now(UTC).replace(tzinfo=None)}
         target = new.placed(suffix)
         # if the database fails, the row may be there all the same: the file stays, and the next start decides
         with self.database.writing() as connection:
             self.database.lock(connection)  # until the end of the transaction nobody else keeps the same file
-            if old := self._same(connection, new.sha256, suffix):
+            same = ITEMS.select().where(ITEMS.c.sha256 == new.sha256, ITEMS.c.suffix == suffix).with_for_update()
+            if old := connection.execute(same.order_by(ITEMS.c.created, ITEMS.c.id)).first():
                 target.replace(self._file(old))  # that one may be missing or damaged; where it is not, they are equal
-                more = checked_tags([*self._tags(connection, [old.id])[old.id], *named])
+                more = files.checked_tags([*self._tags(connection, [old.id])[old.id], *named])
                 return self._changed(connection, old, old.title, more)
             if _count(connection) >= self.most_items:
                 target.unlink()
                 raise TooLargeError(f"the library holds {self.most_items:,} items, the most that it keeps; delete some")
-            connection.execute(ITEMS.insert().values(row | {"created": datetime.now(UTC).replace(tzinfo=None)}))
+            connection.execute(ITEMS.insert().values(row))
             _tag(connection, new.id, named)
             return self._shown(connection, [self._row(connection, new.id)])[0]
 
@@ -150,16 +129,13 @@ class Store:
         try:
             file = open(self._file(row), "rb")  # noqa: SIM115 - the caller closes it
         except (FileNotFoundError, IsADirectoryError):
-            raise LostFileError(
-                f"the file of {row.label!r} is missing in the folder of the library; upload it again"
-            ) from None
-        if (found := os.fstat(file.fileno()).st_size) != row.bytes:
+            lost = "is missing in the folder of the library"
+        else:
+            if (found := os.fstat(file.fileno()).st_size) == row.bytes:
+                return file
             file.close()
-            raise LostFileError(
-                f"the file of {row.label!r} was changed in the folder of the library: it has {found:,} bytes, and had "
-                f"{row.bytes:,}; upload it again"
-            )
-        return file
+            lost = f"was changed in the folder of the library: it has {found:,} bytes, and had {row.bytes:,}"
+        raise LostFileError(f"the file of {row.label!r} {lost}; upload it again")
 
     def find(
         self, search: str = "", kind: str = "", tag: str = "", limit: int = 100, offset: int = 0
@@ -173,11 +149,11 @@ class Store:
             limit: items at most.
             offset: how many to leave out before.
         """
-        fits = [ITEMS.c.words.contains(folded(word), autoescape=True) for word in seen(search).split()]
+        fits = [ITEMS.c.words.contains(files.folded(word), autoescape=True) for word in files.seen(search).split()]
         if kind:
             fits.append(ITEMS.c.kind == kind)
         if tag:
-            fits.append(ITEMS.c.id.in_(sa.select(TAGS.c.item).where(TAGS.c.tag == seen(tag))))
+            fits.append(ITEMS.c.id.in_(sa.select(TAGS.c.item).where(TAGS.c.tag == files.seen(tag))))
         newest = ITEMS.select().where(*fits).order_by(ITEMS.c.created.desc(), ITEMS.c.id.desc())
         with self.database.reading() as connection:
             rows = connection.execute(newest.limit(limit).offset(offset)).all()
@@ -187,8 +163,8 @@ class Store:
 
     def update(self, id: str, title: str | None = None, tags: Iterable[str] | None = None) -> Item:
         """Change title or tags; None leaves them. Raises UnknownItemError, and OptionError for what is not kept."""
-        new_title = None if title is None else checked_title(title)
-        new_tags = None if tags is None else checked_tags(tags)
+        new_title = None if title is None else files.checked_title(title)
+        new_tags = None if tags is None else files.checked_tags(tags)
         with self.database.writing() as connection:
             old = self._row(connection, id, lock=True)
             shown = old.title if new_title is None else new_title or old.label
@@ -206,24 +182,18 @@ class Store:
 
     def _row(self, connection: Connection, id: str, lock: bool = False) -> Row[Any]:
         asked = ITEMS.select().where(ITEMS.c.id == id)
-        found = connection.execute(asked.with_for_update() if lock else asked).first() if is_id(id) else None
+        found = connection.execute(asked.with_for_update() if lock else asked).first() if files.is_id(id) else None
         if found is None:
             raise UnknownItemError(f"the library has no item {id!r}; it may have been deleted")
         return found
 
-    def _same(self, connection: Connection, sha256: str, suffix: str) -> Row[Any] | None:
-        """The first item that was kept of these bytes, read by this suffix, locked."""
-        asked = ITEMS.select().where(ITEMS.c.sha256 == sha256, ITEMS.c.suffix == suffix).with_for_update()
-        return connection.execute(asked.order_by(ITEMS.c.created, ITEMS.c.id)).first()
-
     def _changed(self, connection: Connection, old: Row[Any], title: str, tags: Sequence[str] | None) -> Item:
         """An item of which title and tags have been changed; None leaves the tags."""
-        if tags is None:
-            tags = self._tags(connection, [old.id])[old.id]
-        else:
+        if tags is not None:
             connection.execute(TAGS.delete().where(TAGS.c.item == old.id))
             _tag(connection, old.id, tags)
-        changed = {"title": title, "words": folded(title, old.label, old.cell, *tags)}
+        tags = self._tags(connection, [old.id])[old.id]
+        changed = {"title": title, "words": files.folded(title, old.label, old.cell, *tags)}
         connection.execute(ITEMS.update().where(ITEMS.c.id == old.id).values(changed))
         return self._shown(connection, [self._row(connection, old.id)])[0]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .messages import Progress, tell
 from .pool import Asked, Client, Workers, asked
+from .process import Progress, tell
 
 __all__ = ["Asked", "Client", "Progress", "Workers", "asked", "tell"]

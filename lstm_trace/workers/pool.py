@@ -11,14 +11,13 @@ import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, NamedTuple, TypeVar
 
 import anyio
 from anyio import to_thread
 
-from .messages import BusyError, DiedError, Progress, TooLongError, pickled
-from .process import Process
+from .process import BusyError, DiedError, Process, Progress, TooLongError, pickled
 
 
 class Client(NamedTuple):
@@ -70,9 +69,8 @@ class Turns:
     def begin(self) -> QueuePlace | None:
         """The place whose turn it is now, which leaves the queue; None where nobody's is."""
         fit = [place for place in self.waiting if self._may_begin(place.client)]
-        if not fit:
+        if (found := min(fit, key=self._order, default=None)) is None:
             return None
-        found = min(fit, key=self._order)
         self.waiting.remove(found)
         self.running.append(found)
         found.begun = True
@@ -121,6 +119,7 @@ class Asked:
 asked: ContextVar[Asked] = ContextVar("asked")
 
 
+@dataclass(eq=False)
 class Workers:
     """Computes in processes of its own. A context, or `start` and `stop`.
 
@@ -135,30 +134,26 @@ class Workers:
         smaller: what makes a computation smaller, for the messages where it needs too much time or memory.
     """
 
-    def __init__(
-        self,
-        warm: str = "",
-        *,
-        at_once: int = 2,
-        of_one: int | None = None,
-        waiting: int = 16,
-        waiting_of_one: int = 16,
-        wait_seconds: float = 5.0,
-        seconds: float = 10.0,
-        way: str = "",
-        memory: int = 4_000_000_000,
-        smaller: str = "",
-    ) -> None:
-        self.warm, self.at_once = warm, at_once
-        self.wait_seconds, self.seconds, self.way = wait_seconds, seconds, way
-        self.memory, self.smaller = memory, smaller
-        self.turns = Turns(at_once, of_one or at_once, waiting, waiting_of_one)
+    warm: str = ""
+    _: KW_ONLY
+    at_once: int = 2
+    of_one: int | None = None
+    waiting: int = 16
+    waiting_of_one: int = 16
+    wait_seconds: float = 5.0
+    seconds: float = 10.0
+    way: str = ""
+    memory: int = 4_000_000_000
+    smaller: str = ""
+
+    def __post_init__(self) -> None:
+        self.turns = Turns(self.at_once, self.of_one or self.at_once, self.waiting, self.waiting_of_one)
         self._begins: dict[QueuePlace, anyio.Event] = {}
         self._stopped = False
         self._idle: list[Process] = []
         self._all: set[Process] = set()
         # a thread waits for each call; some more, for those that still notice that their process was killed
-        self._threads = anyio.CapacityLimiter(4 * at_once + 4)
+        self._threads = anyio.CapacityLimiter(4 * self.at_once + 4)
 
     def start(self) -> None:
         """Start the processes that are not there; calls that come before they are warm wait for that."""
@@ -218,9 +213,8 @@ class Workers:
         """A turn to compute. Raises BusyError."""
         given, turns = asked.get(None) or Asked(), self.turns
         if not given.admitted and not turns.has_room(given.client):
-            raise BusyError(
-                f"{len(turns.running)} computations run and {len(turns.waiting)} wait; try again in a moment"
-            )
+            said = f"{len(turns.running)} computations run and {len(turns.waiting)} wait"
+            raise BusyError(f"{said}; try again in a moment")
         given.admitted = given.waiting = True
         place = turns.ask(given.client)
         try:
@@ -266,15 +260,12 @@ class Workers:
         done = False
         try:
             with anyio.move_on_after(seconds):
-                answer = await to_thread.run_sync(
-                    process.call, call, progress, abandon_on_cancel=True, limiter=self._threads
-                )
+                given: dict[str, Any] = {"abandon_on_cancel": True, "limiter": self._threads}
+                answer = await to_thread.run_sync(process.call, call, progress, **given)
                 done = True
                 return answer
-        except DiedError:
-            raise
-        except Exception:  # of the function: the process goes on
-            done = True
+        except Exception as error:  # of the function: the process goes on
+            done = not isinstance(error, DiedError)
             raise
         finally:
             if not done:
@@ -282,11 +273,6 @@ class Workers:
                     await self._end(process)
         advice = ", or ".join(filter(None, (self.smaller, self.way)))
         raise TooLongError(f"the computation took more than {seconds:g} s and was stopped{advice and f'; {advice}'}")
-
-    async def _new(self) -> Process:
-        process = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)
-        self._all.add(process)
-        return process
 
     async def _end(self, process: Process) -> None:
         process.kill()  # first, so that the threads that wait for it are free
@@ -296,4 +282,6 @@ class Workers:
     async def _renewed(self, process: Process) -> Process:
         """Another process in the place of one, which ends; its imports go on in the background."""
         await self._end(process)
-        return await self._new()
+        new = await to_thread.run_sync(Process, self.memory, self.warm, self.smaller, limiter=self._threads)
+        self._all.add(new)
+        return new

@@ -1,18 +1,24 @@
 """A worker from both sides: `Process`, as the server starts, calls and kills it; `main`, what runs in it.
 
-The process carries out one call after the other, and lives no longer than the server.
+The process carries out one call after the other, and lives no longer than the server. What both send each other are
+frames on a pipe: a letter, a length, and as many bytes of a pickle. Both ends are processes of ours that share a pipe
+with nobody else; nothing of a request is ever unpickled as such.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
 import queue
 import signal
+import struct
 import subprocess
 import sys
 import threading
+import time
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from pickle import loads
@@ -20,7 +26,76 @@ from pkgutil import resolve_name
 from typing import IO, Any, NoReturn
 
 from ..errors import LstmTraceError, TooLargeError, shortened
-from .messages import CALL, ERROR, PROGRESS, READY, RESULT, DiedError, Progress, heard_by, pickled, receive, send
+
+
+class BusyError(LstmTraceError):
+    """All workers compute, and those who wait are too many, or this one waited too long and was no job."""
+
+
+class TooLongError(LstmTraceError):
+    """A computation took more time than it may, and was stopped."""
+
+
+class DiedError(LstmTraceError):
+    """The process of a computation ended without an answer; most often the system killed it for its memory."""
+
+
+_HEAD = struct.Struct("<cQ")
+READY, CALL, PROGRESS, RESULT, ERROR = b"Y", b"C", b"T", b"R", b"E"
+
+
+def pickled(value: Any) -> bytes:
+    """A value as bytes. Raises what pickle raises for a value that cannot be."""
+    return pickle.dumps(value, pickle.HIGHEST_PROTOCOL)
+
+
+def send(stream: IO[bytes], kind: bytes, payload: bytes = b"") -> None:
+    """Write one frame. Raises OSError where the other end is gone."""
+    stream.write(_HEAD.pack(kind, len(payload)))
+    stream.write(payload)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> tuple[bytes, bytes]:
+    """Read one frame: its kind and its payload. Raises EOFError where the other end is gone."""
+    kind, length = _HEAD.unpack(_whole(stream, _HEAD.size))
+    return kind, _whole(stream, length)
+
+
+def _whole(stream: IO[bytes], length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
+        raise EOFError
+    return content
+
+
+#: Called with what is done and what there is in all.
+Progress = Callable[[int, int], None]
+#: Seconds between two messages: a person sees no more.
+PAUSE = 0.1
+
+_hearer: Progress | None = None
+_next = 0.0
+
+
+def tell(done: int, of: int) -> None:
+    """Say how far a computation is, as `progress=` of a run; at most ten times a second, and nothing outside workers.
+
+    Args:
+        done: what is done, in steps.
+        of: what there is to do, in steps.
+    """
+    global _next
+    if _hearer is not None and (now := time.monotonic()) >= _next:
+        _next = now + PAUSE
+        _hearer(done, of)
+
+
+def heard_by(hearer: Progress | None) -> None:
+    """Let `tell` speak to `hearer` from now on."""
+    global _hearer, _next
+    _hearer, _next = hearer, 0.0
+
 
 #: Libraries that start threads of their own read one of these before their first product. Two workers on two cores
 #: with two threads each were seen to take three times as long as with one.
@@ -134,10 +209,19 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
     for imports. smaller: what makes a computation smaller, for the message where memory runs out.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is meant for the server, which ends us
-    inbox, outbox = _taken_streams()
+    # the pipes from and to the server; what is printed within a call goes to standard error instead
+    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
     if not os.environ.get(DEBUG):
         warnings.simplefilter("ignore")
-    _bound(memory)
+    if sys.platform == "linux":  # RLIMIT_DATA counts what is allocated; mapped files, as those of traces, are free
+        import resource
+
+        with suppress(OSError, ValueError):  # a lower limit is there already
+            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     if warm:
         resolve_name(warm)()
     calls: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -149,25 +233,6 @@ def main(memory: int, warm: str, smaller: str) -> NoReturn:
             send(outbox, kind, reply)
         except OSError:  # the server has gone
             os._exit(0)
-
-
-def _taken_streams() -> tuple[IO[bytes], IO[bytes]]:
-    """The pipes from and to the server; what is printed within a call goes to standard error instead."""
-    inbox, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    os.dup2(2, 1)
-    return inbox, outbox
-
-
-def _bound(memory: int) -> None:
-    """Let an allocation beyond `memory` fail in this process, where the system can do that."""
-    if sys.platform == "linux":  # RLIMIT_DATA counts what is allocated; mapped files, as those of traces, are free
-        import resource
-
-        with suppress(OSError, ValueError):  # a lower limit is there already
-            resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 
 
 def _read(inbox: IO[bytes], calls: queue.SimpleQueue[bytes]) -> None:
@@ -188,36 +253,27 @@ def _answer(call: bytes, outbox: IO[bytes], smaller: str) -> tuple[bytes, bytes]
         function, args = loads(call)  # noqa: S301 - written by the server, whose child this is
         return RESULT, pickled(function(*args))
     except LstmTraceError as error:
-        return ERROR, pickled(_shortened(error))
+        error.problems = shortened(error.problems)  # a body may have one for each of a million keys
+        return ERROR, pickled(error)
     except MemoryError:
         return ERROR, pickled(TooLargeError(f"not enough memory{smaller and f'; {smaller}'}"))
-    except Exception as error:
+    except BaseException as error:
         return ERROR, _carried(error)
-    except BaseException as error:  # raised in the server, SystemExit would end that
-        return ERROR, pickled(_plain(error, traceback.format_exc()))
     finally:
         heard_by(None)
 
 
-def _shortened(error: LstmTraceError) -> LstmTraceError:
-    """An error without the problems that are not reported; a body may have one for each of a million keys."""
-    error.problems = shortened(error.problems)
-    return error
+def _carried(error: BaseException) -> bytes:
+    """An unexpected error with its traceback as a note, for the log of the server.
 
-
-def _carried(error: Exception) -> bytes:
-    """An unexpected error with its traceback as a note, for the log of the server."""
-    said = traceback.format_exc()
-    error.add_note(said)
-    try:
-        content = pickled(error)
-        loads(content)  # noqa: S301 - our own; some exceptions are pickled and cannot be made again
-    except Exception:
-        content = pickled(_plain(error, said))
-    return content
-
-
-def _plain(error: BaseException, said: str) -> RuntimeError:
-    plain = RuntimeError(f"{type(error).__name__}: {error}")
+    One that cannot be made again there becomes a plain one, and so does SystemExit, which would end the server.
+    """
+    said, plain = traceback.format_exc(), RuntimeError(f"{type(error).__name__}: {error}")
+    with suppress(Exception):
+        if isinstance(error, Exception):
+            error.add_note(said)
+            content = pickled(error)
+            loads(content)  # noqa: S301 - our own
+            return content
     plain.add_note(said)
-    return plain
+    return pickled(plain)

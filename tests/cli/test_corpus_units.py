@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 import lstm_trace as lt
 from lstm_trace.base.display import cells
 from lstm_trace.cli import main
-from lstm_trace.cli.screen import in_colours
+from lstm_trace.cli.terminal import in_colours
 
 from ..support.tiers import some
 from ..tracking import planted

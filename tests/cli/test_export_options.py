@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from lstm_trace.cli.verbs.export import command
+from lstm_trace.cli.verbs.printed import export
 
 from .. import ROOT
 
@@ -17,5 +17,5 @@ def test_every_option_is_in_the_tables() -> None:
     cells = [re.findall(r"`(--?[a-z-]+)", row.split("|")[1]) + re.findall(r"\(or `(--[a-z]+)`", row)
              for row in page.splitlines() if row.startswith("| `-")]  # fmt: skip
     documented = {name for names in cells for name in names}
-    options = {name for p in command.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
+    options = {name for p in export.params if isinstance(p, click.Option) for name in (*p.opts, *p.secondary_opts)}
     assert documented == options

@@ -55,7 +55,7 @@ def test_what_nobody_foresaw_is_one_message_and_exit_code_2(
     (tmp_path / "t.json").write_text(to_json(lt.run(problem())), encoding="utf-8")
     result = invoke("verify", str(tmp_path / "t.json"))
     assert (result.exit_code, result.stdout) == (2, "")
-    assert result.stderr.startswith(f"error: unexpected {type(error).__name__} (verify.py, line ")
+    assert result.stderr.startswith(f"error: unexpected {type(error).__name__} (verdicts.py, line ")
     for said in ("please report it", f"lstm-trace {lt.__version__} on Python 3.", "LSTM_TRACE_DEBUG=1"):
         assert said in result.stderr
     assert result.stderr.count("\n") == 1

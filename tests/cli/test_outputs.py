@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 
 import click
@@ -14,7 +13,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace import examples
 from lstm_trace.cli import VERBS, main
-from lstm_trace.cli.options import OutputPath
+from lstm_trace.cli.commands import OutputPath
 from lstm_trace.errors import FileError
 from lstm_trace.results import EXPLANATIONS
 
@@ -27,7 +26,7 @@ COMMANDS = [*(verb for verb in VERBS if verb != "explain"), *(f"explain {name}" 
 
 def command(verb: str) -> click.Command:
     name, _, explanation = verb.partition(" ")
-    found: click.Command = import_module(f"lstm_trace.cli.verbs.{name}").command
+    found: click.Command = main.load(name)  # type: ignore[attr-defined]
     return found.load(explanation) if explanation else found  # type: ignore[attr-defined, no-any-return]
 
 

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.cli.progress import Bar
+from lstm_trace.cli.terminal import ProgressBar
 from lstm_trace.examples import text
 
 
@@ -91,10 +91,10 @@ class Terminal:
 
 def test_the_bar_is_shown_on_a_terminal_after_two_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("lstm_trace.cli.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("lstm_trace.cli.terminal.time.monotonic", lambda: now[0])
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
     monkeypatch.setenv("TERM", "xterm")
-    with Bar() as bar:
+    with ProgressBar() as bar:
         for second in range(5):
             now[0] = 100.0 + second
             bar(second * 10, 50)
@@ -104,13 +104,13 @@ def test_the_bar_is_shown_on_a_terminal_after_two_seconds(monkeypatch: pytest.Mo
 
 def test_the_bar_stays_away_from_pipes_and_short_runs(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     now = [0.0]
-    monkeypatch.setattr("lstm_trace.cli.progress.time.monotonic", lambda: now[0])
-    with Bar() as bar:  # stderr is captured: no terminal
+    monkeypatch.setattr("lstm_trace.cli.terminal.time.monotonic", lambda: now[0])
+    with ProgressBar() as bar:  # stderr is captured: no terminal
         now[0] = 100.0
         bar(10, 50)
     assert capsys.readouterr() == ("", "")
     monkeypatch.setattr(sys, "stderr", terminal := Terminal())
-    with Bar() as bar:
+    with ProgressBar() as bar:
         now[0] += 1.9
         bar(10, 50)
     assert terminal.content == ""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cli.verbs.corpus.shared import READING
+from lstm_trace.cli.verbs.corpus import READING
 from lstm_trace.corpus import run
 from lstm_trace.corpus.layout import layout
 from lstm_trace.errors import MissingError, OptionError

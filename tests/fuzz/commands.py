@@ -7,7 +7,6 @@ import time
 import warnings
 from contextlib import chdir
 from functools import cache
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import VERBS, main
-from lstm_trace.cli.options import OutputPath
+from lstm_trace.cli.commands import OutputPath
 from lstm_trace.examples import examples, text
 
 from .damage import ODD, flipped, torn
@@ -106,7 +105,7 @@ def _commands() -> list[tuple[str, click.Command]]:
     for verb in VERBS:
         if verb in _LONG:
             continue
-        command = import_module(f"lstm_trace.cli.verbs.{verb}").command
+        command = main.load(verb)  # type: ignore[attr-defined]
         verbs = getattr(command, "verbs", None)
         if verbs is None:
             found.append((verb, command))

@@ -236,8 +236,8 @@ def _said(report: str) -> str:
 
 
 def test_notations_are_those_of_the_command_line() -> None:
-    from lstm_trace.cli.verbs.report import command
+    from lstm_trace.cli.verbs.report import report
 
-    choices = {option.name: option.type for option in command.params}
+    choices = {option.name: option.type for option in report.params}
     assert list(choices["notation"].choices) == list(NOTATIONS)  # type: ignore[attr-defined]
     assert list(choices["language"].choices) == list(languages())  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from pydantic import ValidationError
 
 import lstm_trace as lt
 from lstm_trace.cli import main
@@ -90,6 +91,16 @@ def test_a_map_is_the_difference_by_step_and_unit(kept: Kept) -> None:
 def explained(paths: tuple[str, ...], most: int = 10_000, **asked: Any) -> Any:
     path, against = (*paths, None)[:2]
     return json.loads(comparing.explained(str(path), against, Question(run="r", **asked), most))
+
+
+def test_every_explanation_can_be_asked_for(kept: Kept) -> None:
+    a, _, paths = two(kept)
+    found = explained(paths[:1], how="padding")
+    assert (found["columns"], found["rows"][0][:3]) == (["sequence", "valid", "padding", "steps"], [0, 3, 0])
+    assert explained(paths[:1], how="training", of="2/h_t[0]", updates=2)["columns"] == ["address", "before", "after"]
+    for options, said in (({"how": "nothing"}, "padding"), ({"how": "gates", "rate": -1}, "rate")):
+        with pytest.raises(ValidationError, match=said):
+            Question(run=a["id"], **options)
 
 
 @pytest.mark.parametrize("how", ["memory", "gradient", "contribution", "gates"])

@@ -74,7 +74,7 @@ def test_what_is_known_of_dropped_runs_is_bounded(
 def test_a_dropped_run_is_made_again_as_it_was(bounded: Callable[[Bounds], Kept]) -> None:
     kept = bounded(BOUNDS._replace(runs=1))
     run = kept.edit(kept.make(example="three-steps"), {"b_f[0]": 0.3}, arithmetic="by-hand-3")
-    trace, said = lt.load(kept.path(run)), running.reply(kept.path(run))
+    trace, said = lt.load(kept.path(run)), running.run(kept.path(run))
     lines = {name: values.copy() for name, values in trace.items()}
     kept.make(example="q22")
     assert run["id"] not in names(kept, "safetensors")
@@ -82,7 +82,7 @@ def test_a_dropped_run_is_made_again_as_it_was(bounded: Callable[[Bounds], Kept]
     assert names(kept, "safetensors") == {run["id"]}
     again = lt.load(kept.path(run))
     assert all((again[name] == values).all() for name, values in lines.items())
-    assert running.reply(kept.path(run)) == said
+    assert running.run(kept.path(run)) == said
 
 
 def test_a_run_is_there_when_both_files_are(kept: Kept) -> None:
@@ -152,7 +152,7 @@ def test_a_damaged_run_is_made_again(kept: Kept, damage: Callable[[Path], None],
     trace = keeping.opened(kept.path(run))
     for line, values in lt.run(yaml.safe_load(text("q22"))).lines["0/forward"].items():
         np.testing.assert_array_equal(trace[line], values)
-    assert json.loads(running.reply(kept.path(run)))["title"] == run["title"]
+    assert json.loads(running.run(kept.path(run)))["title"] == run["title"]
     aside = list(kept.folder.glob("*.damaged/mine.txt"))
     assert len(aside) == (damage is replaced)  # a folder is not ours to empty
 

@@ -15,7 +15,6 @@ from lstm_trace.errors import LstmTraceError, MissingError, OptionError
 from lstm_trace.examples import text
 from lstm_trace.plot import kinds as table
 from lstm_trace.runs import plotting
-from lstm_trace.runs.asked import PlotOptions
 
 from ..support.kept_runs import Kept
 
@@ -123,12 +122,12 @@ def test_a_png_says_what_it_needs(kept: Kept, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_every_option_of_a_kind_can_be_given() -> None:
-    kinds = {one["kind"]: one for one in plotting.kinds()}
+    kinds = {one.kind: vars(one) for one in plotting.kinds()}
     assert list(kinds) == list(table.KINDS)
     for kind, said in kinds.items():
         names = ["line" if name == "lines" else name for name in table.options(kind) if name != "against"]
         assert (said["options"], said["two"] in TWO) == (names, True)
-        assert {*names, *plotting.COMMON} <= PlotOptions.model_fields.keys()
+        assert {*names, *plotting.COMMON} <= plotting.PlotOptions.model_fields.keys()
     assert [kind for kind, said in kinds.items() if said["two"] != "never"] == ["weights", "diff"]
     assert [kind for kind, said in kinds.items() if said["required"]] == ["memory", "contribution"]
 

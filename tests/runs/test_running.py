@@ -53,7 +53,7 @@ def test_the_same_spec_is_the_same_run(kept: Kept) -> None:
     first = running.make(b'{"example": "q22"}', str(kept.folder), BOUNDS)
     again = running.make(json.dumps({"problem": q22()}).encode(), str(kept.folder), BOUNDS)
     assert (first.new, again.new, first.id) == (True, False, again.id)
-    assert first.reply == again.reply == running.reply(kept.path({"id": first.id}))
+    assert first.reply == again.reply == running.run(kept.path({"id": first.id}))
     other = kept.make(problem=q22() | {"x": [1.0, 2.0, 3.5]})
     assert other["id"] != first.id
 

@@ -20,7 +20,7 @@ from functools import partial
 
 import uvicorn
 
-from lstm_trace.service import log
+from lstm_trace.service import problems
 from lstm_trace.service.connections import Connection, Connections
 from lstm_trace.service.jobs import SentFile
 from lstm_trace.service.middleware import Guard
@@ -139,10 +139,13 @@ def test_a_file_is_closed_whose_client_goes_before_its_first_byte(tmp_path: Path
     async def waits(*_: Any) -> Any:
         await asyncio.sleep(60)
 
+    async def given() -> Any:
+        return opened
+
     async def run() -> None:
         scope = {"type": "http", "asgi": {"spec_version": "2.4"}}
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(SentFile(opened, "text/plain", "file")(scope, waits, waits), 0.1)
+            await asyncio.wait_for(SentFile(given, "text/plain", "file")(scope, waits, waits), 0.1)
 
     asyncio.run(run())
     assert opened.closed
@@ -216,7 +219,7 @@ def test_large_heads_are_refused() -> None:
 
 def test_the_log_repeats_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     now = 0.0
-    said = log.Log(lambda: now)
+    said = problems.Log(lambda: now)
     for n in range(10_000):
         now = n * 0.001
         said.say("accept", f"too many open files, {n}\n")
@@ -237,7 +240,7 @@ def test_the_log_of_an_event_loop(capsys: pytest.CaptureFixture[str], tmp_path: 
             loop.call_exception_handler({"message": "accept() failed", "exception": OSError(24, f"files {fd}")})
 
     async def handled() -> None:
-        asyncio.get_running_loop().set_exception_handler(log.of_loop)
+        asyncio.get_running_loop().set_exception_handler(problems.of_loop)
         await run()
 
     asyncio.run(handled())

@@ -22,13 +22,12 @@ from ..support.serving import serving
 anyio = pytest.importorskip("anyio")
 pytest.importorskip("fastapi")
 
-from lstm_trace.service.bodies import Bodies  # noqa: E402
-from lstm_trace.service.jobs import Jobs  # noqa: E402
+from lstm_trace.service.jobs import Bodies, Jobs  # noqa: E402
 from lstm_trace.service.middleware import client  # noqa: E402
 from lstm_trace.service.problems import document  # noqa: E402
 from lstm_trace.service.settings import Limits  # noqa: E402
 from lstm_trace.workers import Asked, Client, Workers, asked  # noqa: E402
-from lstm_trace.workers.messages import BusyError  # noqa: E402
+from lstm_trace.workers.process import BusyError  # noqa: E402
 
 
 def with_jobs(test: Callable[[Jobs], Awaitable[Any]], **queue: Any) -> None:

@@ -20,10 +20,10 @@ from starlette.requests import ClientDisconnect
 
 from lstm_trace.runs.asked import DroppedRunError, UnknownRunError
 from lstm_trace.service import problems
-from lstm_trace.service.bodies import JsonRoute, check_media
+from lstm_trace.service.jobs import JsonRoute, check_media
 from lstm_trace.service.problems import ProblemDocument, add_handlers
 from lstm_trace.service.settings import Settings
-from lstm_trace.workers.messages import BusyError, TooLongError
+from lstm_trace.workers.process import BusyError, TooLongError
 
 JSON = ("content-type", "application/json")
 ERRORS: dict[str, Exception] = {

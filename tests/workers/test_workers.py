@@ -21,7 +21,7 @@ from ..support import worker_calls as calls
 anyio = pytest.importorskip("anyio")
 
 from lstm_trace.workers import Workers, pool, tell  # noqa: E402
-from lstm_trace.workers.messages import BusyError, DiedError, TooLongError  # noqa: E402
+from lstm_trace.workers.process import BusyError, DiedError, TooLongError  # noqa: E402
 
 
 def with_workers(test: Callable[[Workers], Awaitable[Any]], **limits: Any) -> Any:

@@ -3,39 +3,37 @@
 from __future__ import annotations
 
 import inspect
-import re
 import shlex
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ...base.option import parameters
 from ...errors import nearest
 from ...results import EXPLANATIONS
-from ..group import Verbs
-from ..model_options import MODELS, model_options
-from ..options import example_of, source_argument
-from ..results import result_options
-from ..signature import arguments, options_from
+from ..commands import Verbs, command, options_from
+from ..model_options import MODELS, model_options, opened_with
+from ..options import Source, against, arithmetic_options, example_of, number_options, result_options, selection_options
 
 #: The suffixes of a problem with new weights.
 PROBLEMS = (".yaml", ".yml")
 
 
 class _Explanations(Verbs):
-    """Finds the explanations by name, and makes the command of each from the signature of its function."""
-
-    def load(self, name: str) -> click.Command:
-        return _command(name)
+    """Finds the explanations by name, which comes first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if (how := _how(args)) is not None:
-            name, rest = how
-            raise click.UsageError(
-                f"the explanation comes first: lstm-trace explain {shlex.join([name, *rest])}"
-                if name in self.verbs
-                else f"there is no explanation {name!r}{nearest(name, self.verbs, 'there are')}"
-            )
+        for at, text in enumerate(args):  # named as it was before, by `--how NAME`
+            flag, mark, name = text.partition("=")
+            if flag == "--how" and (mark or at + 1 < len(args)):
+                name, rest = (name, args[at + 1 :]) if mark else (args[at + 1], args[at + 2 :])
+                said = f"the explanation comes first: lstm-trace explain {shlex.join([name, *args[:at], *rest])}"
+                if name not in self.verbs:
+                    said = f"there is no explanation {name!r}{nearest(name, self.verbs, 'there are')}"
+                raise click.UsageError(said)
         return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -43,16 +41,6 @@ class _Explanations(Verbs):
             there = nearest(args[0], self.verbs, "there are")
             raise click.UsageError(f"no explanation {args[0]!r}{there}; it comes before SOURCE: explain memory SOURCE")
         return super().resolve_command(ctx, args)
-
-
-def _how(args: list[str]) -> tuple[str, list[str]] | None:
-    """The explanation that is named as it was before, by `--how NAME`, and the other arguments."""
-    for at, text in enumerate(args):
-        if text.startswith("--how="):
-            return text.removeprefix("--how="), [*args[:at], *args[at + 1 :]]
-        if text == "--how" and at + 1 < len(args):
-            return args[at + 1], [*args[:at], *args[at + 2 :]]
-    return None
 
 
 class _Explained(click.Command):
@@ -70,26 +58,15 @@ class _Explained(click.Command):
             raise click.UsageError(f"{flag} belongs to explain {named}, not to explain {self.name}") from None
 
 
-@click.command("explain", cls=_Explanations, verbs=EXPLANATIONS, package=__name__)
-def command() -> None:
-    """Explain a value of a trace, or the trace. Each explanation has options of its own: see explain memory --help.
-
-    As in `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
-    """
-
-
 def _command(name: str) -> click.Command:
-    """The command of an explanation."""
+    """The command of an explanation, from the signature of its function."""
     from ...results.explanation import explaining
 
     function = explaining(name)
 
-    @source_argument
-    @options_from(function)
+    @options_from(function, GROUPS)
     @model_options
-    def explained(source: str, allow_nonfinite: bool, **given: Any) -> Any:
-        from ..model_options import opened_with
-
+    def explained(source: Source, *, allow_nonfinite: bool, **given: Any) -> Any:
         takes = inspect.signature(function).parameters
         if "of" in takes and given["of"] is None and given.get("seed") is None:
             example = "a loss: --of LINE, for example --of L" if name == "training" else f"a value: {example_of(name)}"
@@ -98,16 +75,22 @@ def _command(name: str) -> click.Command:
         return function(opened_with(source, given, allow_nonfinite), **said)
 
     written = result_options("md")(explained)
-    text = re.split(r"\n\n(?:Args|Returns|Raises):", inspect.cleandoc(function.__doc__ or ""))[0]
-    decorated = _or_problem(written) if name == "training" else written
-    made = click.command(name, cls=_Explained, help=text, epilog=MODELS)(decorated)
+    written.__doc__ = function.__doc__
+    made = command(name, cls=_Explained, epilog=MODELS)(_or_problem(written) if name == "training" else written)
     made.params.sort(key=lambda option: option.name in ("output", "form", "language", "no_picture"))  # its own first
     return made
 
 
+@click.command("explain", cls=_Explanations, verbs=EXPLANATIONS, load=_command)
+def explain() -> None:
+    """Explain a value of a trace, or the trace. Each explanation has options of its own: see explain memory --help.
+
+    As in `lstm-trace explain memory trace.json --of 3/c_t[0] -o memory.html` (docs/explain.md).
+    """
+
+
 def _or_problem(written: Any) -> Any:
     """A command that writes the problem with the new weights where the output is one."""
-    from functools import wraps
 
     @wraps(written)
     def command(*, source: str, output: str, form: str | None, **given: Any) -> None:
@@ -115,8 +98,16 @@ def _or_problem(written: Any) -> Any:
             written(source=source, output=output, form=form, **given)
             return
         from ...base.writing import written as file_of
+        from ...errors import LstmTraceError
+        from ...model.problem import read_problem
 
-        _needs_problem(source)
+        wanted = "a problem with new weights (.yaml) is written from a problem file"
+        if source == "-":
+            raise click.UsageError(f"{wanted}; SOURCE is standard input: save it first, or write .csv")
+        try:
+            read_problem(source)
+        except LstmTraceError:
+            raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
         rest = {name: value for name, value in given.items() if name not in ("language", "no_picture")}
         solved = written.__wrapped__(source=source, **rest).problem(source)
         with file_of(output) as file:
@@ -125,15 +116,56 @@ def _or_problem(written: Any) -> Any:
     return command
 
 
-def _needs_problem(source: str) -> None:
-    """Refuse to write a problem where SOURCE is no problem file that can be read a second time."""
-    from ...errors import LstmTraceError
-    from ...model.problem import read_problem
+# -- texts that are more than they look ------------------------------------------------------------------------------
 
-    wanted = "a problem with new weights (.yaml) is written from a problem file"
-    if source == "-":
-        raise click.UsageError(f"{wanted}; SOURCE is standard input: save it first, or write .csv")
-    try:
-        read_problem(source)
-    except LstmTraceError:
-        raise click.UsageError(f"{wanted}; {source} is none: write .csv for the new weights") from None
+#: Options that are read together, by the first of the parameters that they give.
+GROUPS = {"digits": number_options, "only": selection_options, "arithmetic": arithmetic_options}
+#: Constants of an update rule that have an option of their own, or none.
+RESERVED = ("rate", "updates", "of", "trace", "optimizer", "only")
+
+
+def arguments(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a function from the options that were given."""
+    given = {**given, **(given.get("style") or {})}
+    said: dict[str, Any] = {}
+    for name, one in parameters(function).items():
+        if (value := given.get(name)) is not None and value is not False and value != ():  # but 0
+            read = READERS.get(one.option.reads) if one.option else None
+            said[name] = value if read is None else read(name, value)
+    return said
+
+
+def _values(name: str, path: str) -> Any:
+    from ...model.sources import read_input
+
+    return read_input(path).values
+
+
+def _hold(name: str, text: str) -> Any:
+    from ...model.sources import read_holds
+
+    return read_holds({f"--{name}": text})[f"--{name}"]
+
+
+def _constants(name: str, texts: tuple[str, ...]) -> dict[str, float]:
+    found = {}
+    for text in texts:
+        constant, _, value = (part.strip() for part in text.partition("="))
+        if constant in RESERVED:
+            said = f"{constant} has an option of its own, or is none of the rule's"
+            raise click.UsageError(f"--constant {text!r}: {said}")
+        try:
+            found[constant] = float(value)
+        except ValueError:
+            raise click.UsageError(f"--constant {text!r}: expected NAME=NUMBER, as in momentum=0.5") from None
+    return found
+
+
+#: How the text of an option becomes its value, by `Option.reads`.
+READERS: dict[str, Callable[[str, Any], Any]] = {
+    "values": _values,
+    "hold": _hold,
+    "list": lambda name, text: tuple(part.strip() for part in text.split(",")),
+    "constants": _constants,
+    **dict.fromkeys(("baseline", "runs"), lambda name, text: against({name: text})[name]),
+}

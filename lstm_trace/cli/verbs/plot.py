@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
-from ...languages import languages
 from ...plot.kinds import KINDS, USUAL, maker, options, required
-from ..model_options import INPUTS, MODELS, STORED, model_options
-from ..options import (
-    DIRECTIONS,
-    FORMAT,
-    against,
-    example_of,
-    name_list,
-    output_option,
-    source_argument,
-    step_slice,
-    unit_list,
-)
+from ..commands import FILE, NAMES, STEPS, UNITS, Command, Flag, command
+from ..model_options import INPUTS, MODELS, STORED, model_options, of_side, opened_two, opened_with, weights_of
+from ..options import DIRECTIONS, FORMAT, LANGUAGES, OfFile, Source, against, example_of
 
 if TYPE_CHECKING:
     from ...plot.figure import Figure
 
 #: How an option is read, by its control (`plot.kinds.PictureOption`).
-_LINES = {"callback": name_list, "metavar": "NAME,…"}
-_CONTROLS: dict[str, Callable[[], dict[str, Any]]] = {
-    "units": lambda: {"callback": unit_list, "metavar": "N,…"},
-    "lines": lambda: _LINES,
-    "gates": lambda: _LINES,
-    "number": lambda: {"type": click.IntRange(min=0)},
-    "direction": lambda: {"type": click.Choice(DIRECTIONS), "metavar": "DIRECTION"},
-    "steps": lambda: {"callback": step_slice, "metavar": "A:B"},
-    "share": lambda: {"type": click.FloatRange(0, 1)},
-    "source": lambda: {"type": click.Path(allow_dash=True), "metavar": "OTHER"},
-    "baseline": lambda: {"type": click.Path(allow_dash=True), "metavar": "BASELINE"},
-    "runs": lambda: {"metavar": "RUNS"},
-    "language": lambda: {"type": click.Choice(languages())},
+_CONTROLS: dict[str, dict[str, Any]] = {
+    "units": {"type": UNITS, "metavar": "N,…"},
+    "lines": {"type": NAMES, "metavar": "NAME,…"},
+    "gates": {"type": NAMES, "metavar": "NAME,…"},
+    "number": {"type": click.IntRange(min=0)},
+    "direction": {"type": click.Choice(DIRECTIONS), "metavar": "DIRECTION"},
+    "steps": {"type": STEPS, "metavar": "A:B"},
+    "share": {"type": click.FloatRange(0, 1)},
+    "source": {"type": FILE, "metavar": "OTHER"},
+    "baseline": {"type": FILE, "metavar": "BASELINE"},
+    "runs": {"metavar": "RUNS"},
+    "language": {"type": LANGUAGES},
 }
 #: Names of options on the command line, where they are not those of Python.
 _FLAGS = {"lines": ("--line", "--only"), "steps": ("--steps", "--t")}
 
 
-def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def _kind_options(command: Command) -> Command:
     """The options of all kinds, from their signatures; each says which kinds have it."""
     meanings: dict[str, dict[str, list[str]]] = {}
     facts: dict[str, dict[str, Any]] = {}
@@ -58,9 +46,8 @@ def _kind_options(command: Callable[..., Any]) -> Callable[..., Any]:
             f"{', '.join(kinds)}: {meaning}" if len(kinds) < len(KINDS) else meaning
             for meaning, kinds in meanings[name].items()
         ]
-        shape: dict[str, Any] = _CONTROLS.get(option["control"], dict)()
-        if option["control"] == "choice":
-            shape = {"type": click.Choice(option["choices"])}
+        choice = {"type": click.Choice(option["choices"])} if option["control"] == "choice" else {}
+        shape: dict[str, Any] = _CONTROLS.get(option["control"], choice)
         flags = _FLAGS.get(name, (f"--{name}",))
         command = click.option(*flags, name, help="; ".join(parts) + ".", **shape)(command)
     return command
@@ -72,27 +59,28 @@ def _line(kind: str) -> str:
     return textwrap.fill(about, 78, initial_indent=f"{kind:13} ", subsequent_indent=" " * 14)
 
 
-@click.command(
-    "plot",
-    epilog=MODELS,
-    help="Draw SOURCE, a trace or problem (or a model with --input).\n\n\b\n" + "\n".join(map(_line, KINDS)),
-)
-@source_argument
-@click.option("--kind", type=click.Choice(list(KINDS)), default=USUAL, help=f"Which picture ({USUAL}).")
-@output_option("Write here: .svg, .png (needs [pdf]), .html or .json (Vega-Lite); SVG to standard output if not given.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["svg", "png", "html", "json"]),
-    help="Output format, if the suffix does not determine it.",
-)
+@command("plot", epilog=MODELS, more="\n\n\b\n" + "\n".join(map(_line, KINDS)))
 @_kind_options
 @model_options
-def command(source: str, kind: str, output: str, form: str | None, allow_nonfinite: bool, **given: Any) -> None:
-    """Draw a source."""
+def plot(
+    source: Source,
+    *,
+    kind: Annotated[str, click.Choice(list(KINDS))] = USUAL,
+    output: OfFile = "-",
+    form: Annotated[str | None, Flag(flag="--format"), click.Choice(["svg", "png", "html", "json"])] = None,
+    allow_nonfinite: bool,
+    **given: Any,
+) -> None:
+    """Draw SOURCE, a trace or problem (or a model with --input).
+
+    Args:
+        kind: Which picture.
+        output: Write here: .svg, .png (needs [pdf]), .html or .json (Vega-Lite); SVG to standard output if not given.
+        form: Output format, if the suffix does not determine it.
+    """
     from ...base.writing import format_of, written
     from ...plot.figure import SUFFIXES
-    from ..screen import in_colours
+    from ..terminal import in_colours
 
     said = form
     form = form or format_of(output, SUFFIXES, "pictures", "svg", FORMAT)
@@ -127,29 +115,20 @@ def _figure(source: str, kind: str, allow_nonfinite: bool, given: dict[str, Any]
 
 def _opened(source: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
     """The trace of a source; of weights a model without an input, too."""
-    from ..model_options import opened_with, weights_of
-
     if kind == "weights" and (model := weights_of(source, given, allow_nonfinite)) is not None:
         return model
     return opened_with(source, given, allow_nonfinite)
 
 
-def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> tuple[Any, Any]:
-    """Two sources, whose options are those that each can have."""
-    from ..model_options import of_side, opened_two
-
-    if kind != "weights":
-        first, second = opened_two(source, other, given)
-        return first, second
-    pair = (source, other)
-    first, second = (_called(one, _opened(one, kind, of_side(pair, given, at), allow_nonfinite))
-                     for at, one in enumerate(pair))  # fmt: skip
-    return first, second
-
-
-def _called(path: str, source: Any) -> Any:
-    """A source with the name of its file as its title, which tells it from the other."""
+def _two(source: str, other: str, kind: str, given: dict[str, Any], allow_nonfinite: bool) -> Any:
+    """Two sources, whose options are those that each can have; of weights with the name of its file as title."""
     from dataclasses import replace
     from pathlib import Path
 
-    return replace(source, header=replace(source.header, title=Path(path).name))
+    if kind != "weights":
+        return opened_two(source, other, given)
+    pair = (source, other)
+    found = [_opened(one, kind, of_side(pair, given, at), allow_nonfinite) for at, one in enumerate(pair)]
+    return [
+        replace(one, header=replace(one.header, title=Path(path).name)) for path, one in zip(pair, found, strict=True)
+    ]

@@ -2,99 +2,48 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
 
-from ...languages import languages
-from ..model_options import INPUTS, MODELS, STORED, model_options
-from ..options import (
-    FORMAT,
-    arithmetic_options,
-    number_options,
-    output_option,
-    selection_options,
-)
+from ..commands import FILE, Flag, command
+from ..model_options import INPUTS, MODELS, STORED, model_options, opened_with
+from ..options import FORMAT, Language, OfFile, arithmetic_options, number_options, selection_options
 
 if TYPE_CHECKING:
     from ...trace.trace import Trace
+    from ...view.view import Source
 
 
-@click.command("report", epilog=MODELS)
-@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
-@output_option("Write here; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.")
-@click.option("--format", "format_", help="md, text, html, tex, typ or pdf; without -o text in a terminal, else md.")
-@click.option(
-    "--detail",
-    type=click.Choice(["profile", "worked", "scalar", "compact", "vector", "summary"]),
-    help="What matters in a trained model; or worked steps, as many as fit; by every term of every unit; one chain for "
-    "each gate with the matrices filled in; vectors; gates and states only. If not given: profile for more than 16 "
-    "units or steps, else worked.",
-)
-@click.option(
-    "--math",
-    type=click.Choice(["github", "dollars", "none"]),
-    help="Formulas in Markdown: as GitHub reads them (the default), with dollars (Jupyter, Pandoc, Obsidian, VS Code), "
-    "or as plain text.",
-)
-@click.option(
-    "--notation",
-    type=click.Choice(["exercise", "joined", "pytorch", "keras"]),
-    default="exercise",
-    show_default=True,
-    help="Symbols of the exercises, with [h; x] concatenated, of PyTorch or of Keras.",
-)
-@click.option(
-    "--language",
-    type=click.Choice(languages()),
-    default="en",
-    show_default=True,
-    help="Language of headings and sentences.",
-)
-@click.option("--title", help="Title of the document, instead of the problem's.")
-@click.option("--fragment", is_flag=True, help=r"tex, typ, md: a part of a document, as \input takes it.")
-@click.option(
-    "--heading-level",
-    "heading",
-    metavar="LEVEL",
-    help="Of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.",
-)
-@click.option(
-    "--width",
-    type=click.IntRange(min=20),
-    help="Columns of a text report (80), or of a LaTeX fragment's formulas (66).",
-)
-@click.option("--count-from", type=click.IntRange(0, 1), help="Count steps, units and layers from 0 or 1.")
-@click.option("--all", "everything", is_flag=True, help="Do not truncate.")
-@click.option(
-    "--no-diagram", is_flag=True, help="Do not write a picture of the cell (x.svg) next to a Markdown file x.md."
-)
+@command("report", epilog=MODELS)
 @number_options
 @arithmetic_options
 @selection_options
 @model_options
-def command(
-    sources: tuple[str, ...],
-    output: str,
-    format_: str | None,
-    detail: str | None,
-    math: str | None,
-    width: int | None,
-    notation: str,
-    language: str,
-    count_from: int | None,
-    everything: bool,
-    no_diagram: bool,
-    title: str | None,
+def report(
+    sources: Annotated[tuple[str, ...], Flag(metavar="SOURCE..."), FILE],
+    *,
+    output: OfFile = "-",
+    form: Annotated[str | None, Flag(flag="--format")] = None,
+    detail: Literal["profile", "worked", "scalar", "compact", "vector", "summary"] | None = None,
+    math: Literal["github", "dollars", "none"] | None = None,
+    notation: Literal["exercise", "joined", "pytorch", "keras"] = "exercise",
+    language: Language = "en",
+    title: str | None = None,
     fragment: bool,
-    heading: str | None,
+    heading: Annotated[str | None, Flag(flag="--heading-level", metavar="LEVEL")] = None,
+    width: Annotated[int | None, Flag(least=20)] = None,
+    count_from: Annotated[int | None, Flag(least=0, most=1)] = None,
+    everything: Annotated[bool, Flag(flag="--all")],
+    no_diagram: bool,
     allow_nonfinite: bool,
     arithmetic: str | None,
     style: dict[str, Any],
     **given: Any,
 ) -> None:
-    """Write the worked solution, or the profile, of each SOURCE (a trace, or a problem; or a model with --input) in one
-    document.
+    r"""Write the worked solution, or the profile, of each SOURCE (a trace, or a problem; or a model with --input) in
+    one document.
 
     Every line with its symbol, its formula, numbers substituted, and the result; = where that is exact, ≈ where it is
     rounded. It ends with the answers that were asked for, and one sentence for each gate. With --by-hand or
@@ -102,6 +51,24 @@ def command(
 
     A trained model, with more than 16 units or steps, has its profile instead: what its gates and units do, the most
     eventful steps, and commands that open one of them.
+
+    Args:
+        output: Write here; the suffix (.md, .txt, .html, .tex, .pdf) chooses the format.
+        form: md, text, html, tex, typ or pdf; without -o text in a terminal, else md.
+        detail: What matters in a trained model; or worked steps, as many as fit; by every term of every unit; one chain
+            for each gate with the matrices filled in; vectors; gates and states only. If not given: profile for more
+            than 16 units or steps, else worked.
+        math: Formulas in Markdown: as GitHub reads them (the default), with dollars (Jupyter, Pandoc, Obsidian, VS
+            Code), or as plain text.
+        notation: Symbols of the exercises, with [h; x] concatenated, of PyTorch or of Keras.
+        language: Language of headings and sentences.
+        title: Title of the document, instead of the problem's.
+        fragment: tex, typ, md: a part of a document, as \input takes it.
+        heading: Of a fragment: section (default), section*, subsection, paragraph, …, a number, or bold.
+        width: Columns of a text report (80), or of a LaTeX fragment's formulas (66).
+        count_from: Count steps, units and layers from 0 or 1.
+        everything: Do not truncate.
+        no_diagram: Do not write a picture of the cell (x.svg) next to a Markdown file x.md.
     """
     import os
     import shutil
@@ -113,7 +80,6 @@ def command(
     from ...report.options import options_of
     from ...report.profiled import is_profile
     from ...report.report import pdf, report
-    from ..as_typed import source_as_typed
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
     if len(sources) > 1 and (said := [name for name in (*INPUTS, *STORED) if of_source[name] is not None]):
@@ -123,7 +89,7 @@ def command(
         raise click.UsageError("standard input, -, can be read once only")
     picture = f"{os.path.splitext(output)[0]}.svg"
     terminal = output == "-" and sys.stdout.isatty()
-    chosen = format_ or format_of(output, DOCUMENTS, "reports", "text" if terminal and math is None else "md", FORMAT)
+    chosen = form or format_of(output, DOCUMENTS, "reports", "text" if terminal and math is None else "md", FORMAT)
     beside = output not in ("-", picture) and not is_device(output)  # there is no place beside a device
     if math is not None and chosen != "md":
         raise click.UsageError(
@@ -138,18 +104,14 @@ def command(
             raise click.BadParameter(f"{width} is not in the range x>=40 of a text report.", param_hint="'--width'")
         width = width or (min(shutil.get_terminal_size().columns, 100) if terminal else None)
     options: dict[str, Any] = {
-        "detail": detail,
-        "width": width,
-        "everything": everything,
-        "notation": notation,
-        "language": language,
-    }
-    options |= {"title": title, "fragment": fragment, "heading": heading, "count_from": count_from}
-    options |= {"math": math, **style, **given, "file": os.path.basename(picture) if illustrate else ""}
+        "detail": detail, "width": width, "everything": everything, "notation": notation, "language": language,
+        "title": title, "fragment": fragment, "heading": heading, "count_from": count_from, "math": math, **style,
+        **given, "file": os.path.basename(picture) if illustrate else "",
+    }  # fmt: skip
     asked = options_of(chosen, **options)
     check_part(chosen, asked)  # before a long run would be in vain
     traces = _traces(sources, allow_nonfinite, arithmetic, of_source)
-    named = [source_as_typed(click.get_current_context(), source) for source in sources]
+    named = [_as_typed(click.get_current_context(), source) for source in sources]
     if chosen == "pdf":
         made = pdf(traces, named, **options)
         with written(output, "wb") as file:
@@ -175,7 +137,6 @@ def _traces(
     """The trace of each source. Raises LstmTraceError with the faults of all of them."""
     from ...engine.rerun import in_arithmetic
     from ...errors import Faults, within
-    from ..model_options import opened_with
 
     found, faults = [], Faults()
     for source in sources:
@@ -185,3 +146,28 @@ def _traces(
                 found.append(trace if arithmetic is None else in_arithmetic(trace, arithmetic))
     faults.tell()
     return found
+
+
+def _as_typed(context: click.Context, source: str) -> Source:
+    """A source of a command with the options by which it is opened; what comes by standard input has no name."""
+    from ...trace.files.trace_file import is_trace
+    from ...view.view import UNNAMED, Source
+
+    options = tuple(part for name in (*INPUTS, *STORED, "hold", "allow_nonfinite") for part in _typed(context, name))
+    if "-" in (source, *options):
+        return UNNAMED
+    source = f"./{source}" if source.startswith("-") else source  # else it would be read as an option
+    return Source(source, options, bool(context.params["hold"]) or not is_trace(source))
+
+
+def _typed(context: click.Context, name: str) -> Iterator[str]:
+    """An option with its value; nothing where it was not given."""
+    value: Any = context.params[name]
+    if value is None or (value is False and name == "allow_nonfinite") or value == {}:
+        return
+    option = next(param for param in context.command.params if param.name == name)
+    if isinstance(value, bool):
+        yield (option.opts if value else option.secondary_opts)[0]
+        return
+    for text in [f"{address}={held}" for address, held in value.items()] if isinstance(value, dict) else [str(value)]:
+        yield from (option.opts[0], text)

@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import click
 
-from ..model_options import input_options, layout_options
-from ..options import arithmetic_options, echo, name_list, nonfinite_option, output_option, step_slice
+from ..commands import NAMES, STEPS, Flag, command
+from ..model_options import input_options, layout_options, opened_with, prepared, with_bar
+from ..options import AllowNonfinite, OfFile, Source, arithmetic_options, echo
 
 
-@click.command("run")
-@click.argument("source", type=click.Path(allow_dash=True))
-@output_option("Write the trace here (.json, .safetensors); standard output (JSON) if not given.")
-@click.option("--format", "form", type=click.Choice(["json", "safetensors"]), help="Format, for a pipe.")
-@click.option("--record", callback=name_list, help="Comma-separated names of lines to store.")
-@click.option(
-    "--layer", "layers", type=click.IntRange(min=0), multiple=True, help="Store this layer only (repeatable)."
-)
-@click.option("--steps", callback=step_slice, help="Store these steps only: A:B, A: or :B (B excluded), or T.")
-@click.option("--plan", is_flag=True, help="Print which execution plan is the default, and numpy's plan; exit.")
-@click.option(
-    "--by-plan",
-    type=click.Choice(["auto", "compiled", "planned", "lines"]),
-    help="Execution plan; auto (the default) chooses by the size of the run.",
-)
-@click.option("--plan-of", type=click.Path(), metavar="TRACE", help="Use the execution plan that computed TRACE.")
+@command("run")
 @arithmetic_options
 @input_options
 @layout_options
-@nonfinite_option
-def command(
-    source: str,
-    output: str,
-    form: str | None,
-    record: tuple[str, ...] | None,
-    layers: tuple[int, ...],
-    steps: slice | None,
+def run(
+    source: Source,
+    *,
+    output: OfFile = "-",
+    form: Annotated[Literal["json", "safetensors"] | None, Flag(flag="--format")] = None,
+    record: Annotated[tuple[str, ...] | None, NAMES] = None,
+    layers: Annotated[tuple[int, ...], Flag(flag="--layer", least=0)],
+    steps: Annotated[slice | None, STEPS] = None,
     plan: bool,
-    by_plan: str | None,
-    plan_of: str | None,
-    allow_nonfinite: bool,
+    by_plan: Annotated[str | None, click.Choice(["auto", "compiled", "planned", "lines"])] = None,
+    plan_of: Annotated[str | None, Flag(metavar="TRACE"), click.Path()] = None,
+    allow_nonfinite: AllowNonfinite,
     arithmetic: str | None,
     **given: Any,
 ) -> None:
@@ -48,10 +34,20 @@ def command(
 
     Models: .pt, .pth, .safetensors, .npz, .keras, .h5, .onnx. A trace that ends in .safetensors is written while it
     is computed, and may be larger than memory.
+
+    Args:
+        output: Write the trace here (.json, .safetensors); standard output (JSON) if not given.
+        form: Format, for a pipe.
+        record: Comma-separated names of lines to store.
+        layers: Store this layer only (repeatable).
+        steps: Store these steps only: A:B, A: or :B (B excluded), or T.
+        plan: Print which execution plan is the default, and numpy's plan; exit.
+        by_plan: Execution plan; auto (the default) chooses by the size of the run.
+        plan_of: Use the execution plan that computed TRACE.
     """
     from ...cell.arithmetic import named
-    from ...trace.files.trace_file import is_trace, save, tensors_for, trace_format
-    from ..model_options import opened_with, prepared, with_bar
+    from ...engine.plan_choice import CHOICES
+    from ...trace.files.trace_file import is_trace, load, save, tensors_for, trace_format
 
     if by_plan is not None and plan_of is not None:
         raise click.UsageError("--plan-of TRACE names the plan: leave --by-plan out")
@@ -72,7 +68,9 @@ def command(
     wanted = {"lines": record, "layers": layers or None, "steps": steps}
     chosen: dict[str, Any] = {"record": wanted} if any(part is not None for part in wanted.values()) else {}
     if plan_of is not None:
-        by_plan = _plan_of(plan_of)
+        by_plan = load(plan_of).header.plan
+        if by_plan not in CHOICES:
+            raise click.UsageError(f"{plan_of}: its values are {by_plan}, no plan of lstm-trace computed them")
     if by_plan is not None:
         chosen["plan"] = by_plan
     if kind == "safetensors" and other is None:
@@ -80,14 +78,3 @@ def command(
             with_bar(model, arguments, arithmetic=arithmetic, out=file, **chosen)
     else:
         save(with_bar(model, arguments, arithmetic=arithmetic, **chosen), output, kind)
-
-
-def _plan_of(path: str) -> str:
-    """The plan that computed the trace in a file. Raises click.UsageError where no plan of ours did."""
-    from ...engine.plan_choice import CHOICES
-    from ...trace.files.trace_file import load
-
-    found = load(path).header.plan
-    if found not in CHOICES:
-        raise click.UsageError(f"{path}: its values are {found}, no plan of lstm-trace computed them")
-    return found

@@ -24,8 +24,7 @@ from ...runs.records import Described
 from ...runs.runs import RunId
 from ...store.files import Upload, as_label, checked_tags, checked_title
 from ...store.store import Item
-from ..bodies import JsonRoute, check_media
-from ..jobs import Resources, SentFile, Service
+from ..jobs import JsonRoute, Resources, SentFile, Service, check_media
 
 Kind = Literal["problem", "trace", "model"]
 
@@ -150,12 +149,6 @@ async def _part(resources: Resources) -> Upload:
     return await to_thread.run_sync(resources.store.part, resources.settings.limits.body_bytes)
 
 
-async def inspected(resources: Resources, path: Path, label: str) -> inspecting.Facts:
-    """What a file in the folder of the store is, by a worker. Raises LstmTraceError."""
-    facts: inspecting.Facts = await resources.workers.call(inspecting.inspect, str(path), label)
-    return facts
-
-
 async def add_copy(
     resources: Resources, source: Path | BinaryIO, label: str, title: str = "", tags: Iterable[str] = ()
 ) -> tuple[Item, bool]:
@@ -176,7 +169,7 @@ async def add_copy(
     """
     with await to_thread.run_sync(resources.store.part) as new:
         await to_thread.run_sync(_copy, source, new)
-        facts = await inspected(resources, new.path, label)
+        facts = await resources.workers.call(inspecting.inspect, str(new.path), label)
         item: Item = await to_thread.run_sync(resources.store.keep, new, facts, label, title, tags)
     return item, item["id"] == new.id
 
@@ -188,12 +181,6 @@ def _copy(source: Path | BinaryIO, new: Upload) -> None:
     except OSError as error:
         name = source if isinstance(source, Path) else "the run"
         raise FileError(f"{name}: {reason(error, paths=False)}") from None
-
-
-async def add_files(resources: Resources, files: Iterable[str]) -> None:
-    """Put the files of the command line into the library, unless they are there. Raises LstmTraceError."""
-    for file in files:
-        await add_copy(resources, Path(file), Path(file).name)
 
 
 router = APIRouter(prefix="/api/v1", tags=["library"], route_class=JsonRoute)
@@ -216,13 +203,14 @@ _KEEPS: dict[str, Any] = {
     "responses": {200: {"model": KeptItem, "description": _THERE}},
     "openapi_extra": _A_FILE,
 }
+_KEEPS_MODEL = "Keep a file that is a model: the body. The same file is kept once."
 
 
 @router.post("/inspections", openapi_extra=_A_FILE)
 async def inspection(request: Request, service: Service, label: Label) -> Inspection:
     """Say what a file is, and keep nothing."""
     async with received(request, service) as new:
-        facts = await inspected(service, new.path, label)
+        facts = await service.workers.call(inspecting.inspect, str(new.path), label)
     return Inspection(**facts)
 
 
@@ -246,20 +234,22 @@ def models(service: Service, search: Search = "", tag: Tag = "", limit: Limit = 
     return library(service, search, "model", tag, limit, offset)
 
 
+@router.post("/models", name="upload_model", description=_KEEPS_MODEL, **_KEEPS)
 @router.post("/library", **_KEEPS)
 async def upload(
     request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
 ) -> KeptItem:
     """Keep a file that is a problem, a trace or a model: the body. The same file is kept once."""
-    return await _kept(request, reply, service, label, title, tags)
-
-
-@router.post("/models", **_KEEPS)
-async def upload_model(
-    request: Request, reply: Response, service: Service, label: Label, title: Title = "", tags: Tags = ""
-) -> KeptItem:
-    """Keep a file that is a model: the body. The same file is kept once."""
-    return await _kept(request, reply, service, label, title, tags, "model")
+    words = checked_tags(tags.split(","))  # before the body is read
+    title = checked_title(title)
+    async with received(request, service) as new:
+        facts = await service.workers.call(inspecting.inspect, str(new.path), label)
+        if request.url.path.endswith("/models") and facts["kind"] != "model":
+            raise FileError(f"{as_label(label)}: a {facts['kind']}, not a model; POST /api/v1/library keeps it")
+        item = await to_thread.run_sync(service.store.keep, new, facts, label, title, words)
+    is_new = item["id"] == new.id
+    reply.status_code = 201 if is_new else 200
+    return KeptItem(**item, new=is_new, inspect=facts["text"])
 
 
 @router.post("/library/runs", status_code=201, responses={200: {"model": KeptRun, "description": _THERE}})
@@ -292,22 +282,6 @@ def delete(service: Service, item: str) -> Response:
 
 
 @router.get("/library/{item}/file", response_class=StreamingResponse, responses={200: {"content": {OCTETS: {}}}})
-def file(service: Service, item: str) -> StreamingResponse:
+def file(service: Service, item: str) -> Response:
     """The file of an item, as it was uploaded."""
-    found, content = service.store.item(item), service.store.open(item)
-    return SentFile(content, OCTETS, found["label"])
-
-
-async def _kept(
-    request: Request, reply: Response, service: Resources, label: str, title: str, tags: str, kind: str = ""
-) -> KeptItem:
-    words = checked_tags(tags.split(","))  # before the body is read
-    title = checked_title(title)
-    async with received(request, service) as new:
-        facts = await inspected(service, new.path, label)
-        if kind not in ("", facts["kind"]):
-            raise FileError(f"{as_label(label)}: a {facts['kind']}, not a {kind}; POST /api/v1/library keeps it")
-        item = await to_thread.run_sync(service.store.keep, new, facts, label, title, words)
-    is_new = item["id"] == new.id
-    reply.status_code = 201 if is_new else 200
-    return KeptItem(**item, new=is_new, inspect=facts["text"])
+    return SentFile(lambda: to_thread.run_sync(service.store.open, item), OCTETS, service.store.item(item)["label"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from functools import lru_cache
+from dataclasses import fields
+from functools import cache
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -21,10 +21,9 @@ from ...runs import describing, plotting
 from ...runs.asked import Body
 from ...runs.inspecting import inspect_example
 from ...runs.printing import FILES
-from ...runs.records import Described
+from ...runs.records import Record
 from ...weights.read import readable
-from ..bodies import JsonRoute
-from ..jobs import LATER, JobRecord, Service
+from ..jobs import LATER, JobRecord, JsonRoute, Service
 from ..settings import Limits
 
 # What reads files is a plain function, which FastAPI calls in another thread: other requests do not wait for it.
@@ -34,8 +33,7 @@ router = APIRouter(prefix="/api/v1", tags=["what there is"], route_class=JsonRou
 ARITHMETICS = ("by-hand-2", "by-hand-3", "by-hand-4", "by-hand-6", *FORMATS, "q4.12")
 
 
-@dataclass(frozen=True)
-class Health(Described):
+class Health(Record):
     """That the service answers.
 
     Attributes:
@@ -46,8 +44,7 @@ class Health(Described):
     version: str
 
 
-@dataclass(frozen=True)
-class CellKind(Described):
+class CellKind(Record):
     """A cell that has a name.
 
     Attributes:
@@ -62,8 +59,7 @@ class CellKind(Described):
     options: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Example(Described):
+class Example(Record):
     """A problem that ships with the package.
 
     Attributes:
@@ -77,16 +73,14 @@ class Example(Described):
     sizes: dict[str, int]
 
 
-@dataclass(frozen=True)
-class Language(Described):
+class Language(Record):
     """A language of reports. name: in that language."""
 
     code: str
     name: str
 
 
-@dataclass(frozen=True)
-class FileKind(Described):
+class FileKind(Record):
     """A file of a run.
 
     Attributes:
@@ -98,55 +92,19 @@ class FileKind(Described):
     options: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class PlotControl(Described):
-    """How an option of a picture is chosen on a page.
-
-    Attributes:
-        control: what its value is: units, lines, steps, a choice, …
-        choices: the words that it may be, if these are few.
-        usual: what holds without it; empty where that follows from the run.
-    """
-
-    option: str
-    control: str
-    choices: list[str]
-    usual: str
-
-
-@dataclass(frozen=True)
-class PlotKind(Described):
-    """A kind of picture.
-
-    Attributes:
-        kind: as `/runs/{id}/plot/{kind}` has it.
-        options: those that it reads; any other one is refused.
-        required: those of them that it cannot do without.
-        two: whether it is of two runs: `/diffs/plot/{kind}`.
-    """
-
-    kind: str
-    options: list[str]
-    required: list[str]
-    two: Literal["never", "may be", "must be"]
-    controls: list[PlotControl]
-
-
-@dataclass(frozen=True)
-class PlotChoices(Described):
+class PlotChoices(Record):
     """The pictures of runs.
 
     Attributes:
         common: options that every kind reads.
     """
 
-    kinds: list[PlotKind]
+    kinds: list[plotting.PlotKind]
     common: tuple[str, ...]
     formats: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Choices(Described):
+class Choices(Record):
     """What the options of other requests may be.
 
     Attributes:
@@ -181,15 +139,22 @@ async def limits(service: Service) -> Any:
 
 
 @router.get("/cells", response_model=list[CellKind])
+@cache
 def cells() -> Any:
     """The cells that have a name, with their options."""
-    return _cells()
+    said = words("en")
+    return [
+        CellKind(name, said.word(f"cell.{name}"), kind().equations(), {one.name: one.default for one in fields(kind)})
+        for name, kind in KINDS.items()
+    ]
 
 
 @router.get("/examples", response_model=list[Example])
+@cache
 def list_examples() -> Any:
     """The problems that ship with the package."""
-    return _examples()
+    facts = {name: inspect_example(name) for name in examples()}
+    return [Example(name, one["title"], one["cell"], one["sizes"]) for name, one in facts.items()]
 
 
 @router.get("/examples/{name}", response_model=dict[str, Any])
@@ -199,9 +164,17 @@ def example(name: str) -> Any:
 
 
 @router.get("/choices", response_model=Choices)
+@cache
 def choices() -> Any:
     """Languages, notations, arithmetics, and files and pictures with the options that each reads."""
-    return _choices()
+    return Choices(
+        languages=[Language(code, words(code).word("language")) for code in languages()],
+        notations=tuple(NOTATIONS),
+        arithmetics=ARITHMETICS,
+        formats=[FileKind(name, file.options) for name, file in FILES.items()],
+        models=readable(),
+        plots=PlotChoices(plotting.kinds(), plotting.COMMON, tuple(plotting.FORMATS)),
+    )
 
 
 @router.post("/equations", response_model=describing.CellText, responses=LATER)
@@ -229,34 +202,3 @@ async def job_result(service: Service, id: str) -> Response:
 async def cancel_job(service: Service, id: str) -> None:
     """Stop a computation; of one that is done, drop the result."""
     service.jobs.cancel(id)
-
-
-@lru_cache(maxsize=1)
-def _cells() -> list[CellKind]:
-    said = words("en")
-    return [
-        CellKind(name, said.word(f"cell.{name}"), kind().equations(), {one.name: one.default for one in fields(kind)})
-        for name, kind in KINDS.items()
-    ]
-
-
-@lru_cache(maxsize=1)
-def _choices() -> Choices:
-    return Choices(
-        languages=[Language(code, words(code).word("language")) for code in languages()],
-        notations=tuple(NOTATIONS),
-        arithmetics=ARITHMETICS,
-        formats=[FileKind(name, file.options) for name, file in FILES.items()],
-        models=readable(),
-        plots=PlotChoices([_plot_kind(**one) for one in plotting.kinds()], plotting.COMMON, tuple(plotting.FORMATS)),
-    )
-
-
-def _plot_kind(controls: list[dict[str, Any]], **facts: Any) -> PlotKind:
-    return PlotKind(**facts, controls=[PlotControl(**one) for one in controls])
-
-
-@lru_cache(maxsize=1)
-def _examples() -> list[Example]:
-    facts = {name: inspect_example(name) for name in examples()}
-    return [Example(name, one["title"], one["cell"], one["sizes"]) for name, one in facts.items()]

@@ -10,18 +10,10 @@ from fastapi import APIRouter, HTTPException, Request, Response
 
 from ...languages import languages
 from ...languages.strings import page_texts
+from ...runs.printing import MEDIA as TYPES
 
 #: What is served, by suffix; files of others are no part of the page.
-MEDIA = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".woff2": "font/woff2",
-    ".txt": "text/plain; charset=utf-8",
-}
+MEDIA = {suffix: TYPES[suffix] for suffix in (".html", ".js", ".css", ".json", ".svg", ".png", ".woff2", ".txt")}
 STATIC = Path(__file__).parents[1] / "static"
 #: The styles of pictures, of cells and of values over time, which files and the page share.
 DRAWN = tuple(Path(__file__).parents[2] / name for name in ("report/diagram/diagram.css", "plot/plot.css"))
@@ -62,6 +54,4 @@ def _sent(request: Request, content: bytes, media: str) -> Response:
     tag = f'"{sha256(content).hexdigest()[:32]}"'
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     seen = {part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")}
-    if tag in seen:
-        return Response(None, 304, headers)
-    return Response(content, 200, headers, media)
+    return Response(None, 304, headers) if tag in seen else Response(content, 200, headers, media)

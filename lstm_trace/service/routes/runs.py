@@ -1,4 +1,8 @@
-"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures."""
+"""Runs: made from a spec, changed into other runs, described; what they hold, their files and pictures.
+
+Beside that runs side by side, explanations of a value, whether every line follows from its operands, and the states of
+corpora: which there are, their sequences, a text with a unit, and where units are active.
+"""
 
 from __future__ import annotations
 
@@ -8,19 +12,21 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request, Response
 
-from ...runs import comparing, plotting, printing, reading, running
-from ...runs.asked import Edits, PlotOptions, ReportOptions, Spec
+from ...runs import comparing, corpus_states, plotting, printing, reading, running
+from ...runs.asked import Edits, NamedRun, Pair, Question, ReportOptions, Spec
 from ...runs.describing import RunReply
-from ...runs.reading import Direction, Layer, ValueSelection
+from ...runs.plotting import PlotOptions
+from ...runs.reading import Batch, Direction, Layer, ValueSelection
 from ...runs.records import View
 from ...runs.runs import RunId
+from ...runs.states_folder import nowhere
 from ...workers import Progress
-from ..bodies import JSON, JsonRoute, check_media
-from ..description import documented
-from ..jobs import LATER, LaterFile, Resources, Service, attachment
-from ..views import add_views
+from ..description import add_views, body_of
+from ..jobs import JSON, LATER, JsonRoute, Resources, SentFile, Service, attachment, check_media
 
 router = APIRouter(prefix="/api/v1", tags=["runs"], route_class=JsonRoute, responses=LATER)
+comparisons = APIRouter(prefix="/api/v1", tags=["comparisons"], route_class=JsonRoute, responses=LATER)
+corpora = APIRouter(prefix="/api/v1", tags=["states"], route_class=JsonRoute, responses=LATER)
 #: Of a route that makes a run.
 MADE: dict[str, Any] = {
     "status_code": 201,
@@ -29,7 +35,7 @@ MADE: dict[str, Any] = {
 }
 
 
-@router.post("/runs", **MADE, openapi_extra=documented(Spec))
+@router.post("/runs", **MADE, openapi_extra=body_of(Spec))
 async def make(request: Request, service: Service) -> Response:
     """Run a `problem`, an `example`, or an `item` or `model` of the library, with the changes of `holds` in order.
 
@@ -38,23 +44,11 @@ async def make(request: Request, service: Service) -> Response:
     return await _made(request, service, service.runs.make)
 
 
-@router.post("/runs/{id}/edits", **MADE, openapi_extra=documented(Edits))
+@router.post("/runs/{id}/edits", **MADE, openapi_extra=body_of(Edits))
 async def edit(request: Request, service: Service, id: str) -> Response:
     """Make another run with changes; the one that is changed stays as it is."""
     service.runs.check(id)  # before the body is read
     return await _made(request, service, lambda body, progress: service.runs.edit(id, body, progress))
-
-
-@router.get("/runs/{id}", response_model=RunReply)
-async def run(service: Service, id: str) -> Response:
-    """What is said of a run: its cell, its lines, what is given and what was asked for."""
-    return await service.jobs.reply(running.reply, RunId(id))
-
-
-@router.get("/runs/{id}/spec", response_model=dict[str, Any])
-async def spec(service: Service, id: str) -> Response:
-    """What `POST /runs` makes the run from again, elsewhere too: an example as its problem, with every edit."""
-    return await service.jobs.reply(running.spec, RunId(id))
 
 
 async def _made(
@@ -75,6 +69,11 @@ async def _made(
     return await service.jobs.follow(work)
 
 
+async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
+    return await service.jobs.reply(view.function, RunId(id), *args)
+
+
+add_views(router, "/runs/{id}", running.VIEWS, _reply)
 ARROW = "application/vnd.apache.arrow.stream"
 
 
@@ -98,10 +97,6 @@ async def values(
     if ARROW in accept:
         return await service.jobs.reply(reading.table, run, part, media=ARROW)
     return await service.jobs.reply(reading.values, run, part, service.settings.limits.listed)
-
-
-async def _reply(service: Resources, view: View, id: str, *args: Any) -> Response:
-    return await service.jobs.reply(view.function, RunId(id), *args)
 
 
 add_views(router, "/runs/{id}", (*reading.VIEWS, *comparing.VIEWS), _reply)
@@ -151,7 +146,103 @@ async def file_reply(
     async def work(progress: Progress | None = None) -> Response:
         content, name = await service.runs.call(function, *args, progress=progress)
         if content is None:
-            return LaterFile(lambda: service.runs.open(id), media, name)
+            return SentFile(lambda: service.runs.open(id), media, name)
         return Response(content, headers=attachment(name), media_type=media)
 
     return await (service.jobs.follow(work) if "respond-async" in prefer else work())
+
+
+# -- two runs, and what is found out about one -----------------------------------------------------------------------
+
+Run = Annotated[str, Query(max_length=100, description="id of a run")]
+
+
+class PairPlotOptions(PlotOptions):
+    """The options of pictures of two runs."""
+
+    a: Run
+    b: Run
+
+
+@comparisons.post("/diffs", response_model=comparing.DiffReply)
+async def diff(service: Service, body: Pair) -> Response:
+    """Compare b with a, the reference, as `lstm-trace diff` does."""
+    tolerance = body.rtol, body.atol, body.ulps
+    return await service.jobs.reply(comparing.compared, two(body.a, body.b), (body.a, body.b), *tolerance)
+
+
+@comparisons.get("/diffs/map", response_model=comparing.DiffMap)
+async def diff_map(
+    service: Service,
+    a: Run,
+    b: Run,
+    line: Annotated[str, Query(max_length=400)],
+    layer: Layer = None,
+    direction: Direction = None,
+    batch: Batch = 0,
+) -> Response:
+    """|b - a| of one line, by step and unit."""
+    most = service.settings.limits.mapped
+    return await service.jobs.reply(comparing.mapped, two(a, b), line, layer, direction, batch, most)
+
+
+@comparisons.get("/diffs/plot/{kind}", response_class=Response, responses=PICTURE)
+async def plot_of_two(
+    service: Service, kind: str, options: Annotated[PairPlotOptions, Query()], prefer: Prefer = ""
+) -> Response:
+    """A picture of two runs, `diff` or `weights`: b against a, as `lstm-trace plot B --against A` draws it."""
+    media, runs = plotting.FORMATS[options.format], two(options.a, options.b)
+    work = plotting.drawn_of_two, runs, kind, options.format, options.given
+    return await file_reply(service, prefer, media, options.b, *work)
+
+
+@comparisons.post("/explanations", response_model=comparing.ExplanationReply)
+async def explain(service: Service, body: Question) -> Response:
+    """Explain a value, as `lstm-trace explain` and `diff --attribute` do.
+
+    `more` has further tables: of a split those by block, which is the sum of each matrix or vector given, and by step.
+    """
+    against = None if body.against is None else RunId(body.against)
+    return await service.jobs.reply(comparing.explained, RunId(body.run), against, body, service.settings.limits.listed)
+
+
+@comparisons.post("/verifications", response_model=comparing.VerificationReply)
+async def verify(service: Service, body: NamedRun) -> Response:
+    """Derive every line again from its operands, as `lstm-trace verify` does."""
+    return await service.jobs.reply(comparing.verified, RunId(body.run))
+
+
+def two(a: str, b: str) -> tuple[RunId, RunId]:
+    """Two runs as arguments of `Runs.call`."""
+    return RunId(a), RunId(b)
+
+
+# -- the states of corpora -------------------------------------------------------------------------------------------
+
+
+@corpora.get("/states", response_model=list[corpus_states.StatesInfo])
+async def states(service: Service) -> Response:
+    """The states that the server was started with (`lstm-trace serve --states`).
+
+    Their lines with widths, sequences, steps, targets, and whether there are tokens.
+    """
+    return await service.jobs.reply(corpus_states.listed, dict(service.settings.states))
+
+
+async def _states_reply(service: Resources, view: View, name: str, *args: Any) -> Response:
+    """The reply of a view of the states of that name. Raises MissingError where they are not served."""
+    served, limits = service.settings.states, service.settings.limits
+    if name not in served:
+        raise nowhere(name, list(served))
+    if not view.whole:
+        return await service.jobs.reply(view.function, served[name], *args)
+
+    async def work(progress: Progress) -> Response:
+        seconds = limits.seconds * limits.pass_times
+        content = await service.workers.call(view.function, served[name], *args, progress=progress, seconds=seconds)
+        return Response(content, media_type=JSON)
+
+    return await service.jobs.follow(work)
+
+
+add_views(corpora, "/states/{name}", corpus_states.VIEWS, _states_reply)

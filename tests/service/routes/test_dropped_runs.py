@@ -21,7 +21,7 @@ from lstm_trace.runs import printing, running
 from lstm_trace.runs.runs import Runs
 from lstm_trace.service.jobs import Jobs, Resources
 from lstm_trace.service.problems import add_handlers
-from lstm_trace.service.routes import comparisons, meta, runs
+from lstm_trace.service.routes import meta, runs
 from lstm_trace.service.settings import Limits, Settings
 
 pytestmark = pytest.mark.anyio
@@ -62,8 +62,8 @@ async def served(folder: Path, workers: Any, **limits: Any) -> AsyncIterator[tup
         app.state.settings = settings
         app.state.resources = Resources(settings, workers, jobs, kept, nothing)  # type: ignore[arg-type]
         add_handlers(app)
-        for routes in (comparisons, meta, runs):
-            app.include_router(routes.router)
+        for router in (runs.comparisons, meta.router, runs.router):
+            app.include_router(router)
         async with AsyncClient(transport=ASGITransport(app), base_url="http://here/api/v1") as client:
             yield kept, client
 

@@ -1,0 +1,253 @@
+"""Commands from functions: positional parameters are arguments, keywords are options, the docstring describes them.
+
+An annotation may have a type of click's, a function of all texts of an option that is repeated, and an `Option` of
+`base.option`. `Verbs` finds commands by name, when they are called.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, replace
+from functools import partial, wraps
+from types import FunctionType
+from typing import Any, Literal, get_args, get_origin
+
+import click
+
+from ..base.option import Option, Parameter, annotated, documented, keys_of, parameters
+from ..errors import nearest
+
+Command = Callable[..., Any]
+#: Key of `Context.meta` for the exit code that a command has found before it prints.
+VERDICT = "lstm_trace.verdict"
+
+
+@dataclass(frozen=True)
+class Flag(Option):
+    """An option whose help stands in a docstring. variable: of the environment, which gives the value otherwise."""
+
+    help: str = ""
+    variable: str | None = None
+
+
+class OutputPath(click.Path):
+    """A file that a command writes; every other path among its parameters is one that it reads."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the name of a file is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class Text(click.ParamType):  # type: ignore[type-arg]  # generic in newer versions of click
+    """A text that a function turns into a value; its ValueError is the message."""
+
+    name = "text"
+
+    def __init__(self, read: Callable[[str], Any]) -> None:
+        self.read = read
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return self.read(value) if isinstance(value, str) else value
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def name_list(text: str) -> tuple[str, ...]:
+    """Names of lines: split at the commas that stand outside parentheses and brackets."""
+    names = tuple(part.strip() for part in re.split(r",(?![^(]*\))(?![^\[]*\])", text) if part.strip())
+    if not names:
+        raise ValueError(f"expected names of lines with commas between, found {text!r}")
+    return names
+
+
+def unit_list(text: str) -> tuple[int, ...]:
+    """The units of `3,5,7`."""
+    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", text):
+        raise ValueError(f"expected units (from 0) with commas between, found {text!r}")
+    return tuple(map(int, text.split(",")))
+
+
+def step_slice(text: str) -> slice:
+    """The steps of A:B, A:, :B or one step; negative ones count from the end."""
+    match = re.fullmatch(r"((?:-?\d{1,18})?):((?:-?\d{1,18})?)|(-?\d{1,18})", text.strip())
+    if not match or text.strip() == ":":
+        raise ValueError(f"expected A:B, A:, :B or one step, found {text!r}")
+    if match[3] is not None:
+        return slice(int(match[3]), int(match[3]) + 1 or None)
+    return slice(*(int(end) if end else None for end in match.groups()[:2]))
+
+
+#: What is read and what is written; '-' for a standard stream.
+FILE, OUTPUT = click.Path(allow_dash=True), OutputPath(allow_dash=True, dir_okay=False)
+NAMES, UNITS, STEPS = Text(name_list), Text(unit_list), Text(step_slice)
+#: How click reads an option of a function, by `Option.reads`; by the type of the parameter otherwise.
+TYPES = {"names": NAMES, "values": FILE, "baseline": FILE}
+
+
+def command(name: str, more: str = "", **extra: Any) -> Callable[[Command], click.Command]:
+    """A command of click's from a function, whose docstring is the help of the command and of its options.
+
+    more: at the end of the help.
+    """
+
+    def made(function: Command) -> click.Command:
+        summary, helps = documented(function)
+        decorated: Any = click.command(name, help=summary + more, **extra)
+        found: click.Command = decorated(_with(function, annotated(function), helps))
+        return found
+
+    return made
+
+
+def group(typed: Any) -> Callable[[Command], Command]:
+    """Options that several commands have: the keys of a TypedDict."""
+    return lambda command: _with(command, keys_of(typed), documented(typed)[1])
+
+
+def around(command: Command, wrapper: Command) -> Command:
+    """A command within a function that has further options, those of its signature."""
+    declared, helps = annotated(wrapper), documented(wrapper)[1]
+    return _with(wraps(command)(wrapper), declared, helps)
+
+
+def options_from(
+    function: Callable[..., Any], groups: Mapping[str, Callable[[Command], Command]]
+) -> Callable[[Command], Command]:
+    """The options of a function that a command calls, and that has defaults of its own.
+
+    groups: options that are read together, by the first of the parameters that they give.
+    """
+
+    def decorated(command: Command) -> Command:
+        for one in reversed(parameters(function).values()):
+            if one.option is not None:
+                command = _with(command, [replace(one, default=None, required=False, keyword=True)], {})
+            elif one.name in groups:
+                command = groups[one.name](command)
+        return command
+
+    return decorated
+
+
+def _with(command: Command, declared: list[Parameter], helps: Mapping[str, str]) -> Command:
+    """A command with the options and arguments that are declared. helps: of those whose annotation has none.
+
+    A keyword that nothing describes comes from other options: those of a group, which `around` reads.
+    """
+    for one in reversed(declared):
+        option = one.option or Flag()
+        if not one.keyword:
+            facts: dict[str, Any] = {"nargs": -1 if get_origin(one.type) is tuple else 1, "metavar": option.metavar}
+            command = click.argument(one.name, type=_type(one), required=one.required, **facts)(command)
+        elif help := option.help or helps.get(one.name):
+            command = _option(one, replace(option, help=help))(command)
+    return command
+
+
+def _option(one: Parameter, option: Option) -> Callable[[Command], Command]:
+    flags, callback = option.flag.split() or [f"--{one.name.replace('_', '-')}"], None
+    facts: dict[str, Any] = {"help": option.help, "metavar": option.metavar, "hidden": option.hidden}
+    facts["envvar"] = option.variable if isinstance(option, Flag) else None
+    for part in one.more:
+        callback = part if isinstance(part, FunctionType) else callback
+    listed = get_origin(one.type) is tuple and not any(isinstance(part, Text) for part in one.more)
+    several = listed or callback is not None or option.reads == "constants"
+    if "/" in flags[-1]:
+        facts["default"] = one.default
+    elif one.type is bool:
+        facts["is_flag"] = True
+    else:
+        facts |= {"type": _type(one), "required": one.required and not several}
+    if several:
+        facts |= {"multiple": True, "callback": callback}
+    elif one.default is not None:
+        facts |= {"default": one.default, "show_default": type(one.default) is not bool and one.default != "-"}
+    return click.option(*flags, one.name, **facts)
+
+
+def _type(one: Parameter) -> Any:
+    """How click reads a parameter: by its type, whose alternatives beside the first are defaults."""
+    option, first = one.option or Flag(), one.type
+    if given := [part for part in one.more if isinstance(part, click.ParamType)]:
+        return given[0]
+    if option.reads:
+        return TYPES.get(option.reads, click.STRING)
+    while get_args(first) and get_origin(first) is not Literal:
+        first = get_args(first)[0]
+    if get_origin(first) is Literal:
+        return click.Choice(get_args(first))
+    if first not in (int, float) or option.least is option.most is None:
+        return first if first in (int, float) else click.STRING
+    bounds: dict[str, Any] = {"min": option.least, "max": option.most, "min_open": option.above}
+    return (click.IntRange if first is int else click.FloatRange)(**bounds)
+
+
+# -- commands of commands --------------------------------------------------------------------------------------------
+
+
+class Verbs(click.Group):
+    """Finds its commands by name, and imports them when they are called.
+
+    verbs: in the order in which a user meets them, each with its line of `--help`. load: imports the command of a name;
+    a table has the lines, because importing all commands takes 40 ms, more than click itself needs.
+    """
+
+    def __init__(
+        self, *args: Any, verbs: Mapping[str, str], load: Callable[[str], click.Command], **extra: Any
+    ) -> None:
+        super().__init__(*args, **extra)
+        self.verbs, self.load = verbs, load
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.verbs)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.verbs:
+            return None
+        command = copy(self.load(cmd_name))
+        command.callback = partial(spare_inputs, command, command.callback)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self.verbs.items()))
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        if args and args[0] not in self.verbs and not args[0].startswith("-"):
+            raise click.UsageError(f"no command {args[0]!r}{nearest(args[0], self.verbs, 'there are')}")
+        return super().resolve_command(ctx, args)
+
+
+def inputs_and_outputs(command: click.Command, given: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """The files that a command reads and those that it writes, from the values of its parameters."""
+    inputs: list[str] = []
+    outputs: list[str] = []
+    for parameter in command.params:
+        if isinstance(parameter.type, click.Path) and (value := given.get(str(parameter.name))) is not None:
+            files = outputs if isinstance(parameter.type, OutputPath) else inputs
+            files += [value] if isinstance(value, str) else value
+    inputs += [*(given.get("hold") or {}).values(), *filter(None, [given.get("to")])]  # which may be traces
+    return inputs, outputs
+
+
+def spare_inputs(command: click.Command, callback: Any, /, **given: Any) -> Any:
+    """Call a command, unless one of its outputs is one of its inputs. Raises FileError before anything is computed."""
+    inputs, outputs = inputs_and_outputs(command, given)
+    if not outputs:
+        return callback(**given)
+    from ..base.writing import spare, sparing
+
+    for output in outputs:
+        spare(output, inputs)
+        for folder in inputs:  # a file of a folder of states, or one that its run read
+            if os.path.isfile(os.path.join(folder, "_manifest.json")):
+                from ..corpus.manifest import spare_states
+
+                spare_states(output, folder)
+    with sparing(outputs):
+        return callback(**given)

@@ -1,0 +1,133 @@
+"""The terminal: the standard streams as the shell may hand them over, its width and colours, a progress bar."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, NoReturn
+
+
+class _Closed(io.TextIOBase):
+    """Stands for a stream that the shell has closed (`>&-`): to read or write it is an error with its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def buffer(self) -> Any:
+        """The same for bytes."""
+        return self
+
+    def read(self, size: int | None = -1, /) -> NoReturn:
+        """Raises OSError."""
+        raise OSError(errno.EBADF, f"{self.name} is closed", "-")
+
+    def write(self, text: Any, /) -> NoReturn:
+        """Raises OSError."""
+        raise OSError(errno.EBADF, f"{self.name} is closed", "-")
+
+
+def prepare() -> None:
+    """Make the streams fit to be used: a closed one is reported when it is needed, an odd character never stops a page.
+
+    Where the shell has closed one, the next file to be opened would get its number, and whatever a library prints
+    would go into that file; so the numbers are taken first.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            with suppress(OSError):
+                os.dup2(os.open(os.devnull, os.O_RDWR), number)
+    if sys.stdin is None:
+        sys.stdin = _Closed("standard input")
+    if sys.stdout is None:
+        sys.stdout = _Closed("standard output")
+    if sys.stderr is None:  # nobody wants the messages; the exit code tells
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as the process runs
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def discard() -> None:
+    """Send what is still to be written to standard output nowhere: its reader has gone, or its disk is full."""
+    with suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+# -- what a screen shows ---------------------------------------------------------------------------------------------
+
+
+def in_colours(drawn: Callable[[int, bool], str]) -> str:
+    """What is drawn for so many columns, in colours where there is a terminal that has them."""
+    colours = sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return drawn(shutil.get_terminal_size().columns, bool(colours))
+
+
+def show(parts: Iterable[Any], width: int) -> None:
+    """Print what rich prints, on standard output."""
+    from rich.console import Console
+
+    class Screen(Console):
+        def on_broken_pipe(self) -> None:  # rich would end with exit code 1
+            raise BrokenPipeError
+
+    console = Screen(width=width, highlight=False)
+    for part in parts:
+        console.print(part)
+
+
+#: Seconds until a bar is shown, and between its changes.
+PATIENCE = 2.0
+PAUSE = 0.1
+
+
+class ProgressBar:
+    """A progress bar on stderr, on terminals only, for what takes longer than two seconds.
+
+    Called with what is done and what there is in all; a context, at whose end the bar is gone.
+
+    what: is done; unit: what is counted; total: of it in all, for `advance`.
+    """
+
+    def __init__(self, what: str = "tracing", unit: str = "steps", total: int = 0) -> None:
+        self.what, self.unit, self.total, self.done = what, unit, total, 0
+        self._shown: Any = None
+        self._task: Any = None
+        self._next = time.monotonic() + PATIENCE if sys.stderr.isatty() else float("inf")
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._shown is not None:
+            self._shown.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + PAUSE
+        if self._shown is None:
+            self._show(total)
+        self._shown.update(self._task, completed=done)
+
+    def advance(self, more: int) -> None:
+        """So many more are done."""
+        self.done += more
+        self(self.done, self.total)
+
+    def _show(self, total: int) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        said = TextColumn(self.what), BarColumn(), MofNCompleteColumn(), TextColumn(f"{self.unit},")
+        self._shown = Progress(*said, TimeRemainingColumn(), console=Console(stderr=True), transient=True)
+        self._task = self._shown.add_task("", total=total)
+        self._shown.start()

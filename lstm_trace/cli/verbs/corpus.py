@@ -1,0 +1,483 @@
+"""`lstm-trace corpus`: the states of a model over many sequences, and what its units do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from textwrap import fill
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
+
+import click
+
+from ...base.option import Option
+from ...errors import LstmTraceError, counted
+from ..commands import NAMES, OUTPUT, UNITS, Flag, Text, Verbs, command, group
+from ..model_options import layout_options, model_in
+from ..options import AllowNonfinite, OfFile, conclude, echo, result_options
+from ..terminal import ProgressBar, in_colours
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ...corpus import States
+    from ...tracking import Contexts
+
+#: See `Verbs`.
+VERBS = {
+    "run": "Compute the states of many sequences into a folder.",
+    "status": "Say how much of a corpus is there.",
+    "verify": "Compute a sample again line by line, and compare.",
+    "units": "Summarize every unit over the corpus.",
+    "top": "Show where a unit is highest or lowest.",
+    "match": "Show where some units are all above a level.",
+    "probe": "Decode a target from the states with a linear probe.",
+    "ablate": "Hold units at a value, and measure what changes.",
+}
+#: File suffix to format, of a table and of contexts.
+TABLES = {".csv": "csv", ".parquet": "parquet"}
+SUFFIXES = {".html": "html", ".htm": "html", **TABLES}
+
+
+@click.command("corpus", cls=Verbs, verbs=VERBS, load=lambda verb: globals()[verb])
+def corpus() -> None:
+    """Compute the states of a model over many sequences, and find what its units track (docs/corpus.md).
+
+    Begin with `lstm-trace corpus run MODEL --inputs data.parquet -o states`, then `lstm-trace corpus units states`.
+    """
+
+
+# -- what several commands share -------------------------------------------------------------------------------------
+
+#: The folder of a corpus that has been run.
+Folder = Annotated[str, click.Path(file_okay=False)]
+_CONTEXTS = "Write here: .html, .csv or .parquet; coloured text to standard output if not given."
+OfContexts = Annotated[str, Option(_CONTEXTS, flag="-o --output"), OUTPUT]
+Count = Annotated[int, Option("Contexts to show.", flag="-n --count", least=1, most=10_000)]
+Before = Annotated[int, Option("Steps before it.", least=0, most=10_000)]
+After = Annotated[int, Option("Steps after it.", least=0, most=10_000)]
+Seed = Annotated[int, Option("Random seed.", least=0)]
+MaxSteps = Annotated[int, Option("Steps to draw at most.", least=1)]
+
+
+class _Reading(TypedDict):
+    """How the inputs are read, as keywords of `corpus.run` (docs/corpus.md).
+
+    Attributes:
+        id: Column that says which sequence a row is of (seq_id).
+        x: Column with lists of inputs, or stem of the columns x_0 … (x).
+        ids: Column with the numbers of the tokens in the vocabulary.
+        sequences: Text: what a sequence is (lines).
+        tokens: Text: what a step is (characters).
+        embedding: x of each token, a row each: .npy, FILE:NAME, or model:NAME.
+        vocabulary: Numbers of the tokens: .json, .txt (a token a line), or model:NAME.
+        unknown: The token that stands for those not in the vocabulary.
+    """
+
+    id: Annotated[str, Flag(metavar="COLUMN")]
+    x: Annotated[str, Flag(metavar="COLUMN")]
+    ids: Annotated[str, Flag(metavar="COLUMN")]
+    sequences: Literal["lines", "paragraphs", "files"]
+    tokens: Literal["characters", "words"]
+    embedding: Annotated[str, Flag(metavar="FILE")]
+    vocabulary: Annotated[str, Flag(metavar="FILE")]
+    unknown: Annotated[str, Flag(metavar="TOKEN")]
+
+
+READING = tuple(_Reading.__annotations__)
+reading_options = group(_Reading)
+_INPUTS = Option("Sequences: .parquet, .jsonl, .txt, folder of .npz.")
+
+
+def read_as(given: dict[str, Any]) -> dict[str, Any]:
+    """The options of reading that were given, taken out of all."""
+    return {name: value for name in READING if (value := given.pop(name)) is not None}
+
+
+def write_contexts(output: str, folder: str, find: Callable[[States], Contexts]) -> None:
+    """Find contexts in a folder of states, and write them as the name of the output says."""
+    from ...base.writing import format_of, written
+    from ...corpus import open
+
+    form = format_of(output, SUFFIXES, "contexts", "text")
+    states = open(folder)
+    found = find(states)
+    note(states)
+    if form in ("csv", "parquet"):
+        write_table(output, form, found.to_frame())
+        return
+    with written(output) as file:
+        file.write(found.html() if form == "html" else in_colours(found.terminal))
+
+
+def note(states: States) -> None:
+    """Say on standard error where parts are not there, of which a result is none."""
+    there, every = len(states.spans), len(states.manifest.parts)
+    if there < every:
+        echo(f"note: of {counted(every, 'part')} {there:,} are there; the result is of these alone", err=True)
+
+
+def write_table(output: str, form: str, frame: pd.DataFrame) -> None:
+    """Write a frame, as CSV or Parquet."""
+    from ...base.writing import written
+    from ...documents.rows import frame_as_csv
+
+    with written(output, "wb") as file:
+        if form == "parquet":
+            frame.to_parquet(file, index=False)
+        else:
+            file.write(frame_as_csv(frame).encode())
+
+
+# -- computing -------------------------------------------------------------------------------------------------------
+
+
+def _share(text: str) -> tuple[int, int]:
+    """The numbers of K/N."""
+    match = re.fullmatch(r"\s*(\d{1,6})\s*/\s*(\d{1,6})\s*", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise ValueError(f"expected K/N, as 3/32, with K from 1 to N; found {text!r}")
+    return int(match[1]), int(match[2])
+
+
+@contextmanager
+def _interruption_said(folder: str) -> Iterator[None]:
+    """Say how far a run is when it is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from ...corpus import open
+
+        with suppress(LstmTraceError):  # nothing is there yet
+            states = open(folder)
+            parts = f"{len(states.spans):,} of {counted(len(states.manifest.parts), 'part')}"
+            echo(f"interrupted; {parts} are there; the same command resumes", err=True)
+        raise
+
+
+@command("run")
+@reading_options
+@layout_options
+def run(
+    model: Annotated[str, click.Path()],
+    *,
+    inputs: Annotated[str, _INPUTS, click.Path()],
+    record: Annotated[tuple[str, ...] | None, NAMES] = None,
+    layers: Annotated[tuple[int, ...], Flag(flag="--layer", least=0)],
+    dtype: Literal["float16", "float32", "float64"] | None = None,
+    format: Literal["parquet", "safetensors"] = "parquet",
+    steps_per_part: Annotated[int, Flag(least=1)] = 50_000,
+    batch: Annotated[int, Flag(least=1)] = 64,
+    workers: Annotated[int | None, Flag(least=0)] = None,
+    scheduler: Annotated[str | None, Flag(metavar="ADDRESS")] = None,
+    share: Annotated[tuple[int, int] | None, Flag(metavar="K/N"), Text(_share)] = None,
+    fresh: bool,
+    output: Annotated[str, Flag(flag="-o --output"), click.Path(file_okay=False)],
+    allow_nonfinite: AllowNonfinite,
+    **given: Any,
+) -> None:
+    """Compute the states of MODEL over all sequences of --inputs.
+
+    Parts that are done are not computed again, so an interrupted run resumes; one that is damaged is. A part that
+    cannot be computed is reported, the others are kept, and the exit code is 1.
+
+    Args:
+        record: Comma-separated names of lines to store (the carried states).
+        layers: Only this layer (repeatable).
+        dtype: Type of the stored values.
+        format: Format of the states.
+        steps_per_part: Approximate steps in a part.
+        batch: Most sequences in a batch.
+        workers: Worker processes, by Dask (default: compute in this one).
+        scheduler: Address of a Dask cluster, tcp://…, instead of --workers.
+        share: Only every N-th part, from the K-th on.
+        fresh: Remove the states of another run from the folder first.
+        output: Folder of the states.
+    """
+    if workers is not None and scheduler is not None:
+        raise click.UsageError("--scheduler names a cluster, which has its workers: leave --workers out")
+    from ...corpus import run
+    from ...corpus.part_file import damaged
+
+    reading = read_as(given)
+    with _interruption_said(output), ProgressBar("computing") as bar:
+        states = run(
+            model_in(model, given, allow_nonfinite), inputs, output, layers=layers or None, record=record, dtype=dtype,
+            format=format, steps_per_part=steps_per_part, batch=batch, share=share, fresh=fresh, workers=workers or 0,
+            scheduler=scheduler, progress=bar, tell=lambda text: echo(text, err=True), **reading,
+        )  # fmt: skip
+    conclude(1 if states.failed else 0)
+    for number, error in states.failed.items():
+        echo(f"part {number} could not be computed: {error}", err=True)
+    echo(summary(states, damaged(states)))
+
+
+@command("status")
+def status(states: Folder) -> None:
+    """Show which parts of STATES are done, missing, damaged or failed.
+
+    A part is done where its file is as long as it was written. All its bytes are read by corpus run and verify.
+    The exit code is 1 where one is not done.
+    """
+    from ...base.arrays import runs
+    from ...corpus import open
+    from ...corpus.part_file import damaged as of_states
+
+    found = open(states)
+    there, manifest, damaged = found.spans, found.manifest, of_states(found)
+    conclude(0 if len(there) - len(damaged) == len(manifest.parts) else 1)
+    lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in manifest.blocks)
+    done = {span.number for span in there}
+    lost = [span.number for span in manifest.spans if span.number not in done]
+    names = ", ".join(dict.fromkeys(filter(None, (manifest.title, manifest.cell))))
+    echo(summary(found, damaged))
+    for said in damaged.values():
+        echo("\n".join(f"damaged   {one}" for one in said))
+    if lost:
+        ranges = ", ".join("-".join(dict.fromkeys((str(one[0]), str(one[-1])))) for one in runs(lost))
+        echo(_entry("missing", f"{'part' if len(lost) == 1 else 'parts'} {ranges}"))
+    echo(_entry("model", f"{names}, {str(manifest.premises.get('model', ''))[:12]}"))
+    echo(_entry("lines", f"{lines}, as {manifest.dtype}"))
+    echo(_entry("inputs", manifest.source.path))
+    for number, error in found.failed.items():
+        echo(f"failed    part {number}: {error}")
+    echo("The bytes of the parts are not read here: lstm-trace corpus verify reads them.")
+
+
+def _entry(name: str, text: str) -> str:
+    """A name and a text, which is wrapped behind it."""
+    indent = " " * 10
+    return fill(f"{name:10}{text}", 80, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
+def summary(states: States, damaged: Collection[int]) -> str:
+    """How much is there, in a line. damaged: numbers of parts that do not count."""
+    there, every = [span for span in states.spans if span.number not in damaged], states.manifest.spans
+    steps, sequences = sum(span.steps for span in there), sum(span.sequences for span in there)
+    size = sum((states.folder / n).stat().st_size for s in there for n in states.manifest.files_of(s.number))
+    parts = f"{len(there):,} of {counted(len(every), 'part')}"
+    return f"{states.folder}: {parts}, {sequences:,} sequences, {steps:,} steps, {size / 1e6:,.1f} MB"
+
+
+def _sample(text: str) -> int | str:
+    """The number of sequences, or `all`."""
+    if text != "all" and not re.fullmatch("[1-9][0-9]{0,17}", text):
+        raise ValueError(f"expected a number of sequences, or all; found {text!r}")
+    return text if text == "all" else int(text)
+
+
+@command("verify")
+@result_options()
+def verify(
+    states: Folder,
+    *,
+    sample: Annotated[int | str, Flag(metavar="N"), Text(_sample)] = "100",
+    seed: Annotated[int, Flag(least=0)] = 0,
+    model: Annotated[str | None, click.Path()] = None,
+    inputs: Annotated[str | None, click.Path()] = None,
+) -> Any:
+    """Verify a sample of STATES: compute it again, line by line, and compare.
+
+    Each stored value must be within what rounding explains, and steps, tokens and targets those of the input. Of all
+    parts, every byte is read: each must be as it was written, and have each sequence of the input once. A table (.csv,
+    .parquet) has the values that are wrong.
+
+    Exit codes: 0 verified, 1 a value or a part is wrong, or the comparison is inconclusive, 2 error.
+
+    Args:
+        sample: Number of sequences to check, or all.
+        seed: Seed of the sample.
+        model: The model, if not that of the folder.
+        inputs: Where the input is now, if it was moved.
+    """
+    from ...corpus import open
+
+    result = open(states).verify(sample, seed=seed, model=model, inputs=inputs)
+    conclude(0 if result.status == "verified" else 1)
+    return result
+
+
+# -- what units do ---------------------------------------------------------------------------------------------------
+
+
+@command("units")
+def units(
+    states: Folder,
+    *,
+    line: str | None = None,
+    sort: Annotated[str, Flag(metavar="COLUMN")] = "sd",
+    count: Annotated[int, Flag(flag="-n --count", least=1)] = 20,
+    output: OfFile = "-",
+) -> None:
+    """Summarize every unit of STATES: its values, its saturation and memory, the tokens at which it changes.
+
+    A file has all columns, and the texts around the highest and lowest values.
+
+    Args:
+        line: Only the units of this line: c_t, or 1/reverse/c_t.
+        sort: Largest size first: memory, r_…
+        count: Units to show.
+        output: Write all units and columns here: .parquet or .csv; a table to standard output if not given.
+    """
+    import shutil
+
+    from ...base.writing import format_of
+    from ...corpus import open
+    from ...errors import MissingError, nearest
+    from ...frames.terminal import draw
+    from ...tracking.units import SHOWN, table
+    from ..terminal import show
+
+    form = format_of(output, TABLES, "units", "text")
+    opened = open(states)
+    known = [*SHOWN, *(f"r_{name}" for name in opened.targets)]
+    if sort not in known:  # before the work
+        raise MissingError(f"units have no numbers {sort!r} to sort by{nearest(sort, known, 'they have')}")
+    with ProgressBar("measuring") as bar:
+        found = opened.units(line, progress=bar)
+    note(opened)
+    rows = found.sorted(sort)
+    if form != "text":
+        write_table(output, form, rows)
+        return
+    width = shutil.get_terminal_size().columns
+    show(draw(table(found, rows.head(count), sort, width)), width)
+
+
+@command("top")
+def top(
+    states: Folder,
+    *,
+    unit: str,
+    lowest: bool,
+    count: Count = 20,
+    before: Before = 30,
+    after: After = 10,
+    output: OfContexts = "-",
+) -> None:
+    """Show where --unit is highest in STATES, once in a sequence, as text coloured by its values.
+
+    Args:
+        unit: The unit: c_t[35], or 1/reverse/c_t[35].
+        lowest: Where it is lowest instead.
+    """
+    write_contexts(output, states, lambda found: found.top(unit, count, lowest, before, after))
+
+
+@command("match")
+def match(
+    states: Folder,
+    *,
+    units: Annotated[tuple[int, ...], Flag(metavar="N,…"), UNITS],
+    line: str = "c_t",
+    above: float | None = None,
+    below: float | None = None,
+    min_length: Annotated[int, Flag(least=1)] = 1,
+    max_length: Annotated[int | None, Flag(least=1)] = None,
+    exact: bool,
+    count: Count = 20,
+    before: Before = 10,
+    after: After = 10,
+    output: OfContexts = "-",
+) -> None:
+    """Show the stretches of STATES in which all of --units are on, the longest first, as text.
+
+    The text is coloured by the value of the unit that is nearest to the level.
+
+    Args:
+        units: The units (from 0).
+        line: Line of the units: c_t, or 1/reverse/c_t.
+        above: A unit is on above it (0.3 unless --below is given).
+        below: A unit is on below it.
+        min_length: Fewest steps of a stretch.
+        max_length: Most steps of a stretch.
+        exact: First those with the fewest other units on, then the longest.
+    """
+    asked = units, line, above, below, min_length, max_length, count, exact, before, after
+    write_contexts(output, states, lambda found: found.match(*asked))
+
+
+@command("probe")
+@result_options()
+def probe(
+    states: Folder,
+    *,
+    target: Annotated[str, Flag(metavar="COLUMN")],
+    labels: Annotated[str | None, click.Path()] = None,
+    line: str = "c_t",
+    test: Annotated[float, click.FloatRange(0, 1, min_open=True, max_open=True)] = 0.25,
+    seed: Seed = 0,
+    max_steps: MaxSteps = 200_000,
+) -> Any:
+    """Decode COLUMN from the states with a linear probe (scikit-learn).
+
+    The sequences are split, never the steps of one. Printed are the accuracy (R² of numbers) with a 95 % interval over
+    sequences, compared with the majority class and a control task, and what the best single unit reaches alone.
+    A table (.csv, .parquet) has the weights of all units.
+
+    Args:
+        target: Column to decode: of the states, or of --labels.
+        labels: File with the columns seq_id, t and COLUMN (.parquet, .csv).
+        line: Line to decode it from: c_t, 1/reverse/c_t; or all.
+        test: Share of the sequences kept for testing.
+    """
+    from ...corpus import open
+
+    opened = open(states)
+    result = opened.probe(
+        target, None if line == "all" else line, labels=labels, test=test, seed=seed, max_steps=max_steps
+    )
+    note(opened)
+    return result
+
+
+@command("ablate")
+@reading_options
+@result_options()
+@layout_options
+def ablate(
+    model: Annotated[str, click.Path()],
+    *,
+    inputs: Annotated[str | None, _INPUTS, click.Path()] = None,
+    units: Annotated[tuple[str, ...] | None, NAMES],
+    metric: Annotated[str, Flag(metavar="COLUMN")] = "output",
+    to: str = "0",
+    readout: Annotated[str | None, Flag(metavar="LINE")] = None,
+    controls: Annotated[int, Flag(least=0)] = 5,
+    max_steps: MaxSteps = 50_000,
+    batch: Annotated[int, Flag(least=1)] = 64,
+    seed: Seed = 0,
+    allow_nonfinite: AllowNonfinite,
+    **given: Any,
+) -> Any:
+    """Hold units of MODEL over the sequences of --inputs, and measure what changes.
+
+    MODEL may be a folder of states: its model is used then, and its inputs unless --inputs is given.
+
+    The units are held one by one, all together, and as a control in random groups of as many other units. The change
+    has a 95 % interval over sequences, and is also given by token. A table (.csv, .parquet) has the groups.
+
+    Args:
+        units: Units to hold: c_t[3],c_t[17]; 1/reverse/c_t[3].
+        metric: What is measured: the change of the output, or how well a column of the inputs is predicted.
+        to: Value to hold the units at, or a factor such as *0.5.
+        readout: Line whose largest unit is the predicted class.
+        controls: Random groups, as a control.
+        batch: Sequences computed at once.
+    """
+    from ...corpus import ablate
+
+    reading = read_as(given)
+    value: float | str = to
+    with suppress(ValueError):
+        value = float(to)
+    source: Any = model
+    if not Path(model, "_manifest.json").exists():
+        if inputs is None:
+            raise click.UsageError("--inputs is missing: give it, or a folder of states instead of the model")
+        source = model_in(model, given, allow_nonfinite)
+    return ablate(
+        source, inputs, units, metric, to=value, readout=readout, controls=controls, max_steps=max_steps, batch=batch,
+        seed=seed, **reading,
+    )  # fmt: skip

@@ -1,0 +1,162 @@
+"""Commands that print what is there: `show`, `export`, `inspect`, `schema`, `example`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import click
+
+from ...base.option import Option
+from ...export.formats import TABLE_FORMATS
+from ..commands import OUTPUT, Flag, command
+from ..model_options import layout_options, stored
+from ..options import AllowNonfinite, Digits, Hold, Source, Tokens, echo, opened, selection_options
+
+_SUFFIXES = f"Write here; the suffix says how: {', '.join(TABLE_FORMATS)}. Standard output (CSV) if not given."
+
+
+@command("show")
+@selection_options
+def show(
+    source: Source,
+    *,
+    digits: Annotated[int, Flag(least=0, most=17)] = 6,
+    everything: Annotated[bool, Flag(flag="--all")],
+    hold: Hold,
+    tokens: Tokens = None,
+    allow_nonfinite: AllowNonfinite,
+    **selection: Any,
+) -> None:
+    """Show the values of SOURCE (a trace, or a problem that is traced first) as a table.
+
+    A row is a line at a step, a column is a unit; where the units do not fit, their min, mean and max. By default no
+    more than a screenful, with a line that says what is left out.
+
+    Args:
+        digits: Decimals (display only).
+        everything: Show all rows instead of one screenful.
+    """
+    import shutil
+
+    from ...frames.terminal import draw, table
+    from ...trace.rows import Selection
+    from .. import terminal
+
+    width, height = shutil.get_terminal_size()
+    trace = opened(source, allow_nonfinite, tokens=tokens, hold=hold)
+    found = table(trace, Selection(**selection), width, None if everything else height, digits)
+    terminal.show(draw(found), width)
+
+
+@command("export")
+@selection_options
+def export(
+    source: Source,
+    *,
+    output: Annotated[str, Option(_SUFFIXES, flag="-o --output"), OUTPUT] = "-",
+    shape: Literal["long", "wide", "worked"] = "long",
+    with_inputs: bool,
+    dialect: Literal["plain", "excel", "excel-eu"] = "plain",
+    padding: bool,
+    all_lines: bool,
+    names: Literal["plain", "safe"] = "plain",
+    title_column: bool,
+    title: Annotated[str | None, Flag(metavar="TEXT")] = None,
+    digits: Digits,
+    gradient_of: Annotated[str | None, Flag(metavar="ADDRESS")] = None,
+    values: bool,
+    hold: Hold,
+    tokens: Tokens = None,
+    allow_nonfinite: AllowNonfinite,
+    **selection: Any,
+) -> None:
+    """Write the values of SOURCE (a trace, or a problem that is traced first) as a table.
+
+    Columns of the long shape: layer, direction, t, batch, line, op, unit, value. All numbers read back to the last bit,
+    unless --digits rounds them. Steps beyond a sequence's length are omitted.
+
+    Args:
+        shape: long: a row for each value; wide: a row for each step, a column for each line and unit; worked: a row for
+            each value with its formula and the numbers in it.
+        with_inputs: Include parameters, inputs, initial states and given lines (long shape).
+        dialect: excel: opens by a double click; excel-eu: with semicolon and decimal comma.
+        padding: Keep steps beyond a sequence's length, with a column `valid` (1, or 0).
+        all_lines: Columns for lines without a name of their own too, as W_xi @ x_t (wide shape).
+        names: Columns of the wide shape: c_t[0], or c_t_0 for SQL, R, Stata and tables of Excel.
+        title_column: A first column `title`, to tell stacked tables apart.
+        title: Another text for that column than the title of SOURCE.
+        digits: Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).
+        gradient_of: With the gradient of one value (2/h_t[0]) or of a loss (L): every line of the backward pass; live
+            in .xlsx.
+        values: Plain numbers in .xlsx, instead of formulas.
+    """
+    from dataclasses import replace
+
+    from ...backpropagation.gradients import backward
+    from ...export.excel.limits import refuse
+    from ...export.writers import ExportJob, check
+    from ...export.writers import export as write
+    from ...formulas.numbers import Style
+    from ...trace.rows import Selection
+    from ..terminal import ProgressBar
+
+    chosen = Selection(**selection)
+    options: dict[str, Any] = {
+        "shape": shape, "with_inputs": with_inputs, "padding": padding, "all_lines": all_lines, "names": names,
+        "title": title_column if title is None else title, "dialect": dialect, "values": values,
+        "digits": Style(digits[0], lines=digits[1]),
+    }  # fmt: skip
+    writer = check(output, **options)  # before a long run, as the next lines
+    before = (lambda model: refuse(model, chosen, not values, padding)) if writer.workbook else None
+    trace = opened(source, allow_nonfinite, before, tokens, hold)
+    if gradient_of is not None:
+        trace = backward(trace, of=gradient_of)
+    job = ExportJob(trace, selection=chosen, **options)
+    whole = replace(job, padding=padding or writer.workbook)  # a workbook may hold padding without being asked
+    with ProgressBar("writing", "rows", whole.rows) as bar:
+        write(replace(job, progress=bar.advance), output)
+
+
+@command("inspect")
+@layout_options
+def inspect(
+    model: Annotated[str, click.Path()],
+    *,
+    form: Annotated[Literal["text", "json"], Flag(flag="--format")] = "text",
+    **given: Any,
+) -> None:
+    """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters.
+
+    Args:
+        form: text or json.
+    """
+    from ...printable import json_text
+    from ...weights.read import as_asked, check_any, choose, read_model
+    from ...weights.summary import listing, records
+
+    said = stored(given)
+    found = read_model(model, said["layout"])
+    if said["name"]:
+        found = [choose(found, said["name"], model)]
+    found = [as_asked(one, said["options"]) for one in found]
+    check_any(found, model)
+    echo(json_text(records(found), indent=2) if form == "json" else listing(model, found))
+
+
+@command("schema")
+def schema(name: Literal["problem", "trace"]) -> None:
+    """Print the JSON Schema of a problem or trace file."""
+    import json
+
+    from ...trace.files.schema import json_schema
+
+    echo(json.dumps(json_schema(name), indent=2))
+
+
+@command("example")
+def example(name: str | None = None) -> None:
+    """List the example problems, or print the one called NAME."""
+    from ...examples import examples, text
+
+    listed = "\n".join(f"{key:<12} {title}" for key, title in examples().items())
+    echo(listed if name is None else text(name).removesuffix("\n"))

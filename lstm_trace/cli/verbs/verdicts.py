@@ -1,0 +1,203 @@
+"""Commands whose exit code is a verdict: `verify`, `diff`, `identify`, `doctor`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import click
+
+from ...base.option import Option
+from .. import model_options
+from ..commands import FILE, Flag, command
+from ..model_options import MODELS, STORED, layout_options, of_side, opened_two, opened_with, stored
+from ..options import conclude, echo, result_options
+
+if TYPE_CHECKING:
+    from ...trace.trace import Trace
+
+
+@command("verify")
+@result_options("text")
+def verify(trace: Annotated[str, FILE]) -> Any:
+    """Derive every line of TRACE again from its recorded operands.
+
+    Exit codes: 0 every value verified, 1 a value failed or is inconclusive, 2 error. Premises (parameters, inputs,
+    initial states, given lines) are what the check starts from; they are listed, not verified.
+    """
+    from ... import load
+    from ... import verify as verified
+
+    result = verified(load(trace))
+    conclude(0 if result.status == "verified" else 1)
+    return result
+
+
+@command("doctor")
+def doctor() -> None:
+    """Check that every plan computes on this machine what the operations define.
+
+    Prints what computes (numpy, CPU, BLAS, the compiled plan and its cache), and whether each plan agrees with the
+    definitions: every operation at widths of 1 to 16 units, in memory of 1 to 70 columns, in float64 and float32. It
+    takes some seconds, longer where nothing has been compiled yet.
+
+    Exit codes: 0 every plan agrees, 1 a plan computes wrong values, 2 error.
+    """
+    from ...verification.plans import examine
+    from ..terminal import ProgressBar
+
+    with ProgressBar("checking", "sizes") as bar:
+        found = examine(progress=bar)
+    conclude(1 if found.faults else 0)
+    for rows in (found.machine, found.checks):
+        echo("\n".join([*(f"{name:13}  {text}" for name, text in rows), ""]))
+    if not found.faults:
+        echo("Every plan that runs here computes what the operations define.")
+        return
+    echo("\n".join(map(str, found.faults)))
+    instead = f" Until it is mended, --by-plan {found.right[0]} computes right values." if found.right else ""
+    echo(f"Values can be wrong on this machine: please report it with this output.{instead}")
+
+
+class _Expected(click.Path):
+    """The file of `--expected`, which `--output` was called before a result could be written."""
+
+    def get_missing_message(self, param: click.Parameter, ctx: click.Context | None = None) -> str:
+        return "FILE has the other program's outputs; --output says where to write the answer."
+
+
+@command("identify")
+@result_options("text")
+@layout_options
+def identify(
+    *,
+    weights: Annotated[str, FILE],
+    x: Annotated[str, Flag(flag="--input"), FILE],
+    y: Annotated[str, Flag(flag="--expected"), _Expected(allow_dash=True)],
+    h0: Annotated[str | None, FILE] = None,
+    c0: Annotated[str | None, FILE] = None,
+    atol: Annotated[float | None, Flag(least=0)] = None,
+    clips: Annotated[tuple[float, ...], Flag(flag="--clip", least=0, above=True)],
+    as_json: Annotated[bool, Option("Earlier form of --format json.", flag="--json", hidden=True)],
+    **given: Any,
+) -> Any:
+    """Infer the layout of WEIGHTS from the outputs that another program computed (--expected) for --input.
+
+    Searches gate orders, transposes, biases, forget bias, activations, peephole orders, direction, axes, state order
+    and clips.
+
+    Exit codes: 0 the weights are read correctly, 1 another layout reproduces the output or none does, 2 error.
+
+    Args:
+        weights: The weights: a model file or arrays (.npz).
+        x: The input x: .npy, .npz, .csv, .json, …
+        y: The other program's h (or c): every step, or the last.
+        h0: Initial hidden state (B, H).
+        c0: Initial cell state (B, H).
+        atol: Absolute tolerance of a match (default: 1e-5 of the largest value).
+        clips: Clipping bound to try in addition to the usual ones.
+    """
+    from ... import api
+    from ...model.sources import read_input
+
+    if as_json:
+        raise click.UsageError("--json is now --format json")
+    states = {name: None if path is None else read_input(path).values for name, path in (("h0", h0), ("c0", c0))}
+    said: dict[str, Any] = {**states, **stored(given), "atol": atol, "clips": clips}
+    result = api.identify(weights, read_input(x).values, read_input(y).values, **said)
+    matches, read = result.matches, result.as_read.reading
+    conclude(0 if matches and not set(matches[0].reading.differences(read)) - {"batch_first"} else 1)
+    return result
+
+
+#: So many places that are held stand in a title.
+HELD = 3
+
+
+@command("diff", epilog=MODELS)
+@result_options()
+@partial(model_options.model_options, layouts=model_options.layout_options_of_two)
+def diff(
+    a: Annotated[str, FILE],
+    b: Annotated[str, FILE],
+    *,
+    rtol: float | None = None,
+    atol: float | None = None,
+    ulps: float | None = None,
+    attribute: Annotated[str | None, Flag(metavar="ADDRESS")] = None,
+    bound: bool,
+    **given: Any,
+) -> Any:
+    """Compare B with A (the reference): traces, problems, or models with --input.
+
+    B may also be values that another program printed (.csv with our columns, .jsonl). Each option on how weights are
+    stored can be given for one side: --name-a, --layout-b, --option-b. What --hold names is held in B.
+
+    Exit codes: 0 all common values agree within the tolerance, 1 a value differs or the comparison is inconclusive (the
+    rounding bound is not finite), 2 error.
+
+    Args:
+        rtol: Relative tolerance.
+        atol: Absolute tolerance.
+        ulps: Tolerance in units in the last place.
+        attribute: Split the difference of this value exactly, b minus a.
+        bound: Judge by the rounding bound (the default).
+    """
+    from ...results.difference import difference
+    from ...results.divergence import compared
+    from ...trace.files.external_values import is_external, read_external
+    from ...verification.compare import Tolerance, judge
+    from ...weights.formats.arrays import told_apart
+    from ...weights.read import is_model
+
+    if bound and (rtol, atol, ulps) != (None, None, None):
+        raise click.UsageError("--bound cannot be combined with --rtol, --atol or --ulps, which replace it")
+    tolerance = Tolerance(rtol, atol, ulps)
+    remarks: list[str] = []
+    notes: list[str] = []
+    if is_external(b):
+        if given["hold"]:
+            raise click.UsageError(f"--hold holds lines of a run, and {b} has values that another program computed")
+        of_side((a, b), given, 1)  # what is said of b alone is refused
+        reference = opened_with(a, of_side((a, b), given, 0))
+        other, remarks = read_external(b, reference)
+    else:
+        reference, other = opened_two(a, b, given)
+        if is_model(a) and is_model(b):  # over one x
+            notes = told_apart(Path(a), Path(b), reference["x_t"].shape[-1])
+    result: Any
+    if attribute is not None:
+        verdict, result = judge(reference, other, tolerance), difference(reference, other, attribute)
+        remarks += notes
+    else:
+        comparison = compared(reference, other, tolerance)
+        names = _named((a, b), (reference, other), given)
+        result = replace(comparison, notes=(*notes, *comparison.notes), names=names)
+        verdict = comparison.verdict
+    conclude(0 if verdict == "same" else 1)
+    for remark in remarks:
+        echo(f"note: {remark}", err=True)
+    return result
+
+
+def _named(paths: tuple[str, str], traces: tuple[Trace, Trace], given: dict[str, Any]) -> str:
+    """Both sides by name, with what sets them apart where the name does not."""
+    from ...cell.network import forward_stages
+    from ...trace.held import entries
+
+    names = [Path(path).name for path in paths]
+    if names[0] == names[1]:
+        own = [[(n, given.get(f"{n}_{side}")) for n in STORED] for side in "ab"]
+        said = [", ".join(f"{n.replace('_', ' ')} {v}" for n, v in one if v is not None) for one in own]
+        names = [f"{name} ({text})" if text else name for name, text in zip(names, said, strict=True)]
+    short = len(forward_stages(traces[0].stages)) == 1
+    held = [
+        [f"{e.short if short else e.address} held at {e.said}" for e in islice(entries(t), HELD + 1)] for t in traces
+    ]
+    if held[0] == held[1]:
+        return " and ".join(names)
+    told = [", ".join(one[:HELD]) + (", …" if len(one) > HELD else "") for one in held]
+    return ", and ".join(f"{name} with {text}" if text else name for name, text in zip(names, told, strict=True))
