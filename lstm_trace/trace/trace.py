@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
@@ -27,8 +28,8 @@ from ..cell.network import (
 )
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
-from ..errors import MissingError, counted
-from .address import Address, asked, extents, locate, positions
+from ..errors import MissingError, counted, nearest
+from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .outputs import TraceOutputs
 from .window import between, stages_at
@@ -376,7 +377,23 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: where the trace has no such name, with the nearest one.
         """
-        return extents(self, name)
+        steps, rows = self.span, range(self.batch)
+        supplied = any(name in here for here in self.given.values())  # of a part of a trace, what the layer below gave
+        if name in ("x", "x_t") and self.x is not None and not supplied:
+            return {"t": steps, "b": rows}
+        lines = [
+            s for s in self.stages if name in self.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
+        ]
+        if lines:
+            return extents_of((stage.scope for stage in lines), steps, rows)
+        state = STATE.get(name, name)
+        if initial := [stage.scope for stage in self.stages if state in stage.cell.states]:
+            return extents_of(initial, b=rows)
+        for part in (self.parameters, self.sums):
+            if scopes := [scope for scope, here in part.items() if name in here]:
+                return extents_of(scopes)
+        known = [n for part in (self.lines, self.parameters, self.sums) for here in part.values() for n in here]
+        raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
 
     def locate(self, text: str, every: bool = False) -> Address:
         """Read the address of a line, input, parameter or initial state of this trace.
@@ -388,14 +405,32 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: for what the trace does not have.
         """
-        return locate(self, text, every)
+        found = self.extents(line_name(text))
+        try:
+            return read(text, found, every)
+        except MissingError:
+            # of padded directions that meet each has a y_t as well: without a direction it is the one where they meet
+            if MEET in found.get("direction", ()):
+                with suppress(MissingError):
+                    return read(text, {**found, "direction": [MEET]})
+            raise
 
     def asked(self) -> list[Address]:
         """The addresses that were asked for; a bare name stands once for each layer and direction that has it.
 
         Lines that were asked for and not recorded (see `record`) are left out.
         """
-        return asked(self)
+        found: dict[Address, None] = {}
+        for text in self.header.ask:
+            name = line_name(text)
+            holders = [s for s in self.stages if any(name in p.get(s.scope, {}) for p in (self.lines, self.given))]
+            if not holders and any(name in stage.cell.by_name for stage in self.stages):
+                continue
+            address = self.locate(text, every=True)
+            for stage in holders:
+                if address.layer in (None, stage.layer) and address.direction in (None, stage.direction):
+                    found[address._replace(layer=stage.layer, direction=stage.direction)] = None
+        return list(found)
 
     def recorded(self) -> Iterator[tuple[Stage, Any, Array]]:
         """(stage, line, values) of every recorded line, in computing order."""
