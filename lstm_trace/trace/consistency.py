@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..base.arrays import Array
 from ..cell.adjoint import secant_names
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
@@ -17,15 +16,18 @@ from ..cell.variants import Padding, directed, joined, masked, of_direction, sup
 from ..errors import LstmTraceError, counted
 from .held import held_faults, plain_stage
 from .labels import misfits, readout
-from .trace import Trace
+from .trace import Header, Trace
+from .window import arrays
 
 
 def faults(trace: Trace) -> list[str]:
     """What does not fit between a trace's arrays, its equations, and what it says of itself."""
-    dtype = trace.header.dtype
-    problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in _arrays(trace) if a.dtype != dtype]
-    problems += (f"{place} has shape {a.shape}, without a number" for place, a in _arrays(trace) if not a.size)
-    lead = (trace.steps, trace.batch)
+    dtype, lead = trace.header.dtype, (trace.steps, trace.batch)
+    held = [("inputs.x", trace.x)] if trace.x is not None else []
+    parts = arrays(trace, "parameters", "initial", "given", "lines", "sums")
+    held += ((f"{part} {scope}/{name}", array) for part, scope, name, array in parts)
+    problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in held if a.dtype != dtype]
+    problems += (f"{place} has shape {a.shape}, without a number" for place, a in held if not a.size)
     before: dict[str, Stage] = {}
     others = len(problems)
     for stage in trace.stages:
@@ -46,41 +48,33 @@ def faults(trace: Trace) -> list[str]:
         problems.append(f"inputs.mask has shape {trace.mask.shape}; expected (T, B) = {lead}")
     if trace.mask is not None and trace.lengths is not None:
         problems.append("inputs has lengths and a mask; expected one of them")
-    problems += _label_faults(trace)
+    labels = trace.header.step_labels
+    if len(labels) not in (0, 1, trace.batch):
+        problems.append(f"names.t has {len(labels)} rows; expected one, or one for each of the B = {trace.batch}")
+    if many := next((len(row) for row in labels if len(row) != trace.span.stop), None):
+        problems.append(f"names.t has a row of {counted(many, 'label')}; expected {trace.span.stop}, one for each step")
     if sound:  # else what the stages read is not known
         problems += _strays(trace, before)
         readers = [stage.scope for stage in trace.stages if any(stage.sources[n] == VALID for n in stage.inputs)]
         if readers and not trace.padded:
             problems.append(f"inputs has neither lengths nor a mask; {readers[0]} reads which steps are valid")
     shapes: dict[tuple[int, ...], list[str]] = {}
-    for part, shape in (("initial", (trace.batch,)), ("given", lead), ("lines", lead)):
-        for scope, values in getattr(trace, part).items():
-            if scope not in before:
-                problems.append(f"{part}: there is no stage {scope!r}")
-                continue
-            for name, array in values.items():
-                if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
-                    expected = ", ".join(map(str, shape))
-                    said = f"{part} {scope}/{name} has shape {array.shape}; expected ({expected}, width)"
-                    shapes.setdefault((array.ndim, *array.shape[: len(shape)], *shape), []).append(said)
-                if part == "lines" and name not in before[scope].cell.by_name:
-                    problems.append(f"lines {scope}/{name}: the cell has no such line")
-                elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
-                    problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
+    for part in ("initial", "given", "lines"):
+        problems += (f"{part}: there is no stage {scope!r}" for scope in getattr(trace, part) if scope not in before)
+    for part, scope, name, array in arrays(trace, "initial", "given", "lines"):
+        if scope not in before:
+            continue
+        shape = lead if part != "initial" else lead[1:]
+        if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
+            said = f"{part} {scope}/{name} has shape {array.shape}; expected ({', '.join(map(str, shape))}, width)"
+            shapes.setdefault((array.ndim, *array.shape[: len(shape)], *shape), []).append(said)
+        if part == "lines" and name not in before[scope].cell.by_name:
+            problems.append(f"lines {scope}/{name}: the cell has no such line")
+        elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
+            problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
     for said, *alike in shapes.values():
         problems.append(f"{said} (and {counted(len(alike), 'array')} more)" if alike else said)
     return problems or [*_claims(trace), *held_faults(trace), *_widths(trace)] or [*shape_faults(trace)]
-
-
-def _label_faults(trace: Trace) -> Iterator[str]:
-    """Labels of steps or rows that the trace does not have."""
-    rows = trace.header.step_labels
-    if len(rows) not in (0, 1, trace.batch):
-        yield f"names.t has {len(rows)} rows; expected one, or one for each of the B = {trace.batch}"
-    for row in rows:
-        if len(row) != trace.span.stop:
-            yield f"names.t has a row of {counted(len(row), 'label')}; expected {trace.span.stop}, one for each step"
-            return
 
 
 def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
@@ -124,18 +118,16 @@ def _claims(trace: Trace) -> Iterator[str]:
         return
     top = max(stage.layer for stage in trace.stages)
     for stage in map(plain_stage, forward_stages(trace.stages)):
-        problem = _unborne(stage, bases.get(stage.direction), trace, stage.layer == top)
-        if problem:
+        if problem := _unborne(stage, bases.get(stage.direction), header, stage.layer == top):
             yield f"{stage.scope}: {problem}"
 
 
-def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
+def _unborne(stage: Stage, base: Cell | None, header: Header, top: bool) -> str:
     """Where the equations of a stage are not those of the cell that the trace names.
 
     base: that cell; None where the trace has equations of its own. top: whether equations may have been added, as a
     readout is.
     """
-    header = trace.header
     if stage.direction == "joined":
         if header.merge == "none":
             return "the directions are joined, and merge says none"
@@ -143,12 +135,9 @@ def _unborne(stage: Stage, base: Cell | None, trace: Trace, top: bool) -> str:
     elif base is None:
         return _unpadded(stage, header.padding)
     else:
-        told = [
-            f"{name}: {value}"
-            for name, value in of_direction(header.options, stage.direction).items()
-            if value not in (None, False)
-        ]
-        said, expected = f"{header.kind} ({', '.join(told)})", base
+        options = of_direction(header.options, stage.direction).items()
+        told = ", ".join(f"{name}: {value}" for name, value in options if value not in (None, False))
+        said, expected = f"{header.kind} ({told})", base
         if header.padding is not None:
             said += f" with padding: {header.padding}"
             # the line that the next layer sees has another name where an added equation took the first
@@ -173,9 +162,7 @@ def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
         wanted, found = expected.states.get(name), cell.states.get(name)
         if found != wanted and not (top and wanted is None):
             return _contradiction(said, f"{name} <- ", wanted, found)
-    if cell.output != expected.output:
-        return _contradiction(said, "output: ", expected.output, cell.output)
-    return ""
+    return "" if cell.output == expected.output else _contradiction(said, "output: ", expected.output, cell.output)
 
 
 def _contradiction(said: str, begin: str, wanted: str | None, found: str | None) -> str:
@@ -194,15 +181,6 @@ def _unpadded(stage: Stage, padding: Padding | None) -> str:
     if line is None or rules[padding]:
         return ""  # supplied, or as it says
     return f"padding says {padding}, and the output is {cell.output} = {cell.equations.get(cell.output)}"
-
-
-def _arrays(trace: Trace) -> Iterator[tuple[str, Array]]:
-    """Every array of numbers that a trace holds, by its place."""
-    if trace.x is not None:
-        yield "inputs.x", trace.x
-    for part in ("parameters", "initial", "given", "lines", "sums"):
-        for scope, values in getattr(trace, part).items():
-            yield from ((f"{part} {scope}/{name}", array) for name, array in values.items())
 
 
 def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
@@ -235,7 +213,7 @@ def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
 
 
 def _widths(trace: Trace) -> list[str]:
-    """Lines whose width is not what the equations and parameters give."""
+    """Lines whose width is not what equations and parameters give, and labels that are not as many as their units."""
     problems: list[str] = []
     found: dict[str, int] = {}  # by address, also of lines that were not recorded
     whole = True
@@ -261,16 +239,13 @@ def _widths(trace: Trace) -> list[str]:
         for name, array in trace.lines.get(stage.scope, {}).items():
             if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
                 problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
-    return [*problems, *(_unlike_names(trace, found) if whole and not problems else ())]
-
-
-def _unlike_names(trace: Trace, widths: Mapping[str, int]) -> Iterator[str]:
-    """Labels that are not as many as what they label. widths: of every line, by address."""
+    if problems or not whole:
+        return problems
     outputs = {f"{stage.scope}/{name}" for stage in forward_stages(trace.stages) for name in readout(stage.cell)}
     # an ask may have left out the readout, or the input
-    named = {key: found for key, found in trace.header.names.items() if key != "y" or outputs & widths.keys()}
+    named = {key: labels for key, labels in trace.header.names.items() if key != "y" or outputs & found.keys()}
     inputs = None if trace.x is None or trace.x.ndim != 3 else trace.x.shape[2]
-    yield from misfits(named, inputs, set(widths.values()), {widths[at] for at in outputs & widths.keys()})
+    return list(misfits(named, inputs, {*found.values()}, {found[at] for at in outputs & found.keys()}))
 
 
 def _partly(
@@ -291,9 +266,8 @@ def _partly(
         if line.op == "slice" and (fault := beyond_the_end(line, reads[0] or int(line.constants[1]))):
             yield fault
         if not fits:
-            parts = (f"{name}: {wide[name]}" for name in line.reads if name in wide)
-            sizes = f" ({', '.join(parts)})"
-            yield f"line `{line.name}`: the widths of its operands do not fit{sizes}"
+            sizes = ", ".join(f"{name}: {wide[name]}" for name in line.reads if name in wide)
+            yield f"line `{line.name}`: the widths of its operands do not fit ({sizes})"
         found = recorded.get(line.name, expected)
         if expected is not None and found != expected:
             yield f"lines {stage.scope}/{line.name}: width {found}, expected {expected}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
@@ -21,13 +22,14 @@ from ..cell.kinds.kind import is_number
 from ..cell.network import Stage, counted_at_padding
 from ..documents.result import Result
 from ..errors import OptionError, ShapeError, counted, raise_all
-from ..trace.derived import GATHERED, on_one_thread
+from ..trace.address import Address
+from ..trace.derived import on_one_thread
 from ..trace.held import said_at
 from ..trace.trace import Trace
 from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
 from .gaps import spacing
-from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
+from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -145,15 +147,13 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     for stage, at, gap, mask in _judged(a, b, tolerance, bool(differing)):
         place = stage.scope, gap.line.name
         if place not in measures:
-            summed = gap.line.op == GATHERED
-            dtype = coarse(a, b)
-            measures[place] = SumMeasure(stage, gap, a, dtype) if summed else Measure(stage, gap, a.steps, dtype)
+            measures[place] = Measure(a, b, stage, gap)
         measures[place].add(gap, mask, at)
     order = {scope: k for k, scope in enumerate(a.scopes)}
     made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
-    found = [measure.result(b.first, tolerance.is_bound) for measure in made]
-    firsts = [(m.order, d) for m, d in zip(made, found, strict=True) if d.first]
-    first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
+    found = [measure.result(tolerance.is_bound) for measure in made]
+    firsts = [(order[d.scope], *m.order, d) for m, d in zip(made, found, strict=True) if d.first]
+    first = min(firsts, key=itemgetter(0, 1, 2), default=(None,))[-1]
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
@@ -161,8 +161,6 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         told += (
             f"{steps:,} {verb} padding in both; there, only the states that are kept and the outputs are compared",
         )
-    shapes = () if first is None else reshaped(a, b, first.scope, first.line)
-    labels = a.header.step_labels or b.header.step_labels
     return Comparison(
         lines=tuple(found),
         notes=told,
@@ -170,9 +168,9 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         first=first,
         tolerance=tolerance,
         first_step=b.first,
-        shapes=shapes,
-        step_labels=labels,
-        first_padding=_padded(a, b, first),
+        shapes=() if first is None else reshaped(a, b, first.scope, first.line),
+        step_labels=a.header.step_labels or b.header.step_labels,
+        first_padding=_padded(a, b, first and first.first),
         first_held=() if first is None else tuple(_held(a, b, first)),
         rows=a.batch,
         undecided=undecided(a, b),
@@ -220,19 +218,18 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
         )
     dtype = coarse(a, b)
     spread = Spread(a.steps, a.batch)
-    for stage, steps, side in find_gaps(a, b, common, moved):
-        for gap, unexplained in spread.take(stage, steps, side):
+    lines = ((stage, steps, spread.take(stage, steps, side)) for stage, steps, side in find_gaps(a, b, common, moved))
+    sums = ((stage, slice(0, 0), sum_gaps(a, b, stage, spread)) for stage in a.stages)
+    for stage, steps, gaps in chain(lines, sums):
+        for gap, unexplained in gaps:
             yield stage, steps, gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
-    for stage in a.stages:
-        for gap, unexplained in sum_gaps(a, b, stage, spread):
-            yield stage, slice(0, 0), gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
 
 
-def _padded(a: Trace, b: Trace, first: LineDifference | None) -> str:
+def _padded(a: Trace, b: Trace, first: Address | None) -> str:
     """Whose padding the first value that differs is: see `Comparison`."""
-    if first is None or first.first is None or first.first.t is None:
+    if first is None or first.t is None:
         return ""
-    t, row = a.index(first.first.t), first.first.b
+    t, row = a.index(first.t), first.b
     sides = [side for side, trace in (("a", a), ("b", b)) if not trace.valid[t, row, 0]]
     return "both" if len(sides) == 2 else "".join(sides)
 
@@ -250,11 +247,8 @@ def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
     """That the rounding bound hides errors which are not small, with the line where it hides most."""
-    most, worst = max(
-        ((d.bound / size, d) for d, size in zip(found, largest, strict=True) if size),
-        default=(0.0, None),
-        key=itemgetter(0),
-    )
+    shares = ((d.bound / size, d) for d, size in zip(found, largest, strict=True) if size)
+    most, worst = max(shares, default=(0.0, None), key=itemgetter(0))
     if worst is not None and most > BLUNT:
         yield (
             f"{worst.scope}/{worst.line}: the rounding bound is {worst.bound:.2g} here; smaller errors cannot be "

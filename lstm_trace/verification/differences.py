@@ -50,9 +50,9 @@ class Gap(NamedTuple):
     inherited: float | None
     of_a: Known | None
     wrong: Array | None
-    moved: Array | None
-    equations: tuple[str, str] | None
-    through: tuple[str, ...]
+    moved: Array | None = None
+    equations: tuple[str, str] | None = None
+    through: tuple[str, ...] = ()
     outside: Array | None = None
     lacking: tuple[str, ...] = ()
 
@@ -100,13 +100,8 @@ def find_gaps(
     for stage in a.stages:
         scope, names = stage.scope, common.get(stage.scope, ())
         other = b.stage(scope) if scope in b.scopes and b.stage(scope).cell != stage.cell else None
-        texts = {
-            name: (
-                None if other is None else unlike(stage.cell, other.cell, name, names),
-                tuple(n for n in way(stage.cell, name, names) if n != name and n in stage.cell.equations),
-            )
-            for name in names
-        }
+        texts = {name: None if other is None else unlike(stage.cell, other.cell, name, names) for name in names}
+        ways = {name: [n for n in way(stage.cell, name, names) if n != name] for name in names}
         affected = _affected(a, b, stage, common) if premises else set()
         while other is not None and other in unvisited:  # what it reads of stages before it
             before = unvisited.pop(0)
@@ -125,11 +120,13 @@ def find_gaps(
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
-                equations, through = texts[name]
+                equations, through = texts[name], tuple(n for n in ways[name] if n in stage.cell.equations)
                 again = by_a if equations is None else by_whole
                 checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
-                left_out = None if name in used[scope] else dropped
-                gap = _gap(a, b, stage, name, steps, block, checked, left_out)
+                held = [values_of(trace, scope, name) for trace in (a, b)]
+                one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
+                recorded, left_out = name in a.lines.get(scope, {}), None if name in used[scope] else dropped
+                gap = _gap(stage.cell.by_name[name], one, two, checked, left_out, recorded)
                 both = [lines[name] for lines in by_premises if name in lines]
                 if equations is None and gap.size.most and len(both) == 2:
                     moved = beyond(apart(*both), both)
@@ -137,14 +134,11 @@ def find_gaps(
                 if equations is not None and (lacks := lacking(a, b, scope, name, names)):
                     gap = gap._replace(local=None, inherited=None, lacking=lacks)
                 gaps.append(gap._replace(equations=equations, through=through))
-            alone = {
-                name: beyond(
-                    _apart(block.known(values[steps]), of_a[name], None if name in used[scope] else dropped),
-                    [of_a[name]],
-                )
-                for name, values in a.lines.get(scope, {}).items()
-                if name not in names and name in of_a
-            }
+            alone = {}
+            for name, values in a.lines.get(scope, {}).items():
+                if name not in names and name in of_a:
+                    left_out = None if name in used[scope] else dropped
+                    alone[name] = beyond(_apart(block.known(values[steps]), of_a[name], left_out), [of_a[name]])
             yield stage, steps, Side(tuple(gaps), alone)
 
 
@@ -193,19 +187,12 @@ class _Checked(NamedTuple):
 
 
 def _gap(
-    a: Trace,
-    b: Trace,
-    stage: Stage,
-    name: str,
-    steps: slice,
-    block: StepBlock,
-    checked: _Checked,
-    outside: Array | None,
+    line: Line, one: Known, two: Known, checked: _Checked, outside: Array | None = None, recorded: bool = True
 ) -> Gap:
-    """outside: where values are not compared."""
-    line, scope = stage.cell.by_name[name], stage.scope
-    held = [values_of(trace, scope, name) for trace in (a, b)]
-    one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
+    """a's and b's value held against each other and against what they follow from.
+
+    outside: where values are not compared. recorded: whether a has the line, and is not only supplied with it.
+    """
     size = _apart(one, two, outside)
     bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
     local = inherited = of_a = None
@@ -215,13 +202,13 @@ def _gap(
         own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.most
         inherited = size.most if not local else local if not size.most else _apart(one, by_a, outside).most
-    if checked.of_a is not None and line.name in a.lines.get(scope, {}):
+    if checked.of_a is not None and recorded:
         of_a = checked.of_a
         if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again
             wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:
         one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))
-    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, None, None, (), outside)
+    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, outside=outside)
 
 
 def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
@@ -272,10 +259,7 @@ class Spread:
                 reached[line.name] = _any(told, new.get(line.name))
             differs = reached[line.name]
             if differs is not None and differs.any():
-                place = f"{stage.scope}/{line.name}"
-                if place not in self._told:
-                    self._told[place] = self._nothing()
-                self._told[place][steps] = differs
+                self._told.setdefault(f"{stage.scope}/{line.name}", self._nothing())[steps] = differs
 
     def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""
@@ -309,7 +293,7 @@ class Spread:
 
 def _any(mask: Array, *others: Array | None) -> Array:
     """Where any of them is true."""
-    return reduce(lambda one, two: one | two, [other for other in others if other is not None], mask)
+    return reduce(np.logical_or, [other for other in others if other is not None], mask)
 
 
 def _rows(mask: Array | None) -> Array | None:
@@ -333,27 +317,18 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
     of_a = derived_sums(a, scope, [s for s in recorded_sums(a, stage) if s in both])
     by_a = derived_sums(b, scope, [s for s in both if all(held_throughout(b, scope, name) for name in s.reads)])
     for gathered in both:
-        name = gathered.name
-        one, two = (Known(_row(held[name])) for held in (mine, yours))
-        size, from_b, from_a = apart(one, two), None, None
-        local = inherited = None
-        wrong = size.each > 0 if size.most else None
+        name, checked = gathered.name, _Checked(None, None, None)
         if name in by_a and by_a[name].value.shape == mine[name].shape:
-            from_b = Known(*map(_row, by_a[name]))
-            own, inherited = apart(two, from_b), apart(from_b, one).most
-            wrong, local = beyond(own, [from_b]), own.most
+            checked = checked._replace(by_a=Known(*map(_row, by_a[name])))
         if name in of_a:
-            from_a = Known(*map(_row, of_a[name]))
-            wrong = either(wrong, beyond(apart(one, from_a), [from_a]))
-        line = Line(name, GATHERED, gathered.reads)
-        told = any(_differs(a, b, stage, operand, spread) for operand in gathered.reads)
+            checked = checked._replace(of_a=Known(*map(_row, of_a[name])))
+        one, two = (Known(_row(held[name])) for held in (mine, yours))
+        gap = _gap(Line(name, GATHERED, gathered.reads), one, two, checked)
         texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)
-        bounds = [] if from_b is None else [from_b]
-        far = beyond(size, bounds)
-        yield (
-            Gap(line, one, two, size, bounds, from_b, local, inherited, from_a, wrong, None, texts, ()),
-            far if told or far is None else None if wrong is None else far & wrong,
-        )
+        far = beyond(gap.size, gap.bounds)
+        if not any(_differs(a, b, stage, operand, spread) for operand in gathered.reads):
+            far = None if far is None or gap.wrong is None else far & gap.wrong
+        yield gap._replace(equations=texts), far
 
 
 def _row(values: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from ...cell.network import Stage
@@ -11,8 +12,8 @@ from ..consistency import faults
 from ..trace import Header, Trace
 from .schema import CellInfo, StageInfo, TraceManifest, validate
 
-_HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic", "count_from")
-_LISTS = ("ask", "imported", "agreement")
+#: What a manifest has of the header as it is.
+_HEADER = [f.name for f in fields(Header) if f.name in TraceManifest.model_fields and f.name != "names"]
 
 
 def manifest(trace: Trace) -> TraceManifest:
@@ -24,24 +25,19 @@ def manifest(trace: Trace) -> TraceManifest:
             direction=s.direction,  # type: ignore[arg-type]
             equations=s.cell.text,
             sources=dict(s.sources),
-            computed=None if s.computed is None else list(s.computed),
+            computed=s.computed and list(s.computed),
         )
         for s in trace.stages
     ]
-    plain: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
-    lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
-    names: dict[Any, Any] = {key: list(labels) for key, labels in header.names.items()}
-    names |= {"t": list(map(list, header.step_labels))} if header.step_labels else {}
+    labels = {"t": header.step_labels} if header.step_labels else {}
     return TraceManifest(
         cell=CellInfo(kind=header.kind, options=dict(header.options)),
         first=trace.first,
         steps=trace.steps,
         batch=trace.batch,
         stages=stages,
-        names=names,
-        symbols=dict(header.symbols),
-        **plain,
-        **lists,
+        names={**header.names, **labels},  # type: ignore[dict-item]
+        **{name: getattr(header, name) for name in _HEADER},
     )
 
 
@@ -67,16 +63,13 @@ def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage,
         stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
         raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
-    plain: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
-    lists: dict[str, Any] = {name: tuple(getattr(file, name)) for name in _LISTS}
+    found = {name: getattr(file, name) for name in _HEADER}
     header = Header(
         kind=file.cell.kind,
         options=file.cell.options,
         names={str(key): labels for key, labels in file.names.items() if key != "t"},
         step_labels=tuple(map(tuple, file.names.get("t", ()))),
-        symbols=file.symbols,
-        **plain,
-        **lists,
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()},
     )
     return header, stages
 

@@ -24,6 +24,7 @@ from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
 from ..trace import Trace
+from ..window import arrays
 from .manifest import assembled, manifest, read_trace, readable
 from .safetensors import holds_trace, is_tensors, load_mapped, save_tensors
 from .schema import FORMAT, TraceFile, validate
@@ -103,12 +104,11 @@ MOST = 15_000_000
 def to_json(trace: Trace) -> str:
     """The trace as JSON text, one row of an array to a line."""
     states: dict[str, dict[str, Any]] = {}
-    for scope, values in trace.initial.items():
-        for state, array in values.items():
-            states.setdefault(state, {})[scope] = array
+    for _, scope, state, array in arrays(trace, "initial"):
+        states.setdefault(state, {})[scope] = array
     inputs = {
         "x": trace.x,
-        "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
+        "lengths": None if trace.lengths is None else trace.lengths.tolist(),
         "mask": None if trace.mask is None else trace.mask.astype(int),
         **{short: states.pop(state) for state, short in INITIAL.items() if state in states},
         "initial": states,
@@ -150,18 +150,17 @@ def load_json(path: str | Path, content: bytes | None = None) -> Trace:
 
 def _pretty(value: Any, depth: int) -> str:
     """JSON with one line for each row of an array, so that a person can read a diff."""
+    pad, rows = f"\n{' ' * (depth + 1)}", []
+    if isinstance(value, Mapping) and value:
+        inside = f",{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())
+        return f"{{{pad}{inside}{pad[:-1]}}}"
     if isinstance(value, np.ndarray):
         value = to_list(value)
-        if value and isinstance(value, list) and isinstance(value[0], list):
-            rows = f",\n{' ' * (depth + 1)}".join(json.dumps(row) for row in value)
-            return f"[\n{' ' * (depth + 1)}{rows}\n{' ' * depth}]"
-    if isinstance(value, Mapping) and value:
-        pad = " " * (depth + 1)
-        rows = f",\n{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())
-        return f"{{\n{pad}{rows}\n{' ' * depth}}}"
-    if isinstance(value, list) and value and isinstance(value[0], Mapping):
-        pad = " " * (depth + 1)
-        return f"[\n{pad}" + f",\n{pad}".join(_pretty(v, depth + 1) for v in value) + f"\n{' ' * depth}]"
+        rows = list(map(json.dumps, value)) if value and isinstance(value, list) and isinstance(value[0], list) else []
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        rows = [_pretty(entry, depth + 1) for entry in value]
+    if rows:
+        return f"[{pad}{f',{pad}'.join(rows)}{pad[:-1]}]"
     return json_text(value, allow_nan=False)
 
 
@@ -193,11 +192,11 @@ def from_file(file: TraceFile, where: str) -> Trace:
     def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
         return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
 
+    inputs = file.inputs
     initial: dict[str, dict[str, Array]] = {}
-    for state, values in {STATE["h0"]: file.inputs.h0, STATE["c0"]: file.inputs.c0, **file.inputs.initial}.items():
+    for state, values in {STATE["h0"]: inputs.h0, STATE["c0"]: inputs.c0, **inputs.initial}.items():
         for scope, array in values.items():
             initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
-
     return read_trace(
         file,
         where,
