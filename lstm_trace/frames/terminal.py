@@ -91,13 +91,15 @@ def table(
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
         if _over(width, names, left, head, cells) > 0 and digits > _DECIMALS:  # a cut name can be told, not a number
             return table(trace, selection, width, height, digits - 1)
+    if held := held_in_words(trace):
+        held = f"Held: {held}{'' if held.endswith('…') else '.'}"
     return Table(
         _cut(_title(trace), width),
         (*names, *head),
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
         len(names) - 1,
         frozenset(at for at, row in enumerate(rows) if row.line in asked),
-        " ".join(filter(None, [held_in_words(trace), _left_out(there, rows)])),
+        " ".join(filter(None, [held, _left_out(there, rows)])),
     )
 
 

@@ -115,9 +115,9 @@ def entries(trace: Trace) -> Iterator[HeldBlock]:
 
 
 def held_in_words(trace: Trace) -> str:
-    """What is held, in a sentence; empty where nothing is."""
+    """What is held, as far as it is little; empty where nothing is."""
     told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), TOLD + 1)]
-    return f"Held: {', '.join(told[:TOLD])}{', …' if len(told) > TOLD else '.'}" if told else ""
+    return ", ".join(told[:TOLD]) + (", …" if len(told) > TOLD else "")
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:

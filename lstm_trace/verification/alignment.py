@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -14,39 +13,35 @@ from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
-from ..trace.held import entries, plain_stage
+from ..trace.held import held_in_words, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from ..trace.window import between, rows
 from .rederive import coarse, differing, values_of
-
-#: So many places that are held are named.
-FEW = 5
 
 
 def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
     """The steps and rows that both have. Raises ShapeError where they have no step in common."""
     common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
     if not common:
-        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
-        raise ShapeError(f"the traces have no step in common: {', '.join(spans)}")
+        raise ShapeError(f"the traces have no step in common: {_spans(a, b)}")
     first = slice(min(a.batch, b.batch))
     return rows(between(a, common), first), rows(between(b, common), first)
 
 
 def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
     """The lines of a that both have, with equal widths, in computing order, by layer and direction."""
-    found = {}
-    for stage in a.stages:
-        if stage.scope in b.scopes:
-            found[stage.scope] = [
-                line.name
-                for line in stage.cell.lines
-                if (one := values_of(a, stage.scope, line.name)) is not None
-                and (two := values_of(b, stage.scope, line.name)) is not None
-                and one.shape[2] == two.shape[2]
-            ]
-    return found
+    return {
+        stage.scope: [
+            line.name
+            for line in stage.cell.lines
+            if (one := values_of(a, stage.scope, line.name)) is not None
+            and (two := values_of(b, stage.scope, line.name)) is not None
+            and one.shape[2] == two.shape[2]
+        ]
+        for stage in a.stages
+        if stage.scope in b.scopes
+    }
 
 
 def padding(a: Trace, b: Trace) -> Array | None:
@@ -109,10 +104,12 @@ def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[st
     for place in dict.fromkeys((*way(one, name, common), *way(two, name, common))):
         if whole[0].get(place) != whole[1].get(place):
             same = written[0].get(place) == written[1].get(place)  # the function of that name is another
-            sides = [text.get(place) for text in (whole if same else written)]
             arrow = " " if place.endswith("<-") else " = "
-            told = ["nothing of that name" if side is None else f"{place}{arrow}{side}" for side in sides]
-            return told[0], told[1]
+            one_side, two_side = (
+                f"{place}{arrow}{text[place]}" if place in text else "nothing of that name"
+                for text in (whole if same else written)
+            )
+            return one_side, two_side
     return None
 
 
@@ -171,6 +168,10 @@ def _reads(cell: Cell, name: str) -> tuple[str, ...]:
     return cell.by_name[name].reads if name in cell.by_name else ()
 
 
+def _spans(a: Trace, b: Trace) -> str:
+    return ", ".join(f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
+
+
 def _compared(n: int) -> str:
     return "the first is compared" if n == 1 else f"the first {n} are compared"
 
@@ -178,16 +179,16 @@ def _compared(n: int) -> str:
 def notes(a: Trace, b: Trace) -> Iterator[str]:
     """What keeps the traces from being aligned whole."""
     if a.first != b.first:
-        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
-        yield f"{', '.join(spans)}; the common ones are compared"
+        yield f"{_spans(a, b)}; the common ones are compared"
     elif a.steps != b.steps:
         yield f"a has {counted(a.steps, 'step')}, b has {b.steps}; {_compared(min(a.steps, b.steps))}"
     if a.batch != b.batch:
         yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
     if (a.span, a.batch) != (b.span, b.batch) and a.sums and b.sums:
         yield "sums over all steps and rows (gradients of parameters) are not compared: these are not the same"
-    if (held_a := _held(a)) != (held_b := _held(b)):
-        yield from (f"{side} holds {text or 'nothing'}" for side, text in (("a", held_a), ("b", held_b)))
+    held = [held_in_words(trace) for trace in (a, b)]
+    if held[0] != held[1]:
+        yield from (f"{side} holds {text or 'nothing'}" for side, text in zip("ab", held, strict=True))
     yield from _other_labels(a, b)
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
@@ -218,12 +219,6 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
                 yield f"{scope}/{name}: a has shape {one_size}, b has shape {two_size}"
 
 
-def _held(trace: Trace) -> str:
-    """What is held in a trace, in words."""
-    told = [f"{e.address} at {e.said}" for e in islice(entries(trace), FEW + 1)]
-    return ", ".join(told[:FEW]) + (", …" if len(told) > FEW else "")
-
-
 def _of_holds(trace: Trace, place: str) -> set[str]:
     """The names that holds add to a stage. place: begins with its scope."""
     stage = next((s for s in trace.stages if f"{place}/".startswith(f"{s.scope}/")), None)
@@ -235,11 +230,9 @@ def _of_holds(trace: Trace, place: str) -> set[str]:
 
 def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
     """The first step that a and b call by two names: they may be runs over two texts."""
-    if not (a.header.step_labels and b.header.step_labels):
-        return
-    for row in range(min(a.batch, b.batch)):
+    for row in range(min(a.batch, b.batch)) if a.first == b.first else ():
         for t, (one, two) in enumerate(zip(step_labels(a, row), step_labels(b, row), strict=False)):
-            if one != two and a.first == b.first:
+            if one != two:
                 where = f" of row {row}" if a.batch > 1 else ""
                 yield f"step {a.first + t}{where} is called ‘{visible(one)}’ in a, ‘{visible(two)}’ in b"
                 return

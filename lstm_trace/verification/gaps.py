@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,7 +26,7 @@ class Apart(NamedTuple):
 def apart(one: Known, two: Known) -> Apart:
     """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
     if one.same(two):
-        return Apart(_zeros(one.value.shape), 0.0)
+        return Apart(np.broadcast_to(0.0, one.value.shape), 0.0)
     with np.errstate(all="ignore"):
         gap = np.subtract(one.wide, two.wide)
         gap = np.abs(gap, out=gap)
@@ -48,11 +47,6 @@ def sizes_apart(one: Array, two: Array) -> Array:
 def spacing(sizes: Array, dtype: type[np.floating[Any]]) -> Array:
     """One unit in the last place of values of that size."""
     return np.spacing(sizes.astype(dtype)).astype(np.float64)
-
-
-@lru_cache
-def _zeros(shape: tuple[int, ...]) -> Array:
-    return np.broadcast_to(0.0, shape)
 
 
 def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
@@ -184,7 +178,6 @@ def _common(a: Trace, b: Trace, one: Array, two: Array) -> tuple[Array, Array, i
     """Both lines at the steps, rows and units that both traces have, and the position of the first of those steps."""
     first, end = max(a.first, b.first), max(min(a.span.stop, b.span.stop), max(a.first, b.first))
     rows, units = (min(one.shape[axis], two.shape[axis]) for axis in (1, 2))
-    mine, theirs = (
-        values[trace.index(first) : trace.index(end), :rows, :units] for trace, values in ((a, one), (b, two))
-    )
+    sides = ((a, one), (b, two))
+    mine, theirs = (values[trace.index(first) : trace.index(end), :rows, :units] for trace, values in sides)
     return mine, theirs, first

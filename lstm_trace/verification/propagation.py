@@ -108,7 +108,14 @@ class Known:
     def same(self, other: Known) -> bool:
         """Whether two values are equal bit for bit."""
         if other not in self._compared:
-            self._compared[other] = _same(self.value, other.value)
+            one, two = self.value, other.value
+            alike = one.shape == two.shape and one.dtype == two.dtype
+            if alike:
+                one, two = (values.view(f"u{values.dtype.itemsize}") for values in (one, two))
+                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool(
+                    (one == two).all()
+                )  # most differ early
+            self._compared[other] = alike
         return self._compared[other]
 
     @cached_property
@@ -277,14 +284,6 @@ def derived(
 
 def _at(values: Any, steps: slice) -> Any:
     return values[steps] if np.ndim(values) == 3 else values
-
-
-def _same(one: Array, two: Array) -> bool:
-    if one.shape != two.shape or one.dtype != two.dtype:
-        return False
-    bits = f"u{one.dtype.itemsize}"
-    one, two = one.view(bits), two.view(bits)
-    return (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())  # most differ early
 
 
 def _largest(limit: Array | float) -> float:
