@@ -16,8 +16,7 @@ from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .columns import Coded, Column, joined, pieces
-from .table import UNORDERED, VALID, Table, code_type
+from .table import UNORDERED, VALID, Coded, Column, Table, code_type, joined, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
