@@ -106,24 +106,19 @@ def arrow(table: Table, what: str, instead: str = "write .csv") -> tuple[Any, It
         import pyarrow as pa
     except ImportError:
         raise OptionError(missing(what, "pyarrow", instead)) from None
-    schema = _schema(pa, table)
+    value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
+    types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
+    types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
+    for name, texts in table.texts.items():  # ordered dictionaries, as pandas has them
+        types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
+    about = manifest(table.trace).model_dump_json().encode()
+    schema = pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
 
     def printed(columns: Mapping[str, Column]) -> Any:
         found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
         return pa.table(found, schema=schema)
 
     return schema, map(printed, pieces(table, PIECE, WORKED_PIECE))
-
-
-def _schema(pa: Any, table: Table) -> Any:
-    """The columns with their types; texts of which there are few are ordered dictionaries, as pandas has them."""
-    value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
-    types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
-    types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
-    for name, texts in table.texts.items():
-        types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
-    about = manifest(table.trace).model_dump_json().encode()
-    return pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
 
 
 def _column(pa: Any, column: Column | None, kind: Any, rows: int) -> Any:
@@ -175,8 +170,11 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         "t": np.array(trace.span[window], np.int32),
         "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
         "valid": (("t", "batch"), trace.valid[window, rows, 0] != 0),
-        **_tokens(trace, window, rows),
     }
+    if held := len(trace.header.step_labels):  # of each row, or of all rows the same
+        labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
+        texts = np.array(labels, object).T
+        coordinates["token"] = ("t", texts[:, 0]) if held == 1 else (("t", "batch"), texts)
     layers = _common({layer for layer, _ in there} for there in lines.values())
     directions = _common({direction for _, direction in there} for there in lines.values())
     widths = Counter(units for there in lines.values() for units, _ in there.values())
@@ -222,20 +220,10 @@ def _variables(
     values = np.array([[there[layer, direction][1] for direction in across] for layer in down])
     dims: tuple[str, ...] = ()
     about: dict[str, Any] = {}
-    for name, found in (("direction", across), ("layer", down)):
+    for axis, name, found in ((1, "direction", across), (0, "layer", down)):
         if len(found) > 1:
             dims = (name, *dims)
         else:
             about[name] = found[0]
-            values = values.squeeze(1 if name == "direction" else 0)
+            values = values.squeeze(axis)
     return {line: (dims, units.pop(), values, about)}
-
-
-def _tokens(trace: Trace, window: slice, rows: slice) -> dict[str, Any]:
-    """The labels of steps, where they have any: of each row, or of all rows the same."""
-    held = len(trace.header.step_labels)
-    if not held:
-        return {}
-    labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
-    found = np.array(labels, object).T
-    return {"token": ("t", found[:, 0]) if held == 1 else (("t", "batch"), found)}

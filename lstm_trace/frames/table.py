@@ -1,10 +1,13 @@
-"""A trace as a table: what is wanted and refused, and the names and types of its columns."""
+"""A trace as a table: what is wanted and refused, the names and types of its columns, and the columns in pieces.
+
+The pieces are what frames, Arrow and the writers of files print, each in its own way.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
@@ -82,7 +85,11 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
     counts: dict[str, int] = {}
     for line in dict.fromkeys(lines):
-        stem = name = _spelled(line)[:LONGEST].rstrip("_")
+        text = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
+        for sign, word in _SPELLED:
+            text = text.replace(sign, f" {word} ")
+        text = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "line"
+        stem = name = (text if text[0].isalpha() else f"n{text}")[:LONGEST].rstrip("_")
         while name.casefold() in taken:
             counts[stem] = counts.get(stem, 1) + 1
             number = f"_{counts[stem]}"
@@ -90,14 +97,6 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
         taken.add(name.casefold())
         found[line] = name
     return found
-
-
-def _spelled(line: str) -> str:
-    text = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
-    for sign, word in _SPELLED:
-        text = text.replace(sign, f" {word} ")
-    text = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
-    return text if text[:1].isalpha() else f"n{text}" if text else "line"
 
 
 def columns(line: str, units: Sequence[int], safe: dict[str, str] | None) -> list[str]:
@@ -197,17 +196,14 @@ class Table:
     @cached_property
     def texts(self) -> dict[str, tuple[str, ...]]:
         """For each column of few texts those that occur; of lines and operations in computing order."""
-        found: dict[str, dict[str | None, None]] = {"direction": {}, "line": {}, "op": {}}
-        for part in self.parts():
-            found["direction"][part.direction] = None
-            found["line"] |= dict.fromkeys(entry.line for entry in part.lines)
-            found["op"] |= dict.fromkeys(entry.op for entry in part.lines)
-        directions = (name for name in DIRECTIONS if name in found["direction"])
+        parts = list(self.parts())
+        there, entries = {part.direction for part in parts}, [entry for part in parts for entry in part.lines]
         return {
             TITLE: (self._title,),
             TOKEN: self.tokens[0],
-            "direction": tuple(directions),
-            **{name: tuple(text for text in found[name] if text is not None) for name in ("line", "op")},
+            "direction": tuple(name for name in DIRECTIONS if name in there),
+            "line": tuple(dict.fromkeys(entry.line for entry in entries)),
+            "op": tuple(dict.fromkeys(entry.op for entry in entries)),
         }
 
     @cached_property
@@ -275,8 +271,12 @@ def pieces(
         while some := list(islice(rows, worked)):
             yield _worked(table, some)
     else:
-        made = _long if table.shape == "long" else _wide
-        yield from (made(table, piece) for part in table.parts() for piece in part.pieces(values))
+        for piece in (piece for part in table.parts() for piece in part.pieces(values)):
+            if table.shape == "long":
+                yield _long(table, piece)
+            else:  # a row for each place, a column for each line and unit
+                units = zip(table.of(piece), np.array(piece.values.T, order="C"), strict=True)
+                yield places(table, piece) | dict(units)
 
 
 def joined(table: Table) -> dict[str, Column]:
@@ -294,9 +294,8 @@ def _joined(columns: Sequence[Column | None], rows: Sequence[int]) -> Column:
         return there._replace(codes=np.concatenate([c.codes for c in columns if isinstance(c, Coded)]))
     if isinstance(there, tuple):
         return tuple(text for column in columns if column is not None for text in column)
-    return np.concatenate(
-        [np.full(n, np.nan, there.dtype) if c is None else np.asarray(c) for c, n in zip(columns, rows, strict=True)]
-    )
+    empty = (np.full(n, np.nan, there.dtype) for n in rows)
+    return np.concatenate([nan if c is None else np.asarray(c) for c, nan in zip(columns, empty, strict=True)])
 
 
 def places(table: Table, part: TracePart) -> dict[str, Column]:
@@ -315,19 +314,16 @@ def places(table: Table, part: TracePart) -> dict[str, Column]:
 
 def _places(table: Table, layer: Array, direction: Array, t: Array, batch: Array, valid: Array) -> dict[str, Column]:
     """The columns of places, of which these are the numbers."""
-    found: dict[str, Column] = {
-        name: numbers.astype(table.whole[name])
-        for name, numbers in {"layer": layer, "t": t, "batch": batch, VALID: valid}.items()
+    numbers = {"layer": layer, "t": t, "batch": batch, VALID: valid}
+    codes = {"direction": direction, TITLE: np.zeros(len(t), int)}
+    if TOKEN in table.places:
+        of = table.tokens[1]
+        token = of[np.where(t < 0, 0, t - table.trace.first), np.where(batch < of.shape[1], batch, 0)]
+        codes[TOKEN] = np.where(t < 0, -1, token)
+    return {
+        name: numbers[name].astype(table.whole[name]) if name in numbers else _coded(table, name, codes[name])
+        for name in table.places
     }
-    found["direction"] = _coded(table, "direction", direction)
-    for name in table.places:
-        if name == TITLE:
-            found[name] = _coded(table, name, np.zeros(len(t), int))
-        if name == TOKEN:
-            codes = table.tokens[1]
-            token = codes[np.where(t < 0, 0, t - table.trace.first), np.where(batch < codes.shape[1], batch, 0)]
-            found[name] = _coded(table, name, np.where(t < 0, -1, token))
-    return {name: found[name] for name in table.places}
 
 
 def _coded(table: Table, name: str, codes: Array) -> Coded:
@@ -335,10 +331,11 @@ def _coded(table: Table, name: str, codes: Array) -> Coded:
     return Coded(codes.astype(code_type(texts)), texts, name not in UNORDERED)
 
 
-def _repeated(column: Column, times: int) -> Column:
+def _each(column: Column, function: Callable[[Array, int], Array], times: int) -> Column:
+    """A column of which each value, or the whole, is repeated."""
     if isinstance(column, Coded):
-        return column._replace(codes=np.repeat(column.codes, times))
-    return np.repeat(np.asarray(column), times)
+        return column._replace(codes=function(column.codes, times))
+    return function(np.asarray(column), times)
 
 
 def _long(table: Table, part: TracePart) -> dict[str, Column]:
@@ -349,25 +346,16 @@ def _long(table: Table, part: TracePart) -> dict[str, Column]:
     op = np.repeat([ops[entry.op] for entry in part.lines], counts)
     unit = np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines])
     return {
-        **{name: _repeated(column, part.width) for name, column in places(table, part).items()},
-        "line": _tiled(_coded(table, "line", line), part.count),
-        "op": _tiled(_coded(table, "op", op), part.count),
+        **{name: _each(column, np.repeat, part.width) for name, column in places(table, part).items()},
+        "line": _each(_coded(table, "line", line), np.tile, part.count),
+        "op": _each(_coded(table, "op", op), np.tile, part.count),
         "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
         "value": np.array(part.values).reshape(-1),
     }
 
 
-def _tiled(column: Coded, times: int) -> Coded:
-    return column._replace(codes=np.tile(column.codes, times))
-
-
 def _at(table: Table, name: str) -> dict[str, int]:
     return {text: code for code, text in enumerate(table.texts[name])}
-
-
-def _wide(table: Table, part: TracePart) -> dict[str, Column]:
-    """A row for each place, a column for each line and unit."""
-    return places(table, part) | dict(zip(table.of(part), np.array(part.values.T, order="C"), strict=True))
 
 
 def _worked(table: Table, rows: Sequence[WorkedRow]) -> dict[str, Column]:

@@ -259,7 +259,8 @@ class Spread:
                 reached[line.name] = _any(told, new.get(line.name))
             differs = reached[line.name]
             if differs is not None and differs.any():
-                self._told.setdefault(f"{stage.scope}/{line.name}", self._nothing())[steps] = differs
+                told_of: Array = self._told.setdefault(f"{stage.scope}/{line.name}", self._nothing())
+                told_of[steps] = differs
 
     def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""

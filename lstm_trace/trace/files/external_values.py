@@ -81,7 +81,8 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
         have, whole = int((needed & (rows[scope, name] > 0)).sum()), int(needed.sum())
         if have < whole:
             remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
-    return replace(like, **found, header=replace(like.header, plan="foreign")), remarks
+    header = replace(like.header, plan="foreign")
+    return replace(like, lines=found["lines"], sums=found["sums"], header=header), remarks
 
 
 def _told(like: Trace, scope: str, name: str, index: tuple[int, ...], unit: int | None) -> str:

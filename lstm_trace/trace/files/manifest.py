@@ -25,7 +25,7 @@ def manifest(trace: Trace) -> TraceManifest:
             direction=s.direction,  # type: ignore[arg-type]
             equations=s.cell.text,
             sources=dict(s.sources),
-            computed=s.computed and list(s.computed),
+            computed=None if s.computed is None else list(s.computed),
         )
         for s in trace.stages
     ]
@@ -63,13 +63,14 @@ def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage,
         stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
         raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
-    found = {name: getattr(file, name) for name in _HEADER}
+    found: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
+    found |= {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
     header = Header(
         kind=file.cell.kind,
         options=file.cell.options,
         names={str(key): labels for key, labels in file.names.items() if key != "t"},
         step_labels=tuple(map(tuple, file.names.get("t", ()))),
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in found.items()},
+        **found,
     )
     return header, stages
 
