@@ -69,7 +69,9 @@ def checked(target: F) -> F:
                 setattr(target, name, checked(method))
         return target
     parameters = signature(target).parameters
-    known = {name: KINDS.get(_written(p.annotation)) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    # an annotation may have its option with it (`base.option`)
+    types = {n: str(p.annotation).removeprefix("Annotated[").partition(", Option(")[0] for n, p in parameters.items()}
+    known = {name: KINDS.get(types[name]) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
     if not any(known.values()):
         return target
     # those that may come by position, up to the last that is looked at: `Model.run`, called in loops, has none
@@ -95,11 +97,6 @@ def checked(target: F) -> F:
         return target(*values, **named)
 
     return cast(F, told)
-
-
-def _written(annotation: Any) -> str:
-    """The type of an annotation, without the option that it may have with it (`base.option`)."""
-    return str(annotation).removeprefix("Annotated[").partition(", Option(")[0]
 
 
 def misfit(name: str, expected: str, value: Any) -> OptionError:

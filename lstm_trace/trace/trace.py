@@ -343,12 +343,11 @@ class Trace(TraceOutputs):
     def _last(self, state: str) -> Array:
         """The last value of `state` in every layer and direction, (L·D, B, H)."""
         ends = []
-        for stage in self.stages:
-            if state in stage.cell.states:
-                values = self.operand(stage.scope, stage.cell.states[state])
-                if values is None:
-                    raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
-                ends.append(values[0 if stage.backwards else -1])
+        for stage in (stage for stage in self.stages if state in stage.cell.states):
+            values = self.operand(stage.scope, stage.cell.states[state])
+            if values is None:
+                raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
+            ends.append(values[0 if stage.backwards else -1])
         if not ends:
             raise MissingError(f"no cell of this trace carries {state}")
         if len({values.shape for values in ends}) > 1:

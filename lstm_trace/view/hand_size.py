@@ -14,6 +14,7 @@ from ..formulas.numbers import DIGITS, Style
 from ..trace.labels import units
 from ..trace.rows import Selection
 from ..trace.trace import Trace, derived
+from ..trace.window import arrays
 
 #: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
 MATRIX, SCALARS = (4, 6), 400
@@ -35,11 +36,8 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
     """
     if not matrices_fit(trace):
         return False
-    widths = (
-        1 if chosen.unit is not None else values.shape[-1]
-        for stage, line, values in trace.recorded()
-        if chosen.has(line.name) and not stage.is_adjoint
-    )  # fmt: skip
+    lines = (values for stage, line, values in trace.recorded() if chosen.has(line.name) and not stage.is_adjoint)
+    widths = (1 if chosen.unit is not None else values.shape[-1] for values in lines)
     steps, rows = range(trace.steps)[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     return len(steps) * len(rows) * sum(widths) <= SCALARS
 
@@ -52,8 +50,8 @@ def trained(trace: Trace) -> bool:
 
 def matrices_fit(trace: Trace) -> bool:
     """Whether every matrix of a trace is small enough to be written out with its numbers in a formula."""
-    matrices = (a for part in trace.parameters.values() for a in part.values() if a.ndim == 2)
-    return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
+    matrices = (array for *_, array in arrays(trace, "parameters") if array.ndim == 2)
+    return all(size <= most for array in matrices for size, most in zip(array.shape, MATRIX, strict=True))
 
 
 def usual_style(traces: Sequence[Trace]) -> Style:
@@ -87,8 +85,5 @@ def _astray(trace: Trace, digits: int) -> int:
         trace, lines=each(trace.lines), parameters=each(trace.parameters), initial=each(trace.initial),
         given=each(trace.given), x=None if trace.x is None else shown(trace.x), memory=None,
     )  # fmt: skip
-    found = 0
-    for stage, line, values in printed.recorded():
-        follows = derived(printed, stage.scope, line)
-        found += 0 if follows is None else int(np.count_nonzero(shown(follows) != values))
-    return found
+    pairs = ((derived(printed, stage.scope, line), values) for stage, line, values in printed.recorded())
+    return sum(int(np.count_nonzero(shown(again) != values)) for again, values in pairs if again is not None)

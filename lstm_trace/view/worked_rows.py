@@ -58,13 +58,12 @@ def worked_rows(
     trace: Trace,
     selection: Selection | None = None,
     digits: int | Style | None = None,
-    most: int | None = None,
     padding: bool = False,
 ) -> Iterator[WorkedRow]:
     """A row for each scalar of the selection, in computing order.
 
     digits: decimals of the numbers in the texts, or a style; None for all, so that they read back as the floats that
-    were used. most: so many terms of a sum are written before dots; None for all of them. padding: see `rows.parts`.
+    were used. padding: see `rows.parts`.
     Raises MissingError for a selection that is not there, with the nearest name.
 
     >>> import lstm_trace as lt
@@ -91,7 +90,7 @@ def worked_rows(
             place = stage.layer, stage.direction, t, b, int(valid[trace.index(t), b, 0])
             for entry, line, told in zip(part.lines, lines, texts, strict=True):
                 for unit in entry.units:
-                    tree = values.tree(stage, line, t, b, unit, most)
+                    tree = values.tree(stage, line, t, b, unit)
                     numbers = "" if tree is None else plain(tree)
                     value = there[entry.line][trace.index(t), b, unit]
                     yield WorkedRow(*place, entry.line, unit, *told, numbers, value)
