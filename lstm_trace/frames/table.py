@@ -26,7 +26,7 @@ from ..trace.argument_types import misfit
 from ..trace.labels import step_labels
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
-from ..view.worked_rows import WorkedRow, worked_rows
+from ..view.hand_size import WorkedRow, worked_rows
 
 Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)

@@ -37,9 +37,8 @@ from ..trace.holding import Multiple
 from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .hand_size import matrices_fit
+from .hand_size import TERMS, matrices_fit
 from .line_groups import LineGroup, groups, held_at, with_held
-from .worked_rows import TERMS
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
