@@ -28,8 +28,8 @@ from ..trace.held import said_at
 from ..trace.trace import Trace
 from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
-from .gaps import spacing
 from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
+from .propagation import spacing
 from .rederive import coarse
 
 if TYPE_CHECKING:

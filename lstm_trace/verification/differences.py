@@ -15,8 +15,7 @@ from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
 from .culprits import recorded_sums
-from .gaps import Apart, apart, beyond, either
-from .propagation import Known
+from .propagation import Apart, Known, apart, beyond, either
 from .rederive import Derivation, StepBlock, coarse, differing, values_of
 from .rounding import chunks
 

@@ -13,8 +13,7 @@ from ..trace.address import Address
 from ..trace.derived import GATHERED
 from ..trace.trace import Trace
 from .differences import Gap
-from .gaps import apart, spacing
-from .propagation import Known
+from .propagation import Known, apart, spacing
 from .rederive import coarse
 
 #: Of a comparison, and of each of its lines. Inconclusive: no value differs, and rounding may explain anything.
