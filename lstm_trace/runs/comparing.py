@@ -19,9 +19,8 @@ from ..results.difference import difference
 from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences as verdict_of
 from ..trace.trace import Trace
-from ..verification.compare import Tolerance
+from ..verification.compare import Change, Tolerance, changes, gap
 from ..verification.measures import LineDifference, Verdict
-from ..verification.propagation import Change, changes, gap
 from ..verification.verify import verify
 from .asked import Question
 from .describing import HeldLine, holding_of

@@ -12,24 +12,25 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
 from ..cell.kinds.kind import is_number
-from ..cell.network import Stage, counted_at_padding
+from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
-from ..errors import OptionError, ShapeError, counted, raise_all
+from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all
 from ..trace.address import Address
+from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
 from ..trace.trace import Trace
 from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
 from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
-from .propagation import spacing
+from .propagation import Known, apart, sizes_apart, spacing
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -266,3 +267,97 @@ def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Arr
         limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size.values, dtype))
     size = gap.size.each
     return np.asarray((size > 0) & ~((size <= limit) & np.isfinite(size)))
+
+
+# -- what changed from one trace to another ----------------------------------------------------------------------------
+
+
+class Change(NamedTuple):
+    """A line that differs in two traces: the largest |b - a|, and the place of that value."""
+
+    scope: Scope
+    line: str
+    largest: float
+    t: int
+    b: int
+    unit: int
+
+
+@checked
+def changes(a: Trace, b: Trace) -> list[Change]:
+    """The lines that an edit changed: those of which a value is another in `b` than in `a`.
+
+    Compared are the values at the steps, rows and units that both have, as numbers. It says what moved, and not
+    whether rounding explains it, which is what `lt.diff` does.
+
+    Args:
+        a: the trace before.
+        b: the trace after.
+
+    Returns:
+        (scope, line, largest |b - a|, t, b, unit) of each such line in the computing order of `b`; infinite where only
+        one of the two is a number.
+
+    >>> import lstm_trace as lt
+    >>> a = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")
+    >>> [tuple(change) for change in changes(a, lt.edit(a, {"h0[0]": 1.0})) if change.line in ("i_t", "W_xi @ x_t")]
+    [('0/forward', 'i_t', 0.056719..., 0, 0, 0)]
+    """
+    found = []
+    for stage, line, after in b.recorded():
+        before = a.lines.get(stage.scope, {}).get(line.name)
+        if before is None:
+            continue
+        one, two, first = _common(a, b, before, after)
+        each = apart(Known(one), Known(two))
+        if each.most:
+            t, row, unit = map(int, np.unravel_index(np.argmax(each.each), each.each.shape))
+            found.append(Change(stage.scope, line.name, each.most, first + t, row, unit))
+    return found
+
+
+@checked
+def gap(a: Trace, b: Trace, line: str, scope: Scope | None = None, row: int = 0) -> Array:
+    """|b - a| of one line for one row of the batch, at the steps and units that both traces have.
+
+    Args:
+        a: the trace before.
+        b: the trace after.
+        line: its name.
+        scope: `layer/direction`; may be left out where one has the line.
+        row: of the batch.
+
+    Returns:
+        (T, width) in float64; infinite where only one of the two is a number.
+
+    Raises:
+        MissingError: for a line that is not in both.
+        ShapeError: where the traces have no such row, or no step in common.
+
+    >>> import lstm_trace as lt
+    >>> a, b = (lt.run({"W_xi": [[w]], "W_hi": [[0.0]]}, [[1.0]], ask="z_i") for w in (0.5, 2.0))
+    >>> gap(a, b, "z_i")
+    array([[1.5]])
+    """
+    if scope is not None:
+        a.stage(scope)  # raises, where there is none
+    both = {s: here.keys() & b.lines.get(s, {}).keys() for s, here in a.lines.items() if scope in (None, s)}
+    scopes = [s for s, names in both.items() if line in names]
+    if len(scopes) > 1:
+        raise MissingError(f"{line} is in {', '.join(scopes)}: choose one, scope={scopes[0]!r}")
+    if not scopes:
+        known = sorted({name for names in both.values() for name in names})
+        raise MissingError(f"the traces do not both have a line {line!r}{nearest(line, known, 'they have')}")
+    one, two, _ = _common(a, b, a.lines[scopes[0]][line], b.lines[scopes[0]][line])
+    if not 0 <= row < one.shape[1] or not one.size:
+        raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common")
+    return np.array(sizes_apart(one[:, row], two[:, row]))
+
+
+def _common(a: Trace, b: Trace, one: Array, two: Array) -> tuple[Array, Array, int]:
+    """Both lines at the steps, rows and units that both traces have, and the position of the first of those steps."""
+    first, end = max(a.first, b.first), max(min(a.span.stop, b.span.stop), max(a.first, b.first))
+    rows, units = (min(one.shape[axis], two.shape[axis]) for axis in (1, 2))
+    sides = ((a, one), (b, two))
+    mine, theirs = (values[trace.index(first) : trace.index(end), :rows, :units] for trace, values in sides)
+    return mine, theirs, first

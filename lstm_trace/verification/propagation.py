@@ -1,6 +1,7 @@
 """A line's value from its operands, with how far another correct program may be off, theirs included.
 
 The slopes by which an error in an operand reaches the line are the rows of `cell.rules`, computed at given operands.
+Where two values are apart by more than that, rounding does not explain it.
 """
 
 from __future__ import annotations
@@ -16,11 +17,7 @@ from ..base.arrays import Array
 from ..base.rounding import of_sum
 from ..cell.adjoint import adjoint
 from ..cell.lines import Cell, Line
-from ..cell.network import Scope
 from ..cell.ops import OPS
-from ..errors import MissingError, ShapeError, nearest
-from ..trace.argument_types import checked
-from ..trace.trace import Trace
 from .rounding import FEW, Product, Sizes, bound, reach
 
 _OPERANDS = ("a", "b", "c")
@@ -404,97 +401,3 @@ def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
 def either(one: Array | None, two: Array | None) -> Array | None:
     """Where one or the other is true; None if neither is anywhere."""
     return two if one is None else one if two is None else one | two
-
-
-# -- what changed from one trace to another ----------------------------------------------------------------------------
-
-
-class Change(NamedTuple):
-    """A line that differs in two traces: the largest |b - a|, and the place of that value."""
-
-    scope: Scope
-    line: str
-    largest: float
-    t: int
-    b: int
-    unit: int
-
-
-@checked
-def changes(a: Trace, b: Trace) -> list[Change]:
-    """The lines that an edit changed: those of which a value is another in `b` than in `a`.
-
-    Compared are the values at the steps, rows and units that both have, as numbers. It says what moved, and not
-    whether rounding explains it, which is what `lt.diff` does.
-
-    Args:
-        a: the trace before.
-        b: the trace after.
-
-    Returns:
-        (scope, line, largest |b - a|, t, b, unit) of each such line in the computing order of `b`; infinite where only
-        one of the two is a number.
-
-    >>> import lstm_trace as lt
-    >>> a = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")
-    >>> [tuple(change) for change in changes(a, lt.edit(a, {"h0[0]": 1.0})) if change.line in ("i_t", "W_xi @ x_t")]
-    [('0/forward', 'i_t', 0.056719..., 0, 0, 0)]
-    """
-    found = []
-    for stage, line, after in b.recorded():
-        before = a.lines.get(stage.scope, {}).get(line.name)
-        if before is None:
-            continue
-        one, two, first = _common(a, b, before, after)
-        each = apart(Known(one), Known(two))
-        if each.most:
-            t, row, unit = map(int, np.unravel_index(np.argmax(each.each), each.each.shape))
-            found.append(Change(stage.scope, line.name, each.most, first + t, row, unit))
-    return found
-
-
-@checked
-def gap(a: Trace, b: Trace, line: str, scope: Scope | None = None, row: int = 0) -> Array:
-    """|b - a| of one line for one row of the batch, at the steps and units that both traces have.
-
-    Args:
-        a: the trace before.
-        b: the trace after.
-        line: its name.
-        scope: `layer/direction`; may be left out where one has the line.
-        row: of the batch.
-
-    Returns:
-        (T, width) in float64; infinite where only one of the two is a number.
-
-    Raises:
-        MissingError: for a line that is not in both.
-        ShapeError: where the traces have no such row, or no step in common.
-
-    >>> import lstm_trace as lt
-    >>> a, b = (lt.run({"W_xi": [[w]], "W_hi": [[0.0]]}, [[1.0]], ask="z_i") for w in (0.5, 2.0))
-    >>> gap(a, b, "z_i")
-    array([[1.5]])
-    """
-    if scope is not None:
-        a.stage(scope)  # raises, where there is none
-    both = {s: here.keys() & b.lines.get(s, {}).keys() for s, here in a.lines.items() if scope in (None, s)}
-    scopes = [s for s, names in both.items() if line in names]
-    if len(scopes) > 1:
-        raise MissingError(f"{line} is in {', '.join(scopes)}: choose one, scope={scopes[0]!r}")
-    if not scopes:
-        known = sorted({name for names in both.values() for name in names})
-        raise MissingError(f"the traces do not both have a line {line!r}{nearest(line, known, 'they have')}")
-    one, two, _ = _common(a, b, a.lines[scopes[0]][line], b.lines[scopes[0]][line])
-    if not 0 <= row < one.shape[1] or not one.size:
-        raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common")
-    return np.array(sizes_apart(one[:, row], two[:, row]))
-
-
-def _common(a: Trace, b: Trace, one: Array, two: Array) -> tuple[Array, Array, int]:
-    """Both lines at the steps, rows and units that both traces have, and the position of the first of those steps."""
-    first, end = max(a.first, b.first), max(min(a.span.stop, b.span.stop), max(a.first, b.first))
-    rows, units = (min(one.shape[axis], two.shape[axis]) for axis in (1, 2))
-    sides = ((a, one), (b, two))
-    mine, theirs = (values[trace.index(first) : trace.index(end), :rows, :units] for trace, values in sides)
-    return mine, theirs, first

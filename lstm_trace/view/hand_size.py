@@ -1,4 +1,7 @@
-"""What is of hand size: how much is worked out one by one, which model is trained, and the decimals written down."""
+"""What is of hand size: how much is worked out one by one, in which decimals, and its worked lines.
+
+A worked line is symbol, formula, numbers substituted and result, neutral to the format that shows it.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What a trace says of itself, as it stands at the head of every trace file."""
+"""What a trace says of itself, as it stands at the head of every trace file, and whether the trace fits that.
+
+Its equations are held against the cell that it names, its arrays against both: reports quote what a file says.
+"""
 
 from __future__ import annotations
 
