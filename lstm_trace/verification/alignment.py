@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from ..trace.address import INITIAL
 from ..trace.held import held_in_words, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from ..trace.window import between, rows
+from ..trace.window import arrays, between, rows
 from .rederive import coarse, differing, values_of
 
 
@@ -66,7 +67,7 @@ def undecided(a: Trace, b: Trace) -> str:
     if not places.size:
         return ""
     t, row = places[0]
-    valid, other = ("a", "b") if one[t, row] else ("b", "a")
+    valid, other = "ab" if one[t, row] else "ba"
     where = f" of row {row}" if a.batch > 1 else ""
     more = f" (the first of {len(places):,} such steps)" if len(places) > 1 else ""
     return f"step {a.first + t}{where} counts in {valid} and is padding in {other}{more}, where another output is given"
@@ -78,15 +79,11 @@ def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
     cell = a.stage(scope).cell
     gathered = [name for one in cell.sums if one.name == line for name in one.reads]
     for name in cell.by_name[line].reads if line in cell.by_name else gathered:
-        try:
-            one, two = (trace.operand(scope, name, slice(0, 1)) for trace in (a, b))
-        except LstmTraceError:  # b has no such stage's line
-            continue
-        if one is None or two is None:
-            continue
-        shapes = [values.shape if name in cell.parameters else values.shape[2:] for values in (one, two)]
-        if shapes[0] != shapes[1]:
-            found.append(f"{name} {shapes[0]} and {shapes[1]}")
+        with suppress(LstmTraceError):  # b has no such stage's line
+            values = [trace.operand(scope, name, slice(0, 1)) for trace in (a, b)]
+            shapes = [v.shape[0 if name in cell.parameters else 2 :] for v in values if v is not None]
+            if len({*shapes}) == 2:
+                found.append(f"{name} {shapes[0]} and {shapes[1]}")
     return tuple(found)
 
 
@@ -206,17 +203,14 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         mine, yours = ({**trace.lines.get(scope, {}), **trace.sums.get(scope, {})} for trace in (a, b))
         added = _of_holds(a, scope) | _of_holds(b, scope)
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
-            missing = [name for name in here if name not in there and name not in added]
-            if missing:
+            if missing := [name for name in here if name not in there and name not in added]:
                 yield f"{scope}: only in {side}: {_few(missing)}"
-        for name in mine:
-            if name not in yours:
-                continue
-            one_size, two_size = (held[name].shape[2:] or held[name].shape for held in (mine, yours))
-            if one_size != two_size and mine[name].ndim == 3:
-                yield f"{scope}/{name}: a has width {one_size[0]}, b has width {two_size[0]}"
-            elif one_size != two_size:
-                yield f"{scope}/{name}: a has shape {one_size}, b has shape {two_size}"
+        for name in filter(yours.__contains__, mine):
+            sizes = [held[name].shape[2:] or held[name].shape for held in (mine, yours)]
+            if sizes[0] != sizes[1] and mine[name].ndim == 3:
+                yield f"{scope}/{name}: a has width {sizes[0][0]}, b has width {sizes[1][0]}"
+            elif sizes[0] != sizes[1]:
+                yield f"{scope}/{name}: a has shape {sizes[0]}, b has shape {sizes[1]}"
 
 
 def _of_holds(trace: Trace, place: str) -> set[str]:
@@ -272,23 +266,22 @@ def premises(a: Trace, b: Trace) -> list[PremiseDifference]:
 
     Values are compared in the coarser dtype of the two: a float32 copy of a weight is the same weight.
     """
-    dtype = coarse(a, b)
     differ: list[PremiseDifference] = []
     alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
     for place, one, two in _pairs(a, b):
         scope, name = scope_and_name(place)
         if one is None or two is None:
-            if one is not two and name not in _of_holds(a if two is None else b, place):
-                alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
+            side, trace = ("a", a) if two is None else ("b", b)
+            if one is not two and name not in _of_holds(trace, place):
+                alone.setdefault((scope, side), []).append(name)
         elif one.shape != two.shape:
             differ.append(PremiseDifference(scope, (name,), shapes=(one.shape, two.shape)))
-        elif (off := differing(one, two, dtype)).any():
+        elif (off := differing(one, two, coarse(a, b))).any():
             with np.errstate(all="ignore"):
                 gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
             at = [int(n) for n in np.unravel_index(np.argmax(off), off.shape)]
             at[0] += b.first if off.ndim == 3 else 0
-            counts = int(off.sum()), off.size
-            differ.append(PremiseDifference(scope, (name,), "", (), *counts, gap, tuple(at)))
+            differ.append(PremiseDifference(scope, (name,), "", (), int(off.sum()), off.size, gap, tuple(at)))
     return differ + [PremiseDifference(scope, tuple(names), side) for (scope, side), names in alone.items()]
 
 
@@ -305,9 +298,7 @@ def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None
     else:
         yield "lengths", a.lengths, b.lengths
     for part in ("parameters", "initial", "given"):
-        mine: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        yours: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*mine, *yours)):
-            for name in dict.fromkeys((*mine.get(scope, {}), *yours.get(scope, {}))):
-                label = INITIAL.get(name, name) if part == "initial" else name
-                yield f"{scope}/{label}", mine.get(scope, {}).get(name), yours.get(scope, {}).get(name)
+        mine, yours = ({(s, n): array for _, s, n, array in arrays(trace, part)} for trace in (a, b))
+        for scope, name in mine | yours:
+            label = INITIAL.get(name, name) if part == "initial" else name
+            yield f"{scope}/{label}", mine.get((scope, name)), yours.get((scope, name))

@@ -52,10 +52,10 @@ class Tolerance:
     ulps: float | None = None
 
     def __post_init__(self) -> None:
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        wrong = [(name, value) for name, value in values if value is not None and not (is_number(value) and value >= 0)]
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        wrong = [(name, n) for name, n in given if n is not None and not (is_number(n) and n >= 0)]
         expected = "expected a finite number of at least 0"
-        raise_all(OptionError, (f"{name}: {expected}, found {describe(value)}" for name, value in wrong))
+        raise_all(OptionError, (f"{name}: {expected}, found {describe(n)}" for name, n in wrong))
 
     @property
     def is_bound(self) -> bool:
@@ -248,7 +248,7 @@ def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
     """That the rounding bound hides errors which are not small, with the line where it hides most."""
-    shares = ((d.bound / size, d) for d, size in zip(found, largest, strict=True) if size)
+    shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size]
     most, worst = max(shares, default=(0.0, None), key=itemgetter(0))
     if worst is not None and most > BLUNT:
         yield (

@@ -258,8 +258,9 @@ class Spread:
                 reached[line.name] = _any(told, new.get(line.name))
             differs = reached[line.name]
             if differs is not None and differs.any():
-                told_of: Array = self._told.setdefault(f"{stage.scope}/{line.name}", self._nothing())
-                told_of[steps] = differs
+                place = f"{stage.scope}/{line.name}"
+                self._told.setdefault(place, self._nothing())
+                self._told[place][steps] = differs
 
     def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
         """For each step and row whether something differs at a step that was visited before; masks: what does here."""

@@ -6,7 +6,7 @@ Where two values are apart by more than that, rounding does not explain it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache, reduce
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
@@ -245,33 +245,19 @@ class Derived(Known):
         return self.carried + _largest(self._own(mass))
 
 
-class Joined(Known):
+def joined(parts: Sequence[Known | None], rows: int) -> Known:
     """A line that was derived at one step after the other; not a number, and off by any amount, where that is None."""
+    some = next(part for part in parts if part is not None)
+    shape = 1, rows, some.value.shape[-1]
+    unknown = Known(np.full(shape, np.nan, some.value.dtype), np.inf)
 
-    def __init__(self, parts: Sequence[Known | None], rows: int) -> None:
-        some = next(part for part in parts if part is not None)
-        self._shape = 1, rows, some.value.shape[-1]
-        unknown = Known(np.full(self._shape, np.nan, some.value.dtype), np.inf)
-        self._parts = [unknown if part is None else part for part in parts]
-        self.value, self.terms = self._whole(part.value for part in self._parts), some.terms
+    def whole(name: str) -> Array:
+        return np.concatenate([np.broadcast_to(getattr(part or unknown, name), shape) for part in parts])
 
-    def _whole(self, parts: Iterable[Array | float]) -> Array:
-        return np.concatenate([np.broadcast_to(part, self._shape) for part in parts])
-
-    @cached_property
-    def limit(self) -> Array:  # type: ignore[override]
-        """See `Known`."""
-        return self._whole(part.limit for part in self._parts)
-
-    @cached_property
-    def mass(self) -> Array:  # type: ignore[override]
-        """See `Known`."""
-        return self._whole(part.mass for part in self._parts)
-
-    @cached_property
-    def carried(self) -> Array:  # type: ignore[override]
-        """See `Known`."""
-        return self._whole(part.carried for part in self._parts)
+    found = Known(whole("value"), whole("limit"))
+    if some.terms:
+        found.terms, found.mass, found.carried = some.terms, whole("mass"), whole("carried")
+    return found
 
 
 def derived(

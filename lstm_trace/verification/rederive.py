@@ -17,7 +17,7 @@ from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.shapes import fitted
 from ..trace.trace import Trace
-from .propagation import Derived, Joined, Known, derived
+from .propagation import Derived, Known, derived, joined
 
 
 def values_of(trace: Trace, scope: str, name: str) -> Array | None:
@@ -97,7 +97,7 @@ class Derivation:
                 each[t] = {name: found[name].at(slice(t - steps.start, t - steps.start + 1)) for name in read}
                 self._derive(stage, among, slice(t, t + 1), each[t], StepBlock())
             for name in dict.fromkeys(name for here in each.values() for name in here if name not in read):
-                found[name] = Joined([each[t].get(name) for t in order], self.values.batch)
+                found[name] = joined([each[t].get(name) for t in order], self.values.batch)
         self._derive(stage, after, steps, found, shared)
         return found
 
@@ -123,9 +123,9 @@ class Derivation:
 
     def _fit(self, stage: Stage, line: Line, operands: Sequence[Known]) -> bool:
         """Whether operands, of which some may be one trace's and some the other's, give a value of the line's width."""
-        shapes = [known.value.shape for known in operands]
-        matrix = {line.product[0]: shapes[line.operands.index(line.product[0])]} if line.product else {}
-        width, fit = fitted(line, [shape[-1] if shape else 1 for shape in shapes], matrix)
+        shapes = dict(zip(line.operands, (known.value.shape for known in operands), strict=True))
+        matrix = {line.product[0]: shapes[line.product[0]]} if line.product else {}
+        width, fit = fitted(line, [shapes[name][-1] if shapes[name] else 1 for name in line.operands], matrix)
         recorded = self._read(stage, line.name)
         return fit and (recorded is None or width in (None, recorded.value.shape[-1]))
 
