@@ -155,13 +155,12 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
     for part in table.parts():
-        assert part.layer is not None  # premises have none, and these are lines
-        assert part.direction is not None
-        assert part.steps is not None
+        place: Any = part.layer, part.direction  # these are lines, and have both
+        order = -1 if part.steps is not None and part.steps.step < 0 else 1
         for entry, values in zip(part.lines, part.arrays, strict=True):
             inside = np.asarray(part.valid)[:, :, None]
             here = np.array(values) if padding else np.where(inside, values, np.nan)
-            lines.setdefault(entry.line, {})[part.layer, part.direction] = entry.units, here[:: part.steps.step]
+            lines.setdefault(entry.line, {})[place] = entry.units, here[::order]
             ops[entry.line] = entry.op
     if not all_lines:  # of padded directions that meet each has a y_t as well, as in `trace["y_t"]`
         lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
@@ -175,8 +174,8 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
         texts = np.array(labels, object).T
         coordinates["token"] = ("t", texts[:, 0]) if held == 1 else (("t", "batch"), texts)
-    layers = _common({layer for layer, _ in there} for there in lines.values())
-    directions = _common({direction for _, direction in there} for there in lines.values())
+    layers = _common(sorted({layer for layer, _ in there}) for there in lines.values())
+    directions = _common(sorted({way for _, way in there}, key=DIRECTIONS.index) for there in lines.values())
     widths = Counter(units for there in lines.values() for units, _ in there.values())
     usual = widths.most_common(1)[0][0]
     variables = {}
@@ -191,14 +190,10 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     return xr.Dataset(variables, coordinates, about)
 
 
-def _common(sets: Iterable[set[Any]]) -> list[Any]:
+def _common(lists: Iterable[list[Any]]) -> list[Any]:
     """What most lines have several of, layers or directions: the coordinate. The first of those that as many have."""
-    counts = Counter(tuple(sorted(found, key=_order)) for found in sets if len(found) > 1)
+    counts = Counter(tuple(found) for found in lists if len(found) > 1)
     return list(counts.most_common(1)[0][0]) if counts else []
-
-
-def _order(part: int | str) -> int:
-    return DIRECTIONS.index(part) if isinstance(part, str) else part
 
 
 def _variables(
@@ -208,8 +203,7 @@ def _variables(
 
     One where every layer and direction of the coordinates has the line, as wide as the others; else one for each place.
     """
-    down = sorted({layer for layer, _ in there})
-    across = sorted({direction for _, direction in there}, key=_order)
+    down, across = sorted({layer for layer, _ in there}), sorted({way for _, way in there}, key=DIRECTIONS.index)
     units = {units for units, _ in there.values()}
     fit = (len(down) == 1 or down == layers) and (len(across) == 1 or across == directions)
     if not fit or len(units) > 1 or len(there) != len(down) * len(across):

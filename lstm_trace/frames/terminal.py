@@ -85,8 +85,10 @@ def table(
         if (over := _over(width, names, left, head, cells)) > 0:
             most = max(max(len(row[-1]) for row in left) - over, _SHORTEST)
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
-        if _over(width, names, left, head, cells) > 0 and digits > _DECIMALS:  # a cut name can be told, not a number
-            return table(trace, selection, width, height, digits - 1)
+            if (
+                _over(width, names, left, head, cells) > 0 and digits > _DECIMALS
+            ):  # a cut name can be told, not a number
+                return table(trace, selection, width, height, digits - 1)
     if held := held_in_words(trace):
         held = f"Held: {held}{'' if held.endswith('…') else '.'}"
     return Table(
@@ -128,7 +130,7 @@ def _lines_that_fit(
     choices: list[Callable[[str], bool]] = [
         lambda name: True,
         lambda name: name.isidentifier() or name in asked,
-        lambda name: name in carried or name in asked,
+        carried.union(asked).__contains__,
     ]
     kept = there
     for choice in choices if may_drop else ():
@@ -197,10 +199,9 @@ def _left_out(there: Sequence[TracePart], rows: Sequence[Row]) -> str:
     told = "Padding is omitted; export --padding has it." if padding else ""
     if len(shown) == sum(len(part.lines) * part.count for part in there):
         return told
-    lines = {entry.line for part in there for entry in part.lines}
-    counts = {"line": (len(lines), len({row.line for row in shown}))}
+    counts = {"line": (len({entry.line for part in there for entry in part.lines}), len({row.line for row in shown}))}
     for k, (what, numbers) in enumerate(zip(("layer", "direction", "step", "batch row"), _numbers(there), strict=True)):
-        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place and row.place[k] is not None}))
+        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place} - {None}))
     gone = [f"{of - seen:,} of {of:,} {what}s" for what, (of, seen) in counts.items() if of > seen]
     left = f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
     return f"{left} {told}".rstrip()
@@ -265,9 +266,8 @@ def _over(
 
 def _title(trace: Trace) -> str:
     header = trace.header
-    layers = len({stage.layer for stage in trace.stages})
     directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
-    stack = f"{counted(layers, 'layer')} {directions}"
+    stack = f"{counted(len({stage.layer for stage in trace.stages}), 'layer')} {directions}"
     window = f" (steps {trace.first} to {trace.span[-1]})" if trace.first else ""
     sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
     return f"{header.title} · {sizes}" if header.title else sizes

@@ -273,15 +273,12 @@ def equations(width: int, area: str) -> str:
     carry: s_prev <- s
     output: q0
     """
-    rows = [_OF_INPUTS if area == "before" else _OF_STATE]
     values = [f"q{k} = {expression(line)}" for k, line in enumerate(cases(width))]
-    carried = ["s_prev <- s"] if area != "before" else []
+    rows, carried = [_OF_INPUTS if area == "before" else _OF_STATE, *values], "carry: s_prev <- s"
     if area == "loop":  # the next step reads them all
-        values.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
-        carried.append("z_prev <- z")
-    rows += values
-    rows += [f"carry: {', '.join(carried)}"] if carried else []
-    return "\n".join([*rows, "output: q0"])
+        rows.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
+        carried += ", z_prev <- z"
+    return "\n".join([*rows, *([carried] if area != "before" else []), "output: q0"])
 
 
 def traced(size: Size, plan: Choice) -> Trace:

@@ -132,14 +132,8 @@ def verify(trace: Trace) -> Verification:
     held = names(trace, "lines", "given")
     judged.unknown += (Unknown(text, "requested", 0) for text in trace.header.ask if line_name(text) not in held)
     failures = tuple(culprits(trace, judged.failing))
-    return Verification(
-        judged.verified,
-        judged.failed,
-        failures,
-        tuple(judged.unknown),
-        tuple(premises(trace)),
-        suspects(trace, failures),
-    )
+    counts = judged.verified, judged.failed
+    return Verification(*counts, failures, tuple(judged.unknown), tuple(premises(trace)), suspects(trace, failures))
 
 
 def first_failure(trace: Trace) -> Failure | None:
@@ -403,16 +397,15 @@ def unlike_adjoint(trace: Trace, stage: Stage) -> str:
     if expected == stage.cell:
         return _misread(trace, stage, seeds)
     if between and between.cell == stage.cell:
-        own = {new: f"{stage.owner}/{name}" for new, (side, name) in between.reads.items() if side == "own"}
-        for new in own.keys() & stage.sources.keys():
-            if stage.sources[new] not in (own[new], GIVEN):
-                return f"its input {new} is {stage.sources[new]}; expected {own[new]}"
+        for new, (side, name) in between.reads.items():
+            own = f"{stage.owner}/{name}"
+            if side == "own" and stage.sources.get(new, GIVEN) not in (own, GIVEN):
+                return f"its input {new} is {stage.sources[new]}; expected {own}"
         return ""
-    begin = f"its equations are not those of the adjoint of {stage.owner}"
-    for row, other in zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False):
-        if row != other:
-            return f"{begin}: expected `{_short(row)}`, found `{_short(other)}`"
-    return begin
+    rows = zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False)
+    other = next(([row if len(row) <= 80 else f"{row[:79]}…" for row in two] for two in rows if two[0] != two[1]), None)
+    said = f": expected `{other[0]}`, found `{other[1]}`" if other else ""
+    return f"its equations are not those of the adjoint of {stage.owner}{said}"
 
 
 def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> str:
@@ -424,13 +417,11 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
     back = {other.owner: other for other in trace.stages if other.is_adjoint}
     for value in (*owner.cell.by_name, *owner.cell.inputs):
         brought = {
-            f"{back[reader.scope].scope}/{line}"
+            f"{adjoint.scope}/{adjoint.cell.gradient_of[name]}"
             for reader in trace.stages
-            if reader.scope in back
+            if (adjoint := back.get(reader.scope)) is not None
             for name, source in reader.sources.items()
-            if source == f"{owner.scope}/{value}"
-            for line in [back[reader.scope].cell.gradient_of.get(name)]
-            if line is not None
+            if source == f"{owner.scope}/{value}" and name in adjoint.cell.gradient_of
         }
         found = {stage.sources.get(fed, "") for fed in seeds.get(value, ())} - {GIVEN}
         if found != brought:
@@ -452,7 +443,3 @@ def _weighted(stage: Stage) -> dict[str, list[str]]:
             if name in stage.cell.inputs and not stage.borrows(name) and reader.name in gradients:
                 found.setdefault(gradients[reader.name], []).append(name)
     return found
-
-
-def _short(row: str) -> str:
-    return row if len(row) <= 80 else f"{row[:79]}…"
