@@ -294,8 +294,9 @@ def _joined(columns: Sequence[Column | None], rows: Sequence[int]) -> Column:
         return there._replace(codes=np.concatenate([c.codes for c in columns if isinstance(c, Coded)]))
     if isinstance(there, tuple):
         return tuple(text for column in columns if column is not None for text in column)
-    empty = (np.full(n, np.nan, there.dtype) for n in rows)
-    return np.concatenate([nan if c is None else np.asarray(c) for c, nan in zip(columns, empty, strict=True)])
+    return np.concatenate(
+        [np.full(n, np.nan, there.dtype) if c is None else np.asarray(c) for c, n in zip(columns, rows, strict=True)]
+    )
 
 
 def places(table: Table, part: TracePart) -> dict[str, Column]:
