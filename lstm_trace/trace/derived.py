@@ -53,20 +53,16 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for stage in trace.stages:
         known: dict[str, tuple[int, str]] = {}
-        first = trace.initial.get(stage.scope, {})
         for name in stage.inputs:
-            source = stage.sources[name]
-            if "/" in source:
-                scope, line = scope_and_name(source)
-                known[name] = found[scope][line], f"from {source}"
-            elif (values := trace.operand(stage.scope, name, slice(0, 1))) is not None:
-                known[name] = values.shape[-1], f"from {name}"
-            else:
+            scope, line = scope_and_name(stage.sources[name])
+            values = None if scope else trace.operand(stage.scope, name, slice(0, 1))
+            if not scope and values is None:
                 raise MissingError(f"the trace does not hold the input {name} of {stage.scope}")
-        known.update({state: (first[state].shape[-1], f"from {state}") for state in stage.states if state in first})
+            known[name] = found[scope][line] if values is None else values.shape[-1], f"from {name}"
+        first = trace.initial.get(stage.scope, {})
+        known |= {state: (first[state].shape[-1], f"from {state}") for state in stage.states if state in first}
         here = trace.parameters.get(stage.owner, {})
-        lacking = [name for name in stage.parameters if name not in here]
-        if lacking:
+        if lacking := [name for name in stage.parameters if name not in here]:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")
         shapes = {name: here[name].shape for name in stage.parameters}
         inferred = _inferred(stage.cell, stage.computed, tuple(shapes.items()), tuple(known.items()))

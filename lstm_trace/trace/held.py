@@ -168,18 +168,15 @@ def held_faults(trace: Trace) -> Iterator[str]:
             for name in names:
                 if name in stage.inputs and stage.sources[name] == GIVEN and name not in given:
                     yield f"given {stage.scope}/{name} is missing; {line} is held, by the equations, and needs it"
-            for name in (names.hold, names.scale):
-                if name in given and (said := _first(given[name], ~np.isin(given[name], (0, 1)))):
-                    yield f"given {stage.scope}/{name} says where {line} is held: expected 0 or 1 everywhere, {said}"
-            for name in (names.to, names.by):
-                if name in given and (said := _first(given[name], ~np.isfinite(given[name]))):
-                    yield f"given {stage.scope}/{name} says at what {line} is held: expected finite numbers, {said}"
-
-
-def _first(values: Array, wrong: Array) -> str:
-    """The first value that is wrong, with its place; empty where there is none."""
-    at = np.argwhere(wrong)
-    return f"found {values[tuple(at[0])]:g} at [{','.join(map(str, at[0]))}]" if len(at) else ""
+            for kind, pair in (("where", (names.hold, names.scale)), ("at what", (names.to, names.by))):
+                expected = "0 or 1 everywhere" if kind == "where" else "finite numbers"
+                for name in (name for name in pair if name in given):
+                    values = given[name]
+                    wrong = np.argwhere(~np.isin(values, (0, 1)) if kind == "where" else ~np.isfinite(values))
+                    if len(wrong):
+                        found = f"{values[tuple(wrong[0])]:g} at [{','.join(map(str, wrong[0]))}]"
+                        said = f"says {kind} {line} is held: expected {expected}, found {found}"
+                        yield f"given {stage.scope}/{name} {said}"
 
 
 def as_hold(trace: Trace) -> dict[str, Any]:

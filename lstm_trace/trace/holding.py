@@ -54,9 +54,8 @@ def in_words(value: Value) -> str:
     if isinstance(value, Multiple):
         return f"{str(value)[1:]} times its own value"
     if isinstance(value, Trace):
-        return (
-            f"the values of the trace ‘{value.header.title}’" if value.header.title else "the values of another trace"
-        )
+        title = value.header.title
+        return f"the values of the trace ‘{title}’" if title else "the values of another trace"
     return f"{value:g}" if isinstance(value, float) else "given values"
 
 
@@ -70,13 +69,11 @@ def read_value(said: str, value: Any) -> Value:
     """
     if isinstance(value, Multiple | Trace):
         return value
+    number = None
     if isinstance(value, str):
         number = as_number(value)
-        if number is not None:
-            return number
     elif isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        if (number := _finite(value)) is not None:
-            return number
+        number = _finite(value)
     elif isinstance(value, list | tuple) or hasattr(value, "__array__"):
         try:
             array = to_array(value)
@@ -90,6 +87,8 @@ def read_value(said: str, value: Any) -> Value:
             place, found = ",".join(map(str, wrong[0])), array[tuple(wrong[0])]
             raise OptionError(f"{said}: expected finite numbers, found {found:g}{place and f' at [{place}]'}")
         return array
+    if number is not None:
+        return number
     raise OptionError(f"{said}: expected {KINDS}; found {describe(value)}")
 
 
@@ -323,8 +322,8 @@ def _no_line(name: str, stages: Sequence[Stage]) -> str:
             return f"{name} is a state that is carried in; hold {line}, or give another {INITIAL.get(state, 'initial')}"
         if name in cell.inputs:
             source = stage.sources.get(name, GIVEN)
-            if scope_and_name(source)[0]:
-                return f"{name} is what {source} is here; hold that"
-            return f"{name} is {'supplied' if source == GIVEN else 'an input'}, no line that is computed; change it"
+            what = "supplied" if source == GIVEN else "an input"
+            other = f"what {source} is here; hold that" if scope_and_name(source)[0] else ""
+            return f"{name} is {other or f'{what}, no line that is computed; change it'}"
     known = dict.fromkeys(line for stage in stages for line in _lines(stage))
     return f"there is no line {name!r}{nearest(name, known, 'there are')}"

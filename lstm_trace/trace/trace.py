@@ -77,8 +77,6 @@ class Header:
 
     def until(self, stop: int) -> Header:
         """The header with labels of the steps before `stop` alone."""
-        if all(len(row) <= stop for row in self.step_labels):
-            return self
         return replace(self, step_labels=tuple(row[:stop] for row in self.step_labels))
 
 
@@ -219,17 +217,13 @@ class Trace(TraceOutputs):
             edge, inner = end == self.steps, slice(begin + 1, min(end + 1, self.steps))
         else:
             edge, inner = begin == 0, slice(max(begin - 1, 0), max(end - 1, 0))
-        parts = []
-        if inner.stop > inner.start:
-            carried = self.operand(stage.scope, stage.cell.states[name], inner)
-            if carried is None:
-                return None
-            parts.append(carried)
+        parts = [self.operand(stage.scope, stage.cell.states[name], inner)] if inner.stop > inner.start else []
         if edge and end > begin:
-            if first is None:
-                return None
-            parts.insert(len(parts) if stage.backwards else 0, first[None])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else None
+            parts.insert(len(parts) if stage.backwards else 0, None if first is None else first[None])
+        there = [part for part in parts if part is not None]
+        if not parts or len(there) < len(parts):
+            return None
+        return there[0] if len(there) == 1 else np.concatenate(there)
 
     @property
     def padded(self) -> str:
@@ -253,9 +247,10 @@ class Trace(TraceOutputs):
         Where directions meet, y_t is the value there, also where padding gives each of them a y_t of its own.
         Raises MissingError that says which have it otherwise; use `at` to choose.
         """
-        if gathered := [scope for scope, here in self.sums.items() if name in here]:
-            at = f"trace.sums[{gathered[0]!r}][{name!r}]"
-            raise MissingError(f"{name} was gathered over all steps: it is {at}, and in trace.gradients")
+        for scope, here in self.sums.items():
+            if name in here:
+                at = f"trace.sums[{scope!r}][{name!r}]"
+                raise MissingError(f"{name} was gathered over all steps: it is {at}, and in trace.gradients")
         scope, bare = scope_and_name(name)
         if scope in self.scopes:
             raise MissingError(f"a line is read by its name alone; that of {scope} is {_chosen(scope, bare)}")

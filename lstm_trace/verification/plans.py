@@ -175,12 +175,13 @@ def _values(width: int, dtype: str) -> dict[str, Array]:
         at = rng.permutation(STEPS)[: len(_SPECIAL)]
         found[name][at, k % width] = np.array(_SPECIAL).astype(dtype)
     found[ONE] = found[WIDE[0]][:, :1].copy()
-    shapes = {
-        VECTOR: (width,),
-        MATRICES["matvec"][0]: (MATRIX_ROWS, width),
-        MATRICES["vecmat"][1]: (width, MATRIX_ROWS),
-    }
-    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in _fixed(width).items()}
+
+
+def _fixed(width: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of operands that are the same at each step."""
+    matrix, other = MATRICES["matvec"][0], MATRICES["vecmat"][1]
+    return {VECTOR: (width,), matrix: (MATRIX_ROWS, width), other: (width, MATRIX_ROWS)}
 
 
 def _at_stride(tried: Sequence[_Case], values: dict[str, Array], columns: int, **exact: bool) -> Iterator[Fault]:
@@ -285,9 +286,8 @@ def traced(size: Size, plan: Choice) -> Trace:
     """A run of such a cell."""
     width, batch, dtype, area = size
     rng = np.random.default_rng(width)
-    shapes = {"v": (width,), "U": (width, width), MATRICES["matvec"][0]: (MATRIX_ROWS, width),
-              MATRICES["vecmat"][1]: (width, MATRIX_ROWS)}  # fmt: skip
-    weights = {n: rng.normal(size=s).astype(dtype) for n, s in shapes.items() if n != "U" or area != "before"}
+    shapes = {**_fixed(width), **({"U": (width, width)} if area != "before" else {})}
+    weights = {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
     x = rng.normal(0, 2, (_STEPS, batch, width)).astype(dtype)
     x[0, 0, 0], x[1, 0, 0], x[2, 0, 0] = 0.0, -0.0, 0.5
     return build(weights, {"equations": equations(width, area)}, dtype=dtype).run(x, plan=plan)

@@ -112,11 +112,10 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
         if found in (None, ""):
             if len(values) > 1:
                 raise FileError(f"{part} is missing, and {name} has {len(values)} of them")
-            place[part] = values[0]
-        else:
-            place[part] = str(found).strip() if part == "direction" else _whole(part, found)
-            if place[part] not in values:
-                raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
+            found = values[0]
+        place[part] = str(found).strip() if part == "direction" else _whole(part, found)
+        if place[part] not in values:
+            raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
     scope = f"{place['layer']}/{place['direction']}"
     gathered = like.sums.get(scope, {}).get(name)
     if gathered is None and name not in like.lines.get(scope, {}):
@@ -153,11 +152,9 @@ def _numbers(found: Any) -> Array:
     numbers = []
     for entry in entries:
         try:
-            numbers.append(float(entry))
+            numbers.append(float(entry if not isinstance(entry, bool) else "a truth value"))
         except (TypeError, ValueError, OverflowError):
             raise FileError(f"value is {entry!r}; expected a number") from None
-        if isinstance(entry, bool):
-            raise FileError(f"value is {entry!r}; expected a number")
     return np.array(numbers if isinstance(found, list) else numbers[0])
 
 

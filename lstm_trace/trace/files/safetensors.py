@@ -127,10 +127,7 @@ def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]
         raise FileError(f"{path}: the header cannot be read ({error})") from None
     metadata: Any = header.pop("__metadata__", None) if isinstance(header, dict) else None
     name = metadata.get("format", "") if isinstance(metadata, dict) else ""
-    if not str(name).startswith("lstm-trace/"):
-        raise FileError(f"{path}: not a trace ({FORMAT} is not in its header); a model is traced with `lstm-trace run`")
-    if name != FORMAT:
-        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
+    check_version(path, str(name), f"{FORMAT} is not in its header); a model")
     manifest = validate(TraceManifest, str(metadata.get("manifest", "")).encode(), str(path))
     at = 8 + length
     tensors = {name: _tensor(path, name, entry, at) for name, entry in header.items()}
@@ -142,6 +139,14 @@ def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]
         what = "truncated" if size < at else "longer than its header says"
         raise FileError(f"{path}: the file is {what}: {size:,} bytes, expected {at:,}")
     return manifest, tensors
+
+
+def check_version(path: str | Path, name: str, lacking: str) -> None:
+    """Raise FileError unless a file's format is one that we read. lacking: why it is no trace, and what is traced."""
+    if not name.startswith("lstm-trace/"):
+        raise FileError(f"{path}: not a trace ({lacking} is traced with `lstm-trace run`")
+    if name != FORMAT:
+        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

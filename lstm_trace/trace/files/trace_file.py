@@ -26,7 +26,7 @@ from ..argument_types import checked
 from ..trace import Trace
 from ..window import arrays
 from .manifest import assembled, manifest, read_trace, readable
-from .safetensors import holds_trace, is_tensors, load_mapped, save_tensors
+from .safetensors import check_version, holds_trace, is_tensors, load_mapped, save_tensors
 from .schema import FORMAT, TraceFile, validate
 
 #: File suffix to format.
@@ -174,10 +174,7 @@ def check_format(path: str | Path, content: bytes) -> None:
     """Raise FileError unless `content` says that it is a trace of a version that we read."""
     mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
     name = mark[1].decode(errors="replace") if mark else ""
-    if not name.startswith("lstm-trace/"):
-        raise FileError(f'{path}: not a trace (no "format": "{FORMAT}"); a problem is traced with `lstm-trace run`')
-    if name != FORMAT:
-        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
+    check_version(path, name, f'no "format": "{FORMAT}"); a problem')
 
 
 def from_file(file: TraceFile, where: str) -> Trace:
