@@ -139,10 +139,8 @@ def lacking(a: Trace, b: Trace, scope: str, name: str, common: Collection[str]) 
         """Whether b has all that a line of a follows from."""
         reads = {operand for place in way(cell, line, common) for operand in _reads(cell, place)}
         mine, yours = (trace.parameters.get(stage.owner, {}) for trace in (a, b))
-        weights = reads.intersection(cell.parameters)
-        states = reads.intersection(cell.states) | {operand for operand in reads if operand in stage.sources}
-        fit = all(n in yours and n in mine and yours[n].shape == mine[n].shape for n in weights)
-        return fit and states <= {*other.cell.states, *other.sources}
+        fit = all(n in yours and n in mine and yours[n].shape == mine[n].shape for n in reads & cell.parameters.keys())
+        return fit and reads & {*cell.states, *stage.sources} <= {*other.cell.states, *other.sources}
 
     def read(line: str) -> Iterator[str]:
         for operand in _reads(cell, line):
@@ -215,11 +213,10 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
 
 def _of_holds(trace: Trace, place: str) -> set[str]:
     """The names that holds add to a stage. place: begins with its scope."""
-    stage = next((s for s in trace.stages if f"{place}/".startswith(f"{s.scope}/")), None)
-    if stage is None or stage.cell.plain is None:
-        return set()
-    cell, plain = stage.cell, stage.cell.plain
-    return {*cell.by_name, *cell.inputs} - {*plain.by_name, *plain.inputs}
+    for stage in trace.stages:
+        if f"{place}/".startswith(f"{stage.scope}/") and (plain := stage.cell.plain) is not None:
+            return {*stage.cell.by_name, *stage.cell.inputs} - {*plain.by_name, *plain.inputs}
+    return set()
 
 
 def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
@@ -251,7 +248,7 @@ class PremiseDifference(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.scope}/{self.names[0]}" if self.scope else self.names[0]
-        if self.side and len(self.names) > 1:
+        if len(self.names) > 1:
             return f"{self.scope or 'inputs'}: only in {self.side}: {_few(self.names)}"
         if self.side:
             return f"{place} is only in {self.side}"

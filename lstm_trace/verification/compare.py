@@ -27,6 +27,7 @@ from ..trace.argument_types import checked
 from ..trace.derived import on_one_thread
 from ..trace.held import said_at
 from ..trace.trace import Trace
+from ..trace.window import arrays
 from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
 from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
@@ -150,18 +151,15 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         if place not in measures:
             measures[place] = Measure(a, b, stage, gap)
         measures[place].add(gap, mask, at)
-    order = {scope: k for k, scope in enumerate(a.scopes)}
-    made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
+    made = sorted(measures.values(), key=lambda m: a.scopes.index(m.stage.scope))  # sums behind their stage's lines
     found = [measure.result(tolerance.is_bound) for measure in made]
-    firsts = [(order[d.scope], *m.order, d) for m, d in zip(made, found, strict=True) if d.first]
+    firsts = [(a.scopes.index(d.scope), *m.order, d) for m, d in zip(made, found, strict=True) if d.first]
     first = min(firsts, key=itemgetter(0, 1, 2), default=(None,))[-1]
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
-        steps, verb = int(outside.sum()), "step is" if outside.sum() == 1 else "steps are"
-        told += (
-            f"{steps:,} {verb} padding in both; there, only the states that are kept and the outputs are compared",
-        )
+        steps = f"{int(outside.sum()):,} {'step is' if outside.sum() == 1 else 'steps are'} padding in both"
+        told += (f"{steps}; there, only the states that are kept and the outputs are compared",)
     return Comparison(
         lines=tuple(found),
         notes=told,
@@ -204,14 +202,12 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     common = in_both(a, b)
     gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
     if not any(common.values()) and not gathered:
-        widths = [note for note in notes(a, b) if ": a has width " in note]
-        sides = widths[:3]
-        for name, trace in (("a", a), ("b", b)) if not widths else ():
-            names = [f"{scope}/{line}" for scope, lines in trace.lines.items() for line in lines]
-            some = f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
-            sides.append(f"{name} has {some}")
-        more = ", …" if len(widths) > 3 else ""
-        raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
+        sides = [note for note in notes(a, b) if ": a has width " in note]
+        for name, trace in (("a", a), ("b", b)) if not sides else ():
+            held = [f"{scope}/{line}" for _, scope, line, _ in arrays(trace, "lines")]
+            sides.append(f"{name} has {', '.join(held[:3]) or 'no lines'}{' …' if len(held) > 3 else ''}")
+        more = ", …" if len(sides) > 3 else ""
+        raise ShapeError(f"the traces have no value in common: {', '.join(sides[:3])}{more}")
     outside, used = padding(a, b), counted_at_padding(a.stages)
     if outside is not None and outside.all() and not gathered and not any(used[s] & {*n} for s, n in common.items()):
         raise ShapeError(
@@ -230,9 +226,8 @@ def _padded(a: Trace, b: Trace, first: Address | None) -> str:
     """Whose padding the first value that differs is: see `Comparison`."""
     if first is None or first.t is None:
         return ""
-    t, row = a.index(first.t), first.b
-    sides = [side for side, trace in (("a", a), ("b", b)) if not trace.valid[t, row, 0]]
-    return "both" if len(sides) == 2 else "".join(sides)
+    sides = "".join(side for side, trace in (("a", a), ("b", b)) if not trace.valid[a.index(first.t), first.b, 0])
+    return "both" if sides == "ab" else sides
 
 
 def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]]:
@@ -343,11 +338,11 @@ def gap(a: Trace, b: Trace, line: str, scope: Scope | None = None, row: int = 0)
         a.stage(scope)  # raises, where there is none
     both = {s: here.keys() & b.lines.get(s, {}).keys() for s, here in a.lines.items() if scope in (None, s)}
     scopes = [s for s, names in both.items() if line in names]
+    if not scopes:
+        known = sorted(set().union(*both.values()))
+        raise MissingError(f"the traces do not both have a line {line!r}{nearest(line, known, 'they have')}")
     if len(scopes) > 1:
         raise MissingError(f"{line} is in {', '.join(scopes)}: choose one, scope={scopes[0]!r}")
-    if not scopes:
-        known = sorted({name for names in both.values() for name in names})
-        raise MissingError(f"the traces do not both have a line {line!r}{nearest(line, known, 'they have')}")
     one, two, _ = _common(a, b, a.lines[scopes[0]][line], b.lines[scopes[0]][line])
     if not 0 <= row < one.shape[1] or not one.size:
         raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common")

@@ -168,8 +168,8 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
             return a.x is not None and b.x is not None and np.array_equal(a.x, b.x)
         if source == VALID:
             return np.array_equal(a.valid, b.valid)
-        if source is not None and source != GIVEN:
-            other, line = scope_and_name(source)
+        if source not in (None, GIVEN):
+            other, line = scope_and_name(str(source))
             return line in common.get(other, ())
         return name not in cell.by_name and equal("given" if source == GIVEN else "parameters", name)
 

@@ -246,8 +246,8 @@ def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> fl
     """How far a recorded value is from its derivation."""
     if derived is None:
         return None
-    values = (np.broadcast_to(known.value, recorded.value.shape) for known in (recorded, derived))
-    return apart(*(Known(np.atleast_1d(value[at])) for value in values)).most
+    values = (np.broadcast_to(known.value, recorded.value.shape)[at] for known in (recorded, derived))
+    return apart(*map(Known, map(np.atleast_1d, values))).most
 
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:

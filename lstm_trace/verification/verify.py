@@ -201,8 +201,7 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
     here = trace.lines.get(stage.scope, {})
     lines = []
     for line in (line for line in stage.cell.lines if line.name in here):
-        missing = [name for name in line.reads if not held_throughout(trace, stage.scope, name)]
-        if missing:
+        if missing := [name for name in line.reads if not held_throughout(trace, stage.scope, name)]:
             judged.leave(stage, line.name, "operands", here[line.name].size, ", ".join(missing))
         else:
             lines.append(line)
@@ -256,8 +255,7 @@ def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scra
     derived = scratch.derive(line, operands, recorded.shape, recorded.dtype)
     ulp = OPS[line.op].ulp
     if ulp == 0:
-        off = np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool))
-        if not off.any():
+        if not np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool)).any():
             return Departures()
     elif line.product or ulp is not None:
         found = _of_product if line.product else _of_function

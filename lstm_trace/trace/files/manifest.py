@@ -133,13 +133,12 @@ def faults(trace: Trace) -> list[str]:
         problems.append("it holds no values")  # nothing bounds its steps and rows
     if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
         problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
-    if trace.lengths is not None and (
-        trace.lengths.shape != (trace.batch,) or trace.lengths.min() < 0 or trace.lengths.max() > trace.span.stop
-    ):
+    lengths, mask = trace.lengths, trace.mask
+    if lengths is not None and (lengths.shape != lead[1:] or lengths.min() < 0 or lengths.max() > trace.span.stop):
         problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.span.stop}")
-    if trace.mask is not None and trace.mask.shape != lead:
-        problems.append(f"inputs.mask has shape {trace.mask.shape}; expected (T, B) = {lead}")
-    if trace.mask is not None and trace.lengths is not None:
+    if mask is not None and mask.shape != lead:
+        problems.append(f"inputs.mask has shape {mask.shape}; expected (T, B) = {lead}")
+    if mask is not None and lengths is not None:
         problems.append("inputs has lengths and a mask; expected one of them")
     labels = trace.header.step_labels
     if len(labels) not in (0, 1, trace.batch):
