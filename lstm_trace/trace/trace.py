@@ -14,18 +14,7 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import (
-    GIVEN,
-    MEET,
-    VALID,
-    Scope,
-    Stage,
-    X,
-    find,
-    forward_stages,
-    layer_and_direction,
-    scope_and_name,
-)
+from ..cell.network import GIVEN, MEET, VALID, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
 from ..errors import MissingError, counted, nearest
@@ -257,7 +246,7 @@ class Trace(TraceOutputs):
         scopes = find(self.stages, name)
         there = {scope: values for scope in scopes if (values := self.operand(scope, name)) is not None}
         # of padded directions that meet each has a y_t as well, as in `address.locate`
-        there = {scope: values for scope, values in there.items() if layer_and_direction(scope)[1] == MEET} or there
+        there = {scope: values for scope, values in there.items() if self.stage(scope).direction == MEET} or there
         if not there:
             raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
         first, *others = there
@@ -437,7 +426,7 @@ class Trace(TraceOutputs):
 
 def _chosen(scope: str, name: str) -> str:
     """How one of several lines of a name is read."""
-    layer, direction = layer_and_direction(scope)
+    layer, _, direction = scope.partition("/")
     return f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
 
 

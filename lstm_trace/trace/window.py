@@ -81,23 +81,21 @@ def between(trace: Trace, span: range) -> Trace:
 
 def rows(trace: Trace, which: slice | Array) -> Trace:
     """The trace of some rows of the batch: views of a slice, copies of chosen ones. Sums over all rows are left out."""
-    at = slice(None), which
     kept = np.arange(trace.batch)[which]
     labels = trace.header.step_labels
     chosen = labels if len(labels) < 2 else tuple(labels[b] for b in kept.tolist())
-    return replace(
-        trace,
-        header=replace(trace.header, step_labels=chosen),
-        batch=len(kept),
-        x=None if trace.x is None else trace.x[:, which],
-        lengths=None if trace.lengths is None else trace.lengths[which],
-        mask=None if trace.mask is None else trace.mask[:, which],
-        initial=_some(trace.initial, which),
-        given=_some(trace.given, at),
-        lines=_some(trace.lines, at),
-        sums=trace.sums if np.array_equal(kept, np.arange(trace.batch)) else {},
-        memory=None,
-    )
+    sums = trace.sums if np.array_equal(kept, np.arange(trace.batch)) else {}
+    header = replace(trace.header, step_labels=chosen)
+    return _part(trace, slice(None), which, header=header, batch=len(kept), sums=sums)
+
+
+def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> Trace:
+    """The trace with its arrays at some steps and rows, and with others in place of what it has."""
+    at = window, which
+    x, mask = (None if values is None else values[at] for values in (trace.x, trace.mask))
+    lengths = None if trace.lengths is None else trace.lengths[which]
+    held = {"initial": _some(trace.initial, which), "given": _some(trace.given, at), "lines": _some(trace.lines, at)}
+    return replace(trace, **{"x": x, "mask": mask, "lengths": lengths, **held, "memory": None, **others})
 
 
 def beside(parts: Sequence[Trace]) -> Trace:
@@ -137,20 +135,9 @@ def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
     """The trace of the steps `span`, with the states that were carried into them and the lines at those steps."""
     steps = slice(trace.index(span.start), trace.index(span.stop))
     ask = tuple(text for text in trace.header.ask if _within(trace, text, span))
-    return replace(
-        trace,
-        header=replace(trace.header.until(span.stop), ask=ask),
-        first=span.start,
-        steps=len(span),
-        x=None if trace.x is None else trace.x[steps],
-        lengths=None if trace.lengths is None else trace.lengths.clip(max=span.stop),
-        mask=None if trace.mask is None else trace.mask[steps],
-        initial=initial,
-        given=_some(trace.given, steps),
-        lines=lines,
-        sums={},
-        memory=None,
-    )
+    lengths = None if trace.lengths is None else trace.lengths.clip(max=span.stop)
+    place = {"first": span.start, "steps": len(span), "header": replace(trace.header.until(span.stop), ask=ask)}
+    return _part(trace, steps, slice(None), **place, lengths=lengths, initial=initial, lines=lines, sums={})
 
 
 def _within(trace: Trace, text: str, span: range) -> bool:
