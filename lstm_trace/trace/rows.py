@@ -289,8 +289,8 @@ def _extent(trace: Trace, chosen: Selection) -> str:
     """Which layers, directions and units there are, for the message."""
     stages = [stage for stage in trace.stages if chosen.places(stage)]
     if not stages:
-        wanted = [] if chosen.layer is None else [f"layer {chosen.layer}"]
-        wanted += [] if chosen.direction is None else [f"direction {chosen.direction}"]
+        parts = (("layer", chosen.layer), ("direction", chosen.direction))
+        wanted = [f"{part} {value}" for part, value in parts if value is not None]
         return f"{', '.join(wanted)} is not among {', '.join(trace.scopes)}"
     widest = max((a.shape[-1] for s in stages for a in trace.lines.get(s.scope, {}).values()), default=0)
     what = "" if chosen.names is None else f" with {', '.join(chosen.names)}"

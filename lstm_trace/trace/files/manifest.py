@@ -21,7 +21,7 @@ from ..held import held_faults, plain_stage
 from ..labels import misfits, readout
 from ..trace import Header, Trace
 from ..window import arrays
-from .schema import CellInfo, StageInfo, TraceManifest, validate
+from .schema import StageInfo, TraceManifest, validate
 
 #: What a manifest has of the header as it is.
 _HEADER = [f.name for f in fields(Header) if f.name in TraceManifest.model_fields and f.name != "names"]
@@ -30,26 +30,13 @@ _HEADER = [f.name for f in fields(Header) if f.name in TraceManifest.model_field
 def manifest(trace: Trace) -> TraceManifest:
     """What the trace says of itself, without the arrays."""
     header = trace.header
-    stages = [
-        StageInfo(
-            layer=s.layer,
-            direction=s.direction,  # type: ignore[arg-type]
-            equations=s.cell.text,
-            sources=dict(s.sources),
-            computed=None if s.computed is None else list(s.computed),
-        )
-        for s in trace.stages
-    ]
-    labels = {"t": header.step_labels} if header.step_labels else {}
-    return TraceManifest(
-        cell=CellInfo(kind=header.kind, options=dict(header.options)),
-        first=trace.first,
-        steps=trace.steps,
-        batch=trace.batch,
-        stages=stages,
-        names={**header.names, **labels},  # type: ignore[dict-item]
-        **{name: getattr(header, name) for name in _HEADER},
-    )
+    kinds = ("layer", "direction", "sources", "computed")
+    stages = [{**{k: getattr(stage, k) for k in kinds}, "equations": stage.cell.text} for stage in trace.stages]
+    names = header.names if not header.step_labels else {**header.names, "t": header.step_labels}
+    sizes = {"first": trace.first, "steps": trace.steps, "batch": trace.batch}
+    cell = {"kind": header.kind, "options": header.options}
+    plain = {name: getattr(header, name) for name in _HEADER}
+    return TraceManifest.model_validate({**plain, **sizes, "cell": cell, "names": names, "stages": stages})
 
 
 def readable(trace: Trace, where: str) -> TraceManifest:

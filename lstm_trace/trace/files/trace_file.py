@@ -65,7 +65,14 @@ def save(trace: Trace, path: str | Path, format: str | None = None) -> None:
         with tensors_for(path) as file:
             save_tensors(trace, file)
         return
-    save_json(trace, path)
+    count = sum(values.size for _, _, values in trace.recorded())
+    if count > MOST:
+        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
+    readable(assembled(trace, str(path)), str(path))
+    text = to_json(trace)
+    check_size(path, len(text.encode()), LARGER)
+    with written(path) as stream:
+        stream.write(text)
 
 
 def load(path: str | Path, content: bytes | None = None) -> Trace:
@@ -123,18 +130,6 @@ def to_json(trace: Trace) -> str:
     return _pretty(data, 0) + "\n"
 
 
-def save_json(trace: Trace, path: str | Path) -> None:
-    """Write a trace ('-' is standard output). Raises FileError for a large one, and what `load_json` would refuse."""
-    count = sum(values.size for _, _, values in trace.recorded())
-    if count > MOST:
-        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
-    readable(assembled(trace, str(path)), str(path))
-    text = to_json(trace)
-    check_size(path, len(text.encode()), LARGER)
-    with written(path) as file:
-        file.write(text)
-
-
 def are_tensors(content: bytes) -> bool:
     """Whether bytes begin as safetensors do: with the length of a header of JSON, and that header."""
     return content[8:9] == b"{" and content[:1] != b"{"
@@ -144,7 +139,9 @@ def load_json(path: str | Path, content: bytes | None = None) -> Trace:
     """Read a trace from a file, or from its `content`. Raises FileError."""
     content = read_bytes(path, LARGER) if content is None else content
     content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
-    check_format(path, content)
+    mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
+    name = mark[1].decode(errors="replace") if mark else ""
+    check_version(path, name, f'no "format": "{FORMAT}"); a problem')
     return from_file(validate(TraceFile, content, str(path)), str(path))
 
 
@@ -168,13 +165,6 @@ def looks_like_one(content: bytes) -> bool:
     """Whether a text begins like a trace, and not like a problem."""
     head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     return head[:1] == b"{" and b'"format"' in head and FORMAT.split("/")[0].encode() in head
-
-
-def check_format(path: str | Path, content: bytes) -> None:
-    """Raise FileError unless `content` says that it is a trace of a version that we read."""
-    mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
-    name = mark[1].decode(errors="replace") if mark else ""
-    check_version(path, name, f'no "format": "{FORMAT}"); a problem')
 
 
 def from_file(file: TraceFile, where: str) -> Trace:
