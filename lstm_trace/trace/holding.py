@@ -138,19 +138,18 @@ NO_HOLDS = Holds()
 def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
     """The stages with lines that can be held or scaled, in place of those that they have by now."""
     wanted = {scope: names for scope, *names in lines}
-    return tuple(_applied(stage, *wanted.get(stage.scope, ((), ()))) for stage in stages)
-
-
-def _applied(stage: Stage, held: tuple[str, ...], scaled: tuple[str, ...]) -> Stage:
-    if stage.cell.plain is None and not held and not scaled:
-        return stage
-    cell = with_holds(stage.cell, held, scaled)
-    sources = {name: stage.sources.get(name, GIVEN) for name in cell.inputs}
-    computed = stage.computed
-    if computed is not None:
-        kept = {*computed} | (cell.by_name.keys() - (cell.plain or cell).by_name.keys())
-        computed = tuple(line.name for line in cell.lines if line.name in kept)
-    return Stage(stage.layer, stage.direction, cell, sources, computed)
+    found = []
+    for stage in stages:
+        held, scaled = wanted.get(stage.scope, ((), ()))
+        if stage.cell.plain is not None or held or scaled:
+            cell, computed = with_holds(stage.cell, held, scaled), stage.computed
+            if computed is not None:
+                kept = {*computed} | (cell.by_name.keys() - (cell.plain or cell).by_name.keys())
+                computed = tuple(line.name for line in cell.lines if line.name in kept)
+            sources = {name: stage.sources.get(name, GIVEN) for name in cell.inputs}
+            stage = Stage(stage.layer, stage.direction, cell, sources, computed)
+        found.append(stage)
+    return tuple(found)
 
 
 def resolved(
