@@ -14,21 +14,7 @@ from ..cell.lines import Line, Operand
 from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
 from ..documents.blocks import Block, Para, Picture, Text
 from ..errors import MissingError
-from ..formulas.tree import (
-    HELD,
-    SYMBOLIC,
-    Call,
-    Index,
-    Node,
-    Num,
-    Sym,
-    at_step,
-    formula,
-    kept,
-    number,
-    value,
-    written_out,
-)
+from ..formulas.tree import HELD, SYMBOLIC, Call, Index, Num, Sym, at_step, formula, kept, number, value, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words
 from ..trace.address import Address
@@ -44,6 +30,7 @@ if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.account import Account
     from ..explanation.profile import Profile
+    from ..formulas.tree import Node
 
 T = TypeVar("T")
 
