@@ -171,26 +171,28 @@ def resolved(
     for k, layer in enumerate(asked):
         owners: dict[tuple[str, str], Array] = {}  # which text of this mapping holds a value; those before it give way
         texts = list(layer)
-        for text, value in layer.items():
+        for number, (text, value) in enumerate(layer.items()):
             if any(text in later for later in asked[k + 1 :]):
                 continue
+            said = f"hold {text!r}"
             with faults.gather():
                 found = places(text, stages, span, batch, widths)
-                what = None if value is None else read_value(f"hold {text!r}", value)
+                what = None if value is None else read_value(said, value)
                 for place in found:
-                    key, width = (place.scope, place.line), widths[place.scope][place.line]
-                    at = (
-                        0
-                        if what is None
-                        else numbers(f"hold {text!r}", place, what, span, batch, width, np.dtype(dtype))
-                    )
+                    key, shape = (place.scope, place.line), (len(span), batch, widths[place.scope][place.line])
+                    at = 0 if what is None else numbers(said, place, what, span, batch, shape[2], np.dtype(dtype))
                     where = np.ix_([t - span.start for t in place.steps], place.rows, place.units)
-                    owner = owners.setdefault(key, np.full((len(span), batch, width), -1, np.int32))
+                    owner = owners.setdefault(key, np.full(shape, -1, np.int32))
                     if len(taken := np.argwhere(owner[where] >= 0)):
-                        both = f"hold {text!r} and {texts[owner[where][tuple(taken[0])]]!r} both hold"
+                        both = f"{said} and {texts[owner[where][tuple(taken[0])]]!r} both hold"
                         raise OptionError(f"{both} {place.address(taken[0])}; hold each value once")
-                    owner[where] = texts.index(text)
-                    _put(arrays.setdefault(key, {}), where, what, at, np.zeros(owner.shape, dtype))
+                    owner[where] = number
+                    here = arrays.setdefault(key, {})
+                    for array in here.values():  # whatever was put there before
+                        array[where] = 0
+                    if what is not None:
+                        for name, values in zip(_KINDS[isinstance(what, Multiple)], (1, at), strict=True):
+                            here.setdefault(name, np.zeros(shape, dtype))[where] = values
     faults.tell()
     lines: dict[str, tuple[list[str], list[str]]] = {}
     for (scope, line), here in arrays.items():
@@ -206,14 +208,6 @@ def resolved(
             for name, array in arrays[stage.scope, line].items():
                 given.setdefault(stage.scope, {})[getattr(added, name)] = array
     return Holds(held, given)
-
-
-def _put(here: dict[str, Array], where: Any, value: Value | None, at: Any, nothing: Array) -> None:
-    """Hold the values `where` at `at`, or release them (None), whatever was put there before. nothing: zeros."""
-    for array in here.values():
-        array[where] = 0
-    for name, values in zip(_KINDS[isinstance(value, Multiple)], (1, at), strict=True) if value is not None else ():
-        here.setdefault(name, nothing.copy())[where] = values
 
 
 def numbers(said: str, place: Region, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:

@@ -157,8 +157,7 @@ class _Case:
     """A line with what it gives on operands without gaps."""
 
     def __init__(self, line: Line, values: dict[str, Array]) -> None:
-        self.line = line
-        dtype = values[ONE].dtype
+        self.line, dtype = line, values[ONE].dtype
         self.operands = [values[o] if isinstance(o, str) else np.array(o, dtype) for o in line.operands]
         self.moving = [o for o in line.operands if o in (*WIDE, ONE)]
         self.expected = np.array(OPS[line.op].array(self.operands, line.constants))

@@ -257,10 +257,15 @@ def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scra
     if ulp == 0:
         if not np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool)).any():
             return Departures()
-    elif line.product or ulp is not None:
-        found = _of_product if line.product else _of_function
-        if (told := found(line, operands, recorded, derived, scratch)) is not None:
-            return told
+    elif ulp is not None:
+        limit, info = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype)), np.finfo(derived.dtype)
+        if np.isfinite(limit.max(initial=0.0)):
+            limit *= ulp * info.eps
+            limit += info.tiny
+            if not _over(recorded, derived, limit, scratch).any():
+                return Departures()
+    elif line.product and (found := _of_product(line, operands, recorded, derived, scratch)) is not None:
+        return found
     return beyond_limit(recorded, derived, np.broadcast_to(bound(line, operands, derived), recorded.shape))
 
 
@@ -269,19 +274,6 @@ def beyond_limit(recorded: Array, derived: Array, limit: Array) -> Departures:
     """The same with the bound of every value."""
     off, unsure = beyond(recorded, derived, limit)
     return Departures(off if off.any() else None, unsure if unsure.any() else None)
-
-
-def _of_function(
-    line: Line, operands: list[Array], recorded: Array, derived: Array, scratch: Scratch
-) -> Departures | None:
-    """Of a named function: nothing departs; None where something does, or a value is not finite."""
-    ulp, info = OPS[line.op].ulp, np.finfo(derived.dtype)
-    limit = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))
-    if ulp is None or not np.isfinite(limit.max(initial=0.0)):
-        return None
-    limit *= ulp * info.eps
-    limit += info.tiny
-    return None if _over(recorded, derived, limit, scratch).any() else Departures()
 
 
 def _of_product(
