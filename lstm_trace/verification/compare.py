@@ -215,7 +215,8 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
         )
     dtype = coarse(a, b)
     spread = Spread(a.steps, a.batch)
-    lines = ((stage, steps, spread.take(stage, steps, side)) for stage, steps, side in find_gaps(a, b, common, moved))
+    found = find_gaps(a, b, common, moved)
+    lines = ((stage, steps, spread.take(stage, steps, gaps, alone)) for stage, steps, gaps, alone in found)
     sums = ((stage, slice(0, 0), sum_gaps(a, b, stage, spread)) for stage in a.stages)
     for stage, steps, gaps in chain(lines, sums):
         for gap, unexplained in gaps:

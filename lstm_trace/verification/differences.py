@@ -74,17 +74,14 @@ class Gap(NamedTuple):
         return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
 
 
-class Side(NamedTuple):
-    """A stage of a beside b's: the gaps of the lines in both, and where a line of a alone is wrong."""
-
-    gaps: tuple[Gap, ...]
-    alone: Mapping[str, Array | None]
+#: A line of a alone to where it is wrong.
+Alone = Mapping[str, Array | None]
 
 
 def find_gaps(
     a: Trace, b: Trace, common: Mapping[str, Collection[str]], premises: bool
-) -> Iterator[tuple[Stage, slice, Side]]:
-    """Each stage of a with its gaps, some steps at a time, in computing order.
+) -> Iterator[tuple[Stage, slice, list[Gap], Alone]]:
+    """Each stage of a with the gaps of the lines in both, some steps at a time, in computing order.
 
     a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
     """
@@ -121,11 +118,11 @@ def find_gaps(
             for name in names:
                 equations, through = texts[name], tuple(n for n in ways[name] if n in stage.cell.equations)
                 again = by_a if equations is None else by_whole
-                checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
                 held = [values_of(trace, scope, name) for trace in (a, b)]
                 one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
-                recorded, left_out = name in a.lines.get(scope, {}), None if name in used[scope] else dropped
-                gap = _gap(stage.cell.by_name[name], one, two, checked, left_out, recorded)
+                recorded = of_a.get(name) if name in a.lines.get(scope, {}) else None  # and not only supplied
+                left_out = None if name in used[scope] else dropped
+                gap = _gap(stage.cell.by_name[name], one, two, recorded, again.get(name), by_b.get(name), left_out)
                 both = [lines[name] for lines in by_premises if name in lines]
                 if equations is None and gap.size.most and len(both) == 2:
                     moved = beyond(apart(*both), both)
@@ -138,7 +135,7 @@ def find_gaps(
                 if name not in names and name in of_a:
                     left_out = None if name in used[scope] else dropped
                     alone[name] = beyond(_apart(block.known(values[steps]), of_a[name], left_out), [of_a[name]])
-            yield stage, steps, Side(tuple(gaps), alone)
+            yield stage, steps, gaps, alone
 
 
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
@@ -177,34 +174,31 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
     return {line.name for line in cell.lines if line.name not in both or not all(map(known.get, line.reads))}
 
 
-class _Checked(NamedTuple):
-    """A line of a from a's values, the same from b's values, and b's line from b's values; None where not known."""
-
-    of_a: Known | None
-    by_a: Known | None
-    by_b: Known | None
-
-
 def _gap(
-    line: Line, one: Known, two: Known, checked: _Checked, outside: Array | None = None, recorded: bool = True
+    line: Line,
+    one: Known,
+    two: Known,
+    of_a: Known | None,
+    by_a: Known | None,
+    by_b: Known | None,
+    outside: Array | None,
 ) -> Gap:
     """a's and b's value held against each other and against what they follow from.
 
-    outside: where values are not compared. recorded: whether a has the line, and is not only supplied with it.
+    of_a: a line of a from a's values; by_a: the same from b's values; by_b: b's line from b's values; None where not
+    known. outside: where values are not compared.
     """
     size = _apart(one, two, outside)
-    bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
-    local = inherited = of_a = None
-    if (by_a := checked.by_a) is None:
+    bounds = [known for known in (by_a, by_b) if by_a is not None and known is not None]
+    local = inherited = None
+    if by_a is None:
         wrong = size.each > 0 if size.most else None
     else:
         own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.most
         inherited = size.most if not local else local if not size.most else _apart(one, by_a, outside).most
-    if checked.of_a is not None and recorded:
-        of_a = checked.of_a
-        if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again
-            wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
+    if of_a is not None and (of_a is not by_a or size.most or len(bounds) > 1):  # else that is `own` again
+        wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:
         one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))
     return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, outside=outside)
@@ -232,13 +226,13 @@ class Spread:
         self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
-    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array | None]]:
+    def take(self, stage: Stage, steps: slice, gaps: Sequence[Gap], alone: Alone) -> Iterator[tuple[Gap, Array | None]]:
         """Each gap with the values that differ (None if none does): the line itself is wrong in a or b, or a premise
         moves it, or an operand, or an earlier step of the same row, differs.
         """
         self._stages[stage.scope] = stage
-        by_name = {gap.line.name: gap for gap in side.gaps}
-        new = {name: _rows(mask) for name, mask in side.alone.items()}
+        by_name = {gap.line.name: gap for gap in gaps}
+        new = {name: _rows(mask) for name, mask in alone.items()}
         new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
         read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
         before = self._before(stage, steps, (*new.values(), *read.values()))
@@ -317,14 +311,12 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
     theirs = {gathered.name: gathered for gathered in b.stage(scope).cell.sums}
     of_a = derived_sums(a, scope, [s for s in recorded_sums(a, stage) if s in both])
     by_a = derived_sums(b, scope, [s for s in both if all(held_throughout(b, scope, name) for name in s.reads)])
+    by_a = {name: made for name, made in by_a.items() if made.value.shape == mine[name].shape}
     for gathered in both:
-        name, checked = gathered.name, _Checked(None, None, None)
-        if name in by_a and by_a[name].value.shape == mine[name].shape:
-            checked = checked._replace(by_a=Known(*map(_row, by_a[name])))
-        if name in of_a:
-            checked = checked._replace(of_a=Known(*map(_row, of_a[name])))
+        name = gathered.name
         one, two = (Known(_row(held[name])) for held in (mine, yours))
-        gap = _gap(Line(name, GATHERED, gathered.reads), one, two, checked)
+        known = [Known(*map(_row, made[name])) if name in made else None for made in (of_a, by_a)]
+        gap = _gap(Line(name, GATHERED, gathered.reads), one, two, *known, None, None)
         texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)
         far = beyond(gap.size, gap.bounds)
         if not any(_differs(a, b, stage, operand, spread) for operand in gathered.reads):
