@@ -20,7 +20,7 @@ from ..base.resources import at_most
 from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
 from ..cell.lines import Cell, GatheredSum, Line
-from ..cell.network import scope_and_name
+from ..cell.network import Stage
 from ..cell.shapes import infer
 from ..errors import MissingError
 from .trace import Trace
@@ -51,24 +51,35 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
     Raises MissingError for a parameter or input that a line needs and the trace does not hold.
     """
     found: dict[str, dict[str, int]] = {}
+    there: dict[str, int] = {}  # by address
     for stage in trace.stages:
-        known: dict[str, tuple[int, str]] = {}
-        for name in stage.inputs:
-            scope, line = scope_and_name(stage.sources[name])
-            values = None if scope else trace.operand(stage.scope, name, slice(0, 1))
-            if not scope and values is None:
-                raise MissingError(f"the trace does not hold the input {name} of {stage.scope}")
-            known[name] = found[scope][line] if values is None else values.shape[-1], f"from {name}"
-        first = trace.initial.get(stage.scope, {})
-        known |= {state: (first[state].shape[-1], f"from {state}") for state in stage.states if state in first}
-        here = trace.parameters.get(stage.owner, {})
-        if lacking := [name for name in stage.parameters if name not in here]:
+        shapes, known = given_sizes(trace, stage, there)
+        if lacking := [name for name in stage.inputs if name not in known]:
+            raise MissingError(f"the trace does not hold the input {lacking[0]} of {stage.scope}")
+        if lacking := [name for name in stage.parameters if name not in shapes]:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")
-        shapes = {name: here[name].shape for name in stage.parameters}
         inferred = _inferred(stage.cell, stage.computed, tuple(shapes.items()), tuple(known.items()))
         vectors = {name: shape[0] for name, shape in shapes.items() if len(shape) == 1}
         found[stage.scope] = {**vectors, **{name: width for name, (width, _) in known.items()}, **inferred}
+        there |= {f"{stage.scope}/{name}": width for name, width in found[stage.scope].items()}
     return found
+
+
+def given_sizes(
+    trace: Trace, stage: Stage, found: Mapping[str, int]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, str]]]:
+    """The shapes of a stage's parameters, and the widths of its inputs and states, as far as the trace holds them.
+
+    found: widths of lines of the stages before it, by address, also of those that were not recorded.
+    """
+    edge, known = slice(-1, None) if stage.backwards else slice(0, 1), {}
+    for name in (*stage.inputs, *stage.states):
+        values = trace.operand(stage.scope, name, edge)
+        width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
+        if width is not None:
+            known[name] = width, f"from {name}"
+    here = trace.parameters.get(stage.owner, {})
+    return {name: here[name].shape for name in stage.parameters if name in here}, known
 
 
 @lru_cache(maxsize=64)  # of an adjoint it takes 5 ms, as long as a walk of a hundred steps

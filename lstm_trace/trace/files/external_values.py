@@ -61,8 +61,7 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
                 raise FileError(f"unit is missing, and {name} has {wide} of them")
             if value.shape not in ((), values[key][target].shape):
                 raise FileError(f"{value.size} values; {name} has {wide} units")
-            before = int(np.max(rows[key][target]))
-            if before:
+            if before := int(np.max(rows[key][target])):
                 told = _told(like, scope, name, index, unit)
                 raise FileError(f"row {before} has a value for the same {told} already")
             values[key][target] = value

@@ -17,6 +17,7 @@ from ...cell.parse import parse
 from ...cell.shapes import beyond_the_end, fitted, infer
 from ...cell.variants import Padding, directed, joined, masked, of_direction, supplied
 from ...errors import FileError, LstmTraceError, counted, raise_all
+from ..derived import given_sizes
 from ..held import held_faults, plain_stage
 from ..labels import misfits, readout
 from ..trace import Header, Trace
@@ -320,14 +321,7 @@ def _widths(trace: Trace) -> list[str]:
     found: dict[str, int] = {}  # by address, also of lines that were not recorded
     whole = True
     for stage in trace.stages:
-        known: dict[str, tuple[int, str]] = {}
-        for name in (*stage.inputs, *stage.states):
-            values = trace.operand(stage.scope, name, slice(0, 1) if not stage.backwards else slice(-1, None))
-            width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
-            if width is not None:
-                known[name] = width, f"from {name}"
-        here = trace.parameters.get(stage.owner, {})
-        shapes = {name: here[name].shape for name in stage.parameters if name in here}
+        shapes, known = given_sizes(trace, stage, found)
         if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
             problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
             whole = False
