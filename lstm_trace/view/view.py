@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress, islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
@@ -208,9 +208,6 @@ class View(Naming):
     illustration: Picture | None = None
     source: Source = UNNAMED
     breadth: float = 1.0
-    #: What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same.
-    plans: dict[tuple[str, tuple[str, ...]], Any] = field(default_factory=dict, init=False, compare=False)
-    _stages: dict[tuple[str, frozenset[str]], Stage] = field(default_factory=dict, init=False, compare=False)
 
     @property
     def title(self) -> str:
@@ -247,6 +244,11 @@ class View(Naming):
         return None if self.everything else MORE if self.chosen.unit is not None else TERMS
 
     @cached_property
+    def plans(self) -> dict[tuple[str, tuple[str, ...]], Any]:
+        """What `compact.plan` found for the stages of this view: it is asked for at every step, and always the same."""
+        return {}
+
+    @cached_property
     def places(self) -> tuple[Place, ...]:
         """Where values are shown, in computing order: a stage that runs backwards from its last step down."""
         return tuple(
@@ -278,6 +280,10 @@ class View(Naming):
         if (stage.scope, held) not in self._stages:
             self._stages[stage.scope, held] = with_held(whole, held) if held else stage
         return self._stages[stage.scope, held]
+
+    @cached_property
+    def _stages(self) -> dict[tuple[str, frozenset[str]], Stage]:
+        return {}
 
     @cached_property
     def asked(self) -> tuple[Address, ...]:
