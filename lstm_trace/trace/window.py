@@ -94,8 +94,9 @@ def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> T
     at = window, which
     x, mask = (None if values is None else values[at] for values in (trace.x, trace.mask))
     lengths = None if trace.lengths is None else trace.lengths[which]
-    held = {"initial": _some(trace.initial, which), "given": _some(trace.given, at), "lines": _some(trace.lines, at)}
-    return replace(trace, **{"x": x, "mask": mask, "lengths": lengths, **held, "memory": None, **others})
+    held: dict[str, Any] = {"initial": _some(trace.initial, which), "memory": None}
+    held |= {part: _some(getattr(trace, part), at) for part in ("given", "lines")}
+    return replace(trace, **{"x": x, "mask": mask, "lengths": lengths, **held, **others})
 
 
 def beside(parts: Sequence[Trace]) -> Trace:

@@ -67,7 +67,7 @@ def undecided(a: Trace, b: Trace) -> str:
     if not places.size:
         return ""
     t, row = places[0]
-    valid, other = "ab" if one[t, row] else "ba"
+    valid, other = ("a", "b") if one[t, row] else ("b", "a")
     where = f" of row {row}" if a.batch > 1 else ""
     more = f" (the first of {len(places):,} such steps)" if len(places) > 1 else ""
     return f"step {a.first + t}{where} counts in {valid} and is padding in {other}{more}, where another output is given"

@@ -58,8 +58,9 @@ def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
         derived, limit = check_sums(work, stage, [summed])[summed.name][2]
         entry = tuple(int(n) for n in np.argwhere(mask)[0])
         address = Address(summed.name, stage.layer, stage.direction, unit=entry)
-        numbers = (float(values[entry]) for values in (work.sums[stage.scope][summed.name], derived, limit))
-        yield Failure(address, GATHERED, *numbers, int(mask.sum()), ())
+        recorded = float(work.sums[stage.scope][summed.name][entry])
+        told = recorded, float(derived[entry]), float(limit[entry])
+        yield Failure(address, GATHERED, *told, int(mask.sum()), ())
 
 
 def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:

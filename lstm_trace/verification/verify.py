@@ -407,11 +407,11 @@ def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> 
     back = {other.owner: other for other in trace.stages if other.is_adjoint}
     for value in (*owner.cell.by_name, *owner.cell.inputs):
         brought = {
-            f"{adjoint.scope}/{adjoint.cell.gradient_of[name]}"
+            f"{theirs.scope}/{theirs.cell.gradient_of[name]}"
             for reader in trace.stages
-            if (adjoint := back.get(reader.scope)) is not None
+            if (theirs := back.get(reader.scope)) is not None
             for name, source in reader.sources.items()
-            if source == f"{owner.scope}/{value}" and name in adjoint.cell.gradient_of
+            if source == f"{owner.scope}/{value}" and name in theirs.cell.gradient_of
         }
         found = {stage.sources.get(fed, "") for fed in seeds.get(value, ())} - {GIVEN}
         if found != brought:

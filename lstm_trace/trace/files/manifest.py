@@ -131,7 +131,7 @@ def faults(trace: Trace) -> list[str]:
     labels = trace.header.step_labels
     if len(labels) not in (0, 1, trace.batch):
         problems.append(f"names.t has {len(labels)} rows; expected one, or one for each of the B = {trace.batch}")
-    if many := next((len(row) for row in labels if len(row) != trace.span.stop), None):
+    for many in [len(row) for row in labels if len(row) != trace.span.stop][:1]:
         problems.append(f"names.t has a row of {counted(many, 'label')}; expected {trace.span.stop}, one for each step")
     if sound:  # else what the stages read is not known
         problems += _strays(trace, before)
