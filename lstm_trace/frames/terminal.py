@@ -244,7 +244,7 @@ def _by_statistics(rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], l
     with np.errstate(invalid="ignore", over="ignore"):  # the mean of inf and -inf is NaN, and is shown so
         for row in rows:
             numbers = (row.values.min(), row.values.mean(dtype=np.float64), row.values.max()) if row.values.size else ()
-            found.append([show(number, digits) for number in numbers] or [""] * 3)
+            found.append([str(show(number, digits)) for number in numbers] or [""] * 3)
     counts = [str(len(row.units)) if row.values.size else "" for row in rows]
     return STATISTICS, list(zip(counts, *(_aligned(column) for column in zip(*found, strict=True)), strict=True))
 

@@ -148,7 +148,8 @@ class TraceOutputs:
             OptionError: without the extra.
             MissingError: for a selection that is not there.
         """
-        return _named("trace.to_xarray", locals())
+        found: xr.Dataset = _named("trace.to_xarray", locals())
+        return found
 
 
 def _named(convenience: str, arguments: dict[str, Any]) -> Any:

@@ -315,8 +315,8 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
     for gathered in both:
         name = gathered.name
         one, two = (Known(_row(held[name])) for held in (mine, yours))
-        known = [Known(*map(_row, made[name])) if name in made else None for made in (of_a, by_a)]
-        gap = _gap(Line(name, GATHERED, gathered.reads), one, two, *known, None, None)
+        from_a, from_b = (Known(*map(_row, made[name])) if name in made else None for made in (of_a, by_a))
+        gap = _gap(Line(name, GATHERED, gathered.reads), one, two, from_a, from_b, None, None)
         texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)
         far = beyond(gap.size, gap.bounds)
         if not any(_differs(a, b, stage, operand, spread) for operand in gathered.reads):
