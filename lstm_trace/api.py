@@ -36,8 +36,7 @@ from .results.divergence import compared
 from .trace.argument_types import checked
 from .trace.files import trace_file
 from .trace.trace import Trace
-from .verification.compare import Comparison, Tolerance
-from .verification.gaps import changes, gap
+from .verification.compare import Comparison, Tolerance, changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
 from .weights.found import SAYING, as_asked

@@ -20,7 +20,7 @@ from ..base.arrays import Array
 from ..base.display import guarded
 from ..base.writing import written
 from ..formulas.numbers import EXACT, Style
-from ..frames.columns import Coded, Column, pieces, places
+from ..frames.table import Coded, Column, pieces, places
 from ..printable import printable
 from ..trace.rows import LineUnits, TracePart
 from .writers import DIALECTS, ExportJob, TextDialect

@@ -16,8 +16,7 @@ from ..trace.files.manifest import manifest
 from ..trace.labels import step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .columns import Coded, Column, joined, pieces
-from .table import UNORDERED, VALID, Table, code_type
+from .table import UNORDERED, VALID, Coded, Column, Table, code_type, joined, pieces
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,24 +106,19 @@ def arrow(table: Table, what: str, instead: str = "write .csv") -> tuple[Any, It
         import pyarrow as pa
     except ImportError:
         raise OptionError(missing(what, "pyarrow", instead)) from None
-    schema = _schema(pa, table)
+    value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
+    types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
+    types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
+    for name, texts in table.texts.items():  # ordered dictionaries, as pandas has them
+        types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
+    about = manifest(table.trace).model_dump_json().encode()
+    schema = pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
 
     def printed(columns: Mapping[str, Column]) -> Any:
         found = [_column(pa, columns.get(field.name), field.type, len(columns["t"])) for field in schema]
         return pa.table(found, schema=schema)
 
     return schema, map(printed, pieces(table, PIECE, WORKED_PIECE))
-
-
-def _schema(pa: Any, table: Table) -> Any:
-    """The columns with their types; texts of which there are few are ordered dictionaries, as pandas has them."""
-    value = pa.from_numpy_dtype(np.dtype(table.trace.header.dtype))
-    types = dict.fromkeys(("symbol", "formula", "substituted"), pa.string())
-    types |= {name: pa.from_numpy_dtype(kind) for name, kind in table.whole.items()} | {VALID: pa.bool_()}
-    for name, texts in table.texts.items():
-        types[name] = pa.dictionary(pa.from_numpy_dtype(code_type(texts)), pa.string(), ordered=name not in UNORDERED)
-    about = manifest(table.trace).model_dump_json().encode()
-    return pa.schema([(name, types.get(name, value)) for name in table.columns], metadata={MANIFEST: about})
 
 
 def _column(pa: Any, column: Column | None, kind: Any, rows: int) -> Any:
@@ -161,13 +155,12 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     lines: dict[str, Recorded] = {}
     ops: dict[str, str] = {}
     for part in table.parts():
-        assert part.layer is not None  # premises have none, and these are lines
-        assert part.direction is not None
-        assert part.steps is not None
+        place: Any = part.layer, part.direction  # these are lines, and have both
+        order = -1 if part.steps is not None and part.steps.step < 0 else 1
         for entry, values in zip(part.lines, part.arrays, strict=True):
             inside = np.asarray(part.valid)[:, :, None]
             here = np.array(values) if padding else np.where(inside, values, np.nan)
-            lines.setdefault(entry.line, {})[part.layer, part.direction] = entry.units, here[:: part.steps.step]
+            lines.setdefault(entry.line, {})[place] = entry.units, here[::order]
             ops[entry.line] = entry.op
     if not all_lines:  # of padded directions that meet each has a y_t as well, as in `trace["y_t"]`
         lines = {line: {at: there[at] for at in there if at[1] == MEET} or there for line, there in lines.items()}
@@ -176,10 +169,13 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
         "t": np.array(trace.span[window], np.int32),
         "batch": np.arange(rows.start, rows.stop, dtype=np.int32),
         "valid": (("t", "batch"), trace.valid[window, rows, 0] != 0),
-        **_tokens(trace, window, rows),
     }
-    layers = _common({layer for layer, _ in there} for there in lines.values())
-    directions = _common({direction for _, direction in there} for there in lines.values())
+    if held := len(trace.header.step_labels):  # of each row, or of all rows the same
+        labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
+        texts = np.array(labels, object).T
+        coordinates["token"] = ("t", texts[:, 0]) if held == 1 else (("t", "batch"), texts)
+    layers = _common(sorted({layer for layer, _ in there}) for there in lines.values())
+    directions = _common(sorted({way for _, way in there}, key=DIRECTIONS.index) for there in lines.values())
     widths = Counter(units for there in lines.values() for units, _ in there.values())
     usual = widths.most_common(1)[0][0]
     variables = {}
@@ -194,14 +190,10 @@ def dataset(trace: Trace, padding: bool = False, all_lines: bool = False, **sele
     return xr.Dataset(variables, coordinates, about)
 
 
-def _common(sets: Iterable[set[Any]]) -> list[Any]:
+def _common(lists: Iterable[list[Any]]) -> list[Any]:
     """What most lines have several of, layers or directions: the coordinate. The first of those that as many have."""
-    counts = Counter(tuple(sorted(found, key=_order)) for found in sets if len(found) > 1)
+    counts = Counter(tuple(found) for found in lists if len(found) > 1)
     return list(counts.most_common(1)[0][0]) if counts else []
-
-
-def _order(part: int | str) -> int:
-    return DIRECTIONS.index(part) if isinstance(part, str) else part
 
 
 def _variables(
@@ -211,8 +203,7 @@ def _variables(
 
     One where every layer and direction of the coordinates has the line, as wide as the others; else one for each place.
     """
-    down = sorted({layer for layer, _ in there})
-    across = sorted({direction for _, direction in there}, key=_order)
+    down, across = sorted({layer for layer, _ in there}), sorted({way for _, way in there}, key=DIRECTIONS.index)
     units = {units for units, _ in there.values()}
     fit = (len(down) == 1 or down == layers) and (len(across) == 1 or across == directions)
     if not fit or len(units) > 1 or len(there) != len(down) * len(across):
@@ -223,20 +214,10 @@ def _variables(
     values = np.array([[there[layer, direction][1] for direction in across] for layer in down])
     dims: tuple[str, ...] = ()
     about: dict[str, Any] = {}
-    for name, found in (("direction", across), ("layer", down)):
+    for axis, name, found in ((1, "direction", across), (0, "layer", down)):
         if len(found) > 1:
             dims = (name, *dims)
         else:
             about[name] = found[0]
-            values = values.squeeze(1 if name == "direction" else 0)
+            values = values.squeeze(axis)
     return {line: (dims, units.pop(), values, about)}
-
-
-def _tokens(trace: Trace, window: slice, rows: slice) -> dict[str, Any]:
-    """The labels of steps, where they have any: of each row, or of all rows the same."""
-    held = len(trace.header.step_labels)
-    if not held:
-        return {}
-    labels = [step_labels(trace, b)[window] for b in (range(rows.start, rows.stop) if held > 1 else (0,))]
-    found = np.array(labels, object).T
-    return {"token": ("t", found[:, 0]) if held == 1 else (("t", "batch"), found)}

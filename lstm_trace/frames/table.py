@@ -1,26 +1,32 @@
-"""A trace as a table: what is wanted and refused, and the names and types of its columns."""
+"""A trace as a table: what is wanted and refused, the names and types of its columns, and the columns in pieces.
+
+The pieces are what frames, Arrow and the writers of files print, each in its own way.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from inspect import signature
-from typing import Any, Literal, get_args
+from itertools import islice
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import DIRECTIONS
 from ..errors import OptionError, nearest
+from ..formulas.numbers import Style
 from ..printable import printable
 from ..trace.address import line_name
 from ..trace.argument_types import misfit
 from ..trace.labels import step_labels
 from ..trace.rows import Selection, TracePart, parts
 from ..trace.trace import Trace
+from ..view.hand_size import WorkedRow, worked_rows
 
 Shape = Literal["long", "wide", "worked"]
 SHAPES: tuple[str, ...] = get_args(Shape)
@@ -79,7 +85,11 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
     taken: set[str] = set()
     counts: dict[str, int] = {}
     for line in dict.fromkeys(lines):
-        stem = name = _spelled(line)[:LONGEST].rstrip("_")
+        text = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
+        for sign, word in _SPELLED:
+            text = text.replace(sign, f" {word} ")
+        text = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_") or "line"
+        stem = name = (text if text[0].isalpha() else f"n{text}")[:LONGEST].rstrip("_")
         while name.casefold() in taken:
             counts[stem] = counts.get(stem, 1) + 1
             number = f"_{counts[stem]}"
@@ -87,14 +97,6 @@ def resolved(lines: Iterable[str]) -> dict[str, str]:
         taken.add(name.casefold())
         found[line] = name
     return found
-
-
-def _spelled(line: str) -> str:
-    text = unicodedata.normalize("NFKD", line).encode("ascii", "ignore").decode()
-    for sign, word in _SPELLED:
-        text = text.replace(sign, f" {word} ")
-    text = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
-    return text if text[:1].isalpha() else f"n{text}" if text else "line"
 
 
 def columns(line: str, units: Sequence[int], safe: dict[str, str] | None) -> list[str]:
@@ -194,17 +196,14 @@ class Table:
     @cached_property
     def texts(self) -> dict[str, tuple[str, ...]]:
         """For each column of few texts those that occur; of lines and operations in computing order."""
-        found: dict[str, dict[str | None, None]] = {"direction": {}, "line": {}, "op": {}}
-        for part in self.parts():
-            found["direction"][part.direction] = None
-            found["line"] |= dict.fromkeys(entry.line for entry in part.lines)
-            found["op"] |= dict.fromkeys(entry.op for entry in part.lines)
-        directions = (name for name in DIRECTIONS if name in found["direction"])
+        parts = list(self.parts())
+        there, entries = {part.direction for part in parts}, [entry for part in parts for entry in part.lines]
         return {
             TITLE: (self._title,),
             TOKEN: self.tokens[0],
-            "direction": tuple(directions),
-            **{name: tuple(text for text in found[name] if text is not None) for name in ("line", "op")},
+            "direction": tuple(name for name in DIRECTIONS if name in there),
+            "line": tuple(dict.fromkeys(entry.line for entry in entries)),
+            "op": tuple(dict.fromkeys(entry.op for entry in entries)),
         }
 
     @cached_property
@@ -241,3 +240,135 @@ class Table:
 def code_type(texts: Sequence[str]) -> Any:
     """The type of a column that holds, for each row, which of these texts it has, or -1."""
     return np.min_scalar_type(-max(len(texts), 1))
+
+
+#: More values than a trace has.
+ALL = 1 << 62
+
+
+class Coded(NamedTuple):
+    """A column of few texts: texts[codes[row]]; the code -1 is an empty cell. ordered: their order has a meaning."""
+
+    codes: Array
+    texts: tuple[str, ...]
+    ordered: bool
+
+
+#: In an array of whole numbers -1 is an empty cell; a tuple has a text for each row.
+Column = Array | Coded | tuple[str, ...]
+
+
+def pieces(
+    table: Table, values: int = ALL, worked: int = ALL, style: Style | None = None
+) -> Iterator[dict[str, Column]]:
+    """The table in pieces of so many values (in the shape worked: rows), each as columns by name, in order.
+
+    A column of the shape wide that a piece does not have is left out there. style: of the numbers in formulas. No
+    array is one of the trace's.
+    """
+    if table.shape == "worked":
+        rows = iter(worked_rows(table.trace, table.selection, style, padding=table.padding))
+        while some := list(islice(rows, worked)):
+            yield _worked(table, some)
+    else:
+        for piece in (piece for part in table.parts() for piece in part.pieces(values)):
+            if table.shape == "long":
+                yield _long(table, piece)
+            else:  # a row for each place, a column for each line and unit
+                units = zip(table.of(piece), np.array(piece.values.T, order="C"), strict=True)
+                yield places(table, piece) | dict(units)
+
+
+def joined(table: Table) -> dict[str, Column]:
+    """The whole table as columns; NaN where the shape wide has an empty cell."""
+    found = list(pieces(table))
+    if len(found) == 1:
+        return found[0]
+    rows = [len(piece["t"]) for piece in found]
+    return {name: _joined([piece.get(name) for piece in found], rows) for name in table.columns}
+
+
+def _joined(columns: Sequence[Column | None], rows: Sequence[int]) -> Column:
+    there = next(column for column in columns if column is not None)
+    if isinstance(there, Coded):
+        return there._replace(codes=np.concatenate([c.codes for c in columns if isinstance(c, Coded)]))
+    if isinstance(there, tuple):
+        return tuple(text for column in columns if column is not None for text in column)
+    return np.concatenate(
+        [np.full(n, np.nan, there.dtype) if c is None else np.asarray(c) for c, n in zip(columns, rows, strict=True)]
+    )
+
+
+def places(table: Table, part: TracePart) -> dict[str, Column]:
+    """The columns that say where each place of a part is."""
+    at, row = part.places
+    none, count = np.full(1, -1), len(at)
+    return _places(
+        table,
+        np.full(count, -1 if part.layer is None else part.layer),
+        np.full(count, -1 if part.direction is None else table.texts["direction"].index(part.direction)),
+        (none if part.steps is None else np.array(part.steps))[at],
+        (none if part.batch is None else np.array(part.batch))[row],
+        np.full(count, -1) if part.valid is None else part.valid[at, row],
+    )
+
+
+def _places(table: Table, layer: Array, direction: Array, t: Array, batch: Array, valid: Array) -> dict[str, Column]:
+    """The columns of places, of which these are the numbers."""
+    numbers = {"layer": layer, "t": t, "batch": batch, VALID: valid}
+    codes = {"direction": direction, TITLE: np.zeros(len(t), int)}
+    if TOKEN in table.places:
+        of = table.tokens[1]
+        token = of[np.where(t < 0, 0, t - table.trace.first), np.where(batch < of.shape[1], batch, 0)]
+        codes[TOKEN] = np.where(t < 0, -1, token)
+    return {
+        name: numbers[name].astype(table.whole[name]) if name in numbers else _coded(table, name, codes[name])
+        for name in table.places
+    }
+
+
+def _coded(table: Table, name: str, codes: Array) -> Coded:
+    texts = table.texts[name]
+    return Coded(codes.astype(code_type(texts)), texts, name not in UNORDERED)
+
+
+def _each(column: Column, function: Callable[[Array, int], Array], times: int) -> Column:
+    """A column of which each value, or the whole, is repeated."""
+    if isinstance(column, Coded):
+        return column._replace(codes=function(column.codes, times))
+    return function(np.asarray(column), times)
+
+
+def _long(table: Table, part: TracePart) -> dict[str, Column]:
+    """A row for each value."""
+    counts = [len(entry.units) for entry in part.lines]
+    lines, ops = (_at(table, name) for name in ("line", "op"))
+    line = np.repeat([lines[entry.line] for entry in part.lines], counts)
+    op = np.repeat([ops[entry.op] for entry in part.lines], counts)
+    unit = np.concatenate([np.arange(entry.units.start, entry.units.stop) for entry in part.lines])
+    return {
+        **{name: _each(column, np.repeat, part.width) for name, column in places(table, part).items()},
+        "line": _each(_coded(table, "line", line), np.tile, part.count),
+        "op": _each(_coded(table, "op", op), np.tile, part.count),
+        "unit": np.tile(unit.astype(table.whole["unit"]), part.count),
+        "value": np.array(part.values).reshape(-1),
+    }
+
+
+def _at(table: Table, name: str) -> dict[str, int]:
+    return {text: code for code, text in enumerate(table.texts[name])}
+
+
+def _worked(table: Table, rows: Sequence[WorkedRow]) -> dict[str, Column]:
+    """A row for each value, with its formula."""
+    of = dict(zip(WorkedRow._fields, zip(*rows, strict=True), strict=True))
+    directions, lines = (_at(table, name) for name in ("direction", "line"))
+    direction = np.array([directions[name] for name in of["direction"]])
+    layer, t, batch, valid = (np.array(of[name]) for name in ("layer", "t", "batch", "valid"))
+    return {
+        **_places(table, layer, direction, t, batch, valid),
+        "line": _coded(table, "line", np.array([lines[name] for name in of["line"]])),
+        "unit": np.array(of["unit"]).astype(table.whole["unit"]),
+        **{name: of[name] for name in ("symbol", "formula", "substituted")},
+        "value": np.array(of["value"], table.trace.header.dtype),
+    }

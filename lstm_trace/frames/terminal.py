@@ -72,32 +72,32 @@ def table(
     there = [_by_line(part) for part in parts(trace, selection)]
     room = None if height is None else max(height - AROUND, 3)
     asked = {line_name(name) for name in trace.header.ask}
-    kept = (
-        there if room is None else _lines_that_fit(trace, there, asked, room, (selection or Selection()).names is None)
-    )
+    may_drop = selection is None or selection.names is None
+    kept = there if room is None else _lines_that_fit(trace, there, asked, room, may_drop)
     rows = list(_rows(kept, room))
     places = [k for k, numbers in enumerate(_numbers(there)) if len(numbers) > 1]
-    tokens = [_tokens(trace, rows, at) for at in range(len(rows))] if trace.header.step_labels else [()] * len(rows)
-    names = (*(PLACES[k] for k in places), *(["token"] if trace.header.step_labels else []), "line")
-    left = [
-        (*_place(rows, at, places), *token, _cut(row.line, _NAME))
-        for at, (row, token) in enumerate(zip(rows, tokens, strict=True))
-    ]
+    labels = ["token"] if trace.header.step_labels else []
+    names = (*(PLACES[k] for k in places), *labels, "line")
+    left = [(*_left(trace, rows, at, places), _cut(row.line, _NAME)) for at, row in enumerate(rows)]
     head, cells = _by_unit(trace, rows, digits)
     if not head or _over(width, names, left, head, cells) > 0:
         head, cells = _by_statistics(rows, digits)
         if (over := _over(width, names, left, head, cells)) > 0:
             most = max(max(len(row[-1]) for row in left) - over, _SHORTEST)
             left = [(*row[:-1], _cut(row[-1], most)) for row in left]
-        if _over(width, names, left, head, cells) > 0 and digits > _DECIMALS:  # a cut name can be told, not a number
-            return table(trace, selection, width, height, digits - 1)
+            if (
+                _over(width, names, left, head, cells) > 0 and digits > _DECIMALS
+            ):  # a cut name can be told, not a number
+                return table(trace, selection, width, height, digits - 1)
+    if held := held_in_words(trace):
+        held = f"Held: {held}{'' if held.endswith('…') else '.'}"
     return Table(
         _cut(_title(trace), width),
         (*names, *head),
         tuple((*a, *b) for a, b in zip(left, cells, strict=True)),
         len(names) - 1,
         frozenset(at for at, row in enumerate(rows) if row.line in asked),
-        " ".join(filter(None, [held_in_words(trace), _left_out(there, rows)])),
+        " ".join(filter(None, [held, _left_out(there, rows)])),
     )
 
 
@@ -109,11 +109,8 @@ def draw(found: Table) -> Iterator[Any]:
 
     drawn = Drawn(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
     for at, name in enumerate(found.head):
-        drawn.add_column(
-            Text(name),
-            justify="left" if name in found.texts or at == found.places else "right",
-            no_wrap=True,
-        )
+        side = "left" if name in found.texts or at == found.places else "right"
+        drawn.add_column(Text(name), justify=side, no_wrap=True)  # type: ignore[arg-type]
     for at, row in enumerate(found.rows):
         drawn.add_row(*(Text(cell) for cell in row), style="bold" if at in found.asked else None)
     yield Text(found.title)
@@ -127,15 +124,15 @@ def draw(found: Table) -> Iterator[Any]:
 
 def _lines_that_fit(
     trace: Trace, there: Sequence[TracePart], asked: set[str], room: int, may_drop: bool
-) -> list[TracePart]:
+) -> Sequence[TracePart]:
     """The parts with as many of their lines as leave room for the first and the last step of each part."""
     carried = {name for stage in trace.stages for name in (stage.cell.output, *stage.cell.states.values())}
     choices: list[Callable[[str], bool]] = [
         lambda name: True,
         lambda name: name.isidentifier() or name in asked,
-        lambda name: name in carried or name in asked,
+        carried.union(asked).__contains__,
     ]
-    kept = list(there)
+    kept = there
     for choice in choices if may_drop else ():
         kept = [part for part in (_only(part, choice) for part in there) if part.lines] or kept
         if sum(len(part.lines) * min(part.count, 2) + (part.count > 2) for part in kept) <= room:
@@ -161,12 +158,13 @@ def _rows(kept: Sequence[TracePart], room: int | None) -> Iterator[Row]:
     left = room
     for k, part in enumerate(kept):
         lines, groups = len(part.lines), part.count
+        every = (row for at in range(groups) for row in _group(part, at))
         if left is None:
-            yield from (row for at in range(groups) for row in _group(part, at))
+            yield from every
             continue
         share = max(left // (len(kept) - k), min(lines, left))
         if lines * groups <= share:
-            rows = [row for at in range(groups) for row in _group(part, at)]
+            rows = list(every)
         elif (fit := (share - 1) // lines) >= 2:
             rows = [row for at in range(fit - 1) for row in _group(part, at)]
             rows += [Row(None), *_group(part, groups - 1)]
@@ -201,10 +199,9 @@ def _left_out(there: Sequence[TracePart], rows: Sequence[Row]) -> str:
     told = "Padding is omitted; export --padding has it." if padding else ""
     if len(shown) == sum(len(part.lines) * part.count for part in there):
         return told
-    lines = {entry.line for part in there for entry in part.lines}
-    counts = {"line": (len(lines), len({row.line for row in shown}))}
+    counts = {"line": (len({entry.line for part in there for entry in part.lines}), len({row.line for row in shown}))}
     for k, (what, numbers) in enumerate(zip(("layer", "direction", "step", "batch row"), _numbers(there), strict=True)):
-        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place and row.place[k] is not None}))
+        counts[what] = (len(numbers), len({row.place[k] for row in shown if row.place} - {None}))
     gone = [f"{of - seen:,} of {of:,} {what}s" for what, (of, seen) in counts.items() if of > seen]
     left = f"Left out: {', '.join(gone) or 'some rows'}. All: --all; some: --only, --steps, --layer, --batch."
     return f"{left} {told}".rstrip()
@@ -213,19 +210,13 @@ def _left_out(there: Sequence[TracePart], rows: Sequence[Row]) -> str:
 # -- which columns -----------------------------------------------------------------------------------------------------
 
 
-def _place(rows: Sequence[Row], at: int, places: Sequence[int]) -> tuple[str, ...]:
-    """The place of a row, empty where the row above has the same."""
-    here = rows[at].place
-    above = rows[at - 1].place if at else None
-    return tuple("" if here is None or here == above or here[k] is None else str(here[k]) for k in places)
-
-
-def _tokens(trace: Trace, rows: Sequence[Row], at: int) -> tuple[str]:
-    """The label of a row's step, empty where the row above has the same place."""
-    here = rows[at].place
-    if here is None or here[2] is None or (at and here == rows[at - 1].place):
-        return ("",)
-    return (step_label(trace, here[2], here[3], _TOKEN),)
+def _left(trace: Trace, rows: Sequence[Row], at: int, places: Sequence[int]) -> list[str]:
+    """The place of a row, with the label of its step where steps have one; empty where the row above has the same."""
+    here, labels = rows[at].place, bool(trace.header.step_labels)
+    if here is None or (at and here == rows[at - 1].place):
+        return [""] * (len(places) + labels)
+    token = "" if here[2] is None else step_label(trace, here[2], here[3], _TOKEN)
+    return ["" if here[k] is None else str(here[k]) for k in places] + [token] * labels
 
 
 def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -234,7 +225,10 @@ def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str,
     units = sorted({unit for row in rows for unit in row.units})
     if len(units) > MANY:
         return (), []
-    labels = _labels(trace, rows)
+    stages = {layer_and_direction(stage.scope): stage for stage in trace.stages}
+    lines = {(row.place[:2], row.line) for row in rows if row.place is not None}
+    sorts = {axis(trace, stages[place], line) for place, line in lines if place in stages}
+    labels = trace.header.names.get(sorts.pop(), ()) if len(sorts) == 1 else ()  # where all are units of one sort
     named = len(labels) == max(widths) or (len(units) == 1 and units[0] < len(labels))
     head = tuple(_cut(labels[unit], _LABEL) if named else f"[{unit}]" for unit in units)
     columns = [
@@ -244,24 +238,15 @@ def _by_unit(trace: Trace, rows: Sequence[Row], digits: int) -> tuple[tuple[str,
     return head, list(zip(*columns, strict=True))
 
 
-def _labels(trace: Trace, rows: Sequence[Row]) -> Sequence[str]:
-    """The problem's labels of the units, where all rows have units of one sort."""
-    stages = {layer_and_direction(stage.scope): stage for stage in trace.stages}
-    lines = {(row.place[:2], row.line) for row in rows if row.place is not None}
-    found = {axis(trace, stages[place], line) for place, line in lines if place in stages}
-    return trace.header.names.get(found.pop(), ()) if len(found) == 1 else ()
-
-
 def _by_statistics(rows: Sequence[Row], digits: int) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     """How many units, and their smallest, mean and largest value."""
-    columns: list[tuple[Any, ...]] = []
+    found = []
     with np.errstate(invalid="ignore", over="ignore"):  # the mean of inf and -inf is NaN, and is shown so
         for row in rows:
-            values = row.values
-            found = (values.min(), values.mean(dtype=np.float64), values.max()) if values.size else ()
-            columns.append(tuple(show(value, digits) for value in found) or ("", "", ""))
+            numbers = (row.values.min(), row.values.mean(dtype=np.float64), row.values.max()) if row.values.size else ()
+            found.append([str(show(number, digits)) for number in numbers] or [""] * 3)
     counts = [str(len(row.units)) if row.values.size else "" for row in rows]
-    return STATISTICS, list(zip(counts, *(_aligned(column) for column in zip(*columns, strict=True)), strict=True))
+    return STATISTICS, list(zip(counts, *(_aligned(column) for column in zip(*found, strict=True)), strict=True))
 
 
 def _aligned(shown: Sequence[Any]) -> list[str]:
@@ -281,9 +266,8 @@ def _over(
 
 def _title(trace: Trace) -> str:
     header = trace.header
-    layers = len({stage.layer for stage in trace.stages})
     directions = " + ".join(dict.fromkeys(s.direction for s in trace.stages if s.direction != "joined"))
-    stack = f"{counted(layers, 'layer')} {directions}"
+    stack = f"{counted(len({stage.layer for stage in trace.stages}), 'layer')} {directions}"
     window = f" (steps {trace.first} to {trace.span[-1]})" if trace.first else ""
     sizes = f"{header.kind}, {header.dtype}, {stack}, T = {trace.steps}{window}, B = {trace.batch}"
     return f"{header.title} · {sizes}" if header.title else sizes

@@ -22,9 +22,9 @@ from ..formulas.values import Values
 from ..languages.strings import Words
 from ..report.content.objective import gradient_symbols
 from ..trace.trace import Trace
+from ..view.hand_size import with_comma
 from ..view.line_groups import held_at, with_held
 from ..view.view import Naming
-from ..view.worked_rows import with_comma
 from .location import Location, location_of
 
 XMLNS = "http://www.w3.org/1998/Math/MathML"

@@ -21,8 +21,8 @@ from ..trace.labels import axis, labels
 from ..trace.trace import Trace
 from ..verification.alignment import in_both, side_by_side
 from ..verification.compare import ROUNDING, Comparison, Tolerance, compare
-from ..verification.gaps import sizes_apart
 from ..verification.measures import OutputDifference, UnitDifference, UnitShare
+from ..verification.propagation import sizes_apart
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure

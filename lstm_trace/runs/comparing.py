@@ -18,8 +18,7 @@ from ..results import comparison, divergence
 from ..results.difference import difference
 from ..results.explanation import Explanation, explanation
 from ..results.verification import sentences as verdict_of
-from ..verification.compare import Tolerance
-from ..verification.gaps import Change, changes, gap
+from ..verification.compare import Change, Tolerance, changes, gap
 from ..verification.measures import LineDifference, Verdict
 from ..verification.verify import verify
 from .asked import Question

@@ -32,7 +32,7 @@ from ..trace.files.schema import LayoutSpec, validate
 from ..trace.files.trace_file import is_trace
 from ..trace.holding import layers
 from ..trace.trace import Trace
-from ..verification.gaps import changes
+from ..verification.compare import changes
 from ..weights.read import is_model
 from ..workers.process import tell
 from .asked import SOURCES, DroppedRunError, Edits, Spec, read

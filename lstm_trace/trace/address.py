@@ -1,14 +1,13 @@
 """Addresses: `layer/direction/t/b/line[j]`, where each part may be left out when there is only one of it.
 
-Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`. The
-second half has the addresses of a trace: what each part of one may be there, and what was asked for.
+Where several values are meant, steps and rows may be ranges, `5..9` with both ends, and units some, `[1,4..6]`. Behind
+them: windows of steps, and where a number of a trace was made.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import runs
-from ..cell.network import MEET, Stage, X, layer_and_direction, scope_and_name
-from ..errors import MissingError, OptionError, nearest
+from ..cell.network import MEET, X, layer_and_direction, scope_and_name
+from ..errors import MissingError, OptionError
 
 if TYPE_CHECKING:
     from .trace import Trace
@@ -87,28 +86,16 @@ def read(text: str, extents: Mapping[str, Sequence[int | str]], every: bool = Fa
     parts = [part for part in PARTS if part in extents]
     single = {part: extents[part][0] for part in parts if len(extents[part]) == 1}
     required = [part for part in parts if part not in single]
-    readings = list(alignments(parts, len(given), required))
-    readings += [chosen for chosen in alignments(parts, len(given), []) if chosen not in readings] if every else []
-    for chosen in readings:
-        values = {part: _value(part, text_) for part, text_ in zip(chosen, given, strict=True)}
-        if all(values[part] in extents[part] for part in chosen):
-            return Address(name.strip(), unit=unit, **{**single, **values})  # type: ignore[arg-type]
+    ways = sorted(combinations(parts, len(given)), key=lambda way: not {*required} <= {*way})
+    for way in ways if every else [way for way in ways if {*required} <= {*way}]:
+        values: dict[str, Any] = dict(zip(way, given, strict=True))
+        values |= {part: whole(text) for part, text in values.items() if part != "direction"}
+        if all(values[part] in extents[part] for part in way):
+            return Address(name.strip(), unit=unit, **{**single, **values})
     wanted = "/".join([*required, f"{name}[j]" if unit is None else f"{name}[{','.join(map(str, unit))}]"])
     ranges = ", ".join(f"{part} {_range(extents[part])}" for part in parts)
     full = f" (or the full {'/'.join(parts)}/…)" if required != parts else ""
     raise MissingError(f"{text!r} is not an address here; expected {wanted}{full}: {ranges}")
-
-
-def alignments(parts: Sequence[str], count: int, required: Sequence[str]) -> Iterator[tuple[str, ...]]:
-    """Ways in which `count` given parts can stand for `parts`, so that all of `required` are among them."""
-    for chosen in combinations(parts, count):
-        if set(required) <= set(chosen):
-            yield chosen
-
-
-def _value(part: str, text: str) -> int | str:
-    number = None if part == "direction" else whole(text)
-    return text if number is None else number
 
 
 def whole(text: str) -> int | None:
@@ -176,11 +163,10 @@ def read_several(said: str, text: str, extents: Mapping[str, Sequence[int | str]
     several = {part for part, there in extents.items() if len(there) > 1 and MEET not in there}
     ranges = [_numbers(said, part) for part in parts]
     # first what leaves out only what there is one of, then what names as little of that as can be
-    ways = sorted(alignments(PARTS, len(parts), []), key=lambda way: (not several <= {*way}, len({*way} - several)))
-    for way in ways:
-        meant = dict(extents)
-        for key, part, found in zip(way, parts, ranges, strict=True):
-            meant[key] = _meant(key, part, found, extents[key])
+    ways = combinations(PARTS, len(parts))
+    for way in sorted(ways, key=lambda way: (not several <= {*way}, len({*way} - several))):
+        given = zip(way, parts, ranges, strict=True)
+        meant = {**extents, **{key: _meant(key, part, found, extents[key]) for key, part, found in given}}
         if all(meant.values()):
             met = "direction" not in way and MEET in meant["direction"]
             t, b = (range(int(meant[key][0]), int(meant[key][-1]) + 1) for key in ("t", "b"))
@@ -236,9 +222,8 @@ def is_several(text: str) -> bool:
     [True, True, False, True, False]
     """
     behind = _BEHIND.search(text)
-    parts = (part.strip() for part in text.split("/")[:-1])
     some = behind is not None and any(sign in behind[0] for sign in ("..", ",", "*"))
-    return some or any(part == "*" or ".." in part for part in parts)
+    return some or any(part.strip() == "*" or ".." in part for part in text.split("/")[:-1])
 
 
 def ranged(scope: str, line: str, steps: range | None, rows: range | None, units: Any = None) -> str:
@@ -295,29 +280,6 @@ def positions(steps: slice | range | int, there: range) -> range:
 Key = tuple[Any, ...]
 
 
-def extents(trace: Trace, name: str) -> dict[str, Sequence[int | str]]:
-    """See `Trace.extents`."""
-    steps, rows = trace.span, range(trace.batch)
-    supplied = any(name in here for here in trace.given.values())  # of a part of a trace, what the layer below gave
-    if name in ("x", "x_t") and trace.x is not None and not supplied:
-        return {"t": steps, "b": rows}
-    stages, state = trace.stages, STATE.get(name, name)
-    holders = {
-        "line": [
-            s.scope for s in stages if name in trace.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
-        ],
-        "initial": [s.scope for s in stages if state in s.cell.states],
-        "parameter": [scope for scope, here in trace.parameters.items() if name in here],
-        "sum": [scope for scope, here in trace.sums.items() if name in here],
-    }
-    for kind, scopes in holders.items():
-        if scopes:
-            return extents_of(scopes, steps if kind == "line" else None, rows if kind in ("line", "initial") else None)
-    held = (trace.lines, trace.parameters, trace.sums)
-    known = [name for part in held for here in part.values() for name in here]
-    raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
-
-
 def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = None) -> dict[str, Sequence[Any]]:
     """The values that each part of an address may have: the layers and directions of some scopes, steps and rows.
 
@@ -326,40 +288,6 @@ def extents_of(scopes: Iterable[str], t: range | None = None, b: range | None = 
     layers, directions = zip(*map(layer_and_direction, scopes), strict=True)
     parts = {"layer": [*dict.fromkeys(layers)], "direction": [*dict.fromkeys(directions)], "t": t, "b": b}
     return {part: values for part, values in parts.items() if values is not None}
-
-
-def locate(trace: Trace, text: str, every: bool = False) -> Address:
-    """See `Trace.locate`."""
-    name = line_name(text)
-    found = extents(trace, name)
-    try:
-        return read(text, found, every)
-    except MissingError:
-        # of padded directions that meet each has a y_t as well: without a direction the one where they meet is meant
-        if MEET in found.get("direction", ()):
-            with suppress(MissingError):
-                return read(text, {**found, "direction": [MEET]})
-        raise
-
-
-def asked(trace: Trace) -> list[Address]:
-    """See `Trace.asked`."""
-    found = []
-    for text in trace.header.ask:
-        name = line_name(text)
-        held = any(_has(trace, stage, name) for stage in trace.stages)
-        if not held and any(name in stage.cell.by_name for stage in trace.stages):
-            continue
-        address = locate(trace, text, every=True)
-        for stage in trace.stages:
-            fits = address.layer in (None, stage.layer) and address.direction in (None, stage.direction)
-            if fits and trace.operand(stage.scope, address.line) is not None and _has(trace, stage, address.line):
-                found.append(address._replace(layer=stage.layer, direction=stage.direction))
-    return list(dict.fromkeys(found))
-
-
-def _has(trace: Trace, stage: Stage, name: str) -> bool:
-    return name in trace.lines.get(stage.scope, {}) or name in trace.given.get(stage.scope, {})
 
 
 def origin(trace: Trace, key: Key) -> Key:

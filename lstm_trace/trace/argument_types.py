@@ -19,34 +19,31 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _TRUTHS = (bool, np.bool_)
 _NAMES = "a name, or a list of names"
-_SUCH = "a mapping, as in {'name': value}"
 #: An annotation, as it is written, to the classes that fit it and what it is in words. Others are not looked at: Any,
 #: and those whose reader says what it expected, as what is called for every line does. `trace.trace` adds its class.
 KINDS: dict[str, tuple[tuple[Any, ...], str]] = {
     "Array": ((np.ndarray,), "an array"),
     "bool": (_TRUTHS, "true or false"),
     "bool | str": ((*_TRUTHS, str), "true or false, or a text"),
-    "bool | None": ((*_TRUTHS, NoneType), "true or false"),
     "float": ((Real,), "a number"),
-    "float | None": ((Real, NoneType), "a number"),
     "int": ((Integral,), "a whole number"),
-    "int | None": ((Integral, NoneType), "a whole number"),
     "int | str | None": ((Integral, str, NoneType), "a whole number or a name"),
     "str": ((str,), "text"),
     "Of": ((str,), "text"),
-    "str | None": ((str, NoneType), "text"),
     "str | Path": ((str, Path), "the path of a file"),
     "str | Mapping[str, Any]": ((str, Mapping), "a name, or a mapping as in {'kind': 'lstm', 'peephole': True}"),
-    "Mapping[str, Any] | None": ((Mapping, NoneType), _SUCH),
-    "Mapping[str, int] | None": ((Mapping, NoneType), _SUCH),
     "Mapping[str, Any] | str | Path": ((Mapping, str, Path), "arrays by name, or the path of a file"),
-    "Mapping[str, Iterable[str]] | None": ((Mapping, NoneType), _SUCH),
     "Sequence[str] | str | None": ((str, Iterable, NoneType), _NAMES),
     "Sequence[float]": ((Iterable,), "a list of numbers"),
-    "Callable[[Model], None] | None": ((Callable, NoneType), "a function"),
-    "Progress | None": ((Callable, NoneType), "a function"),
-    "Check | None": ((Callable, NoneType), "a function"),
+    **dict.fromkeys(
+        ("Mapping[str, Any] | None", "Mapping[str, int] | None", "Mapping[str, Iterable[str]] | None"),
+        ((Mapping, NoneType), "a mapping, as in {'name': value}"),
+    ),
+    **dict.fromkeys(
+        ("Callable[[Model], None] | None", "Progress | None", "Check | None"), ((Callable, NoneType), "a function")
+    ),
 }
+KINDS |= {f"{name} | None": ((*KINDS[name][0], NoneType), KINDS[name][1]) for name in ("bool", "float", "int", "str")}
 
 
 def listed(argument: str, value: Iterable[str] | str) -> tuple[str, ...]:
@@ -69,7 +66,9 @@ def checked(target: F) -> F:
                 setattr(target, name, checked(method))
         return target
     parameters = signature(target).parameters
-    known = {name: KINDS.get(_written(p.annotation)) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
+    # an annotation may have its option with it (`base.option`)
+    types = {n: str(p.annotation).removeprefix("Annotated[").partition(", Option(")[0] for n, p in parameters.items()}
+    known = {name: KINDS.get(types[name]) for name, p in parameters.items() if p.kind is not p.VAR_KEYWORD}
     if not any(known.values()):
         return target
     # those that may come by position, up to the last that is looked at: `Model.run`, called in loops, has none
@@ -95,11 +94,6 @@ def checked(target: F) -> F:
         return target(*values, **named)
 
     return cast(F, told)
-
-
-def _written(annotation: Any) -> str:
-    """The type of an annotation, without the option that it may have with it (`base.option`)."""
-    return str(annotation).removeprefix("Annotated[").partition(", Option(")[0]
 
 
 def misfit(name: str, expected: str, value: Any) -> OptionError:

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from functools import lru_cache, wraps
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -20,15 +20,11 @@ from ..base.resources import at_most
 from ..base.rounding import of_sum
 from ..cell.arithmetic import Arithmetic, find
 from ..cell.lines import Cell, GatheredSum, Line
-from ..cell.network import scope_and_name
+from ..cell.network import Stage
 from ..cell.shapes import infer
 from ..errors import MissingError
 from .trace import Trace
-from .window import rows
-
-if TYPE_CHECKING:
-    from .trace import Trace
-
+from .window import arrays, rows
 
 F = TypeVar("F", bound=Callable[..., Any])
 #: Numbers in an array from which numpy computes products with it on several threads.
@@ -55,28 +51,35 @@ def sizes(trace: Trace) -> dict[str, dict[str, int]]:
     Raises MissingError for a parameter or input that a line needs and the trace does not hold.
     """
     found: dict[str, dict[str, int]] = {}
+    there: dict[str, int] = {}  # by address
     for stage in trace.stages:
-        known: dict[str, tuple[int, str]] = {}
-        first = trace.initial.get(stage.scope, {})
-        for name in stage.inputs:
-            source = stage.sources[name]
-            if "/" in source:
-                scope, line = scope_and_name(source)
-                known[name] = found[scope][line], f"from {source}"
-            elif (values := trace.operand(stage.scope, name, slice(0, 1))) is not None:
-                known[name] = values.shape[-1], f"from {name}"
-            else:
-                raise MissingError(f"the trace does not hold the input {name} of {stage.scope}")
-        known.update({state: (first[state].shape[-1], f"from {state}") for state in stage.states if state in first})
-        here = trace.parameters.get(stage.owner, {})
-        lacking = [name for name in stage.parameters if name not in here]
-        if lacking:
+        shapes, known = given_sizes(trace, stage, there)
+        if lacking := [name for name in stage.inputs if name not in known]:
+            raise MissingError(f"the trace does not hold the input {lacking[0]} of {stage.scope}")
+        if lacking := [name for name in stage.parameters if name not in shapes]:
             raise MissingError(f"the trace does not hold the parameters {', '.join(lacking)} of {stage.scope}")
-        shapes = {name: here[name].shape for name in stage.parameters}
         inferred = _inferred(stage.cell, stage.computed, tuple(shapes.items()), tuple(known.items()))
         vectors = {name: shape[0] for name, shape in shapes.items() if len(shape) == 1}
         found[stage.scope] = {**vectors, **{name: width for name, (width, _) in known.items()}, **inferred}
+        there |= {f"{stage.scope}/{name}": width for name, width in found[stage.scope].items()}
     return found
+
+
+def given_sizes(
+    trace: Trace, stage: Stage, found: Mapping[str, int]
+) -> tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, str]]]:
+    """The shapes of a stage's parameters, and the widths of its inputs and states, as far as the trace holds them.
+
+    found: widths of lines of the stages before it, by address, also of those that were not recorded.
+    """
+    edge, known = slice(-1, None) if stage.backwards else slice(0, 1), {}
+    for name in (*stage.inputs, *stage.states):
+        values = trace.operand(stage.scope, name, edge)
+        width = found.get(stage.sources.get(name, "")) if values is None else values.shape[-1]
+        if width is not None:
+            known[name] = width, f"from {name}"
+    here = trace.parameters.get(stage.owner, {})
+    return {name: here[name].shape for name in stage.parameters if name in here}, known
 
 
 @lru_cache(maxsize=64)  # of an adjoint it takes 5 ms, as long as a walk of a hundred steps
@@ -96,9 +99,8 @@ def one_row(trace: Trace, b: int) -> Trace:
 
 def one_thread(*traces: Trace) -> AbstractContextManager[None]:
     """While a walk multiplies blocks of traces: numpy's products on one thread, where they might have several."""
-    parts = (here for trace in traces for part in (trace.parameters, trace.lines) for here in part.values())
-    large = any(array.size >= LARGE for here in parts for array in here.values())
-    return at_most(1) if large else nullcontext()
+    held = (array for trace in traces for *_, array in arrays(trace, "parameters", "lines"))
+    return at_most(1) if any(array.size >= LARGE for array in held) else nullcontext()
 
 
 def on_one_thread(walk: F) -> F:
@@ -137,18 +139,13 @@ def derived_sums(trace: Trace, scope: str, sums: Sequence[GatheredSum]) -> dict[
         return {}
 
     def at(steps: slice) -> Values:
-        def values(name: str) -> Array:
-            found = term(trace, scope, name, steps)
-            assert found is not None, name
-            return found
-
-        return values
+        return lambda name: cast(Array, term(trace, scope, name, steps))
 
     with np.errstate(all="ignore"):
         if trace.header.arithmetic is not None:
             exact = gather_in(find(trace.header.arithmetic), sums, at(slice(None)))
             return {name: Gathered(value, np.zeros(value.shape)) for name, value in exact.items()}
-        each = sum(at(slice(0, 1))(name).size for name in dict.fromkeys(n for one in sums for n in one.reads))
+        each = sum(at(slice(0, 1))(name).size for name in {n for one in sums for n in one.reads})
         count = max(BLOCK // max(each, 1), 1)
         found: dict[str, Array] = {}
         mass: dict[str, Array] = {}
@@ -206,8 +203,8 @@ def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
     for side, lefts in parts.items():
         names = tuple(left for _, left in lefts)
         if names not in stacks:
-            arrays = [values(left) for left in names]
-            stacks[names] = _flat(np.concatenate(arrays, axis=-1)), list(accumulate(a.shape[-1] for a in arrays))
+            parted = [values(left) for left in names]
+            stacks[names] = _flat(np.concatenate(parted, axis=-1)), list(accumulate(a.shape[-1] for a in parted))
         stacked, ends = stacks[names]
         total = stacked.T @ _flat(values(side)) if side else stacked.sum(axis=0)
         for (name, _), begin, end in zip(lefts, [0, *ends], ends, strict=False):
@@ -217,7 +214,7 @@ def gather(sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
 
 def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Values) -> dict[str, Array]:
     """The same in another arithmetic: a product with each column of the right side, the terms added in their order."""
-    found = {}
+    found: dict[str, Array] = {}
     for gathered in sums:
         terms = []
         for left, *right in gathered.terms:
@@ -227,8 +224,9 @@ def gather_in(arithmetic: Arithmetic, sums: Iterable[GatheredSum], values: Value
             made = [arithmetic.compute(line, [matrix, arithmetic.read(column)]) for column in columns]
             terms.append(np.stack(made, axis=-1) if right else made[0])
         total = Line("", "add", ("a",) * len(terms), (1.0,) * len(terms))
-        value = terms[0] if len(terms) == 1 else arithmetic.compute(total, [arithmetic.read(term) for term in terms])
-        found[gathered.name] = value
+        found[gathered.name] = (
+            terms[0] if len(terms) == 1 else arithmetic.compute(total, list(map(arithmetic.read, terms)))
+        )
     return found
 
 

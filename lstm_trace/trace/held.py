@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import reduce
 from itertools import islice
@@ -65,9 +65,8 @@ def said_at(trace: Trace, stage: Stage, line: str, at: tuple[int, int, int]) -> 
     names, given = names_of(stage.cell).get(line), trace.given.get(stage.scope, {})
     if names and names.hold in given and given[names.hold][at]:
         return f"{given[names.to][at]:g}"
-    if names and names.scale in given and given[names.scale][at]:
-        return in_words(Multiple(float(given[names.by][at])))
-    return ""
+    scaled = names and names.scale in given and given[names.scale][at]
+    return in_words(Multiple(float(given[names.by][at]))) if names and scaled else ""
 
 
 def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
@@ -85,12 +84,12 @@ def held_through(trace: Trace) -> dict[tuple[str, str], Array]:
             masks = [found[key] for key in keys if key in found]
             if line.op == "concat" and masks:
                 values = [trace.operand(stage.scope, name) for name in line.reads]
-                each = [
+                parts = [
                     np.broadcast_to(found.get(key, np.zeros(1, bool)), array.shape)
                     for key, array in zip(keys, values, strict=True)
                     if array is not None
                 ]
-                masks = [np.concatenate(each, axis=-1)] if len(each) == len(keys) else []
+                masks = [np.concatenate(parts, axis=-1)] if len(parts) == len(keys) else []
             elif line.op in ("add", "slice") or line.product or OPS[line.op].reduces:
                 masks = []
             if line.name in named:
@@ -105,19 +104,18 @@ def entries(trace: Trace) -> Iterator[HeldBlock]:
     for stage in trace.stages:
         given = trace.given.get(stage.scope, {})
         for line, names in names_of(stage.cell).items():
-            held = given[names.hold] != 0 if names.hold in given else None
-            if held is not None:
+            held: Array = given[names.hold] != 0 if names.hold in given else np.zeros(1, bool)
+            if names.hold in given:
                 yield from _of_line(trace, stage.scope, line, held, given[names.to], scale=False)
             if names.scale in given:
-                scaled = given[names.scale] != 0
-                scaled = scaled if held is None else scaled & ~held
+                scaled = (given[names.scale] != 0) & ~held
                 yield from _of_line(trace, stage.scope, line, scaled, given[names.by], scale=True)
 
 
 def held_in_words(trace: Trace) -> str:
-    """What is held, in a sentence; empty where nothing is."""
+    """What is held, as far as it is little; empty where nothing is."""
     told = [f"{entry.address} at {entry.said}" for entry in islice(entries(trace), TOLD + 1)]
-    return f"Held: {', '.join(told[:TOLD])}{', …' if len(told) > TOLD else '.'}" if told else ""
+    return ", ".join(told[:TOLD]) + (", …" if len(told) > TOLD else "")
 
 
 def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, scale: bool) -> Iterator[HeldBlock]:
@@ -129,34 +127,32 @@ def _of_line(trace: Trace, scope: str, line: str, where: Array, values: Array, s
         for steps, rows, units in blocks(there):
             array = values[np.ix_(steps, rows, units)]
             one = array.flat[0].item()
-            said = Multiple(one) if scale else one if few else array
-            first = trace.first
             whole = len(steps) == trace.steps and len(rows) == trace.batch
             yield HeldBlock(
                 scope,
                 line,
-                None if whole else range(first + steps.start, first + steps.stop),
+                None if whole else trace.span[steps.start : steps.stop],
                 None if whole else rows,
                 None if len(units) == where.shape[-1] else tuple(map(int, units)),
-                said,
+                Multiple(one) if scale else one if few else array,
             )
 
 
 def blocks(where: Array) -> Iterator[tuple[range, range, Array]]:
     """Blocks of neighbouring steps and rows, with units, that together are what a mask (T, B, width) has."""
-    units = np.flatnonzero(where.any(axis=(0, 1)))
-    patterns: dict[bytes, list[int]] = {}
-    for j in units:
-        patterns.setdefault(np.packbits(where[:, :, j]).tobytes(), []).append(int(j))
-    for alike in patterns.values():
-        plane = where[:, :, alike[0]]
-        columns: dict[bytes, list[int]] = {}
-        for b in np.flatnonzero(plane.any(axis=0)):
-            columns.setdefault(np.packbits(plane[:, b]).tobytes(), []).append(int(b))
-        for rows in columns.values():
+    for units in _alike(where, np.flatnonzero(where.any(axis=(0, 1)))):
+        plane = where[:, :, units[0]]
+        for rows in _alike(plane, np.flatnonzero(plane.any(axis=0))):
             for steps in runs(np.flatnonzero(plane[:, rows[0]])):
-                for run in runs(rows):
-                    yield steps, run, np.array(alike)
+                yield from ((steps, run, np.array(units)) for run in runs(rows))
+
+
+def _alike(masks: Array, places: Array) -> Iterable[list[int]]:
+    """Places on the last axis in groups, those of each with the same mask."""
+    found: dict[bytes, list[int]] = {}
+    for place in places.tolist():
+        found.setdefault(np.packbits(masks[..., place]).tobytes(), []).append(place)
+    return found.values()
 
 
 def held_faults(trace: Trace) -> Iterator[str]:
@@ -172,28 +168,24 @@ def held_faults(trace: Trace) -> Iterator[str]:
             for name in names:
                 if name in stage.inputs and stage.sources[name] == GIVEN and name not in given:
                     yield f"given {stage.scope}/{name} is missing; {line} is held, by the equations, and needs it"
-            for name in (names.hold, names.scale):
-                if name in given and (said := _first(given[name], ~np.isin(given[name], (0, 1)))):
-                    yield f"given {stage.scope}/{name} says where {line} is held: expected 0 or 1 everywhere, {said}"
-            for name in (names.to, names.by):
-                if name in given and (said := _first(given[name], ~np.isfinite(given[name]))):
-                    yield f"given {stage.scope}/{name} says at what {line} is held: expected finite numbers, {said}"
-
-
-def _first(values: Array, wrong: Array) -> str:
-    """The first value that is wrong, with its place; empty where there is none."""
-    at = np.argwhere(wrong)
-    return f"found {values[tuple(at[0])]:g} at [{','.join(map(str, at[0]))}]" if len(at) else ""
+            for kind, pair in (("where", (names.hold, names.scale)), ("at what", (names.to, names.by))):
+                expected = "0 or 1 everywhere" if kind == "where" else "finite numbers"
+                for name in (name for name in pair if name in given):
+                    values = given[name]
+                    wrong = np.argwhere(~np.isin(values, (0, 1)) if kind == "where" else ~np.isfinite(values))
+                    if len(wrong):
+                        found = f"{values[tuple(wrong[0])]:g} at [{','.join(map(str, wrong[0]))}]"
+                        said = f"says {kind} {line} is held: expected {expected}, found {found}"
+                        yield f"given {stage.scope}/{name} {said}"
 
 
 def as_hold(trace: Trace) -> dict[str, Any]:
     """What is held in a trace, as `hold=` and a problem take it: values by address."""
-    found: dict[str, Any] = {}
-    for entry in entries(trace):
-        value = entry.value
-        one = isinstance(value, float | int)
-        found[entry.address] = str(value) if isinstance(value, Multiple) else value if one else to_list(value)
-    return found
+    values = {entry.address: entry.value for entry in entries(trace)}
+    return {
+        at: str(value) if isinstance(value, Multiple) else value if isinstance(value, float | int) else to_list(value)
+        for at, value in values.items()
+    }
 
 
 def plain(trace: Trace) -> Trace:
@@ -204,16 +196,14 @@ def plain(trace: Trace) -> Trace:
     """
     if all(stage.cell.plain is None for stage in trace.stages):
         return trace
-    stages, lines = [], {}
-    for stage in trace.stages:
-        new = recurrent_stage(stage)
-        stages.append(new)
-        if (here := trace.lines.get(stage.scope)) is not None:
-            names = {line: was for (_, line), (_, was) in zip(new.cell.carry, stage.cell.carry, strict=True)}
-            lines[stage.scope] = {n: here[names.get(n, n)] for n in new.cell.by_name if names.get(n, n) in here}
+    stages, lines = tuple(map(recurrent_stage, trace.stages)), {}
+    for old, new in zip(trace.stages, stages, strict=True):
+        if (here := trace.lines.get(old.scope)) is not None:
+            names = {line: was for (_, line), (_, was) in zip(new.cell.carry, old.cell.carry, strict=True)}
+            lines[old.scope] = {n: here[names.get(n, n)] for n in new.cell.by_name if names.get(n, n) in here}
     held = {stage.scope: set(stage.cell.inputs) for stage in stages}
     given = {scope: {n: a for n, a in here.items() if n in held.get(scope, ())} for scope, here in trace.given.items()}
-    return replace(trace, stages=tuple(stages), lines=lines, given={s: h for s, h in given.items() if h}, memory=None)
+    return replace(trace, stages=stages, lines=lines, given={s: h for s, h in given.items() if h}, memory=None)
 
 
 def plain_stage(stage: Stage) -> Stage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any, NamedTuple
 
@@ -54,9 +54,8 @@ def in_words(value: Value) -> str:
     if isinstance(value, Multiple):
         return f"{str(value)[1:]} times its own value"
     if isinstance(value, Trace):
-        return (
-            f"the values of the trace ‘{value.header.title}’" if value.header.title else "the values of another trace"
-        )
+        title = value.header.title
+        return f"the values of the trace ‘{title}’" if title else "the values of another trace"
     return f"{value:g}" if isinstance(value, float) else "given values"
 
 
@@ -70,13 +69,11 @@ def read_value(said: str, value: Any) -> Value:
     """
     if isinstance(value, Multiple | Trace):
         return value
+    number = None
     if isinstance(value, str):
         number = as_number(value)
-        if number is not None:
-            return number
     elif isinstance(value, Real) and not isinstance(value, bool | np.bool_):
-        if (number := _finite(value)) is not None:
-            return number
+        number = _finite(value)
     elif isinstance(value, list | tuple) or hasattr(value, "__array__"):
         try:
             array = to_array(value)
@@ -90,6 +87,8 @@ def read_value(said: str, value: Any) -> Value:
             place, found = ",".join(map(str, wrong[0])), array[tuple(wrong[0])]
             raise OptionError(f"{said}: expected finite numbers, found {found:g}{place and f' at [{place}]'}")
         return array
+    if number is not None:
+        return number
     raise OptionError(f"{said}: expected {KINDS}; found {describe(value)}")
 
 
@@ -119,17 +118,10 @@ Lines = tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]
 
 @dataclass(frozen=True)
 class Holds:
-    """The lines that are held and scaled, by scope, and the arrays that say where and at what, by scope and name."""
+    """The lines that are held and scaled, and the arrays that say where and at what, by scope and name."""
 
-    held: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    scaled: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    lines: Lines = ()
     given: Mapping[str, Mapping[str, Array]] = field(default_factory=dict)
-
-    @property
-    def lines(self) -> Lines:
-        """The lines of every stage that has any."""
-        scopes = dict.fromkeys((*self.held, *self.scaled))
-        return tuple((s, tuple(sorted(self.held.get(s, ()))), tuple(sorted(self.scaled.get(s, ())))) for s in scopes)
 
     @property
     def widths(self) -> tuple[tuple[str, str, int], ...]:
@@ -137,6 +129,8 @@ class Holds:
         return tuple((s, n, a.shape[-1]) for s, here in self.given.items() for n, a in here.items())
 
 
+#: The arrays of lines that are held, and of those that are scaled: where, and at what.
+_KINDS = ("hold", "to"), ("scale", "by")
 #: Where nothing is held.
 NO_HOLDS = Holds()
 
@@ -144,20 +138,18 @@ NO_HOLDS = Holds()
 def applied(stages: Sequence[Stage], lines: Lines) -> tuple[Stage, ...]:
     """The stages with lines that can be held or scaled, in place of those that they have by now."""
     wanted = {scope: names for scope, *names in lines}
-    return tuple(_applied(stage, *wanted.get(stage.scope, ((), ()))) for stage in stages)
-
-
-def _applied(stage: Stage, held: tuple[str, ...], scaled: tuple[str, ...]) -> Stage:
-    if stage.cell.plain is None and not held and not scaled:
-        return stage
-    cell = with_holds(stage.cell, held, scaled)
-    sources = {name: stage.sources.get(name, GIVEN) for name in cell.inputs}
-    computed = stage.computed
-    if computed is not None:
-        added = set(cell.by_name) - set((cell.plain or cell).by_name)
-        there = set(computed)
-        computed = tuple(x.name for x in cell.lines if x.name in there or x.name in added)
-    return Stage(stage.layer, stage.direction, cell, sources, computed)
+    found = []
+    for stage in stages:
+        held, scaled = wanted.get(stage.scope, ((), ()))
+        if stage.cell.plain is not None or held or scaled:
+            cell, computed = with_holds(stage.cell, held, scaled), stage.computed
+            if computed is not None:
+                kept = {*computed} | (cell.by_name.keys() - (cell.plain or cell).by_name.keys())
+                computed = tuple(line.name for line in cell.lines if line.name in kept)
+            sources = {name: stage.sources.get(name, GIVEN) for name in cell.inputs}
+            stage = Stage(stage.layer, stage.direction, cell, sources, computed)
+        found.append(stage)
+    return tuple(found)
 
 
 def resolved(
@@ -175,81 +167,47 @@ def resolved(
     hold the same.
     """
     faults = Faults()
-    board = _Board(stages, span, batch, np.dtype(dtype))
+    arrays: dict[tuple[str, str], dict[str, Array]] = {}
     for k, layer in enumerate(asked):
-        board.begin()
-        for text, value in layer.items():
+        owners: dict[tuple[str, str], Array] = {}  # which text of this mapping holds a value; those before it give way
+        texts = list(layer)
+        for number, (text, value) in enumerate(layer.items()):
             if any(text in later for later in asked[k + 1 :]):
                 continue
+            said = f"hold {text!r}"
             with faults.gather():
                 found = places(text, stages, span, batch, widths)
-                what = None if value is None else read_value(f"hold {text!r}", value)
+                what = None if value is None else read_value(said, value)
                 for place in found:
-                    board.put(text, place, what, widths[place.scope][place.line])
+                    key, shape = (place.scope, place.line), (len(span), batch, widths[place.scope][place.line])
+                    at = 0 if what is None else numbers(said, place, what, span, batch, shape[2], np.dtype(dtype))
+                    where = np.ix_([t - span.start for t in place.steps], place.rows, place.units)
+                    owner = owners.setdefault(key, np.full(shape, -1, np.int32))
+                    if len(taken := np.argwhere(owner[where] >= 0)):
+                        both = f"{said} and {texts[owner[where][tuple(taken[0])]]!r} both hold"
+                        raise OptionError(f"{both} {place.address(taken[0])}; hold each value once")
+                    owner[where] = number
+                    here = arrays.setdefault(key, {})
+                    for array in here.values():  # whatever was put there before
+                        array[where] = 0
+                    if what is not None:
+                        for name, values in zip(_KINDS[isinstance(what, Multiple)], (1, at), strict=True):
+                            here.setdefault(name, np.zeros(shape, dtype))[where] = values
     faults.tell()
-    return board.holds()
-
-
-class _Board:
-    """Arrays that are filled with what is held."""
-
-    def __init__(self, stages: Sequence[Stage], span: range, batch: int, dtype: np.dtype[Any]) -> None:
-        self.span, self.batch, self.dtype = span, batch, dtype
-        self.stages = {stage.scope: stage for stage in stages}
-        self.texts: list[str] = []
-        self.owner: dict[tuple[str, str], Array] = {}
-        self.arrays: dict[tuple[str, str], dict[str, Array]] = {}
-
-    def begin(self) -> None:
-        """What is put from here on takes the place of what was put before."""
-        self.owner = {}
-
-    def put(self, text: str, place: Region, value: Value | None, width: int) -> None:
-        """Hold the values of a place, or release them (None). Raises OptionError, ShapeError, MissingError."""
-        key, shape = (place.scope, place.line), (len(self.span), self.batch, width)
-        steps = [t - self.span.start for t in place.steps]
-        where = np.ix_(steps, place.rows, place.units)
-        found = (
-            0 if value is None else numbers(f"hold {text!r}", place, value, self.span, self.batch, width, self.dtype)
-        )
-        owner = self.owner.setdefault(key, np.full(shape, -1, np.int32))
-        taken = np.argwhere(owner[where] >= 0)
-        if len(taken):
-            t, b, j = (int(n) for n in taken[0])
-            first = self.texts[owner[where][t, b, j]]
-            value_at = f"{place.scope}/{place.steps[t]}/{place.rows[b]}/{place.line}[{place.units[j]}]"
-            raise OptionError(f"hold {text!r} and {first!r} both hold {value_at}; hold each value once")
-        owner[where] = len(self.texts)
-        self.texts.append(text)
-        here = self.arrays.setdefault(key, {})
-        for array in here.values():
-            array[where] = 0
-        if value is None:
-            return
-        kinds = ("scale", "by") if isinstance(value, Multiple) else ("hold", "to")
-        for kind in kinds:
-            here.setdefault(kind, np.zeros(shape, self.dtype))
-        here[kinds[0]][where] = 1
-        here[kinds[1]][where] = found
-
-    def holds(self) -> Holds:
-        """All that was put, of lines of which something is held still."""
-        for here in self.arrays.values():
-            for kind, at in (("hold", "to"), ("scale", "by")):
-                if kind in here and not here[kind].any():
-                    del here[kind], here[at]
-        lines: dict[str, dict[str, frozenset[str]]] = {"hold": {}, "scale": {}}
-        for (scope, line), here in self.arrays.items():
-            for kind, part in lines.items():
-                if kind in here:
-                    part[scope] = part.get(scope, frozenset()) | {line}
-        found = Holds(lines["hold"], lines["scale"])
-        given: dict[str, dict[str, Array]] = {}
-        for stage in applied(tuple(self.stages.values()), found.lines):
-            for line, names in names_of(stage.cell).items():
-                for kind, array in self.arrays[stage.scope, line].items():
-                    given.setdefault(stage.scope, {})[getattr(names, kind)] = array
-        return replace(found, given=given)
+    lines: dict[str, tuple[list[str], list[str]]] = {}
+    for (scope, line), here in arrays.items():
+        for kind, names in enumerate(_KINDS):
+            if names[0] in here and here[names[0]].any():
+                lines.setdefault(scope, ([], []))[kind].append(line)
+            else:
+                arrays[scope, line] = {name: array for name, array in arrays[scope, line].items() if name not in names}
+    held = tuple((scope, tuple(sorted(to)), tuple(sorted(by))) for scope, (to, by) in lines.items())
+    given: dict[str, dict[str, Array]] = {}
+    for stage in applied(stages, held):
+        for line, added in names_of(stage.cell).items():
+            for name, array in arrays[stage.scope, line].items():
+                given.setdefault(stage.scope, {})[getattr(added, name)] = array
+    return Holds(held, given)
 
 
 def numbers(said: str, place: Region, value: Value, span: range, batch: int, width: int, dtype: np.dtype[Any]) -> Array:
@@ -273,17 +231,12 @@ def numbers(said: str, place: Region, value: Value, span: range, batch: int, wid
 def _fitted(said: str, array: Array, shape: tuple[int, int, int]) -> Array:
     """An array as (steps, rows, units) of a place: one number, one for each unit, (steps, units), or all three."""
     steps, rows, units = shape
-    if not array.ndim:
-        return np.broadcast_to(array.reshape(1, 1, 1), shape)
-    if array.shape in ((units,), (1, 1, units)):
-        return np.broadcast_to(array.reshape(1, 1, units), shape)
+    if array.shape in ((), (units,), (1, 1, units), shape):
+        return np.broadcast_to(array, shape)
     if array.shape == (steps, units):
         return np.broadcast_to(array[:, None], shape)
-    if array.shape != shape:
-        raise ShapeError(
-            f"{said} has a value of shape {array.shape}; expected {FORMS}: T = {steps}, B = {rows}, units = {units}"
-        )
-    return array
+    sizes = f"T = {steps}, B = {rows}, units = {units}"
+    raise ShapeError(f"{said} has a value of shape {array.shape}; expected {FORMS}: {sizes}")
 
 
 def _of_trace(said: str, place: Region, other: Trace, span: range, batch: int, width: int) -> Array:
@@ -300,11 +253,8 @@ def _of_trace(said: str, place: Region, other: Trace, span: range, batch: int, w
         )
     found = values[np.ix_([t - span.start for t in place.steps], place.rows, place.units)]
     if len(wrong := np.argwhere(~np.isfinite(found))):
-        t, b, j = (int(n) for n in wrong[0])
-        at = f"{place.scope}/{place.steps[t]}/{place.rows[b]}/{place.line}[{place.units[j]}]"
-        raise OptionError(
-            f"{said}: expected finite numbers; the trace that it takes them from has {found[t, b, j]:g} at {at}"
-        )
+        at = f"{found[tuple(wrong[0])]:g} at {place.address(wrong[0])}"
+        raise OptionError(f"{said}: expected finite numbers; the trace that it takes them from has {at}")
     return found
 
 
@@ -316,6 +266,11 @@ class Region(NamedTuple):
     steps: range
     rows: range
     units: tuple[int, ...]
+
+    def address(self, index: Iterable[int]) -> str:
+        """The address of the value at (step, row, unit) of the region, each counted from 0."""
+        t, b, j = index
+        return f"{self.scope}/{self.steps[t]}/{self.rows[b]}/{self.line}[{self.units[j]}]"
 
 
 def places(
@@ -360,8 +315,8 @@ def _no_line(name: str, stages: Sequence[Stage]) -> str:
             return f"{name} is a state that is carried in; hold {line}, or give another {INITIAL.get(state, 'initial')}"
         if name in cell.inputs:
             source = stage.sources.get(name, GIVEN)
-            if scope_and_name(source)[0]:
-                return f"{name} is what {source} is here; hold that"
-            return f"{name} is {'supplied' if source == GIVEN else 'an input'}, no line that is computed; change it"
+            what = "supplied" if source == GIVEN else "an input"
+            other = f"what {source} is here; hold that" if scope_and_name(source)[0] else ""
+            return f"{name} is {other or f'{what}, no line that is computed; change it'}"
     known = dict.fromkeys(line for stage in stages for line in _lines(stage))
     return f"there is no line {name!r}{nearest(name, known, 'there are')}"

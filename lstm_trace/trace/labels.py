@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -153,23 +153,17 @@ def readout(cell: Cell) -> frozenset[str]:
 @lru_cache(256)
 def hidden(cell: Cell) -> frozenset[str]:
     """The lines on which a state depends; in a cell without states, what the last product before the output reads."""
-    return cell.closure(_before(cell))
-
-
-def _before(cell: Cell) -> Iterable[str]:
-    """The values from which everything hidden follows, going back."""
     if cell.carry:
-        return [name for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name))]
+        return cell.closure(name for state, name in cell.carry if not _repeats(cell, state, cell.by_name.get(name)))
     ends: list[str] = []
-    open_names, met = [cell.output], False
-    while open_names:  # back from the output to the nearest products
-        line = cell.by_name.get(open_names.pop())
+    waiting = [cell.output]
+    while waiting:  # back from the output to the nearest products
+        line = cell.by_name.get(waiting.pop())
         if line is not None and line.product is not None:
-            met = True
             ends.append(line.product[1])
         elif line is not None:
-            open_names.extend(line.reads)
-    return ends if met else [cell.output]
+            waiting.extend(line.reads)
+    return cell.closure(ends or [cell.output])
 
 
 def _repeats(cell: Cell, state: str, line: Line | None) -> bool:

@@ -34,8 +34,7 @@ class TraceOutputs:
 
     def _repr_html_(self) -> str:
         """What a notebook shows."""
-        html: str = conveniences.call("trace.html", self)
-        return html
+        return str(conveniences.call("trace.html", self))
 
     def report(self, format: str = "md", **options: Any) -> Report:
         """The worked solution: text, which a notebook shows rendered, whatever its format.
@@ -62,8 +61,7 @@ class TraceOutputs:
         Raises:
             OptionError: for an option that there is not, or without the extra.
         """
-        pdf: bytes = conveniences.call("trace.pdf", self, **options)
-        return pdf
+        return bytes(conveniences.call("trace.pdf", self, **options))
 
     @property
     def plot(self) -> Plots:
@@ -129,8 +127,7 @@ class TraceOutputs:
             OptionError: for an unknown shape, an option that has no meaning in it, or without the extra.
             MissingError: for a selection that is not there.
         """
-        table: pa.Table = _named("trace.to_arrow", locals())
-        return table
+        return _named("trace.to_arrow", locals())
 
     def to_xarray(self, padding: bool = False, all_lines: bool = False, **selection: Any) -> xr.Dataset:
         """The values as an xarray Dataset: a variable for each line, by t, batch and unit; needs the extra `[xarray]`.

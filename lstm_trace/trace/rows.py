@@ -16,6 +16,7 @@ from .address import INITIAL, STATE, positions
 from .argument_types import checked, listed
 from .derived import GATHERED
 from .trace import Trace
+from .window import names
 
 
 @checked
@@ -128,18 +129,16 @@ class TracePart:
         by, rows = max(limit // (batch * self.width), 1), max(limit // self.width, 1)
         for t in range(0, steps, by):
             for b in range(0, batch, rows):
-                piece = self._piece(slice(t, t + by), slice(b, b + rows))
+                at = slice(t, t + by), slice(b, b + rows)
+                piece = replace(
+                    self,
+                    steps=self.steps and self.steps[at[0]],
+                    batch=self.batch and self.batch[at[1]],
+                    arrays=tuple(array[at] for array in self.arrays),
+                    valid=None if self.valid is None else self.valid[at],
+                )
                 if piece.count:
                     yield piece
-
-    def _piece(self, steps: slice, batch: slice) -> TracePart:
-        return replace(
-            self,
-            steps=None if self.steps is None else self.steps[steps],
-            batch=None if self.batch is None else self.batch[batch],
-            arrays=tuple(array[steps, batch] for array in self.arrays),
-            valid=None if self.valid is None else self.valid[steps, batch],
-        )
 
 
 def parts(
@@ -174,18 +173,18 @@ def parts(
         *(_sequence(trace, chosen, window, rows) if with_inputs else ()),
         *(
             part
-            for stage in trace.stages
-            if chosen.places(stage)
-            for part in (
-                *_stage(trace, stage, chosen, window, rows, with_inputs),
-                *(() if by_step else _gathered(trace, stage, chosen)),
-            )
+            for stage in filter(chosen.places, trace.stages)
+            for part in _stage(trace, stage, chosen, with_inputs, by_step)
         ),
     ]
     if not found:
         raise MissingError(f"the selection is empty: {_extent(trace, chosen)}")
     if not padding and not valid.any() and all(part.steps is not None for part in found):
-        raise MissingError(f"the selection has only padding: {_padding(trace, window, rows)}")
+        steps, batch = trace.span[window], range(trace.batch)[rows]
+        which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
+        row = f"row {batch[0]}" if len(batch) == 1 else f"rows {batch[0]} to {batch[-1]}"
+        said = f"{which} not part of the sequence of {row}; export has --padding"
+        raise MissingError(f"the selection has only padding: {said}")
     for part in found:
         is_mask = part.layer is None and part.lines[0].line == "mask"  # it says what is padding, so it stays whole
         if part.steps is not None and (padding or not is_mask):
@@ -198,7 +197,6 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
     """The lengths (or the mask) and the input: premises of no layer, so a layer or direction leaves them out."""
     if chosen.layer is not None or chosen.direction is not None:
         return
-    batch = range(trace.batch)[rows]
     steps, dtype = trace.span[window], trace.header.dtype
     kinds = (
         ("lengths", None, None if trace.lengths is None else trace.lengths[rows][None, :, None].astype(dtype)),
@@ -209,55 +207,41 @@ def _sequence(trace: Trace, chosen: Selection, window: slice, rows: slice) -> It
         units = range(0) if values is None else _units(values.shape[-1], chosen)
         if values is not None and units and (chosen.has(name) or (name == "x_t" and chosen.has("x"))):
             kept = values[..., units.start : units.stop]
-            yield TracePart(None, None, at, batch, (LineUnits(name, "input", units),), (kept,))
+            yield TracePart(None, None, at, range(trace.batch)[rows], (LineUnits(name, "input", units),), (kept,))
 
 
-def _stage(
-    trace: Trace, stage: Stage, chosen: Selection, window: slice, rows: slice, with_inputs: bool
-) -> Iterator[TracePart]:
-    batch = range(trace.batch)[rows]
+def _stage(trace: Trace, stage: Stage, chosen: Selection, with_inputs: bool, by_step: bool) -> Iterator[TracePart]:
+    """The parts of a stage: its premises, its lines, and what it gathered over all steps."""
     recorded = trace.lines.get(stage.scope, {})
     arrays = [(line.name, line.op, recorded[line.name]) for line in stage.cell.lines if line.name in recorded]
     if with_inputs:
         for name, values in trace.parameters.get(stage.scope, {}).items():
             yield from _columns(stage, name, "parameter", values, chosen)
-        initial = [
-            (INITIAL.get(name, name), "initial", values[None])
-            for name, values in trace.initial.get(stage.scope, {}).items()
-        ]
-        yield from _part(stage, None, batch, slice(None), rows, initial, chosen)
+        first = trace.initial.get(stage.scope, {}).items()
+        initial = [(INITIAL.get(name, name), "initial", values[None]) for name, values in first]
+        yield from _part(trace, stage, False, initial, chosen)
         arrays = [(name, "given", values) for name, values in trace.given.get(stage.scope, {}).items()] + arrays
-    yield from _part(stage, trace.span[window], batch, window, rows, arrays, chosen)
+    yield from _part(trace, stage, True, arrays, chosen)
+    if not by_step and chosen.steps is None and chosen.batch is None:
+        for name, values in trace.sums.get(stage.scope, {}).items():
+            yield from _columns(stage, name, GATHERED, values, chosen)
 
 
 def _part(
-    stage: Stage,
-    steps: range | None,
-    batch: range,
-    window: slice,
-    rows: slice,
-    arrays: Sequence[tuple[str, str, Array]],
-    chosen: Selection,
+    trace: Trace, stage: Stage, by_step: bool, arrays: Sequence[tuple[str, str, Array]], chosen: Selection
 ) -> Iterator[TracePart]:
     """One part of the lines in `arrays` that are chosen, or none; the reverse direction from the last step down."""
-    backward = stage.backwards and steps is not None
+    window, rows = chosen.window(trace) if by_step else slice(None), chosen.rows(trace)
+    steps, order = trace.span[window] if by_step else None, -1 if stage.backwards and by_step else 1
     entries, kept = [], []
     for name, op, values in arrays:
         units = _units(values.shape[-1], chosen)
         if units and (chosen.has(name) or chosen.has(STATE.get(name, name))):
             entries.append(LineUnits(name, op, units))
-            there = values[window, rows, units.start : units.stop]
-            kept.append(there[::-1] if backward else there)
+            kept.append(values[window, rows, units.start : units.stop][::order])
     if entries:
-        order = steps[::-1] if backward and steps is not None else steps
-        yield TracePart(stage.layer, stage.direction, order, batch, tuple(entries), tuple(kept))
-
-
-def _gathered(trace: Trace, stage: Stage, chosen: Selection) -> Iterator[TracePart]:
-    """What a stage gathered over all steps and rows."""
-    if chosen.steps is None and chosen.batch is None:
-        for name, values in trace.sums.get(stage.scope, {}).items():
-            yield from _columns(stage, name, GATHERED, values, chosen)
+        steps, batch = steps and steps[::order], range(trace.batch)[rows]
+        yield TracePart(stage.layer, stage.direction, steps, batch, tuple(entries), tuple(kept))
 
 
 def _columns(stage: Stage, name: str, op: str, values: Array, chosen: Selection) -> Iterator[TracePart]:
@@ -285,11 +269,9 @@ def _units(width: int, chosen: Selection) -> range:
 
 def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
     """Raise MissingError for a line of `only` that the trace does not have."""
-    held = (*trace.lines.values(), *trace.sums.values())
-    recorded = dict.fromkeys(name for here in held for name in here)
-    premises = dict.fromkeys(
-        name for part in (trace.parameters, trace.initial, trace.given) for values in part.values() for name in values
-    ) | dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))
+    recorded = names(trace, "lines", "sums")
+    known = dict.fromkeys(("x", "x_t", "lengths", "mask", *INITIAL.values()))
+    premises = names(trace, "parameters", "initial", "given") | known
     for name in chosen.names or ():
         if name in recorded or (with_inputs and name in premises):
             continue
@@ -299,24 +281,16 @@ def _check_names(trace: Trace, chosen: Selection, with_inputs: bool) -> None:
             raise MissingError(
                 f"{name!r} was not recorded: nothing that was requested depends on it, or only other lines were stored"
             )
-        known = [*recorded, *(premises if with_inputs else ())]
-        raise MissingError(f"the trace has no line {name!r}{nearest(name, known, 'its lines are')}")
-
-
-def _padding(trace: Trace, window: slice, rows: slice) -> str:
-    """Which steps and rows these are, for the message."""
-    steps, batch = trace.span[window], range(trace.batch)[rows]
-    which = f"step {steps[0]} is" if len(steps) == 1 else f"steps {steps[0]} to {steps[-1]} are"
-    row = f"row {batch[0]}" if len(batch) == 1 else f"rows {batch[0]} to {batch[-1]}"
-    return f"{which} not part of the sequence of {row}; export has --padding"
+        there = [*recorded, *(premises if with_inputs else ())]
+        raise MissingError(f"the trace has no line {name!r}{nearest(name, there, 'its lines are')}")
 
 
 def _extent(trace: Trace, chosen: Selection) -> str:
     """Which layers, directions and units there are, for the message."""
     stages = [stage for stage in trace.stages if chosen.places(stage)]
     if not stages:
-        wanted = [] if chosen.layer is None else [f"layer {chosen.layer}"]
-        wanted += [] if chosen.direction is None else [f"direction {chosen.direction}"]
+        parts = (("layer", chosen.layer), ("direction", chosen.direction))
+        wanted = [f"{part} {value}" for part, value in parts if value is not None]
         return f"{', '.join(wanted)} is not among {', '.join(trace.scopes)}"
     widest = max((a.shape[-1] for s in stages for a in trace.lines.get(s.scope, {}).values()), default=0)
     what = "" if chosen.names is None else f" with {', '.join(chosen.names)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, KeysView, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from numbers import Real
 from pathlib import Path
@@ -13,22 +14,11 @@ import numpy as np
 from ..base import conveniences
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import (
-    GIVEN,
-    MEET,
-    VALID,
-    Scope,
-    Stage,
-    X,
-    find,
-    forward_stages,
-    layer_and_direction,
-    scope_and_name,
-)
+from ..cell.network import GIVEN, MEET, VALID, Scope, Stage, X, find, forward_stages, scope_and_name
 from ..cell.ops import OPS
 from ..cell.variants import Merge, Padding
-from ..errors import MissingError, counted
-from .address import Address, asked, extents, locate, positions
+from ..errors import MissingError, counted, nearest
+from .address import STATE, Address, extents_of, line_name, positions, read
 from .argument_types import KINDS, checked, misfit
 from .outputs import TraceOutputs
 from .window import between, stages_at
@@ -76,8 +66,6 @@ class Header:
 
     def until(self, stop: int) -> Header:
         """The header with labels of the steps before `stop` alone."""
-        if all(len(row) <= stop for row in self.step_labels):
-            return self
         return replace(self, step_labels=tuple(row[:stop] for row in self.step_labels))
 
 
@@ -218,17 +206,13 @@ class Trace(TraceOutputs):
             edge, inner = end == self.steps, slice(begin + 1, min(end + 1, self.steps))
         else:
             edge, inner = begin == 0, slice(max(begin - 1, 0), max(end - 1, 0))
-        parts = []
-        if inner.stop > inner.start:
-            carried = self.operand(stage.scope, stage.cell.states[name], inner)
-            if carried is None:
-                return None
-            parts.append(carried)
+        parts = [self.operand(stage.scope, stage.cell.states[name], inner)] if inner.stop > inner.start else []
         if edge and end > begin:
-            if first is None:
-                return None
-            parts.insert(len(parts) if stage.backwards else 0, first[None])
-        return parts[0] if len(parts) == 1 else np.concatenate(parts) if parts else None
+            parts.insert(len(parts) if stage.backwards else 0, None if first is None else first[None])
+        there = [part for part in parts if part is not None]
+        if not parts or len(there) < len(parts):
+            return None
+        return there[0] if len(there) == 1 else np.concatenate(there)
 
     @property
     def padded(self) -> str:
@@ -252,16 +236,17 @@ class Trace(TraceOutputs):
         Where directions meet, y_t is the value there, also where padding gives each of them a y_t of its own.
         Raises MissingError that says which have it otherwise; use `at` to choose.
         """
-        if gathered := [scope for scope, here in self.sums.items() if name in here]:
-            at = f"trace.sums[{gathered[0]!r}][{name!r}]"
-            raise MissingError(f"{name} was gathered over all steps: it is {at}, and in trace.gradients")
+        for scope, here in self.sums.items():
+            if name in here:
+                at = f"trace.sums[{scope!r}][{name!r}]"
+                raise MissingError(f"{name} was gathered over all steps: it is {at}, and in trace.gradients")
         scope, bare = scope_and_name(name)
         if scope in self.scopes:
             raise MissingError(f"a line is read by its name alone; that of {scope} is {_chosen(scope, bare)}")
         scopes = find(self.stages, name)
         there = {scope: values for scope in scopes if (values := self.operand(scope, name)) is not None}
         # of padded directions that meet each has a y_t as well, as in `address.locate`
-        there = {scope: values for scope, values in there.items() if layer_and_direction(scope)[1] == MEET} or there
+        there = {scope: values for scope, values in there.items() if self.stage(scope).direction == MEET} or there
         if not there:
             raise MissingError(f"{name} was not recorded in {', '.join(scopes)}")
         first, *others = there
@@ -342,12 +327,11 @@ class Trace(TraceOutputs):
     def _last(self, state: str) -> Array:
         """The last value of `state` in every layer and direction, (L·D, B, H)."""
         ends = []
-        for stage in self.stages:
-            if state in stage.cell.states:
-                values = self.operand(stage.scope, stage.cell.states[state])
-                if values is None:
-                    raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
-                ends.append(values[0 if stage.backwards else -1])
+        for stage in (stage for stage in self.stages if state in stage.cell.states):
+            values = self.operand(stage.scope, stage.cell.states[state])
+            if values is None:
+                raise MissingError(f"{stage.cell.states[state]} of {stage.scope} was not recorded")
+            ends.append(values[0 if stage.backwards else -1])
         if not ends:
             raise MissingError(f"no cell of this trace carries {state}")
         if len({values.shape for values in ends}) > 1:
@@ -376,7 +360,23 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: where the trace has no such name, with the nearest one.
         """
-        return extents(self, name)
+        steps, rows = self.span, range(self.batch)
+        supplied = any(name in here for here in self.given.values())  # of a part of a trace, what the layer below gave
+        if name in ("x", "x_t") and self.x is not None and not supplied:
+            return {"t": steps, "b": rows}
+        lines = [
+            s for s in self.stages if name in self.lines.get(s.scope, {}) or (name in s.cell.inputs and s.has(name))
+        ]
+        if lines:
+            return extents_of((stage.scope for stage in lines), steps, rows)
+        state = STATE.get(name, name)
+        if initial := [stage.scope for stage in self.stages if state in stage.cell.states]:
+            return extents_of(initial, b=rows)
+        for part in (self.parameters, self.sums):
+            if scopes := [scope for scope, here in part.items() if name in here]:
+                return extents_of(scopes)
+        known = [n for part in (self.lines, self.parameters, self.sums) for here in part.values() for n in here]
+        raise MissingError(f"the trace has no {name!r}{nearest(name, known, 'it has')}")
 
     def locate(self, text: str, every: bool = False) -> Address:
         """Read the address of a line, input, parameter or initial state of this trace.
@@ -388,14 +388,32 @@ class Trace(TraceOutputs):
         Raises:
             MissingError: for what the trace does not have.
         """
-        return locate(self, text, every)
+        found = self.extents(line_name(text))
+        try:
+            return read(text, found, every)
+        except MissingError:
+            # of padded directions that meet each has a y_t as well: without a direction it is the one where they meet
+            if MEET in found.get("direction", ()):
+                with suppress(MissingError):
+                    return read(text, {**found, "direction": [MEET]})
+            raise
 
     def asked(self) -> list[Address]:
         """The addresses that were asked for; a bare name stands once for each layer and direction that has it.
 
         Lines that were asked for and not recorded (see `record`) are left out.
         """
-        return asked(self)
+        found: dict[Address, None] = {}
+        for text in self.header.ask:
+            name = line_name(text)
+            holders = [s for s in self.stages if any(name in p.get(s.scope, {}) for p in (self.lines, self.given))]
+            if not holders and any(name in stage.cell.by_name for stage in self.stages):
+                continue
+            address = self.locate(text, every=True)
+            for stage in holders:
+                if address.layer in (None, stage.layer) and address.direction in (None, stage.direction):
+                    found[address._replace(layer=stage.layer, direction=stage.direction)] = None
+        return list(found)
 
     def recorded(self) -> Iterator[tuple[Stage, Any, Array]]:
         """(stage, line, values) of every recorded line, in computing order."""
@@ -408,7 +426,7 @@ class Trace(TraceOutputs):
 
 def _chosen(scope: str, name: str) -> str:
     """How one of several lines of a name is read."""
-    layer, direction = layer_and_direction(scope)
+    layer, _, direction = scope.partition("/")
     return f"trace.at(layer={layer}, direction={direction!r})[{name!r}]"
 
 

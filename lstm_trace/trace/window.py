@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,42 +29,36 @@ def stages_at(trace: Trace, layer: int | None, direction: str | None) -> Trace:
     if not stages:
         raise MissingError(f"no layer {layer}, direction {direction}; there are {', '.join(trace.scopes)}")
     scopes = {stage.scope for stage in stages}
-    # a stage that reads another's line sees it as supplied, so that the part can stand alone
-    given = {
-        s.scope: {
-            **trace.given.get(s.scope, {}),
-            **{
-                name: values
-                for name, source in s.sources.items()
-                if "/" in source
-                and scope_and_name(source)[0] not in scopes
-                and (values := trace.operand(s.scope, name)) is not None
-            },
-        }
-        for s in stages
-    }
-    stages = tuple(
-        replace(
-            s,
-            sources={
-                n: GIVEN if "/" in src and scope_and_name(src)[0] not in scopes else src for n, src in s.sources.items()
-            },
-        )
-        for s in stages
-    )
-    ask = tuple(text for text in trace.header.ask if any(stage.has(line_name(text)) for stage in stages))
     keep: dict[str, Any] = {
         part: {scope: values for scope, values in getattr(trace, part).items() if scope in scopes}
-        for part in ("parameters", "initial", "lines", "sums")
+        for part in ("parameters", "initial", "given", "lines", "sums")
     }
-    for stage in stages:  # an adjoint reads some parameters of another stage
-        if stage.owner not in scopes and stage.owner in trace.parameters:
-            theirs = trace.parameters[stage.owner]
-            keep["parameters"][stage.owner] = {
-                n: a for n, a in theirs.items() if n in stage.cell.parameters or n in stage.cell.ends
-            }
-    header = replace(trace.header, ask=ask)
-    return replace(trace, header=header, stages=stages, given={k: v for k, v in given.items() if v}, **keep)
+    alone = []
+    for stage in stages:
+        # a stage that reads another's line sees it as supplied, so that the part can stand alone
+        elsewhere = [n for n, src in stage.sources.items() if "/" in src and scope_and_name(src)[0] not in scopes]
+        read = {name: trace.operand(stage.scope, name) for name in elsewhere}
+        if supplied := {name: values for name, values in read.items() if values is not None}:
+            keep["given"][stage.scope] = {**trace.given.get(stage.scope, {}), **supplied}
+        alone.append(replace(stage, sources={**stage.sources, **dict.fromkeys(elsewhere, GIVEN)}))
+        if stage.owner not in scopes and stage.owner in trace.parameters:  # an adjoint reads some of another stage
+            known = {*stage.cell.parameters, *stage.cell.ends}
+            theirs = trace.parameters[stage.owner].items()
+            keep["parameters"][stage.owner] = {name: array for name, array in theirs if name in known}
+    ask = tuple(text for text in trace.header.ask if any(stage.has(line_name(text)) for stage in stages))
+    return replace(trace, header=replace(trace.header, ask=ask), stages=tuple(alone), **keep)
+
+
+def arrays(trace: Trace, *parts: str) -> Iterator[tuple[str, str, str, Array]]:
+    """(part, scope, name, array) of what a trace holds by scope, in some of its parts: `lines`, `given`, …"""
+    for part in parts:
+        for scope, here in getattr(trace, part).items():
+            yield from ((part, scope, name, array) for name, array in here.items())
+
+
+def names(trace: Trace, *parts: str) -> dict[str, None]:
+    """The names of what some parts hold, each once, in order."""
+    return dict.fromkeys(name for _, _, name, _ in arrays(trace, *parts))
 
 
 def between(trace: Trace, span: range) -> Trace:
@@ -87,28 +81,22 @@ def between(trace: Trace, span: range) -> Trace:
 
 def rows(trace: Trace, which: slice | Array) -> Trace:
     """The trace of some rows of the batch: views of a slice, copies of chosen ones. Sums over all rows are left out."""
-
-    def part(arrays: Mapping[str, Mapping[str, Array]], *lead: slice) -> Premises:
-        at: Any = (*lead, which)
-        return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}
-
-    every = slice(None)
     kept = np.arange(trace.batch)[which]
     labels = trace.header.step_labels
     chosen = labels if len(labels) < 2 else tuple(labels[b] for b in kept.tolist())
-    return replace(
-        trace,
-        header=replace(trace.header, step_labels=chosen),
-        batch=len(kept),
-        x=None if trace.x is None else trace.x[:, which],
-        lengths=None if trace.lengths is None else trace.lengths[which],
-        mask=None if trace.mask is None else trace.mask[:, which],
-        initial=part(trace.initial),
-        given=part(trace.given, every),
-        lines=part(trace.lines, every),
-        sums=trace.sums if np.array_equal(kept, np.arange(trace.batch)) else {},
-        memory=None,
-    )
+    sums = trace.sums if np.array_equal(kept, np.arange(trace.batch)) else {}
+    header = replace(trace.header, step_labels=chosen)
+    return _part(trace, slice(None), which, header=header, batch=len(kept), sums=sums)
+
+
+def _part(trace: Trace, window: slice, which: slice | Array, **others: Any) -> Trace:
+    """The trace with its arrays at some steps and rows, and with others in place of what it has."""
+    at = window, which
+    x, mask = (None if values is None else values[at] for values in (trace.x, trace.mask))
+    lengths = None if trace.lengths is None else trace.lengths[which]
+    held: dict[str, Any] = {"initial": _some(trace.initial, which), "memory": None}
+    held |= {part: _some(getattr(trace, part), at) for part in ("given", "lines")}
+    return replace(trace, **{"x": x, "mask": mask, "lengths": lengths, **held, **others})
 
 
 def beside(parts: Sequence[Trace]) -> Trace:
@@ -120,7 +108,7 @@ def beside(parts: Sequence[Trace]) -> Trace:
         return parts[0]
     first = parts[0]
 
-    def joined(kind: str, axis: int) -> dict[str, dict[str, Array]]:
+    def joined(kind: str, axis: int) -> Premises:
         every: list[Premises] = [getattr(part, kind) for part in parts]
         return {
             scope: {
@@ -147,22 +135,10 @@ def beside(parts: Sequence[Trace]) -> Trace:
 def cut(trace: Trace, span: range, initial: Premises, lines: Premises) -> Trace:
     """The trace of the steps `span`, with the states that were carried into them and the lines at those steps."""
     steps = slice(trace.index(span.start), trace.index(span.stop))
-    return replace(
-        trace,
-        header=replace(
-            trace.header.until(span.stop), ask=tuple(t for t in trace.header.ask if _within(trace, t, span))
-        ),
-        first=span.start,
-        steps=len(span),
-        x=None if trace.x is None else trace.x[steps],
-        lengths=None if trace.lengths is None else trace.lengths.clip(max=span.stop),
-        mask=None if trace.mask is None else trace.mask[steps],
-        initial=initial,
-        given=_some(trace.given, steps),
-        lines=lines,
-        sums={},
-        memory=None,
-    )
+    ask = tuple(text for text in trace.header.ask if _within(trace, text, span))
+    lengths = None if trace.lengths is None else trace.lengths.clip(max=span.stop)
+    place = {"first": span.start, "steps": len(span), "header": replace(trace.header.until(span.stop), ask=ask)}
+    return _part(trace, steps, slice(None), **place, lengths=lengths, initial=initial, lines=lines, sums={})
 
 
 def _within(trace: Trace, text: str, span: range) -> bool:
@@ -174,5 +150,5 @@ def _within(trace: Trace, text: str, span: range) -> bool:
     return t is None or t in span
 
 
-def _some(arrays: Premises, steps: slice) -> Premises:
-    return {scope: {name: values[steps] for name, values in here.items()} for scope, here in arrays.items()}
+def _some(arrays: Premises, at: Any) -> Premises:
+    return {scope: {name: values[at] for name, values in here.items()} for scope, here in arrays.items()}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -14,39 +14,35 @@ from ..cell.lines import Cell
 from ..cell.network import scope_and_name
 from ..errors import LstmTraceError, ShapeError, counted
 from ..trace.address import INITIAL
-from ..trace.held import entries, plain_stage
+from ..trace.held import held_in_words, plain_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from ..trace.window import between, rows
+from ..trace.window import arrays, between, rows
 from .rederive import coarse, differing, values_of
-
-#: So many places that are held are named.
-FEW = 5
 
 
 def side_by_side(a: Trace, b: Trace) -> tuple[Trace, Trace]:
     """The steps and rows that both have. Raises ShapeError where they have no step in common."""
     common = range(max(a.first, b.first), min(a.span.stop, b.span.stop))
     if not common:
-        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
-        raise ShapeError(f"the traces have no step in common: {', '.join(spans)}")
+        raise ShapeError(f"the traces have no step in common: {_spans(a, b)}")
     first = slice(min(a.batch, b.batch))
     return rows(between(a, common), first), rows(between(b, common), first)
 
 
 def in_both(a: Trace, b: Trace) -> dict[str, list[str]]:
     """The lines of a that both have, with equal widths, in computing order, by layer and direction."""
-    found = {}
-    for stage in a.stages:
-        if stage.scope in b.scopes:
-            found[stage.scope] = [
-                line.name
-                for line in stage.cell.lines
-                if (one := values_of(a, stage.scope, line.name)) is not None
-                and (two := values_of(b, stage.scope, line.name)) is not None
-                and one.shape[2] == two.shape[2]
-            ]
-    return found
+    return {
+        stage.scope: [
+            line.name
+            for line in stage.cell.lines
+            if (one := values_of(a, stage.scope, line.name)) is not None
+            and (two := values_of(b, stage.scope, line.name)) is not None
+            and one.shape[2] == two.shape[2]
+        ]
+        for stage in a.stages
+        if stage.scope in b.scopes
+    }
 
 
 def padding(a: Trace, b: Trace) -> Array | None:
@@ -83,15 +79,11 @@ def reshaped(a: Trace, b: Trace, scope: str, line: str) -> tuple[str, ...]:
     cell = a.stage(scope).cell
     gathered = [name for one in cell.sums if one.name == line for name in one.reads]
     for name in cell.by_name[line].reads if line in cell.by_name else gathered:
-        try:
-            one, two = (trace.operand(scope, name, slice(0, 1)) for trace in (a, b))
-        except LstmTraceError:  # b has no such stage's line
-            continue
-        if one is None or two is None:
-            continue
-        shapes = [values.shape if name in cell.parameters else values.shape[2:] for values in (one, two)]
-        if shapes[0] != shapes[1]:
-            found.append(f"{name} {shapes[0]} and {shapes[1]}")
+        with suppress(LstmTraceError):  # b has no such stage's line
+            values = [trace.operand(scope, name, slice(0, 1)) for trace in (a, b)]
+            shapes = [v.shape[0 if name in cell.parameters else 2 :] for v in values if v is not None]
+            if len({*shapes}) == 2:
+                found.append(f"{name} {shapes[0]} and {shapes[1]}")
     return tuple(found)
 
 
@@ -109,10 +101,12 @@ def unlike(one: Cell, two: Cell, name: str, common: Collection[str]) -> tuple[st
     for place in dict.fromkeys((*way(one, name, common), *way(two, name, common))):
         if whole[0].get(place) != whole[1].get(place):
             same = written[0].get(place) == written[1].get(place)  # the function of that name is another
-            sides = [text.get(place) for text in (whole if same else written)]
             arrow = " " if place.endswith("<-") else " = "
-            told = ["nothing of that name" if side is None else f"{place}{arrow}{side}" for side in sides]
-            return told[0], told[1]
+            one_side, two_side = (
+                f"{place}{arrow}{text[place]}" if place in text else "nothing of that name"
+                for text in (whole if same else written)
+            )
+            return one_side, two_side
     return None
 
 
@@ -145,10 +139,8 @@ def lacking(a: Trace, b: Trace, scope: str, name: str, common: Collection[str]) 
         """Whether b has all that a line of a follows from."""
         reads = {operand for place in way(cell, line, common) for operand in _reads(cell, place)}
         mine, yours = (trace.parameters.get(stage.owner, {}) for trace in (a, b))
-        weights = reads.intersection(cell.parameters)
-        states = reads.intersection(cell.states) | {operand for operand in reads if operand in stage.sources}
-        fit = all(n in yours and n in mine and yours[n].shape == mine[n].shape for n in weights)
-        return fit and states <= {*other.cell.states, *other.sources}
+        fit = all(n in yours and n in mine and yours[n].shape == mine[n].shape for n in reads & cell.parameters.keys())
+        return fit and reads & {*cell.states, *stage.sources} <= {*other.cell.states, *other.sources}
 
     def read(line: str) -> Iterator[str]:
         for operand in _reads(cell, line):
@@ -171,6 +163,10 @@ def _reads(cell: Cell, name: str) -> tuple[str, ...]:
     return cell.by_name[name].reads if name in cell.by_name else ()
 
 
+def _spans(a: Trace, b: Trace) -> str:
+    return ", ".join(f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
+
+
 def _compared(n: int) -> str:
     return "the first is compared" if n == 1 else f"the first {n} are compared"
 
@@ -178,16 +174,16 @@ def _compared(n: int) -> str:
 def notes(a: Trace, b: Trace) -> Iterator[str]:
     """What keeps the traces from being aligned whole."""
     if a.first != b.first:
-        spans = (f"{side} holds steps {t.span[0]} to {t.span[-1]}" for side, t in (("a", a), ("b", b)))
-        yield f"{', '.join(spans)}; the common ones are compared"
+        yield f"{_spans(a, b)}; the common ones are compared"
     elif a.steps != b.steps:
         yield f"a has {counted(a.steps, 'step')}, b has {b.steps}; {_compared(min(a.steps, b.steps))}"
     if a.batch != b.batch:
         yield f"a has {counted(a.batch, 'row')}, b has {b.batch}; {_compared(min(a.batch, b.batch))}"
     if (a.span, a.batch) != (b.span, b.batch) and a.sums and b.sums:
         yield "sums over all steps and rows (gradients of parameters) are not compared: these are not the same"
-    if (held_a := _held(a)) != (held_b := _held(b)):
-        yield from (f"{side} holds {text or 'nothing'}" for side, text in (("a", held_a), ("b", held_b)))
+    held = [held_in_words(trace) for trace in (a, b)]
+    if held[0] != held[1]:
+        yield from (f"{side} holds {text or 'nothing'}" for side, text in zip("ab", held, strict=True))
     yield from _other_labels(a, b)
     for scope in dict.fromkeys((*a.scopes, *b.scopes)):
         if scope not in a.scopes or scope not in b.scopes:
@@ -205,41 +201,29 @@ def notes(a: Trace, b: Trace) -> Iterator[str]:
         mine, yours = ({**trace.lines.get(scope, {}), **trace.sums.get(scope, {})} for trace in (a, b))
         added = _of_holds(a, scope) | _of_holds(b, scope)
         for side, here, there in (("a", mine, yours), ("b", yours, mine)):
-            missing = [name for name in here if name not in there and name not in added]
-            if missing:
+            if missing := [name for name in here if name not in there and name not in added]:
                 yield f"{scope}: only in {side}: {_few(missing)}"
-        for name in mine:
-            if name not in yours:
-                continue
-            one_size, two_size = (held[name].shape[2:] or held[name].shape for held in (mine, yours))
-            if one_size != two_size and mine[name].ndim == 3:
-                yield f"{scope}/{name}: a has width {one_size[0]}, b has width {two_size[0]}"
-            elif one_size != two_size:
-                yield f"{scope}/{name}: a has shape {one_size}, b has shape {two_size}"
-
-
-def _held(trace: Trace) -> str:
-    """What is held in a trace, in words."""
-    told = [f"{e.address} at {e.said}" for e in islice(entries(trace), FEW + 1)]
-    return ", ".join(told[:FEW]) + (", …" if len(told) > FEW else "")
+        for name in filter(yours.__contains__, mine):
+            sizes = [held[name].shape[2:] or held[name].shape for held in (mine, yours)]
+            if sizes[0] != sizes[1] and mine[name].ndim == 3:
+                yield f"{scope}/{name}: a has width {sizes[0][0]}, b has width {sizes[1][0]}"
+            elif sizes[0] != sizes[1]:
+                yield f"{scope}/{name}: a has shape {sizes[0]}, b has shape {sizes[1]}"
 
 
 def _of_holds(trace: Trace, place: str) -> set[str]:
     """The names that holds add to a stage. place: begins with its scope."""
-    stage = next((s for s in trace.stages if f"{place}/".startswith(f"{s.scope}/")), None)
-    if stage is None or stage.cell.plain is None:
-        return set()
-    cell, plain = stage.cell, stage.cell.plain
-    return {*cell.by_name, *cell.inputs} - {*plain.by_name, *plain.inputs}
+    for stage in trace.stages:
+        if f"{place}/".startswith(f"{stage.scope}/") and (plain := stage.cell.plain) is not None:
+            return {*stage.cell.by_name, *stage.cell.inputs} - {*plain.by_name, *plain.inputs}
+    return set()
 
 
 def _other_labels(a: Trace, b: Trace) -> Iterator[str]:
     """The first step that a and b call by two names: they may be runs over two texts."""
-    if not (a.header.step_labels and b.header.step_labels):
-        return
-    for row in range(min(a.batch, b.batch)):
+    for row in range(min(a.batch, b.batch)) if a.first == b.first else ():
         for t, (one, two) in enumerate(zip(step_labels(a, row), step_labels(b, row), strict=False)):
-            if one != two and a.first == b.first:
+            if one != two:
                 where = f" of row {row}" if a.batch > 1 else ""
                 yield f"step {a.first + t}{where} is called ‘{visible(one)}’ in a, ‘{visible(two)}’ in b"
                 return
@@ -264,7 +248,7 @@ class PremiseDifference(NamedTuple):
 
     def __str__(self) -> str:
         place = f"{self.scope}/{self.names[0]}" if self.scope else self.names[0]
-        if self.side and len(self.names) > 1:
+        if len(self.names) > 1:
             return f"{self.scope or 'inputs'}: only in {self.side}: {_few(self.names)}"
         if self.side:
             return f"{place} is only in {self.side}"
@@ -279,23 +263,22 @@ def premises(a: Trace, b: Trace) -> list[PremiseDifference]:
 
     Values are compared in the coarser dtype of the two: a float32 copy of a weight is the same weight.
     """
-    dtype = coarse(a, b)
     differ: list[PremiseDifference] = []
     alone: dict[tuple[str, str], list[str]] = {}  # by scope and side
     for place, one, two in _pairs(a, b):
         scope, name = scope_and_name(place)
         if one is None or two is None:
-            if one is not two and name not in _of_holds(a if two is None else b, place):
-                alone.setdefault((scope, "a" if two is None else "b"), []).append(name)
+            side, trace = ("a", a) if two is None else ("b", b)
+            if one is not two and name not in _of_holds(trace, place):
+                alone.setdefault((scope, side), []).append(name)
         elif one.shape != two.shape:
             differ.append(PremiseDifference(scope, (name,), shapes=(one.shape, two.shape)))
-        elif (off := differing(one, two, dtype)).any():
+        elif (off := differing(one, two, coarse(a, b))).any():
             with np.errstate(all="ignore"):
                 gap = float(np.nanmax(np.abs(one.astype(np.float64) - two), initial=0.0))
             at = [int(n) for n in np.unravel_index(np.argmax(off), off.shape)]
             at[0] += b.first if off.ndim == 3 else 0
-            counts = int(off.sum()), off.size
-            differ.append(PremiseDifference(scope, (name,), "", (), *counts, gap, tuple(at)))
+            differ.append(PremiseDifference(scope, (name,), "", (), int(off.sum()), off.size, gap, tuple(at)))
     return differ + [PremiseDifference(scope, tuple(names), side) for (scope, side), names in alone.items()]
 
 
@@ -312,9 +295,7 @@ def _pairs(a: Trace, b: Trace) -> Iterator[tuple[str, Array | None, Array | None
     else:
         yield "lengths", a.lengths, b.lengths
     for part in ("parameters", "initial", "given"):
-        mine: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        yours: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*mine, *yours)):
-            for name in dict.fromkeys((*mine.get(scope, {}), *yours.get(scope, {}))):
-                label = INITIAL.get(name, name) if part == "initial" else name
-                yield f"{scope}/{label}", mine.get(scope, {}).get(name), yours.get(scope, {}).get(name)
+        mine, yours = ({(s, n): array for _, s, n, array in arrays(trace, part)} for trace in (a, b))
+        for scope, name in mine | yours:
+            label = INITIAL.get(name, name) if part == "initial" else name
+            yield f"{scope}/{label}", mine.get((scope, name)), yours.get((scope, name))

@@ -10,24 +10,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
 from ..cell.kinds.kind import is_number
-from ..cell.network import Stage, counted_at_padding
+from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
-from ..errors import OptionError, ShapeError, counted, raise_all
-from ..trace.derived import GATHERED, on_one_thread
+from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all
+from ..trace.address import Address
+from ..trace.argument_types import checked
+from ..trace.derived import on_one_thread
 from ..trace.held import said_at
 from ..trace.trace import Trace
+from ..trace.window import arrays
 from .alignment import PremiseDifference, in_both, notes, padding, premises, reshaped, side_by_side, undecided
 from .differences import Gap, Spread, find_gaps, sum_gaps
-from .gaps import spacing
-from .measures import LineDifference, Measure, OutputDifference, SumMeasure, UnitDifference, Verdict
+from .measures import LineDifference, Measure, OutputDifference, UnitDifference, Verdict
+from .propagation import Known, apart, sizes_apart, spacing
 from .rederive import coarse
 
 if TYPE_CHECKING:
@@ -49,10 +53,10 @@ class Tolerance:
     ulps: float | None = None
 
     def __post_init__(self) -> None:
-        values = ((f.name, getattr(self, f.name)) for f in fields(self))
-        wrong = [(name, value) for name, value in values if value is not None and not (is_number(value) and value >= 0)]
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        wrong = [(name, n) for name, n in given if n is not None and not (is_number(n) and n >= 0)]
         expected = "expected a finite number of at least 0"
-        raise_all(OptionError, (f"{name}: {expected}, found {describe(value)}" for name, value in wrong))
+        raise_all(OptionError, (f"{name}: {expected}, found {describe(n)}" for name, n in wrong))
 
     @property
     def is_bound(self) -> bool:
@@ -145,24 +149,17 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
     for stage, at, gap, mask in _judged(a, b, tolerance, bool(differing)):
         place = stage.scope, gap.line.name
         if place not in measures:
-            summed = gap.line.op == GATHERED
-            dtype = coarse(a, b)
-            measures[place] = SumMeasure(stage, gap, a, dtype) if summed else Measure(stage, gap, a.steps, dtype)
+            measures[place] = Measure(a, b, stage, gap)
         measures[place].add(gap, mask, at)
-    order = {scope: k for k, scope in enumerate(a.scopes)}
-    made = sorted(measures.values(), key=lambda measure: order[measure.stage.scope])  # sums behind their stage's lines
-    found = [measure.result(b.first, tolerance.is_bound) for measure in made]
-    firsts = [(m.order, d) for m, d in zip(made, found, strict=True) if d.first]
-    first = min(firsts, key=lambda item: (order[item[1].scope], *item[0]))[1] if firsts else None
+    made = sorted(measures.values(), key=lambda m: a.scopes.index(m.stage.scope))  # sums behind their stage's lines
+    found = [measure.result(tolerance.is_bound) for measure in made]
+    firsts = [(a.scopes.index(d.scope), *m.order, d) for m, d in zip(made, found, strict=True) if d.first]
+    first = min(firsts, key=itemgetter(0, 1, 2), default=(None,))[-1]
     if tolerance.is_bound:
         told += tuple(_blunt(found, [measure.largest for measure in made]))
     if (outside := padding(a, b)) is not None:
-        steps, verb = int(outside.sum()), "step is" if outside.sum() == 1 else "steps are"
-        told += (
-            f"{steps:,} {verb} padding in both; there, only the states that are kept and the outputs are compared",
-        )
-    shapes = () if first is None else reshaped(a, b, first.scope, first.line)
-    labels = a.header.step_labels or b.header.step_labels
+        steps = f"{int(outside.sum()):,} {'step is' if outside.sum() == 1 else 'steps are'} padding in both"
+        told += (f"{steps}; there, only the states that are kept and the outputs are compared",)
     return Comparison(
         lines=tuple(found),
         notes=told,
@@ -170,9 +167,9 @@ def compare(a: Trace, b: Trace, tolerance: Tolerance = ROUNDING) -> Comparison:
         first=first,
         tolerance=tolerance,
         first_step=b.first,
-        shapes=shapes,
-        step_labels=labels,
-        first_padding=_padded(a, b, first),
+        shapes=() if first is None else reshaped(a, b, first.scope, first.line),
+        step_labels=a.header.step_labels or b.header.step_labels,
+        first_padding=_padded(a, b, None if first is None else first.first),
         first_held=() if first is None else tuple(_held(a, b, first)),
         rows=a.batch,
         undecided=undecided(a, b),
@@ -205,14 +202,12 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
     common = in_both(a, b)
     gathered = any(a.sums.get(scope, {}).keys() & here.keys() for scope, here in b.sums.items())
     if not any(common.values()) and not gathered:
-        widths = [note for note in notes(a, b) if ": a has width " in note]
-        sides = widths[:3]
-        for name, trace in (("a", a), ("b", b)) if not widths else ():
-            names = [f"{scope}/{line}" for scope, lines in trace.lines.items() for line in lines]
-            some = f"{', '.join(names[:3])}{' …' if len(names) > 3 else ''}" if names else "no lines"
-            sides.append(f"{name} has {some}")
-        more = ", …" if len(widths) > 3 else ""
-        raise ShapeError(f"the traces have no value in common: {', '.join(sides)}{more}")
+        sides = [note for note in notes(a, b) if ": a has width " in note]
+        for name, trace in (("a", a), ("b", b)) if not sides else ():
+            held = [f"{scope}/{line}" for _, scope, line, _ in arrays(trace, "lines")]
+            sides.append(f"{name} has {', '.join(held[:3]) or 'no lines'}{' …' if len(held) > 3 else ''}")
+        more = ", …" if len(sides) > 3 else ""
+        raise ShapeError(f"the traces have no value in common: {', '.join(sides[:3])}{more}")
     outside, used = padding(a, b), counted_at_padding(a.stages)
     if outside is not None and outside.all() and not gathered and not any(used[s] & {*n} for s, n in common.items()):
         raise ShapeError(
@@ -220,21 +215,20 @@ def _judged(a: Trace, b: Trace, tolerance: Tolerance, moved: bool) -> Iterator[t
         )
     dtype = coarse(a, b)
     spread = Spread(a.steps, a.batch)
-    for stage, steps, side in find_gaps(a, b, common, moved):
-        for gap, unexplained in spread.take(stage, steps, side):
+    found = find_gaps(a, b, common, moved)
+    lines = ((stage, steps, spread.take(stage, steps, gaps, alone)) for stage, steps, gaps, alone in found)
+    sums = ((stage, slice(0, 0), sum_gaps(a, b, stage, spread)) for stage in a.stages)
+    for stage, steps, gaps in chain(lines, sums):
+        for gap, unexplained in gaps:
             yield stage, steps, gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
-    for stage in a.stages:
-        for gap, unexplained in sum_gaps(a, b, stage, spread):
-            yield stage, slice(0, 0), gap, unexplained if tolerance.is_bound else _apart(gap, dtype, tolerance)
 
 
-def _padded(a: Trace, b: Trace, first: LineDifference | None) -> str:
+def _padded(a: Trace, b: Trace, first: Address | None) -> str:
     """Whose padding the first value that differs is: see `Comparison`."""
-    if first is None or first.first is None or first.first.t is None:
+    if first is None or first.t is None:
         return ""
-    t, row = a.index(first.first.t), first.first.b
-    sides = [side for side, trace in (("a", a), ("b", b)) if not trace.valid[t, row, 0]]
-    return "both" if len(sides) == 2 else "".join(sides)
+    sides = "".join(side for side, trace in (("a", a), ("b", b)) if not trace.valid[a.index(first.t), first.b, 0])
+    return "both" if sides == "ab" else sides
 
 
 def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]]:
@@ -250,11 +244,8 @@ def _held(a: Trace, b: Trace, first: LineDifference) -> Iterator[tuple[str, str]
 
 def _blunt(found: Sequence[LineDifference], largest: Sequence[float]) -> Iterator[str]:
     """That the rounding bound hides errors which are not small, with the line where it hides most."""
-    most, worst = max(
-        ((d.bound / size, d) for d, size in zip(found, largest, strict=True) if size),
-        default=(0.0, None),
-        key=itemgetter(0),
-    )
+    shares = [(d.bound / size, d) for d, size in zip(found, largest, strict=True) if size]
+    most, worst = max(shares, default=(0.0, None), key=itemgetter(0))
     if worst is not None and most > BLUNT:
         yield (
             f"{worst.scope}/{worst.line}: the rounding bound is {worst.bound:.2g} here; smaller errors cannot be "
@@ -272,3 +263,97 @@ def _apart(gap: Gap, dtype: type[np.floating[Any]], tolerance: Tolerance) -> Arr
         limit = np.maximum(limit, tolerance.ulps * spacing(gap.a.size.values, dtype))
     size = gap.size.each
     return np.asarray((size > 0) & ~((size <= limit) & np.isfinite(size)))
+
+
+# -- what changed from one trace to another ----------------------------------------------------------------------------
+
+
+class Change(NamedTuple):
+    """A line that differs in two traces: the largest |b - a|, and the place of that value."""
+
+    scope: Scope
+    line: str
+    largest: float
+    t: int
+    b: int
+    unit: int
+
+
+@checked
+def changes(a: Trace, b: Trace) -> list[Change]:
+    """The lines that an edit changed: those of which a value is another in `b` than in `a`.
+
+    Compared are the values at the steps, rows and units that both have, as numbers. It says what moved, and not
+    whether rounding explains it, which is what `lt.diff` does.
+
+    Args:
+        a: the trace before.
+        b: the trace after.
+
+    Returns:
+        (scope, line, largest |b - a|, t, b, unit) of each such line in the computing order of `b`; infinite where only
+        one of the two is a number.
+
+    >>> import lstm_trace as lt
+    >>> a = lt.run({"W_xi": [[0.5]], "W_hi": [[0.25]]}, [[1.0]], ask="i_t")
+    >>> [tuple(change) for change in changes(a, lt.edit(a, {"h0[0]": 1.0})) if change.line in ("i_t", "W_xi @ x_t")]
+    [('0/forward', 'i_t', 0.056719..., 0, 0, 0)]
+    """
+    found = []
+    for stage, line, after in b.recorded():
+        before = a.lines.get(stage.scope, {}).get(line.name)
+        if before is None:
+            continue
+        one, two, first = _common(a, b, before, after)
+        each = apart(Known(one), Known(two))
+        if each.most:
+            t, row, unit = map(int, np.unravel_index(np.argmax(each.each), each.each.shape))
+            found.append(Change(stage.scope, line.name, each.most, first + t, row, unit))
+    return found
+
+
+@checked
+def gap(a: Trace, b: Trace, line: str, scope: Scope | None = None, row: int = 0) -> Array:
+    """|b - a| of one line for one row of the batch, at the steps and units that both traces have.
+
+    Args:
+        a: the trace before.
+        b: the trace after.
+        line: its name.
+        scope: `layer/direction`; may be left out where one has the line.
+        row: of the batch.
+
+    Returns:
+        (T, width) in float64; infinite where only one of the two is a number.
+
+    Raises:
+        MissingError: for a line that is not in both.
+        ShapeError: where the traces have no such row, or no step in common.
+
+    >>> import lstm_trace as lt
+    >>> a, b = (lt.run({"W_xi": [[w]], "W_hi": [[0.0]]}, [[1.0]], ask="z_i") for w in (0.5, 2.0))
+    >>> gap(a, b, "z_i")
+    array([[1.5]])
+    """
+    if scope is not None:
+        a.stage(scope)  # raises, where there is none
+    both = {s: here.keys() & b.lines.get(s, {}).keys() for s, here in a.lines.items() if scope in (None, s)}
+    scopes = [s for s, names in both.items() if line in names]
+    if not scopes:
+        known = sorted(set().union(*both.values()))
+        raise MissingError(f"the traces do not both have a line {line!r}{nearest(line, known, 'they have')}")
+    if len(scopes) > 1:
+        raise MissingError(f"{line} is in {', '.join(scopes)}: choose one, scope={scopes[0]!r}")
+    one, two, _ = _common(a, b, a.lines[scopes[0]][line], b.lines[scopes[0]][line])
+    if not 0 <= row < one.shape[1] or not one.size:
+        raise ShapeError(f"row {row}: the traces have T, B = {one.shape[:2]} in common")
+    return np.array(sizes_apart(one[:, row], two[:, row]))
+
+
+def _common(a: Trace, b: Trace, one: Array, two: Array) -> tuple[Array, Array, int]:
+    """Both lines at the steps, rows and units that both traces have, and the position of the first of those steps."""
+    first, end = max(a.first, b.first), max(min(a.span.stop, b.span.stop), max(a.first, b.first))
+    rows, units = (min(one.shape[axis], two.shape[axis]) for axis in (1, 2))
+    sides = ((a, one), (b, two))
+    mine, theirs = (values[trace.index(first) : trace.index(end), :rows, :units] for trace, values in sides)
+    return mine, theirs, first

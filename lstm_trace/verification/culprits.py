@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -40,65 +40,60 @@ class Failure(NamedTuple):
     consequences: tuple[str, ...]
 
 
-def culprits(trace: Trace, lines: Failing, sums: Failing) -> Iterator[Failure]:
+def culprits(trace: Trace, failing: Failing) -> Iterator[Failure]:
     """The earliest failing values; each line is put right in a copy, and what then holds again is its consequence."""
-    lines, sums = ({key: mask.copy() for key, mask in failing.items()} for failing in (lines, sums))
+    failing = {key: mask.copy() for key, mask in failing.items()}
     work = replace(trace, lines={scope: dict(values) for scope, values in trace.lines.items()})
     for _ in range(MOST):
-        first = min(_in_order(trace, lines, sums), default=None)
-        if first is None:
+        if (first := min(_in_order(trace, failing), default=None)) is None:
             return
         index, gathered, visit, at = first
         stage = trace.stages[index]
-        if gathered:
-            yield _sum(work, stage, stage.cell.sums[at], sums.pop((stage.scope, stage.cell.sums[at].name)))
-        else:
+        if not gathered:
             t = trace.steps - 1 - visit if stage.backwards else visit
-            yield _line(work, stage, stage.cell.lines[at], t, lines, sums)
+            yield _line(work, stage, stage.cell.lines[at], t, failing)
+            continue
+        summed = stage.cell.sums[at]  # nothing is computed from it
+        mask = failing.pop((stage.scope, summed.name))
+        derived, limit = check_sums(work, stage, [summed])[summed.name][2]
+        entry = tuple(int(n) for n in np.argwhere(mask)[0])
+        address = Address(summed.name, stage.layer, stage.direction, unit=entry)
+        recorded = float(work.sums[stage.scope][summed.name][entry])
+        told = recorded, float(derived[entry]), float(limit[entry])
+        yield Failure(address, GATHERED, *told, int(mask.sum()), ())
 
 
-def _in_order(trace: Trace, lines: Failing, sums: Failing) -> Iterator[tuple[int, bool, int, int]]:
+def _in_order(trace: Trace, failing: Failing) -> Iterator[tuple[int, bool, int, int]]:
     """Of each failing line the earliest (stage, whether it is a sum, visit, line); the smallest is computed first.
 
     Sums come after all steps of their stage.
     """
-    for gathered, failing in ((False, lines), (True, sums)):
-        for (scope, name), mask in failing.items():
-            index = trace.scopes.index(scope)
-            stage = trace.stages[index]
-            names = [one.name for one in (stage.cell.sums if gathered else stage.cell.lines)]
-            steps = np.flatnonzero(mask.any(axis=None if gathered else (1, 2)))
-            if steps.size:
-                visit = trace.steps - 1 - int(steps[-1]) if stage.backwards else int(steps[0])
-                yield index, gathered, 0 if gathered else visit, names.index(name)
+    for (scope, name), mask in failing.items():
+        index = trace.scopes.index(scope)
+        stage, gathered = trace.stages[index], name in trace.sums.get(scope, {})
+        names = [one.name for one in (stage.cell.sums if gathered else stage.cell.lines)]
+        if mask.any():
+            steps = [0] if gathered else np.flatnonzero(mask.any(axis=(1, 2)))
+            visit = trace.steps - 1 - int(steps[-1]) if stage.backwards and not gathered else int(steps[0])
+            yield index, gathered, visit, names.index(name)
 
 
-def _sum(work: Trace, stage: Stage, gathered: GatheredSum, mask: Array) -> Failure:
-    """A sum that its terms do not explain; nothing is computed from it."""
-    recorded = work.sums[stage.scope][gathered.name]
-    derived, limit = check_sums(work, stage, [gathered])[gathered.name][2]
-    at = tuple(int(n) for n in np.argwhere(mask)[0])
-    address = Address(gathered.name, stage.layer, stage.direction, unit=at)
-    return Failure(address, GATHERED, float(recorded[at]), float(derived[at]), float(limit[at]), int(mask.sum()), ())
-
-
-def _line(work: Trace, stage: Stage, line: Line, t: int, lines: Failing, sums: Failing) -> Failure:
+def _line(work: Trace, stage: Stage, line: Line, t: int, failing: Failing) -> Failure:
     """A line that its operands do not explain at a step; it is put right in `work`, unless later lines contradict."""
-    mask = lines[stage.scope, line.name][t].copy()
-    lines[stage.scope, line.name][t] = False
+    mask = failing[stage.scope, line.name][t].copy()
+    failing[stage.scope, line.name][t] = False
     derived, limit = derive(work, stage, line, slice(t, t + 1))
     before = work.lines[stage.scope][line.name]
     mended = before.copy()
     mended[t] = np.where(mask, derived[0], before[t])
     work.lines[stage.scope][line.name] = mended
-    places = list(_places(work, stage, line.name, t))
-    explained, consistent = _explained(work, lines, sums, places)
-    if not consistent:  # later lines were computed from the wrong value: it was wrong from the start
+    explained = _explained(work, failing, list(_places(work, stage, line.name, t)))
+    if explained is None:  # later lines were computed from the wrong value: it was wrong from the start
         work.lines[stage.scope][line.name] = before
     b, j = (int(n) for n in np.argwhere(mask)[0])
     address = Address(line.name, stage.layer, stage.direction, work.span[t], b, (j,))
     numbers = (float(before[t, b, j]), float(derived[0, b, j]), float(limit[0, b, j]))
-    return Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained))
+    return Failure(address, line.op, *numbers, int(mask.sum()), tuple(explained or ()))
 
 
 def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
@@ -122,42 +117,39 @@ def _places(trace: Trace, stage: Stage, name: str, t: int) -> Iterator[Place]:
                 waiting.append((here, line.name, step))
 
 
-def _explained(work: Trace, lines: Failing, sums: Failing, places: Sequence[Place]) -> tuple[list[str], bool]:
-    """The addresses of what reads one of `places` and holds once the culprit is put right (that is then dropped from
-    the failing), and whether nothing that reads them fails that held before.
+def _explained(work: Trace, failing: Failing, places: Sequence[Place]) -> list[str] | None:
+    """The addresses of what reads one of `places` and holds once the culprit is put right, which is then dropped from
+    the failing; None where something that reads them and held before then fails.
     """
-    held: list[tuple[Failing, tuple[str, str], int | None, Array]] = []
+    held: list[tuple[tuple[str, str], Any, Array]] = []
     names = []
 
-    def judged(failing: Failing, key: tuple[str, str], t: int | None, wrong: Array) -> bool:
-        was = np.zeros_like(wrong) if key not in failing else failing[key] if t is None else failing[key][t]
+    def contradicts(scope: str, name: str, t: int | None, wrong: Array) -> bool:
+        key, at = (scope, name), ... if t is None else t
+        was = failing[key][at] if key in failing else np.zeros_like(wrong)
         if (was & ~wrong).any():
-            held.append((failing, key, t, wrong))
-            names.append("/".join([key[0], *([] if t is None else [str(work.span[t])]), key[1]]))
-        return not (wrong & ~was).any()
+            held.append((key, at, wrong))
+            names.append(f"{scope}/{name}" if t is None else f"{scope}/{work.span[t]}/{name}")
+        return bool((wrong & ~was).any())
 
+    read: dict[str, set[str]] = {}
     for stage, name, t in places:
+        read.setdefault(stage.scope, set()).add(name)
         for line in stage.cell.readers.get(name, ()):
             recorded = line.name in work.lines.get(stage.scope, {})
             if recorded and all(held_throughout(work, stage.scope, other) for other in line.reads):
                 wrong, _ = check(work, stage, line, slice(t, t + 1))
-                if not judged(lines, (stage.scope, line.name), t, wrong[0]):
-                    return [], False
-    read: dict[str, set[str]] = {}
-    for stage, name, _ in places:
-        read.setdefault(stage.scope, set()).add(name)
+                if contradicts(stage.scope, line.name, t, wrong[0]):
+                    return None
     for scope, called in read.items():
         stage = work.stage(scope)
         reading = [gathered for gathered in recorded_sums(work, stage) if not called.isdisjoint(gathered.reads)]
         for name, (wrong, _, _) in check_sums(work, stage, reading).items():
-            if not judged(sums, (scope, name), None, wrong):
-                return [], False
-    for failing, key, at, wrong in held:
-        if at is None:
-            failing[key] = wrong
-        else:
-            failing[key][at] = wrong
-    return names, True
+            if contradicts(scope, name, None, wrong):
+                return None
+    for key, at, wrong in held:
+        failing[key][at] = wrong
+    return names
 
 
 def recorded_sums(trace: Trace, stage: Stage) -> list[GatheredSum]:

@@ -15,8 +15,7 @@ from ..trace.derived import GATHERED, derived_sums, held_throughout
 from ..trace.trace import Trace
 from .alignment import lacking, padding, unlike, way
 from .culprits import recorded_sums
-from .gaps import Apart, apart, beyond, either
-from .propagation import Known
+from .propagation import Apart, Known, apart, beyond, either
 from .rederive import Derivation, StepBlock, coarse, differing, values_of
 from .rounding import chunks
 
@@ -50,9 +49,9 @@ class Gap(NamedTuple):
     inherited: float | None
     of_a: Known | None
     wrong: Array | None
-    moved: Array | None
-    equations: tuple[str, str] | None
-    through: tuple[str, ...]
+    moved: Array | None = None
+    equations: tuple[str, str] | None = None
+    through: tuple[str, ...] = ()
     outside: Array | None = None
     lacking: tuple[str, ...] = ()
 
@@ -75,17 +74,14 @@ class Gap(NamedTuple):
         return Known(self.a.value, limit if self.outside is None else np.where(self.outside, 0.0, limit)).largest()
 
 
-class Side(NamedTuple):
-    """A stage of a beside b's: the gaps of the lines in both, and where a line of a alone is wrong."""
-
-    gaps: tuple[Gap, ...]
-    alone: Mapping[str, Array | None]
+#: A line of a alone to where it is wrong.
+Alone = Mapping[str, Array | None]
 
 
 def find_gaps(
     a: Trace, b: Trace, common: Mapping[str, Collection[str]], premises: bool
-) -> Iterator[tuple[Stage, slice, Side]]:
-    """Each stage of a with its gaps, some steps at a time, in computing order.
+) -> Iterator[tuple[Stage, slice, list[Gap], Alone]]:
+    """Each stage of a with the gaps of the lines in both, some steps at a time, in computing order.
 
     a and b have the same steps and rows; common: the lines in both, by scope; premises: whether a premise differs.
     """
@@ -100,13 +96,8 @@ def find_gaps(
     for stage in a.stages:
         scope, names = stage.scope, common.get(stage.scope, ())
         other = b.stage(scope) if scope in b.scopes and b.stage(scope).cell != stage.cell else None
-        texts = {
-            name: (
-                None if other is None else unlike(stage.cell, other.cell, name, names),
-                tuple(n for n in way(stage.cell, name, names) if n != name and n in stage.cell.equations),
-            )
-            for name in names
-        }
+        texts = {name: None if other is None else unlike(stage.cell, other.cell, name, names) for name in names}
+        ways = {name: [n for n in way(stage.cell, name, names) if n != name] for name in names}
         affected = _affected(a, b, stage, common) if premises else set()
         while other is not None and other in unvisited:  # what it reads of stages before it
             before = unvisited.pop(0)
@@ -125,11 +116,13 @@ def find_gaps(
             dropped = None if outside is None or not outside[steps].any() else outside[steps]
             gaps = []
             for name in names:
-                equations, through = texts[name]
+                equations, through = texts[name], tuple(n for n in ways[name] if n in stage.cell.equations)
                 again = by_a if equations is None else by_whole
-                checked = _Checked(of_a.get(name), again.get(name), by_b.get(name))
+                held = [values_of(trace, scope, name) for trace in (a, b)]
+                one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
+                recorded = of_a.get(name) if name in a.lines.get(scope, {}) else None  # and not only supplied
                 left_out = None if name in used[scope] else dropped
-                gap = _gap(a, b, stage, name, steps, block, checked, left_out)
+                gap = _gap(stage.cell.by_name[name], one, two, recorded, again.get(name), by_b.get(name), left_out)
                 both = [lines[name] for lines in by_premises if name in lines]
                 if equations is None and gap.size.most and len(both) == 2:
                     moved = beyond(apart(*both), both)
@@ -137,15 +130,12 @@ def find_gaps(
                 if equations is not None and (lacks := lacking(a, b, scope, name, names)):
                     gap = gap._replace(local=None, inherited=None, lacking=lacks)
                 gaps.append(gap._replace(equations=equations, through=through))
-            alone = {
-                name: beyond(
-                    _apart(block.known(values[steps]), of_a[name], None if name in used[scope] else dropped),
-                    [of_a[name]],
-                )
-                for name, values in a.lines.get(scope, {}).items()
-                if name not in names and name in of_a
-            }
-            yield stage, steps, Side(tuple(gaps), alone)
+            alone = {}
+            for name, values in a.lines.get(scope, {}).items():
+                if name not in names and name in of_a:
+                    left_out = None if name in used[scope] else dropped
+                    alone[name] = beyond(_apart(block.known(values[steps]), of_a[name], left_out), [of_a[name]])
+            yield stage, steps, gaps, alone
 
 
 def _blocks(trace: Trace, stage: Stage) -> Iterator[slice]:
@@ -175,8 +165,8 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
             return a.x is not None and b.x is not None and np.array_equal(a.x, b.x)
         if source == VALID:
             return np.array_equal(a.valid, b.valid)
-        if source is not None and source != GIVEN:
-            other, line = scope_and_name(source)
+        if source not in (None, GIVEN):
+            other, line = scope_and_name(str(source))
             return line in common.get(other, ())
         return name not in cell.by_name and equal("given" if source == GIVEN else "parameters", name)
 
@@ -184,44 +174,34 @@ def _affected(a: Trace, b: Trace, stage: Stage, common: Mapping[str, Collection[
     return {line.name for line in cell.lines if line.name not in both or not all(map(known.get, line.reads))}
 
 
-class _Checked(NamedTuple):
-    """A line of a from a's values, the same from b's values, and b's line from b's values; None where not known."""
-
-    of_a: Known | None
-    by_a: Known | None
-    by_b: Known | None
-
-
 def _gap(
-    a: Trace,
-    b: Trace,
-    stage: Stage,
-    name: str,
-    steps: slice,
-    block: StepBlock,
-    checked: _Checked,
+    line: Line,
+    one: Known,
+    two: Known,
+    of_a: Known | None,
+    by_a: Known | None,
+    by_b: Known | None,
     outside: Array | None,
 ) -> Gap:
-    """outside: where values are not compared."""
-    line, scope = stage.cell.by_name[name], stage.scope
-    held = [values_of(trace, scope, name) for trace in (a, b)]
-    one, two = (block.known(values[steps]) for values in held if values is not None)  # it is in both
+    """a's and b's value held against each other and against what they follow from.
+
+    of_a: a line of a from a's values; by_a: the same from b's values; by_b: b's line from b's values; None where not
+    known. outside: where values are not compared.
+    """
     size = _apart(one, two, outside)
-    bounds = [known for known in (checked.by_a, checked.by_b) if checked.by_a is not None and known is not None]
-    local = inherited = of_a = None
-    if (by_a := checked.by_a) is None:
+    bounds = [known for known in (by_a, by_b) if by_a is not None and known is not None]
+    local = inherited = None
+    if by_a is None:
         wrong = size.each > 0 if size.most else None
     else:
         own = _apart(two, by_a, outside)
         wrong, local = beyond(own, bounds), own.most
         inherited = size.most if not local else local if not size.most else _apart(one, by_a, outside).most
-    if checked.of_a is not None and line.name in a.lines.get(scope, {}):
-        of_a = checked.of_a
-        if of_a is not by_a or size.most or len(bounds) > 1:  # else that is `own` again
-            wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
+    if of_a is not None and (of_a is not by_a or size.most or len(bounds) > 1):  # else that is `own` again
+        wrong = either(wrong, beyond(_apart(one, of_a, outside), [of_a]))
     if outside is not None:
         one, two = (Known(np.where(outside, 0, known.value).astype(known.value.dtype)) for known in (one, two))
-    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, None, None, (), outside)
+    return Gap(line, one, two, size, bounds, by_a, local, inherited, of_a, wrong, outside=outside)
 
 
 def _apart(one: Known, two: Known, outside: Array | None) -> Apart:
@@ -246,13 +226,13 @@ class Spread:
         self._told: dict[str, Array] = {}  # by address of a line the steps and rows in which it differs
         self._touched: dict[str, Array] = {}  # by scope the rows in which something differed at an earlier step
 
-    def take(self, stage: Stage, steps: slice, side: Side) -> Iterator[tuple[Gap, Array | None]]:
+    def take(self, stage: Stage, steps: slice, gaps: Sequence[Gap], alone: Alone) -> Iterator[tuple[Gap, Array | None]]:
         """Each gap with the values that differ (None if none does): the line itself is wrong in a or b, or a premise
         moves it, or an operand, or an earlier step of the same row, differs.
         """
         self._stages[stage.scope] = stage
-        by_name = {gap.line.name: gap for gap in side.gaps}
-        new = {name: _rows(mask) for name, mask in side.alone.items()}
+        by_name = {gap.line.name: gap for gap in gaps}
+        new = {name: _rows(mask) for name, mask in alone.items()}
         new |= {name: _rows(either(gap.wrong, gap.moved)) for name, gap in by_name.items()}
         read = {name: self._elsewhere(stage, name, steps) for line in stage.cell.lines for name in line.reads}
         before = self._before(stage, steps, (*new.values(), *read.values()))
@@ -273,8 +253,7 @@ class Spread:
             differs = reached[line.name]
             if differs is not None and differs.any():
                 place = f"{stage.scope}/{line.name}"
-                if place not in self._told:
-                    self._told[place] = self._nothing()
+                self._told.setdefault(place, self._nothing())
                 self._told[place][steps] = differs
 
     def _before(self, stage: Stage, steps: slice, masks: Iterable[Array | None]) -> Array:
@@ -309,7 +288,7 @@ class Spread:
 
 def _any(mask: Array, *others: Array | None) -> Array:
     """Where any of them is true."""
-    return reduce(lambda one, two: one | two, [other for other in others if other is not None], mask)
+    return reduce(np.logical_or, [other for other in others if other is not None], mask)
 
 
 def _rows(mask: Array | None) -> Array | None:
@@ -332,28 +311,17 @@ def sum_gaps(a: Trace, b: Trace, stage: Stage, spread: Spread) -> Iterator[tuple
     theirs = {gathered.name: gathered for gathered in b.stage(scope).cell.sums}
     of_a = derived_sums(a, scope, [s for s in recorded_sums(a, stage) if s in both])
     by_a = derived_sums(b, scope, [s for s in both if all(held_throughout(b, scope, name) for name in s.reads)])
+    by_a = {name: made for name, made in by_a.items() if made.value.shape == mine[name].shape}
     for gathered in both:
         name = gathered.name
         one, two = (Known(_row(held[name])) for held in (mine, yours))
-        size, from_b, from_a = apart(one, two), None, None
-        local = inherited = None
-        wrong = size.each > 0 if size.most else None
-        if name in by_a and by_a[name].value.shape == mine[name].shape:
-            from_b = Known(*map(_row, by_a[name]))
-            own, inherited = apart(two, from_b), apart(from_b, one).most
-            wrong, local = beyond(own, [from_b]), own.most
-        if name in of_a:
-            from_a = Known(*map(_row, of_a[name]))
-            wrong = either(wrong, beyond(apart(one, from_a), [from_a]))
-        line = Line(name, GATHERED, gathered.reads)
-        told = any(_differs(a, b, stage, operand, spread) for operand in gathered.reads)
+        from_a, from_b = (Known(*map(_row, made[name])) if name in made else None for made in (of_a, by_a))
+        gap = _gap(Line(name, GATHERED, gathered.reads), one, two, from_a, from_b, None, None)
         texts = None if theirs[name] == gathered else (gathered.text, theirs[name].text)
-        bounds = [] if from_b is None else [from_b]
-        far = beyond(size, bounds)
-        yield (
-            Gap(line, one, two, size, bounds, from_b, local, inherited, from_a, wrong, None, texts, ()),
-            far if told or far is None else None if wrong is None else far & wrong,
-        )
+        far = beyond(gap.size, gap.bounds)
+        if not any(_differs(a, b, stage, operand, spread) for operand in gathered.reads):
+            far = None if far is None or gap.wrong is None else far & gap.wrong
+        yield gap._replace(equations=texts), far
 
 
 def _row(values: Array) -> Array:

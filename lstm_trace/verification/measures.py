@@ -10,10 +10,11 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.network import Stage
 from ..trace.address import Address
+from ..trace.derived import GATHERED
 from ..trace.trace import Trace
 from .differences import Gap
-from .gaps import apart, spacing
-from .propagation import Known
+from .propagation import Known, apart, spacing
+from .rederive import coarse
 
 #: Of a comparison, and of each of its lines. Inconclusive: no value differs, and rounding may explain anything.
 Verdict = Literal["same", "different", "inconclusive"]
@@ -129,36 +130,28 @@ class LineDifference:
         return self.max_rel
 
 
-class _First(NamedTuple):
-    """The first value that differs: where it stands, and what `LineDifference` says of it."""
-
-    place: tuple[int, int, int]
-    values: tuple[float, float]
-    local: float | None
-    of_a: float | None
-    moved: bool
-    bound: float
-
-
 class Measure:
-    """The measures of one line, gathered block by block in the order in which its steps are visited."""
+    """The measures of one line, or of one sum over all steps, gathered block by block in the order of its visits."""
 
-    def __init__(self, stage: Stage, gap: Gap, steps: int, dtype: type[np.floating[Any]]) -> None:
-        self.stage, self._gap, self._dtype = stage, gap, dtype
+    def __init__(self, a: Trace, b: Trace, stage: Stage, gap: Gap) -> None:
+        self.stage, self._gap, self._dtype, self._begin, self._steps = stage, gap, coarse(a, b), b.first, a.steps
+        #: Of a sum, whose entries are in a row of the gap.
+        self._shape = a.sums[stage.scope][gap.line.name].shape if gap.line.op == GATHERED else None
         self._values = self._differing = 0
         self._xx = self._yy = self._xy = self._noise = self._squares = 0.0
-        self._most: dict[str, float | None] = dict.fromkeys(("local", "inherited"))
-        self._most |= dict.fromkeys(("size", "relative", "units", "limit"), 0.0)
-        self._by_step = np.zeros(steps)
-        self._first: _First | None = None
+        self._most: dict[str, Any] = dict.fromkeys(("local", "inherited"))
+        self._most |= dict.fromkeys(("max_abs", "max_rel", "max_ulp", "bound"), 0.0)
+        self._by_step = np.zeros(a.steps if self._shape is None else 0)
+        self._first: dict[str, Any] = {"first_moved": False}
+        self._first |= dict.fromkeys(("first", "first_values", "first_local", "first_of_a", "first_bound"))
         self.largest = 0.0  # of a's values
 
     def add(self, gap: Gap, mask: Array | None, steps: slice) -> None:
         """More steps. mask: which values differ."""
         size = gap.size
         self._sum(gap)
-        self._keep("size", size.most)
-        self._keep("limit", gap.bound())
+        self._keep("max_abs", size.most)
+        self._keep("bound", gap.bound())
         for name, part in (("local", gap.local), ("inherited", gap.inherited)):
             if part is not None:
                 self._keep(name, part)
@@ -168,12 +161,21 @@ class Measure:
                 self._compare(gap.a.size.values[some], size.each[some])
         if mask is not None:
             self._differing += int(np.count_nonzero(mask))
-            if self._first is None and (at := _first(self.stage, mask)) is not None:
-                place = steps.start + at[0], at[1], at[2]
-                values = float(gap.a.value[at]), float(gap.b.value[at])
-                moved = gap.moved is not None and bool(gap.moved[at])
-                off = None if gap.lacking else _off(gap.b, gap.by_a, at), _off(gap.a, gap.of_a, at)
-                self._first = _First(place, values, *off, moved, gap.bound_at(at))
+            if self._first["first"] is None and (at := _first(self.stage, mask)) is not None:
+                self._first = {
+                    "first": self._address(steps.start + at[0], *at[1:]),
+                    "first_values": (float(gap.a.value[at]), float(gap.b.value[at])),
+                    "first_local": None if gap.lacking else _off(gap.b, gap.by_a, at),
+                    "first_of_a": _off(gap.a, gap.of_a, at),
+                    "first_moved": gap.moved is not None and bool(gap.moved[at]),
+                    "first_bound": gap.bound_at(at),
+                }
+
+    def _address(self, t: int, b: int, j: int) -> Address:
+        name, layer, direction = self._gap.line.name, self.stage.layer, self.stage.direction
+        if self._shape is None:
+            return Address(name, layer, direction, self._begin + t, b, (j,))
+        return Address(name, layer, direction, unit=tuple(int(n) for n in np.unravel_index(j, self._shape)))
 
     def _sum(self, gap: Gap) -> None:
         """Number and squares of the values; products only of those that are finite in both."""
@@ -197,86 +199,55 @@ class Measure:
 
         A unit in the last place is between eps |a| / 2 and eps |a|, or more.
         """
-        least = (self._most["units"] or 0.0) * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
+        least = self._most["max_ulp"] * float(np.finfo(self._dtype).eps) / 2 * (1 - 1e-6)
         few = size > (a * least if least else 0.0)
         off, values = size[few], a[few]
-        self._keep("relative", float(np.max(off / values, initial=0.0)))
-        self._keep("units", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
+        self._keep("max_rel", float(np.max(off / values, initial=0.0)))
+        self._keep("max_ulp", float(np.max(off / spacing(values, self._dtype), initial=0.0)))
 
     def _keep(self, name: str, value: float) -> None:
         self._most[name] = max(self._most[name] or 0.0, value)
 
     @property
     def order(self) -> tuple[int, int]:
-        """Of the first value that differs: when it is computed in its stage."""
-        assert self._first is not None
-        t = self._first.place[0]
-        visit = len(self._by_step) - 1 - t if self.stage.backwards else t
-        return visit, self.stage.cell.lines.index(self._gap.line)
+        """Of the first value that differs: when it is computed in its stage, a sum after all steps."""
+        name, cell = self._gap.line.name, self.stage.cell
+        if self._shape is not None:
+            return self._steps, [gathered.name for gathered in cell.sums].index(name)
+        t = self._first["first"].t - self._begin
+        return self._steps - 1 - t if self.stage.backwards else t, cell.lines.index(self._gap.line)
 
-    def result(self, begin: int, by_bound: bool) -> LineDifference:
-        """All of it. begin: the position in the input of the first step; by_bound: whether rounding decides."""
-        stage, gap = self.stage, self._gap
-        first = self._first
+    def result(self, by_bound: bool) -> LineDifference:
+        """All of it. by_bound: whether rounding decides."""
+        gap, most = self._gap, self._most
         norms = float(np.sqrt(self._xx) * np.sqrt(self._yy))
-        cosine = float(self._xy / norms) if norms else 1.0
-        snr = float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf
+        if most["inherited"] and not most["max_abs"]:
+            most["inherited"] = 0.0
         return LineDifference(
-            scope=stage.scope,
+            scope=self.stage.scope,
             line=gap.line.name,
             op=gap.line.op,
             values=self._values,
             differing=self._differing,
-            max_abs=self._most["size"] or 0.0,
-            max_rel=self._most["relative"] or 0.0,
-            max_ulp=self._most["units"] or 0.0,
             rms=float(np.sqrt(self._squares / self._values)) if self._values else 0.0,
-            cosine=cosine,
-            snr=snr,
-            local=self._most["local"],
-            inherited=0.0 if self._most["inherited"] and not self._most["size"] else self._most["inherited"],
-            first=first and self._address(first.place, begin),
-            first_values=first and first.values,
-            first_local=first and first.local,
-            first_of_a=first and first.of_a,
-            first_moved=first is not None and first.moved,
-            first_bound=first and first.bound,
+            cosine=float(self._xy / norms) if norms else 1.0,
+            snr=float(10 * np.log10(self._xx / self._noise)) if self._noise and self._xx else np.inf,
             equations=gap.equations,
             through=gap.through,
             lacking=gap.lacking,
-            bound=self._most["limit"] or 0.0,
             by_bound=by_bound,
             by_step=tuple(self._by_step.tolist()),
+            **most,
+            **self._first,
         )
-
-    def _address(self, place: tuple[int, int, int], begin: int) -> Address:
-        t, b, j = place
-        return Address(self._gap.line.name, self.stage.layer, self.stage.direction, begin + t, b, (j,))
-
-
-class SumMeasure(Measure):
-    """The measures of what a stage gathered over all steps; its entries are in a row."""
-
-    def __init__(self, stage: Stage, gap: Gap, a: Trace, dtype: type[np.floating[Any]]) -> None:
-        super().__init__(stage, gap, 0, dtype)
-        self._shape, self._steps = a.sums[stage.scope][gap.line.name].shape, a.steps
-
-    @property
-    def order(self) -> tuple[int, int]:
-        """After all steps."""
-        return self._steps, [gathered.name for gathered in self.stage.cell.sums].index(self._gap.line.name)
-
-    def _address(self, place: tuple[int, int, int], begin: int) -> Address:
-        at = tuple(int(n) for n in np.unravel_index(place[2], self._shape))
-        return Address(self._gap.line.name, self.stage.layer, self.stage.direction, unit=at)
 
 
 def _off(recorded: Known, derived: Known | None, at: tuple[int, int, int]) -> float | None:
     """How far a recorded value is from its derivation."""
     if derived is None:
         return None
-    values = (np.broadcast_to(known.value, recorded.value.shape) for known in (recorded, derived))
-    return apart(*(Known(np.atleast_1d(value[at])) for value in values)).most
+    values = (np.broadcast_to(known.value, recorded.value.shape)[at] for known in (recorded, derived))
+    return apart(*map(Known, map(np.atleast_1d, values))).most
 
 
 def _first(stage: Stage, mask: Array) -> tuple[int, int, int] | None:

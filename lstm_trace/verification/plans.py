@@ -12,10 +12,13 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
+from itertools import accumulate, product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -64,15 +67,11 @@ def _constants(op: Op, width: int) -> Sequence[tuple[float, ...]]:
 
 
 def _operands(op: Op, width: int) -> Iterator[tuple[Operand, ...]]:
-    if op.name in MATRICES:
-        yield MATRICES[op.name]
-        return
     wide: tuple[Operand, ...] = WIDE[: len(WIDE) if op.arity is None else op.arity]
-    yield wide
-    if len(wide) > 1:
+    yield MATRICES.get(op.name, wide)
+    if len(wide) > 1 and op.name not in MATRICES:
         for other in (ONE, VECTOR, NUMBER) if width > 1 else (NUMBER,):
-            for at in range(len(wide)):
-                yield (*wide[:at], other, *wide[at + 1 :])
+            yield from ((*wide[:at], other, *wide[at + 1 :]) for at in range(len(wide)))
 
 
 def wrong_values(
@@ -112,10 +111,11 @@ class Fault(NamedTuple):
         )
 
 
-def first_wrong(plan: str, line: Line, where: str, wrong: Array, found: Array, expected: Array) -> Fault:
-    """The first of some wrong values."""
-    at = tuple(np.argwhere(wrong)[0].tolist())
-    return Fault(plan, line, str(found.dtype), where, at, float(found[at]), float(expected[at]))
+def first_wrong(plan: str, line: Line, where: str, wrong: Array, found: Array, expected: Array) -> Iterator[Fault]:
+    """The first of some wrong values, if any is."""
+    if wrong.any():
+        at = tuple(np.argwhere(wrong)[0].tolist())
+        yield Fault(plan, line, str(found.dtype), where, at, float(found[at]), float(expected[at]))
 
 
 WIDTHS, COLUMNS = range(1, 17), range(1, 71)
@@ -142,27 +142,26 @@ def check_kernels(
     progress: told how many of the sizes are done, and how many there are.
     """
     sizes = [(dtype, width) for dtype in DTYPES for width in widths]
-    for done, (dtype, width) in enumerate(sizes):
+    for done, (dtype, width) in enumerate(sizes, 1):
         values = _values(width, dtype)
         with np.errstate(all="ignore"):
             tried = [_Case(line, values) for line in cases(width)]
-            for count in columns:
-                if count >= width:
-                    yield from _at_stride([case for case in tried if case.width <= count], values, count, ulps, signs)
+            for count in (count for count in columns if count >= width):
+                fit = [case for case in tried if case.expected.shape[1] <= count]
+                yield from _at_stride(fit, values, count, ulps=ulps, signs=signs)
         if progress is not None:
-            progress(done + 1, len(sizes))
+            progress(done, len(sizes))
 
 
 class _Case:
     """A line with what it gives on operands without gaps."""
 
     def __init__(self, line: Line, values: dict[str, Array]) -> None:
-        self.line = line
-        dtype = values[ONE].dtype
+        self.line, dtype = line, values[ONE].dtype
         self.operands = [values[o] if isinstance(o, str) else np.array(o, dtype) for o in line.operands]
         self.moving = [o for o in line.operands if o in (*WIDE, ONE)]
         self.expected = np.array(OPS[line.op].array(self.operands, line.constants))
-        self.bits, self.width = _bits(self.expected), self.expected.shape[1]
+        self.bits = _bits(self.expected)
         # what is broadcast is read as usual, or not at all
         self.places = PLACES if all(o in WIDE for o in self.moving) else PLACES[:1]
 
@@ -175,70 +174,56 @@ def _values(width: int, dtype: str) -> dict[str, Array]:
         at = rng.permutation(STEPS)[: len(_SPECIAL)]
         found[name][at, k % width] = np.array(_SPECIAL).astype(dtype)
     found[ONE] = found[WIDE[0]][:, :1].copy()
-    shapes = {
-        VECTOR: (width,),
-        MATRICES["matvec"][0]: (MATRIX_ROWS, width),
-        MATRICES["vecmat"][1]: (width, MATRIX_ROWS),
-    }
-    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
+    return found | {name: rng.normal(size=shape).astype(dtype) for name, shape in _fixed(width).items()}
 
 
-def _at_stride(
-    tried: Sequence[_Case], values: dict[str, Array], columns: int, ulps: bool, signs: bool
-) -> Iterator[Fault]:
-    dtype = values[ONE].dtype
-    apart = {name: np.full((STEPS, columns), _UNTOUCHED, dtype)[:, : values[name].shape[1]] for name in (*WIDE, ONE)}
-    for name, array in apart.items():
-        array[...] = values[name]
-    wide = values[WIDE[0]].shape[1]
-    shared = np.full((STEPS, columns), _UNTOUCHED, dtype)
+def _fixed(width: int) -> dict[str, tuple[int, ...]]:
+    """The shapes of operands that are the same at each step."""
+    matrix, other = MATRICES["matvec"][0], MATRICES["vecmat"][1]
+    return {VECTOR: (width,), matrix: (MATRIX_ROWS, width), other: (width, MATRIX_ROWS)}
+
+
+def _at_stride(tried: Sequence[_Case], values: dict[str, Array], columns: int, **exact: bool) -> Iterator[Fault]:
+    dtype, wide = values[ONE].dtype, values[WIDE[0]].shape[1]
+
+    def memory() -> Array:
+        return np.full((STEPS, columns), _UNTOUCHED, dtype)
+
+    apart = {name: memory()[:, : values[name].shape[1]] for name in (*WIDE, ONE)}
+    shared, result, untouched = memory(), memory(), memory()
     room = columns // wide - 1  # operands that the shared memory holds beside a result
-    beside = dict(zip(WIDE[:room], (shared[:, k * wide : (k + 1) * wide] for k in range(room)), strict=False))
-    for name, array in beside.items():
+    beside = {name: shared[:, k * wide : (k + 1) * wide] for k, name in enumerate(WIDE[:room])}
+    for name, array in (*apart.items(), *beside.items()):
         array[...] = values[name]
-    result = np.full((STEPS, columns), _UNTOUCHED, dtype)
     where = f"width {wide} of {columns} columns"
     for case in tried:
-        width = case.width
+        line, width = case.line, case.expected.shape[1]
         for read, written in case.places:
             known = {"strided": apart, "whole": values, "shared": beside}[read]
             if read == "shared" and (width > wide or not all(name in known for name in case.moving)):
                 continue
-            memory = {"strided": result, "whole": np.empty((STEPS, width), dtype), "shared": shared}[written]
-            found = memory[:, memory.shape[1] - width :]
+            whole = {"strided": result, "whole": np.empty((STEPS, width), dtype), "shared": shared}[written]
+            found = whole[:, whole.shape[1] - width :]
             found.fill(_UNTOUCHED)
             operands = [
                 known.get(o, values[o]) if isinstance(o, str) else given
-                for o, given in zip(case.line.operands, case.operands, strict=True)
+                for o, given in zip(line.operands, case.operands, strict=True)
             ]
-            _call(case.line, operands, found)
-            yield from _compared("planned", case, found, where, ulps, signs)
-            if read == "strided" and written == "strided":
-                by_array = np.asarray(OPS[case.line.op].array(operands, case.line.constants))
-                yield from _compared("lines", case, by_array, where, ulps, signs)
+            bench = Outside(dtype)  # as a call before or after the loop: many steps at once
+            bench.started(found.shape)
+            for function, arguments in KERNELS[line.op](bench, found, operands, line.constants):
+                function(*arguments)
+            computed = [("planned", found)]
+            if read == written == "strided":
+                computed.append(("lines", np.asarray(OPS[line.op].array(operands, line.constants))))
+            for plan, value in computed:
+                if not (_bits(value) == case.bits).all():
+                    wrong = wrong_values(line, case.operands, value, case.expected, **exact)
+                    yield from first_wrong(plan, line, where, wrong, value, case.expected)
             if written == "strided":
                 found.fill(_UNTOUCHED)
-                beside_it = result != _UNTOUCHED
-                if beside_it.any():
-                    before = np.full_like(result, _UNTOUCHED)
-                    yield first_wrong("planned", case.line, f"beside {where}", beside_it, result, before)
-                    result.fill(_UNTOUCHED)
-
-
-def _call(line: Line, operands: Sequence[Any], out: Array) -> None:
-    """As a call before or after the loop: many steps at once."""
-    bench = Outside(out.dtype)
-    bench.started(out.shape)
-    for function, arguments in KERNELS[line.op](bench, out, operands, line.constants):
-        function(*arguments)
-
-
-def _compared(plan: str, case: _Case, found: Array, where: str, ulps: bool, signs: bool) -> Iterator[Fault]:
-    if (_bits(found) == case.bits).all():
-        return
-    wrong = wrong_values(case.line, case.operands, found, case.expected, ulps, signs)
-    if wrong.any():
-        yield first_wrong(plan, case.line, where, wrong, found, case.expected)
+                yield from first_wrong("planned", line, f"beside {where}", result != _UNTOUCHED, result, untouched)
+                result.fill(_UNTOUCHED)
 
 
 def _bits(array: Array) -> Array:
@@ -288,24 +273,20 @@ def equations(width: int, area: str) -> str:
     carry: s_prev <- s
     output: q0
     """
-    rows = [_OF_INPUTS if area == "before" else _OF_STATE]
     values = [f"q{k} = {expression(line)}" for k, line in enumerate(cases(width))]
-    carried = ["s_prev <- s"] if area != "before" else []
+    rows, carried = [_OF_INPUTS if area == "before" else _OF_STATE, *values], "carry: s_prev <- s"
     if area == "loop":  # the next step reads them all
-        values.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
-        carried.append("z_prev <- z")
-    rows += values
-    rows += [f"carry: {', '.join(carried)}"] if carried else []
-    return "\n".join([*rows, "output: q0"])
+        rows.append(f"z = concat({', '.join(f'q{k}' for k in range(len(values)))})\nr = z_prev")
+        carried += ", z_prev <- z"
+    return "\n".join([*rows, *([carried] if area != "before" else []), "output: q0"])
 
 
 def traced(size: Size, plan: Choice) -> Trace:
     """A run of such a cell."""
     width, batch, dtype, area = size
     rng = np.random.default_rng(width)
-    shapes = {"v": (width,), "U": (width, width), MATRICES["matvec"][0]: (MATRIX_ROWS, width),
-              MATRICES["vecmat"][1]: (width, MATRIX_ROWS)}  # fmt: skip
-    weights = {n: rng.normal(size=s).astype(dtype) for n, s in shapes.items() if n != "U" or area != "before"}
+    shapes = {**_fixed(width), **({"U": (width, width)} if area != "before" else {})}
+    weights = {name: rng.normal(size=shape).astype(dtype) for name, shape in shapes.items()}
     x = rng.normal(0, 2, (_STEPS, batch, width)).astype(dtype)
     x[0, 0, 0], x[1, 0, 0], x[2, 0, 0] = 0.0, -0.0, 0.5
     return build(weights, {"equations": equations(width, area)}, dtype=dtype).run(x, plan=plan)
@@ -323,10 +304,10 @@ def check_plans(
     many there are.
     """
     chosen = sizes() if chosen is None else chosen
-    for done, (plan, size) in enumerate((plan, size) for plan in plans for size in chosen):
+    for done, (plan, size) in enumerate(product(plans, chosen), 1):
         yield from wrong_lines(traced(size, plan), plan, str(size), signs)
         if progress is not None:
-            progress(done + 1, len(plans) * len(chosen))
+            progress(done, len(plans) * len(chosen))
 
 
 def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fault]:
@@ -340,15 +321,13 @@ def wrong_lines(trace: Trace, plan: str, where: str, signs: bool) -> Iterator[Fa
                 expected = np.asarray(OPS[line.op].array(operands, line.constants), found.dtype)
             expected = np.broadcast_to(expected, found.shape)
             wrong = wrong_values(line, operands, found, expected, ulps=True, signs=signs)
-            if wrong.any():
-                yield first_wrong(plan, line, where, wrong, found, expected)
+            yield from first_wrong(plan, line, where, wrong, found, expected)
 
 
 #: Of the sizes every so manieth is compiled: each takes a tenth of a second or more where it is not in the cache.
 _COMPILED = 3
 #: Operations of a plan of which a fault is shown.
 _SHOWN = 3
-_MISSING = "not available: llvmlite is not installed"
 
 
 @dataclass(frozen=True)
@@ -377,20 +356,17 @@ def examine(
         del chosen["compiled"]
     parts = [len(DTYPES) * len(widths), *map(len, chosen.values())]
 
-    def after(before: int) -> Callable[[int, int], None]:
-        def told(done: int, _: int) -> None:
-            if progress is not None:
-                progress(before + done, sum(parts))
+    def told(before: int, done: int, _: int) -> None:
+        if progress is not None:
+            progress(before + done, sum(parts))
 
-        return told
-
-    strided = list(check_kernels(widths, columns, progress=after(0)))
+    strided = list(check_kernels(widths, columns, progress=partial(told, 0)))
     checks: list[tuple[str, str]] = []
     right: list[str] = []
     faults: list[Fault] = []
-    for k, (plan, here) in enumerate(chosen.items(), 1):
+    for (plan, here), before in zip(chosen.items(), accumulate(parts), strict=False):
         found = [fault for fault in strided if fault.plan == plan]
-        found += check_plans([plan], here, progress=after(sum(parts[:k])))
+        found += check_plans([plan], here, progress=partial(told, before))
         tried = f"every operation, {counted(len(here), 'cell')} of {min(widths)} to {max(widths)} units"
         if plan != "compiled":
             tried += f", memory of {min(columns)} to {max(columns)} columns"
@@ -401,34 +377,24 @@ def examine(
     return Diagnosis(tuple(_machine()), tuple(checks), tuple(faults), tuple(right))
 
 
-def _machine() -> list[tuple[str, str]]:
+def _machine() -> Iterator[tuple[str, str]]:
     found = np.show_config("dicts")["SIMD Extensions"].get("found", [])
     libraries = [f"{b.internal_api} {b.version or ''}, {counted(b.num_threads, 'thread')}"
                  for b in blas().lib_controllers]  # fmt: skip
-    return [
-        ("lstm-trace", __version__),
-        ("Python", f"{platform.python_version()} ({platform.python_implementation()}, {sys.platform})"),
-        ("numpy", f"{np.__version__}, with {', '.join(found) or 'no instructions beyond the least'}"),
-        ("CPU", f"{_processor()}, {platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"),
-        ("BLAS", "; ".join(libraries) or "none that threadpoolctl knows"),
-        ("compiled plan", _compiler()),
-        ("its cache", _cache()),
-    ]
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or "unknown"
-
-
-def _compiler() -> str:
-    if not installed():
-        return _MISSING
-    return f"llvmlite {version('llvmlite')}, for {host().cpu} with vectors of {host().vector} bytes"
+    names: list[str] = []
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        names = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    processor = names[0] if names else platform.processor() or "unknown"
+    yield "lstm-trace", __version__
+    yield "Python", f"{platform.python_version()} ({platform.python_implementation()}, {sys.platform})"
+    yield "numpy", f"{np.__version__}, with {', '.join(found) or 'no instructions beyond the least'}"
+    yield "CPU", f"{processor}, {platform.machine()}, {counted(os.cpu_count() or 1, 'core')}"
+    yield "BLAS", "; ".join(libraries) or "none that threadpoolctl knows"
+    there = (
+        f"llvmlite {version('llvmlite')}, for {host().cpu} with vectors of {host().vector} bytes" if installed() else ""
+    )
+    yield "compiled plan", there or "not available: llvmlite is not installed"
+    yield "its cache", _cache()
 
 
 def _cache() -> str:

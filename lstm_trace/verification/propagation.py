@@ -1,13 +1,14 @@
 """A line's value from its operands, with how far another correct program may be off, theirs included.
 
 The slopes by which an error in an operand reaches the line are the rows of `cell.rules`, computed at given operands.
+Where two values are apart by more than that, rounding does not explain it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache, reduce
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,7 +18,7 @@ from ..base.rounding import of_sum
 from ..cell.adjoint import adjoint
 from ..cell.lines import Cell, Line
 from ..cell.ops import OPS
-from .rounding import Product, Sizes, bound, reach
+from .rounding import FEW, Product, Sizes, bound, reach
 
 _OPERANDS = ("a", "b", "c")
 
@@ -108,7 +109,14 @@ class Known:
     def same(self, other: Known) -> bool:
         """Whether two values are equal bit for bit."""
         if other not in self._compared:
-            self._compared[other] = _same(self.value, other.value)
+            one, two = self.value, other.value
+            alike = one.shape == two.shape and one.dtype == two.dtype
+            if alike:
+                one, two = (values.view(f"u{values.dtype.itemsize}") for values in (one, two))
+                alike = (not one.ndim or bool((one[:1] == two[:1]).all())) and bool(
+                    (one == two).all()
+                )  # most differ early
+            self._compared[other] = alike
         return self._compared[other]
 
     @cached_property
@@ -237,33 +245,19 @@ class Derived(Known):
         return self.carried + _largest(self._own(mass))
 
 
-class Joined(Known):
+def joined(parts: Sequence[Known | None], rows: int) -> Known:
     """A line that was derived at one step after the other; not a number, and off by any amount, where that is None."""
+    some = next(part for part in parts if part is not None)
+    shape = 1, rows, some.value.shape[-1]
+    unknown = Known(np.full(shape, np.nan, some.value.dtype), np.inf)
 
-    def __init__(self, parts: Sequence[Known | None], rows: int) -> None:
-        some = next(part for part in parts if part is not None)
-        self._shape = 1, rows, some.value.shape[-1]
-        unknown = Known(np.full(self._shape, np.nan, some.value.dtype), np.inf)
-        self._parts = [unknown if part is None else part for part in parts]
-        self.value, self.terms = self._whole(part.value for part in self._parts), some.terms
+    def whole(name: str) -> Array:
+        return np.concatenate([np.broadcast_to(getattr(part or unknown, name), shape) for part in parts])
 
-    def _whole(self, parts: Iterable[Array | float]) -> Array:
-        return np.concatenate([np.broadcast_to(part, self._shape) for part in parts])
-
-    @cached_property
-    def limit(self) -> Array:  # type: ignore[override]
-        """See `Known`."""
-        return self._whole(part.limit for part in self._parts)
-
-    @cached_property
-    def mass(self) -> Array:  # type: ignore[override]
-        """See `Known`."""
-        return self._whole(part.mass for part in self._parts)
-
-    @cached_property
-    def carried(self) -> Array:  # type: ignore[override]
-        """See `Known`."""
-        return self._whole(part.carried for part in self._parts)
+    found = Known(whole("value"), whole("limit"))
+    if some.terms:
+        found.terms, found.mass, found.carried = some.terms, whole("mass"), whole("carried")
+    return found
 
 
 def derived(
@@ -277,14 +271,6 @@ def derived(
 
 def _at(values: Any, steps: slice) -> Any:
     return values[steps] if np.ndim(values) == 3 else values
-
-
-def _same(one: Array, two: Array) -> bool:
-    if one.shape != two.shape or one.dtype != two.dtype:
-        return False
-    bits = f"u{one.dtype.itemsize}"
-    one, two = one.view(bits), two.view(bits)
-    return (not one.ndim or bool((one[:1] == two[:1]).all())) and bool((one == two).all())  # most differ early
 
 
 def _largest(limit: Array | float) -> float:
@@ -328,3 +314,76 @@ def _carried(line: Line, operands: Sequence[Known]) -> Array | float:
             reduce(np.fmax, (total, np.abs(high - middle), np.abs(middle - low))), np.abs(high - low) + rounding
         )
     return total
+
+
+class Apart(NamedTuple):
+    """|one - two| of each value, in float64, and the largest."""
+
+    each: Array
+    most: float
+
+
+def apart(one: Known, two: Known) -> Apart:
+    """|one - two|: 0 where both are the same infinity or both are NaN, infinite where only one is no number."""
+    if one.same(two):
+        return Apart(np.broadcast_to(0.0, one.value.shape), 0.0)
+    with np.errstate(all="ignore"):
+        gap = np.subtract(one.wide, two.wide)
+        gap = np.abs(gap, out=gap)
+    most = float(gap.max(initial=0.0))
+    if np.isfinite(most):
+        return Apart(gap, most)
+    nan = np.isnan(one.wide), np.isnan(two.wide)
+    gap[(one.wide == two.wide) | (nan[0] & nan[1])] = 0.0
+    gap[nan[0] ^ nan[1]] = np.inf
+    return Apart(gap, float(np.max(gap)))
+
+
+def sizes_apart(one: Array, two: Array) -> Array:
+    """|one - two| of each value in float64, as `apart` has it; not to be written into."""
+    return apart(Known(one), Known(two)).each
+
+
+def spacing(sizes: Array, dtype: type[np.floating[Any]]) -> Array:
+    """One unit in the last place of values of that size."""
+    return np.spacing(sizes.astype(dtype)).astype(np.float64)
+
+
+def beyond(gap: Apart, bounds: Sequence[Known]) -> Array | None:
+    """Where a gap is more than the sum of some limits explains, None if nowhere; a limit that is not finite explains
+    nothing.
+    """
+    if not gap.most:
+        return None
+    found = _decided(gap, bounds) if any(known.estimated for known in bounds) else None
+    if found is None:
+        limit = np.asarray(sum(known.limit for known in bounds))
+        if not np.isfinite(limit.max(initial=0.0)):
+            limit = np.where(np.isfinite(limit), limit, 0.0)
+        found = gap.each > limit
+    return found if found.any() else None
+
+
+def _decided(gap: Apart, bounds: Sequence[Known]) -> Array | None:
+    """The same by what the limits are at least and at most, a few limits worked out; None where they are many."""
+    most = np.asarray(sum(known.most for known in bounds))
+    if not np.isfinite(most.max(initial=0.0)):
+        return None
+    above = gap.each > most if gap.most > most.min(initial=np.inf) else None
+    open_ = None if above is None else ~above
+    if open_ is None or np.count_nonzero(open_) > FEW * open_.size:
+        near = gap.each > sum(known.least for known in bounds)
+        open_ = near if open_ is None else np.logical_and(open_, near, out=open_)
+    places = np.flatnonzero(open_)
+    if places.size > FEW * open_.size:
+        return None
+    found = np.zeros(open_.shape, bool) if above is None else above
+    if places.size:
+        at = np.unravel_index(places, open_.shape)
+        found[at] = gap.each[at] > sum(known.some(at, open_.shape) for known in bounds)
+    return found
+
+
+def either(one: Array | None, two: Array | None) -> Array | None:
+    """Where one or the other is true; None if neither is anywhere."""
+    return two if one is None else one if two is None else one | two

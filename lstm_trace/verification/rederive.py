@@ -17,7 +17,7 @@ from ..cell.lines import Line, Operand
 from ..cell.network import GIVEN, VALID, Stage, X, scope_and_name
 from ..cell.shapes import fitted
 from ..trace.trace import Trace
-from .propagation import Derived, Joined, Known, derived
+from .propagation import Derived, Known, derived, joined
 
 
 def values_of(trace: Trace, scope: str, name: str) -> Array | None:
@@ -97,7 +97,7 @@ class Derivation:
                 each[t] = {name: found[name].at(slice(t - steps.start, t - steps.start + 1)) for name in read}
                 self._derive(stage, among, slice(t, t + 1), each[t], StepBlock())
             for name in dict.fromkeys(name for here in each.values() for name in here if name not in read):
-                found[name] = Joined([each[t].get(name) for t in order], self.values.batch)
+                found[name] = joined([each[t].get(name) for t in order], self.values.batch)
         self._derive(stage, after, steps, found, shared)
         return found
 
@@ -109,19 +109,23 @@ class Derivation:
         with np.errstate(all="ignore"):
             for line in lines:
                 read |= {n: self._operand(stage, n, steps, found, block) for n in line.operands if n not in read}
-                operands = [read[name] for name in line.operands]
-                known = [operand for operand in operands if operand is not None]
-                if len(known) < len(operands) or not self._fit(stage, line, known):
+                operands = [operand for name in line.operands if (operand := read[name]) is not None]
+                if len(operands) < len(line.operands) or not self._fit(stage, line, operands):
                     continue
-                found[line.name] = block.derive(line, known, self.dtype, self.rounded)
+                found[line.name] = block.derive(line, operands, self.dtype, self.rounded)
                 if f"{stage.scope}/{line.name}" in self._read_later and self._read(stage, line.name) is None:
-                    self._keep(stage.scope, line.name, steps, found[line.name])
+                    kept, known = self._pool.setdefault(stage.scope, {}), found[line.name]
+                    if line.name not in kept:
+                        shape = self.values.steps, self.values.batch, known.value.shape[-1]
+                        kept[line.name] = Known(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
+                    kept[line.name].value[steps] = known.value
+                    np.asarray(kept[line.name].limit)[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)
 
     def _fit(self, stage: Stage, line: Line, operands: Sequence[Known]) -> bool:
         """Whether operands, of which some may be one trace's and some the other's, give a value of the line's width."""
-        shapes = [known.value.shape for known in operands]
-        matrix = {line.product[0]: shapes[line.operands.index(line.product[0])]} if line.product else {}
-        width, fit = fitted(line, [shape[-1] if shape else 1 for shape in shapes], matrix)
+        shapes = dict(zip(line.operands, (known.value.shape for known in operands), strict=True))
+        matrix = {line.product[0]: shapes[line.product[0]]} if line.product else {}
+        width, fit = fitted(line, [shapes[name][-1] if shapes[name] else 1 for name in line.operands], matrix)
         recorded = self._read(stage, line.name)
         return fit and (recorded is None or width in (None, recorded.value.shape[-1]))
 
@@ -152,15 +156,6 @@ class Derivation:
             [line for line in following if line.name not in ahead],
         )
 
-    def _keep(self, scope: str, name: str, steps: slice, known: Known) -> None:
-        """Keep a line for what later steps or stages read."""
-        kept = self._pool.setdefault(scope, {})
-        if name not in kept:
-            shape = self.values.steps, self.values.batch, known.value.shape[-1]
-            kept[name] = Known(np.full(shape, np.nan, self.dtype), np.full(shape, np.inf))
-        kept[name].value[steps] = known.value
-        np.asarray(kept[name].limit)[steps] = np.where(np.isnan(known.limit), np.inf, known.limit)
-
     def _read(self, stage: Stage, name: str) -> Known | None:
         """A line that both have, or what this cell is supplied with, at all steps."""
         if name in self.common.get(stage.scope, ()):
@@ -175,16 +170,12 @@ class Derivation:
         if key not in self._fixed:
             mine: Array | None = getattr(self.equations, part).get(scope, {}).get(name)
             yours: Array | None = getattr(self.values, part).get(scope, {}).get(name)
-            self._fixed[key] = self._chosen(mine, yours, self._ulps(part, mine))
+            ulps = 1
+            if part == "initial" and self.values.first and mine is not None:
+                # what was carried into the first of some steps was computed, from sums over the inputs and the units
+                ulps = 2 * int(mine.shape[-1] + (0 if self.values.x is None else self.values.x.shape[-1]))
+            self._fixed[key] = self._chosen(mine, yours, ulps)
         return self._fixed[key]
-
-    def _ulps(self, part: str, value: Array | None) -> int:
-        """How far a premise may be off for rounding alone. What was carried into the first of some steps was itself
-        computed, from sums over the inputs and the units.
-        """
-        if part != "initial" or not self.values.first or value is None:
-            return 1
-        return 2 * int(value.shape[-1] + (0 if self.values.x is None else self.values.x.shape[-1]))
 
     def _chosen(self, mine: Array | None, yours: Array | None, ulps: int = 1) -> Known | None:
         """The premise of the side whose premises are read. ulps: how far each may be off where they differ."""
@@ -243,12 +234,14 @@ class Derivation:
 
     def _state(self, stage: Stage, name: str, steps: slice, block: StepBlock) -> Known | None:
         """The carried line of the step before in visiting order, the initial value at the edge."""
-        line = stage.cell.states[name]
-        back = stage.backwards
-        edge = steps.stop == self.values.steps if back else steps.start == 0
-        inner = slice(steps.start + 1, steps.stop + 1) if back else slice(steps.start - 1, steps.stop - 1)
-        if edge:
-            inner = slice(inner.start, inner.stop - 1) if back else slice(inner.start + 1, inner.stop)
+        line, back = stage.cell.states[name], stage.backwards
+        if back:
+            edge, inner = (
+                steps.stop == self.values.steps,
+                slice(steps.start + 1, min(steps.stop + 1, self.values.steps)),
+            )
+        else:
+            edge, inner = steps.start == 0, slice(max(steps.start - 1, 0), steps.stop - 1)
         recorded, kept = self._read(stage, line), self._pool.get(stage.scope, {}).get(line)
         parts: list[Known] = []
         if inner.stop > inner.start:

@@ -71,16 +71,15 @@ def derive_one(trace: Trace, stage: Stage, line: Line, t: int, b: int, unit: int
     elementwise = OPS[line.op].width == "same"
     if line.op in ("matvec", "vecmat") or elementwise:  # the row or column of the unit, or the unit itself
         part = slice(unit, unit + 1)
-        matrix = None if elementwise else int(line.op == "vecmat")
-        for at, value in enumerate(known):
-            if matrix is None:
-                known[at] = value[..., part] if value.shape[-1] > 1 else value
-            elif at == matrix:
-                known[at] = value[part] if line.op == "matvec" else value[:, part]
+        if elementwise:
+            known = [value[..., part] if value.shape[-1] > 1 else value for value in known]
+        else:
+            at = int(line.op == "vecmat")
+            known[at] = known[at][:, part] if at else known[at][part]
         unit = 0
     if trace.header.arithmetic is not None:
         arithmetic = find(trace.header.arithmetic)
-        found = np.asarray(arithmetic.compute(line, [arithmetic.read(value) for value in known]))
+        found = np.asarray(arithmetic.compute(line, list(map(arithmetic.read, known))))
         return found.reshape(-1, found.shape[-1])[0, unit], np.float64(0)
     with np.errstate(all="ignore"):
         value = np.atleast_1d(np.asarray(OPS[line.op].array(known, line.constants), trace.header.dtype))

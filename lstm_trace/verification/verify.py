@@ -7,7 +7,7 @@ shown by oracles that share no code.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import SystemRandom
 from typing import Any, NamedTuple
@@ -16,17 +16,18 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.rounding import of_sum
+from ..cell.adjoint import adjoint, read_by, secants
 from ..cell.lines import Line, Operand
-from ..cell.network import Stage
+from ..cell.network import GIVEN, Stage
 from ..cell.ops import OPS
 from ..documents.result import Result
 from ..engine.plan.kernels import KERNELS
-from ..errors import counted
+from ..errors import LstmTraceError, counted
 from ..trace.address import INITIAL, line_name
 from ..trace.argument_types import checked
-from ..trace.derived import held_throughout, on_one_thread
+from ..trace.derived import held_throughout, on_one_thread, sizes
 from ..trace.trace import Trace
-from ..trace.window import beside, between, rows
+from ..trace.window import arrays, beside, between, names, rows
 from .culprits import Failing, Failure, culprits, recorded_sums, suspects
 from .rounding import FEW, beyond, bound, check_sums, chunks, derive, reach
 
@@ -114,21 +115,25 @@ def verify(trace: Trace) -> Verification:
     >>> [str(failure.address) for failure in lt.verify(trace).failures]
     ['0/forward/0/0/i_t[0]']
     """
-    lines, sums = _Judged(), _Judged()
+    judged = _Judged()
     for stage in trace.stages:
-        _check_lines(trace, stage, lines)
+        _check_lines(trace, stage, judged)
     for stage in trace.stages:
         known = recorded_sums(trace, stage)
         for name, (wrong, open_, _) in check_sums(trace, stage, known).items():
-            sums.add(stage, name, wrong.size, wrong, int(open_.sum()))
+            judged.add(stage, name, wrong.size, wrong, int(open_.sum()))
         known_names = {gathered.name for gathered in known}
         for name, values in trace.sums.get(stage.scope, {}).items():
             if name not in known_names:
-                sums.leave(stage, name, "terms", values.size)
-    unknown = (*lines.unknown, *sums.unknown, *_other_equations(trace), *_unrecorded(trace))
-    failures = tuple(culprits(trace, lines.failing, sums.failing))
-    verified, failed = (getattr(lines, kind) + getattr(sums, kind) for kind in ("verified", "failed"))
-    return Verification(verified, failed, failures, unknown, tuple(premises(trace)), suspects(trace, failures))
+                judged.leave(stage, name, "terms", values.size)
+    for stage in trace.stages:
+        if stage.is_adjoint and stage.owner in trace.scopes and (reason := unlike_adjoint(trace, stage)):
+            judged.unknown.append(Unknown(stage.scope, "adjoint", 0, reason))
+    held = names(trace, "lines", "given")
+    judged.unknown += (Unknown(text, "requested", 0) for text in trace.header.ask if line_name(text) not in held)
+    failures = tuple(culprits(trace, judged.failing))
+    counts = judged.verified, judged.failed
+    return Verification(*counts, failures, tuple(judged.unknown), tuple(premises(trace)), suspects(trace, failures))
 
 
 def first_failure(trace: Trace) -> Failure | None:
@@ -148,9 +153,9 @@ def first_failure(trace: Trace) -> Failure | None:
     found = [failure for part in few for failure in verify(part).failures]  # and now, at leisure, which was first
 
     def computed(failure: Failure) -> tuple[int, int]:
-        stage, t = trace.stage(failure.address.scope), failure.address.t
-        when = trace.span.stop if t is None else t  # a sum is over all steps
-        return trace.scopes.index(stage.scope), -when if stage.backwards and t is not None else when
+        scope, t = failure.address.scope, failure.address.t
+        when = trace.span.stop if t is None else -t if trace.stage(scope).backwards else t  # a sum is over all steps
+        return trace.scopes.index(scope), when
 
     first = min(found, key=computed)
     b = first.address.b
@@ -196,8 +201,7 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
     here = trace.lines.get(stage.scope, {})
     lines = []
     for line in (line for line in stage.cell.lines if line.name in here):
-        missing = [name for name in line.reads if not held_throughout(trace, stage.scope, name)]
-        if missing:
+        if missing := [name for name in line.reads if not held_throughout(trace, stage.scope, name)]:
             judged.leave(stage, line.name, "operands", here[line.name].size, ", ".join(missing))
         else:
             lines.append(line)
@@ -208,7 +212,11 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
         read: dict[Operand, Array] = {}
         for line in lines:
             read |= {o: trace.operand(stage.scope, o, steps) for o in line.operands if o not in read}
-            found = _departures(trace, stage, line, steps, [read[o] for o in line.operands], scratch)
+            recorded, operands = here[line.name][steps], [read[o] for o in line.operands]
+            if trace.header.arithmetic is None:
+                found = departures(line, operands, recorded, scratch)
+            else:
+                found = beyond_limit(recorded, *derive(trace, stage, line, steps))
             if found.wrong is not None:
                 wrong.setdefault(line.name, np.zeros(here[line.name].shape, bool))[steps] = found.wrong
             unsure[line.name] += 0 if found.unsure is None else int(found.unsure.sum())
@@ -216,50 +224,15 @@ def _check_lines(trace: Trace, stage: Stage, judged: _Judged) -> None:
         judged.add(stage, line.name, here[line.name].size, wrong.get(line.name), unsure[line.name])
 
 
-def _departures(
-    trace: Trace, stage: Stage, line: Line, steps: slice, operands: list[Array], scratch: Scratch
-) -> Departures:
-    """Which values at `steps` are wrong, and of which that cannot be said."""
-    recorded = trace.lines[stage.scope][line.name][steps]
-    if trace.header.arithmetic is not None:
-        return beyond_limit(recorded, *derive(trace, stage, line, steps))
-    return departures(line, operands, recorded, scratch)
-
-
 def premises(trace: Trace) -> Iterator[str]:
     """What the trace takes as given: parameters, inputs, lengths or mask, initial states, supplied lines."""
-    for scope, values in trace.parameters.items():
-        yield from (f"{scope}/{name}" for name in values)
+    yield from (f"{scope}/{name}" for _, scope, name, _ in arrays(trace, "parameters"))
     if trace.x is not None:
         yield "x_t"
     if trace.padded:
         yield trace.padded
-    for scope, values in trace.initial.items():
-        yield from (f"{scope}/{INITIAL.get(name, name)}" for name in values)
-    for scope, values in trace.given.items():
-        yield from (f"{scope}/{name} (given)" for name in values)
-
-
-def _other_equations(trace: Trace) -> Iterator[Unknown]:
-    """Adjoint stages whose equations are not the adjoint of their forward stage: no proof of a gradient."""
-    back = [stage for stage in trace.stages if stage.is_adjoint and stage.owner in trace.scopes]
-    if not back:
-        return
-    from .adjoints import unlike_adjoint  # a command that runs a model verifies a little, and has no adjoints
-
-    for stage in back:
-        if reason := unlike_adjoint(trace, stage):
-            yield Unknown(stage.scope, "adjoint", 0, reason)
-
-
-def _unrecorded(trace: Trace) -> Iterator[Unknown]:
-    """Asked lines that the trace does not hold."""
-    names = {name for values in trace.lines.values() for name in values}
-    names |= {name for values in trace.given.values() for name in values}
-    for text in trace.header.ask:
-        name = line_name(text)
-        if name not in names:
-            yield Unknown(text, "requested", 0)
+    yield from (f"{scope}/{INITIAL.get(name, name)}" for _, scope, name, _ in arrays(trace, "initial"))
+    yield from (f"{scope}/{name} (given)" for _, scope, name, _ in arrays(trace, "given"))
 
 
 #: Values up to which a line is derived by its definition. More are by the calls of numpy's plan, which save memory: a
@@ -282,13 +255,17 @@ def departures(line: Line, operands: list[Array], recorded: Array, scratch: Scra
     derived = scratch.derive(line, operands, recorded.shape, recorded.dtype)
     ulp = OPS[line.op].ulp
     if ulp == 0:
-        off = np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool))
-        if not off.any():
+        if not np.not_equal(recorded, derived, out=scratch.array("off", recorded.shape, bool)).any():
             return Departures()
-    elif line.product or ulp is not None:
-        found = _of_product if line.product else _of_function
-        if (told := found(line, operands, recorded, derived, scratch)) is not None:
-            return told
+    elif ulp is not None:
+        limit, info = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype)), np.finfo(derived.dtype)
+        if np.isfinite(limit.max(initial=0.0)):
+            limit *= ulp * info.eps
+            limit += info.tiny
+            if not _over(recorded, derived, limit, scratch).any():
+                return Departures()
+    elif line.product and (found := _of_product(line, operands, recorded, derived, scratch)) is not None:
+        return found
     return beyond_limit(recorded, derived, np.broadcast_to(bound(line, operands, derived), recorded.shape))
 
 
@@ -297,19 +274,6 @@ def beyond_limit(recorded: Array, derived: Array, limit: Array) -> Departures:
     """The same with the bound of every value."""
     off, unsure = beyond(recorded, derived, limit)
     return Departures(off if off.any() else None, unsure if unsure.any() else None)
-
-
-def _of_function(
-    line: Line, operands: list[Array], recorded: Array, derived: Array, scratch: Scratch
-) -> Departures | None:
-    """Of a named function: nothing departs; None where something does, or a value is not finite."""
-    ulp, info = OPS[line.op].ulp, np.finfo(derived.dtype)
-    limit = np.abs(derived, out=scratch.array("limit", derived.shape, derived.dtype))
-    if ulp is None or not np.isfinite(limit.max(initial=0.0)):
-        return None
-    limit *= ulp * info.eps
-    limit += info.tiny
-    return None if _over(recorded, derived, limit, scratch).any() else Departures()
 
 
 def _of_product(
@@ -335,8 +299,8 @@ def _of_product(
         return None
     places = np.nonzero(off)
     weights = np.abs((matrix if line.op == "matvec" else matrix.T)[places[-1]])
-    rows = np.abs(np.broadcast_to(vector, (*off.shape[:-1], terms))[places[:-1]])
-    limit = of_sum(np.einsum("kn,kn->k", weights, rows), terms, info.dtype)
+    vectors = np.abs(np.broadcast_to(vector, (*off.shape[:-1], terms))[places[:-1]])
+    limit = of_sum(np.einsum("kn,kn->k", weights, vectors), terms, info.dtype)
     wrong, _ = beyond(recorded[places], derived[places], limit)
     if not wrong.any():
         return Departures()
@@ -361,6 +325,7 @@ class Scratch:
 
     def __init__(self) -> None:
         self._held: dict[tuple[str, np.dtype[Any]], Array] = {}
+        self._out = np.zeros(0)  # of the kernel that is called
 
     def array(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """An array, without values."""
@@ -368,6 +333,14 @@ class Scratch:
         if key not in self._held or self._held[key].size < size:
             self._held[key] = np.empty(size, dtype)
         return self._held[key][:size].reshape(shape)
+
+    def number(self, value: float) -> Array:
+        """A number as an operand of a kernel."""
+        return np.asarray(value, self._out.dtype)
+
+    def scratch(self, mask: bool = False) -> Array:
+        """Memory of the shape of a kernel's result."""
+        return self.array("beside", self._out.shape, bool if mask else self._out.dtype)
 
     def derive(self, line: Line, operands: list[Array], shape: tuple[int, ...], dtype: Any) -> Array:
         """The line's value from its operands."""
@@ -386,21 +359,77 @@ class Scratch:
         if out.size <= SMALL:
             out[...] = OPS[line.op].array(operands, line.constants)
             return out
-        for function, arguments in KERNELS[line.op](_Bench(self, out), out, operands, line.constants):
+        self._out = out
+        for function, arguments in KERNELS[line.op](self, out, operands, line.constants):
             function(*arguments)
         return out
 
 
-class _Bench:
-    """What a kernel needs beside its operands."""
+# -- adjoints ----------------------------------------------------------------------------------------------------------
 
-    def __init__(self, scratch: Scratch, out: Array) -> None:
-        self._scratch, self._out = scratch, out
 
-    def number(self, value: float) -> Array:
-        """The number as an operand."""
-        return np.asarray(value, self._out.dtype)
+def unlike_adjoint(trace: Trace, stage: Stage) -> str:
+    """Why the lines of an adjoint stage, however well they follow from each other, are no gradients; empty if they are.
 
-    def scratch(self, mask: bool = False) -> Array:
-        """Memory of the result's shape."""
-        return self._scratch.array("beside", self._out.shape, bool if mask else self._out.dtype)
+    Its equations are held against those that are derived from its forward stage here, or the secants of that. A file
+    from elsewhere may have other ones, as may a version that wrote the same gradients in another way: its lines are
+    verified, and that they are gradients is not.
+    """
+    owner = trace.stage(stage.owner)
+    try:
+        seeds, widths = _weighted(stage), sizes(trace)[stage.owner]
+        expected = adjoint(owner.active, seeds, widths)
+        read = read_by(owner.active, stage.cell)
+        also = (read[name][1] for name in stage.cell.inputs if name in read)
+        between = secants(owner.active, seeds, widths, also) if expected != stage.cell else None
+    except LstmTraceError as error:
+        return f"the adjoint of {stage.owner} cannot be derived to compare with: {error.problems[0]}"
+    if expected == stage.cell:
+        return _misread(trace, stage, seeds)
+    if between and between.cell == stage.cell:
+        for new, (side, name) in between.reads.items():
+            own = f"{stage.owner}/{name}"
+            if side == "own" and stage.sources.get(new, GIVEN) not in (own, GIVEN):
+                return f"its input {new} is {stage.sources[new]}; expected {own}"
+        return ""
+    rows = zip(expected.text.splitlines(), stage.cell.text.splitlines(), strict=False)
+    other = next(([row if len(row) <= 80 else f"{row[:79]}…" for row in two] for two in rows if two[0] != two[1]), None)
+    said = f": expected `{other[0]}`, found `{other[1]}`" if other else ""
+    return f"its equations are not those of the adjoint of {stage.owner}{said}"
+
+
+def _misread(trace: Trace, stage: Stage, seeds: Mapping[str, Sequence[str]]) -> str:
+    """What an adjoint reads from elsewhere than its forward stage and the adjoints of the stages that read that one."""
+    owner = trace.stage(stage.owner)
+    for name in (*owner.cell.by_name, *owner.cell.inputs, *owner.cell.states):
+        if name in stage.cell.inputs and stage.sources.get(name) != f"{owner.scope}/{name}":
+            return f"its input {name} is {stage.sources.get(name)}; expected {owner.scope}/{name}"
+    back = {other.owner: other for other in trace.stages if other.is_adjoint}
+    for value in (*owner.cell.by_name, *owner.cell.inputs):
+        brought = {
+            f"{theirs.scope}/{theirs.cell.gradient_of[name]}"
+            for reader in trace.stages
+            if (theirs := back.get(reader.scope)) is not None
+            for name, source in reader.sources.items()
+            if source == f"{owner.scope}/{value}" and name in theirs.cell.gradient_of
+        }
+        found = {stage.sources.get(fed, "") for fed in seeds.get(value, ())} - {GIVEN}
+        if found != brought:
+            here, there = (", ".join(sorted(part)) or "no other stage" for part in (found, brought))
+            return f"the gradient of {value} comes from {here}; expected {there}"
+    return ""
+
+
+def _weighted(stage: Stage) -> dict[str, list[str]]:
+    """By value of the forward stage the inputs of its adjoint that bring its weights: its gradient is their sum, and
+    what its readers bring."""
+    gradients: dict[str, str] = {}
+    for line, name in stage.cell.gradient:
+        if line in stage.cell.by_name:
+            gradients.setdefault(line, name)  # the first: others only have an equal gradient
+    found: dict[str, list[str]] = {}
+    for reader in stage.cell.lines:
+        for name in reader.reads:
+            if name in stage.cell.inputs and not stage.borrows(name) and reader.name in gradients:
+                found.setdefault(gradients[reader.name], []).append(name)
+    return found

@@ -15,17 +15,17 @@ from ..trace.address import INITIAL
 from ..trace.held import plain_stage
 from ..trace.rows import Selection, parts
 from ..trace.trace import Trace
+from ..trace.window import names
 from .hand_size import ROWS, SCALARS, VECTORS, hand_size
 from .view import UNITS, Detail, View, first, lines_of
 
 
 def check_selection(trace: Trace, chosen: Selection) -> None:
     """Raise MissingError for a selection that names what is not there, or leaves nothing."""
-    premises = {"x", "x_t", *INITIAL.values()}
-    premises |= {n for part in (trace.parameters, trace.initial, trace.given) for found in part.values() for n in found}
-    recorded = {name for lines in trace.lines.values() for name in lines}
+    premises = {"x", "x_t", *INITIAL.values(), *names(trace, "parameters", "initial", "given")}
+    recorded = names(trace, "lines")
     for name in chosen.names or ():
-        if name in premises - recorded:
+        if name in premises and name not in recorded:
             raise MissingError(f"{name!r} is a premise, not a line that was computed; it is listed under Given")
     if any(trace.lines.values()) or chosen.names is not None:
         next(parts(trace, chosen, padding=True))
@@ -33,9 +33,8 @@ def check_selection(trace: Trace, chosen: Selection) -> None:
 
 def check_style(trace: Trace, digits: int | Style) -> None:
     """Raise MissingError where decimals are given for a line that is not there."""
-    known = [line.name for stage in trace.stages for line in stage.cell.lines]
-    known += [n for part in (trace.parameters, trace.given) for here in part.values() for n in here]
-    known += [n for stage in trace.stages for n in stage.cell.inputs]
+    known = [name for stage in trace.stages for name in (*stage.cell.by_name, *stage.cell.inputs)]
+    known += names(trace, "parameters", "given")
     for name in digits.lines if isinstance(digits, Style) else ():
         if name not in known:
             raise MissingError(f"digits of {name!r}: there is no such line{nearest(name, known)}")
@@ -80,11 +79,8 @@ def fitted(shown: V, detail: Detail | None) -> V:
     """
     chosen = shown.chosen
     shown = replace(shown, detail=detail or _detail(shown))
-    if (
-        detail is not None
-        and chosen.unit is not None
-        and (detail == "vector" or (detail == "compact" and not shown.filled))
-    ):
+    whole = detail == "vector" or (detail == "compact" and not shown.filled)
+    if whole and chosen.unit is not None:
         shown = replace(shown, detail="scalar")  # one unit is no vector; its sums are too long within one another
     if shown.everything:
         return shown
@@ -120,9 +116,8 @@ def _detail(shown: View) -> Detail:
         cost = sum(replace(shown, detail="compact").cost(stage) for stage in shown.stages)
         fits = len(shown.steps) * len(shown.rows) * cost <= PAPER
         return "compact" if fits and chosen.unit is None else "summary"
-    lines = [
-        (len(shown.rows) * len(shown.walk(s)), shown.width(s, x.name)) for s in shown.stages for x in shown.lines(s)
-    ]
+    places = [(stage, len(shown.rows) * len(shown.walk(stage))) for stage in shown.stages]
+    lines = [(times, shown.width(stage, x.name)) for stage, times in places for x in shown.lines(stage)]
     if sum(times * (1 if chosen.unit is not None else width) for times, width in lines) <= SCALARS:
         return "scalar"
     return "vector" if sum(times for times, _ in lines) <= VECTORS else "summary"
@@ -132,11 +127,8 @@ def _narrowed(shown: View, stages: tuple[Stage, ...]) -> dict[str, bool]:
     """Whether units, terms of sums, or rows and columns of matrices are left out."""
     lines = [(stage, line) for stage in stages for line in shown.lines(stage)]
     widest = max((shown.width(stage, line.name) for stage, line in lines), default=0)
-    terms = [
-        shown.width(stage, str(line.operands[line.summed]))
-        for stage, line in lines
-        if line.product or OPS[line.op].reduces
-    ]
+    sums = [(stage, line) for stage, line in lines if line.product or OPS[line.op].reduces]
+    terms = [shown.width(stage, str(line.operands[line.summed])) for stage, line in sums]
     matrices = [
         (values.shape[0] > UNITS and shown.chosen.unit is None) or values.shape[-1] > UNITS
         for stage in stages

@@ -1,19 +1,27 @@
-"""What is of hand size: how much is worked out one by one, which model is trained, and the decimals written down."""
+"""What is of hand size: how much is worked out one by one, in which decimals, and its worked lines.
+
+A worked line is symbol, formula, numbers substituted and result, neutral to the format that shows it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import decimals as rounded_to
 from ..cell.network import forward_stages
-from ..formulas.numbers import DIGITS, Style
+from ..formulas.numbers import DIGITS, Shown, Style
+from ..formulas.plain import Plain
+from ..formulas.tree import Call, Node, formula, heading, number
+from ..formulas.values import Values
 from ..trace.labels import units
-from ..trace.rows import Selection
+from ..trace.rows import Selection, parts
 from ..trace.trace import Trace, derived
+from ..trace.window import arrays
 
 #: The largest matrix that is written out with its numbers, (rows, columns); so many numbers are computed one by one.
 MATRIX, SCALARS = (4, 6), 400
@@ -35,11 +43,8 @@ def hand_size(trace: Trace, chosen: Selection) -> bool:
     """
     if not matrices_fit(trace):
         return False
-    widths = (
-        1 if chosen.unit is not None else values.shape[-1]
-        for stage, line, values in trace.recorded()
-        if chosen.has(line.name) and not stage.is_adjoint
-    )  # fmt: skip
+    lines = (values for stage, line, values in trace.recorded() if chosen.has(line.name) and not stage.is_adjoint)
+    widths = (1 if chosen.unit is not None else values.shape[-1] for values in lines)
     steps, rows = range(trace.steps)[chosen.window(trace)], range(trace.batch)[chosen.rows(trace)]
     return len(steps) * len(rows) * sum(widths) <= SCALARS
 
@@ -52,8 +57,8 @@ def trained(trace: Trace) -> bool:
 
 def matrices_fit(trace: Trace) -> bool:
     """Whether every matrix of a trace is small enough to be written out with its numbers in a formula."""
-    matrices = (a for part in trace.parameters.values() for a in part.values() if a.ndim == 2)
-    return all(size <= most for a in matrices for size, most in zip(a.shape, MATRIX, strict=True))
+    matrices = (array for *_, array in arrays(trace, "parameters") if array.ndim == 2)
+    return all(size <= most for array in matrices for size, most in zip(array.shape, MATRIX, strict=True))
 
 
 def usual_style(traces: Sequence[Trace]) -> Style:
@@ -87,8 +92,84 @@ def _astray(trace: Trace, digits: int) -> int:
         trace, lines=each(trace.lines), parameters=each(trace.parameters), initial=each(trace.initial),
         given=each(trace.given), x=None if trace.x is None else shown(trace.x), memory=None,
     )  # fmt: skip
-    found = 0
-    for stage, line, values in printed.recorded():
-        follows = derived(printed, stage.scope, line)
-        found += 0 if follows is None else int(np.count_nonzero(shown(follows) != values))
-    return found
+    pairs = ((derived(printed, stage.scope, line), values) for stage, line, values in printed.recorded())
+    return sum(int(np.count_nonzero(shown(again) != values)) for again, values in pairs if again is not None)
+
+
+def with_comma(part: Any) -> Any:
+    """A block or tree with decimal commas in place of points."""
+    if isinstance(part, Shown):
+        return part._replace(digits=part.digits.replace(".", ","))
+    if isinstance(part, tuple):
+        return tuple(map(with_comma, part))
+    if isinstance(part, Call):
+        return Call(part.op, with_comma((*part.args, *map(number, part.constants))))
+    if is_dataclass(part) and not isinstance(part, type):
+        return replace(part, **{f.name: with_comma(getattr(part, f.name)) for f in fields(part)})
+    return part
+
+
+#: So many terms of a sum are written out; the first ones and the last where there are more.
+TERMS = 8
+
+
+class WorkedRow(NamedTuple):
+    """One scalar of a trace; the columns of the shape `worked`.
+
+    symbol, formula, substituted: plain text. substituted has the numbers that this unit reads, empty where one of
+    them was not recorded. value: the recorded number, in the trace's dtype. valid: 1, or 0 for padding.
+    """
+
+    layer: int
+    direction: str
+    t: int
+    batch: int
+    valid: int
+    line: str
+    unit: int
+    symbol: str
+    formula: str
+    substituted: str
+    value: float
+
+
+def worked_rows(
+    trace: Trace,
+    selection: Selection | None = None,
+    digits: int | Style | None = None,
+    padding: bool = False,
+) -> Iterator[WorkedRow]:
+    """A row for each scalar of the selection, in computing order.
+
+    digits: decimals of the numbers in the texts, or a style; None for all, so that they read back as the floats that
+    were used. padding: see `rows.parts`.
+    Raises MissingError for a selection that is not there, with the nearest name.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[-1, 0, 0.5]], "W_hi": [[0.5]]}, [1, 2, 3], ask="z_i", h0=[0.0])
+    >>> for row in worked_rows(trace): print(row.symbol, "|", row.formula, "|", row.substituted, "|", row.value)
+    W_xi x_t | W_xi x_t | (-1.0)(1.0) + (0.0)(2.0) + (0.5)(3.0) | 0.5
+    W_hi h_{t-1} | W_hi h_{t-1} | (0.5)(0.0) | 0.0
+    z_i | W_xi x_t + W_hi h_{t-1} | 0.5 + 0.0 | 0.5
+    """
+    values = Values(trace, digits)
+    printed = Plain(trace.header.symbols)
+
+    def plain(tree: Node) -> str:
+        return printed(with_comma(tree) if values.style.comma else tree)
+
+    for part in parts(trace, selection, padding=padding, by_step=True):
+        stage = trace.stage(f"{part.layer}/{part.direction}")
+        there = trace.lines[stage.scope]
+        lines = [stage.cell.by_name[entry.line] for entry in part.lines]
+        texts = [(plain(heading(line, stage.cell)), plain(formula(line, stage.cell))) for line in lines]
+        steps, batch, valid = part.steps or range(0), part.batch or range(0), trace.valid
+        for at, row in zip(*part.places, strict=True):
+            t, b = steps[at], batch[row]
+            place = stage.layer, stage.direction, t, b, int(valid[trace.index(t), b, 0])
+            for entry, line, told in zip(part.lines, lines, texts, strict=True):
+                for unit in entry.units:
+                    tree = values.tree(stage, line, t, b, unit)
+                    numbers = "" if tree is None else plain(tree)
+                    value = there[entry.line][trace.index(t), b, unit]
+                    yield WorkedRow(*place, entry.line, unit, *told, numbers, value)

@@ -54,16 +54,16 @@ def multiplied(name: str, cell: Cell) -> str | None:
     Of several products the first counts in which it is the first factor, then one in which it is the second. The
     first factor of two gates is the gate.
     """
-    signals: dict[bool, str] = {}
+    second_factor = None
     for product in cell.readers.get(name, ()):
         if product.op != "mul" or not all(isinstance(operand, str) for operand in product.operands):
             continue
         first, second = map(str, product.operands)
         if first == name:
-            signals.setdefault(True, second)
-        elif first not in cell.by_name or not cell.is_gate(cell.by_name[first]):
-            signals.setdefault(False, first)
-    return signals.get(True, signals.get(False))
+            return second
+        if first not in cell.by_name or not cell.is_gate(cell.by_name[first]):
+            second_factor = second_factor or first
+    return second_factor
 
 
 def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
@@ -73,19 +73,14 @@ def groups(stage: Stage, titled: frozenset[str]) -> list[LineGroup]:
     carried line, the output. Lines that only such a line needs stand before it.
     """
     cell = stage.cell
-    carried = set(cell.states.values())
+    carried = frozenset(cell.states.values())
     computed = {line.name for line in stage.lines}
     place = {line.name: at for at, line in enumerate(stage.lines)}
     leader: dict[str, str] = {}
     for line in reversed(stage.lines):
         readers = [reader.name for reader in cell.readers.get(line.name, ()) if reader.name in computed]
         leads = line.assigned and (
-            line.name in titled
-            or line.name in carried
-            or line.name == cell.output
-            or line.op in _LEADING
-            or bool(line.call)
-            or gated(line, cell) is not None
+            line.name in titled | carried | {cell.output} or line.op in _LEADING or line.call or gated(line, cell)
         )
         targets = dict.fromkeys(leader[name] for name in readers)
         if leads or not targets or (line.assigned and len(targets) > 1):
@@ -122,21 +117,18 @@ def titled(shown: View, place: Place, group: LineGroup, level: int) -> Iterator[
         carried = leader.name in cell.states.values()
         key = "line.state" if carried else "line.gate" if cell.is_gate(leader) else "line.output"
         if key == "line.output" and leader.name != cell.output:
-            if axis(shown.trace, stage, leader.name) != "y":
-                yield Heading(level, (symbol,))
-                return
-            key = "line.readout"
-    yield Heading(level, (f"{words.word(key)} ", symbol))
+            key = "line.readout" if axis(shown.trace, stage, leader.name) == "y" else ""
+    yield Heading(level, (f"{words.word(key)} ", symbol) if key else (symbol,))
 
 
 def held_at(trace: Trace, stage: Stage, t: int, b: int, unit: int | None = None) -> frozenset[str]:
     """The lines of which some values, or this unit, are held at step t of row b."""
-    found = set()
-    for line in names_of(stage.cell):
-        held = status(trace, stage, line, t, b)
-        if held is not None and (held.any() if unit is None else unit < held.size and held[unit]):
-            found.add(line)
-    return frozenset(found)
+    held = {line: status(trace, stage, line, t, b) for line in names_of(stage.cell)}
+    return frozenset(
+        line
+        for line, units in held.items()
+        if units is not None and (units.any() if unit is None else unit < units.size and units[unit])
+    )
 
 
 def with_held(stage: Stage, held: frozenset[str]) -> Stage:
@@ -146,11 +138,11 @@ def with_held(stage: Stage, held: frozenset[str]) -> Stage:
         return plain
     lines: list[Line] = []
     for line in plain.cell.lines:
-        if line.name not in held:
-            lines.append(line)
-            continue
-        free = names[line.name].free
-        lines += [line._replace(name=free), Line(line.name, "copy", (free,), (), (HELD, free))]
+        if line.name in held:
+            free = names[line.name].free
+            lines.append(line._replace(name=free))
+            line = Line(line.name, "copy", (free,), (), (HELD, free))
+        lines.append(line)
     computed = None
     if plain.computed is not None:
         computed = tuple(x.name for x in lines if x.name in plain.computed or x.name not in plain.cell.by_name)

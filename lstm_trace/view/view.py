@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import compress, islice
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self, TypeVar
 
 from ..base.arrays import Array
@@ -13,21 +14,7 @@ from ..cell.lines import Line, Operand
 from ..cell.network import ADJOINT, VALID, Stage, forward_stages, layer_and_direction
 from ..documents.blocks import Block, Para, Picture, Text
 from ..errors import MissingError
-from ..formulas.tree import (
-    HELD,
-    SYMBOLIC,
-    Call,
-    Index,
-    Node,
-    Num,
-    Sym,
-    at_step,
-    formula,
-    kept,
-    number,
-    value,
-    written_out,
-)
+from ..formulas.tree import HELD, SYMBOLIC, Call, Index, Num, Sym, at_step, formula, kept, number, value, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words
 from ..trace.address import Address
@@ -36,14 +23,14 @@ from ..trace.holding import Multiple
 from ..trace.labels import Axis, axis, labels, step_label
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .hand_size import matrices_fit
+from .hand_size import TERMS, matrices_fit
 from .line_groups import LineGroup, groups, held_at, with_held
-from .worked_rows import TERMS
 
 if TYPE_CHECKING:
     from ..backpropagation.training import Training
     from ..explanation.account import Account
     from ..explanation.profile import Profile
+    from ..formulas.tree import Node
 
 T = TypeVar("T")
 
@@ -66,8 +53,7 @@ class Naming:
 
         Of vectors one after the other it is the unit of its own vector, where no two units are then called the same.
         """
-        parts = self._joined(stage, name, width)
-        at = j
+        parts, at = self._joined(stage, name, width), j
         for of, size in parts if len({of for of, _ in parts}) == len(parts) else ():
             if at < size:
                 return self.unit(at, size, of)
@@ -94,15 +80,16 @@ class Naming:
 
     def place_columns(self) -> list[Text]:
         """The heads of a table's columns that say which step and row it is, as far as there are several."""
-        head: list[Text] = [(Sym("t"),)] if self.trace.steps > 1 else []
-        head += [self.said("column.label")] if self.trace.header.step_labels else []
-        return head + ([self.said("column.row")] if self.trace.batch > 1 else [])
+        return self._there((Sym("t"),), self.said("column.label"), self.said("column.row"))
 
     def place_cells(self, t: int, b: int) -> list[Text]:
         """Step and row in the columns of `place_columns`."""
-        cells: list[Text] = [(str(self.words.nth(t)),)] if self.trace.steps > 1 else []
-        cells += [(step_label(self.trace, t, b),)] if self.trace.header.step_labels else []
-        return cells + ([(str(self.words.nth(b)),)] if self.trace.batch > 1 else [])
+        return self._there((str(self.words.nth(t)),), (step_label(self.trace, t, b),), (str(self.words.nth(b)),))
+
+    def _there(self, step: Text, label: Text, row: Text) -> list[Text]:
+        """Those of a step, its label and a row that tell places apart."""
+        there = self.trace.steps > 1, bool(self.trace.header.step_labels), self.trace.batch > 1
+        return list(compress((step, label, row), there))
 
     def row(self, b: int) -> str:
         """A sequence of the batch in words."""
@@ -126,20 +113,18 @@ class Naming:
         layers: dict[str, list[int]] = {}
         for stage in stages:
             layers.setdefault(layer_and_direction(stage.owner)[1], []).append(stage.layer)
-        plain = all(s.direction == "forward" for s in forward)
-        return self.words.word("semicolon").join(self._place(way, sorted(n), plain) for way, n in layers.items())
-
-    def _place(self, direction: str, layers: list[int], plain: bool) -> str:
-        if len(layers) == 1:
-            layer = self.words.word("layer", n=self.words.nth(layers[0]))
-        else:
-            listed = self.words.listed([(str(self.words.nth(n)),) for n in layers])
-            layer = self.words.word("layer.many", n="".join(map(str, listed)))
-        if plain:
-            return layer
-        return self.words.word(
-            "place", layer=layer, direction=self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
-        )
+        found = []
+        for direction, numbers in layers.items():
+            if len(numbers) == 1:
+                place = self.words.word("layer", n=self.words.nth(numbers[0]))
+            else:
+                listed = self.words.listed([(str(self.words.nth(n)),) for n in sorted(numbers)])
+                place = self.words.word("layer.many", n="".join(map(str, listed)))
+            if any(stage.direction != "forward" for stage in forward):
+                way = self.words.word(f"direction.{direction.removeprefix(ADJOINT)}")
+                place = self.words.word("place", layer=place, direction=way)
+            found.append(place)
+        return self.words.word("semicolon").join(found)
 
     def where(self, stage: Stage | None, t: int | None, b: int | None) -> str:
         """Layer, direction, step and row in words, as far as there are several."""
@@ -305,10 +290,8 @@ class View(Naming):
         """What was asked for, as far as it was recorded: a trace may hold some of its lines only."""
         found: list[Address] = []
         for text in self.trace.header.ask:
-            try:
+            with suppress(MissingError):
                 found += replace(self.trace, header=replace(self.trace.header, ask=(text,))).asked()
-            except MissingError:
-                continue
         return tuple(dict.fromkeys(found))
 
     def lines(self, stage: Stage) -> list[Line]:
@@ -329,7 +312,7 @@ class View(Naming):
         heights = {line.name: len(self.indices(self.width(stage, line.name))) for line in self.lines(stage)}
         if self.detail == "compact":  # each group takes two rows of vectors, two groups stand beside each other
             return 4 + sum(1 + max(heights[line.name] for line in group.lines) for group in self.groups(stage))
-        return 4 + sum(1 + height for height in heights.values())
+        return 4 + len(heights) + sum(heights.values())
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
         """The chosen lines of a stage, those that belong together in one group.
@@ -401,11 +384,9 @@ def first(items: tuple[T, ...], most: int) -> tuple[T, ...]:
 
 def lines_of(trace: Trace, stage: Stage, chosen: Selection) -> list[Line]:
     """The lines of a stage that were recorded and chosen, and have the chosen unit."""
-    recorded = trace.lines.get(stage.scope, {})
-    there = [line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name)]
-    if chosen.unit is None:
-        return there
-    return [line for line in there if chosen.unit < recorded[line.name].shape[-1]]  # as tables have it
+    recorded, unit = trace.lines.get(stage.scope, {}), chosen.unit or 0  # as tables have it
+    there = (line for line in stage.cell.lines if line.name in recorded and chosen.has(line.name))
+    return [line for line in there if unit < recorded[line.name].shape[-1]]
 
 
 def interventions(shown: View) -> Iterator[Block]:
@@ -422,9 +403,7 @@ def held_in(shown: View, there: Iterable[HeldBlock], most: int | None) -> Text:
     most: so many places are named; all if None.
     """
     found = list(islice(there, None if most is None else most + 1))
-    few = found[:most]
-    texts: list[Text] = [_told(shown, entry) for entry in few]
-    texts += [("…",)] if len(few) < len(found) else []
+    texts = [_told(shown, entry) for entry in found[:most]] + [("…",)] * (len(found) > len(found[:most]))
     return shown.words.listed(texts, "semicolon", "semicolon")
 
 

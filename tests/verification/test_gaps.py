@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from lstm_trace.cell.lines import Line
-from lstm_trace.verification.gaps import Apart, apart, beyond
-from lstm_trace.verification.propagation import Derived, Known, derived
+from lstm_trace.verification.propagation import Apart, Derived, Known, apart, beyond, derived
 from lstm_trace.verification.rounding import Product, Sizes
 
 LINES = [Line("p", "matvec", ("W", "x")), Line("p", "vecmat", ("x", "W"))]

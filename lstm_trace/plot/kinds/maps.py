@@ -20,7 +20,7 @@ from ...trace.held import held_through
 from ...trace.labels import axis, labels
 from ...trace.trace import Trace
 from ...trace.window import between
-from ...verification.gaps import sizes_apart
+from ...verification.propagation import sizes_apart
 from ..coloured_text import Scale, from_zero, gate, room, symmetric
 from ..figure import Figure
 from ..furniture import of_units, reach, shown_number

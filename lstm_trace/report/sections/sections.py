@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ...documents.blocks import Block, Heading, Items, Para
+from ...view.hand_size import with_comma
 from ...view.view import View, interventions
-from ...view.worked_rows import with_comma
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
 from .answers import answers

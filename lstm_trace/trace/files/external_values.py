@@ -23,6 +23,7 @@ from ...base.display import unguarded
 from ...base.files import plain, read_bytes
 from ...errors import FileError, nearest, within
 from ..trace import Trace
+from ..window import names
 
 _COLUMNS = ("layer", "direction", "t", "batch", "line", "unit", "value")
 _HEAD = ",".join(_COLUMNS)
@@ -60,29 +61,27 @@ def read_external(path: str | Path, like: Trace) -> tuple[Trace, list[str]]:
                 raise FileError(f"unit is missing, and {name} has {wide} of them")
             if value.shape not in ((), values[key][target].shape):
                 raise FileError(f"{value.size} values; {name} has {wide} units")
-            before = int(np.max(rows[key][target]))
-            if before:
-                raise FileError(
-                    f"row {before} has a value for the same {_told(like, scope, name, index, unit)} already"
-                )
+            if before := int(np.max(rows[key][target])):
+                told = _told(like, scope, name, index, unit)
+                raise FileError(f"row {before} has a value for the same {told} already")
             values[key][target] = value
             rows[key][target] = number
     if not values:
         wanted = 'JSON lines {"t": 0, "line": "i_t", "value": [0.1, 0.2]}' if as_json else f"rows below {_HEAD}"
         raise FileError(f"{path}: no values in it; expected {wanted}")
-    lines: dict[str, dict[str, Array]] = {}
-    sums: dict[str, dict[str, Array]] = {}
+    found: dict[str, dict[str, dict[str, Array]]] = {"lines": {}, "sums": {}}
     remarks = []
     for (scope, name), array in values.items():
         gathered = name in like.sums.get(scope, {})
         with np.errstate(over="ignore"):  # values that have run away do not hide where that began
-            held = array.T if gathered else array
-            (sums if gathered else lines).setdefault(scope, {})[name] = held.astype(like.header.dtype)
+            held = (array.T if gathered else array).astype(like.header.dtype)
+        found["sums" if gathered else "lines"].setdefault(scope, {})[name] = held
         needed = np.ones(array.shape, bool) if gathered else np.broadcast_to(like.valid != 0, array.shape)  # no padding
         have, whole = int((needed & (rows[scope, name] > 0)).sum()), int(needed.sum())
         if have < whole:
             remarks.append(f"{scope}/{name}: {have} of {whole} values are in the file")
-    return replace(like, lines=lines, sums=sums, header=replace(like.header, plan="foreign")), remarks
+    header = replace(like.header, plan="foreign")
+    return replace(like, lines=found["lines"], sums=found["sums"], header=header), remarks
 
 
 def _told(like: Trace, scope: str, name: str, index: tuple[int, ...], unit: int | None) -> str:
@@ -95,9 +94,9 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     """(scope, line, (t, b), unit, value) of one row; of a sum its column in place of (t, b). Raises FileError."""
     name = unguarded(str(entry.get("line", "")).strip())
     column = _COLUMN.search(name)
-    if name not in {n for values in like.lines.values() for n in values} and column:
+    if column and name not in names(like, "lines"):
         name = name[: column.start()]
-    known = {n: None for part in (like.lines, like.sums) for values in part.values() for n in values}
+    known = names(like, "lines", "sums")
     if name not in known:
         raise FileError(f"no line {name!r} in the reference{nearest(name, known)}")
     if entry.get("value") is None:
@@ -112,11 +111,10 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
         if found in (None, ""):
             if len(values) > 1:
                 raise FileError(f"{part} is missing, and {name} has {len(values)} of them")
-            place[part] = values[0]
-        else:
-            place[part] = str(found).strip() if part == "direction" else _whole(part, found)
-            if place[part] not in values:
-                raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
+            found = values[0]
+        place[part] = str(found).strip() if part == "direction" else _whole(part, found)
+        if place[part] not in values:
+            raise FileError(f"{part} {found} is not there; {name} has {values[0]} to {values[-1]}")
     scope = f"{place['layer']}/{place['direction']}"
     gathered = like.sums.get(scope, {}).get(name)
     if gathered is None and name not in like.lines.get(scope, {}):
@@ -125,15 +123,15 @@ def _placed(entry: dict[str, Any], like: Trace) -> tuple[str, str, tuple[int, ..
     at = None if entry.get("unit") in (None, "") else _whole("unit", entry["unit"])
     if at is not None and not 0 <= at < width:
         raise FileError(f"unit {at} is not there; {name} has {width}")
+    value = _numbers(entry["value"])
     if gathered is None:
-        return scope, name, (like.index(place["t"]), place["batch"]), at, _numbers(entry["value"])
+        return scope, name, (like.index(place["t"]), place["batch"]), at, value
     if gathered.ndim == 1:
-        return scope, name, (), at, _numbers(entry["value"])
-    if column is None or int(column[1]) >= gathered.shape[1]:
-        raise FileError(
-            f"{name} is a matrix: expected a column of it, {name}[:,0] to {name}[:,{gathered.shape[1] - 1}]"
-        )
-    return scope, name, (int(column[1]),), at, _numbers(entry["value"])
+        return scope, name, (), at, value
+    wide = gathered.shape[1]
+    if column is None or int(column[1]) >= wide:
+        raise FileError(f"{name} is a matrix: expected a column of it, {name}[:,0] to {name}[:,{wide - 1}]")
+    return scope, name, (int(column[1]),), at, value
 
 
 def _whole(part: str, found: Any) -> int:
@@ -153,11 +151,9 @@ def _numbers(found: Any) -> Array:
     numbers = []
     for entry in entries:
         try:
-            numbers.append(float(entry))
+            numbers.append(float(entry if not isinstance(entry, bool) else "a truth value"))
         except (TypeError, ValueError, OverflowError):
             raise FileError(f"value is {entry!r}; expected a number") from None
-        if isinstance(entry, bool):
-            raise FileError(f"value is {entry!r}; expected a number")
     return np.array(numbers if isinstance(found, list) else numbers[0])
 
 

@@ -1,48 +1,43 @@
-"""What a trace says of itself, as it stands at the head of every trace file."""
+"""What a trace says of itself, as it stands at the head of every trace file, and whether the trace fits that.
+
+Its equations are held against the cell that it names, its arrays against both: reports quote what a file says.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from typing import Any
 
-from ...cell.network import Stage
+from ...cell.adjoint import secant_names
+from ...cell.arithmetic import find
+from ...cell.lines import Cell
+from ...cell.network import GIVEN, VALID, Stage, X, forward_stages, scope_and_name
 from ...cell.parse import parse
-from ...errors import FileError, LstmTraceError, raise_all
-from ..consistency import faults
+from ...cell.shapes import beyond_the_end, fitted, infer
+from ...cell.variants import Padding, directed, joined, masked, of_direction, supplied
+from ...errors import FileError, LstmTraceError, counted, raise_all
+from ..derived import given_sizes
+from ..held import held_faults, plain_stage
+from ..labels import misfits, readout
 from ..trace import Header, Trace
-from .schema import CellInfo, StageInfo, TraceManifest, validate
+from ..window import arrays
+from .schema import StageInfo, TraceManifest, validate
 
-_HEADER = ("title", "notes", "dtype", "merge", "padding", "batched", "batch_first", "plan", "arithmetic", "count_from")
-_LISTS = ("ask", "imported", "agreement")
+#: What a manifest has of the header as it is.
+_HEADER = [f.name for f in fields(Header) if f.name in TraceManifest.model_fields and f.name != "names"]
 
 
 def manifest(trace: Trace) -> TraceManifest:
     """What the trace says of itself, without the arrays."""
     header = trace.header
-    stages = [
-        StageInfo(
-            layer=s.layer,
-            direction=s.direction,  # type: ignore[arg-type]
-            equations=s.cell.text,
-            sources=dict(s.sources),
-            computed=None if s.computed is None else list(s.computed),
-        )
-        for s in trace.stages
-    ]
-    plain: dict[str, Any] = {name: getattr(header, name) for name in _HEADER}
-    lists: dict[str, Any] = {name: list(getattr(header, name)) for name in _LISTS}
-    names: dict[Any, Any] = {key: list(labels) for key, labels in header.names.items()}
-    names |= {"t": list(map(list, header.step_labels))} if header.step_labels else {}
-    return TraceManifest(
-        cell=CellInfo(kind=header.kind, options=dict(header.options)),
-        first=trace.first,
-        steps=trace.steps,
-        batch=trace.batch,
-        stages=stages,
-        names=names,
-        symbols=dict(header.symbols),
-        **plain,
-        **lists,
-    )
+    kinds = ("layer", "direction", "sources", "computed")
+    stages = [{**{k: getattr(stage, k) for k in kinds}, "equations": stage.cell.text} for stage in trace.stages]
+    names = header.names if not header.step_labels else {**header.names, "t": header.step_labels}
+    sizes = {"first": trace.first, "steps": trace.steps, "batch": trace.batch}
+    cell = {"kind": header.kind, "options": header.options}
+    plain = {name: getattr(header, name) for name in _HEADER}
+    return TraceManifest.model_validate({**plain, **sizes, "cell": cell, "names": names, "stages": stages})
 
 
 def readable(trace: Trace, where: str) -> TraceManifest:
@@ -67,16 +62,14 @@ def from_manifest(file: TraceManifest, where: str) -> tuple[Header, tuple[Stage,
         stages = tuple(_stage(info) for info in file.stages)
     except LstmTraceError as error:
         raise FileError(*(f"{where}: {problem}" for problem in error.problems)) from None
-    plain: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
-    lists: dict[str, Any] = {name: tuple(getattr(file, name)) for name in _LISTS}
+    found: dict[str, Any] = {name: getattr(file, name) for name in _HEADER}
+    found |= {name: tuple(value) for name, value in found.items() if isinstance(value, list)}
     header = Header(
         kind=file.cell.kind,
         options=file.cell.options,
         names={str(key): labels for key, labels in file.names.items() if key != "t"},
         step_labels=tuple(map(tuple, file.names.get("t", ()))),
-        symbols=file.symbols,
-        **plain,
-        **lists,
+        **found,
     )
     return header, stages
 
@@ -106,3 +99,333 @@ def _stage(info: StageInfo) -> Stage:
         named.update(within)
         names += [*within, name]
     return Stage(info.layer, info.direction, cell, info.sources, tuple(names))
+
+
+def faults(trace: Trace) -> list[str]:
+    """What does not fit between a trace's arrays, its equations, and what it says of itself."""
+    dtype, lead = trace.header.dtype, (trace.steps, trace.batch)
+    held = [("inputs.x", trace.x)] if trace.x is not None else []
+    parts = arrays(trace, "parameters", "initial", "given", "lines", "sums")
+    held += ((f"{part} {scope}/{name}", array) for part, scope, name, array in parts)
+    problems = [f"{place} is {a.dtype}, but the trace is {dtype}" for place, a in held if a.dtype != dtype]
+    problems += (f"{place} has shape {a.shape}, without a number" for place, a in held if not a.size)
+    before: dict[str, Stage] = {}
+    others = len(problems)
+    for stage in trace.stages:
+        if stage.scope in before:
+            problems.append(f"duplicate stage {stage.scope}")
+        problems += (f"{stage.scope}: {problem}" for problem in _stage_faults(stage, before))
+        before[stage.scope] = stage
+    sound = len(problems) == others
+    if trace.x is None and not any(trace.lines.values()) and not any(trace.given.values()):
+        problems.append("it holds no values")  # nothing bounds its steps and rows
+    if trace.x is not None and (trace.x.ndim != 3 or trace.x.shape[:2] != lead):
+        problems.append(f"inputs.x has shape {trace.x.shape}; expected (T, B, I) with T, B = {lead}")
+    lengths, mask = trace.lengths, trace.mask
+    if lengths is not None and (lengths.shape != lead[1:] or lengths.min() < 0 or lengths.max() > trace.span.stop):
+        problems.append(f"inputs.lengths: expected {trace.batch} whole numbers from 0 to {trace.span.stop}")
+    if mask is not None and mask.shape != lead:
+        problems.append(f"inputs.mask has shape {mask.shape}; expected (T, B) = {lead}")
+    if mask is not None and lengths is not None:
+        problems.append("inputs has lengths and a mask; expected one of them")
+    labels = trace.header.step_labels
+    if len(labels) not in (0, 1, trace.batch):
+        problems.append(f"names.t has {len(labels)} rows; expected one, or one for each of the B = {trace.batch}")
+    for many in [len(row) for row in labels if len(row) != trace.span.stop][:1]:
+        problems.append(f"names.t has a row of {counted(many, 'label')}; expected {trace.span.stop}, one for each step")
+    if sound:  # else what the stages read is not known
+        problems += _strays(trace, before)
+        readers = [stage.scope for stage in trace.stages if any(stage.sources[n] == VALID for n in stage.inputs)]
+        if readers and not trace.padded:
+            problems.append(f"inputs has neither lengths nor a mask; {readers[0]} reads which steps are valid")
+    shapes: dict[tuple[int, ...], list[str]] = {}
+    for part in ("initial", "given", "lines"):
+        problems += (f"{part}: there is no stage {scope!r}" for scope in getattr(trace, part) if scope not in before)
+    for part, scope, name, array in arrays(trace, "initial", "given", "lines"):
+        if scope not in before:
+            continue
+        shape = lead if part != "initial" else lead[1:]
+        if array.ndim != len(shape) + 1 or array.shape[:-1] != shape:
+            said = f"{part} {scope}/{name} has shape {array.shape}; expected ({', '.join(map(str, shape))}, width)"
+            shapes.setdefault((array.ndim, *array.shape[: len(shape)], *shape), []).append(said)
+        if part == "lines" and name not in before[scope].cell.by_name:
+            problems.append(f"lines {scope}/{name}: the cell has no such line")
+        elif part == "lines" and name not in (before[scope].computed or before[scope].cell.by_name):
+            problems.append(f"lines {scope}/{name}: it is not among the lines that were computed")
+    for said, *alike in shapes.values():
+        problems.append(f"{said} (and {counted(len(alike), 'array')} more)" if alike else said)
+    return problems or [*_claims(trace), *held_faults(trace), *_widths(trace)] or [*shape_faults(trace)]
+
+
+def _strays(trace: Trace, stages: Mapping[str, Stage]) -> Iterator[str]:
+    """Premises that nothing in the equations reads."""
+    for scope, here in trace.parameters.items():
+        readers = [stage.cell for stage in stages.values() if stage.owner == scope]
+        if not readers:
+            yield f"parameters: there is no stage {scope!r}"
+            continue
+        known = {name for cell in readers for name in (*cell.parameters, *cell.ends)}
+        if len(readers) > 1 and scope in stages:  # secants keep what differs in the baseline, read or not
+            cell = stages[scope].active
+            known |= {secant_names(cell)["base", name] for name in cell.parameters}
+        yield from (f"parameters {scope}/{name}: no equation reads it" for name in here if name not in known)
+    for scope, here in trace.initial.items():
+        states = stages[scope].cell.states if scope in stages else here
+        yield from (f"initial {scope}/{name}: the cell carries no such state" for name in here if name not in states)
+    for scope, here in trace.given.items():
+        sources = stages[scope].sources if scope in stages else dict.fromkeys(here, GIVEN)
+        yield from (f"given {scope}/{name}: the cell takes no such line" for name in here if sources.get(name) != GIVEN)
+
+
+def _claims(trace: Trace) -> Iterator[str]:
+    """What the header says, and the stages do not bear out."""
+    header = trace.header
+    if not header.batched and trace.batch != 1:
+        yield f"batched is false, and the trace has {trace.batch} rows"
+    if trace.padded and header.padding is None:
+        yield f"inputs.{trace.padded} is given, and padding does not say what is put out there"
+    bases: dict[str, Cell] = {}  # the named cell of each direction
+    try:
+        if header.arithmetic is not None:
+            find(header.arithmetic)
+        if header.kind != "equations":
+            forward, reverse, _ = directed(header.kind, header.options)
+            bases = {"forward": forward, "reverse": reverse or forward}
+        elif header.options:
+            yield f"cell: equations have no options; found {', '.join(header.options)}"
+    except LstmTraceError as error:
+        yield from (f"cell: {problem}" for problem in error.problems)
+        return
+    top = max(stage.layer for stage in trace.stages)
+    for stage in map(plain_stage, forward_stages(trace.stages)):
+        if problem := _unborne(stage, bases.get(stage.direction), header, stage.layer == top):
+            yield f"{stage.scope}: {problem}"
+
+
+def _unborne(stage: Stage, base: Cell | None, header: Header, top: bool) -> str:
+    """Where the equations of a stage are not those of the cell that the trace names.
+
+    base: that cell; None where the trace has equations of its own. top: whether equations may have been added, as a
+    readout is.
+    """
+    if stage.direction == "joined":
+        if header.merge == "none":
+            return "the directions are joined, and merge says none"
+        said, expected = f"merge: {header.merge}", joined(header.merge)
+    elif base is None:
+        return _unpadded(stage, header.padding)
+    else:
+        options = of_direction(header.options, stage.direction).items()
+        told = ", ".join(f"{name}: {value}" for name, value in options if value not in (None, False))
+        said, expected = f"{header.kind} ({told})", base
+        if header.padding is not None:
+            said += f" with padding: {header.padding}"
+            # the line that the next layer sees has another name where an added equation took the first
+            cells = [masked(base, header.padding, others) for others in ((), ("y_t",), ("y_t", "out_t"))]
+            expected = next((cell for cell in cells if cell.output == stage.cell.output), cells[0])
+    return _unlike(stage.cell, expected, said, top)
+
+
+def _unlike(cell: Cell, expected: Cell, said: str, top: bool) -> str:
+    """The first equation in which a cell is not the one that it is said to be; lines may be supplied, or added."""
+    fed = supplied(expected, (name for name in cell.inputs if name in expected.by_name)).expanded
+    fed = supplied(fed, (name for name in cell.inputs if name in fed.by_name))  # as earlier versions named it
+    calls = expected.equations, cell.equations
+    cell, expected = cell.expanded, expected.expanded
+    for name in dict.fromkeys((*fed.equations, *cell.equations)):
+        wanted, found = fed.equations.get(name, expected.equations.get(name)), cell.equations.get(name)
+        if found != wanted and not (top and wanted is None):
+            if calls[0].get(name) != calls[1].get(name):  # else a function means another
+                wanted, found = wanted and calls[0].get(name, wanted), found and calls[1].get(name, found)
+            return _contradiction(said, f"{name} = ", wanted, found)
+    for name in dict.fromkeys((*expected.states, *cell.states)):
+        wanted, found = expected.states.get(name), cell.states.get(name)
+        if found != wanted and not (top and wanted is None):
+            return _contradiction(said, f"{name} <- ", wanted, found)
+    return "" if cell.output == expected.output else _contradiction(said, "output: ", expected.output, cell.output)
+
+
+def _contradiction(said: str, begin: str, wanted: str | None, found: str | None) -> str:
+    sides = ["nothing of that name" if text is None else begin + text for text in (wanted, found)]
+    return f"the trace says that its cell is {said}, which has {sides[0]}; its equations have {sides[1]}"
+
+
+def _unpadded(stage: Stage, padding: Padding | None) -> str:
+    """Where the output of a custom cell is not what the padding rule makes of it."""
+    cell = stage.cell
+    if padding is None:
+        return ""
+    line = cell.by_name.get(cell.output)
+    past = line.operands[2] if line is not None and line.op == "where" and line.operands[0] == "valid" else None
+    rules = {"zero": past == 0, "repeat": past == f"{cell.output[:-2]}_prev", "carry": past in cell.states}
+    if line is None or rules[padding]:
+        return ""  # supplied, or as it says
+    return f"padding says {padding}, and the output is {cell.output} = {cell.equations.get(cell.output)}"
+
+
+def _stage_faults(stage: Stage, before: Mapping[str, Stage]) -> Iterator[str]:
+    """What does not fit within a stage, or to those before it, by scope."""
+    cell = stage.cell
+    if stage.computed is not None:
+        computed = set(stage.computed)
+        if not computed <= set(cell.by_name):
+            yield "computed names a line that the equations do not have"
+            return
+        if not computed or len(computed) < len(stage.computed):
+            yield "computed is empty, or names a line twice"
+        elif stage.computed != tuple(line.name for line in cell.lines if line.name in computed):
+            yield "computed does not name the lines in the order of the equations"
+        for name in dict.fromkeys(stage.computed):
+            for missing in cell.by_name[name].reads:
+                if missing in cell.by_name and missing not in computed:
+                    yield f"computed leaves out {missing}, which {name} reads"
+    if not set(stage.sources) <= set(cell.inputs):
+        yield "sources names what is not an input of the equations"
+    for name in cell.inputs:
+        source = stage.sources.get(name, "")
+        scope, line = scope_and_name(source)
+        other = before.get(scope)
+        there = other is not None and (
+            line in other.cell.by_name
+            or line in other.cell.inputs
+            or (stage.borrows(name) and line in other.cell.states)
+        )
+        unused = source and name not in stage.inputs  # then its stage need not be in the trace
+        if source not in (X, VALID, GIVEN) and not there and not unused:
+            yield f"the source of {name} is not there"
+        if not stage.is_adjoint:
+            if other is not None and other.is_adjoint:
+                yield f"the source of {name} is {source}, an adjoint; only adjoints read adjoints"
+        elif name in stage.sources and source != GIVEN:
+            # an adjoint reads its stage by that one's own names (secants give a name to what has none), gradients of
+            # other adjoints, and what is supplied: its seeds, or, where it is a part that stands alone, all of it
+            named = line == name or not line.isidentifier()
+            mine = scope == stage.owner and (other is None or other.has(line)) and named
+            if not mine and not (other is not None and other.is_adjoint and line in other.cell.by_name):
+                yield (
+                    f"the source of {name} is {source or 'missing'}; an adjoint reads {stage.owner}/{name}, a line of "
+                    "another adjoint, or what is supplied"
+                )
+    owner = before.get(stage.owner) if stage.is_adjoint else None
+    if owner is not None:
+        known = {*owner.cell.by_name, *owner.cell.inputs, *owner.cell.states, *owner.cell.parameters}
+        unknown = [name for _, name in cell.gradient if name not in known]
+        yield from (f"it has the gradient of {name}, which {stage.owner} does not have" for name in unknown)
+    elif stage.is_adjoint and any(stage.borrows(name) for name in stage.inputs):
+        yield f"it is an adjoint, and the stage {stage.owner} does not stand before it"
+
+
+def _widths(trace: Trace) -> list[str]:
+    """Lines whose width is not what equations and parameters give, and labels that are not as many as their units."""
+    problems: list[str] = []
+    found: dict[str, int] = {}  # by address, also of lines that were not recorded
+    whole = True
+    for stage in trace.stages:
+        shapes, known = given_sizes(trace, stage, found)
+        if not {*stage.parameters, *stage.inputs} <= {*shapes, *known}:
+            problems += (f"{stage.scope}: {problem}" for problem in _partly(trace, stage, shapes, known))
+            whole = False
+            continue  # a line without its operands is reported by verify as inconclusive
+        try:
+            sizes = infer(stage.cell, [line.name for line in stage.lines], shapes, known)
+        except LstmTraceError as error:
+            problems += [f"{stage.scope}: {problem}" for problem in error.problems]
+            continue
+        found |= {f"{stage.scope}/{name}": width for name, width in sizes.widths.items()}
+        for name, array in trace.lines.get(stage.scope, {}).items():
+            if name in sizes.widths and array.shape[-1] != sizes.widths[name]:
+                problems.append(f"lines {stage.scope}/{name}: width {array.shape[-1]}, expected {sizes.widths[name]}")
+    if problems or not whole:
+        return problems
+    outputs = {f"{stage.scope}/{name}" for stage in forward_stages(trace.stages) for name in readout(stage.cell)}
+    # an ask may have left out the readout, or the input
+    named = {key: labels for key, labels in trace.header.names.items() if key != "y" or outputs & found.keys()}
+    inputs = None if trace.x is None or trace.x.ndim != 3 else trace.x.shape[2]
+    return list(misfits(named, inputs, {*found.values()}, {found[at] for at in outputs & found.keys()}))
+
+
+def _partly(
+    trace: Trace, stage: Stage, shapes: Mapping[str, tuple[int, ...]], known: Mapping[str, tuple[int, str]]
+) -> Iterator[str]:
+    """Widths that contradict each other in a stage of which a premise is missing, line by line."""
+    matrices = {line.product[0] for line in stage.cell.lines if line.product}
+    for name, shape in shapes.items():
+        if len(shape) != (2 if name in matrices else 1):
+            yield f"{name} has shape {shape}; expected {'a matrix' if name in matrices else 'a vector'}"
+            return
+    recorded = {name: array.shape[-1] for name, array in trace.lines.get(stage.scope, {}).items()}
+    wide = {name: shape[0] for name, shape in shapes.items() if name not in matrices}
+    wide |= {name: width for name, (width, _) in known.items()}
+    for line in stage.lines:
+        reads = [wide.get(operand) if isinstance(operand, str) else 1 for operand in line.operands]
+        expected, fits = fitted(line, reads, shapes)
+        if line.op == "slice" and (fault := beyond_the_end(line, reads[0] or int(line.constants[1]))):
+            yield fault
+        if not fits:
+            sizes = ", ".join(f"{name}: {wide[name]}" for name in line.reads if name in wide)
+            yield f"line `{line.name}`: the widths of its operands do not fit ({sizes})"
+        found = recorded.get(line.name, expected)
+        if expected is not None and found != expected:
+            yield f"lines {stage.scope}/{line.name}: width {found}, expected {expected}"
+        if found is not None:
+            wide[line.name] = found
+    for state, line_name in stage.cell.carry:
+        if state in wide and wide.get(line_name, wide[state]) != wide[state]:
+            yield f"{line_name} has width {wide[line_name]}, and is carried as {state}, which has width {wide[state]}"
+
+
+_FIRST = slice(0, 1)
+
+
+def shape_faults(trace: Trace) -> Iterator[str]:
+    """Sums that are missing beside others of their stage; sums and gradients whose shape is not that of what they are
+    made of, or the gradient of.
+
+    All sums of a stage may be missing: those over all steps and rows are no part of a trace of some of them.
+    """
+    for scope, sums in trace.sums.items():
+        if scope not in trace.scopes:
+            yield f"sums: there is no stage {scope!r}"
+            continue
+        known = {gathered.name: gathered for gathered in trace.stage(scope).cell.sums}
+        if sums and (lacking := [name for name in known if name not in sums]):
+            yield f"sums {scope}: {', '.join(lacking)} missing; expected all that its equations gather, or none"
+        for name, value in sums.items():
+            if name not in known:
+                yield f"sums {scope}/{name}: the cell gathers nothing of that name"
+                continue
+            for term in known[name].terms:
+                read = [trace.operand(scope, part, _FIRST) for part in term]
+                if matrices := [part for part, v in zip(term, read, strict=True) if v is not None and v.ndim == 2]:
+                    yield f"sums {scope}/{name}: it gathers the matrix {matrices[0]}; expected vectors"
+                    continue
+                widths = [None if v is None else v.shape[-1] for v in read]
+                fits = all(w in (None, n) for w, n in zip(widths, value.shape, strict=False))
+                if len(widths) != value.ndim or not fits:
+                    expected = f"({', '.join('?' if w is None else str(w) for w in widths)})"
+                    yield f"sums {scope}/{name} has shape {value.shape}; expected {expected}, as {' and '.join(term)}"
+    for stage in trace.stages:
+        if stage.is_adjoint and stage.owner in trace.scopes:
+            yield from _gradients(trace, stage)
+
+
+def _gradients(trace: Trace, stage: Stage) -> Iterator[str]:
+    """Gradients of an adjoint stage that do not have the shape of what they are the gradient of."""
+    owner = trace.stage(stage.owner)
+    for line, name in stage.cell.gradient:
+        by_step = line in stage.cell.by_name or line in stage.cell.states
+        if name in owner.cell.parameters:
+            if by_step:
+                yield f"{stage.scope}: {line} has a value at each step, and is the gradient of the parameter {name}"
+                continue
+            both = (trace.sums.get(stage.scope, {}).get(line), trace.parameters.get(stage.owner, {}).get(name))
+            shapes = (None if a is None else a.shape for a in both)
+        else:
+            if not by_step:
+                yield f"{stage.scope}: {line} has no value at each step, and is the gradient of {name}, which has"
+                continue
+            both = (trace.operand(stage.scope, line, _FIRST), trace.operand(stage.owner, name, _FIRST))
+            shapes = (None if a is None else a.shape[-1:] for a in both)
+        one, two = shapes
+        if one is not None and two is not None and one != two:
+            yield f"{stage.scope}: {line} has shape {one}; expected {two}, that of {name}, whose gradient it is"

@@ -13,7 +13,7 @@ import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +26,7 @@ from ...base.writing import destination, written
 from ...cell.network import scope_and_name
 from ...errors import FileError, raise_all, reason, within
 from ..trace import Trace
+from ..window import arrays
 from .manifest import assembled, read_trace, readable
 from .schema import FORMAT, TraceManifest, validate
 
@@ -74,14 +75,13 @@ def premise_tensors(trace: Trace) -> dict[str, Array]:
         found["inputs/mask"] = trace.mask.astype(np.int64)
     if trace.x is not None:
         found["inputs/x"] = trace.x
-    parts = (
-        ("inputs/given", trace.given),
-        ("initial", trace.initial),
-        ("parameters", trace.parameters),
-        ("sums", trace.sums),
-    )
-    for part, scopes in parts:
-        found |= {f"{part}/{scope}/{name}": a for scope, here in scopes.items() for name, a in here.items()}
+    for part, place in (
+        ("given", "inputs/given"),
+        ("initial", "initial"),
+        ("parameters", "parameters"),
+        ("sums", "sums"),
+    ):
+        found |= {f"{place}/{scope}/{name}": array for _, scope, name, array in arrays(trace, part)}
     return found
 
 
@@ -102,11 +102,8 @@ def layout_of(shapes: Shapes, manifest: TraceManifest) -> tuple[bytes, dict[str,
     if len(content) > MOST_HEADER:
         raise FileError(f"the header would have {len(content):,} bytes; at most {MOST_HEADER:,} are read")
     head = len(content).to_bytes(8, "little") + content
-    places = {
-        name: TensorSpan(dtype, shape, *(len(head) + n for n in header[name]["data_offsets"]))
-        for name, (dtype, shape) in shapes.items()
-    }
-    return head, places
+    offsets = {name: [len(head) + n for n in header[name]["data_offsets"]] for name in shapes}
+    return head, {name: TensorSpan(dtype, shape, *offsets[name]) for name, (dtype, shape) in shapes.items()}
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -130,14 +127,26 @@ def read_header(path: str | Path) -> tuple[TraceManifest, dict[str, TensorSpan]]
         raise FileError(f"{path}: the header cannot be read ({error})") from None
     metadata: Any = header.pop("__metadata__", None) if isinstance(header, dict) else None
     name = metadata.get("format", "") if isinstance(metadata, dict) else ""
-    if not str(name).startswith("lstm-trace/"):
-        raise FileError(f"{path}: not a trace ({FORMAT} is not in its header); a model is traced with `lstm-trace run`")
+    check_version(path, str(name), f"{FORMAT} is not in its header); a model")
+    manifest = validate(TraceManifest, str(metadata.get("manifest", "")).encode(), str(path))
+    at = 8 + length
+    tensors = {name: _tensor(path, name, entry, at) for name, entry in header.items()}
+    for name, tensor in sorted(tensors.items(), key=lambda item: item[1].first):
+        if tensor.first != at:
+            raise FileError(f"{path}: {name} does not begin where the tensor before it ends")
+        at = tensor.last
+    if at != size:
+        what = "truncated" if size < at else "longer than its header says"
+        raise FileError(f"{path}: the file is {what}: {size:,} bytes, expected {at:,}")
+    return manifest, tensors
+
+
+def check_version(path: str | Path, name: str, lacking: str) -> None:
+    """Raise FileError unless a file's format is one that we read. lacking: why it is no trace, and what is traced."""
+    if not name.startswith("lstm-trace/"):
+        raise FileError(f"{path}: not a trace ({lacking} is traced with `lstm-trace run`")
     if name != FORMAT:
         raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
-    manifest = validate(TraceManifest, str(metadata.get("manifest", "")).encode(), str(path))
-    tensors = {name: _tensor(path, name, entry, 8 + length) for name, entry in header.items()}
-    _covered(path, tensors, 8 + length, size)
-    return manifest, tensors
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -154,27 +163,13 @@ def _tensor(path: str | Path, name: str, entry: Any, begin: int) -> TensorSpan:
         dtype, shape, offsets = _KINDS[entry["dtype"]], entry["shape"], entry["data_offsets"]
         whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (*shape, *offsets))
         first, last = offsets
-        whole = (
-            whole and len(shape) <= MOST_AXES and min(shape, default=1) > 0 and first >= 0
-        )  # no array of ours is empty
+        whole = whole and len(shape) <= MOST_AXES and min(shape, default=1) > 0 and first >= 0  # none of ours is empty
         fits = whole and last - first == math.prod(shape) * dtype.itemsize
     except (KeyError, TypeError, ValueError):
         raise FileError(f"{path}: {name}: the header's entry cannot be read") from None
     if not fits:
         raise FileError(f"{path}: {name}: its shape {shape} and its place in the file do not agree")
     return TensorSpan(dtype, tuple(shape), begin + first, begin + last)
-
-
-def _covered(path: str | Path, tensors: Mapping[str, TensorSpan], begin: int, size: int) -> None:
-    """Raise FileError unless the tensors lie one after the other and fill the file."""
-    at = begin
-    for name, tensor in sorted(tensors.items(), key=lambda item: item[1].first):
-        if tensor.first != at:
-            raise FileError(f"{path}: {name} does not begin where the tensor before it ends")
-        at = tensor.last
-    if at != size:
-        what = "truncated" if size < at else "longer than its header says"
-        raise FileError(f"{path}: the file is {what}: {size:,} bytes, expected {at:,}")
 
 
 #: Bytes of one buffer, about.
@@ -189,12 +184,12 @@ Places = Mapping[str, TensorSpan]
 def save_tensors(trace: Trace, path: str | Path) -> None:
     """Write a trace. Raises FileError where the file cannot be written, or could not be read again."""
     assembled(trace, str(path))
-    arrays = {f"lines/{s}/{n}": a for s, here in trace.lines.items() for n, a in here.items()}
-    with begun(trace, {name: (a.dtype, a.shape) for name, a in arrays.items()}, path) as (file, places):
-        size = sum(a.nbytes for a in arrays.values()) // trace.steps
+    lines = {f"lines/{scope}/{name}": array for _, scope, name, array in arrays(trace, "lines")}
+    with begun(trace, {name: (a.dtype, a.shape) for name, a in lines.items()}, path) as (file, places):
+        size = sum(a.nbytes for a in lines.values()) // trace.steps
         chunk = max(1, BUFFER // max(size, 1))
         for first in range(0, trace.steps, chunk):  # the lines of some steps lie near each other in memory
-            for name, array in arrays.items():
+            for name, array in lines.items():
                 write_rows(file, places[name], array[first : first + chunk], first)
 
 
@@ -212,33 +207,40 @@ def load_mapped(path: str | Path, content: Array | None = None) -> Trace:
         tensor = tensors[name]
         return mapped[tensor.first : tensor.last].view(tensor.dtype).reshape(tensor.shape)
 
-    kinds = ("inputs/given", "initial", "parameters", "lines", "sums")
-    parts: dict[str, dict[str, dict[str, Array]]] = {kind: {} for kind in kinds}
+    parts = ("inputs/given", "initial", "parameters", "lines", "sums")
+    found: dict[str, dict[str, dict[str, Array]]] = {part: {} for part in parts}
+    inputs: dict[str, Array] = {}
     problems = []
     for name, tensor in tensors.items():
-        part = next((p for p in parts if name.startswith(f"{p}/")), None)
+        part = next((part for part in parts if name.startswith(f"{part}/")), "")
+        scope, line = scope_and_name(name.removeprefix(f"{part}/")) if part else ("", "")
         if name in ("inputs/lengths", "inputs/mask"):
+            inputs[name] = array(name)
             if tensor.dtype.kind != "i":
                 problems.append(f"{path}: {name} must be whole numbers (I64)")
-            continue
-        scope, line = scope_and_name(name[len(part) + 1 :]) if part else ("", "")
-        if name != "inputs/x" and (not line or scope.count("/") != 1):
+        elif name != "inputs/x" and (not line or scope.count("/") != 1):
             problems.append(f"{path}: the tensor {name!r} is not part of a trace")
         elif tensor.dtype != np.dtype(manifest.dtype):
             problems.append(f"{path}: {name} is {tensor.dtype.name}, but the trace is {manifest.dtype}")
-        elif part is not None:
-            parts[part].setdefault(scope, {})[line] = array(name)
+        elif part:
+            found[part].setdefault(scope, {})[line] = array(name)
+        else:
+            inputs[name] = array(name)
     raise_all(FileError, problems)
-    x = array("inputs/x") if "inputs/x" in tensors else None
-    lengths = np.array(array("inputs/lengths")) if "inputs/lengths" in tensors else None
-    mask = None
-    if "inputs/mask" in tensors:
-        try:
-            mask = to_truths(array("inputs/mask"))
-        except ValueError as error:
-            raise FileError(f"{path}: inputs/mask: {error}") from None
-    given = parts.pop("inputs/given")
-    return read_trace(manifest, str(path), x=x, lengths=lengths, mask=mask, given=given, **parts)
+    lengths, mask = inputs.get("inputs/lengths"), inputs.get("inputs/mask")
+    try:
+        mask = None if mask is None else to_truths(mask)
+    except ValueError as error:
+        raise FileError(f"{path}: inputs/mask: {error}") from None
+    return read_trace(
+        manifest,
+        str(path),
+        x=inputs.get("inputs/x"),
+        lengths=None if lengths is None else np.array(lengths),
+        mask=mask,
+        given=found.pop("inputs/given"),
+        **found,
+    )
 
 
 @contextmanager
@@ -259,20 +261,14 @@ def begun(trace: Trace, lines: Shapes, path: str | Path) -> Iterator[tuple[FileI
     with written(path, "wb") as buffered:
         buffered.flush()
         file = FileIO(buffered.fileno(), "r+", closefd=False)
-        _reserve(file, size)
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)  # with room on the disk: writing is a third faster (ext4)
+        except (OSError, AttributeError):  # a file system or a system that cannot
+            file.truncate(size)
         for name, array in premises.items():
             write_rows(file, places[name], array, 0)
         yield file, places
         write_bytes(file, 0, memoryview(head))  # last: without it nobody takes the rest of a killed run for a trace
-
-
-def _reserve(file: FileIO, size: int) -> None:
-    """Give the file its size, with room on the disk where the system can: writing is then a third faster (ext4)."""
-    if hasattr(os, "posix_fallocate"):
-        with suppress(OSError):  # a file system that cannot
-            os.posix_fallocate(file.fileno(), 0, size)
-            return
-    file.truncate(size)
 
 
 def write_rows(file: FileIO, place: TensorSpan, values: Array, first: int) -> None:

@@ -109,6 +109,7 @@ ShortText = Annotated[str, AfterValidator(short), Field(json_schema_extra={"maxL
 AxisLabels = Annotated[
     Any, BeforeValidator(to_labels), WithJsonSchema({"anyOf": [_TEXTS, {"type": "array", "items": _TEXTS}]})
 ]
+Labels = Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)]
 
 
 def to_arithmetic(name: str) -> str:
@@ -196,7 +197,7 @@ class Problem(_Strict):
     arithmetic: ArithmeticName | None = None
     extra: str = Field("", description="equations added to the cell, a readout or a loss for example")
     ask: list[ShortText] = Field(default_factory=list, description="names or addresses of the requested lines")
-    names: Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)] = Field(
+    names: Labels = Field(
         default_factory=dict,
         description="labels of inputs, hidden units, outputs of a readout, steps: {x: […], h: […], y: […], t: […]}",
     )
@@ -247,9 +248,7 @@ class TraceManifest(_Strict):
     merge: Merge = "concat"
     padding: Padding | None = None
     ask: list[ShortText] = Field(default_factory=list)
-    names: Annotated[dict[Literal["x", "h", "y", "t"], AxisLabels], AfterValidator(by_axis)] = Field(
-        default_factory=dict
-    )
+    names: Labels = Field(default_factory=dict)
     symbols: dict[str, ShortText] = Field(default_factory=dict)
     count_from: CountFrom = 0
     imported: list[str] = Field(default_factory=list)
@@ -322,29 +321,25 @@ def _before(place: str) -> str:
 
 
 def _sentence(model: type[BaseModel], fault: Any, hint: bool) -> str:
-    place = _place(fault["loc"])
-    if fault["type"] == "extra_forbidden":
+    place, kind = _place(fault["loc"]), fault["type"]
+    if kind == "extra_forbidden":
         here = next((_SUBMODELS[part] for part in reversed(fault["loc"]) if part in _SUBMODELS), model)
         return _unknown(here, place, str(fault["loc"][-1]), hint)
-    if fault["type"] == "json_invalid":
+    if kind == "json_invalid":
         return f"not whole JSON ({fault['ctx']['error']}); is the file cut off?"
-    if fault["type"] in _EXPECTED:
-        return f"{_before(place)}expected {_EXPECTED[fault['type']]}, found {describe(fault['input'])}"
-    if fault["type"] == "missing":
+    if kind == "missing":
         return f"{place} is missing"
     message = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
-    if fault["type"] == "literal_error":
-        return f"{_before(place)}expected {message}, found {describe(fault['input'])}"
+    if kind in _EXPECTED or kind == "literal_error":
+        return f"{_before(place)}expected {_EXPECTED.get(kind, message)}, found {describe(fault['input'])}"
     return f"{_before(place)}{message[0].lower()}{message[1:]}"
 
 
 def _unknown(model: type[BaseModel], place: str, key: str, hint: bool) -> str:
     """The message on a key that the model does not have, or that stands there under its other name as well."""
-    for name, field in model.model_fields.items():
+    for field in model.model_fields.values():
         names = field.validation_alias.choices if isinstance(field.validation_alias, AliasChoices) else []
         if key in names:
             return f"{place} is given twice: as {key} and as {' or '.join(str(n) for n in names if n != key)}"
-        if key == name:
-            break
-    known = [n for n in model.model_fields if n not in ("format",)]
+    known = [name for name in model.model_fields if name != "format"]
     return f"unknown key {place!r}{nearest(key, known, 'there are') if hint else ''}"

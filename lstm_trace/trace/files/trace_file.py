@@ -24,8 +24,9 @@ from ...printable import json_text
 from ..address import INITIAL, STATE
 from ..argument_types import checked
 from ..trace import Trace
+from ..window import arrays
 from .manifest import assembled, manifest, read_trace, readable
-from .safetensors import holds_trace, is_tensors, load_mapped, save_tensors
+from .safetensors import check_version, holds_trace, is_tensors, load_mapped, save_tensors
 from .schema import FORMAT, TraceFile, validate
 
 #: File suffix to format.
@@ -64,7 +65,14 @@ def save(trace: Trace, path: str | Path, format: str | None = None) -> None:
         with tensors_for(path) as file:
             save_tensors(trace, file)
         return
-    save_json(trace, path)
+    count = sum(values.size for _, _, values in trace.recorded())
+    if count > MOST:
+        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
+    readable(assembled(trace, str(path)), str(path))
+    text = to_json(trace)
+    check_size(path, len(text.encode()), LARGER)
+    with written(path) as stream:
+        stream.write(text)
 
 
 def load(path: str | Path, content: bytes | None = None) -> Trace:
@@ -103,12 +111,11 @@ MOST = 15_000_000
 def to_json(trace: Trace) -> str:
     """The trace as JSON text, one row of an array to a line."""
     states: dict[str, dict[str, Any]] = {}
-    for scope, values in trace.initial.items():
-        for state, array in values.items():
-            states.setdefault(state, {})[scope] = array
+    for _, scope, state, array in arrays(trace, "initial"):
+        states.setdefault(state, {})[scope] = array
     inputs = {
         "x": trace.x,
-        "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
+        "lengths": None if trace.lengths is None else trace.lengths.tolist(),
         "mask": None if trace.mask is None else trace.mask.astype(int),
         **{short: states.pop(state) for state, short in INITIAL.items() if state in states},
         "initial": states,
@@ -123,18 +130,6 @@ def to_json(trace: Trace) -> str:
     return _pretty(data, 0) + "\n"
 
 
-def save_json(trace: Trace, path: str | Path) -> None:
-    """Write a trace ('-' is standard output). Raises FileError for a large one, and what `load_json` would refuse."""
-    count = sum(values.size for _, _, values in trace.recorded())
-    if count > MOST:
-        raise FileError(f"{path}: {count:,} values; a trace as JSON has at most {MOST:,}: {LARGER}, or record less")
-    readable(assembled(trace, str(path)), str(path))
-    text = to_json(trace)
-    check_size(path, len(text.encode()), LARGER)
-    with written(path) as file:
-        file.write(text)
-
-
 def are_tensors(content: bytes) -> bool:
     """Whether bytes begin as safetensors do: with the length of a header of JSON, and that header."""
     return content[8:9] == b"{" and content[:1] != b"{"
@@ -144,24 +139,25 @@ def load_json(path: str | Path, content: bytes | None = None) -> Trace:
     """Read a trace from a file, or from its `content`. Raises FileError."""
     content = read_bytes(path, LARGER) if content is None else content
     content = content.removeprefix(b"\xef\xbb\xbf")  # a mark that some editors put before UTF-8
-    check_format(path, content)
+    mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
+    name = mark[1].decode(errors="replace") if mark else ""
+    check_version(path, name, f'no "format": "{FORMAT}"); a problem')
     return from_file(validate(TraceFile, content, str(path)), str(path))
 
 
 def _pretty(value: Any, depth: int) -> str:
     """JSON with one line for each row of an array, so that a person can read a diff."""
+    pad, rows = f"\n{' ' * (depth + 1)}", []
+    if isinstance(value, Mapping) and value:
+        inside = f",{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())
+        return f"{{{pad}{inside}{pad[:-1]}}}"
     if isinstance(value, np.ndarray):
         value = to_list(value)
-        if value and isinstance(value, list) and isinstance(value[0], list):
-            rows = f",\n{' ' * (depth + 1)}".join(json.dumps(row) for row in value)
-            return f"[\n{' ' * (depth + 1)}{rows}\n{' ' * depth}]"
-    if isinstance(value, Mapping) and value:
-        pad = " " * (depth + 1)
-        rows = f",\n{pad}".join(f"{json.dumps(key)}: {_pretty(v, depth + 1)}" for key, v in value.items())
-        return f"{{\n{pad}{rows}\n{' ' * depth}}}"
-    if isinstance(value, list) and value and isinstance(value[0], Mapping):
-        pad = " " * (depth + 1)
-        return f"[\n{pad}" + f",\n{pad}".join(_pretty(v, depth + 1) for v in value) + f"\n{' ' * depth}]"
+        rows = list(map(json.dumps, value)) if value and isinstance(value, list) and isinstance(value[0], list) else []
+    elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+        rows = [_pretty(entry, depth + 1) for entry in value]
+    if rows:
+        return f"[{pad}{f',{pad}'.join(rows)}{pad[:-1]}]"
     return json_text(value, allow_nan=False)
 
 
@@ -169,16 +165,6 @@ def looks_like_one(content: bytes) -> bool:
     """Whether a text begins like a trace, and not like a problem."""
     head = content[:4096].removeprefix(b"\xef\xbb\xbf").lstrip()
     return head[:1] == b"{" and b'"format"' in head and FORMAT.split("/")[0].encode() in head
-
-
-def check_format(path: str | Path, content: bytes) -> None:
-    """Raise FileError unless `content` says that it is a trace of a version that we read."""
-    mark = re.search(rb'"format"\s*:\s*"([^"]{0,40})"', content[:4096])
-    name = mark[1].decode(errors="replace") if mark else ""
-    if not name.startswith("lstm-trace/"):
-        raise FileError(f'{path}: not a trace (no "format": "{FORMAT}"); a problem is traced with `lstm-trace run`')
-    if name != FORMAT:
-        raise FileError(f"{path}: written in the format {name}, this version reads {FORMAT}; update lstm-trace")
 
 
 def from_file(file: TraceFile, where: str) -> Trace:
@@ -193,11 +179,11 @@ def from_file(file: TraceFile, where: str) -> Trace:
     def all_held(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, dict[str, Array]]:
         return {scope: {n: held(a, f"{scope}/{n}") for n, a in here.items()} for scope, here in arrays.items()}
 
+    inputs = file.inputs
     initial: dict[str, dict[str, Array]] = {}
-    for state, values in {STATE["h0"]: file.inputs.h0, STATE["c0"]: file.inputs.c0, **file.inputs.initial}.items():
+    for state, values in {STATE["h0"]: inputs.h0, STATE["c0"]: inputs.c0, **inputs.initial}.items():
         for scope, array in values.items():
             initial.setdefault(scope, {})[state] = held(array, f"{scope}/{state}")
-
     return read_trace(
         file,
         where,
