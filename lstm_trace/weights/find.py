@@ -243,7 +243,7 @@ def find(
             raise FileError(place + _unrecognised(arrays))
         layout, groups = known
     else:
-        groups = _likely(grouped(arrays, layout)[0], layout)
+        groups = _likely(grouped(arrays, layout.patterns), layout)
         if not groups:
             raise MissingError(place + _unnamed(layout, arrays))
     used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from .layouts import CANDIDATE, LAYOUTS, Layout, Names
@@ -64,34 +65,27 @@ class Group:
         return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(key) for key in keys)
 
 
-def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tuple[dict[str, Group], list[str]]:
-    """The arrays by LSTM, and the names of those that have no role in `layout`.
-
-    own: only by the framework's own names, not by the general ones.
-    """
-    patterns = layout.own if own else layout.patterns
+def grouped(arrays: Mapping[str, Any], patterns: Names) -> dict[str, Group]:
+    """The arrays by LSTM; those whose names fit none of the patterns are left out."""
     found: dict[str, Group] = {}
-    rest: list[str] = []
     for key, values in arrays.items():
-        if (placed := place(key, patterns)) is None:
-            rest.append(key)
-            continue
-        name, layer, direction, role, gate = placed
-        roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
-        roles.setdefault((role, gate), Array(key, values))
-    return found, rest
+        if placed := place(key, patterns):
+            name, layer, direction, role, gate = placed
+            roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
+            roles.setdefault((role, gate), Array(key, values))
+    return found
 
 
-def detect(arrays: Mapping[str, Any], among: Iterable[str] = ()) -> tuple[Layout, dict[str, Group]] | None:
+def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
     """The layout whose names explain the most arrays, with the LSTMs it finds; None where no layout's names are there.
 
-    Where two explain as many, the one whose shapes fit; of those, the first. among: only these layouts.
+    Where two explain as many, the one whose shapes fit; of those, the first. General names do not count.
     """
     best: tuple[tuple[int, int, int], Layout, dict[str, Group]] | None = None
-    for layout in (LAYOUTS[name] for name in among) if among else LAYOUTS.values():
-        if not layout.detect and not among:
+    for layout in LAYOUTS.values():
+        if not layout.detect:
             continue
-        every = grouped(arrays, layout, own=True)[0]
+        every = grouped(arrays, layout.own)
         if layout.detect == "shapes":
             every = {name: g for name, g in every.items() if _fits(g, layout)}
         whole = [g for g in every.values() if g.complete(layout)]
@@ -185,11 +179,13 @@ def lacking(layout: Layout, parts: Parts, partial: bool = False) -> list[str]:
 
 
 def _absent(layout: Layout, parts: Parts, wanted: set[tuple[str, str]]) -> list[str]:
-    """The names of the wanted arrays that a layer or direction has not."""
+    """The names of the wanted arrays that a layer or direction has not, matrices first."""
+    ordered = sorted(wanted, key=lambda one: (one[0] not in ("joined", "input", "recurrent"), one))
     return [
-        called(layout, parts, part, *one)
+        called(layout, parts, part, one)
         for part in _expected(parts)
-        for one in sorted(wanted - parts.get(part, {}).keys(), key=_order)
+        for one in ordered
+        if one not in parts.get(part, {})
     ]
 
 
@@ -211,11 +207,6 @@ def _expected(parts: Parts) -> list[tuple[int, str]]:
     """Every layer up to the last, in each direction that there is."""
     directions = sorted({direction for _, direction in parts})
     return [(layer, direction) for layer in range(1 + max(layer for layer, _ in parts)) for direction in directions]
-
-
-def _order(one: tuple[str, str]) -> tuple[int, str]:
-    roles = ("joined", "input", "recurrent")
-    return (roles.index(one[0]) if one[0] in roles else len(roles), "".join(one))
 
 
 def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[tuple[str, str]]:
@@ -242,60 +233,66 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
 # -- what it would be called -----------------------------------------------------------------------------------------
 
 
-def called(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate: str) -> str:
-    """The name that an array would have beside those that are there; in words where that cannot be told."""
-    others = list(_from_others(parts, part, role, gate))
-    for name in (*_from_part(layout, parts, part, role, gate), *others):
+def called(layout: Layout, parts: Parts, part: tuple[int, str], one: tuple[str, str]) -> str:
+    """The name that an array (role, gate) would have beside those that are there; in words where that is not known."""
+    others = list(_from_others(parts, part, one))
+    for name in (*_from_part(layout, parts.get(part, {}), one), *others):
         found = place(name, layout.patterns)
-        if found is not None and found[1:] == (*part, role, gate):
+        if found is not None and found[1:] == (*part, *one):
             return name
     known = [item.key for roles in parts.values() for item in roles.values()]
     if others and not any(place(key, layout.patterns) for key in known):  # Keras 3 has numbers for names
         return others[0]
+    role, gate = one
     where = f" of layer {part[0]}, {part[1]}" if len(_expected(parts)) > 1 else ""
     return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
 
 
-def _from_part(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
-    """Names made from those of the same layer and direction, by the words in which the roles' patterns differ."""
-    letters = _letters(layout, parts, gate)
-    here = sorted(parts.get(part, {}).items(), key=lambda item: item[0][0] != role)  # the same role first
-    for (other, _), item in here:
+def _from_part(layout: Layout, here: Roles, one: tuple[str, str]) -> Iterator[str]:
+    """Names made from those of the same layer and direction, by the words in which the patterns of two roles differ."""
+    wanted = list(enumerate(_words(layout, one[0])))
+    for (other, _), item in sorted(here.items(), key=lambda pair: pair[0][0] != one[0]):  # the same role first
         dotted = "/" not in item.key
         key = item.key.replace(".", "/") if dotted else item.key
-        for name in _beside(layout, key, other, role, letters):
+        there = [(m, word) for m, word in enumerate(_words(layout, other)) if word in key]
+        there.append((len(wanted), key.rpartition("/")[2]))
+        # the same choice of several first (`w` beside `b`, `kernel` beside `bias`), then one that ends alike
+        pairs = sorted((k != m, -_shared(new[::-1], old[::-1]), k, old, new) for k, new in wanted for m, old in there)
+        for *_, old, new in pairs:
+            before, _, after = key.rpartition(old)
+            name = before + new + after
             yield name.replace("/", ".") if dotted else name
 
 
-def _beside(layout: Layout, key: str, other: str, role: str, letters: list[str]) -> Iterator[str]:
-    """Names for an array of `role` beside the one of the role `other` that is called `key`."""
-    for pattern in (p for r, p in layout.patterns if r == other):
-        match = re.search(rf"(?:^|/)(?:{pattern})(?::0)?$", key)
-        if match is None:
-            continue
-        start = match.start() + (key[match.start()] == "/")
-        if other == role and match.groupdict().get("gate"):
-            first, last = match.span("gate")
-            yield from (key[:first] + letter + key[last:] for letter in letters)
-        wanted, words = list(_literals(layout, role)), list(_literals(layout, other))
-        pairs = [(k != m, k, m) for k in range(len(wanted)) for m in range(len(words))]
-        for _, k, m in sorted(pairs):  # the same choice of several first: `w` beside `b`, `kernel` beside `bias`
-            (before, after), (word, _) = wanted[k], words[m]
-            at = key.rfind(word)
-            if after is not None:
-                yield from (key[:start] + before + letter + after for letter in letters)
-            elif word and at >= start:
-                yield key[:at] + before + key[at + len(word) :]
-        yield from (key[:start] + before for before, after in wanted if after is None)
+def _words(layout: Layout, role: str) -> list[str]:
+    """The texts that the patterns of a role match; parts that may be left out and say no text (a number) are."""
+    choices = (word for own, pattern in layout.patterns if own == role for word in _choices(pattern))
+    return list(dict.fromkeys(word for word in choices if "\\" not in word))
 
 
-def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
+def _choices(pattern: str) -> list[str]:
+    """A pattern of names written out: a text for each choice that it leaves.
+
+    >>> _choices("W_(?P<gate>[if])(_raw)?")
+    ['W_i', 'W_i_raw', 'W_f', 'W_f_raw']
+    """
+    pattern = re.sub(r"\[(\w+)\]", lambda letters: f"({'|'.join(letters[1])})", pattern)
+    group = re.search(r"\((?:\?:|\?P<\w+>)?([^()]*)\)(\?)?", re.sub(r"(\w)\?", r"(\1)?", pattern))
+    if group is None:
+        return pattern.split("|")
+    options = [*([""] if group[2] else []), *group[1].split("|")]
+    return [
+        text for one in options for text in _choices(group.string[: group.start()] + one + group.string[group.end() :])
+    ]
+
+
+def _from_others(parts: Parts, part: tuple[int, str], wanted: tuple[str, str]) -> Iterator[str]:
     """Names made from that of another layer or direction, by what differs between two arrays that both have."""
     here = parts.get(part, {})
     for other in parts.values():
-        if (role, gate) not in other:
+        if wanted not in other:
             continue
-        name = other[role, gate].key
+        name = other[wanted].key
         for one in here.keys() & other.keys():
             a, b = other[one].key, here[one].key
             same = _shared(a, b)
@@ -308,32 +305,4 @@ def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> I
 
 def _shared(a: str, b: str) -> int:
     """How many letters two texts begin with together."""
-    return next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
-
-
-def _letters(layout: Layout, parts: Parts, gate: str) -> list[str]:
-    """How the file, or else the layout, writes a gate."""
-    seen: list[str] = []
-    listed: list[str] = []
-    keys = [item.key for roles in parts.values() for item in roles.values()]
-    for _, pattern in layout.patterns:
-        for key in keys:
-            match = re.search(rf"(?:^|[/.])(?:{pattern})(?::0)?$", key)
-            seen += [match["gate"]] if match and match.groupdict().get("gate") else []
-        if inside := re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern):
-            listed += list(inside[2]) if inside[2] else inside[1].split("|")
-    fits = [word for word in (*seen, *listed) if word[:1].translate(CANDIDATE) == gate]
-    return list(dict.fromkeys(fits))
-
-
-def _literals(layout: Layout, role: str) -> Iterator[tuple[str, str | None]]:
-    """What the patterns of a role say literally: the text before a gate's letter, and that after it (None: no gate)."""
-    for pattern in (p for r, p in layout.patterns if r == role):
-        text = re.sub(r"\(\?P<gate>[^)]*\)", "\0", pattern)
-        while "(" in text:
-            text, count = re.subn(r"\((?:\?:|\?P<\w+>)?[^()]*\)\??", "", text)
-            if not count:
-                break
-        for one in re.sub(r".\?", "", text).split("|"):
-            before, mark, after = one.partition("\0")
-            yield before, after if mark else None
+    return len(commonprefix((a, b)))  # noqa: RUF071 - letters, not folders
