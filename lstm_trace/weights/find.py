@@ -15,11 +15,9 @@ from .names import Array, Group, detect, grouped, lacking
 
 Roles = Mapping[tuple[str, str], Array]
 Facts = Mapping[str, Any]
-#: What the matrices and vectors of a gate are called; `W` is the joined kernel, before it is split.
-_MATRICES = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}
-_VECTORS = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole": "w_c{}", "peephole_gate": "w_c{}"}
-#: Readings by shape alone: rows of the recurrent matrix for one column.
-_OTHERS = {3: "a GRU", 1: "a plain RNN"}
+#: What the matrices and vectors of a gate are called, before its letter.
+_MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}
+_VECTORS = {"bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c"}
 
 
 def numeric(key: str, values: Any) -> Any:
@@ -50,11 +48,9 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     wide = None  # the width of what the recurrent matrix multiplies, where it is not H
     if projection is not None and np.ndim(projection.values) == 2:
         wide = projection.values.shape[1 if layout.projection_transposed else 0]
-    blocks = (_separate if layout.separate else _stacked)(layout, read, wide, faults)
+    blocks = _blocks(layout, read, wide, faults)
     raise_all(ShapeError, faults)
-    found: dict[str, Any] = {}
-    for gate, parts in blocks.items():
-        found |= {name.format(gate): np.ascontiguousarray(values) for name, values in parts.items()}
+    found: dict[str, Any] = {name: np.ascontiguousarray(values) for name, values in blocks.items()}
     options: dict[str, Any] = dict(layout.options)
     if layout.forget_bias:
         options["forget_bias"] = layout.forget_bias
@@ -81,138 +77,94 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
 # -- blocks of gates -------------------------------------------------------------------------------------------------
 
 
-def _stacked(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> Any:
-    """For each gate its matrices and vectors, from stacks of four."""
-    blocks: dict[str, dict[str, Any]] = {gate: {} for gate in layout.order}
-    main = read.get(("joined" if layout.joined else "recurrent", ""))
-    if main is None:
-        listed = ", ".join(item.key for item in read.values()) or "the arrays"
-        faults.append(f"there is no {'joined kernel' if layout.joined else 'recurrent matrix'} among {listed}")
-        return blocks
-    turned = layout.recurrent_transposed
-    size = _size(layout, main, turned, wide, faults)
-    if not size:
-        return blocks
-    for role, name in _MATRICES.items():
-        item = read.get((role, ""))
-        if item is not None:
-            across = layout.input_transposed if role == "input" else turned
-            for gate, block in zip(layout.order, _matrices(layout, item, size, across, faults), strict=False):
-                blocks[gate][name] = block
-    if layout.joined:
-        _split(layout, main, blocks, wide or size, faults)
-    _vectors(layout, read, blocks, size, faults)
-    return blocks
+def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> dict[str, Any]:
+    """The matrices and vectors of each gate by our names, from an array for each gate or from stacks of them.
+
+    wide: the width of what the recurrent matrix multiplies, where it is not H.
+    """
+    found: dict[str, Any] = {}
+    size = 0 if layout.separate else _size(layout, read["joined" if layout.joined else "recurrent", ""], wide, faults)
+    if faults:
+        return found
+    rows: dict[int, str] = {}
+    for (role, gate), item in read.items():
+        if role not in _MATRICES:
+            continue
+        turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
+        values = np.atleast_2d(item.values) if gate else item.values
+        if gate and values.ndim != 2:
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
+            continue
+        stack = values.T if turned else values
+        if not gate and (stack.ndim != 2 or len(stack) != 4 * size):
+            form, numbers = ("(I, 4H)", f"(I, {4 * size})") if turned else ("(4H, I)", f"({4 * size}, I)")
+            swapped = "; it looks transposed" if stack.ndim == 2 and stack.shape[1] == 4 * size else ""
+            faults.append(f"{item.key} has shape {values.shape}; expected {form} = {numbers}{swapped}")
+            continue
+        for one, block in zip(gate or layout.order, [stack] if gate else np.split(stack, 4), strict=True):
+            if layout.flat_blocks and not gate:
+                block = np.ascontiguousarray(block.T if turned else block).reshape(size, -1)
+            rows.setdefault(len(block), item.key)
+            if role == "joined":
+                found |= _split(layout, item, one, block, wide or len(block), faults)
+            else:
+                found[_MATRICES[role] + one] = block
+    if len(rows) > 1:
+        faults.append("gates differ in size: " + ", ".join(f"{key} has {n} rows" for n, key in rows.items()))
+    size = next(iter(rows), size)
+    for (role, gate), item in read.items():
+        if role not in _VECTORS:
+            continue
+        both = role == "bias" and layout.bias == "8H" and not gate
+        gates = gate or (layout.peephole if role == "peephole" else layout.order)
+        names = [name + one for name in (("b_x", "b_h") if both else (_VECTORS[role],)) for one in gates]
+        values, count = np.atleast_1d(item.values), len(names)
+        if size and values.shape != (count * size,):
+            times = "H" if count == 1 else f"{count}H"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
+        else:
+            found |= zip(names, np.split(values, count), strict=True)
+    return found
 
 
-def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: list[str]) -> int:
-    """H from the recurrent or joined matrix, 0 with a fault where its shape is no LSTM's."""
-    shape = np.shape(main.values)
+def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> int:
+    """H from a stacked recurrent or joined matrix, 0 with a fault where its shape is no LSTM's."""
+    shape, turned = np.shape(main.values), layout.recurrent_transposed
     if len(shape) != 2:
         faults.append(f"{main.key} has shape {shape}; expected a matrix")
         return 0
     rows, columns = shape[::-1] if turned else shape
+    fits = columns > (wide or rows // 4) if layout.joined else columns in (rows // 4, wide)
+    if rows % 4 == 0 and fits:
+        return int(rows // 4)
     if layout.joined:
-        form = "(I + H, 4H)" if turned else "(4H, I + H)"
-        if rows % 4 or columns <= (wide or rows // 4):
-            faults.append(f"{main.key} has shape {shape}; expected {form} with I of at least 1")
-            return 0
-        return int(rows // 4)
-    if rows == 4 * columns or (wide == columns and rows % 4 == 0):
-        return int(rows // 4)
-    form = "(H, 4H)" if turned else "(4H, H)"
-    for times, other in _OTHERS.items():
-        if rows == times * columns and wide is None:
-            by = f"these are the weights of {other} ({'' if times == 1 else times}H by H), not of an LSTM (4H by H)"
-            faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
-            return 0
-    others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
-    like = ", ".join([o.name for o in others if not o.separate][:3])
-    hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
-    faults.append(f"{main.key} has shape {shape}; expected {form}{hint}")
+        expected = f"{'(I + H, 4H)' if turned else '(4H, I + H)'} with I of at least 1"
+    elif rows in (3 * columns, columns) and wide is None:
+        other, size = ("a GRU", "3H") if rows > columns else ("a plain RNN", "H")
+        by = f"these are the weights of {other} ({size} by H), not of an LSTM (4H by H)"
+        faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
+        return 0
+    else:
+        others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
+        like = ", ".join([o.name for o in others if not o.separate][:3])
+        hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
+        expected = ("(H, 4H)" if turned else "(4H, H)") + hint
+    faults.append(f"{main.key} has shape {shape}; expected {expected}")
     return 0
 
 
-def _matrices(layout: Layout, item: Array, size: int, turned: bool, faults: list[str]) -> list[Any]:
-    """The four (H, n) blocks of a stack, in the layout's order."""
-    shape = np.shape(item.values)
-    rows = shape[1 if turned else 0] if len(shape) == 2 else 0
-    if rows != 4 * size:
-        form, numbers = ("(I, 4H)", f"(I, {4 * size})") if turned else ("(4H, I)", f"({4 * size}, I)")
-        swapped = "; it looks transposed" if len(shape) == 2 and shape[0 if turned else 1] == 4 * size else ""
-        faults.append(f"{item.key} has shape {shape}; expected {form} = {numbers}{swapped}")
-        return []
-    parts = np.split(item.values, 4, axis=1 if turned else 0)
-    if layout.flat_blocks:
-        return [np.ascontiguousarray(part).reshape(size, -1) for part in parts]
-    return [part.T if turned else part for part in parts]
-
-
-def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> Any:
-    """For each gate its matrices and vectors, from an array for each gate."""
-    blocks: dict[str, dict[str, Any]] = {}
-    rows: dict[int, str] = {}
-    for (role, gate), item in read.items():
-        name = _MATRICES.get(role)
-        if name is None:
-            continue
-        turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
-        values = np.atleast_2d(item.values)
-        if values.ndim != 2:
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
-            continue
-        blocks.setdefault(gate, {})[name] = values.T if turned else values
-        rows.setdefault(blocks[gate][name].shape[0], item.key)
-    if len(rows) > 1:
-        faults.append("gates differ in size: " + ", ".join(f"{key} has {n} rows" for n, key in rows.items()))
-    size = next(iter(rows), 0)
-    if layout.joined:
-        main = next((item for (role, _), item in read.items() if role == "joined"), Array("", None))
-        _split(layout, main, blocks, wide or size, faults)
-    for (role, gate), item in read.items():
-        name = _VECTORS.get(role)
-        if name is None or not gate:
-            continue
-        values = np.atleast_1d(item.values)
-        if size and values.shape != (size,):
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected (H,) = ({size},)")
-        blocks.setdefault(gate, {})[name] = values
-    return blocks
-
-
-def _split(layout: Layout, main: Array, blocks: dict[str, dict[str, Any]], state: int, faults: list[str]) -> None:
-    """Split the joined kernel of each gate, (H, n), into what multiplies x and what multiplies h (and the bias)."""
-    for parts in blocks.values():
-        kernel = parts.pop("W", None)
-        if kernel is None:
-            continue
-        if layout.bias == "column":
-            kernel, parts["b_{}"] = kernel[:, :-1], kernel[:, -1]
-        width = kernel.shape[1] - state
-        if width <= 0:
-            own = f"{len(kernel)} rows, so at least {len(kernel) + 1} columns for [{'; '.join(layout.joined or '')}]"
-            faults.append(f"{main.key} has shape {np.shape(main.values)}; expected {own}")
-        elif layout.joined == "hx":
-            parts["W_h{}"], parts["W_x{}"] = kernel[:, :state], kernel[:, state:]
-        else:
-            parts["W_x{}"], parts["W_h{}"] = kernel[:, :width], kernel[:, width:]
-
-
-def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], size: int, faults: list[str]) -> None:
-    """Biases and peepholes from stacks."""
-    for (role, gate), item in read.items():
-        if role not in _VECTORS:
-            continue
-        both = role == "bias" and layout.bias == "8H"
-        gates = {"peephole": layout.peephole, "peephole_gate": gate}.get(role, layout.order)
-        names = [(name, one) for name in (("b_x{}", "b_h{}") if both else (_VECTORS[role],)) for one in gates]
-        count = len(names)
-        if np.shape(item.values) != (count * size,):
-            times = "H" if count == 1 else f"{count}H"
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
-            continue
-        for (name, one), part in zip(names, np.split(item.values, count), strict=True):
-            blocks[one][name] = part
+def _split(layout: Layout, main: Array, gate: str, kernel: Any, state: int, faults: list[str]) -> dict[str, Any]:
+    """What multiplies x and what multiplies h (and the bias) of the joined kernel (H, n) of a gate."""
+    found = {}
+    if layout.bias == "column":
+        kernel, found[f"b_{gate}"] = kernel[:, :-1], kernel[:, -1]
+    width = kernel.shape[1] - state
+    if width <= 0:
+        own = f"{len(kernel)} rows, so at least {len(kernel) + 1} columns for [{'; '.join(layout.joined or '')}]"
+        faults.append(f"{main.key} has shape {np.shape(main.values)}; expected {own}")
+    edge = state if layout.joined == "hx" else width
+    first, second = (f"W_{letter}{gate}" for letter in layout.joined or "")
+    return {**found, first: kernel[:, :edge], second: kernel[:, edge:]}
 
 
 # -- one LSTM --------------------------------------------------------------------------------------------------------
