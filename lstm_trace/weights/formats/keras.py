@@ -52,27 +52,28 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
     inner: Mapping[str, Any] = layer.inner if layer else {}
     found: dict[str, str] = {}
     assumed: dict[str, str] = {}
-    fixed = stored == "cudnn" or (layer and layer.inner_kind == "CuDNNLSTM")  # which has no other activations
-    if "activation" in inner and not fixed:
-        found["candidate_activation"] = found["output_activation"] = activation(inner["activation"], file.major)
-    elif not fixed:
-        assumed["candidate_activation"] = (
-            "the file does not say the activation: tanh was assumed; choose with the options candidate_activation and "
-            "output_activation, on the command line --option candidate_activation=…,output_activation=…"
-        )
-    gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
-    if gate and not fixed:
-        found["gate_activation"] = activation(inner[gate], file.major)
-    elif not fixed:
-        found["gate_activation"] = "sigmoid" if file.since(2, 3) else "hard_sigmoid"
-        why = f"the default of Keras {file.version}" + ("" if file.since(2, 3) else " (before 2.3)")
-        if not re.search(r"\d", file.version):
-            why = "the default of Keras 3 and of tf.keras in TensorFlow 2"
-        assumed["gate_activation"] = (
-            f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there are "
-            "sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
-            "choose with --option gate_activation=…"
-        )
+    if stored != "cudnn" and not (layer and layer.inner_kind == "CuDNNLSTM"):  # which has no other activations
+        if "activation" in inner:
+            found["candidate_activation"] = found["output_activation"] = activation(inner["activation"], file.major)
+        else:
+            assumed["candidate_activation"] = (
+                "the file does not say the activation: tanh was assumed; choose with the options candidate_activation "
+                "and output_activation, on the command line --option candidate_activation=…,output_activation=…"
+            )
+        gate = inner.keys() & {"recurrent_activation", "inner_activation"}
+        if gate:
+            found["gate_activation"] = activation(inner[max(gate)], file.major)
+        else:
+            new = file.since(2, 3)
+            found["gate_activation"] = "sigmoid" if new else "hard_sigmoid"
+            why = f"the default of Keras {file.version}{'' if new else ' (before 2.3)'}"
+            if not re.search(r"\d", file.version):
+                why = "the default of Keras 3 and of tf.keras in TensorFlow 2"
+            assumed["gate_activation"] = (
+                f"the file does not say the recurrent activation: {found['gate_activation']} was assumed, {why}; there "
+                "are sigmoid, hard_sigmoid (0.2 x + 0.5, Keras 1 and 2) and hard_sigmoid_keras (x/6 + 0.5, Keras 3): "
+                "choose with --option gate_activation=…"
+            )
     if two:
         mode = layer.config.get("merge_mode", "concat") if layer else "concat"
         found["merge"] = MERGES.get(mode, str(mode))
@@ -91,10 +92,9 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
             "the file does not say the direction: forward was assumed; for go_backwards=True choose --option "
             "direction=reverse"
         )
-    rule = {"zero": "zeros, as from a Bidirectional that returns sequences,", "repeat": "the last output again"}
+    rule = "zeros, as from a Bidirectional that returns sequences," if zero else "the last output again"
     assumed["padding"] = (
-        f"the file does not say zero_output_for_mask: at padding {rule[found['padding']]} was assumed; choose with "
-        "--option padding=…"
+        f"the file does not say zero_output_for_mask: at padding {rule} was assumed; choose with --option padding=…"
     )
     return found, assumed
 
@@ -160,13 +160,8 @@ def _found(inside: Tree, file: KerasFile, layout: Layout | None) -> list[Found]:
             found.append(Found(unit.name, "no LSTM", refused="; ".join(error.problems)))
     # in the order of the model; last where the file does not say it
     rank = {one.name: order.get(one.name, order.get(one.name.split("/")[0], len(order))) for one in found}
-    return sorted(found, key=lambda one: (rank[one.name], _counted(one.name)))
-
-
-def _counted(name: str) -> list[tuple[int, str]]:
-    """A key that sorts lstm_2 before lstm_10: Keras counts the layers of a class as they are made."""
-    parts = ((part, whole(part)) for part in re.split(r"(\d+)", name))
-    return [(-1, part) if number is None else (number, "") for part, number in parts]
+    # lstm_2 before lstm_10: Keras counts the layers of a class as they are made
+    return sorted(found, key=lambda one: (rank[one.name], re.sub(r"\d+", lambda n: n[0].zfill(20), one.name)))
 
 
 # -- one layer -------------------------------------------------------------------------------------------------------
@@ -176,28 +171,30 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     """One layer in our names. Raises ShapeError; what is no LSTM comes back as refused."""
     layer = called(unit.name, file.config)
     name = layer.path if layer else unit.name
-    kind = _kind(unit, layer)
+    kind = f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.both else 'LSTM'}"  # as Keras calls it
+    if unit.layers > 1:
+        kind = "Keras RNN of StackedRNNCells"
+    elif layer and layer.kind == "Bidirectional":
+        kind += f" {layer.inner_kind}"
     stored = layout or _layout(unit)
-    absent = lacking(stored, unit.parts)
-    if not absent and layer and layer.inner.get("use_bias") and "bias" not in unit.roles:
-        absent = ["its configuration says use_bias, and the file has no bias of it"]
-    if absent:
+    if absent := lacking(stored, unit.parts):
         return Found(name, kind, refused=absent[0])
-    other = _other(unit, layer)
-    if other:
-        return Found(name, kind if layer else f"Keras {other}", refused=other_said(other))
+    if layer and layer.inner.get("use_bias") and "bias" not in unit.roles:
+        return Found(name, kind, refused="its configuration says use_bias, and the file has no bias of it")
+    if other := _other(unit, layer):
+        why = f"these are the weights of a layer {other}, not of an LSTM; only LSTMs are read"
+        return Found(name, kind if layer else f"Keras {other}", refused=why)
     if unlike := _unlike(unit, layer):
         return Found(name, kind, refused=unlike)
     found = one_lstm(name, unit, stored, kind)
-    weights, said = dict(found.weights), list(found.imported)
-    options = {key: value for key, value in found.options.items() if key != "gate_activation"}
-    if unit.layers > 1:
-        said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     try:
-        own_options, assumed = options_of(layer, file, stored.name, unit.both)
+        options, assumed = options_of(layer, file, stored.name, unit.both)
     except ValueError as error:
         return Found(name, kind, refused=f"its activation {error} is none of ours; see docs/options.md")
-    options |= own_options
+    options = {key: value for key, value in found.options.items() if key != "gate_activation"} | options
+    weights, said = dict(found.weights), list(found.imported)
+    if unit.layers > 1:
+        said.append(f"each of the {unit.layers} cells of StackedRNNCells is a layer")
     if layer and layer.inner.get("go_backwards"):
         weights = {key.replace("/forward/", "/reverse/"): values for key, values in weights.items()}
         said.append(
@@ -209,15 +206,6 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     facts = {**found.facts, **layout_facts(layer)}
     defaults = Defaults(batch_first=True)
     return Found(name, kind, weights, options, defaults, tuple(said), assumed=assumed, facts=facts, stored=stored)
-
-
-def _kind(unit: Group, layer: Layer | None) -> str:
-    """What Keras calls the layer."""
-    if unit.layers > 1:
-        return "Keras RNN of StackedRNNCells"
-    if layer and layer.kind == "Bidirectional":
-        return f"Keras Bidirectional {layer.inner_kind}"
-    return f"Keras {layer.kind if layer else 'Bidirectional LSTM' if unit.both else 'LSTM'}"
 
 
 def _unlike(unit: Group, layer: Layer | None) -> str:
@@ -244,11 +232,6 @@ def from_layer(arrays: Mapping[tuple[int, str], Mapping[str, Any]], layer: Layer
     return _one(unit, KerasFile(layer.path, version, {layer.path: layer}), None)
 
 
-def other_said(kind: str) -> str:
-    """The refusal of a layer that is no LSTM."""
-    return f"these are the weights of a layer {kind}, not of an LSTM; only LSTMs are read"
-
-
 def _other(unit: Group, layer: Layer | None) -> str:
     """The kind of recurrent layer, where it is no LSTM: by its class, else by shape."""
     for roles in unit.parts.values():
@@ -256,9 +239,7 @@ def _other(unit: Group, layer: Layer | None) -> str:
             rows, columns = np.shape(roles["recurrent", ""].values)
             if columns != 4 * rows:
                 return layer.inner_kind if layer else _OTHERS.get(columns // rows, "of another kind")
-    if layer and layer.inner_kind not in ("LSTM", "LSTMCell", "CuDNNLSTM"):
-        return layer.inner_kind
-    return ""
+    return layer.inner_kind if layer and layer.inner_kind not in ("LSTM", "LSTMCell", "CuDNNLSTM") else ""
 
 
 def _layout(unit: Group) -> Layout:
