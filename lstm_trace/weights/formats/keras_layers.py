@@ -24,7 +24,7 @@ _OURS = frozenset((
 ))  # fmt: skip
 
 
-Cells = tuple[tuple[str, Mapping[str, Any]], ...]
+Cell = tuple[str, Mapping[str, Any]]  # its class, and its settings
 
 
 @dataclass(frozen=True)
@@ -44,21 +44,20 @@ class Layer:
     @property
     def inner_kind(self) -> str:
         """The class of what is inside of all wrappers: of cells the first that differs, or their own."""
-        kinds = [kind for kind, _ in _inside(self.kind, self.config)[0]]
-        return next((kind for kind in kinds if kind != kinds[0]), kinds[0])
+        first, *others = (kind for kind, _ in _inside(self.kind, self.config)[0])
+        return next((kind for kind in others if kind != first), first)
 
     @property
-    def cells(self) -> Cells:
-        """(class, settings) of each cell of an RNN of StackedRNNCells, in order; empty for any other layer."""
+    def cells(self) -> list[Cell]:
+        """Each cell of an RNN of StackedRNNCells, in order; empty for any other layer."""
         cells, stacked = _inside(self.kind, self.config)
-        return cells if stacked else ()
+        return cells if stacked else []
 
     @property
-    def behind(self) -> tuple[Mapping[str, Any], ...]:
+    def behind(self) -> list[Mapping[str, Any]]:
         """The settings of the backward layer of a Bidirectional, where it was given one of its own."""
-        part = self.config.get("backward_layer")
-        own = part.get("config") if isinstance(part, Mapping) else None
-        return (_inside("", own)[0][0][1],) if isinstance(own, Mapping) else ()
+        own = _settings(self.config.get("backward_layer"))
+        return [] if own is None else [_inside("", own)[0][0][1]]
 
     @property
     def recurrent(self) -> bool:
@@ -84,21 +83,16 @@ def masking(config: Mapping[str, Layer]) -> str:
 
 def _walk(config: Any, path: str, depth: int) -> Iterator[Layer]:
     inside = config.get("config") if isinstance(config, Mapping) else None
-    if depth > 50:
-        return
-    listed = inside.get("layers") if isinstance(inside, Mapping) else inside if isinstance(inside, list) else None
-    if not isinstance(listed, list):
+    listed = inside.get("layers") if isinstance(inside, Mapping) else inside
+    if not isinstance(listed, list) or depth > 50:
         return
     before = ("", "")
     for entry in listed:
         if not isinstance(entry, Mapping) or not isinstance(entry.get("config"), Mapping | list):
             continue
-        settings = entry["config"] if isinstance(entry["config"], Mapping) else {}
-        name = _name(entry)
-        kind = str(entry.get("class_name", ""))
+        name, kind = _name(entry), str(entry.get("class_name", ""))
         here = f"{path}/{name}" if path else name
-        fed = _fed(entry, listed) or before
-        yield Layer(here, kind, settings, fed)
+        yield Layer(here, kind, _settings(entry) or {}, _fed(entry, listed) or before)
         yield from _walk(entry, here, depth + 1)
         before = (kind, name)
 
@@ -107,34 +101,36 @@ def _fed(entry: Mapping[str, Any], listed: list[Any]) -> tuple[str, str] | None:
     """Class and name of the layer that an entry's first inbound node comes from."""
     nodes = entry.get("inbound_nodes")
     while isinstance(nodes, list | Mapping) and nodes:
-        if isinstance(nodes, list):
-            first = nodes[0]
-            if isinstance(first, str):
-                return next(((str(e.get("class_name", "")), first) for e in listed if _name(e) == first), None)
-            nodes = first
+        if isinstance(nodes, Mapping):
+            nodes = nodes.get("keras_history") or nodes.get("args") or nodes.get("config")
         else:
-            history = nodes.get("keras_history") or nodes.get("args") or nodes.get("config")
-            nodes = history if isinstance(history, list | Mapping) else None
-    return None
+            nodes = nodes[0]
+    known = (one for one in listed if isinstance(nodes, str) and _name(one) == nodes)
+    return next(((str(one.get("class_name", "")), _name(one)) for one in known), None)
+
+
+def _settings(entry: Any) -> Mapping[str, Any] | None:
+    """The configuration that an entry holds."""
+    found = entry.get("config") if isinstance(entry, Mapping) else None
+    return found if isinstance(found, Mapping) else None
 
 
 def _name(entry: Any) -> str:
-    settings = entry.get("config") if isinstance(entry, Mapping) else {}
-    return str((settings.get("name") if isinstance(settings, Mapping) else "") or entry.get("name", ""))
+    return str((_settings(entry) or {}).get("name") or (entry.get("name", "") if isinstance(entry, Mapping) else ""))
 
 
-def _inside(kind: str, config: Mapping[str, Any]) -> tuple[Cells, bool]:
+def _inside(kind: str, config: Mapping[str, Any]) -> tuple[list[Cell], bool]:
     """What is inside of all wrappers, with the settings of the wrappers that change it; and whether it is a stack."""
-    for part in (config.get("layer"), config.get("cell")):
-        if isinstance(part, Mapping) and isinstance(part.get("config"), Mapping):
+    for key in ("layer", "cell"):
+        part: Any = config.get(key)
+        if (inner := _settings(part)) is not None:
             outer = {k: v for k, v in config.items() if k in ("go_backwards", "zero_output_for_mask", "stateful")}
-            cells, stacked = _inside(str(part.get("class_name", "")), part["config"])
-            return tuple((own, {**outer, **settings}) for own, settings in cells), stacked
+            cells, stacked = _inside(str(part.get("class_name", "")), inner)
+            return [(own, {**outer, **settings}) for own, settings in cells], stacked
     listed = config.get("cells")
     if isinstance(listed, list) and listed and all(isinstance(cell, Mapping) for cell in listed):
-        each = [(str(cell.get("class_name", "")), cell.get("config")) for cell in listed]
-        return tuple((own, settings if isinstance(settings, Mapping) else {}) for own, settings in each), True
-    return ((kind, config),), False
+        return [(str(cell.get("class_name", "")), _settings(cell) or {}) for cell in listed], True
+    return [(kind, config)], False
 
 
 def activation(value: Any, major: int) -> str:
@@ -145,38 +141,28 @@ def activation(value: Any, major: int) -> str:
     >>> activation("hard_sigmoid", 2), activation("hard_sigmoid", 3), activation(None, 3)
     ('hard_sigmoid', 'hard_sigmoid_keras', 'linear')
     """
-    if value is None:
-        return "linear"
     if isinstance(value, Mapping):  # an activation given as a layer, or as a function with a name
-        settings = value.get("config")
-        kind = str(value.get("class_name", ""))
-        if kind == "function" and isinstance(settings, str):
-            return activation(settings, major)
+        settings, kind = value.get("config"), str(value.get("class_name", ""))
         if kind == "LeakyReLU" and isinstance(settings, Mapping):
-            slope = settings.get("negative_slope", settings.get("alpha", 0.3))
-            return f"leaky_relu({float(slope)!r})"
-        raise ValueError(kind or "of its own")
-    name = str(value)
-    if name == "hard_sigmoid":
-        return "hard_sigmoid_keras" if major >= 3 else "hard_sigmoid"
-    if name in _ACTIVATIONS:
-        return _ACTIVATIONS[name]
-    if name in (*ACTIVATIONS, *BUILT_IN) and name not in _OURS:
-        return name
-    raise ValueError(name)
+            return f"leaky_relu({float(settings.get('negative_slope', settings.get('alpha', 0.3)))!r})"
+        if kind != "function" or not isinstance(settings, str):
+            raise ValueError(kind or "of its own")
+        value = settings
+    name = "linear" if value is None else str(value)
+    if name == "hard_sigmoid" and major >= 3:
+        return "hard_sigmoid_keras"
+    if name not in _ACTIVATIONS and (name not in (*ACTIVATIONS, *BUILT_IN) or name in _OURS):
+        raise ValueError(name)
+    return _ACTIVATIONS.get(name, name)
 
 
 def called(name: str, config: Mapping[str, Layer]) -> Layer | None:
     """The recurrent layer of that name, the only one in a model of that name, or the only one with that last name."""
     there = [layer for layer in config.values() if layer.recurrent]
-    for fits in (
-        [layer for layer in there if layer.path == name],
-        [layer for layer in there if layer.path.startswith(f"{name}/")],
-        [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]],
-    ):
-        if fits:
-            return fits[0] if len(fits) == 1 else None
-    return None
+    fits = [layer for layer in there if layer.path == name]
+    fits = fits or [layer for layer in there if layer.path.startswith(f"{name}/")]
+    fits = fits or [layer for layer in there if layer.path.split("/")[-1] == name.split("/")[-1]]
+    return fits[0] if len(fits) == 1 else None
 
 
 _BACK = re.compile(r"backward(_layer|_.*)?")
@@ -290,11 +276,8 @@ def _called(path: tuple[str, ...], inside: Tree, paths: list[tuple[str, ...]]) -
     """A layer's own name: an attribute in Keras 3, the first group in older files."""
     place = "/".join(path)
     if any(key.startswith(f"{place}/") and "/vars/" in key for key in inside.arrays):
-        names = []
-        for at, part in enumerate(path, 1):
-            if part != "layers":
-                names.append(inside.text("/".join([*path[:at], "vars"]), "name") or part)
-        return "/".join(names)
+        parts = [(part, "/".join([*path[:at], "vars"])) for at, part in enumerate(path, 1) if part != "layers"]
+        return "/".join(inside.text(held, "name") or part for part, held in parts)
     if not path or sum(other[:1] == path[:1] for other in paths) == 1:
         return "".join(path[:1])
     inner = path[2:] if path[1:2] == path[:1] else path[1:]
