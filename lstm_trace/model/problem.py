@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from ..base.arrays import describe
+from ..base.arrays import as_plain, describe
 from ..base.files import read_bytes, read_data
 from ..cell.arithmetic import named
 from ..cell.network import scope_and_name
@@ -50,10 +50,7 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     problem = read_problem(path)
     data = problem.model_dump(exclude_unset=True, by_alias=True)
     alone = len({scope_and_name(address)[0] for address in weights}) == 1
-    data["weights"] = {
-        scope_and_name(address)[1] if alone else address: np.asarray(value).tolist()
-        for address, value in weights.items()
-    }
+    data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
     if data.pop("layout", None) is not None:  # which may have brought options of the cell
         header = prepare_problem(problem, path).header
         if header.kind != "equations":
@@ -67,10 +64,8 @@ def problem_text(data: Mapping[str, Any]) -> str:
 
     Characters that act instead of being seen (controls, overrides of the writing direction) stand as escapes.
     """
-    text = yaml.dump(
-        _plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
-    )
-    return yaml_escaped(str(text))
+    style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 100}
+    return yaml_escaped(str(yaml.dump(as_plain(data), Dumper=_Dumper, **style)))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -82,15 +77,6 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as lists, within mappings and lists too."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinite: bool = False) -> Model:

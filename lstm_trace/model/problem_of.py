@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,8 +48,7 @@ def problem(trace: Trace) -> dict[str, Any]:
     array([[[ True]]])
     """
     found = premises(trace)
-    found["weights"] = {key: to_list(value) for key, value in found["weights"].items()}
-    return found
+    return found | {"weights": {key: to_list(value) for key, value in found["weights"].items()}}
 
 
 def premises(trace: Trace) -> dict[str, Any]:
@@ -73,7 +72,11 @@ def premises(trace: Trace) -> dict[str, Any]:
         "weights": _weights(trace, stages, directions, len(scopes) == 1),
         "x": _input(trace),
         **_states(trace, carried, scopes),
-        "given": _given(trace, stages),
+        "given": {
+            name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
+            for stage in stages
+            for name, values in trace.given.get(stage.scope, {}).items()
+        },
         "hold": held,
         "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
         "mask": None if trace.mask is None else trace.outward(trace.mask).astype(int).tolist(),
@@ -168,7 +171,8 @@ def _candidates(
     for stage in stages:
         if stage.direction != "joined":
             cell = parse(own_text(stage.cell, trace.header.padding is not None))
-            yield {"equations": _text(cell)}, cell, None
+            known = {function.text for function in BUILT_IN.values()}  # which need no definition
+            yield {"equations": "".join(f"{row}\n" for row in cell.text.splitlines() if row not in known)}, cell, None
 
 
 def own_text(cell: Cell, padded: bool) -> str:
@@ -185,12 +189,6 @@ def own_text(cell: Cell, padded: bool) -> str:
     own += ["carry: " + ", ".join(f"{state} <- {line}" for state, line in carry.items())] if carry else []
     own += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums else []
     return "\n".join([*own, f"output: {output}"])
-
-
-def _text(cell: Cell) -> str:
-    """A cell as a person writes it: without the definitions of functions that need none."""
-    known = {function.text for function in BUILT_IN.values()}
-    return "".join(f"{row}\n" for row in cell.text.splitlines() if row not in known)
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
@@ -245,12 +243,12 @@ def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict
     carried: the states of the cell; what padding repeats begins at zero, and is none of them.
     """
     named: dict[str, Any] = {}
-    for state in (s for s in carried if any(s in trace.initial.get(scope, {}) for scope in scopes)):
-        here = [_initial(trace, scope, state) for scope in scopes]
-        rows = [to_list(values if trace.header.batched else values[0]) for values in here]
-        named[INITIAL.get(state, state)] = rows[0] if len(rows) == 1 else rows
-    short = {name: named.pop(name) for name in INITIAL.values() if name in named}
-    return {**short, "initial": named}
+    for state in carried:
+        if any(state in trace.initial.get(scope, {}) for scope in scopes):
+            here = [_initial(trace, scope, state) for scope in scopes]
+            rows = [to_list(values if trace.header.batched else values[0]) for values in here]
+            named[INITIAL.get(state, state)] = rows[0] if len(rows) == 1 else rows
+    return {name: named.pop(name) for name in INITIAL.values() if name in named} | {"initial": named}
 
 
 def _initial(trace: Trace, scope: str, state: str) -> Array:
@@ -262,12 +260,3 @@ def _initial(trace: Trace, scope: str, state: str) -> Array:
     like = trace.lines.get(scope, {}).get(line)
     others = (here[state] for here in trace.initial.values() if state in here)
     return np.zeros_like(next(others) if like is None else like[0])
-
-
-def _given(trace: Trace, stages: Sequence[Stage]) -> Mapping[str, Any]:
-    """The supplied lines in the layout of x, with their place where there are several."""
-    return {
-        name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
-        for stage in stages
-        for name, values in trace.given.get(stage.scope, {}).items()
-    }
