@@ -55,14 +55,12 @@ def record(one: Found) -> dict[str, Any]:
 
 def listing(path: str, found: Sequence[Found]) -> str:
     """The text for a terminal of 80 columns."""
-    head = f"{path}: {counted(sum(not one.refused for one in found), 'LSTM')}"
-    return "\n\n".join([head, *(_text(record(one)) for one in found)])
-
-
-def _text(facts: dict[str, Any]) -> str:
-    head = message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))
-    rows = [("refused", facts["refused"])] if "refused" in facts else list(_rows(facts))
-    return "\n".join([head, *(line for label, said in rows for line in row(label, said))])
+    texts = [f"{path}: {counted(sum(not one.refused for one in found), 'LSTM')}"]
+    for facts in records(found):
+        head = message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))
+        rows = [("refused", facts["refused"])] if "refused" in facts else _rows(facts)
+        texts.append("\n".join([head, *(line for label, said in rows for line in row(label, said))]))
+    return "\n\n".join(texts)
 
 
 def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -67,19 +67,15 @@ def tables(path: Path, width: int) -> dict[str, Any]:
     An embedding is the only array of its module: a readout has a bias, and an LSTM several matrices. Where names have
     no modules, it is called so. Raises FileError, MissingError.
     """
+    found: dict[str, Any] = {}
     with arrays_of(path) as arrays:
         modules = Counter(map(_module, arrays))
         named = [name for name in arrays if "emb" in name.lower() or (_module(name) and modules[_module(name)] == 1)]
-        wide = [name for name in named if len(arrays[name].shape) == 2 and arrays[name].shape[1] == width]
-        return {name: table for name in wide if (table := _read(arrays[name])).dtype.kind in "fiu"}
-
-
-def _read(stored: Any) -> Any:
-    """The numbers of an array; none where it has them in a form that is not read (quantised, sparse)."""
-    try:
-        return np.asarray(stored)
-    except FileError:
-        return np.zeros(0, bool)
+        for name in named:
+            if len(arrays[name].shape) == 2 and arrays[name].shape[1] == width:
+                with suppress(FileError):  # numbers in a form that is not read: quantised, sparse
+                    found[name] = np.asarray(arrays[name])
+    return {name: table for name, table in found.items() if table.dtype.kind in "fiu"}
 
 
 def _module(name: str) -> str:
@@ -96,7 +92,15 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
     pairs = [(name, name) for name in one if name in two]
     if not pairs and len(one) == len(two) == 1:
         pairs = list(zip(one, two, strict=True))
-    said = [text for mine, yours in pairs if (text := _apart(mine, yours, one[mine], two[yours]))]
+    said = []
+    for mine, yours in pairs:
+        first, second, name = one[mine], two[yours], mine if mine == yours else f"{mine} and {yours}"
+        if first.shape != second.shape:
+            said.append(f"{name}: {first.shape} and {second.shape}")
+        elif not np.array_equal(first, second, equal_nan=True):
+            with np.errstate(all="ignore"):
+                apart = np.nanmax(np.abs(first.astype(np.float64) - second.astype(np.float64)))
+            said.append(f"{name}: up to {apart:.3g} apart")
     if not said:
         return []
     return [
@@ -104,14 +108,3 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
         "an embedding, run each model over rows of its own (lstm-trace run MODEL --input X -o TRACE) and compare the "
         "traces"
     ]
-
-
-def _apart(mine: str, yours: str, one: Any, two: Any) -> str:
-    """How far two tables are apart; nothing where they are equal."""
-    name = mine if mine == yours else f"{mine} and {yours}"
-    if one.shape != two.shape:
-        return f"{name}: {one.shape} and {two.shape}"
-    if np.array_equal(one, two, equal_nan=True):
-        return ""
-    with np.errstate(all="ignore"):
-        return f"{name}: up to {np.nanmax(np.abs(one.astype(np.float64) - two.astype(np.float64))):.3g} apart"
