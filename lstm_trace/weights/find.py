@@ -11,10 +11,8 @@ import numpy as np
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
 from .found import Found
 from .layouts import LAYOUTS, Layout
-from .names import Array, Group, detect, grouped, lacking
+from .names import Array, Group, Roles, detect, grouped, lacking
 
-Roles = Mapping[tuple[str, str], Array]
-Facts = Mapping[str, Any]
 #: What the matrices and vectors of a gate are called, before its letter.
 _MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}
 _VECTORS = {"bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c"}
@@ -198,7 +196,7 @@ def find(
         groups = _likely(grouped(arrays, layout.patterns), layout)
         if not groups:
             raise MissingError(place + _unnamed(layout, arrays))
-    used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}
+    used = {item.key for group in groups.values() for item in group.arrays}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:
         _mistyped(layout, rest, place)
@@ -209,12 +207,15 @@ def find(
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
                 raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
-            found.append(Found(name, "no LSTM", refused="; ".join(error.problems)))
-            continue
-        if len(groups) == 1:
-            one = _beside(one, {key: arrays[key] for key in keep if key not in used and key in arrays}, rest)
+            one = Found(name, "no LSTM", refused="; ".join(error.problems))
         found.append(one)
-    return found
+    if len(groups) > 1:
+        return found
+    # the weights that stand beside the only one, those of a readout, are at its top layer
+    scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
+    kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
+    said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
+    return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
 
 
 def one_lstm(
@@ -228,9 +229,9 @@ def one_lstm(
     faults = Faults()
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    parts = _directions(layout, group)
-    raise_all(MissingError, lacking(layout, parts, partial))
-    for (layer, direction), roles in sorted(parts.items()):
+    stored, group = group.arrays, _directions(layout, group)
+    raise_all(MissingError, lacking(layout, group, partial))
+    for (layer, direction), roles in sorted(group.parts.items()):
         with faults.gather():
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
@@ -238,8 +239,8 @@ def one_lstm(
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
-    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]
-    dtypes = {getattr(item.values, "dtype", None) for roles in group.parts.values() for item in roles.values()}
+    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, group.roles))}"]
+    dtypes = {getattr(item.values, "dtype", None) for item in stored}
     kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
@@ -247,9 +248,8 @@ def one_lstm(
     return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name}, stored=layout)
 
 
-def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:
+def _biases(layout: Layout, roles: set[str]) -> str:
     """What biases the arrays have, which is not always what the layout says of them."""
-    roles = {role for found in parts.values() for role, _ in found}
     if roles & {"bias_x", "bias_h"}:
         return "two"
     if "bias" in roles:
@@ -257,19 +257,11 @@ def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:
     return "column" if layout.bias == "column" else "none"
 
 
-def _beside(one: Found, kept: Facts, rest: list[str]) -> Found:
-    """The LSTM with the weights that stand beside it (those of a readout, at its top layer)."""
-    scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
-    more = {key if "/" in key else f"{scope}/{key}": values for key, values in kept.items()}
-    said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
-    return replace(one, weights={**one.weights, **more}, imported=(*one.imported, *said))
-
-
-def _directions(layout: Layout, group: Group) -> Mapping[tuple[int, str], Roles]:
+def _directions(layout: Layout, group: Group) -> Group:
     """The arrays of each layer and direction; those with an axis (D, …) are taken apart."""
     if not layout.direction_axis:
-        return group.parts
-    found: dict[tuple[int, str], dict[tuple[str, str], Array]] = {}
+        return group
+    found = Group(group.name)
     for (layer, direction), roles in group.parts.items():
         for (role, gate), item in roles.items():
             values = numeric(item.key, item.values)
@@ -278,7 +270,7 @@ def _directions(layout: Layout, group: Group) -> Mapping[tuple[int, str], Roles]
             if len(each) > 2:
                 raise ShapeError(f"{item.key} has shape {values.shape}; expected 1 or 2 directions on its first axis")
             for way, one in zip((direction, "reverse"), each, strict=False):
-                found.setdefault((layer, way), {})[role, gate] = Array(item.key, one)
+                found.parts.setdefault((layer, way), {})[role, gate] = Array(item.key, one)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
 from os.path import commonprefix
 from typing import Any, NamedTuple
 
@@ -34,14 +35,14 @@ class Group:
     parts: dict[tuple[int, str], dict[tuple[str, str], Array]] = field(default_factory=dict)
 
     @property
+    def arrays(self) -> list[Array]:
+        """All its arrays."""
+        return [item for roles in self.parts.values() for item in roles.values()]
+
+    @property
     def roles(self) -> set[str]:
         """The roles that its arrays have."""
         return {role for arrays in self.parts.values() for role, _ in arrays}
-
-    @property
-    def count(self) -> int:
-        """Number of arrays."""
-        return sum(len(roles) for roles in self.parts.values())
 
     @property
     def layers(self) -> int:
@@ -61,8 +62,12 @@ class Group:
     @property
     def partial(self) -> bool:
         """Whether its names are those of an LSTM alone, so that a matrix that is not there is missing."""
-        keys = [item.key for roles in self.parts.values() for item in roles.values()]
-        return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(key) for key in keys)
+        return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(item.key) for item in self.arrays)
+
+    @property
+    def expected(self) -> list[tuple[int, str]]:
+        """Every layer up to the last, in each direction that there is."""
+        return list(product(range(self.layers), sorted({direction for _, direction in self.parts})))
 
 
 def grouped(arrays: Mapping[str, Any], patterns: Names) -> dict[str, Group]:
@@ -90,7 +95,8 @@ def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
             every = {name: g for name, g in every.items() if _fits(g, layout)}
         whole = [g for g in every.values() if g.complete(layout)]
         groups = {name: g for name, g in every.items() if g.complete(layout) or g.partial}
-        score = sum(g.count for g in whole), sum(g.count for g in groups.values()), sum(_fits(g, layout) for g in whole)
+        fitting = sum(_fits(g, layout) for g in whole)
+        score = sum(len(g.arrays) for g in whole), sum(len(g.arrays) for g in groups.values()), fitting
         if groups and (best is None or score > best[0]):
             best = score, layout, groups
     return None if best is None else best[1:]
@@ -125,23 +131,20 @@ def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
 
 def _fits(group: Group, layout: Layout) -> bool:
     """Whether the shapes are the layout's: recurrent matrices 4H by H the way it has them, biases of its length."""
-    return layout.separate or all(_fit(roles, layout) for roles in group.parts.values())
-
-
-def _fit(roles: Mapping[tuple[str, str], Array], layout: Layout) -> bool:
-    """The same for one layer and direction, or for both on a first axis."""
-    found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
-    shape = found.get("recurrent", ())
-    lead = shape[:1] if layout.direction_axis else ()
-    if len(shape) != 2 + len(lead) or lead not in ((), (1,), (2,)):
-        return False
-    rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
-    length = 2 * rows if layout.bias == "8H" else rows
-    return rows == 4 * columns and found.get("bias", (*lead, length)) == (*lead, length)
+    for roles in () if layout.separate else group.parts.values():
+        found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
+        shape = found.get("recurrent", ())
+        lead = shape[:1] if layout.direction_axis else ()  # one direction, or both
+        if len(shape) != 2 + len(lead) or lead not in ((), (1,), (2,)):
+            return False
+        rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
+        length = 2 * rows if layout.bias == "8H" else rows
+        if rows != 4 * columns or found.get("bias", (*lead, length)) != (*lead, length):
+            return False
+    return True
 
 
 Roles = Mapping[tuple[str, str], Array]
-Parts = Mapping[tuple[int, str], Roles]
 
 #: Roles that come together: where one is there, so must the other be.
 _PAIRS = (("bias_x", "bias_h"), ("gamma", "beta"), ("gamma_cell", "beta_cell"))
@@ -157,56 +160,43 @@ _GATED = ("input", "recurrent", "joined", "bias_x", "bias_h")
 _LISTED = 8
 
 
-def lacking(layout: Layout, parts: Parts, partial: bool = False) -> list[str]:
+def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
     """A sentence where arrays are missing, in the file's own names; empty where all are there.
 
     All layers and directions must have the same kinds of arrays, and all gates of one, for a layer's cell is the same
-    everywhere. parts: arrays by (layer, direction), then by (role, gate). partial: whether whole gates may be missing.
+    everywhere. partial: whether whole gates may be missing.
     """
-    wanted = _wanted(layout, {one for roles in parts.values() for one in roles}, partial)
-    names, why = _absent(layout, parts, wanted), ""
-    if not names and ("projection", "") not in wanted and not layout.joined:
-        why = _narrow(layout, parts)
-        names = _absent(layout, parts, {("projection", "")}) if why else []
+    wanted = _wanted(layout, {one for roles in group.parts.values() for one in roles}, partial)
+    names, why = _absent(layout, group, wanted), ""
+    if not names and ("projection", "") not in wanted and not layout.joined and (why := _narrow(layout, group)):
+        names = _absent(layout, group, {("projection", "")})
     if not names:
         return []
-    there = list(dict.fromkeys(item.key for roles in parts.values() for item in roles.values()))
     absent, shown = (
         ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
-        for keys in (names, there)
+        for keys in (names, list(dict.fromkeys(item.key for item in group.arrays)))
     )
     return [f"{absent} {'is' if len(names) == 1 else 'are'} missing{why}; of this LSTM the file has {shown}"]
 
 
-def _absent(layout: Layout, parts: Parts, wanted: set[tuple[str, str]]) -> list[str]:
+def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[str]:
     """The names of the wanted arrays that a layer or direction has not, matrices first."""
     ordered = sorted(wanted, key=lambda one: (one[0] not in ("joined", "input", "recurrent"), one))
-    return [
-        called(layout, parts, part, one)
-        for part in _expected(parts)
-        for one in ordered
-        if one not in parts.get(part, {})
-    ]
+    places = product(group.expected, ordered)
+    return [called(layout, group, part, one) for part, one in places if one not in group.parts.get(part, {})]
 
 
-def _narrow(layout: Layout, parts: Parts) -> str:
+def _narrow(layout: Layout, group: Group) -> str:
     """What shows that the states are projected; empty where nothing does."""
-    for roles in parts.values():
-        for (role, _), item in roles.items():
-            shape = tuple(getattr(item.values, "shape", ()))
-            if role != "recurrent" or len(shape) != 2:
-                continue
+    there = [item for roles in group.parts.values() for (role, _), item in roles.items() if role == "recurrent"]
+    for key, values in there:
+        shape = tuple(getattr(values, "shape", ()))
+        if len(shape) == 2:
             rows, columns = shape[::-1] if layout.recurrent_transposed else shape
             hidden, rest = (rows, 0) if layout.separate else divmod(rows, 4)
             if not rest and hidden > columns:
-                return f": {item.key} has shape {shape}, so H = {hidden} units are projected to P = {columns}"
+                return f": {key} has shape {shape}, so H = {hidden} units are projected to P = {columns}"
     return ""
-
-
-def _expected(parts: Parts) -> list[tuple[int, str]]:
-    """Every layer up to the last, in each direction that there is."""
-    directions = sorted({direction for _, direction in parts})
-    return [(layer, direction) for layer in range(1 + max(layer for layer, _ in parts)) for direction in directions]
 
 
 def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[tuple[str, str]]:
@@ -233,18 +223,17 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
 # -- what it would be called -----------------------------------------------------------------------------------------
 
 
-def called(layout: Layout, parts: Parts, part: tuple[int, str], one: tuple[str, str]) -> str:
+def called(layout: Layout, group: Group, part: tuple[int, str], one: tuple[str, str]) -> str:
     """The name that an array (role, gate) would have beside those that are there; in words where that is not known."""
-    others = list(_from_others(parts, part, one))
-    for name in (*_from_part(layout, parts.get(part, {}), one), *others):
+    others = list(_from_others(group.parts, part, one))
+    for name in (*_from_part(layout, group.parts.get(part, {}), one), *others):
         found = place(name, layout.patterns)
         if found is not None and found[1:] == (*part, *one):
             return name
-    known = [item.key for roles in parts.values() for item in roles.values()]
-    if others and not any(place(key, layout.patterns) for key in known):  # Keras 3 has numbers for names
+    if others and not any(place(item.key, layout.patterns) for item in group.arrays):  # Keras 3 has numbers for names
         return others[0]
     role, gate = one
-    where = f" of layer {part[0]}, {part[1]}" if len(_expected(parts)) > 1 else ""
+    where = f" of layer {part[0]}, {part[1]}" if len(group.expected) > 1 else ""
     return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
 
 
@@ -286,7 +275,9 @@ def _choices(pattern: str) -> list[str]:
     ]
 
 
-def _from_others(parts: Parts, part: tuple[int, str], wanted: tuple[str, str]) -> Iterator[str]:
+def _from_others(
+    parts: Mapping[tuple[int, str], Roles], part: tuple[int, str], wanted: tuple[str, str]
+) -> Iterator[str]:
     """Names made from that of another layer or direction, by what differs between two arrays that both have."""
     here = parts.get(part, {})
     for other in parts.values():

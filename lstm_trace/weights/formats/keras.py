@@ -177,7 +177,7 @@ def _one(unit: Group, file: KerasFile, layout: Layout | None) -> Found:
     elif layer and layer.kind == "Bidirectional":
         kind += f" {layer.inner_kind}"
     stored = layout or _layout(unit)
-    if absent := lacking(stored, unit.parts):
+    if absent := lacking(stored, unit):
         return Found(name, kind, refused=absent[0])
     if layer and layer.inner.get("use_bias") and "bias" not in unit.roles:
         return Found(name, kind, refused="its configuration says use_bias, and the file has no bias of it")

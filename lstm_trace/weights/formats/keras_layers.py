@@ -268,8 +268,7 @@ def _partial(name: str, unit: Group, config: Mapping[str, Layer]) -> bool:
     layer = called(name, config)
     if layer is not None:
         return layer.path == name and "LSTM" in layer.inner_kind
-    keys = [item.key.removesuffix(":0") for roles in unit.parts.values() for item in roles.values()]
-    return any(key.endswith("/recurrent_kernel") for key in keys)
+    return any(item.key.removesuffix(":0").endswith("/recurrent_kernel") for item in unit.arrays)
 
 
 def _called(path: tuple[str, ...], inside: Tree, paths: list[tuple[str, ...]]) -> str:
