@@ -18,14 +18,6 @@ from ..layouts import Layout
 from .npz import load_npy
 
 Arrays = Mapping[str, Any]
-#: The module by suffix whose `arrays(path)` opens such a file.
-_OPENED = {
-    ".npz": ".npz",
-    ".safetensors": ".safetensors",
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
-    ".onnx": "..onnx.constants",
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
-}
 #: What the LSTMs of files are called that hold arrays and nothing else.
 _KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
 
@@ -52,13 +44,15 @@ def array_in(path: Path, name: str) -> Any:
 
 def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     """Every array of a file by its name, to be read while it is open. Raises FileError, MissingError."""
-    module = _OPENED.get(path.suffix.lower())
-    if module is None:
+    suffix = path.suffix.lower()
+    if suffix not in _OPENED:
         raise FileError(f"{path}: arrays are read by name from {', '.join(_OPENED)}")
     if not path.is_file():
         raise FileError(f"{path}: no such file")
-    opened: AbstractContextManager[Arrays] = import_module(module, __package__).arrays(path)
-    return opened
+    module = _OPENED[suffix]
+    opened = module if callable(module) else import_module(module, __package__).arrays
+    found: AbstractContextManager[Arrays] = opened(path)
+    return found
 
 
 def tables(path: Path, width: int) -> dict[str, Any]:
@@ -108,3 +102,13 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
         "an embedding, run each model over rows of its own (lstm-trace run MODEL --input X -o TRACE) and compare the "
         "traces"
     ]
+
+
+#: What opens a file, by its suffix: a function, or a module whose `arrays` does.
+_OPENED: dict[str, Any] = {
+    ".npz": npz_arrays,
+    ".safetensors": tensors,
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
+    ".onnx": "..onnx.constants",
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
+}

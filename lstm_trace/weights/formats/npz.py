@@ -69,7 +69,7 @@ def load_npy(path: str | Path) -> Any:
 
 
 @contextmanager
-def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+def npz_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
     """The arrays of an .npz file by name, while it is open. Raises FileError."""
     with archive(path) as opened:
         yield members(path, opened)

@@ -19,7 +19,7 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 
 
 @contextmanager
-def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+def tensors(path: Path) -> Iterator[dict[str, Lazy]]:
     """The tensors of a file by name, while it is open; bfloat16 is read as the equal float32. Raises FileError."""
     from safetensors import SafetensorError, safe_open
 
