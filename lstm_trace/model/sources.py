@@ -30,7 +30,7 @@ from ..trace.files.safetensors import is_tensors
 from ..trace.files.schema import Problem, validate
 from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
-from ..weights.formats.npz import load_npy, members
+from ..weights.formats.arrays import load_npy, members
 from ..weights.guards import afford, archive, told
 from ..weights.live_modules import as_array, framework, from_live, unpacked
 from ..weights.read import as_asked, choose, is_model, read_model

@@ -19,7 +19,7 @@ from ...errors import FileError, OptionError, ShapeError
 from ...model.model import Model
 from ...model.tokens import numbered
 from ...trace.argument_types import checked
-from ...weights.formats.npz import members
+from ...weights.formats.arrays import members
 from ...weights.guards import archive, told
 from ..rows import SEQUENCE, TOKEN, Source, pa, parquet
 from .columns import WIDE, Names, X, columns_of

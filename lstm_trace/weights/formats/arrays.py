@@ -1,23 +1,134 @@
-"""Arrays of a file by name, whether or not they belong to an LSTM; embeddings, of which x may be rows."""
+"""Arrays of a file by name, whether or not they belong to an LSTM; embeddings, of which x may be rows.
+
+.npz and .npy are read without pickles: an array's header first, its numbers only when they are wanted. .safetensors are
+read tensor by tensor by the library, and bfloat16, which numpy lacks, by hand.
+"""
 
 from __future__ import annotations
 
+import json
+import struct
+import zipfile
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ...errors import FileError, MissingError, nearest
 from ..find import find
 from ..found import Found
+from ..guards import Lazy, afford, archive, entries, told, widened
 from ..layouts import Layout
-from .npz import load_npy
+
+
+def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
+    """An array in an .npz file: its header is read and compared with the entry, its numbers when they are wanted."""
+    where, info = f"{path}: {entry.removesuffix('.npy')}", opened.getinfo(entry)
+    with told(where, ValueError, TypeError), opened.open(entry) as file:
+        shape, dtype = header(file, where, info.file_size)
+    afford(info.file_size, info.compress_size, where)
+
+    def read() -> Any:
+        with told(where, ValueError, TypeError), opened.open(entry) as file:
+            return npy.read_array(file, allow_pickle=False)
+
+    return Lazy(shape, dtype, read)
+
+
+def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype from the head of an .npy file, which has `there` bytes in all.
+
+    Raises FileError for an array of objects, and for one that is not whole.
+    """
+    version = npy.read_magic(file)
+    reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if reader is None:
+        raise FileError(f"{where} is an .npy file of version {version}, and versions 1 and 2 are read")
+    try:
+        shape, _, dtype = reader(file)
+    except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
+        said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
+        raise FileError(f"{where} has a header that cannot be read ({said[0][:100]})") from None
+    if dtype.hasobject:
+        raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
+    claimed = file.tell() + entries(shape) * dtype.itemsize
+    if claimed != there:
+        raise FileError(f"{where} claims {claimed:,} bytes and has {there:,}; is it cut off?")
+    return shape, dtype
+
+
+def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Lazy]:
+    """The arrays of an open .npz file by name."""
+    names = [e.filename for e in opened.infolist() if not e.is_dir()]
+    foreign = [name for name in names if not name.endswith(".npy")]
+    if foreign:
+        raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
+    return {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
+
+
+def load_npy(path: str | Path) -> Any:
+    """The array of an .npy file. Raises FileError."""
+    with told(path, ValueError, TypeError, struct.error), Path(path).open("rb") as file:
+        header(file, f"{path}:", Path(path).stat().st_size)
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
+
+
+@contextmanager
+def npz_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of an .npz file by name, while it is open. Raises FileError."""
+    with archive(path) as opened:
+        yield members(path, opened)
+
+
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@contextmanager
+def safetensors_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The tensors of a file by name, while it is open; bfloat16 is read as the equal float32. Raises FileError."""
+    from safetensors import SafetensorError, safe_open
+
+    with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
+        found = {}
+        for name in opened.keys():  # noqa: SIM118 - it is no mapping
+            view = opened.get_slice(name)
+            kind = str(view.get_dtype())
+            read = partial(_numbers, opened, path, name, kind)
+            found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), read)
+        yield found
+
+
+def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
+    """A tensor's numbers. Raises FileError for float8 and the like."""
+    if kind == "BF16":
+        with path.open("rb") as file:  # whose header the library has checked
+            length = struct.unpack("<Q", file.read(8))[0]
+            first, last = json.loads(file.read(length))[name]["data_offsets"]
+            file.seek(8 + length + first)
+            halves = np.frombuffer(file.read(last - first), "<u2")
+        return widened(halves).reshape(opened.get_slice(name).get_shape())
+    try:
+        return opened.get_tensor(name)
+    except (AttributeError, TypeError):
+        raise FileError(f"{path}: the tensor {name} has the dtype {kind}; expected F64, F32, F16 or BF16") from None
+
 
 Arrays = Mapping[str, Any]
+#: What opens a file, by its suffix: a function, or a module whose `arrays` does.
+_OPENED: dict[str, Any] = {
+    ".npz": npz_arrays,
+    ".safetensors": safetensors_arrays,
+    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
+    ".onnx": "..onnx.constants",
+    **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
+}
 #: What the LSTMs of files are called that hold arrays and nothing else.
 _KINDS = {".npz": "LSTM (arrays)", ".safetensors": "LSTM (tensors)"}
 
@@ -49,10 +160,11 @@ def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
         raise FileError(f"{path}: arrays are read by name from {', '.join(_OPENED)}")
     if not path.is_file():
         raise FileError(f"{path}: no such file")
-    module = _OPENED[suffix]
-    opened = module if callable(module) else import_module(module, __package__).arrays
-    found: AbstractContextManager[Arrays] = opened(path)
-    return found
+    named = _OPENED[suffix]
+    opened: AbstractContextManager[Arrays] = (
+        named(path) if callable(named) else import_module(named, __package__).arrays(path)
+    )
+    return opened
 
 
 def tables(path: Path, width: int) -> dict[str, Any]:
@@ -102,13 +214,3 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
         "an embedding, run each model over rows of its own (lstm-trace run MODEL --input X -o TRACE) and compare the "
         "traces"
     ]
-
-
-#: What opens a file, by its suffix: a function, or a module whose `arrays` does.
-_OPENED: dict[str, Any] = {
-    ".npz": npz_arrays,
-    ".safetensors": tensors,
-    **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
-    ".onnx": "..onnx.constants",
-    **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
-}
