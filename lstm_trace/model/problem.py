@@ -11,7 +11,7 @@ import yaml
 
 from ..base.arrays import as_plain, describe
 from ..base.files import read_bytes, read_data
-from ..cell.arithmetic import named
+from ..cell import arithmetic
 from ..cell.network import scope_and_name
 from ..errors import FileError, OptionError, within
 from ..printable import acts, yaml_escaped
@@ -117,7 +117,7 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         mask=problem.mask,
         batch_first=problem.batch_first,
         ask=tuple(problem.ask),
-        arithmetic=named(problem.arithmetic),
+        arithmetic=arithmetic.named(problem.arithmetic),
         tokens=problem.names.get("t"),
         where=where,
     )
