@@ -29,7 +29,7 @@ from .model.exercises import (
     calc_output_gate,
 )
 from .model.model import Model
-from .model.problem_of import problem
+from .model.problem import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens import with_tokens
 from .results.divergence import compared
@@ -40,10 +40,9 @@ from .verification.compare import Comparison, Tolerance
 from .verification.gaps import changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
-from .weights.found import SAYING, as_asked
 from .weights.layouts import layout as stored_as
 from .weights.live_modules import as_array
-from .weights.read import Found, choose, read_model
+from .weights.read import SAYING, Found, as_asked, choose, read_model
 
 if TYPE_CHECKING:
     from .one_value.derivation import Derivation

@@ -18,7 +18,7 @@ from ..cell.kinds.kind import is_number
 from ..documents.result import Result
 from ..engine.inputs import numbers
 from ..errors import OptionError, ShapeError, counted
-from ..weights.found import Found
+from ..weights.read import Found
 from .interpretations import (
     CLIPS,
     Blocks,

@@ -23,7 +23,7 @@ from ..cell.variants import named
 from ..errors import MissingError, OptionError, raise_all
 from ..model.model import NETWORK
 from ..trace.address import STATE
-from ..weights.found import Found
+from ..weights.read import Found
 
 GATES = "ifco"
 

@@ -22,9 +22,9 @@ from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
 from ..weights.find import find
-from ..weights.found import Defaults, Found, choose, turned
 from ..weights.layouts import layout
 from ..weights.names import detect
+from ..weights.read import Defaults, Found, choose, turned
 from .model import NETWORK, Model
 
 #: What may be asked for; half types compute in float32.

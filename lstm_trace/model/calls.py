@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from ..errors import Faults, LstmTraceError, OptionError, counted
-from ..weights.found import Found
 from ..weights.live_modules import (
     as_array,
     check_dropout,
@@ -29,6 +28,7 @@ from ..weights.live_modules import (
     unpacked,
     weights_of,
 )
+from ..weights.read import Found
 
 
 @dataclass

@@ -22,7 +22,7 @@ from ..trace.held import held_faults
 from ..trace.labels import readout
 from ..trace.trace import Trace
 from .model import NETWORK, Model
-from .problem_of import added_text, own_text, problem
+from .problem import added_text, own_text, problem
 from .sources import prepare
 
 #: Premises of a trace that say which steps are valid; they are changed as a whole.

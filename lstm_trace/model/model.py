@@ -38,7 +38,7 @@ from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
 from ..trace.holding import layers, resolved
 from ..trace.trace import Header, Trace
-from ..weights.found import Defaults
+from ..weights.read import Defaults
 from .tokens import step_rows
 
 #: Options of the network, beside those of its cell.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
-from .found import Found
 from .layouts import LAYOUTS, Layout
 from .names import Array, Group, Roles, detect, grouped, lacking
+from .read import Found
 
 #: What the matrices and vectors of a gate are called, before its letter.
 _MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}

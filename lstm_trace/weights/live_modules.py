@@ -16,8 +16,8 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from .find import find
 from .formats.torch import numbers_of
-from .found import Defaults, Found
 from .layouts import LAYOUTS
+from .read import Defaults, Found
 
 
 def framework(source: Any) -> str:

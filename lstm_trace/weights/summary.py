@@ -12,7 +12,7 @@ from ..cell.network import scope_and_name
 from ..cell.variants import directed
 from ..errors import counted
 from ..printable import message
-from .found import Found
+from .read import Found
 
 _LABEL = 12
 #: The option `bias` in words.

@@ -22,9 +22,9 @@ from numpy.lib import format as npy
 
 from ...errors import FileError, MissingError, nearest
 from ..find import find
-from ..found import Found
 from ..guards import Lazy, afford, archive, entries, told, widened
 from ..layouts import Layout
+from ..read import Found
 
 
 def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:

@@ -16,10 +16,10 @@ import numpy as np
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
 from ..find import one_lstm
-from ..found import Defaults, Found
 from ..guards import archive, content, told
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group, lacking
+from ..read import Defaults, Found
 from .hdf5 import STORED, Tree, opened, parsed
 from .keras_layers import MERGES, ROLES, Layer, activation, called, grouped, layers, masking
 

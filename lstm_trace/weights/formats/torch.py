@@ -14,9 +14,9 @@ from typing import Any
 from ...base.extras import missing
 from ...errors import FileError, MissingError
 from ..find import find
-from ..found import Found
 from ..guards import ARRAYS, Lazy, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
+from ..read import Found
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers deeper than this are no checkpoint.

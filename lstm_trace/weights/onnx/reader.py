@@ -19,9 +19,9 @@ import numpy as np
 
 from ...errors import FileError, LstmTraceError
 from ..find import one_lstm
-from ..found import Defaults, Found
 from ..layouts import LAYOUTS, Layout
 from ..names import Array, Group
+from ..read import Defaults, Found
 from .constants import NotConstant, load
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
 from .node import ATTRIBUTES, INPUTS, ROLES, Reading, Refused, facts_of, initial, lengths, options_of, read_arrays
