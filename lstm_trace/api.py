@@ -61,7 +61,7 @@ def inspect(path: str | Path, layout: Any = None) -> list[Found]:
         layout: how the arrays are stored, where the file does not say it (docs/layouts.md).
 
     Returns:
-        For each LSTM its name, kind, weights by our names and options; see `weights.found.Found`.
+        For each LSTM its name, kind, weights by our names and options; see `weights.read.Found`.
 
     Raises:
         FileError: where the file cannot be read.

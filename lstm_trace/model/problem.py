@@ -1,4 +1,4 @@
-"""Problem files to prepared models, and a trace back to the problem that gives it again: its cell, and every premise."""
+"""Problem files to prepared models, and a trace back to the problem that gives it again: cell and premises."""
 
 from __future__ import annotations
 
