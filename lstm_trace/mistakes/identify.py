@@ -18,20 +18,9 @@ from ..cell.kinds.kind import is_number
 from ..documents.result import Result
 from ..engine.inputs import numbers
 from ..errors import OptionError, ShapeError, counted
+from ..trace.address import STATE
 from ..weights.read import Found
-from .interpretations import (
-    CLIPS,
-    Blocks,
-    Reading,
-    as_stored,
-    blocks_of,
-    count_unusual,
-    initial_state,
-    plain_readings,
-    simulate,
-    unusual_facts,
-    with_variant,
-)
+from .interpretations import CLIPS, Blocks, Reading, as_stored, blocks_of, plain_readings, simulate, unusual_facts
 
 #: Readings that go on from a single step to all steps, of those that do not explain it.
 KEPT = 24
@@ -103,8 +92,9 @@ def identify(
     blocks = blocks_of(found)
     read = blocks.peepholes if blocks.peephole is not None else ""
     plain = replace(plain, order=blocks.gates, joined=blocks.joined, peephole=read)
-    states = (("h0", h0), ("c0", c0))
-    h0, c0 = (initial_state(found, s) if given is None else numbers(given, s) for s, given in states)
+    fixed = {short: found.defaults.initial.get(STATE[short]) for short in ("h0", "c0")}  # (1, B, H)
+    own = {short: None if values is None else np.asarray(values)[0] for short, values in fixed.items()}
+    h0, c0 = (own[s] if given is None else numbers(given, s) for s, given in (("h0", h0), ("c0", c0)))
     x, y = numbers(x, "x", np.float64), numbers(y, "y", np.float64)
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
     cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
@@ -120,8 +110,8 @@ def identify(
         if search.matches:
             break
     as_read = min((search.score(replace(plain, batch_first=c.batch_first), c) for c in cases), key=lambda m: m.error)
-    matches = sorted(search.matches, key=lambda m: (count_unusual(m.reading, plain), m.error))
-    matches = [m for m in matches if m.error <= limit]
+    matches = [m for m in search.matches if m.error <= limit]
+    matches.sort(key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
     nearest = sorted(search.others, key=lambda m: m.error)[:5]
     return Identification(as_read, tuple(matches), tuple(nearest), _undecided(matches), limit, search.tried)
 
@@ -186,8 +176,8 @@ class _Search:
                 ]
         rough.sort(key=lambda item: item[:2])
         hopeful = sum(1 for item in rough if item[0] <= 2 * self.limit)
-        for _, _, reading, variant, (output, backwards), case in rough[: hopeful + KEPT]:
-            full = replace(with_variant(reading, variant), output=output, backwards=backwards)
+        for _, _, reading, (order, forget_bias), (output, backwards), case in rough[: hopeful + KEPT]:
+            full = replace(reading, order=order, forget_bias=forget_bias, output=output, backwards=backwards)
             match = self.score(full, case)
             (self.matches if match.error <= self.limit else self.others).append(match)
 

@@ -22,7 +22,6 @@ from ..cell.parse import parse
 from ..cell.variants import named
 from ..errors import MissingError, OptionError, raise_all
 from ..model.model import NETWORK
-from ..trace.address import STATE
 from ..weights.read import Found
 
 GATES = "ifco"
@@ -178,11 +177,6 @@ def _peepholes(blocks: Blocks, reading: Reading) -> dict[str, Array]:
     return {gate: blocks.peephole[order.index(gate)] for gate in blocks.peepholes}
 
 
-def with_variant(reading: Reading, variant: tuple[str, float]) -> Reading:
-    """The reading with the order and forget bias of one variant."""
-    return replace(reading, order=variant[0], forget_bias=variant[1])
-
-
 #: Bounds that people clip with; others are given with `clips`.
 CLIPS = (1.0, 3.0, 5.0, 10.0, 50.0)
 
@@ -221,12 +215,6 @@ def as_stored(found: Found) -> Reading:
         clip=(CLIP_FACTS[clips[0][0]], clips[0][1]) if clips else None,
         direction=found.directions[0],
     )
-
-
-def initial_state(found: Found, short: str) -> Array | None:
-    """The initial state (B, H) that a model fixes."""
-    states = found.defaults.initial.get(STATE[short])
-    return None if states is None else np.asarray(states)[0]
 
 
 def blocks_of(found: Found) -> Blocks:
@@ -279,8 +267,3 @@ def unusual_facts(blocks: Blocks, plain: Reading, clips: Sequence[float]) -> Ite
         orders = map("".join, permutations(blocks.peepholes))
         yield from ({"peephole": order} for order in orders if order != blocks.peepholes)
         yield from ({"peephole": "dropped"}, {"output_peephole": "old"})
-
-
-def count_unusual(reading: Reading, plain: Reading) -> int:
-    """How many facts differ from the way in which the weights were read."""
-    return len([f for f in reading.differences(plain) if f != "batch_first"])

@@ -17,17 +17,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import Faults, LstmTraceError, OptionError, counted
-from ..weights.live_modules import (
-    as_array,
-    check_dropout,
-    flat,
-    from_live,
-    halves,
-    lstm_cells,
-    precision,
-    unpacked,
-    weights_of,
-)
+from ..weights.live_modules import as_array, from_live, halves, lstm_cells, precision, unpacked, weights_of
 from ..weights.read import Found
 
 
@@ -170,7 +160,6 @@ def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
 
 def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> Call:
     """A call of an nn.LSTM."""
-    check_dropout(module, name)
     sequence, states = _arguments(args, kwargs)
     x, lengths = unpacked(sequence)
     try:
@@ -332,7 +321,7 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     states = given.get("initial_state")
     if states is None:
         states = [half.states for half in halves(layer).values() if half.stateful and half.states]
-    return [_numbers(state, layer).copy() for state in flat(states)] or None
+    return [_numbers(state, layer).copy() for state in _flat(states)] or None
 
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
@@ -341,7 +330,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
-    mask, *_ = flat(given.get("mask")) or [None]
+    mask, *_ = _flat(given.get("mask")) or [None]
     if mask is not None:  # (B, T); Keras takes (B, T, 1) too, and anything but 0 as true
         mask = _numbers(mask, layer).astype(bool)
         mask = mask[..., 0] if mask.ndim == 3 else mask
@@ -359,7 +348,7 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     """What the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
-    values = [_numbers(value, layer) for value in flat(output)]
+    values = [_numbers(value, layer) for value in _flat(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     name = "h" if first.return_sequences else "last h"
@@ -370,6 +359,12 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
         found |= {"h_n": np.stack(states[0::2]), "c_n": np.stack(states[1::2])}
     elif states:  # cells of several sizes
         found |= {f"{('h_n', 'c_n')[k % 2]} of layer {k // 2}": state for k, state in enumerate(states)}
+    return found
+
+
+def _flat(values: Any) -> list[Any]:
+    """Every tensor in what a Keras layer takes or returns, in order."""
+    found: list[Any] = sys.modules["keras"].tree.flatten(values)
     return found
 
 

@@ -153,12 +153,6 @@ def halves(layer: Any) -> dict[str, Any]:
     return {"forward": layer}
 
 
-def flat(values: Any) -> list[Any]:
-    """Every tensor in what a Keras layer takes or returns, in order."""
-    found: list[Any] = sys.modules["keras"].tree.flatten(values)
-    return found
-
-
 def lstm_cells(layer: Any) -> list[Any]:
     """The LSTM cells of a Keras layer, from the input up; none where it has other cells too."""
     keras = sys.modules["keras"]
