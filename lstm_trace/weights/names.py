@@ -86,20 +86,16 @@ def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
 
     Where two explain as many, the one whose shapes fit; of those, the first. General names do not count.
     """
-    best: tuple[tuple[int, int, int], Layout, dict[str, Group]] | None = None
-    for layout in LAYOUTS.values():
-        if not layout.detect:
-            continue
+    known: list[tuple[tuple[int, int, int], Layout, dict[str, Group]]] = []
+    for layout in (one for one in LAYOUTS.values() if one.detect):
         every = grouped(arrays, layout.own)
         if layout.detect == "shapes":
             every = {name: g for name, g in every.items() if _fits(g, layout)}
         whole = [g for g in every.values() if g.complete(layout)]
         groups = {name: g for name, g in every.items() if g.complete(layout) or g.partial}
-        fitting = sum(_fits(g, layout) for g in whole)
-        score = sum(len(g.arrays) for g in whole), sum(len(g.arrays) for g in groups.values()), fitting
-        if groups and (best is None or score > best[0]):
-            best = score, layout, groups
-    return None if best is None else best[1:]
+        counts = sum(len(g.arrays) for g in whole), sum(len(g.arrays) for g in groups.values())
+        known += [((*counts, sum(_fits(g, layout) for g in whole)), layout, groups)] if groups else []
+    return max(known, key=lambda one: one[0])[1:] if known else None
 
 
 def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:

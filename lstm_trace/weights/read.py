@@ -99,13 +99,10 @@ class Found:
     def sizes(self) -> dict[str, int]:
         """I, H and, with a projection, P of the first layer, as far as its weights say."""
         first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
-        found: dict[str, int] = {}
-        for name, shape in first.items():
-            if name.startswith("W_x") and len(shape) == 2:
-                found["I"], found["H"] = shape[1], shape[0]
-            elif name == "W_hr" and len(shape) == 2:
-                found["P"] = shape[0]
-        return {size: found[size] for size in ("I", "H", "P") if size in found}
+        matrices = {name: shape for name, shape in first.items() if len(shape) == 2}
+        inputs = [shape for name, shape in matrices.items() if name.startswith("W_x")]
+        sizes = {"I": inputs[-1][1], "H": inputs[-1][0]} if inputs else {}
+        return sizes | ({"P": matrices["W_hr"][0]} if "W_hr" in matrices else {})
 
 
 def as_asked(found: Found, options: Mapping[str, Any]) -> Found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -177,15 +177,9 @@ ROLES = {
 }  # fmt: skip
 
 
-class _Place(NamedTuple):
-    """Where an array stands: the groups of its layer, the direction, the group of its cell, if it has one, and which
-    cell of a StackedRNNCells that is, counted from any number; None where it is not known to be in one.
-    """
-
-    layer: tuple[str, ...]
-    direction: str
-    cell: str = ""
-    rank: int | None = None
+#: Where an array stands: the groups of its layer, the direction, the group of its cell, if it has one, and which cell
+#: of a StackedRNNCells that is, counted from any number; None where it is not known to be in one.
+_Place = tuple[tuple[str, ...], str, str, int | None]
 
 
 def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
@@ -195,15 +189,14 @@ def grouped(inside: Tree, config: Mapping[str, Layer]) -> list[Group]:
     """
     placed: dict[tuple[str, ...], dict[_Place, dict[tuple[str, str], Array]]] = {}
     for place, role, array in _placed(inside, config):
-        placed.setdefault(place.layer, {}).setdefault(place, {})[role] = array
+        placed.setdefault(place[0], {}).setdefault(place, {})[role] = array
     units: dict[tuple[str, ...], Group] = {}
     for path, there in placed.items():
-        ranks = sorted({-1 if place.rank is None else place.rank for place in there})
-        apart = ranks[0] < 0 and len({place.direction for place in there}) < len(there)
-        for place, arrays in there.items():
-            own = (*path, place.cell) if apart else path
-            number = 0 if place.rank is None else ranks.index(place.rank)
-            units.setdefault(own, Group("")).parts[number, place.direction] = arrays
+        ranks = sorted({-1 if rank is None else rank for *_, rank in there})
+        apart = ranks[0] < 0 and len({direction for _, direction, *_ in there}) < len(there)
+        for (_, direction, cell, rank), arrays in there.items():
+            number = 0 if rank is None else ranks.index(rank)
+            units.setdefault((*path, cell) if apart else path, Group("")).parts[number, direction] = arrays
     kept = {
         path: unit.parts
         for path, unit in units.items()
@@ -231,19 +224,20 @@ def _place(groups: list[str], config: Mapping[str, Layer]) -> _Place:
     direction = "reverse" if any(_BACK.fullmatch(part) for part in groups) else "forward"
     path = tuple(part for part in groups if not _BACK.fullmatch(part) and not _FORTH.fullmatch(part))
     if path[-3:-1] == ("cell", "cells"):  # Keras 3: cells by number
-        return _Place(path[:-3], direction, path[-1], _number(path[-1]))
+        return path[:-3], direction, path[-1], _number(path[-1])
     if len(path) < 2:
-        return _Place(path, direction)
+        return path, direction, "", None
+    *above, last = path
     stack = next((layer for layer in config.values() if layer.cells and layer.path.split("/")[-1] in path), None)
     names = [settings.get("name") for _, settings in stack.cells] if stack else []
-    if stack and path[-1] in names:
+    if stack and last in names:
         own = len(path) - path[::-1].index(stack.path.split("/")[-1])
-        return _Place(path[:own], direction, path[-1], names.index(path[-1]))
-    if _STACK.fullmatch(path[-2]):
-        return _Place(path[:-2], direction, path[-1], _number(path[-1]))
-    if _CELL.fullmatch(path[-1]):
-        return _Place(path[:-1], direction, path[-1], _number(path[-1]) if _RNN.fullmatch(path[-2]) else None)
-    return _Place(path, direction)
+        return path[:own], direction, last, names.index(last)
+    if _STACK.fullmatch(above[-1]):
+        return path[:-2], direction, last, _number(last)
+    if _CELL.fullmatch(last):
+        return path[:-1], direction, last, _number(last) if _RNN.fullmatch(above[-1]) else None
+    return path, direction, "", None
 
 
 def _number(name: str) -> int:
