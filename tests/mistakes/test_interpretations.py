@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.mistakes.interpretations import SEARCHED, as_stored, blocks_of, simulate
+from lstm_trace.mistakes.identify import SEARCHED, as_stored, blocks_of, simulate
 from lstm_trace.weights.read import Found
 
 H, INPUTS, T, B = 4, 3, 5, 2

@@ -17,8 +17,7 @@ from ..options import echo
 def command(model: str, form: str, **given: Any) -> None:
     """List the LSTMs in MODEL: sizes, layers, directions, biases, options, layout, parameters."""
     from ...printable import json_text
-    from ...weights.read import as_asked, check_any, choose, read_model
-    from ...weights.summary import listing, records
+    from ...weights.read import as_asked, check_any, choose, listing, read_model, records
     from ..model_options import asked_options, stored_layout
 
     found = read_model(model, stored_layout(given))
