@@ -162,8 +162,10 @@ def lstm_cells(layer: Any) -> list[Any]:
 
 
 def _from_keras(layer: Any, name: str) -> Found:
-    from .formats.keras import from_layer  # readers of files, which few runs need
-    from .formats.keras_layers import Layer
+    from .formats.keras import (
+        Layer,
+        from_layer,  # readers of files, which few runs need
+    )
 
     keras = sys.modules["keras"]
     arrays: dict[tuple[int, str], dict[str, Any]] = {}
