@@ -118,24 +118,17 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         )
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
-        x=problem.x,
+        **{name: getattr(problem, name) for name in ("x", "given", "lengths", "mask", "batch_first")},
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
-        given=problem.given,
         hold=layers(problem.hold),
-        lengths=problem.lengths,
-        mask=problem.mask,
-        batch_first=problem.batch_first,
         ask=tuple(problem.ask),
         arithmetic=arithmetic.named(problem.arithmetic),
         tokens=problem.names.get("t"),
         where=where,
     )
     header = Header(
-        title=problem.title,
-        notes=problem.notes,
+        **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from")},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},
-        symbols=problem.symbols,
-        count_from=problem.count_from,
         imported=imported,
     )
     with within(where):

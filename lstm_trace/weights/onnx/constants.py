@@ -48,20 +48,16 @@ class Tensors:
         if tensor.HasField("segment"):
             raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
         dtype = data_type(tensor.data_type)
-        if dtype is None:
-            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known")
-        if dtype.kind not in "fiub" and dtype.name != "bfloat16":
-            raise NotConstant(f"the tensor {tensor.name} holds {dtype.name}; expected plain numbers")
+        if dtype is None or (dtype.kind not in "fiub" and dtype.name != "bfloat16"):
+            held = f"the data type {tensor.data_type}" if dtype is None else dtype.name
+            raise NotConstant(f"the tensor {tensor.name} holds {held}; expected plain numbers")
         size = entries(shape) * dtype.itemsize
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             content = self._external(tensor, size, what)
             return np.frombuffer(content, dtype.newbyteorder("<") if dtype.kind in "fiu" else dtype).reshape(shape)
         afford(size, self.stored, what)
         with told(what, ValueError, TypeError, RuntimeError):
-            array = np.asarray(onnx.numpy_helper.to_array(tensor))
-        if array.shape != shape:
-            raise FileError(f"{what} claims the shape {shape} and holds {array.shape}")
-        return array
+            return np.asarray(onnx.numpy_helper.to_array(tensor))
 
     def _external(self, tensor: Any, size: int, what: str) -> bytes:
         """The bytes of a tensor that are kept in another file of the model's folder, which no path may leave."""
@@ -213,12 +209,10 @@ def data_type(number: int) -> Any:
 
 
 def _numeric(number: int) -> Any:
-    """The dtype of a data type of numbers. Raises NotConstant for texts, KeyError for one that is not known."""
+    """The dtype of a data type of numbers. Raises NotConstant for texts, and for one that is not known."""
     dtype = data_type(number)
-    if dtype is None:
-        raise KeyError(number)
-    if dtype.hasobject:
-        raise NotConstant("numbers are turned into texts")
+    if dtype is None or dtype.hasobject:
+        raise NotConstant("numbers are turned into texts, or into a data type that is not known")
     return dtype
 
 
