@@ -144,7 +144,6 @@ Roles = Mapping[tuple[str, str], Array]
 
 #: Roles that come together: where one is there, so must the other be.
 _PAIRS = (("bias_x", "bias_h"), ("gamma", "beta"), ("gamma_cell", "beta_cell"))
-_NEEDS = {"projection_bias": "projection"}
 _WORDS = {
     "input": "input matrix", "recurrent": "recurrent matrix", "joined": "joined kernel", "bias_x": "input bias",
     "bias_h": "recurrent bias", "peephole": "peepholes", "peephole_gate": "peephole",
@@ -200,7 +199,7 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
     found = {role for role, _ in there} | ({"joined"} if layout.joined else {"input", "recurrent"})
     for one, other in _PAIRS:
         found |= {one, other} if found & {one, other} else set()
-    found |= {needed for role, needed in _NEEDS.items() if role in found}
+    found |= {"projection"} if "projection_bias" in found else set()
     matrices = {gate for role, gate in there if role in ("input", "recurrent", "joined")}
     coupled = "i" if layout.coupled_input else "f" if layout.name == "gates" else ""  # one gate is 1 - the other
     gates = set("ifco") & matrices if partial else set("ifco") - ({coupled} - matrices)

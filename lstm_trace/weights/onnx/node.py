@@ -12,7 +12,12 @@ from ...errors import nearest
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
-INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
+#: The inputs, in order, and the axes of each: D directions, T steps, B rows, I inputs, H units.
+AXES: dict[str, tuple[str, ...]] = {
+    "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
+    "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
+}  # fmt: skip
+INPUTS = tuple(AXES)
 _COMMON = {
     "activation_alpha": list, "activation_beta": list, "activations": list, "clip": float, "direction": str,
     "hidden_size": int, "input_forget": int,
@@ -172,12 +177,6 @@ def _shortest(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-#: The axes of each input: D directions, T steps, B rows, I inputs, H units.
-AXES: dict[str, tuple[str, ...]] = {
-    "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
-    "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
-}  # fmt: skip
-_STORED = ("W", "R", "B", "P")
 _STATES = {"initial_h": ("h_prev", "h0"), "initial_c": ("c_prev", "c0")}
 ROLES = {"W": "input", "R": "recurrent", "B": "bias", "P": "peephole"}
 _PROJECTED = (
@@ -192,7 +191,7 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
     Raises Refused with every fault: an input whose shape or type does not go with the others'.
     """
     arrays: dict[str, Any] = {}
-    for name in _STORED:
+    for name in ROLES:
         array = reading.constant(name)
         if isinstance(array, NotConstant):
             raise Refused(f"its {name} is not stored in the file: {array}{_projected(reading)}")
