@@ -26,13 +26,10 @@ from .layouts import layout as stored_as
 
 #: Options that say what a file of weights may leave out, in words.
 SAYING = {
-    "candidate_activation": "activation",
-    "output_activation": "activation",
-    "gate_activation": "recurrent activation",
-    "direction": "direction",
-    "merge": "merge",
+    "candidate_activation": "activation", "output_activation": "activation",
+    "gate_activation": "recurrent activation", "direction": "direction", "merge": "merge",
     "padding": "output at padding",
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -104,18 +104,11 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
 
 #: Activations by the operator's names, in small letters: ours, and the constants that onnxruntime takes by default.
 ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "relu": ("relu", ()),
-    "tanh": ("tanh", ()),
-    "sigmoid": ("sigmoid", ()),
-    "affine": ("affine", (0.0, 0.0)),
-    "leakyrelu": ("leaky_relu", (0.01,)),
-    "thresholdedrelu": ("thresholded_relu", (0.0,)),
-    "scaledtanh": ("scaled_tanh", (0.0, 0.0)),
-    "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
-    "elu": ("elu", (1.0,)),
-    "softsign": ("softsign", ()),
-    "softplus": ("softplus", ()),
-}
+    "relu": ("relu", ()), "tanh": ("tanh", ()), "sigmoid": ("sigmoid", ()), "softsign": ("softsign", ()),
+    "softplus": ("softplus", ()), "elu": ("elu", (1.0,)), "leakyrelu": ("leaky_relu", (0.01,)),
+    "thresholdedrelu": ("thresholded_relu", (0.0,)), "affine": ("affine", (0.0, 0.0)),
+    "scaledtanh": ("scaled_tanh", (0.0, 0.0)), "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
+}  # fmt: skip
 #: Those whose constants onnxruntime takes as 0, which is not our default.
 _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
 _PLAIN = {"gate": "sigmoid", "candidate": "tanh", "output": "tanh"}
