@@ -365,7 +365,9 @@ def identify(
     matches = [m for m in search.matches if m.error <= limit]
     matches.sort(key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
     nearest = sorted(search.others, key=lambda m: m.error)[:5]
-    return Identification(as_read, tuple(matches), tuple(nearest), _undecided(matches), limit, search.tried)
+    names = sorted({name for m in matches for name in m.reading.differences(matches[0].reading)})
+    undecided = {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in names}
+    return Identification(as_read, tuple(matches), tuple(nearest), undecided, limit, search.tried)
 
 
 def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:
@@ -476,11 +478,3 @@ class _Search:
                     gap = np.abs((h if output == "h" else c) - target).max(axis=(1, 2))
                     worst[output, backwards] = np.fmax(worst[output, backwards], np.nan_to_num(gap, nan=np.inf))
         return worst
-
-
-def _undecided(matches: Sequence[Match]) -> dict[str, tuple[Any, ...]]:
-    """Facts in which readings that all explain the outputs differ."""
-    if len(matches) < 2:
-        return {}
-    names = {name for m in matches[1:] for name in m.reading.differences(matches[0].reading)}
-    return {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in sorted(names)}

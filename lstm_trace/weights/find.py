@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.inputs import computing
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
 from .layouts import LAYOUTS, Layout
 from .names import Array, Group, Roles, detect, grouped, lacking
@@ -21,13 +22,9 @@ _VECTORS = {"bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "
 def numeric(key: str, values: Any) -> Any:
     """An array of float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
     array = np.asarray(values)
-    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
-        return array
-    if (array.dtype.kind == "f" and array.dtype.itemsize == 2) or array.dtype.name == "bfloat16":
-        return array.astype(np.float32)
-    if array.dtype.kind in "iu":
-        return array.astype(np.float64)
-    raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
+    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+        raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
+    return array.astype(computing(array.dtype), copy=False)
 
 
 def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]]:
