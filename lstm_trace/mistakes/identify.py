@@ -362,8 +362,7 @@ def identify(
         if search.matches:
             break
     as_read = min((search.score(replace(plain, batch_first=c.batch_first), c) for c in cases), key=lambda m: m.error)
-    matches = [m for m in search.matches if m.error <= limit]
-    matches.sort(key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
+    matches = sorted(search.matches, key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
     nearest = sorted(search.others, key=lambda m: m.error)[:5]
     names = sorted({name for m in matches for name in m.reading.differences(matches[0].reading)})
     undecided = {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in names}
@@ -418,19 +417,16 @@ class _Search:
 
     def run(self, readings: Sequence[Reading]) -> None:
         """Try every reading with every order of the gates and forget bias 0, 1 and the model's, over all the cases."""
-        rough: list[tuple[float, int, Reading, tuple[str, float], _Way, _Case]] = []
-        variants = self.variants
+        rough: list[tuple[float, Reading, tuple[str, float], _Way, _Case]] = []
         for reading, case in product(readings, self.cases):
             here = replace(reading, batch_first=case.batch_first)
-            self.tried += len(variants)
-            for way, errors in self._errors(here, variants, case, first=True).items():
+            self.tried += len(self.variants)
+            for way, errors in self._errors(here, self.variants, case).items():
                 near = np.argsort(errors)[: max(KEPT, int((errors <= 2 * self.limit).sum()))]
-                rough += [
-                    (float(errors[k]), len(rough) + int(n), here, variants[k], way, case) for n, k in enumerate(near)
-                ]
-        rough.sort(key=lambda item: item[:2])
-        hopeful = sum(1 for item in rough if item[0] <= 2 * self.limit)
-        for _, _, reading, (order, forget_bias), (output, backwards), case in rough[: hopeful + KEPT]:
+                rough += [(float(errors[k]), here, self.variants[k], way, case) for k in near]
+        rough.sort(key=lambda item: item[0])
+        hopeful = sum(error <= 2 * self.limit for error, *_ in rough)
+        for _, reading, (order, forget_bias), (output, backwards), case in rough[: hopeful + KEPT]:
             full = replace(reading, order=order, forget_bias=forget_bias, output=output, backwards=backwards)
             match = self.score(full, case)
             (self.matches if match.error <= self.limit else self.others).append(match)
@@ -438,7 +434,7 @@ class _Search:
     def score(self, reading: Reading, case: _Case) -> Match:
         """The error of one reading over all steps and rows."""
         way = reading.output, reading.backwards
-        errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, first=False, only=way)
+        errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, way)
         return Match(reading, float(errors[way][0]))
 
     def _state(self, values: Array | None, rows: int) -> Array:
@@ -448,25 +444,19 @@ class _Search:
         return np.broadcast_to(np.asarray(values, np.float64).reshape(-1, size), (rows, size))
 
     def _errors(
-        self,
-        reading: Reading,
-        variants: Sequence[tuple[str, float]],
-        case: _Case,
-        first: bool,
-        only: _Way | None = None,
+        self, reading: Reading, variants: Sequence[tuple[str, float]], case: _Case, only: _Way | None = None
     ) -> dict[_Way, Array]:
-        """For h and c, in either order, the error of each variant: over the first computed step of one row (`first`),
-        or over all."""
-        last = case.y.ndim == 2
+        """The error of each variant in one way, over all; without one, for h and c in either order, over the first
+        computed step of one row."""
+        first, last = only is None, case.y.ndim == 2
         rows = slice(0, 1 if first else None)  # a row of the batch is enough to tell what cannot be
         x, y = case.x[:, rows], case.y[..., rows, :]
         x = x[::-1] if reading.direction == "reverse" else x
         count = len(x) if last or not first else 1
         h0, c0 = (self._state(v, case.x.shape[1])[rows] for v in (self.h0, self.c0))
         h0, c0 = (h0, c0) if reading.states == "hc" else (c0, h0)
-        ways = [only] if only else [(o, b) for o in ("h", "c") for b in ((False,) if last else (False, True))]
-        if only is None and reading.direction == "forward":
-            ways = [way for way in ways if not way[1]]
+        turns = (False,) if last or reading.direction == "forward" else (False, True)
+        ways = [only] if only else list(product(("h", "c"), turns))
         worst = {way: np.zeros(len(variants)) for way in ways}
         with np.errstate(all="ignore"):
             for s, (h, c) in enumerate(simulate(self.blocks, reading, variants, x[:count], h0, c0)):
