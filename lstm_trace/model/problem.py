@@ -291,18 +291,15 @@ def _candidates(
 
 def own_text(cell: Cell, padded: bool) -> str:
     """The equations of a cell; without what `variants.masked` put after and between them, and what comes after that."""
-    rows, carry, output, inputs = list(cell.equations.items()), dict(cell.carry), cell.output, cell.inputs
-    if padded and cell.output in cell.by_name:
-        rows = rows[: list(cell.equations).index(output)]
-        past = f"{output.removesuffix('_t')}_prev"
-        valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
-        carry = {state: valid.get(line, line) for state, line in carry.items() if (state, line) != (past, output)}
-        output, inputs = valid.get(output, output), tuple(name for name in inputs if name != "valid")
-    own = [f.text for f in cell.functions]
-    own += [f"input: {', '.join(inputs)}", *(f"{name} = {right}" for name, right in rows)]
-    own += ["carry: " + ", ".join(f"{state} <- {line}" for state, line in carry.items())] if carry else []
-    own += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums else []
-    return "\n".join([*own, f"output: {output}"])
+    output = cell.output
+    if not padded or output not in cell.by_name:
+        return cell.text
+    past = f"{output.removesuffix('_t')}_prev"
+    valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
+    carry = ((state, valid.get(line, line)) for state, line in cell.carry if (state, line) != (past, output))
+    inputs = tuple(name for name in cell.inputs if name != "valid")
+    lines = cell.lines[: cell.lines.index(cell.by_name[output])]
+    return replace(cell, lines=lines, carry=tuple(carry), output=valid.get(output, output), inputs=inputs).text
 
 
 def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
