@@ -30,8 +30,8 @@ from ..trace.files.safetensors import is_tensors
 from ..trace.files.schema import Problem, validate
 from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
-from ..weights.formats.arrays import load_npy, members
-from ..weights.guards import afford, archive, told
+from ..weights.formats.arrays import load_npy, npz_arrays
+from ..weights.guards import afford, told
 from ..weights.live_modules import as_array, framework, from_live, unpacked
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found
@@ -86,8 +86,8 @@ def read_input(
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     wanted = Wanted(role, key, token_column, others)
     if suffix == ".npz":
-        with archive(path) as opened:
-            return _named(members(path, opened), wanted, path)
+        with npz_arrays(path) as arrays:
+            return _named(arrays, wanted, path)
     if suffix in (".csv", ".tsv"):
         return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
     if suffix == ".parquet":

@@ -63,13 +63,14 @@ def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
     return shape, dtype
 
 
-def members(path: str | Path, opened: zipfile.ZipFile) -> dict[str, Lazy]:
-    """The arrays of an open .npz file by name."""
-    names = [e.filename for e in opened.infolist() if not e.is_dir()]
-    foreign = [name for name in names if not name.endswith(".npy")]
-    if foreign:
-        raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
-    return {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
+@contextmanager
+def npz_arrays(path: str | Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of an .npz file by name, while it is open. Raises FileError."""
+    with archive(path) as opened:
+        names = [e.filename for e in opened.infolist() if not e.is_dir()]
+        if foreign := [name for name in names if not name.endswith(".npy")]:
+            raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
+        yield {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
 
 
 def load_npy(path: str | Path) -> Any:
@@ -78,13 +79,6 @@ def load_npy(path: str | Path) -> Any:
         header(file, f"{path}:", Path(path).stat().st_size)
         file.seek(0)
         return npy.read_array(file, allow_pickle=False)
-
-
-@contextmanager
-def npz_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
-    """The arrays of an .npz file by name, while it is open. Raises FileError."""
-    with archive(path) as opened:
-        yield members(path, opened)
 
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
