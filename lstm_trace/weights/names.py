@@ -239,7 +239,7 @@ def _from_part(layout: Layout, here: Roles, one: tuple[str, str]) -> Iterator[st
         dotted = "/" not in item.key
         key = item.key.replace(".", "/") if dotted else item.key
         there = [(m, word) for m, word in enumerate(_words(layout, other)) if word in key]
-        there.append((len(wanted), key.rpartition("/")[2]))
+        there.append((len(wanted), key.rpartition("/")[2]))  # or in place of the whole last part
         # the same choice of several first (`w` beside `b`, `kernel` beside `bias`), then one that ends alike
         pairs = sorted((k != m, -_shared(new[::-1], old[::-1]), k, old, new) for k, new in wanted for m, old in there)
         for *_, old, new in pairs:

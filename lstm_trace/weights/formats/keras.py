@@ -316,9 +316,9 @@ def options_of(layer: Layer | None, file: KerasFile, stored: str, two: bool) -> 
                 "the file does not say the activation: tanh was assumed; choose with the options candidate_activation "
                 "and output_activation, on the command line --option candidate_activation=…,output_activation=…"
             )
-        gate = inner.keys() & {"recurrent_activation", "inner_activation"}
+        gate = next((key for key in ("recurrent_activation", "inner_activation") if key in inner), "")
         if gate:
-            found["gate_activation"] = activation(inner[max(gate)], file.major)
+            found["gate_activation"] = activation(inner[gate], file.major)
         else:
             new = file.since(2, 3)
             found["gate_activation"] = "sigmoid" if new else "hard_sigmoid"
