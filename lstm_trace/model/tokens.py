@@ -37,9 +37,10 @@ def step_rows(
     """
     known = _Steps(steps, batch, valid)
     if isinstance(tokens, TokenText):
-        return _of_text(tokens, known)
-    labels = readable(tokens, named)
-    rows = labels if labels and isinstance(labels[0], list) else [labels]
+        rows, named = _rows_of(tokens, known), tokens.where
+    else:
+        labels = readable(tokens, named)
+        rows = labels if labels and isinstance(labels[0], list) else [labels]
     raise_all(ShapeError, _unfit(rows, named))
     raise_all(ShapeError, known.faults(rows, named, "character" if isinstance(tokens, str) else "label"))
     return known.placed(rows)
@@ -147,12 +148,11 @@ def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
                 yield f"{of}: {wrong} is half of a character; write the character itself"
 
 
-def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
+def _rows_of(tokens: TokenText, known: _Steps) -> list[list[str]]:
     """The labels in the text of a file: the first of its forms that fits; see docs/labels.md. Raises ShapeError."""
-    for rows in _forms(tokens.text, known):
+    for rows in _forms(tokens.text, known.batch):
         if not any(known.faults(rows, tokens.where, "label")):
-            raise_all(ShapeError, _unfit(rows, tokens.where))
-            return known.placed(rows)
+            return rows
     text = tokens.text.removesuffix("\n")
     lines = text.count("\n") + 1
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
@@ -164,15 +164,15 @@ def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
     )
 
 
-def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
+def _forms(text: str, batch: int) -> Iterator[list[list[str]]]:
     """What a text may mean: lines; blocks of lines, lines of characters; one text of characters."""
     body = text.removesuffix("\n")
     lines = body.split("\n")
     yield [lines]
-    if known.batch > 1:
+    if batch > 1:
         blocks = [block.split("\n") for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")) if block]
         for rows in (blocks, [list(line) for line in lines]):
-            if len(rows) == known.batch:
+            if len(rows) == batch:
                 yield rows
     yield [list(text)]
     yield [list(body)]
