@@ -66,7 +66,7 @@ def compared(
     """
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
         return Agreement(None, f"agreement with {what} is inconclusive: float16 has overflowed")
-    found: dict[str, Measure] = {}
+    found: dict[str, Deviation] = {}
     for name, values in theirs.items():
         runs, timed = [run[name] for run in rounded], name in stepwise
         found[name] = measured(ours[name], single[name], double[name], values, runs, ulp, timed)
@@ -88,7 +88,7 @@ def compared(
     return Agreement(True, said)
 
 
-class Measure(NamedTuple):
+class Deviation(NamedTuple):
     """How far the arrays of one name are apart, and what rounding explains, at each step (T,), or (1,)."""
 
     off: Any  # the framework's, from the float64 run
@@ -102,7 +102,7 @@ class Measure(NamedTuple):
 @np.errstate(over="ignore", invalid="ignore")
 def measured(
     ours: Any, single: Any, double: Any, theirs: Any, rounded: Sequence[Any], ulp: float, timed: bool
-) -> Measure:
+) -> Deviation:
     """See `compared`."""
     scale = _scale(single, double, timed)
     seen = np.max([_scale(run, double, timed) for run in rounded], axis=0) if rounded else 0 * scale
@@ -113,7 +113,7 @@ def measured(
     of_single = 0.0 if ulp > SINGLE and rounded else factor * scale * ulp / SINGLE
     bound = np.maximum(of_single, FACTOR * seen) + floor
     off = _peaks(theirs, double, timed)
-    return Measure(
+    return Deviation(
         off=off,
         bound=bound,
         own=_scale(ours, double, timed),
@@ -123,7 +123,7 @@ def measured(
     )
 
 
-def _fault(name: str, m: Measure, ulp: float, timed: bool) -> str:
+def _fault(name: str, m: Deviation, ulp: float, timed: bool) -> str:
     """What rounding does not explain, at the first step where it does not; empty where it explains all."""
     theirs, ours = m.clear & ~(m.off <= m.bound), m.clear & ~(m.own <= m.own_bound)
     at = int(np.argmax(theirs if theirs.any() else ours))

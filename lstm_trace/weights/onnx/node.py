@@ -38,7 +38,7 @@ class Refused(Exception):  # noqa: N818 - becomes the record's `refused`
 
 
 @dataclass
-class Reading:
+class NodeReading:
     """One node as it is being read: what was found so far."""
 
     scope: Scope
@@ -114,7 +114,7 @@ _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants 
 _PLAIN = {"gate": "sigmoid", "candidate": "tanh", "output": "tanh"}
 
 
-def options_of(reading: Reading) -> dict[str, Any]:
+def options_of(reading: NodeReading) -> dict[str, Any]:
     """The options that the attributes bring, `reverse` those in which the reverse direction differs. Raises Refused."""
     texts = _activations(reading)
     each = [dict(zip(_PLAIN, texts[at : at + 3], strict=True)) for at in range(0, len(texts), 3)]
@@ -137,7 +137,7 @@ def options_of(reading: Reading) -> dict[str, Any]:
     return options
 
 
-def _activations(reading: Reading) -> list[str]:
+def _activations(reading: NodeReading) -> list[str]:
     """The activations of each direction, three and three, in our words. Raises Refused."""
     count = len(reading.directions)
     given = reading.facts.get("activations") or ["Sigmoid", "Tanh", "Tanh"] * count
@@ -178,7 +178,7 @@ _PROJECTED = (
 )
 
 
-def read_arrays(reading: Reading) -> dict[str, Any]:
+def read_arrays(reading: NodeReading) -> dict[str, Any]:
     """The stored arrays of a node, W, R, B and P, after every input has been checked against the others.
 
     Raises Refused with every fault: an input whose shape or type does not go with the others'.
@@ -209,14 +209,14 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
     return arrays
 
 
-def _projected(reading: Reading) -> str:
+def _projected(reading: NodeReading) -> str:
     """What is said beside a fault where a state is wider than the node's h: what is left of a projection."""
     hidden = reading.facts.get("hidden_size", np.inf)
     shapes = map(reading.shape, _STATES)
     return _PROJECTED if any(shape and (shape[-1] or 0) > hidden for shape in shapes) else ""
 
 
-def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
+def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
     """What does not fit between the shapes of a node's inputs (None: a size that is not known) and its attributes."""
     axes = {name: _turned(name, reading) for name in shapes}
     problems = []
@@ -248,7 +248,7 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _turned(name: str, reading: Reading) -> tuple[str, ...]:
+def _turned(name: str, reading: NodeReading) -> tuple[str, ...]:
     """The axes of an input; with layout 1 those of x and of the states begin with the rows."""
     axes = AXES[name]
     first = reading.facts.get("layout") and name in ("X", *_STATES)
@@ -260,7 +260,7 @@ def _shown(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
 
 
-def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
+def initial(reading: NodeReading, facts: dict[str, str]) -> dict[str, Any]:
     """Initial states that the file fixes, (D, B, H); zeros are what is taken anyway. Raises Refused."""
     found: dict[str, Any] = {}
     for name, (state, short) in _STATES.items():
@@ -277,7 +277,7 @@ def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
     return found
 
 
-def lengths(reading: Reading, facts: dict[str, str]) -> Any:
+def lengths(reading: NodeReading, facts: dict[str, str]) -> Any:
     """Lengths that the file fixes. Raises Refused."""
     array = reading.constant("sequence_lens")
     if array is None:

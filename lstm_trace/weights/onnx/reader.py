@@ -24,14 +24,14 @@ from ..names import Array, Group
 from ..read import Defaults, Found
 from .constants import NotConstant, load
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
-from .node import ATTRIBUTES, INPUTS, ROLES, Reading, Refused, facts_of, initial, lengths, options_of, read_arrays
+from .node import ATTRIBUTES, INPUTS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 
 
 class Node(NamedTuple):
     """An LSTM node that was read. origin: where its X comes from."""
 
     found: Found
-    reading: Reading
+    reading: NodeReading
     origin: Origin
 
     @property
@@ -214,14 +214,14 @@ def _other(name: str, node: Any) -> Found:
 def _one(name: str, scope: Scope, node: Any, graphs: Graphs, version: int) -> Found | Node:
     """One LSTM node in our names."""
     try:
-        return _read(name, Reading(scope, node, facts_of(node, version), graphs, version))
+        return _read(name, NodeReading(scope, node, facts_of(node, version), graphs, version))
     except FileError:
         raise  # the file itself is at fault: truncated, or unsafe
     except (Refused, NotConstant, LstmTraceError) as reason:
         return Found(name, "ONNX LSTM", refused="; ".join(str(reason).splitlines()))
 
 
-def _read(name: str, reading: Reading) -> Node:
+def _read(name: str, reading: NodeReading) -> Node:
     """The weights, options and defaults of a node. Raises Refused, NotConstant, ShapeError, FileError."""
     if len(reading.node.input) > len(INPUTS):
         raise Refused(f"it has {len(reading.node.input)} inputs; an LSTM has at most {len(INPUTS)}")
@@ -251,7 +251,7 @@ def _read(name: str, reading: Reading) -> Node:
     return Node(found, reading, source)
 
 
-def _major(reading: Reading, source: Origin) -> bool:
+def _major(reading: NodeReading, source: Origin) -> bool:
     """Whether x is batch first: by the attribute layout, or since the model turns its own input so before the LSTM."""
     if reading.facts.get("layout"):
         reading.said.append("layout 1: x is (B, T, I)")
