@@ -174,8 +174,7 @@ class Model:
                 with WriteLock(out):
                     return model._again(x, batch_first, out, progress)
         with within(model.defaults.where):
-            states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = model._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
+            fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens)
             fed = model._holding(fed, ask, hold)
             job = model._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
@@ -258,14 +257,16 @@ class Model:
         Args: those of `plans`. Raises what `run` raises for them.
         """
         with within(self.defaults.where):
-            fed = self._holding(self._fed(x, _named_states(h0, c0), {}, **others), None, hold)
+            fed = self._holding(self._fed(x, h0, c0, **others), None, hold)
             return fed, self._work(fed, self.defaults.ask)
 
     def _fed(
         self,
         x: Any = None,
-        states: Mapping[str, Any] | None = None,
-        supplied: Mapping[str, Any] | None = None,
+        h0: Any = None,
+        c0: Any = None,
+        initial: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None,
         lengths: Any = None,
         mask: Any = None,
         batch_first: bool | None = None,
@@ -273,13 +274,14 @@ class Model:
     ) -> RunInputs:
         """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
         base, faults, found = self.defaults, Faults(), None
+        states = {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
         with faults.gather():
             found = fed(
                 base.x if x is None else x,
-                {**base.initial, **(states or {})},
-                {**base.given, **(supplied or {})},
+                {**base.initial, **(initial or {}), **states},
+                {**base.given, **(given or {})},
                 lengths,
                 mask,
                 base.batch_first if batch_first is None else batch_first,
@@ -325,7 +327,3 @@ def _restored(premises: dict[str, Any]) -> Model:
         for array in here.values():
             array.flags.writeable = False
     return Model(**premises)
-
-
-def _named_states(h0: Any, c0: Any) -> dict[str, Any]:
-    return {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
