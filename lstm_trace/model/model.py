@@ -261,17 +261,10 @@ class Model:
             return fed, self._work(fed, self.defaults.ask)
 
     def _fed(
-        self,
-        x: Any = None,
-        h0: Any = None,
-        c0: Any = None,
-        initial: Mapping[str, Any] | None = None,
-        given: Mapping[str, Any] | None = None,
-        lengths: Any = None,
-        mask: Any = None,
-        batch_first: bool | None = None,
-        tokens: Any = None,
-    ) -> RunInputs:
+        self, x: Any = None, h0: Any = None, c0: Any = None, initial: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None,
+        batch_first: bool | None = None, tokens: Any = None,
+    ) -> RunInputs:  # fmt: skip
         """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
         base, faults, found = self.defaults, Faults(), None
         states = {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
