@@ -45,7 +45,8 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
         wide = projection.values.shape[1 if layout.projection_transposed else 0]
     blocks = _blocks(layout, read, wide, faults)
     raise_all(ShapeError, faults)
-    found: dict[str, Any] = {name: np.ascontiguousarray(values) for name, values in blocks.items()}
+    by_gate = sorted(blocks, key=lambda name: layout.order.index(name[-1]))
+    found: dict[str, Any] = {name: np.ascontiguousarray(blocks[name]) for name in by_gate}
     options: dict[str, Any] = dict(layout.options)
     if layout.forget_bias:
         options["forget_bias"] = layout.forget_bias
