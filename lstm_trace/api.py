@@ -29,7 +29,7 @@ from .model.exercises import (
     calc_output_gate,
 )
 from .model.model import Model
-from .model.problem_of import problem
+from .model.problem import problem
 from .model.sources import open_source, prepare, run
 from .model.tokens import with_tokens
 from .results.divergence import compared
@@ -39,10 +39,9 @@ from .trace.trace import Trace
 from .verification.compare import Comparison, Tolerance, changes, gap
 from .verification.verify import Verification, verify
 from .weights.find import find
-from .weights.found import SAYING, as_asked
 from .weights.layouts import layout as stored_as
 from .weights.live_modules import as_array
-from .weights.read import Found, choose, read_model
+from .weights.read import SAYING, Found, as_asked, choose, read_model
 
 if TYPE_CHECKING:
     from .one_value.derivation import Derivation
@@ -61,7 +60,7 @@ def inspect(path: str | Path, layout: Any = None) -> list[Found]:
         layout: how the arrays are stored, where the file does not say it (docs/layouts.md).
 
     Returns:
-        For each LSTM its name, kind, weights by our names and options; see `weights.found.Found`.
+        For each LSTM its name, kind, weights by our names and options; see `weights.read.Found`.
 
     Raises:
         FileError: where the file cannot be read.

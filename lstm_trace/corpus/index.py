@@ -12,7 +12,7 @@ import numpy as np
 from ..base.writing import written
 from ..errors import FileError, MissingError, nearest
 from ..model.model import Model
-from ..model.problem_of import premises
+from ..model.problem import premises
 from ..model.sources import prepare
 from ..trace.files import trace_file
 from .job import corpus_model, digest

@@ -1,37 +1,278 @@
 """Which weight layout reproduces another program's outputs: for porting models.
 
-Readings are searched from the plain ones to those with one and then two unusual facts; each is run and compared with
-the given outputs, first over a single step, the best over all.
+A reading of the weights is a record of facts. Readings are searched from the plain ones to those with one and then two
+unusual facts; each is run and compared with the given outputs, first over a single step, the best over all. The run is
+a search tool, plain h and c over time for many readings at once: what it finds is then traced, and verified, by the
+ordinary run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
 from itertools import combinations, permutations, product
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.kinds.kind import is_number
+from ..cell.kinds.kind import apply, is_number
+from ..cell.network import scope_and_name
+from ..cell.ops import OPS
+from ..cell.parse import parse
+from ..cell.variants import named
 from ..documents.result import Result
 from ..engine.inputs import numbers
-from ..errors import OptionError, ShapeError, counted
-from ..weights.found import Found
-from .interpretations import (
-    CLIPS,
-    Blocks,
-    Reading,
-    as_stored,
-    blocks_of,
-    count_unusual,
-    initial_state,
-    plain_readings,
-    simulate,
-    unusual_facts,
-    with_variant,
-)
+from ..errors import MissingError, OptionError, ShapeError, counted, raise_all
+from ..model.model import NETWORK
+from ..trace.address import STATE
+from ..weights.read import Found
+
+GATES = "ifco"
+
+
+@lru_cache(maxsize=64)
+def activation(text: str) -> Callable[[Array], Array]:
+    """An activation, `name` or `name(alpha, beta)`, as a function of arrays."""
+    cell = parse(f"y = {apply(text, 'x_t')}\noutput: y")
+
+    def function(z: Array) -> Array:
+        values: dict[Any, Array] = {"x_t": z}
+        for line in cell.lines:
+            values[line.name] = OPS[line.op].array([values.get(o, o) for o in line.operands], line.constants)
+        return values[cell.output]
+
+    return function
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The facts of one reading; the defaults are how the weights were read.
+
+    order: which gate each stored block is, block by block. recurrent, input: `as stored` or each block `transposed`.
+    joined: how the joined kernel is split. bias: used, dropped, the first or the second alone, halved.
+    activation: of candidate and output, or of each where they differ.
+    peephole: the order of the stored peephole vectors, or `dropped`; output_peephole: whether o sees the new c or
+    the old. clip: (what, bound). output: h or c; last: only the last step was given. backwards: the outputs stand in
+    the order in which they were computed. states: the order of the given initial states.
+    """
+
+    order: str = GATES
+    input: str = "as stored"
+    recurrent: str = "as stored"
+    joined: str = ""
+    bias: str = "used"
+    forget_bias: float = 0.0
+    gate_activation: str = "sigmoid"
+    activation: str | tuple[str, str] = "tanh"
+    peephole: str = ""
+    output_peephole: str = "new"
+    clip: tuple[str, float] | None = None
+    direction: str = "forward"
+    batch_first: bool = False
+    backwards: bool = False
+    states: str = "hc"
+    output: str = "h"
+
+    def differences(self, other: Reading) -> list[str]:
+        """The facts in which the two differ."""
+        return [f.name for f in fields(self) if getattr(self, f.name) != getattr(other, f.name)]
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """The stored blocks, in the order in which they were read.
+
+    input: (4, H, I), recurrent: (4, H, H), biases: up to two (4, H), peephole: (3, H) or None. joined: how a joined
+    kernel was split (`xh`, `hx`); empty where there were two. gates, peepholes: what the blocks are of, in the order in
+    which the file stacks them; without f, f = 1 - i, and there is one block less of everything.
+    """
+
+    input: Array
+    recurrent: Array
+    biases: tuple[Array, ...] = ()
+    peephole: Array | None = None
+    joined: str = ""
+    gates: str = GATES
+    peepholes: str = "ifo"
+
+    @property
+    def units(self) -> int:
+        """H."""
+        return int(self.recurrent.shape[1])
+
+
+def parts(blocks: Blocks, reading: Reading) -> tuple[Array, Array, Array]:
+    """The input matrices (4, H, I), the recurrent ones (4, H, H) and the bias (4, H) as `reading` has them."""
+    W, U = blocks.input, blocks.recurrent
+    if reading.joined and blocks.joined and reading.joined != blocks.joined:
+        whole = np.concatenate([W, U] if blocks.joined == "xh" else [U, W], axis=2)
+        edge = blocks.units if reading.joined == "hx" else whole.shape[2] - blocks.units
+        first, second = whole[:, :, :edge], whole[:, :, edge:]
+        W, U = (second, first) if reading.joined == "hx" else (first, second)
+    if reading.input == "transposed":
+        W = W.transpose(0, 2, 1)
+    if reading.recurrent == "transposed":
+        U = U.transpose(0, 2, 1)
+    zero = np.zeros(U.shape[:2])
+    biases = blocks.biases
+    if not biases or reading.bias == "dropped":
+        return W, U, zero
+    if reading.bias in ("first", "second"):
+        return W, U, biases[("first", "second").index(reading.bias)]
+    total = sum(biases[1:], biases[0])
+    return W, U, 0.5 * total if reading.bias == "halved" else total
+
+
+def simulate(
+    blocks: Blocks, reading: Reading, variants: Sequence[tuple[str, float]], x: Array, h0: Array, c0: Array
+) -> Iterator[tuple[Array, Array]]:
+    """h and c, each (R, B, H), after every step, for R variants (order, forget bias) of `reading`.
+
+    x: (T, B, I) in the order of computing; h0, c0: (B, H).
+    """
+    # This computes an LSTM a second time, beside the lines of the cell: all variants share the matrix products, so that
+    # a search of thousands takes the time of a few runs. tests/mistakes/test_interpretations.py keeps it equal to the
+    # run line by line for every option that readings have; an option that is added to SEARCHED belongs there too.
+    W, U, bias = parts(blocks, reading)
+    size, count, rows, gates = blocks.units, len(variants), x.shape[1], len(blocks.gates)
+    place = np.array([[order.index(gate) for gate in blocks.gates] for order, _ in variants])
+    added = np.array([extra for _, extra in variants])[:, None, None]
+    flat = U.reshape(gates * size, size).T
+    inputs = x @ W.reshape(gates * size, -1).T + bias.reshape(-1)
+    names = reading.activation if isinstance(reading.activation, tuple) else (reading.activation,) * 2
+    candidate_squash, output_squash = (activation(name) for name in names)
+    gate_squash = activation(reading.gate_activation)
+    what, most = reading.clip or ("", 0.0)
+    weights = _peepholes(blocks, reading)
+    h = np.broadcast_to(h0, (count, rows, size))
+    c = np.broadcast_to(c0, (count, rows, size))
+    each = np.arange(count)[:, None]
+    for step in inputs:
+        z = np.broadcast_to(step.reshape(rows, gates, size), (count, rows, gates, size))
+        if h.any():  # the first step of most searches has no state yet
+            z = z + (h.reshape(count * rows, size) @ flat).reshape(count, rows, gates, size)
+        z = z.transpose(0, 2, 1, 3)[each, place]  # (R, 4, B, H): i, f, c, o
+        before_squash = {name: z[:, at] for at, name in enumerate(blocks.gates)}
+
+        def gate(name: str, c: Array, z: Mapping[str, Array] = before_squash) -> Array:
+            value = z[name] + (added if name == "f" else 0)
+            if name in weights:
+                value = value + weights[name] * c
+            return gate_squash(np.clip(value, -most, most) if what == "gates" else value)
+
+        z_c = before_squash["c"]
+        candidate = candidate_squash(np.clip(z_c, -most, most) if what == "gates" else z_c)
+        before = c
+        i = gate("i", before)
+        c = (gate("f", before) if "f" in blocks.gates else 1 - i) * before + i * candidate
+        if what == "cell":
+            c = np.clip(c, -most, most)
+        output = gate("o", c if reading.output_peephole == "new" else before)
+        h = output * output_squash(np.clip(c, -most, most) if what == "output" else c)
+        yield h, c
+
+
+def _peepholes(blocks: Blocks, reading: Reading) -> dict[str, Array]:
+    """(H,) by gate; empty where there are none or they are dropped."""
+    if blocks.peephole is None or reading.peephole == "dropped":
+        return {}
+    order = reading.peephole or blocks.peepholes
+    return {gate: blocks.peephole[order.index(gate)] for gate in blocks.peepholes}
+
+
+#: Bounds that people clip with; others are given with `clips`.
+CLIPS = (1.0, 3.0, 5.0, 10.0, 50.0)
+
+
+#: Options of a model that clip, with what each clips in a reading.
+CLIP_FACTS = {"clip": "gates", "cell_clip": "cell", "output_clip": "output"}
+#: Options of a model that readings have; with any other a model is refused.
+SEARCHED = frozenset((
+    *CLIP_FACTS, "bias", "peephole", "coupled", "forget_bias",
+    "gate_activation", "candidate_activation", "output_activation",
+))  # fmt: skip
+
+
+def as_stored(found: Found) -> Reading:
+    """The reading that a model's options mean. Raises OptionError for those that no reading has."""
+    names = {scope_and_name(key)[1] for key in found.weights}
+    cell = {name: value for name, value in found.options.items() if name not in NETWORK}
+    full, usual = named("lstm", cell, names)[1], named("lstm", {}, names)[1]
+    problems = [
+        f"identify does not search models with {name}: {value if isinstance(value, str) else str(value).lower()}"
+        for name, value in full.items()
+        if name not in SEARCHED and value != usual[name]
+    ]
+    clips = [(name, full[name]) for name in CLIP_FACTS if full[name] is not None]
+    if len(clips) > 1:
+        said = " and ".join(f"{name}: {bound:g}" for name, bound in clips)
+        problems.append(f"identify does not search models with more than one clip; this one has {said}")
+    if found.defaults.lengths is not None:
+        problems.append("identify does not search models that fix the lengths of their sequences")
+    raise_all(OptionError, problems)
+    squashes = full["candidate_activation"], full["output_activation"]
+    return Reading(
+        forget_bias=full["forget_bias"],
+        gate_activation=full["gate_activation"],
+        activation=squashes[0] if squashes[0] == squashes[1] else squashes,
+        clip=(CLIP_FACTS[clips[0][0]], clips[0][1]) if clips else None,
+        direction=found.directions[0],
+    )
+
+
+def blocks_of(found: Found) -> Blocks:
+    """The weights of a model stacked gate by gate, in the order of its file. Raises MissingError without all gates."""
+    weights = {scope_and_name(key)[1]: np.asarray(values, np.float64) for key, values in found.weights.items()}
+    layout = found.stored
+    order, peepholes = (GATES, "ifo") if layout is None or layout.separate else (layout.order, layout.peephole)
+    if found.options.get("coupled"):
+        order, peepholes = order.replace("f", ""), peepholes.replace("f", "")
+
+    def stacked(pattern: str, letters: str = order) -> Array:
+        missing = [name for gate in letters if (name := pattern.format(gate)) not in weights]
+        if missing:
+            raise MissingError(f"identify needs the weights of every gate; missing: {', '.join(missing)}")
+        return np.stack([weights[pattern.format(gate)] for gate in letters])
+
+    names = ("b_x{}", "b_h{}") if "b_xi" in weights or "b_hi" in weights else ("b_{}",) if "b_i" in weights else ()
+    biases = tuple(stacked(name) for name in names if name.format("i") in weights)
+    peephole = stacked("w_c{}", peepholes) if found.options.get("peephole") else None
+    joined = (layout.joined if layout else None) or ""
+    return Blocks(stacked("W_x{}"), stacked("W_h{}"), biases, peephole, joined, order, peepholes)
+
+
+def plain_readings(blocks: Blocks, plain: Reading, h0: Array | None, c0: Array | None) -> list[Reading]:
+    """The readings of transposes, biases, direction, states and activations that ports confuse most often."""
+    square = blocks.input.shape[1] == blocks.input.shape[2]
+    kinds: dict[str, list[Any]] = {
+        "input": ["as stored", "transposed"] if square else ["as stored"],
+        "recurrent": ["as stored", "transposed"],
+        "bias": ["used"] if not blocks.biases else ["used", "dropped", "halved"],
+        "direction": ["forward", "reverse"],
+        "states": ["hc", "ch"] if h0 is not None or c0 is not None else ["hc"],
+    }
+    for name in ("gate_activation", "activation", "clip"):  # what a port may have lost
+        kinds[name] = list(dict.fromkeys((getattr(plain, name), getattr(Reading(), name))))
+    if blocks.joined:
+        kinds["joined"] = ["xh", "hx"]
+    if len(blocks.biases) > 1:
+        kinds["bias"] += ["first", "second"]
+    return [replace(plain, **dict(zip(kinds, values, strict=True))) for values in product(*kinds.values())]
+
+
+def unusual_facts(blocks: Blocks, plain: Reading, clips: Sequence[float]) -> Iterator[dict[str, Any]]:
+    """Facts that a port rarely gets wrong, one at a time: other activations, a clip, an order of the peepholes."""
+    found: list[dict[str, Any]] = [{"gate_activation": name} for name in ("hard_sigmoid", "hard_sigmoid_keras")]
+    found += [{"activation": name} for name in ("relu", "softsign", "linear")]
+    found += [{"clip": (what, bound)} for what in CLIP_FACTS.values() for bound in clips]
+    yield from (facts for facts in found if any(getattr(plain, name) != value for name, value in facts.items()))
+    if blocks.peephole is not None:
+        orders = map("".join, permutations(blocks.peepholes))
+        yield from ({"peephole": order} for order in orders if order != blocks.peepholes)
+        yield from ({"peephole": "dropped"}, {"output_peephole": "old"})
+
 
 #: Readings that go on from a single step to all steps, of those that do not explain it.
 KEPT = 24
@@ -103,8 +344,9 @@ def identify(
     blocks = blocks_of(found)
     read = blocks.peepholes if blocks.peephole is not None else ""
     plain = replace(plain, order=blocks.gates, joined=blocks.joined, peephole=read)
-    states = (("h0", h0), ("c0", c0))
-    h0, c0 = (initial_state(found, s) if given is None else numbers(given, s) for s, given in states)
+    fixed = {short: found.defaults.initial.get(STATE[short]) for short in ("h0", "c0")}  # (1, B, H)
+    own = {short: None if values is None else np.asarray(values)[0] for short, values in fixed.items()}
+    h0, c0 = (own[s] if given is None else numbers(given, s) for s, given in (("h0", h0), ("c0", c0)))
     x, y = numbers(x, "x", np.float64), numbers(y, "y", np.float64)
     rows = [np.size(s) // blocks.units for s in (h0, c0) if s is not None]
     cases = [c for c in _cases(x, y, blocks.units) if all(n in (1, c.x.shape[1]) for n in rows)]
@@ -120,10 +362,11 @@ def identify(
         if search.matches:
             break
     as_read = min((search.score(replace(plain, batch_first=c.batch_first), c) for c in cases), key=lambda m: m.error)
-    matches = sorted(search.matches, key=lambda m: (count_unusual(m.reading, plain), m.error))
-    matches = [m for m in matches if m.error <= limit]
+    matches = sorted(search.matches, key=lambda m: (len({*m.reading.differences(plain)} - {"batch_first"}), m.error))
     nearest = sorted(search.others, key=lambda m: m.error)[:5]
-    return Identification(as_read, tuple(matches), tuple(nearest), _undecided(matches), limit, search.tried)
+    names = sorted({name for m in matches for name in m.reading.differences(matches[0].reading)})
+    undecided = {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in names}
+    return Identification(as_read, tuple(matches), tuple(nearest), undecided, limit, search.tried)
 
 
 def _cases(x: Array, y: Array, size: int) -> Iterator[_Case]:
@@ -174,27 +417,24 @@ class _Search:
 
     def run(self, readings: Sequence[Reading]) -> None:
         """Try every reading with every order of the gates and forget bias 0, 1 and the model's, over all the cases."""
-        rough: list[tuple[float, int, Reading, tuple[str, float], _Way, _Case]] = []
-        variants = self.variants
+        rough: list[tuple[float, Reading, tuple[str, float], _Way, _Case]] = []
         for reading, case in product(readings, self.cases):
             here = replace(reading, batch_first=case.batch_first)
-            self.tried += len(variants)
-            for way, errors in self._errors(here, variants, case, first=True).items():
+            self.tried += len(self.variants)
+            for way, errors in self._errors(here, self.variants, case).items():
                 near = np.argsort(errors)[: max(KEPT, int((errors <= 2 * self.limit).sum()))]
-                rough += [
-                    (float(errors[k]), len(rough) + int(n), here, variants[k], way, case) for n, k in enumerate(near)
-                ]
-        rough.sort(key=lambda item: item[:2])
-        hopeful = sum(1 for item in rough if item[0] <= 2 * self.limit)
-        for _, _, reading, variant, (output, backwards), case in rough[: hopeful + KEPT]:
-            full = replace(with_variant(reading, variant), output=output, backwards=backwards)
+                rough += [(float(errors[k]), here, self.variants[k], way, case) for k in near]
+        rough.sort(key=lambda item: item[0])
+        hopeful = sum(error <= 2 * self.limit for error, *_ in rough)
+        for _, reading, (order, forget_bias), (output, backwards), case in rough[: hopeful + KEPT]:
+            full = replace(reading, order=order, forget_bias=forget_bias, output=output, backwards=backwards)
             match = self.score(full, case)
             (self.matches if match.error <= self.limit else self.others).append(match)
 
     def score(self, reading: Reading, case: _Case) -> Match:
         """The error of one reading over all steps and rows."""
         way = reading.output, reading.backwards
-        errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, first=False, only=way)
+        errors = self._errors(reading, [(reading.order, reading.forget_bias)], case, way)
         return Match(reading, float(errors[way][0]))
 
     def _state(self, values: Array | None, rows: int) -> Array:
@@ -204,25 +444,19 @@ class _Search:
         return np.broadcast_to(np.asarray(values, np.float64).reshape(-1, size), (rows, size))
 
     def _errors(
-        self,
-        reading: Reading,
-        variants: Sequence[tuple[str, float]],
-        case: _Case,
-        first: bool,
-        only: _Way | None = None,
+        self, reading: Reading, variants: Sequence[tuple[str, float]], case: _Case, only: _Way | None = None
     ) -> dict[_Way, Array]:
-        """For h and c, in either order, the error of each variant: over the first computed step of one row (`first`),
-        or over all."""
-        last = case.y.ndim == 2
+        """The error of each variant in one way, over all; without one, for h and c in either order, over the first
+        computed step of one row."""
+        first, last = only is None, case.y.ndim == 2
         rows = slice(0, 1 if first else None)  # a row of the batch is enough to tell what cannot be
         x, y = case.x[:, rows], case.y[..., rows, :]
         x = x[::-1] if reading.direction == "reverse" else x
         count = len(x) if last or not first else 1
         h0, c0 = (self._state(v, case.x.shape[1])[rows] for v in (self.h0, self.c0))
         h0, c0 = (h0, c0) if reading.states == "hc" else (c0, h0)
-        ways = [only] if only else [(o, b) for o in ("h", "c") for b in ((False,) if last else (False, True))]
-        if only is None and reading.direction == "forward":
-            ways = [way for way in ways if not way[1]]
+        turns = (False,) if last or reading.direction == "forward" else (False, True)
+        ways = [only] if only else list(product(("h", "c"), turns))
         worst = {way: np.zeros(len(variants)) for way in ways}
         with np.errstate(all="ignore"):
             for s, (h, c) in enumerate(simulate(self.blocks, reading, variants, x[:count], h0, c0)):
@@ -234,11 +468,3 @@ class _Search:
                     gap = np.abs((h if output == "h" else c) - target).max(axis=(1, 2))
                     worst[output, backwards] = np.fmax(worst[output, backwards], np.nan_to_num(gap, nan=np.inf))
         return worst
-
-
-def _undecided(matches: Sequence[Match]) -> dict[str, tuple[Any, ...]]:
-    """Facts in which readings that all explain the outputs differ."""
-    if len(matches) < 2:
-        return {}
-    names = {name for m in matches[1:] for name in m.reading.differences(matches[0].reading)}
-    return {name: tuple(dict.fromkeys(getattr(m.reading, name) for m in matches)) for name in sorted(names)}

@@ -15,16 +15,16 @@ import numpy as np
 from ..base.arrays import LONGEST, Array, cast, describe
 from ..cell.kinds.lstm import LSTM
 from ..cell.lines import Cell
-from ..cell.network import extent, layer_and_direction, scope_and_name
+from ..cell.network import Stage, extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread
 from ..engine.inputs import computing, numbers
 from ..errors import Faults, MissingError, OptionError, ShapeError, raise_all
 from ..trace.trace import Header
 from ..weights.find import find
-from ..weights.found import Defaults, Found, choose, turned
 from ..weights.layouts import layout
 from ..weights.names import detect
+from ..weights.read import Defaults, Found, choose, turned
 from .model import NETWORK, Model
 
 #: What may be asked for; half types compute in float32.
@@ -48,8 +48,7 @@ def build(
     Raises one error with every fault of the cell (OptionError, CellError, MissingError for an address); where there
     are none, one with every fault of the arrays (MissingError for a name that the cell does not have, ShapeError).
     """
-    spec: dict[str, Any] = {"kind": cell} if isinstance(cell, str) else dict(cell)
-    spec.update(options or {})
+    spec: dict[str, Any] = {**({"kind": cell} if isinstance(cell, str) else cell), **(options or {})}
     if unnamed := [key for key in spec if not isinstance(key, str)]:
         raise OptionError(f"options have names, as in {{'peephole': True}}; found the key {describe(unnamed[0])}")
     defaults = defaults or Defaults()
@@ -58,12 +57,12 @@ def build(
     with faults.gather():
         raise_all(MissingError, _unread(model))
     with faults.gather():
-        raise_all(ShapeError, [*_misfits(model), *_unfit(model, allow_nonfinite)])
+        raise_all(ShapeError, _unfit(model, allow_nonfinite))
     if faults.problems and defaults.where:  # a file's input is reported with its weights
         with faults.gather():
             model._fed()
     faults.tell()
-    return replace(model, weights=_copied(model.weights, model, model.header.dtype))
+    return replace(model, weights=_copied(model))
 
 
 def _unchecked(
@@ -126,20 +125,22 @@ def _network(spec: dict[str, Any], scopes: Iterable[str]) -> dict[str, Any]:
     cannot take, and for an option that the directions of the weights leave without an effect.
     """
     allowed = {"merge": get_args(Merge), "padding": get_args(Padding), "direction": ("forward", "reverse")}
-    given = {name: spec.pop(name) for name in NETWORK if name in spec}
-    given = {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name in NETWORK if (value := spec.pop(name, None)) is not None}
     found = {name: value for name, value in given.items() if isinstance(value, str) and value in allowed[name]}
-    wrong = {name: value for name, value in given.items() if name not in found}
-    problems = [f"option {n} must be one of {', '.join(allowed[n])}; found {value!r}" for n, value in wrong.items()]
+    problems = [
+        f"option {name} must be one of {', '.join(allowed[name])}; found {value!r}"
+        for name, value in given.items()
+        if name not in found
+    ]
     directions = list(extent(scopes)[1])
     if "direction" in found and directions not in ([], [found["direction"]]):
         problems.append(
             f"option direction says {found['direction']}, and the addresses of the weights say "
             f"{' and '.join(directions)}; leave it out, or change the addresses"
         )
-    if (merge := found.get("merge", "concat")) != "concat" and len(directions) == 1:
+    if len(directions) == 1 and (merge := found.get("merge", "concat")) != "concat":
         problems.append(f"option merge changes nothing where there is one direction ({directions[0]}); found {merge!r}")
-    if spec.get("reverse") is not None and len(directions) == 1:
+    if len(directions) == 1 and spec.get("reverse") is not None:
         problems.append(
             f"option reverse says how the reverse direction differs from the forward one, and the weights have one "
             f"direction ({directions[0]}); give its options themselves"
@@ -169,9 +170,17 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     with faults.gather():
         if len({"/" in key for key in weights}) > 1:
             raise MissingError("some weights have an address (0/forward/…) and some have not; give all of them one")
-    for scope in [scope for scope in found if scope.endswith("/joined")]:
+    for joined in [scope for scope in found if scope.endswith("/joined")]:  # a readout of both directions
+        readout = found.pop(joined)
+        ways = [joined.replace("joined", way) for way in ("forward", "reverse")]
+        names = ", ".join(f"{joined}/{name}" for name in readout)
         with faults.gather():
-            _beside_forward(found, scope)
+            if absent := [way for way in ways if way not in found]:
+                absent_ways = " and ".join(absent)
+                raise MissingError(f"{names}: two directions meet there, and there are no weights for {absent_ways}")
+            if twice := [f"{ways[0]}/{name}" for name in readout if name in found[ways[0]]]:
+                raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
+            found[ways[0]] |= readout
     faults.tell()
     if not found:
         return {f"0/{direction}": {}}
@@ -180,18 +189,6 @@ def _by_scope(weights: Mapping[str, Any], direction: str) -> dict[str, dict[str,
     if missing:
         raise MissingError(f"no weights for {', '.join(missing)}, but for {', '.join(sorted(found))}")
     return {scope: found[scope] for scope in sorted(found, key=layer_and_direction)}
-
-
-def _beside_forward(found: dict[str, dict[str, Array]], joined: str) -> None:
-    """Put the weights of a readout of both directions to those of the first. Raises MissingError."""
-    readout = found.pop(joined)
-    ways = [joined.replace("joined", way) for way in ("forward", "reverse")]
-    names = ", ".join(f"{joined}/{name}" for name in readout)
-    if lacking := [way for way in ways if way not in found]:
-        raise MissingError(f"{names}: two directions meet there, and there are no weights for {' and '.join(lacking)}")
-    if twice := [f"{ways[0]}/{name}" for name in readout if name in found[ways[0]]]:
-        raise MissingError(f"{names}: given as {', '.join(twice)} too; give one of them")
-    found[ways[0]] |= readout
 
 
 def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defaults) -> np.dtype[Any]:
@@ -209,57 +206,56 @@ def _dtype(dtype: Any, arrays: Mapping[str, Mapping[str, Array]], defaults: Defa
     return computing(kept)
 
 
+def _homes(model: Model) -> Iterator[tuple[Stage, str]]:
+    """Each stage with the scope its weights are given in: those of a readout above both directions in the first's."""
+    for stage in model.stages():
+        yield stage, f"{stage.layer}/{model.directions[0]}" if stage.direction == "joined" else stage.scope
+
+
 def _unread(model: Model) -> Iterator[str]:
     """The weights that no equation reads, in sentences."""
     known: dict[str, dict[str, Any]] = {}
-    header = model.header
-    for stage in model.stages():
-        known[stage.scope] = dict(stage.cell.parameters)
-        if stage.direction == "joined":  # a readout above both directions: its weights stand with the layer's first
-            known[f"{stage.layer}/{model.directions[0]}"] |= stage.cell.parameters
+    for stage, home in _homes(model):
+        known[home] = {**known.get(home, {}), **stage.cell.parameters}
     for scope, here in model.weights.items():
-        options = of_direction(header.options, layer_and_direction(scope)[1])
-        for name in here:
-            if name not in known[scope]:
-                hint = unread(name, header.kind, options, known[scope])
-                yield f"no equation of the cell reads the weight {name!r}{hint}"
-
-
-def _misfits(model: Model) -> Iterator[str]:
-    """What the sizes of one layer's weights get wrong that no single equation shows, in sentences."""
-    for scope, here in model.weights.items():
-        shapes = {name: array.shape for name, array in here.items()}
         options = of_direction(model.header.options, layer_and_direction(scope)[1])
-        prefix = f"{scope}/" if len(model.weights) > 1 else ""
-        yield from (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
+        for name in (name for name in here if name not in known[scope]):
+            hint = unread(name, model.header.kind, options, known[scope])
+            yield f"no equation of the cell reads the weight {name!r}{hint}"
 
 
-def _copied(arrays: Mapping[str, Mapping[str, Array]], model: Model, dtype: Any) -> dict[str, dict[str, Array]]:
+def _copied(model: Model) -> dict[str, dict[str, Array]]:
     """Read-only copies of one dtype, scalars as (1, 1) or (1,); weights of a joined readout move to its stage."""
     found: dict[str, dict[str, Array]] = {}
-    for stage in model.stages():
+    for stage, home in _homes(model):
+        here = {name: model.weights[home][name] for name in stage.cell.parameters if name in model.weights[home]}
         matrices = {line.product[0] for line in stage.cell.lines if line.product}
-        home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{model.directions[0]}"
-        for name in stage.cell.parameters:
-            value = arrays.get(home, {}).get(name)
-            if value is None:
-                continue
+        if here or stage.direction != "joined":
+            found[stage.scope] = {}
+        for name, value in here.items():
             with np.errstate(over="ignore"):  # reported by `_unfit`
-                array = np.array(value, dtype=dtype)
-            if array.ndim == 0:
-                array = array.reshape((1, 1) if name in matrices else (1,))
+                array = np.array(value, dtype=model.header.dtype)
+            array = array.reshape((1, 1) if name in matrices else (1,)) if array.ndim == 0 else array
             array.flags.writeable = False
-            found.setdefault(stage.scope, {})[name] = array
-        found.setdefault(stage.scope, {}) if stage.direction != "joined" else None
+            found[stage.scope][name] = array
     return found
 
 
 def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
-    """The first NaN or infinity of each weight, and the first number that the dtype cannot hold, in sentences."""
-    dtype = np.dtype(model.header.dtype)
-    prefix = "{}/" if len(model.weights) > 1 else ""
-    named = [(prefix.format(at) + name, a) for at, here in model.weights.items() for name, a in here.items()]
-    for name, array in named:
+    """What no single equation shows of the weights of a layer, in sentences.
+
+    Sizes that do not go together, the first NaN or infinity of each weight, and the first number that the dtype cannot
+    hold.
+    """
+    dtype, several = np.dtype(model.header.dtype), len(model.weights) > 1
+    named: dict[str, Array] = {}
+    for scope, here in model.weights.items():
+        prefix = f"{scope}/" if several else ""
+        options = of_direction(model.header.options, layer_and_direction(scope)[1])
+        shapes = {name: array.shape for name, array in here.items()}
+        yield from (f"{prefix}{misfit}" for misfit in misfits(model.header.kind, options, shapes))
+        named |= {prefix + name: array for name, array in here.items()}
+    for name, array in named.items():
         bad = np.argwhere(~np.isfinite(array))
         if len(bad) and not allow_nonfinite:
             at = ",".join(map(str, bad[0]))
@@ -268,7 +264,7 @@ def _unfit(model: Model, allow_nonfinite: bool) -> Iterator[str]:
                 f"{name}[{at}] is {array[tuple(bad[0])]}{more}; expected finite numbers "
                 "(--allow-nonfinite, in Python allow_nonfinite=True, lets them in)"
             )
-    for name, array in named:
+    for name, array in named.items():
         try:
             cast(array, dtype) if dtype.itemsize < array.dtype.itemsize else None
         except ValueError as error:

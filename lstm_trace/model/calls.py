@@ -17,18 +17,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import Faults, LstmTraceError, OptionError, counted
-from ..weights.found import Found
-from ..weights.live_modules import (
-    as_array,
-    check_dropout,
-    flat,
-    from_live,
-    halves,
-    lstm_cells,
-    precision,
-    unpacked,
-    weights_of,
-)
+from ..weights.live_modules import as_array, from_live, halves, lstm_cells, precision, unpacked, weights_of
+from ..weights.read import Found
 
 
 @dataclass
@@ -44,6 +34,10 @@ class Call:
     options: dict[str, Any] = field(default_factory=dict)
 
 
+class NoNumbersError(OptionError):
+    """A tensor has no numbers yet: the call only finds out shapes, or is being compiled."""
+
+
 class Watch:
     """Takes the calls, of any thread. What goes wrong on our side is noted for the end of the block.
 
@@ -51,10 +45,17 @@ class Watch:
     """
 
     def __init__(self, take: Callable[[Call], None]) -> None:
-        self.take = take
+        self._take = take
         self.faults = Faults()
         self.cause: Exception | None = None
         self._lock = RLock()
+        self._taken: set[str] = set()
+        self._empty: dict[str, NoNumbersError] = {}
+
+    def take(self, call: Call) -> None:
+        """Take one call."""
+        self._take(call)
+        self._taken.add(call.name)
 
     @contextmanager
     def noting(self, name: str) -> Iterator[None]:
@@ -62,16 +63,27 @@ class Watch:
         with self._lock:
             try:
                 yield
+            except NoNumbersError as error:
+                self._empty[name] = error
             except Exception as error:
-                self.cause = error
-                own = f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}"
-                known = error if isinstance(error, LstmTraceError) else LstmTraceError(own)
-                told = [text if text.startswith(name) else f"{name}: {text}" for text in known.problems]
-                with self.faults.gather():  # once each, however many calls
-                    raise type(known)(*(text for text in told if text not in self.faults.problems)) from None
+                self._note(name, error)
+
+    def _note(self, name: str, error: Exception) -> None:
+        self.cause = error
+        own = f"cannot be traced, by a fault of lstm-trace: {type(error).__name__}: {error}"
+        known = error if isinstance(error, LstmTraceError) else LstmTraceError(own)
+        told = [text if text.startswith(name) else f"{name}: {text}" for text in known.problems]
+        with self.faults.gather():  # once each, however many calls
+            raise type(known)(*(text for text in told if text not in self.faults.problems)) from None
 
     def tell(self) -> None:
-        """Raise what was noted, or do nothing."""
+        """Raise what was noted, or do nothing.
+
+        Calls without numbers count where there was no other call: Keras makes some when a model is built.
+        """
+        for name, error in self._empty.items():
+            if name not in self._taken:
+                self._note(name, OptionError(*error.problems))
         self.faults.tell(self.cause)
 
 
@@ -101,33 +113,37 @@ def watch_torch(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
     """
     import torch
 
-    takers: dict[int, _Sequence | _Loop] = {
-        id(module): (_Loop if isinstance(module, torch.nn.LSTMCell) else _Sequence)(module, name, watched)
+    names = {id(module): name for name, module in modules.items()}
+    loops = {
+        id(module): _Loop(module, name, watched)
         for name, module in modules.items()
+        if isinstance(module, torch.nn.LSTMCell)
     }
 
-    def take(taker: _Sequence | _Loop, *call: Any) -> None:
-        with watched.noting(taker.name):
-            taker.take(*call)
+    def take(module: Any, *call: Any) -> None:
+        name = names[id(module)]
+        with watched.noting(name):
+            if loop := loops.get(id(module)):
+                loop.take(*call)
+            else:
+                watched.take(_sequence(module, name, *call))
 
     def hook(module: Any, args: Any, *more: Any) -> None:
-        taker = takers.get(id(module))
-        if taker is None or len(more) < 2:  # without kwargs where another thread has just ended this block
+        if id(module) not in names or len(more) < 2:  # without kwargs where another thread has just ended this block
             return
-        if torch.compiler.is_compiling():  # there are no numbers
-            return
-        aside(take, taker, args, *more)
+        if not torch.compiler.is_compiling():  # where there are no numbers
+            aside(take, module, args, *more)
 
     uncompiled(hook)
     handle = torch.nn.modules.module.register_module_forward_hook(hook, with_kwargs=True)
     # torch.compile warns that such hooks are called once more, for what it wrapped: which none of ours listens to
-    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(takers)})"  # one filter for each block
+    about = f"Using `torch.compile.module.` when there are global hooks(?#{id(names)})"  # one filter for each block
     warnings.filterwarnings("ignore", about)
     quiet = warnings.filters[0]
     try:
         yield
-        for taker in takers.values():
-            taker.end()
+        for loop in loops.values():
+            loop.end()
     finally:
         handle.remove()
         if quiet in warnings.filters:
@@ -142,36 +158,25 @@ def _arguments(args: Any, kwargs: Any) -> tuple[Any, Any]:
     return given["input"], given.get("hx")
 
 
-class _Sequence:
-    """The calls of one nn.LSTM."""
-
-    def __init__(self, module: Any, name: str, watched: Watch) -> None:
-        self._module, self.name, self._watched = module, name, watched
-
-    def take(self, args: Any, kwargs: Any, output: Any) -> None:
-        """Take one call."""
-        check_dropout(self._module, self.name)
-        sequence, states = _arguments(args, kwargs)
-        x, lengths = unpacked(sequence)
-        try:
-            values, (h_n, c_n) = output
-        except (TypeError, ValueError):
-            raise OptionError("it did not return (output, (h_n, c_n)): a forward of its own is not followed") from None
-        packed = lengths is not None
-        h0, c0 = (None, None) if states is None else map(as_array, states)
-        major = not packed and bool(self._module.batch_first)
-        arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": major}
-        returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
-        # a packed sequence has no padding; what stands there in the padded form is zero
-        options = {"padding": "zero"} if packed else {}
-        # those that the call has used: reading parametrized ones again may give others, and change the next call
-        used = dict(zip(self._module._flat_weights_names, self._module._flat_weights, strict=True))
-        found = from_live(self._module, self.name, used)
-        what = "what the PyTorch module returned"
-        self._watched.take(Call(self.name, found, arguments, returned, what, precision(h_n.dtype), options))
-
-    def end(self) -> None:
-        """Nothing is left over."""
+def _sequence(module: Any, name: str, args: Any, kwargs: Any, output: Any) -> Call:
+    """A call of an nn.LSTM."""
+    sequence, states = _arguments(args, kwargs)
+    x, lengths = unpacked(sequence)
+    try:
+        values, (h_n, c_n) = output
+    except (TypeError, ValueError):
+        raise OptionError("it did not return (output, (h_n, c_n)): a forward of its own is not followed") from None
+    packed = lengths is not None
+    h0, c0 = (None, None) if states is None else map(as_array, states)
+    major = not packed and bool(module.batch_first)
+    arguments = {"x": x, "h0": h0, "c0": c0, "lengths": lengths, "batch_first": major}
+    returned = {"h": unpacked(values)[0], "h_n": as_array(h_n), "c_n": as_array(c_n)}
+    # a packed sequence has no padding; what stands there in the padded form is zero
+    options = {"padding": "zero"} if packed else {}
+    # those that the call has used: reading parametrized ones again may give others, and change the next call
+    used = dict(zip(module._flat_weights_names, module._flat_weights, strict=True))
+    found = from_live(module, name, used)
+    return Call(name, found, arguments, returned, "what the PyTorch module returned", precision(h_n.dtype), options)
 
 
 class _Loop:
@@ -249,19 +254,16 @@ _CHANGING = Lock()
 @contextmanager
 def watch_keras(modules: Mapping[str, Any], watched: Watch) -> Iterator[None]:
     """Let `watched` take every call of these layers within the block."""
-    takers = [(layer, _Taker(layer, name, watched)) for name, layer in modules.items()]
     uncompiled(_Watched.__call__)
     with _CHANGING:
-        for layer, taker in takers:
-            _Watched.of(layer).takers.append(taker)
+        for name, layer in modules.items():
+            _Watched.of(layer).takers.append((name, watched))
     try:
         yield
-        for _, taker in takers:
-            taker.end()
     finally:
         with _CHANGING:
-            for layer, taker in takers:
-                _Watched.of(layer).remove(taker)
+            for name, layer in modules.items():
+                _Watched.of(layer).remove((name, watched))
 
 
 class _Watched:
@@ -272,7 +274,7 @@ class _Watched:
         self._original = layer.call
         torch = sys.modules.get("torch")
         self._compiling: Callable[[], bool] = torch.compiler.is_compiling if torch is not None else bool
-        self.takers: list[_Taker] = []
+        self.takers: list[tuple[str, Watch]] = []
         object.__setattr__(layer, "call", self)  # past Keras's own tracking of attributes
 
     @classmethod
@@ -281,7 +283,7 @@ class _Watched:
         there = vars(layer).get("call")
         return there if isinstance(there, _Watched) else cls(layer)
 
-    def remove(self, taker: _Taker) -> None:
+    def remove(self, taker: tuple[str, Watch]) -> None:
         """Give the layer its own `call` back once nobody watches it any more."""
         self.takers.remove(taker)
         if self.takers:
@@ -298,53 +300,20 @@ class _Watched:
         aside(self._after, seen, output)
         return output
 
-    def _before(self, args: Any, kwargs: Any) -> list[tuple[_Taker, Any]]:
-        return [(taker, taker.before(self._original, args, kwargs)) for taker in self.takers]
-
-    def _after(self, seen: list[tuple[_Taker, Any]], output: Any) -> None:
-        for taker, before in seen:
-            taker.after(before, output)
-
-
-class _Taker:
-    """Takes the calls of one layer for one capture."""
-
-    def __init__(self, layer: Any, name: str, watched: Watch) -> None:
-        self._layer, self._name, self._watched = layer, name, watched
-        self._taken = False
-        self._empty: _NoNumbersError | None = None
-
-    def before(self, original: Any, args: Any, kwargs: Any) -> tuple[dict[str, Any], list[Any] | None] | None:
+    def _before(self, args: Any, kwargs: Any) -> list[tuple[str, Watch, dict[str, Any], Any]]:
         """What a call gets, and the states: a stateful layer changes them."""
-        with self._noting():
-            given = signature(original).bind(*args, **kwargs).arguments
-            return given, _initial(self._layer, given)
-        return None
+        seen = []
+        for name, watched in self.takers:
+            with watched.noting(name):
+                given = signature(self._original).bind(*args, **kwargs).arguments
+                seen.append((name, watched, given, _initial(self._layer, given)))
+        return seen
 
-    def after(self, seen: tuple[dict[str, Any], list[Any] | None] | None, output: Any) -> None:
+    def _after(self, seen: list[tuple[str, Watch, dict[str, Any], Any]], output: Any) -> None:
         """What it returned."""
-        if seen is not None:
-            with self._noting():
-                self._watched.take(_call(self._layer, self._name, *seen, output))
-                self._taken = True
-
-    def end(self) -> None:
-        """Note that there were calls without numbers, and no other: Keras makes some when a model is built."""
-        if self._empty is not None and not self._taken:
-            with self._watched.noting(self._name):
-                raise OptionError(*self._empty.problems)
-
-    @contextmanager
-    def _noting(self) -> Iterator[None]:
-        with self._watched.noting(self._name):
-            try:
-                yield
-            except _NoNumbersError as error:
-                self._empty = error
-
-
-class _NoNumbersError(OptionError):
-    """A tensor has no numbers yet: the call only finds out shapes, or is being compiled."""
+        for name, watched, given, states in seen:
+            with watched.noting(name):
+                watched.take(_call(self._layer, name, given, states, output))
 
 
 def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
@@ -352,7 +321,7 @@ def _initial(layer: Any, given: dict[str, Any]) -> list[Any] | None:
     states = given.get("initial_state")
     if states is None:
         states = [half.states for half in halves(layer).values() if half.stateful and half.states]
-    return [_numbers(state, layer).copy() for state in flat(states)] or None
+    return [_numbers(state, layer).copy() for state in _flat(states)] or None
 
 
 def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None, output: Any) -> Call:
@@ -361,18 +330,25 @@ def _call(layer: Any, name: str, given: dict[str, Any], states: list[Any] | None
     if given.get("training") and any(cell.dropout or cell.recurrent_dropout for cell in cells):
         raise OptionError(f"{name}: in training mode with dropout its values are random; call with training=False")
     x = _numbers(next(iter(given.values())), layer)
-    arguments = {"x": x, "mask": _mask(given.get("mask"), layer), "batch_first": True}
+    mask, *_ = _flat(given.get("mask")) or [None]
+    if mask is not None:  # (B, T); Keras takes (B, T, 1) too, and anything but 0 as true
+        mask = _numbers(mask, layer).astype(bool)
+        mask = mask[..., 0] if mask.ndim == 3 else mask
+    arguments = {"x": x, "mask": mask, "batch_first": True}
     if states is not None:  # h and c of each cell or direction
         arguments |= {"h0": states[0::2], "c0": states[1::2]}
     first = output[0] if isinstance(output, list | tuple) else output
+    backend = sys.modules["keras"].backend
+    kind = backend.standardize_dtype(first.dtype)
+    ulp = max(precision(kind), precision(backend.result_type(kind, kind)))  # its products of float64 are float32
     returned, what = _returned(layer, parts, output), "what the Keras layer returned"
-    return Call(name, from_live(layer, name), arguments, returned, what, _precision(first.dtype))
+    return Call(name, from_live(layer, name), arguments, returned, what, ulp)
 
 
 def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     """What the layer returned, under our names and by position in the input."""
     first = next(iter(parts.values()))
-    values = [_numbers(value, layer) for value in flat(output)]
+    values = [_numbers(value, layer) for value in _flat(output)]
     apart = getattr(layer, "merge_mode", "") is None  # two outputs that are not joined
     outputs, states = values[: 2 if apart else 1], values[2 if apart else 1 :]
     name = "h" if first.return_sequences else "last h"
@@ -386,21 +362,10 @@ def _returned(layer: Any, parts: dict[str, Any], output: Any) -> dict[str, Any]:
     return found
 
 
-def _precision(dtype: Any) -> float:
-    """The distance from 1 to the next number in what Keras computes in: its products of float64 are float32."""
-    backend = sys.modules["keras"].backend
-    kind = backend.standardize_dtype(dtype)
-    return max(precision(kind), precision(backend.result_type(kind, kind)))
-
-
-def _mask(mask: Any, layer: Any) -> Any:
-    """The mask of a call, (B, T); Keras takes (B, T, 1) too, and anything but 0 as true."""
-    if isinstance(mask, list | tuple):
-        mask = mask[0]
-    if mask is None:
-        return None
-    valid = _numbers(mask, layer).astype(bool)
-    return valid[..., 0] if valid.ndim == 3 else valid
+def _flat(values: Any) -> list[Any]:
+    """Every tensor in what a Keras layer takes or returns, in order."""
+    found: list[Any] = sys.modules["keras"].tree.flatten(values)
+    return found
 
 
 def _numbers(value: Any, layer: Any) -> Any:
@@ -408,7 +373,7 @@ def _numbers(value: Any, layer: Any) -> Any:
     try:
         return np.asarray(as_array(value))
     except Exception as error:
-        raise _NoNumbersError(
+        raise NoNumbersError(
             f"{layer.name}: its input has no numbers yet ({type(error).__name__}); call the model itself, model(x), "
             "not model.predict(x) or a compiled function"
         ) from None

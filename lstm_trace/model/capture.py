@@ -66,7 +66,7 @@ def compared(
     """
     if ulp == HALF and not all(np.isfinite(values).all() for values in theirs.values()):
         return Agreement(None, f"agreement with {what} is inconclusive: float16 has overflowed")
-    found: dict[str, Measure] = {}
+    found: dict[str, Deviation] = {}
     for name, values in theirs.items():
         runs, timed = [run[name] for run in rounded], name in stepwise
         found[name] = measured(ours[name], single[name], double[name], values, runs, ulp, timed)
@@ -75,20 +75,20 @@ def compared(
     allowed = max((m.bound[m.clear].max(initial=0.0) for m in found.values()), default=0.0)
     if not allowed:
         least = "1/4" if ulp > SINGLE else "1e-3"
-        unclear = f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
-        return Agreement(None, unclear)
+        return Agreement(
+            None, f"agreement with {what} is inconclusive: rounding alone makes a difference above {least}"
+        )
     *others, last = theirs
     names = f"{', '.join(others)} and {last}" if others else last
     most = max(m.apart[m.clear].max(initial=0.0) for m in found.values())
     said = f"agrees with {what}: {names} differ by at most {most:.1e}, rounding explains {allowed:.1e}"
-    clear = [m.clear for name, m in found.items() if name in stepwise]
-    steps, told = sum(c.size for c in clear), sum(int(c.sum()) for c in clear)
-    if told < steps:
-        said += f"; at {steps - told} of {steps} steps rounding errors are too large to decide"
+    clear = np.concatenate([[], *(m.clear for name, m in found.items() if name in stepwise)])
+    if not clear.all():
+        said += f"; at {int((clear == 0).sum())} of {clear.size} steps rounding errors are too large to decide"
     return Agreement(True, said)
 
 
-class Measure(NamedTuple):
+class Deviation(NamedTuple):
     """How far the arrays of one name are apart, and what rounding explains, at each step (T,), or (1,)."""
 
     off: Any  # the framework's, from the float64 run
@@ -102,7 +102,7 @@ class Measure(NamedTuple):
 @np.errstate(over="ignore", invalid="ignore")
 def measured(
     ours: Any, single: Any, double: Any, theirs: Any, rounded: Sequence[Any], ulp: float, timed: bool
-) -> Measure:
+) -> Deviation:
     """See `compared`."""
     scale = _scale(single, double, timed)
     seen = np.max([_scale(run, double, timed) for run in rounded], axis=0) if rounded else 0 * scale
@@ -113,7 +113,7 @@ def measured(
     of_single = 0.0 if ulp > SINGLE and rounded else factor * scale * ulp / SINGLE
     bound = np.maximum(of_single, FACTOR * seen) + floor
     off = _peaks(theirs, double, timed)
-    return Measure(
+    return Deviation(
         off=off,
         bound=bound,
         own=_scale(ours, double, timed),
@@ -123,7 +123,7 @@ def measured(
     )
 
 
-def _fault(name: str, m: Measure, ulp: float, timed: bool) -> str:
+def _fault(name: str, m: Deviation, ulp: float, timed: bool) -> str:
     """What rounding does not explain, at the first step where it does not; empty where it explains all."""
     theirs, ours = m.clear & ~(m.off <= m.bound), m.clear & ~(m.own <= m.own_bound)
     at = int(np.argmax(theirs if theirs.any() else ours))
@@ -249,10 +249,9 @@ def traced(call: Call, arguments: Mapping[str, Any]) -> tuple[Trace, Agreement]:
     given = {key: value for key, value in call.arguments.items() if value is not None}
     trace = prepare_found(call.found, options=call.options, title=call.name).run(**given, **arguments)
     runs = {} if arguments else {trace.header.dtype: results(trace, call.returned)}
-    for dtype in ("float32", "float64"):
-        if dtype not in runs:
-            again = prepare_found(call.found, options=call.options, dtype=dtype)
-            runs[dtype] = results(again.run(**given), call.returned)
+    for dtype in {"float32", "float64"} - runs.keys():
+        again = prepare_found(call.found, options=call.options, dtype=dtype)
+        runs[dtype] = results(again.run(**given), call.returned)
     axis = 1 if trace.header.batched and trace.header.batch_first else 0
     timed = {name for name in call.returned if name in ("h", "h forward", "h reverse")}
 
@@ -306,20 +305,15 @@ def results(trace: Trace, wanted: Mapping[str, Any]) -> dict[str, Any]:
         if state in ("h_n", "c_n"):
             return getattr(trace.at(layer=int(layer)) if layer else trace, state)
         direction = name.removeprefix("last ").removeprefix("h").strip()
-        if name.startswith("last"):
-            last = _last_outputs(trace)
-            return last[direction == "reverse"] if direction else reduce(_MERGED[trace.header.merge], last)
-        return (trace.at(direction=direction) if direction else trace).output
+        if not name.startswith("last"):
+            return (trace.at(direction=direction) if direction else trace).output
+        top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
+        ends = [slice(0, 1) if stage.backwards else slice(trace.steps - 1, None) for stage in top]
+        outputs = [trace.operand(stage.scope, stage.cell.output, end) for stage, end in zip(top, ends, strict=True)]
+        last = [values[0] for values in outputs if values is not None]
+        return last[direction == "reverse"] if direction else reduce(_MERGED[trace.header.merge], last)
 
     return {name: np.asarray(result(name)).reshape(np.shape(values)) for name, values in wanted.items()}
-
-
-def _last_outputs(trace: Trace) -> list[Any]:
-    """What each direction of the top layer gives out at the last step that it visits, (B, H)."""
-    top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
-    ends = [slice(0, 1) if stage.backwards else slice(trace.steps - 1, None) for stage in top]
-    outputs = [trace.operand(stage.scope, stage.cell.output, end) for stage, end in zip(top, ends, strict=True)]
-    return [values[0] for values in outputs if values is not None]
 
 
 def _others(model: Any) -> str:

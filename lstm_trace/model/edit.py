@@ -22,7 +22,7 @@ from ..trace.held import held_faults
 from ..trace.labels import readout
 from ..trace.trace import Trace
 from .model import NETWORK, Model
-from .problem_of import added_text, own_text, problem
+from .problem import added_text, own_text, problem
 from .sources import prepare
 
 #: Premises of a trace that say which steps are valid; they are changed as a whole.
@@ -109,23 +109,22 @@ class Changes:
             self.larger[name] = np.asarray(value).tolist() if hasattr(value, "__array__") else value
             return
         array = numbers(value, text, trace.header.dtype)
-        if not self._knows(name):
+        held = (trace.parameters, trace.lines, trace.given, trace.initial)
+        known = STATE.get(name, name) in self._states() or (name in ("x", "x_t") and trace.x is not None)
+        if not known and not any(name in here for part in held for here in part.values()):
             self._add(text, array)
             return
         address = trace.locate(text, every=True)
-        steps = address.t is None or trace.steps == 1
-        rows = address.b is None or trace.batch == 1
+        rows = address.unit is None and (address.b is None or trace.batch == 1) and array.ndim > 0
+        whole = rows and (address.t is None or trace.steps == 1)
         if name in ("x", "x_t") and trace.x is not None:
-            if steps and rows and address.unit is None and array.ndim:
-                self._whole_input(text, array)
-            else:
-                self.x = self._put(text, trace.x if self.x is None else self.x, address, array)
+            self._input(text, address, array, whole)
         elif any(name in here for here in trace.parameters.values()):
             self._parameter(text, trace.locate(text), array)
         elif STATE.get(name, name) in self._states():
-            self._state(text, address, array, rows and address.unit is None)
+            self._state(text, address, array, rows)
         else:
-            self._supplied(text, address, array, steps and rows and address.unit is None)
+            self._supplied(text, address, array, whole)
 
     def applied(self) -> Trace:
         """The trace with the changed premises, and its lines as they were."""
@@ -135,17 +134,17 @@ class Changes:
             parts[part] = {scope: {**here, **changed.get(scope, {})} for scope, here in there.items()}
         return replace(self.trace, x=self.trace.x if self.x is None else self.x, memory=None, **parts)
 
-    def _whole_input(self, text: str, array: Array) -> None:
+    def _input(self, text: str, address: Address, array: Array, whole: bool) -> None:
         header, there = self.trace.header, self.trace.x
         assert there is not None
-        values, _ = sequence(array, header.batch_first, header.dtype, there.shape[2])
+        values = sequence(array, header.batch_first, header.dtype, there.shape[2])[0] if whole else None
         if values is not None and values.shape == there.shape:
             self.x = values
             self.larger.pop("x", None)
-        elif "/" in text:
-            self._put(text, there, self.trace.locate(text, every=True), array)
-        else:
+        elif whole and "/" not in text:
             self.larger["x"] = to_list(array)
+        else:
+            self.x = self._put(text, there if self.x is None else self.x, address, array)
 
     def _parameter(self, text: str, address: Address, array: Array) -> None:
         there = self.trace.parameters[address.scope][address.line]
@@ -154,44 +153,47 @@ class Changes:
         array = array.reshape(there.shape) if address.unit is None and array.size == there.size == 1 else array
         if address.unit is None and array.shape != there.shape:
             self._add(f"{address.scope}/{address.line}", array)
-            return
-        mine = self.parameters.setdefault(address.scope, {})
-        mine[address.line] = self._put(text, mine.get(address.line, there), address, array)
-        self.larger.pop(f"{address.scope}/{address.line}", None)
+        else:
+            self._put_into("parameters", address.scope, address.line, text, address, array)
+            self.larger.pop(f"{address.scope}/{address.line}", None)
 
     def _state(self, text: str, address: Address, array: Array, whole: bool) -> None:
         trace, state = self.trace, STATE.get(address.line, address.line)
         scopes = self._scopes(address, lambda stage: state in stage.cell.states)
-        unread = [scope for scope in scopes if state not in trace.initial.get(scope, {})]
-        if unread:
+        if unread := [scope for scope in scopes if state not in trace.initial.get(scope, {})]:
             raise MissingError(f"{text}: nothing that was computed reads the initial state of {', '.join(unread)}")
-        if whole and array.ndim:
+        if whole:
             rows = initial_states({state: array}, scopes, trace.batch, trace.header.dtype, [state])[state]
             for scope, values in zip(scopes, rows, strict=True):
                 self.initial.setdefault(scope, {})[state] = values
         else:
             scope = self._only(scopes, text, address.line)
-            mine = self.initial.setdefault(scope, {})
-            there = mine.get(state, trace.initial[scope][state])
-            mine[state] = self._put(text, there, address._replace(t=None), array)
+            self._put_into("initial", scope, state, text, address._replace(t=None), array)
 
     def _supplied(self, text: str, address: Address, array: Array, whole: bool) -> None:
         trace, name = self.trace, address.line
         scope = self._only(self._scopes(address, lambda stage: stage.has(name)), text, name)
         if name not in trace.given.get(scope, {}):
             raise MissingError(f"{name} is computed, and only premises can be edited: {self._premises()}")
-        mine, header = self.given.setdefault(scope, {}), trace.header
-        if whole and array.ndim:
+        if whole:
+            header = trace.header
             layout = trace.steps, trace.batch, header.batched, header.batch_first, header.dtype, trace.stages
-            mine[name] = given_lines({f"{scope}/{name}": array}, *layout)[scope][name]
+            found = given_lines({f"{scope}/{name}": array}, *layout)
+            self.given.setdefault(scope, {})[name] = found[scope][name]
         else:
-            mine[name] = self._put(text, mine.get(name, trace.given[scope][name]), address, array)
+            self._put_into("given", scope, name, text, address, array)
+
+    def _put_into(self, part: str, scope: str, name: str, text: str, address: Address, array: Array) -> None:
+        """Put other numbers into an array of a part of the trace, in the copy of it that was changed before, if any."""
+        mine = getattr(self, part).setdefault(scope, {})
+        mine[name] = self._put(text, mine.get(name, getattr(self.trace, part)[scope][name]), address, array)
 
     def _scopes(self, address: Address, holds: Callable[[Stage], bool]) -> list[str]:
         """The stages that an address may mean, of those that hold what it names."""
-        stages = filter(holds, self.trace.stages)
         return [
-            s.scope for s in stages if address.layer in (None, s.layer) and address.direction in (None, s.direction)
+            stage.scope
+            for stage in filter(holds, self.trace.stages)
+            if address.layer in (None, stage.layer) and address.direction in (None, stage.direction)
         ]
 
     def _only(self, scopes: list[str], text: str, name: str) -> str:
@@ -202,16 +204,14 @@ class Changes:
     def _put(self, text: str, there: Array, address: Address, array: Array) -> Array:
         """A copy of an array with other numbers where the address says. Raises MissingError, ShapeError."""
         found = np.array(there)
-        at: tuple[Any, ...] = ()
-        if found.ndim == 3:
-            at = (slice(None) if address.t is None else self.trace.index(address.t),)
-        if found.ndim > 1 and address.line not in self.trace.parameters.get(address.scope, {}):
-            at = (*at, slice(None) if address.b is None else address.b)
-        unit = address.unit or ()
-        sizes = found.shape[len(at) :]
+        step = slice(None) if address.t is None else self.trace.index(address.t)
+        row = slice(None) if address.b is None else address.b
+        is_weight = address.line in self.trace.parameters.get(address.scope, {})
+        axes = {3: (step, row), 2: () if is_weight else (row,)}.get(found.ndim, ())
+        sizes, unit = found.shape[len(axes) :], address.unit or ()
         if len(unit) > len(sizes) or any(n >= size for n, size in zip(unit, sizes, strict=False)):
             raise MissingError(f"{text}: {address.line} has shape {sizes}; there is no [{','.join(map(str, unit))}]")
-        at = (*at, *unit)
+        at: Any = (*axes, *unit)
         if found[at].shape != array.shape:
             form = "a number" if found[at].shape == () else f"an array of shape {found[at].shape}"
             said = "a number" if array.shape == () else f"one of shape {array.shape}"
@@ -228,12 +228,6 @@ class Changes:
         if not np.isfinite(array).all():
             raise ShapeError(f"{text}: a weight is an array of finite numbers")
         self.larger[f"{scope}/{name}" if scope else name] = to_list(array)
-
-    def _knows(self, name: str) -> bool:
-        trace = self.trace
-        held = (trace.parameters, trace.lines, trace.given, trace.initial)
-        known = STATE.get(name, name) in self._states() or (name in ("x", "x_t") and trace.x is not None)
-        return known or any(name in here for part in held for here in part.values())
 
     def _states(self) -> set[str]:
         return {state for stage in self.trace.stages for state in stage.cell.states}
@@ -287,22 +281,18 @@ def _written(trace: Trace, equations: str, extra: str) -> tuple[str, str]:
             f"change the equations of a direction, {trace.stages[0].scope} for example"
         )
     alone = len(forward_stages(trace.stages)) == 1
-    own = equations
     if trace.header.padding is not None and VALID in cell.inputs and cell.output in cell.by_name:
         own = own_text(cell, padded=True)
         behind = list(cell.equations)[list(cell.equations).index(cell.output) + 1 :]
         added = added_text(masked(parse(own), trace.header.padding, behind), cell)
         return own, added if added or alone else extra
-    if alone:
-        return own, ""
-    names = {row.partition("=")[0].strip() for row in extra.splitlines() if "=" in row and not row.startswith("input:")}
-    if not names & cell.equations.keys():
-        return own, extra
-    there = [row.partition("=")[0].strip() in names for row in equations.splitlines()]
-    rows = list(zip(there, equations.splitlines(), strict=True))
-    parts = ["\n".join(row for moved, row in rows if moved is side) + "\n" for side in (False, True)]
-    declared = "".join(f"{row}\n" for row in extra.splitlines() if row.startswith("input:"))
-    return parts[0], declared + parts[1]
+    declared = [row for row in extra.splitlines() if row.startswith("input:")]
+    names = {row.partition("=")[0].strip() for row in extra.splitlines() if "=" in row and row not in declared}
+    if alone or not names & cell.equations.keys():
+        return equations, "" if alone else extra
+    rows = equations.splitlines()
+    moved = [row for row in rows if row.partition("=")[0].strip() in names]
+    return "".join(f"{row}\n" for row in rows if row not in moved), "".join(f"{row}\n" for row in (*declared, *moved))
 
 
 def _replace_cell(data: dict[str, Any], equations: str, extra: str) -> None:

@@ -38,7 +38,7 @@ from ..trace.address import STATE
 from ..trace.argument_types import checked, listed
 from ..trace.holding import layers, resolved
 from ..trace.trace import Header, Trace
-from ..weights.found import Defaults
+from ..weights.read import Defaults
 from .tokens import step_rows
 
 #: Options of the network, beside those of its cell.
@@ -157,24 +157,24 @@ class Model:
         """
         if isinstance(out, str | Path):
             spare(out, self.sources)
+        model = self
         if (other := self.defaults.arithmetic if arithmetic is None else arithmetic) is not None:
-            model, plan = self._in(other, plan, out)
-        else:
-            model = self
+            to_file = isinstance(out, str | Path)
+            header, weights, plan = in_arithmetic(self.header, self.weights, other, plan, to_file)
+            defaults = replace(self.defaults, arithmetic=None)
+            model = replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool())
         call = None
-        others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens)
+        others = (h0, c0, initial, given, hold, lengths, mask, ask, record, tokens, check)
         check_choice(plan)
         plain = isinstance(x, np.ndarray) and x.dtype.kind in "fiu" and all(other is None for other in others)
-        if plain and plan != "lines" and check is None and model._alone:
+        if plain and plan != "lines" and model._alone:
             call = x.shape, batch_first, plan
             memory = out.memory if isinstance(out, Trace) else None
-            same = memory is not None and memory.call == call and memory.holds(out, model.weights)
-            if isinstance(out, Trace) and same:
+            if isinstance(out, Trace) and memory and memory.call == call and memory.holds(out, model.weights):
                 with WriteLock(out):
                     return model._again(x, batch_first, out, progress)
         with within(model.defaults.where):
-            states = {**(initial or {}), **_named_states(h0, c0)}
-            fed = model._fed(x, states, given or {}, lengths, mask, batch_first, tokens)
+            fed = model._fed(x, h0, c0, initial, given, lengths, mask, batch_first, tokens)
             fed = model._holding(fed, ask, hold)
             job = model._job(fed, ask, read_record(record), batch_first, plan, call)
             if not isinstance(out, str | Path):
@@ -203,9 +203,12 @@ class Model:
         """A run, checked and laid out."""
         asked = self.defaults.ask if ask is None else listed("ask", ask)
         work = self._work(fed, asked, record)
+        last, answer = work.stages[-1], tuple[str, ...]()
+        if (line := last.cell.output) in work.recorded[last.scope]:  # the output of the top layer is asked for
+            answer = (f"{last.scope}/{line}" if last.direction == "joined" else line,)
         header = replace(
             self.header,
-            ask=asked or self._answer(work),
+            ask=asked or answer,
             padding=self.padding if fed.padded else None,
             batched=fed.batched,
             step_labels=fed.step_labels,
@@ -213,12 +216,6 @@ class Model:
             plan=choose(plan, work, self.weights, self.header.dtype),
         )
         return RunJob(work, header, self.weights, self._pool, fed, self._scopes(), call)
-
-    def _in(self, arithmetic: str, plan: Choice, out: Any) -> tuple[Model, Choice]:
-        """This model with float64 weights, whose runs use another arithmetic, and its plan."""
-        header, weights, plan = in_arithmetic(self.header, self.weights, arithmetic, plan, isinstance(out, str | Path))
-        defaults = replace(self.defaults, arithmetic=None)
-        return replace(self, header=header, weights=weights, defaults=defaults, _works={}, _pool=Pool()), plan
 
     @cached_property
     def _alone(self) -> bool:
@@ -260,28 +257,24 @@ class Model:
         Args: those of `plans`. Raises what `run` raises for them.
         """
         with within(self.defaults.where):
-            fed = self._holding(self._fed(x, _named_states(h0, c0), {}, **others), None, hold)
+            fed = self._holding(self._fed(x, h0, c0, **others), None, hold)
             return fed, self._work(fed, self.defaults.ask)
 
     def _fed(
-        self,
-        x: Any = None,
-        states: Mapping[str, Any] | None = None,
-        supplied: Mapping[str, Any] | None = None,
-        lengths: Any = None,
-        mask: Any = None,
-        batch_first: bool | None = None,
-        tokens: Any = None,
-    ) -> RunInputs:
+        self, x: Any = None, h0: Any = None, c0: Any = None, initial: Mapping[str, Any] | None = None,
+        given: Mapping[str, Any] | None = None, lengths: Any = None, mask: Any = None,
+        batch_first: bool | None = None, tokens: Any = None,
+    ) -> RunInputs:  # fmt: skip
         """The arrays of a run, the problem's own where the caller gives none; see `engine.inputs.fed`."""
         base, faults, found = self.defaults, Faults(), None
+        states = {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}
         if lengths is None and mask is None:
             lengths, mask = base.lengths, base.mask
         with faults.gather():
             found = fed(
                 base.x if x is None else x,
-                {**base.initial, **(states or {})},
-                {**base.given, **(supplied or {})},
+                {**base.initial, **(initial or {}), **states},
+                {**base.given, **(given or {})},
                 lengths,
                 mask,
                 base.batch_first if batch_first is None else batch_first,
@@ -306,26 +299,17 @@ class Model:
     def _work(self, fed: RunInputs, ask: tuple[str, ...], record: RecordChoice = EVERYTHING) -> Work:
         """What to compute, from the cache where the same was asked before."""
         request = requested(fed, ask, record, self._scopes())
-        work = self._works.get(request)
-        if work is None:
+        if request not in self._works:
             if len(self._works) >= MOST_KEPT:
                 self._works.clear()
             own = self.header.kind == "equations" or bool(self.extra)
-            ground = ModelSpec(self.stages, self.weights, own, self.header.names)
-            work = self._works[request] = lay_out(request, ground)
-        return work
+            self._works[request] = lay_out(request, ModelSpec(self.stages, self.weights, own, self.header.names))
+        return self._works[request]
 
     @cached_property
     def input_width(self) -> int | None:
         """I, the number of inputs of a step; None where the weights do not say it."""
         return input_width(self.cell, self.weights)
-
-    def _answer(self, work: Work) -> tuple[str, ...]:
-        """The default question: the output of the top layer, where that is stored."""
-        last = work.stages[-1]
-        if last.cell.output not in work.recorded[last.scope]:
-            return ()
-        return (f"{last.scope}/{last.cell.output}" if last.direction == "joined" else last.cell.output,)
 
     def _scopes(self) -> list[str]:
         return [f"{layer}/{d}" for layer in range(self.layers) for d in self.directions]
@@ -336,7 +320,3 @@ def _restored(premises: dict[str, Any]) -> Model:
         for array in here.values():
             array.flags.writeable = False
     return Model(**premises)
-
-
-def _named_states(h0: Any, c0: Any) -> dict[str, Any]:
-    return {STATE[short]: value for short, value in (("h0", h0), ("c0", c0)) if value is not None}

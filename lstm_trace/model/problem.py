@@ -1,26 +1,35 @@
-"""Problem files to prepared models."""
+"""Problem files to prepared models, and a trace back to the problem that gives it again: cell and premises."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
-from ..base.arrays import describe
+from ..base.arrays import Array, as_plain, describe, to_list
 from ..base.files import read_bytes, read_data
-from ..cell.arithmetic import named
-from ..cell.network import scope_and_name
-from ..errors import FileError, OptionError, within
+from ..cell import arithmetic
+from ..cell.composites import BUILT_IN
+from ..cell.kinds import KINDS
+from ..cell.lines import Cell
+from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_name, stack
+from ..cell.parse import parse
+from ..cell.variants import directed, named, of_direction
+from ..errors import CellError, FileError, LstmTraceError, MissingError, OptionError, raise_all, within
 from ..printable import acts, yaml_escaped
-from ..trace.address import STATE
+from ..trace.address import INITIAL, STATE, line_name
+from ..trace.argument_types import checked
 from ..trace.files.safetensors import holds_trace, is_tensors
 from ..trace.files.schema import TRACED, Problem, validate
+from ..trace.held import as_hold, plain, plain_stage
 from ..trace.holding import layers
-from ..trace.trace import Header
-from ..weights.found import Defaults
+from ..trace.labels import readout, step_labels
+from ..trace.trace import Header, Trace
+from ..weights.read import Defaults
 from .build import build, in_layout
 from .model import Model
 
@@ -50,10 +59,7 @@ def with_weights(path: str, weights: Mapping[str, Any], what: str) -> str:
     problem = read_problem(path)
     data = problem.model_dump(exclude_unset=True, by_alias=True)
     alone = len({scope_and_name(address)[0] for address in weights}) == 1
-    data["weights"] = {
-        scope_and_name(address)[1] if alone else address: np.asarray(value).tolist()
-        for address, value in weights.items()
-    }
+    data["weights"] = {scope_and_name(at)[1] if alone else at: np.asarray(value) for at, value in weights.items()}
     if data.pop("layout", None) is not None:  # which may have brought options of the cell
         header = prepare_problem(problem, path).header
         if header.kind != "equations":
@@ -67,10 +73,8 @@ def problem_text(data: Mapping[str, Any]) -> str:
 
     Characters that act instead of being seen (controls, overrides of the writing direction) stand as escapes.
     """
-    text = yaml.dump(
-        _plain(data), Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100
-    )
-    return yaml_escaped(str(text))
+    style: dict[str, Any] = {"sort_keys": False, "allow_unicode": True, "default_flow_style": None, "width": 100}
+    return yaml_escaped(str(yaml.dump(as_plain(data), Dumper=_Dumper, **style)))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -82,15 +86,6 @@ class _Dumper(yaml.SafeDumper):
 
 
 _Dumper.add_representer(str, _Dumper.represent_str)
-
-
-def _plain(value: Any) -> Any:
-    """Arrays as lists, within mappings and lists too."""
-    if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
 
 
 def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinite: bool = False) -> Model:
@@ -123,27 +118,256 @@ def prepare_problem(problem: Problem, where: str = "the problem", allow_nonfinit
         )
     states = {STATE["h0"]: problem.h0, STATE["c0"]: problem.c0, **problem.initial}
     defaults = Defaults(
-        x=problem.x,
+        **{name: getattr(problem, name) for name in ("x", "given", "lengths", "mask", "batch_first")},
         initial={STATE.get(name, name): value for name, value in states.items() if value is not None},
-        given=problem.given,
         hold=layers(problem.hold),
-        lengths=problem.lengths,
-        mask=problem.mask,
-        batch_first=problem.batch_first,
         ask=tuple(problem.ask),
-        arithmetic=named(problem.arithmetic),
+        arithmetic=arithmetic.named(problem.arithmetic),
         tokens=problem.names.get("t"),
         where=where,
     )
     header = Header(
-        title=problem.title,
-        notes=problem.notes,
+        **{name: getattr(problem, name) for name in ("title", "notes", "symbols", "count_from")},
         names={str(key): labels for key, labels in problem.names.items() if key != "t"},
-        symbols=problem.symbols,
-        count_from=problem.count_from,
         imported=imported,
     )
     with within(where):
         return build(
             weights, cell, dtype=problem.dtype, header=header, defaults=defaults, allow_nonfinite=allow_nonfinite
         )
+
+
+@checked
+def problem(trace: Trace) -> dict[str, Any]:
+    """The problem whose run gives this trace again: every line, with the same numbers.
+
+    What is no premise is not part of it: adjoint stages, values that another program wrote. NaN and infinities are
+    words, as in our files.
+
+    Args:
+        trace: of a whole input, that is one that begins at step 0 and has all layers from the first on.
+
+    Returns:
+        A problem as a mapping of plain values (docs/problems.md), for `lt.prepare`, or as JSON or YAML.
+
+    Raises:
+        MissingError: for a trace of later steps only, or one without a premise that its lines need.
+        CellError: where the equations of the layers are not those of one cell.
+
+    >>> import lstm_trace as lt
+    >>> trace = lt.run({"W_xi": [[0.5, -1.0]], "W_hi": [[0.25]]}, [[1.0, 2.0]], ask="i_t")
+    >>> lt.problem(trace)
+    {'weights': {'W_xi': [[0.5, -1.0]], 'W_hi': [[0.25]]}, 'x': [[1.0, 2.0]], 'h0': [0.0], 'ask': ['i_t']}
+    >>> lt.run(lt.problem(trace))["i_t"] == trace["i_t"]
+    array([[[ True]]])
+    """
+    found = premises(trace)
+    return found | {"weights": {key: to_list(value) for key, value in found["weights"].items()}}
+
+
+def premises(trace: Trace) -> dict[str, Any]:
+    """The problem of a trace, with its weights as arrays. Raises what `problem` raises."""
+    held, trace = as_hold(trace), replace(plain(trace), stages=tuple(map(plain_stage, trace.stages)))
+    stages = forward_stages(trace.stages)
+    _require(trace, stages)
+    header = trace.header
+    layers, directions = extent(stage.scope for stage in stages)
+    scopes = [f"{layer}/{direction}" for layer in range(layers) for direction in directions]
+    spec, extra, carried = _cell(trace, stages, layers, directions)
+    asked = [text for text in header.ask if any(stage.has(line_name(text)) for stage in stages)]
+    # an ask may have left out the readout, or the input
+    there = {"x": trace.x is not None, "y": any(readout(stage.cell) for stage in stages)}
+    labels = {key: list(found) for key, found in header.names.items() if there.get(key, True)}
+    rows = [list(step_labels(trace, b)) for b in range(len(header.step_labels))]  # one where all are the same
+    found = {
+        "title": header.title,
+        "notes": header.notes,
+        "cell": spec if spec != {"kind": "lstm"} else None,
+        "weights": _weights(trace, stages, directions, len(scopes) == 1),
+        "x": _input(trace),
+        **_states(trace, carried, scopes),
+        "given": {
+            name if len(stages) == 1 else f"{stage.scope}/{name}": to_list(trace.outward(values))
+            for stage in stages
+            for name, values in trace.given.get(stage.scope, {}).items()
+        },
+        "hold": held,
+        "lengths": None if trace.lengths is None else [int(n) for n in trace.lengths],
+        "mask": None if trace.mask is None else trace.outward(trace.mask).astype(int).tolist(),
+        "batch_first": header.batch_first,
+        "dtype": None if header.dtype == "float64" else header.dtype,
+        "arithmetic": header.arithmetic,
+        "extra": extra,
+        "ask": asked if any(stage.computed is not None for stage in stages) else [],
+        "names": {**labels, **({"t": rows if len(rows) > 1 else rows[0]} if rows else {})},
+        "symbols": dict(header.symbols),
+        "count_from": header.count_from,
+    }
+    kept = ("weights", "h0", "c0")  # an empty mapping of weights says that it is a problem
+    return {key: value for key, value in found.items() if value or (key in kept and value is not None)}
+
+
+def _require(trace: Trace, stages: Sequence[Stage]) -> None:
+    """Raise MissingError where the trace has no premises of its own for all that it computes."""
+    if not stages:
+        raise MissingError("the trace holds adjoint stages only; a problem describes the forward pass")
+    if trace.first:
+        raise MissingError(
+            f"a problem begins at step 0, and the trace holds steps {trace.first} to {trace.span[-1]} only; "
+            "run the whole input for a trace that has a problem"
+        )
+    problems: list[str] = []
+    for stage in stages:
+        here = trace.parameters.get(stage.scope, {})
+        problems += (f"the weight {stage.scope}/{name}" for name in stage.parameters if name not in here)
+        first = trace.initial.get(stage.scope, {})
+        problems += (f"the initial state {stage.scope}/{name}" for name in stage.states if name not in first)
+        for name in stage.inputs:
+            if stage.sources[name] == X and trace.x is None:
+                problems.append(f"the input {name}")
+            elif stage.sources[name] == GIVEN and name not in trace.given.get(stage.scope, {}):
+                problems.append(f"the supplied line {stage.scope}/{name}")
+    layers, directions = extent(stage.scope for stage in stages)
+    there = {stage.scope for stage in stages}
+    lost = [f"{n}/{d}" for n in range(layers) for d in directions if f"{n}/{d}" not in there]
+    if lost:
+        problems.append(f"the weights of {', '.join(lost)}, which what was asked for does not need: run it without ask")
+    raise_all(MissingError, (f"the trace cannot be written as a problem: it does not hold {what}" for what in problems))
+
+
+# -- the cell --------------------------------------------------------------------------------------------------------
+
+
+def _cell(
+    trace: Trace, stages: Sequence[Stage], layers: int, directions: tuple[str, ...]
+) -> tuple[dict[str, Any], str, Sequence[str]]:
+    """The cell as a problem has it, the equations that the last stage adds to it, and its states. Raises CellError."""
+    header = trace.header
+    given = {stage.scope: tuple(trace.given.get(stage.scope, ())) for stage in stages}
+    network: dict[str, Any] = {"merge": header.merge} if len(directions) > 1 and header.merge != "concat" else {}
+    network |= {} if header.padding in (None, "zero") else {"padding": header.padding}
+    network |= {"direction": "reverse"} if directions == ("reverse",) and layers == 1 else {}
+    top = [stage for stage in stages if stage.layer == layers - 1][-1]
+    for spec, cell, reverse in _candidates(trace, stages, directions):
+        try:
+            alone = stack(cell, layers, directions, header.merge, reverse=reverse)
+            bare = next(stage.cell for stage in alone if stage.scope == top.scope)
+            padding = () if header.padding is None else ("valid", top.cell.output)
+            extra = added_text(bare, top.cell, padding)
+            again = stack(cell, layers, directions, header.merge, header.padding, extra, given, reverse)
+        except LstmTraceError:
+            continue
+        whole = {stage.scope: stage for stage in again}
+        if all(_alike(stage, whole[stage.scope]) for stage in stages):
+            return {**spec, **network}, extra, tuple(cell.states)
+    raise CellError(
+        "the trace cannot be written as a problem: its layers and directions do not have the equations of one cell"
+    )
+
+
+def _candidates(
+    trace: Trace, stages: Sequence[Stage], directions: tuple[str, ...]
+) -> Iterator[tuple[dict[str, Any], Cell, Cell | None]]:
+    """What the cell of the network may be: the named one, or the equations of a stage; with that of `reverse`."""
+    kind, options = trace.header.kind, dict(trace.header.options)
+    if kind in KINDS:
+        if len(directions) == 1:
+            options = of_direction(options, directions[0])
+        cell, reverse, full = directed(kind, options)
+        names = {name for here in trace.parameters.values() for name in here}
+        own = {name: value for name, value in full.items() if name != "reverse"}
+        usual = named(kind, {name: v for name, v in own.items() if name != "bias"}, names)[1]["bias"]
+        plain = KINDS[kind]()
+        said = {name: value for name, value in own.items() if name != "bias" and value != getattr(plain, name)}
+        said |= {} if own["bias"] == usual else {"bias": own["bias"]}
+        said |= {"reverse": full["reverse"]} if reverse is not None else {}
+        yield {"kind": kind, **said}, cell, reverse
+    for stage in stages:
+        if stage.direction != "joined":
+            cell = parse(own_text(stage.cell, trace.header.padding is not None))
+            known = {function.text for function in BUILT_IN.values()}  # which need no definition
+            yield {"equations": "".join(f"{row}\n" for row in cell.text.splitlines() if row not in known)}, cell, None
+
+
+def own_text(cell: Cell, padded: bool) -> str:
+    """The equations of a cell; without what `variants.masked` put after and between them, and what comes after that."""
+    output = cell.output
+    if not padded or output not in cell.by_name:
+        return cell.text
+    past = f"{output.removesuffix('_t')}_prev"
+    valid = {line.name: str(line.operands[1]) for line in cell.lines if line.op == "where"}
+    carry = ((state, valid.get(line, line)) for state, line in cell.carry if (state, line) != (past, output))
+    inputs = tuple(name for name in cell.inputs if name != "valid")
+    lines = cell.lines[: cell.lines.index(cell.by_name[output])]
+    return replace(cell, lines=lines, carry=tuple(carry), output=valid.get(output, output), inputs=inputs).text
+
+
+def added_text(bare: Cell, cell: Cell, padding: Sequence[str] = ()) -> str:
+    """The equations that a cell has beyond those of the bare one. padding: names that `variants.masked` added."""
+    known = {*bare.by_name, *padding}
+    rows = [f.text for f in cell.functions if f not in bare.functions and BUILT_IN.get(f.name) != f]
+    fed = [name for name in cell.inputs if name not in bare.inputs and name not in known]
+    rows += [f"input: {', '.join(fed)}"] if fed else []
+    rows += [f"{name} = {right}" for name, right in cell.equations.items() if name not in known]
+    rows += ["sum: " + ", ".join(gathered.text for gathered in cell.sums)] if cell.sums and not bare.sums else []
+    return "".join(f"{row}\n" for row in rows)
+
+
+def _alike(stage: Stage, other: Stage) -> bool:
+    """Whether two stages compute the same from the same; the order in which inputs are declared says nothing."""
+    pair = (stage, other)
+    mine, theirs = ((set(s.cell.inputs), replace(s.cell, inputs=(), functions=()), dict(s.sources)) for s in pair)
+    return mine == theirs
+
+
+# -- the premises ----------------------------------------------------------------------------------------------------
+
+
+def _weights(trace: Trace, stages: Sequence[Stage], directions: Sequence[str], alone: bool) -> dict[str, Array]:
+    """The weights by our names; those of a readout above both directions stand with the layer's first."""
+    found: dict[str, Array] = {}
+    problems = []
+    for stage in stages:
+        home = stage.scope if stage.direction != "joined" else f"{stage.layer}/{directions[0]}"
+        for name, value in trace.parameters.get(stage.scope, {}).items():
+            key = name if alone else f"{home}/{name}"
+            known: Array = found.setdefault(key, value)
+            if not np.array_equal(known, value, equal_nan=True):
+                problems.append(f"the trace cannot be written as a problem: {stage.scope} has another {key}")
+    raise_all(CellError, problems)
+    return found
+
+
+def _input(trace: Trace) -> Any:
+    """x as it was given; where no line reads it but only it says how many steps and rows there are, zeros."""
+    if trace.x is not None:
+        return to_list(trace.outward(trace.x))
+    held = [a for scope, here in trace.given.items() for a in here.values() if scope in trace.scopes]
+    counted = bool(held) or trace.steps == 1
+    rows = trace.header.batched == (trace.batch > 1) and (bool(held) or bool(trace.initial) or trace.batch == 1)
+    return None if counted and rows else to_list(trace.outward(np.zeros((trace.steps, trace.batch, 1))))
+
+
+def _states(trace: Trace, carried: Sequence[str], scopes: Sequence[str]) -> dict[str, Any]:
+    """h0, c0 and `initial`: of every layer and direction, (L·D, B, width), fewer axes where x has fewer.
+
+    carried: the states of the cell; what padding repeats begins at zero, and is none of them.
+    """
+    named: dict[str, Any] = {}
+    for state in carried:
+        if any(state in trace.initial.get(scope, {}) for scope in scopes):
+            here = [_initial(trace, scope, state) for scope in scopes]
+            rows = [to_list(values if trace.header.batched else values[0]) for values in here]
+            named[INITIAL.get(state, state)] = rows[0] if len(rows) == 1 else rows
+    return {name: named.pop(name) for name in INITIAL.values() if name in named} | {"initial": named}
+
+
+def _initial(trace: Trace, scope: str, state: str) -> Array:
+    """The initial state of one layer and direction, (B, width); zeros where nothing that was computed reads it."""
+    found = trace.initial.get(scope, {}).get(state)
+    if found is not None:
+        return found
+    line = trace.stage(scope).cell.states.get(state, "")
+    like = trace.lines.get(scope, {}).get(line)
+    others = (here[state] for here in trace.initial.values() if state in here)
+    return np.zeros_like(next(others) if like is None else like[0])

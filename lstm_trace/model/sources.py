@@ -16,11 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..base.arrays import as_texts, describe, to_array
+from ..base.arrays import as_texts, describe
 from ..base.extras import missing
 from ..base.files import decoded, read_bytes, read_data
 from ..base.writing import read_from
-from ..engine.inputs import common_dtype
+from ..engine.inputs import common_dtype, numbers
 from ..engine.rerun import with_holds
 from ..engine.run import Check
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, within
@@ -30,8 +30,8 @@ from ..trace.files.safetensors import is_tensors
 from ..trace.files.schema import Problem, validate
 from ..trace.holding import as_number
 from ..trace.trace import Header, Trace
-from ..weights.formats.npz import load_npy, members
-from ..weights.guards import afford, archive, told
+from ..weights.formats.arrays import load_npy, npz_arrays
+from ..weights.guards import afford, told
 from ..weights.live_modules import as_array, framework, from_live, unpacked
 from ..weights.read import as_asked, choose, is_model, read_model
 from .build import build, extra_names, in_layout, named_by_framework, prepare_found
@@ -85,21 +85,24 @@ def read_input(
     """
     suffix = Path(path).suffix.lower() if str(path) != "-" else ".json"
     wanted = Wanted(role, key, token_column, others)
-    if suffix == ".npy":
-        _nameless(wanted, path)
-        return Input(_numbers(load_npy(path), str(path)))
     if suffix == ".npz":
-        with archive(path) as opened:
-            arrays = members(path, opened)
-            name, tokens = _chosen(arrays, wanted, path)
-            return Input(_numbers(np.asarray(arrays[name]), f"{path}: {name}"), (), tokens)
+        with npz_arrays(path) as arrays:
+            return _named(arrays, wanted, path)
     if suffix in (".csv", ".tsv"):
         return _csv(path, "\t" if suffix == ".tsv" else ",", wanted)
     if suffix == ".parquet":
         return _parquet(path, wanted)
-    if suffix == ".json":
-        return _json(path, wanted)
-    raise FileError(f"{path}: arrays are read from {', '.join(SUFFIXES)}")
+    if suffix not in SUFFIXES:
+        raise FileError(f"{path}: arrays are read from {', '.join(SUFFIXES)}")
+    values = load_npy(path) if suffix == ".npy" else read_data(path, read_bytes(path, GIVE_ARRAY))
+    if isinstance(values, dict):
+        return _named(values, wanted, path)
+    for option, name in (("--key", key), ("--token-column", token_column)):
+        if name is not None:
+            raise OptionError(
+                f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
+            )
+    return Input(numbers(values, str(path)))
 
 
 def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, Any]:
@@ -108,27 +111,26 @@ def read_holds(hold: Mapping[str, Any], folder: str | Path = "") -> dict[str, An
     Raises OptionError for a text that is neither a number, a multiple nor the path of a file; FileError for a file
     that is no trace.
     """
-    found: dict[str, Any] = {}
-    traces: dict[Path, Trace] = {}
+    found, traces = dict(hold), dict[Path, Trace]()
     for address, value in hold.items():
-        if isinstance(value, str) and as_number(value) is None:
-            path = Path(folder, value.strip())
-            if not os.path.isfile(path):  # False also for what can be no path
-                there = f"{path.absolute()} is no file" if os.path.exists(path) else f"there is no {path.absolute()}"
-                raise OptionError(
-                    f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing "
-                    f"file: {there}; save a trace there with lstm-trace run, or give its path"
-                )
-            if path not in traces:
-                read_from(path)
-                traces[path] = trace_file.load(path)
-            value = traces[path]
-        found[address] = value
+        if not isinstance(value, str) or as_number(value) is not None:
+            continue
+        path = Path(folder, value.strip())
+        if not os.path.isfile(path):  # False also for what can be no path
+            there = f"{path.absolute()} is no file" if os.path.exists(path) else f"there is no {path.absolute()}"
+            raise OptionError(
+                f"hold {address!r}: {value!r} is not a finite number, a multiple such as *0.5, or an existing "
+                f"file: {there}; save a trace there with lstm-trace run, or give its path"
+            )
+        if path not in traces:
+            read_from(path)
+            traces[path] = trace_file.load(path)
+        found[address] = traces[path]
     return found
 
 
-def _chosen(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> tuple[str, Any]:
-    """The name of one of several arrays, and the labels in another one. Raises MissingError, ShapeError."""
+def _named(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> Input:
+    """One of several arrays with names, and the labels in another one. Raises MissingError, ShapeError."""
     tokens = None
     if (column := wanted.token_column) is not None:
         if column not in arrays:
@@ -136,23 +138,15 @@ def _chosen(arrays: Mapping[str, Any], wanted: Wanted, path: Any) -> tuple[str, 
         values = arrays[column]
         tokens = _labels(np.asarray(values) if hasattr(values, "dtype") else values, column, path)
     names, key = wanted.among(arrays), wanted.key
-    single = names[0] if len(names) == 1 else ""
-    name = key if key is not None else wanted.role if wanted.role in names else single
+    usual = names[0] if len(names) == 1 and wanted.role not in names else wanted.role
+    name = usual if key is None else key
     if name in names:
-        return name, tokens
+        return Input(numbers(arrays[name], f"{path}: {name}"), (), tokens)
     listed = ", ".join(names[:12])
     if wanted.role != "x":
         raise MissingError(f"{path}: several arrays, and none is called {wanted.role}: {listed}")
     problem = f"no array {key!r}{nearest(key, names)}" if key is not None else "several arrays"
     raise MissingError(f"{path}: {problem}; choose one with --key: {listed}")
-
-
-def _nameless(wanted: Wanted, path: Any) -> None:
-    for option, name in (("--key", wanted.key), ("--token-column", wanted.token_column)):
-        if name is not None:
-            raise OptionError(
-                f"{path}: {option} {name} chooses among names, and the file is one array without any; leave it out"
-            )
 
 
 def _no_labels(name: str, known: Sequence[str], path: Any, what: str) -> MissingError:
@@ -168,26 +162,6 @@ def _labels(values: Any, name: str, path: Any) -> list[Any]:
         raise ShapeError(f"{path}: {name}: {error}") from None
 
 
-def _numbers(values: Any, where: str) -> Any:
-    if values.dtype.kind not in "fiub":
-        raise ShapeError(f"{where} has the dtype {values.dtype}; expected numbers")
-    return values
-
-
-def _json(path: str | Path, wanted: Wanted) -> Input:
-    data, tokens = read_data(path, read_bytes(path, GIVE_ARRAY)), None
-    if isinstance(data, dict):
-        name, tokens = _chosen(data, wanted, path)
-        data, where = data[name], f"{path}: {name}"
-    else:
-        _nameless(wanted, path)
-        where = str(path)
-    try:
-        return Input(to_array(data), (), tokens)
-    except ValueError as error:
-        raise ShapeError(f"{where}: {error}") from None
-
-
 def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
     """The numbers, a row for each step; the names of the columns are those of a heading."""
     text = decoded(path, read_bytes(path, GIVE_ARRAY))
@@ -199,7 +173,6 @@ def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
     if not rows:
         raise FileError(f"{path}: no rows of numbers")
     width = len(heading or rows[0])
-    token_column = wanted.token_column
     fed = _fed(heading, wanted, path)
     columns = list(range(width)) if fed is None else [heading.index(name) for name in fed]
     values = np.empty((len(rows), len(columns)))
@@ -209,14 +182,15 @@ def _csv(path: str | Path, separator: str, wanted: Wanted) -> Input:
             raise ShapeError(f"{path}: row {line} has {len(row)} columns where the first has {width}")
         wrong = next((k for k in columns if not _is_number(row[k])), None)
         if wrong is not None:
-            name = heading[wrong] if heading else f"column {wrong + 1}"
-            hint = "; a decimal comma? write a point" if re.fullmatch(r"\s*[-+]?[\d.]*,\d+\s*", row[wrong]) else ""
-            if not hint and heading and not any(_is_number(other[wrong]) for other in rows if len(other) == width):
+            name, hint = heading[wrong] if heading else f"column {wrong + 1}", ""
+            if re.fullmatch(r"\s*[-+]?[\d.]*,\d+\s*", row[wrong]):
+                hint = "; a decimal comma? write a point"
+            elif heading and not any(_is_number(other[wrong]) for other in rows if len(other) == width):
                 hint = f"; labels of the steps? --token-column {name!r}"
             raise ShapeError(f"{path}: row {line}, {name}: expected a number, found {row[wrong]!r}{hint}")
         values[at] = [float(row[k]) for k in columns]
-    labels = None if token_column is None else [row[heading.index(token_column)] for row in rows]
-    return Input(values, tuple(fed or ()), labels)
+    column = wanted.token_column
+    return Input(values, tuple(fed or ()), None if column is None else [row[heading.index(column)] for row in rows])
 
 
 def _is_number(text: str) -> bool:
@@ -233,8 +207,7 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
     if token_column is not None and token_column not in names:
         raise _no_labels(token_column, names, path, "column")
     if key is None:
-        own = asked.role != "x" and asked.role in names
-        return [asked.role] if own else asked.among(names) or None
+        return [asked.role] if asked.role != "x" and asked.role in names else asked.among(names) or None
     wanted = [part.strip() for part in key.split(",")]
     missing = [name for name in wanted if name not in names]
     if missing:
@@ -250,7 +223,6 @@ def _fed(names: Sequence[str], asked: Wanted, path: Any) -> list[str] | None:
 
 
 def _parquet(path: str | Path, wanted: Wanted) -> Input:
-    token_column = wanted.token_column
     try:
         import pyarrow.lib
         from pyarrow import parquet, types
@@ -261,21 +233,21 @@ def _parquet(path: str | Path, wanted: Wanted) -> Input:
         schema = opened.schema_arrow
         fed = _fed(schema.names, wanted, path) or []
         numeric = (types.is_floating, types.is_integer, types.is_boolean)
-        wrong = [f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)]
-        if wrong:
+        if wrong := [
+            f"{f.name} ({f.type})" for f in schema if f.name in fed and not any(is_(f.type) for is_ in numeric)
+        ]:
             raise ShapeError(f"{path}: columns that are not numbers: {', '.join(wrong[:6])}; choose others with --key")
         facts = opened.metadata
         stored = sum(facts.row_group(at).total_byte_size for at in range(facts.num_row_groups))
         afford(facts.num_rows * max(len(schema), 1) * 8, stored, str(path))
-        table = opened.read([*fed, *([] if token_column is None else [token_column])])
-        nulls = [name for name in fed if table.column(name).null_count]
-        if nulls:
+        column = wanted.token_column
+        table = opened.read([*fed, *([] if column is None else [column])])
+        if nulls := [name for name in fed if table.column(name).null_count]:
             raise ShapeError(f"{path}: {nulls[0]} has {table.column(nulls[0]).null_count} empty cells")
         columns = [table.column(name).to_numpy() for name in fed]
         values = np.stack(columns, axis=-1) if columns else np.empty((0, 0))
-        if token_column is None:
-            return Input(values, tuple(fed))
-        return Input(values, tuple(fed), _labels(table.column(token_column).to_pylist(), token_column, path))
+        tokens = None if column is None else _labels(table.column(column).to_pylist(), column, path)
+        return Input(values, tuple(fed), tokens)
 
 
 Source = Mapping[str, Any] | str | Path | Problem | Model | Any  # a live module is of its framework's class

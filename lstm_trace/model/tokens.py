@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +37,10 @@ def step_rows(
     """
     known = _Steps(steps, batch, valid)
     if isinstance(tokens, TokenText):
-        return _of_text(tokens, known)
-    labels = readable(tokens, named)
-    rows = labels if labels and isinstance(labels[0], list) else [labels]
+        rows, named = _rows_of(tokens, known), tokens.where
+    else:
+        labels = readable(tokens, named)
+        rows = labels if labels and isinstance(labels[0], list) else [labels]
     raise_all(ShapeError, _unfit(rows, named))
     raise_all(ShapeError, known.faults(rows, named, "character" if isinstance(tokens, str) else "label"))
     return known.placed(rows)
@@ -126,15 +128,13 @@ class _Steps:
             least = self.valid(b) if not single or self.batch == 1 else self.steps
             if len(row) in (self.steps, least):
                 continue
-            place = of if single else f"{of}[{b}]"
-            valid = f", or for each of the {counted(least, 'valid step')}" if least != self.steps else ""
-            hint = ""
+            said = f"{of if single else f'{of}[{b}]'} has {counted(len(row), noun)}; expected one for each of the "
+            said += f"T = {self.steps} steps"
+            if least != self.steps:
+                said += f", or for each of the {counted(least, 'valid step')}"
             if single and self.batch > 1 and len(row) == self.batch:
-                hint = f"; for a label of its own in each of the B = {self.batch} rows give a list of lists"
-            yield (
-                f"{place} has {counted(len(row), noun)}; expected one for each of the T = {self.steps} steps"
-                f"{valid}{hint}"
-            )
+                said += f"; for a label of its own in each of the B = {self.batch} rows give a list of lists"
+            yield said
 
 
 def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
@@ -148,32 +148,31 @@ def _unfit(rows: Sequence[Sequence[str]], of: str) -> Iterator[str]:
                 yield f"{of}: {wrong} is half of a character; write the character itself"
 
 
-def _of_text(tokens: TokenText, known: _Steps) -> tuple[Row, ...]:
+def _rows_of(tokens: TokenText, known: _Steps) -> list[list[str]]:
     """The labels in the text of a file: the first of its forms that fits; see docs/labels.md. Raises ShapeError."""
-    for rows in _forms(tokens.text, known):
+    for rows in _forms(tokens.text, known.batch):
         if not any(known.faults(rows, tokens.where, "label")):
-            raise_all(ShapeError, _unfit(rows, tokens.where))
-            return known.placed(rows)
+            return rows
     text = tokens.text.removesuffix("\n")
-    lines = text.split("\n")
+    lines = text.count("\n") + 1
     many = f" and B = {known.batch} sequences" if known.batch > 1 else ""
     other = " (or a block of lines for each sequence, with blank lines between)" if many else ""
     raise ShapeError(
-        f"{tokens.where} has {counted(len(lines), 'line')} and {counted(len(text), 'character')}, and the input has "
+        f"{tokens.where} has {counted(lines, 'line')} and {counted(len(text), 'character')}, and the input has "
         f"T = {known.steps} steps{many}: write a label for each step, one a line{other}, or one text of "
         f"{counted(known.steps, 'character')}"
     )
 
 
-def _forms(text: str, known: _Steps) -> Iterator[list[list[str]]]:
+def _forms(text: str, batch: int) -> Iterator[list[list[str]]]:
     """What a text may mean: lines; blocks of lines, lines of characters; one text of characters."""
     body = text.removesuffix("\n")
     lines = body.split("\n")
     yield [lines]
-    if known.batch > 1:
+    if batch > 1:
         blocks = [block.split("\n") for block in re.split(r"\n(?:[ \t]*\n)+", text.strip("\n")) if block]
         for rows in (blocks, [list(line) for line in lines]):
-            if len(rows) == known.batch:
+            if len(rows) == batch:
                 yield rows
     yield [list(text)]
     yield [list(body)]
@@ -217,10 +216,10 @@ def read_vocabulary(path: Path, name: str = "") -> dict[str, int]:
     found = read_data(path)
     if not name:
         return numbered(found, str(path))
-    if not isinstance(found, Mapping) or name not in found:
-        known = found if isinstance(found, Mapping) else ()
+    known = found if isinstance(found, Mapping) else {}
+    if name not in known:
         raise MissingError(f"{path}: there is no {name!r}{nearest(name, known, 'there are')}")
-    return numbered(found[name], f"{path}: {name}")
+    return numbered(known[name], f"{path}: {name}")
 
 
 def numbered(given: Any, where: str) -> dict[str, int]:
@@ -231,9 +230,8 @@ def numbered(given: Any, where: str) -> dict[str, int]:
     """
     if not isinstance(given, Mapping | list | tuple) or not given:
         raise FileError(f"{where}: expected a list of tokens, or their numbers by token; found {describe(given)}")
-    pairs = list(given.items()) if isinstance(given, Mapping) else [(token, k) for k, token in enumerate(given)]
     found: dict[str, int] = {}
-    for token, number in pairs:
+    for token, number in given.items() if isinstance(given, Mapping) else zip(given, count(), strict=False):
         if not isinstance(token, str) or len(token) > LONGEST:
             raise FileError(f"{where}: expected tokens of at most {LONGEST:,} characters, found {describe(token)}")
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < 1 << 31:

@@ -10,8 +10,7 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..languages.strings import words as strings
-from ..mistakes.identify import Identification, Match
-from ..mistakes.interpretations import Reading
+from ..mistakes.identify import Identification, Match, Reading
 from ..weights.layouts import LAYOUTS
 
 if TYPE_CHECKING:

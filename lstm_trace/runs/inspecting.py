@@ -29,9 +29,7 @@ from ..store.files import LostFileError, as_label
 from ..trace.files import trace_file
 from ..trace.files.safetensors import is_tensors
 from ..trace.trace import Header, Trace
-from ..weights.found import Found, check_any
-from ..weights.read import is_model, read_model
-from ..weights.summary import BIASES, listing, option_text, records, row
+from ..weights.read import BIASES, Found, check_any, is_model, listing, option_text, read_model, records, row
 from .describing import check_values
 
 Facts = dict[str, Any]

@@ -15,8 +15,7 @@ from ..errors import MissingError, OptionError, nearest
 from ..export.formats import TABLE_FORMATS, TableFormat
 from ..export.writers import ExportJob, check, export
 from ..formulas.numbers import EXACT, Style
-from ..model.problem import problem_text
-from ..model.problem_of import problem
+from ..model.problem import problem, problem_text
 from ..report.options import options_of
 from ..report.report import pdf, report
 from ..trace.files import trace_file

@@ -8,30 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from ..engine.inputs import computing
 from ..errors import Faults, FileError, MissingError, ShapeError, closest, raise_all
-from .found import Found
 from .layouts import LAYOUTS, Layout
-from .names import Array, Group, detect, grouped, lacking
+from .names import Array, Group, Roles, detect, grouped, lacking
+from .read import Found
 
-Roles = Mapping[tuple[str, str], Array]
-Facts = Mapping[str, Any]
-#: What the matrices and vectors of a gate are called; `W` is the joined kernel, before it is split.
-_MATRICES = {"joined": "W", "input": "W_x{}", "recurrent": "W_h{}"}
-_VECTORS = {"bias": "b_{}", "bias_x": "b_x{}", "bias_h": "b_h{}", "peephole": "w_c{}", "peephole_gate": "w_c{}"}
-#: Readings by shape alone: rows of the recurrent matrix for one column.
-_OTHERS = {3: "a GRU", 1: "a plain RNN"}
+#: What the matrices and vectors of a gate are called, before its letter.
+_MATRICES = {"joined": "W_", "input": "W_x", "recurrent": "W_h"}
+_VECTORS = {"bias": "b_", "bias_x": "b_x", "bias_h": "b_h", "peephole": "w_c", "peephole_gate": "w_c"}
 
 
 def numeric(key: str, values: Any) -> Any:
     """An array of float32 or float64: half types are widened, which is exact. Raises ShapeError for other types."""
     array = np.asarray(values)
-    if array.dtype.kind == "f" and array.dtype.itemsize in (4, 8):
-        return array
-    if (array.dtype.kind == "f" and array.dtype.itemsize == 2) or array.dtype.name == "bfloat16":
-        return array.astype(np.float32)
-    if array.dtype.kind in "iu":
-        return array.astype(np.float64)
-    raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
+    if array.dtype.kind not in "fiu" and array.dtype.name != "bfloat16":
+        raise ShapeError(f"{key} has the dtype {array.dtype}; expected float16, bfloat16, float32 or float64")
+    return array.astype(computing(array.dtype), copy=False)
 
 
 def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -50,11 +43,10 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
     wide = None  # the width of what the recurrent matrix multiplies, where it is not H
     if projection is not None and np.ndim(projection.values) == 2:
         wide = projection.values.shape[1 if layout.projection_transposed else 0]
-    blocks = (_separate if layout.separate else _stacked)(layout, read, wide, faults)
+    blocks = _blocks(layout, read, wide, faults)
     raise_all(ShapeError, faults)
-    found: dict[str, Any] = {}
-    for gate, parts in blocks.items():
-        found |= {name.format(gate): np.ascontiguousarray(values) for name, values in parts.items()}
+    by_gate = sorted(blocks, key=lambda name: layout.order.index(name[-1]))
+    found: dict[str, Any] = {name: np.ascontiguousarray(blocks[name]) for name in by_gate}
     options: dict[str, Any] = dict(layout.options)
     if layout.forget_bias:
         options["forget_bias"] = layout.forget_bias
@@ -81,138 +73,94 @@ def unpack(layout: Layout, roles: Roles) -> tuple[dict[str, Any], dict[str, Any]
 # -- blocks of gates -------------------------------------------------------------------------------------------------
 
 
-def _stacked(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> Any:
-    """For each gate its matrices and vectors, from stacks of four."""
-    blocks: dict[str, dict[str, Any]] = {gate: {} for gate in layout.order}
-    main = read.get(("joined" if layout.joined else "recurrent", ""))
-    if main is None:
-        listed = ", ".join(item.key for item in read.values()) or "the arrays"
-        faults.append(f"there is no {'joined kernel' if layout.joined else 'recurrent matrix'} among {listed}")
-        return blocks
-    turned = layout.recurrent_transposed
-    size = _size(layout, main, turned, wide, faults)
-    if not size:
-        return blocks
-    for role, name in _MATRICES.items():
-        item = read.get((role, ""))
-        if item is not None:
-            across = layout.input_transposed if role == "input" else turned
-            for gate, block in zip(layout.order, _matrices(layout, item, size, across, faults), strict=False):
-                blocks[gate][name] = block
-    if layout.joined:
-        _split(layout, main, blocks, wide or size, faults)
-    _vectors(layout, read, blocks, size, faults)
-    return blocks
+def _blocks(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> dict[str, Any]:
+    """The matrices and vectors of each gate by our names, from an array for each gate or from stacks of them.
+
+    wide: the width of what the recurrent matrix multiplies, where it is not H.
+    """
+    found: dict[str, Any] = {}
+    size = 0 if layout.separate else _size(layout, read["joined" if layout.joined else "recurrent", ""], wide, faults)
+    if faults:
+        return found
+    rows: dict[int, str] = {}
+    for (role, gate), item in read.items():
+        if role not in _MATRICES:
+            continue
+        turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
+        values = np.atleast_2d(item.values) if gate else item.values
+        if gate and values.ndim != 2:
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
+            continue
+        stack = values.T if turned else values
+        if not gate and (stack.ndim != 2 or len(stack) != 4 * size):
+            form, numbers = ("(I, 4H)", f"(I, {4 * size})") if turned else ("(4H, I)", f"({4 * size}, I)")
+            swapped = "; it looks transposed" if stack.ndim == 2 and stack.shape[1] == 4 * size else ""
+            faults.append(f"{item.key} has shape {values.shape}; expected {form} = {numbers}{swapped}")
+            continue
+        for one, block in zip(gate or layout.order, [stack] if gate else np.split(stack, 4), strict=True):
+            if layout.flat_blocks and not gate:
+                block = np.ascontiguousarray(block.T if turned else block).reshape(size, -1)
+            rows.setdefault(len(block), item.key)
+            if role == "joined":
+                found |= _split(layout, item, one, block, wide or len(block), faults)
+            else:
+                found[_MATRICES[role] + one] = block
+    if len(rows) > 1:
+        faults.append("gates differ in size: " + ", ".join(f"{key} has {n} rows" for n, key in rows.items()))
+    size = next(iter(rows), size)
+    for (role, gate), item in read.items():
+        if role not in _VECTORS:
+            continue
+        both = role == "bias" and layout.bias == "8H" and not gate
+        gates = gate or (layout.peephole if role == "peephole" else layout.order)
+        names = [name + one for name in (("b_x", "b_h") if both else (_VECTORS[role],)) for one in gates]
+        values, count = np.atleast_1d(item.values), len(names)
+        if size and values.shape != (count * size,):
+            times = "H" if count == 1 else f"{count}H"
+            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
+        else:
+            found |= zip(names, np.split(values, count), strict=True)
+    return found
 
 
-def _size(layout: Layout, main: Array, turned: bool, wide: int | None, faults: list[str]) -> int:
-    """H from the recurrent or joined matrix, 0 with a fault where its shape is no LSTM's."""
-    shape = np.shape(main.values)
+def _size(layout: Layout, main: Array, wide: int | None, faults: list[str]) -> int:
+    """H from a stacked recurrent or joined matrix, 0 with a fault where its shape is no LSTM's."""
+    shape, turned = np.shape(main.values), layout.recurrent_transposed
     if len(shape) != 2:
         faults.append(f"{main.key} has shape {shape}; expected a matrix")
         return 0
     rows, columns = shape[::-1] if turned else shape
+    fits = columns > (wide or rows // 4) if layout.joined else columns in (rows // 4, wide)
+    if rows % 4 == 0 and fits:
+        return int(rows // 4)
     if layout.joined:
-        form = "(I + H, 4H)" if turned else "(4H, I + H)"
-        if rows % 4 or columns <= (wide or rows // 4):
-            faults.append(f"{main.key} has shape {shape}; expected {form} with I of at least 1")
-            return 0
-        return int(rows // 4)
-    if rows == 4 * columns or (wide == columns and rows % 4 == 0):
-        return int(rows // 4)
-    form = "(H, 4H)" if turned else "(4H, H)"
-    for times, other in _OTHERS.items():
-        if rows == times * columns and wide is None:
-            by = f"these are the weights of {other} ({'' if times == 1 else times}H by H), not of an LSTM (4H by H)"
-            faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
-            return 0
-    others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
-    like = ", ".join([o.name for o in others if not o.separate][:3])
-    hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
-    faults.append(f"{main.key} has shape {shape}; expected {form}{hint}")
+        expected = f"{'(I + H, 4H)' if turned else '(4H, I + H)'} with I of at least 1"
+    elif rows in (3 * columns, columns) and wide is None:
+        other, size = ("a GRU", "3H") if rows > columns else ("a plain RNN", "H")
+        by = f"these are the weights of {other} ({size} by H), not of an LSTM (4H by H)"
+        faults.append(f"{main.key} has shape {shape}: {by}; only LSTMs are read")
+        return 0
+    else:
+        others = [o for o in LAYOUTS.values() if o.recurrent_transposed != turned and o.detect == "names"]
+        like = ", ".join([o.name for o in others if not o.separate][:3])
+        hint = f"; it looks transposed, as the layouts {like} store it" if columns == 4 * rows else ""
+        expected = ("(H, 4H)" if turned else "(4H, H)") + hint
+    faults.append(f"{main.key} has shape {shape}; expected {expected}")
     return 0
 
 
-def _matrices(layout: Layout, item: Array, size: int, turned: bool, faults: list[str]) -> list[Any]:
-    """The four (H, n) blocks of a stack, in the layout's order."""
-    shape = np.shape(item.values)
-    rows = shape[1 if turned else 0] if len(shape) == 2 else 0
-    if rows != 4 * size:
-        form, numbers = ("(I, 4H)", f"(I, {4 * size})") if turned else ("(4H, I)", f"({4 * size}, I)")
-        swapped = "; it looks transposed" if len(shape) == 2 and shape[0 if turned else 1] == 4 * size else ""
-        faults.append(f"{item.key} has shape {shape}; expected {form} = {numbers}{swapped}")
-        return []
-    parts = np.split(item.values, 4, axis=1 if turned else 0)
-    if layout.flat_blocks:
-        return [np.ascontiguousarray(part).reshape(size, -1) for part in parts]
-    return [part.T if turned else part for part in parts]
-
-
-def _separate(layout: Layout, read: Roles, wide: int | None, faults: list[str]) -> Any:
-    """For each gate its matrices and vectors, from an array for each gate."""
-    blocks: dict[str, dict[str, Any]] = {}
-    rows: dict[int, str] = {}
-    for (role, gate), item in read.items():
-        name = _MATRICES.get(role)
-        if name is None:
-            continue
-        turned = layout.input_transposed if role == "input" else layout.recurrent_transposed
-        values = np.atleast_2d(item.values)
-        if values.ndim != 2:
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected a matrix")
-            continue
-        blocks.setdefault(gate, {})[name] = values.T if turned else values
-        rows.setdefault(blocks[gate][name].shape[0], item.key)
-    if len(rows) > 1:
-        faults.append("gates differ in size: " + ", ".join(f"{key} has {n} rows" for n, key in rows.items()))
-    size = next(iter(rows), 0)
-    if layout.joined:
-        main = next((item for (role, _), item in read.items() if role == "joined"), Array("", None))
-        _split(layout, main, blocks, wide or size, faults)
-    for (role, gate), item in read.items():
-        name = _VECTORS.get(role)
-        if name is None or not gate:
-            continue
-        values = np.atleast_1d(item.values)
-        if size and values.shape != (size,):
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected (H,) = ({size},)")
-        blocks.setdefault(gate, {})[name] = values
-    return blocks
-
-
-def _split(layout: Layout, main: Array, blocks: dict[str, dict[str, Any]], state: int, faults: list[str]) -> None:
-    """Split the joined kernel of each gate, (H, n), into what multiplies x and what multiplies h (and the bias)."""
-    for parts in blocks.values():
-        kernel = parts.pop("W", None)
-        if kernel is None:
-            continue
-        if layout.bias == "column":
-            kernel, parts["b_{}"] = kernel[:, :-1], kernel[:, -1]
-        width = kernel.shape[1] - state
-        if width <= 0:
-            own = f"{len(kernel)} rows, so at least {len(kernel) + 1} columns for [{'; '.join(layout.joined or '')}]"
-            faults.append(f"{main.key} has shape {np.shape(main.values)}; expected {own}")
-        elif layout.joined == "hx":
-            parts["W_h{}"], parts["W_x{}"] = kernel[:, :state], kernel[:, state:]
-        else:
-            parts["W_x{}"], parts["W_h{}"] = kernel[:, :width], kernel[:, width:]
-
-
-def _vectors(layout: Layout, read: Roles, blocks: dict[str, dict[str, Any]], size: int, faults: list[str]) -> None:
-    """Biases and peepholes from stacks."""
-    for (role, gate), item in read.items():
-        if role not in _VECTORS:
-            continue
-        both = role == "bias" and layout.bias == "8H"
-        gates = {"peephole": layout.peephole, "peephole_gate": gate}.get(role, layout.order)
-        names = [(name, one) for name in (("b_x{}", "b_h{}") if both else (_VECTORS[role],)) for one in gates]
-        count = len(names)
-        if np.shape(item.values) != (count * size,):
-            times = "H" if count == 1 else f"{count}H"
-            faults.append(f"{item.key} has shape {np.shape(item.values)}; expected ({times},) = ({count * size},)")
-            continue
-        for (name, one), part in zip(names, np.split(item.values, count), strict=True):
-            blocks[one][name] = part
+def _split(layout: Layout, main: Array, gate: str, kernel: Any, state: int, faults: list[str]) -> dict[str, Any]:
+    """What multiplies x and what multiplies h (and the bias) of the joined kernel (H, n) of a gate."""
+    found = {}
+    if layout.bias == "column":
+        kernel, found[f"b_{gate}"] = kernel[:, :-1], kernel[:, -1]
+    width = kernel.shape[1] - state
+    if width <= 0:
+        own = f"{len(kernel)} rows, so at least {len(kernel) + 1} columns for [{'; '.join(layout.joined or '')}]"
+        faults.append(f"{main.key} has shape {np.shape(main.values)}; expected {own}")
+    edge = state if layout.joined == "hx" else width
+    first, second = (f"W_{letter}{gate}" for letter in layout.joined or "")
+    return {**found, first: kernel[:, :edge], second: kernel[:, edge:]}
 
 
 # -- one LSTM --------------------------------------------------------------------------------------------------------
@@ -243,10 +191,10 @@ def find(
             raise FileError(place + _unrecognised(arrays))
         layout, groups = known
     else:
-        groups = _likely(grouped(arrays, layout)[0], layout)
+        groups = _likely(grouped(arrays, layout.patterns), layout)
         if not groups:
             raise MissingError(place + _unnamed(layout, arrays))
-    used = {item.key for group in groups.values() for roles in group.parts.values() for item in roles.values()}
+    used = {item.key for group in groups.values() for item in group.arrays}
     rest = [key for key in arrays if key not in used and key not in keep]
     if not recognised and len(groups) == 1:
         _mistyped(layout, rest, place)
@@ -257,12 +205,15 @@ def find(
         except (FileError, ShapeError, MissingError) as error:
             if len(groups) == 1:
                 raise type(error)(*(p if p.startswith(place) else place + p for p in error.problems)) from None
-            found.append(Found(name, "no LSTM", refused="; ".join(error.problems)))
-            continue
-        if len(groups) == 1:
-            one = _beside(one, {key: arrays[key] for key in keep if key not in used and key in arrays}, rest)
+            one = Found(name, "no LSTM", refused="; ".join(error.problems))
         found.append(one)
-    return found
+    if len(groups) > 1:
+        return found
+    # the weights that stand beside the only one, those of a readout, are at its top layer
+    scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
+    kept = {key if "/" in key else f"{scope}/{key}": arrays[key] for key in keep if key not in used and key in arrays}
+    said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
+    return [replace(one, weights={**one.weights, **kept}, imported=(*one.imported, *said))]
 
 
 def one_lstm(
@@ -276,9 +227,9 @@ def one_lstm(
     faults = Faults()
     weights: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    parts = _directions(layout, group)
-    raise_all(MissingError, lacking(layout, parts, partial))
-    for (layer, direction), roles in sorted(parts.items()):
+    stored, group = group.arrays, _directions(layout, group)
+    raise_all(MissingError, lacking(layout, group, partial))
+    for (layer, direction), roles in sorted(group.parts.items()):
         with faults.gather():
             own, more = unpack(layout, roles)
             weights |= {f"{layer}/{direction}/{key}": values for key, values in own.items()}
@@ -286,8 +237,8 @@ def one_lstm(
     faults.tell()
     by = "names and shapes" if layout.detect == "shapes" else "names"
     how = f"recognised by the {by} of its arrays as" if recognised else "read in"
-    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, parts))}"]
-    dtypes = {getattr(item.values, "dtype", None) for roles in group.parts.values() for item in roles.values()}
+    said = [f"{how} the layout {layout.name}: {layout.describe(_biases(layout, group.roles))}"]
+    dtypes = {getattr(item.values, "dtype", None) for item in stored}
     kinds = {str(getattr(dtype, "name", dtype)).removeprefix("torch.") for dtype in dtypes}
     said += [f"{half} weights widened to float32" for half in sorted(kinds & {"float16", "bfloat16"})]
     if options.get("coupled"):
@@ -295,9 +246,8 @@ def one_lstm(
     return Found(name, kind, weights, options, imported=tuple(said), facts={"layout": layout.name}, stored=layout)
 
 
-def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:
+def _biases(layout: Layout, roles: set[str]) -> str:
     """What biases the arrays have, which is not always what the layout says of them."""
-    roles = {role for found in parts.values() for role, _ in found}
     if roles & {"bias_x", "bias_h"}:
         return "two"
     if "bias" in roles:
@@ -305,19 +255,11 @@ def _biases(layout: Layout, parts: Mapping[tuple[int, str], Roles]) -> str:
     return "column" if layout.bias == "column" else "none"
 
 
-def _beside(one: Found, kept: Facts, rest: list[str]) -> Found:
-    """The LSTM with the weights that stand beside it (those of a readout, at its top layer)."""
-    scope = f"{max(one.layers - 1, 0)}/{(*one.directions, 'forward')[0]}"
-    more = {key if "/" in key else f"{scope}/{key}": values for key, values in kept.items()}
-    said = (f"not part of the LSTM: {', '.join(rest[:8])}{', …' if len(rest) > 8 else ''}",) if rest else ()
-    return replace(one, weights={**one.weights, **more}, imported=(*one.imported, *said))
-
-
-def _directions(layout: Layout, group: Group) -> Mapping[tuple[int, str], Roles]:
+def _directions(layout: Layout, group: Group) -> Group:
     """The arrays of each layer and direction; those with an axis (D, …) are taken apart."""
     if not layout.direction_axis:
-        return group.parts
-    found: dict[tuple[int, str], dict[tuple[str, str], Array]] = {}
+        return group
+    found = Group(group.name)
     for (layer, direction), roles in group.parts.items():
         for (role, gate), item in roles.items():
             values = numeric(item.key, item.values)
@@ -326,7 +268,7 @@ def _directions(layout: Layout, group: Group) -> Mapping[tuple[int, str], Roles]
             if len(each) > 2:
                 raise ShapeError(f"{item.key} has shape {values.shape}; expected 1 or 2 directions on its first axis")
             for way, one in zip((direction, "reverse"), each, strict=False):
-                found.setdefault((layer, way), {})[role, gate] = Array(item.key, one)
+                found.parts.setdefault((layer, way), {})[role, gate] = Array(item.key, one)
     return found
 
 

@@ -22,30 +22,17 @@ Names = tuple[tuple[str, str], ...]
 
 # Names that arrays may have in every layout; with `joined`, the kernel is the joined one.
 _STACKED: Names = (
-    ("input", r"W_x|W_ih|Wx|weight_ih|kernel|W"),
-    ("recurrent", r"W_h|W_hh|Wh|weight_hh|recurrent_kernel|U|R"),
-    ("joined", r"W|kernel|w|weight|W_xh|W_hx"),
-    ("bias", r"b|bias|B"),
-    ("bias_x", r"b_x|b_ih|bias_ih"),
-    ("bias_h", r"b_h|b_hh|bias_hh"),
-    ("peephole", r"w_c|P|peephole"),
-    ("peephole_gate", r"w_c(?P<gate>[ifo])"),
-    ("projection", r"W_hr|weight_hr|projection"),
-    ("projection_bias", r"b_hr|projection_bias"),
-)
+    ("input", r"W_x|W_ih|Wx|weight_ih|kernel|W"), ("recurrent", r"W_h|W_hh|Wh|weight_hh|recurrent_kernel|U|R"),
+    ("joined", r"W|kernel|w|weight|W_xh|W_hx"), ("bias", r"b|bias|B"), ("bias_x", r"b_x|b_ih|bias_ih"),
+    ("bias_h", r"b_h|b_hh|bias_hh"), ("peephole", r"w_c|P|peephole"), ("peephole_gate", r"w_c(?P<gate>[ifo])"),
+    ("projection", r"W_hr|weight_hr|projection"), ("projection_bias", r"b_hr|projection_bias"),
+)  # fmt: skip
 _GATE = "(?P<gate>[ifcgjzo])"
 _SEPARATE: Names = (
-    ("input", rf"W_x{_GATE}"),
-    ("input", rf"W_i{_GATE}"),
-    ("recurrent", rf"(W_h|U_|R_){_GATE}"),
-    ("joined", rf"W_{_GATE}"),
-    ("bias", rf"b_{_GATE}"),
-    ("bias_x", rf"b_[xi]{_GATE}"),
-    ("bias_h", rf"b_h{_GATE}"),
-    ("peephole_gate", r"w_c(?P<gate>[ifo])"),
-    ("projection", r"W_hr"),
-    ("projection_bias", r"b_hr"),
-)
+    ("input", rf"W_x{_GATE}"), ("input", rf"W_i{_GATE}"), ("recurrent", rf"(W_h|U_|R_){_GATE}"),
+    ("joined", rf"W_{_GATE}"), ("bias", rf"b_{_GATE}"), ("bias_x", rf"b_[xi]{_GATE}"), ("bias_h", rf"b_h{_GATE}"),
+    ("peephole_gate", r"w_c(?P<gate>[ifo])"), ("projection", r"W_hr"), ("projection_bias", r"b_hr"),
+)  # fmt: skip
 _BIASES = {
     "none": "no biases", "one": "one bias for each gate", "two": "two biases for each gate",
     "8H": "two biases in one array", "column": "the bias as the kernel's last column",

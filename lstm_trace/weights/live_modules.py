@@ -16,8 +16,8 @@ import numpy as np
 from ..errors import OptionError, ShapeError
 from .find import find
 from .formats.torch import numbers_of
-from .found import Defaults, Found
 from .layouts import LAYOUTS
+from .read import Defaults, Found
 
 
 def framework(source: Any) -> str:
@@ -153,12 +153,6 @@ def halves(layer: Any) -> dict[str, Any]:
     return {"forward": layer}
 
 
-def flat(values: Any) -> list[Any]:
-    """Every tensor in what a Keras layer takes or returns, in order."""
-    found: list[Any] = sys.modules["keras"].tree.flatten(values)
-    return found
-
-
 def lstm_cells(layer: Any) -> list[Any]:
     """The LSTM cells of a Keras layer, from the input up; none where it has other cells too."""
     keras = sys.modules["keras"]
@@ -168,12 +162,11 @@ def lstm_cells(layer: Any) -> list[Any]:
 
 
 def _from_keras(layer: Any, name: str) -> Found:
-    from .formats.keras import from_layer  # readers of files, which few runs need
-    from .formats.keras_layers import Layer
+    from .formats.keras import Layer, from_layer  # readers of files, which few runs need
 
-    keras = sys.modules["keras"]
     arrays: dict[tuple[int, str], dict[str, Any]] = {}
-    for direction, half in halves(layer).items():
+    parts = halves(layer)
+    for direction, half in parts.items():
         cells = lstm_cells(half)
         if not cells:
             hint = _hint(recurrent_layers(layer) if hasattr(layer, "_flatten_layers") else ())
@@ -186,10 +179,10 @@ def _from_keras(layer: Any, name: str) -> Found:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Keras warns of activations that are lambdas; they are refused below
         config = Layer(name or layer.name, type(layer).__name__, layer.get_config())
-    found = from_layer(arrays, config, keras.__version__)
+    found = from_layer(arrays, config, sys.modules["keras"].__version__)
     if found.refused:
         raise OptionError(f"{layer.name}: {found.refused}")
-    options = {**found.options, "padding": _padding(next(iter(halves(layer).values())))}
+    options = {**found.options, "padding": _padding(parts["forward"])}
     said = (f"live {found.kind}", *found.imported)
     return replace(found, name=name or layer.name, options=options, imported=said)
 

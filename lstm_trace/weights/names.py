@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import product
+from os.path import commonprefix
 from typing import Any, NamedTuple
 
 from .layouts import CANDIDATE, LAYOUTS, Layout, Names
@@ -33,14 +35,14 @@ class Group:
     parts: dict[tuple[int, str], dict[tuple[str, str], Array]] = field(default_factory=dict)
 
     @property
+    def arrays(self) -> list[Array]:
+        """All its arrays."""
+        return [item for roles in self.parts.values() for item in roles.values()]
+
+    @property
     def roles(self) -> set[str]:
         """The roles that its arrays have."""
         return {role for arrays in self.parts.values() for role, _ in arrays}
-
-    @property
-    def count(self) -> int:
-        """Number of arrays."""
-        return sum(len(roles) for roles in self.parts.values())
 
     @property
     def layers(self) -> int:
@@ -60,46 +62,40 @@ class Group:
     @property
     def partial(self) -> bool:
         """Whether its names are those of an LSTM alone, so that a matrix that is not there is missing."""
-        keys = [item.key for roles in self.parts.values() for item in roles.values()]
-        return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(key) for key in keys)
+        return bool(self.roles & {"input", "recurrent"}) and any(_TELLING.search(item.key) for item in self.arrays)
+
+    @property
+    def expected(self) -> list[tuple[int, str]]:
+        """Every layer up to the last, in each direction that there is."""
+        return list(product(range(self.layers), sorted({direction for _, direction in self.parts})))
 
 
-def grouped(arrays: Mapping[str, Any], layout: Layout, own: bool = False) -> tuple[dict[str, Group], list[str]]:
-    """The arrays by LSTM, and the names of those that have no role in `layout`.
-
-    own: only by the framework's own names, not by the general ones.
-    """
-    patterns = layout.own if own else layout.patterns
+def grouped(arrays: Mapping[str, Any], patterns: Names) -> dict[str, Group]:
+    """The arrays by LSTM; those whose names fit none of the patterns are left out."""
     found: dict[str, Group] = {}
-    rest: list[str] = []
     for key, values in arrays.items():
-        if (placed := place(key, patterns)) is None:
-            rest.append(key)
-            continue
-        name, layer, direction, role, gate = placed
-        roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
-        roles.setdefault((role, gate), Array(key, values))
-    return found, rest
+        if placed := place(key, patterns):
+            name, layer, direction, role, gate = placed
+            roles = found.setdefault(name, Group(name)).parts.setdefault((layer, direction), {})
+            roles.setdefault((role, gate), Array(key, values))
+    return found
 
 
-def detect(arrays: Mapping[str, Any], among: Iterable[str] = ()) -> tuple[Layout, dict[str, Group]] | None:
+def detect(arrays: Mapping[str, Any]) -> tuple[Layout, dict[str, Group]] | None:
     """The layout whose names explain the most arrays, with the LSTMs it finds; None where no layout's names are there.
 
-    Where two explain as many, the one whose shapes fit; of those, the first. among: only these layouts.
+    Where two explain as many, the one whose shapes fit; of those, the first. General names do not count.
     """
-    best: tuple[tuple[int, int, int], Layout, dict[str, Group]] | None = None
-    for layout in (LAYOUTS[name] for name in among) if among else LAYOUTS.values():
-        if not layout.detect and not among:
-            continue
-        every = grouped(arrays, layout, own=True)[0]
+    known: list[tuple[tuple[int, int, int], Layout, dict[str, Group]]] = []
+    for layout in (one for one in LAYOUTS.values() if one.detect):
+        every = grouped(arrays, layout.own)
         if layout.detect == "shapes":
             every = {name: g for name, g in every.items() if _fits(g, layout)}
         whole = [g for g in every.values() if g.complete(layout)]
         groups = {name: g for name, g in every.items() if g.complete(layout) or g.partial}
-        score = sum(g.count for g in whole), sum(g.count for g in groups.values()), sum(_fits(g, layout) for g in whole)
-        if groups and (best is None or score > best[0]):
-            best = score, layout, groups
-    return None if best is None else best[1:]
+        counts = sum(len(g.arrays) for g in whole), sum(len(g.arrays) for g in groups.values())
+        known += [((*counts, sum(_fits(g, layout) for g in whole)), layout, groups)] if groups else []
+    return max(known, key=lambda one: one[0])[1:] if known else None
 
 
 def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
@@ -131,27 +127,23 @@ def place(key: str, patterns: Names) -> tuple[str, int, str, str, str] | None:
 
 def _fits(group: Group, layout: Layout) -> bool:
     """Whether the shapes are the layout's: recurrent matrices 4H by H the way it has them, biases of its length."""
-    return layout.separate or all(_fit(roles, layout) for roles in group.parts.values())
-
-
-def _fit(roles: Mapping[tuple[str, str], Array], layout: Layout) -> bool:
-    """The same for one layer and direction, or for both on a first axis."""
-    found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
-    shape = found.get("recurrent", ())
-    lead = shape[:1] if layout.direction_axis else ()
-    if len(shape) != 2 + len(lead) or lead not in ((), (1,), (2,)):
-        return False
-    rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
-    length = 2 * rows if layout.bias == "8H" else rows
-    return rows == 4 * columns and found.get("bias", (*lead, length)) == (*lead, length)
+    for roles in () if layout.separate else group.parts.values():
+        found = {role: tuple(getattr(item.values, "shape", ())) for (role, _), item in roles.items()}
+        shape = found.get("recurrent", ())
+        lead = shape[:1] if layout.direction_axis else ()  # one direction, or both
+        if len(shape) != 2 + len(lead) or lead not in ((), (1,), (2,)):
+            return False
+        rows, columns = shape[:-3:-1] if layout.recurrent_transposed else shape[-2:]
+        length = 2 * rows if layout.bias == "8H" else rows
+        if rows != 4 * columns or found.get("bias", (*lead, length)) != (*lead, length):
+            return False
+    return True
 
 
 Roles = Mapping[tuple[str, str], Array]
-Parts = Mapping[tuple[int, str], Roles]
 
 #: Roles that come together: where one is there, so must the other be.
 _PAIRS = (("bias_x", "bias_h"), ("gamma", "beta"), ("gamma_cell", "beta_cell"))
-_NEEDS = {"projection_bias": "projection"}
 _WORDS = {
     "input": "input matrix", "recurrent": "recurrent matrix", "joined": "joined kernel", "bias_x": "input bias",
     "bias_h": "recurrent bias", "peephole": "peepholes", "peephole_gate": "peephole",
@@ -163,59 +155,43 @@ _GATED = ("input", "recurrent", "joined", "bias_x", "bias_h")
 _LISTED = 8
 
 
-def lacking(layout: Layout, parts: Parts, partial: bool = False) -> list[str]:
+def lacking(layout: Layout, group: Group, partial: bool = False) -> list[str]:
     """A sentence where arrays are missing, in the file's own names; empty where all are there.
 
     All layers and directions must have the same kinds of arrays, and all gates of one, for a layer's cell is the same
-    everywhere. parts: arrays by (layer, direction), then by (role, gate). partial: whether whole gates may be missing.
+    everywhere. partial: whether whole gates may be missing.
     """
-    wanted = _wanted(layout, {one for roles in parts.values() for one in roles}, partial)
-    names, why = _absent(layout, parts, wanted), ""
-    if not names and ("projection", "") not in wanted and not layout.joined:
-        why = _narrow(layout, parts)
-        names = _absent(layout, parts, {("projection", "")}) if why else []
+    wanted = _wanted(layout, {one for roles in group.parts.values() for one in roles}, partial)
+    names, why = _absent(layout, group, wanted), ""
+    if not names and ("projection", "") not in wanted and not layout.joined and (why := _narrow(layout, group)):
+        names = _absent(layout, group, {("projection", "")})
     if not names:
         return []
-    there = list(dict.fromkeys(item.key for roles in parts.values() for item in roles.values()))
     absent, shown = (
         ", ".join(keys[:_LISTED]) + (f" and {len(keys) - _LISTED} more" if len(keys) > _LISTED else "")
-        for keys in (names, there)
+        for keys in (names, list(dict.fromkeys(item.key for item in group.arrays)))
     )
     return [f"{absent} {'is' if len(names) == 1 else 'are'} missing{why}; of this LSTM the file has {shown}"]
 
 
-def _absent(layout: Layout, parts: Parts, wanted: set[tuple[str, str]]) -> list[str]:
-    """The names of the wanted arrays that a layer or direction has not."""
-    return [
-        called(layout, parts, part, *one)
-        for part in _expected(parts)
-        for one in sorted(wanted - parts.get(part, {}).keys(), key=_order)
-    ]
+def _absent(layout: Layout, group: Group, wanted: set[tuple[str, str]]) -> list[str]:
+    """The names of the wanted arrays that a layer or direction has not, matrices first."""
+    ordered = sorted(wanted, key=lambda one: (one[0] not in ("joined", "input", "recurrent"), one))
+    places = product(group.expected, ordered)
+    return [called(layout, group, part, one) for part, one in places if one not in group.parts.get(part, {})]
 
 
-def _narrow(layout: Layout, parts: Parts) -> str:
+def _narrow(layout: Layout, group: Group) -> str:
     """What shows that the states are projected; empty where nothing does."""
-    for roles in parts.values():
-        for (role, _), item in roles.items():
-            shape = tuple(getattr(item.values, "shape", ()))
-            if role != "recurrent" or len(shape) != 2:
-                continue
+    there = [item for roles in group.parts.values() for (role, _), item in roles.items() if role == "recurrent"]
+    for key, values in there:
+        shape = tuple(getattr(values, "shape", ()))
+        if len(shape) == 2:
             rows, columns = shape[::-1] if layout.recurrent_transposed else shape
             hidden, rest = (rows, 0) if layout.separate else divmod(rows, 4)
             if not rest and hidden > columns:
-                return f": {item.key} has shape {shape}, so H = {hidden} units are projected to P = {columns}"
+                return f": {key} has shape {shape}, so H = {hidden} units are projected to P = {columns}"
     return ""
-
-
-def _expected(parts: Parts) -> list[tuple[int, str]]:
-    """Every layer up to the last, in each direction that there is."""
-    directions = sorted({direction for _, direction in parts})
-    return [(layer, direction) for layer in range(1 + max(layer for layer, _ in parts)) for direction in directions]
-
-
-def _order(one: tuple[str, str]) -> tuple[int, str]:
-    roles = ("joined", "input", "recurrent")
-    return (roles.index(one[0]) if one[0] in roles else len(roles), "".join(one))
 
 
 def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[tuple[str, str]]:
@@ -223,7 +199,7 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
     found = {role for role, _ in there} | ({"joined"} if layout.joined else {"input", "recurrent"})
     for one, other in _PAIRS:
         found |= {one, other} if found & {one, other} else set()
-    found |= {needed for role, needed in _NEEDS.items() if role in found}
+    found |= {"projection"} if "projection_bias" in found else set()
     matrices = {gate for role, gate in there if role in ("input", "recurrent", "joined")}
     coupled = "i" if layout.coupled_input else "f" if layout.name == "gates" else ""  # one gate is 1 - the other
     gates = set("ifco") & matrices if partial else set("ifco") - ({coupled} - matrices)
@@ -242,60 +218,67 @@ def _wanted(layout: Layout, there: set[tuple[str, str]], partial: bool) -> set[t
 # -- what it would be called -----------------------------------------------------------------------------------------
 
 
-def called(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate: str) -> str:
-    """The name that an array would have beside those that are there; in words where that cannot be told."""
-    others = list(_from_others(parts, part, role, gate))
-    for name in (*_from_part(layout, parts, part, role, gate), *others):
+def called(layout: Layout, group: Group, part: tuple[int, str], one: tuple[str, str]) -> str:
+    """The name that an array (role, gate) would have beside those that are there; in words where that is not known."""
+    others = list(_from_others(group.parts, part, one))
+    for name in (*_from_part(layout, group.parts.get(part, {}), one), *others):
         found = place(name, layout.patterns)
-        if found is not None and found[1:] == (*part, role, gate):
+        if found is not None and found[1:] == (*part, *one):
             return name
-    known = [item.key for roles in parts.values() for item in roles.values()]
-    if others and not any(place(key, layout.patterns) for key in known):  # Keras 3 has numbers for names
+    if others and not any(place(item.key, layout.patterns) for item in group.arrays):  # Keras 3 has numbers for names
         return others[0]
-    where = f" of layer {part[0]}, {part[1]}" if len(_expected(parts)) > 1 else ""
+    role, gate = one
+    where = f" of layer {part[0]}, {part[1]}" if len(group.expected) > 1 else ""
     return f"the {_WORDS.get(role, role)}{f' of gate {gate}' if gate else ''}{where}"
 
 
-def _from_part(layout: Layout, parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
-    """Names made from those of the same layer and direction, by the words in which the roles' patterns differ."""
-    letters = _letters(layout, parts, gate)
-    here = sorted(parts.get(part, {}).items(), key=lambda item: item[0][0] != role)  # the same role first
-    for (other, _), item in here:
+def _from_part(layout: Layout, here: Roles, one: tuple[str, str]) -> Iterator[str]:
+    """Names made from those of the same layer and direction, by the words in which the patterns of two roles differ."""
+    wanted = list(enumerate(_words(layout, one[0])))
+    for (other, _), item in sorted(here.items(), key=lambda pair: pair[0][0] != one[0]):  # the same role first
         dotted = "/" not in item.key
         key = item.key.replace(".", "/") if dotted else item.key
-        for name in _beside(layout, key, other, role, letters):
+        there = [(m, word) for m, word in enumerate(_words(layout, other)) if word in key]
+        there.append((len(wanted), key.rpartition("/")[2]))  # or in place of the whole last part
+        # the same choice of several first (`w` beside `b`, `kernel` beside `bias`), then one that ends alike
+        pairs = sorted((k != m, -_shared(new[::-1], old[::-1]), k, old, new) for k, new in wanted for m, old in there)
+        for *_, old, new in pairs:
+            before, _, after = key.rpartition(old)
+            name = before + new + after
             yield name.replace("/", ".") if dotted else name
 
 
-def _beside(layout: Layout, key: str, other: str, role: str, letters: list[str]) -> Iterator[str]:
-    """Names for an array of `role` beside the one of the role `other` that is called `key`."""
-    for pattern in (p for r, p in layout.patterns if r == other):
-        match = re.search(rf"(?:^|/)(?:{pattern})(?::0)?$", key)
-        if match is None:
-            continue
-        start = match.start() + (key[match.start()] == "/")
-        if other == role and match.groupdict().get("gate"):
-            first, last = match.span("gate")
-            yield from (key[:first] + letter + key[last:] for letter in letters)
-        wanted, words = list(_literals(layout, role)), list(_literals(layout, other))
-        pairs = [(k != m, k, m) for k in range(len(wanted)) for m in range(len(words))]
-        for _, k, m in sorted(pairs):  # the same choice of several first: `w` beside `b`, `kernel` beside `bias`
-            (before, after), (word, _) = wanted[k], words[m]
-            at = key.rfind(word)
-            if after is not None:
-                yield from (key[:start] + before + letter + after for letter in letters)
-            elif word and at >= start:
-                yield key[:at] + before + key[at + len(word) :]
-        yield from (key[:start] + before for before, after in wanted if after is None)
+def _words(layout: Layout, role: str) -> list[str]:
+    """The texts that the patterns of a role match; parts that may be left out and say no text (a number) are."""
+    choices = (word for own, pattern in layout.patterns if own == role for word in _choices(pattern))
+    return list(dict.fromkeys(word for word in choices if "\\" not in word))
 
 
-def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> Iterator[str]:
+def _choices(pattern: str) -> list[str]:
+    """A pattern of names written out: a text for each choice that it leaves.
+
+    >>> _choices("W_(?P<gate>[if])(_raw)?")
+    ['W_i', 'W_i_raw', 'W_f', 'W_f_raw']
+    """
+    pattern = re.sub(r"\[(\w+)\]", lambda letters: f"({'|'.join(letters[1])})", pattern)
+    group = re.search(r"\((?:\?:|\?P<\w+>)?([^()]*)\)(\?)?", re.sub(r"(\w)\?", r"(\1)?", pattern))
+    if group is None:
+        return pattern.split("|")
+    options = [*([""] if group[2] else []), *group[1].split("|")]
+    return [
+        text for one in options for text in _choices(group.string[: group.start()] + one + group.string[group.end() :])
+    ]
+
+
+def _from_others(
+    parts: Mapping[tuple[int, str], Roles], part: tuple[int, str], wanted: tuple[str, str]
+) -> Iterator[str]:
     """Names made from that of another layer or direction, by what differs between two arrays that both have."""
     here = parts.get(part, {})
     for other in parts.values():
-        if (role, gate) not in other:
+        if wanted not in other:
             continue
-        name = other[role, gate].key
+        name = other[wanted].key
         for one in here.keys() & other.keys():
             a, b = other[one].key, here[one].key
             same = _shared(a, b)
@@ -308,32 +291,4 @@ def _from_others(parts: Parts, part: tuple[int, str], role: str, gate: str) -> I
 
 def _shared(a: str, b: str) -> int:
     """How many letters two texts begin with together."""
-    return next((k for k, (m, n) in enumerate(zip(a, b, strict=False)) if m != n), min(len(a), len(b)))
-
-
-def _letters(layout: Layout, parts: Parts, gate: str) -> list[str]:
-    """How the file, or else the layout, writes a gate."""
-    seen: list[str] = []
-    listed: list[str] = []
-    keys = [item.key for roles in parts.values() for item in roles.values()]
-    for _, pattern in layout.patterns:
-        for key in keys:
-            match = re.search(rf"(?:^|[/.])(?:{pattern})(?::0)?$", key)
-            seen += [match["gate"]] if match and match.groupdict().get("gate") else []
-        if inside := re.search(r"\(\?P<gate>(\[(\w+)\]|[\w|]+)\)", pattern):
-            listed += list(inside[2]) if inside[2] else inside[1].split("|")
-    fits = [word for word in (*seen, *listed) if word[:1].translate(CANDIDATE) == gate]
-    return list(dict.fromkeys(fits))
-
-
-def _literals(layout: Layout, role: str) -> Iterator[tuple[str, str | None]]:
-    """What the patterns of a role say literally: the text before a gate's letter, and that after it (None: no gate)."""
-    for pattern in (p for r, p in layout.patterns if r == role):
-        text = re.sub(r"\(\?P<gate>[^)]*\)", "\0", pattern)
-        while "(" in text:
-            text, count = re.subn(r"\((?:\?:|\?P<\w+>)?[^()]*\)\??", "", text)
-            if not count:
-                break
-        for one in re.sub(r".\?", "", text).split("|"):
-            before, mark, after = one.partition("\0")
-            yield before, after if mark else None
+    return len(commonprefix((a, b)))  # noqa: RUF071 - letters, not folders

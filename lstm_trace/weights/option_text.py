@@ -5,8 +5,10 @@ The words are those of `layout=` and `options=` in Python, and of problem files.
 
 from __future__ import annotations
 
+import re
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -16,7 +18,6 @@ from ..cell.variants import Merge, Padding
 from ..errors import Faults, OptionError, nearest
 from .layouts import FACTS, Layout, layout
 
-_OPENING, _CLOSING = "([{", ")]}"
 _NETWORK: dict[str, Any] = {"merge": Merge, "padding": Padding, "direction": Literal["forward", "reverse"]}
 #: What people write in place of our words: options of frameworks, and of earlier command lines.
 _INSTEAD = {
@@ -75,13 +76,9 @@ def options_of_text(text: str, kind: str = "lstm") -> Mapping[str, Any]:
     own = get_type_hints(KINDS[kind])
     known = {f.name: own[f.name] for f in fields(KINDS[kind])}
     behind = {f"reverse.{name}": hint for name, hint in known.items()}
-    found: dict[str, Any] = {}
-    for name, value in _read(text, {**known, **_NETWORK}, "option", more=behind).items():
-        if name in behind:
-            found.setdefault("reverse", {})[name.removeprefix("reverse.")] = value
-        else:
-            found[name] = value
-    return found
+    found = _read(text, {**known, **_NETWORK}, "option", more=behind)
+    reverse = {name.removeprefix("reverse."): found.pop(name) for name in behind if name in found}
+    return found | ({"reverse": reverse} if reverse else {})
 
 
 def _read(
@@ -92,7 +89,8 @@ def _read(
     known: the types of the parts by name. more: those that are left out where messages list the parts.
     """
     hints, faults, found = {**known, **(more or {})}, Faults(), dict[str, Any]()
-    for number, part in enumerate(_parts(text)):
+    parts = re.split(r",(?![^(\[{]*[)\]}])", text)  # at commas that stand in no brackets
+    for number, part in enumerate(parts if len(parts) == 1 or parts[-1].strip() else parts[:-1]):
         name, mark, value = (piece.strip() for piece in part.partition("="))
         if not mark and first and number == 0:
             name, value = first, name
@@ -112,18 +110,6 @@ def _read(
     return found
 
 
-def _parts(text: str) -> Iterable[str]:
-    """The text between the commas that stand in no brackets."""
-    depth, begin = 0, 0
-    for at, letter in enumerate(text):
-        depth += (letter in _OPENING) - (letter in _CLOSING)
-        if letter == "," and depth == 0:
-            yield text[begin:at]
-            begin = at + 1
-    if text[begin:].strip() or begin == 0:
-        yield text[begin:]
-
-
 def _valued(name: str, value: str, hint: Any, what: str) -> Any:
     """A value of the type that a part has. Raises OptionError."""
     kinds, words = _kinds(hint)
@@ -134,12 +120,9 @@ def _valued(name: str, value: str, hint: Any, what: str) -> Any:
     if bool in kinds and value in ("true", "false"):
         return value == "true"
     if float in kinds:
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
-        if is_number(number):
-            return number
+        with suppress(ValueError):
+            if is_number(number := float(value)):
+                return number
     close = nearest(value, words) if words else ""
     raise OptionError(f"{what}: {name} must be {_expected(hint)}; found {value!r}{close}")
 

@@ -1,18 +1,180 @@
-"""Model files to weights by our names: one module for each kind of file, imported only when such a file comes."""
+"""Model files to weights by our names: a record for each LSTM that was found, and what `lstm-trace inspect` says of it.
+
+The reader of each kind of file is a module that is imported only when such a file comes.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field, replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ..errors import FileError, OptionError
+import numpy as np
+
+from ..base.arrays import Array
+from ..cell.network import extent, layer_and_direction, scope_and_name
+from ..cell.variants import directed
+from ..errors import ChoiceError, FileError, OptionError, counted, nearest
+from ..printable import message
 from ..trace.files.schema import TRACED
-from .found import Found, as_asked, check_any, choose
 from .layouts import Layout
 from .layouts import layout as stored_as
+
+#: Options that say what a file of weights may leave out, in words.
+SAYING = {
+    "candidate_activation": "activation", "output_activation": "activation",
+    "gate_activation": "recurrent activation", "direction": "direction", "merge": "merge",
+    "padding": "output at padding",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """What a problem file fixes beside the weights; an argument of `run` takes its place.
+
+    hold: what is held, `layers` of values by address. arithmetic: another one than that of the weights' dtype. tokens:
+    labels of the steps of x. where: the file's name, for messages.
+    """
+
+    x: Array | None = None
+    initial: Mapping[str, Array] = field(default_factory=dict)
+    given: Mapping[str, Array] = field(default_factory=dict)
+    hold: tuple[Mapping[str, Any], ...] = ()
+    lengths: Array | None = None
+    mask: Any = None
+    batch_first: bool = False
+    ask: tuple[str, ...] = ()
+    arithmetic: str | None = None
+    tokens: Any = None
+    where: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class Found:
+    """One LSTM of a model.
+
+    name: where it stands in the model (`encoder.lstm`; empty when the file is nothing but this LSTM). kind: what its
+    framework calls it. weights: arrays by full addresses of our names (`0/forward/W_xi`). options: of the cell and
+    the network (`peephole`, `forget_bias`, `merge`, `padding`, …). defaults: what the model fixes beside its weights
+    (initial states, lengths, whether x is batch first). imported: sentences on what was done to the weights. assumed:
+    those of them that tell what the file does not say and what was taken instead, by the option that says it.
+    facts: what else `inspect` shows, a word to a sentence (`layout`, `input`, …). stored: the layout of its arrays.
+    refused: why it cannot be traced, where it cannot; then weights and options are empty.
+    """
+
+    name: str
+    kind: str
+    weights: Mapping[str, Array] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    defaults: Defaults = field(default_factory=Defaults)
+    imported: tuple[str, ...] = ()
+    _: KW_ONLY
+    assumed: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, str] = field(default_factory=dict)
+    stored: Layout | None = None
+    refused: str = ""
+
+    def __repr__(self) -> str:
+        kind = f"{self.name!r}, {self.kind}" if self.name else self.kind
+        if self.refused:
+            return f"<Found {kind}: refused, {self.refused}>"
+        places = ", ".join(dict.fromkeys(scope_and_name(key)[0] for key in self.weights))
+        sizes = "".join(f"; {size} = {n}" for size, n in self.sizes().items())
+        return f"<Found {kind}: {places}{sizes}>"
+
+    @property
+    def layers(self) -> int:
+        """Number of layers."""
+        return extent(scope_and_name(key)[0] for key in self.weights)[0]
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """The directions of each layer."""
+        return extent(scope_and_name(key)[0] for key in self.weights)[1]
+
+    def sizes(self) -> dict[str, int]:
+        """I, H and, with a projection, P of the first layer, as far as its weights say."""
+        first = {scope_and_name(key)[1]: np.shape(a) for key, a in self.weights.items() if key.startswith("0/")}
+        matrices = {name: shape for name, shape in first.items() if len(shape) == 2}
+        inputs = [shape for name, shape in matrices.items() if name.startswith("W_x")]
+        sizes = {"I": inputs[-1][1], "H": inputs[-1][0]} if inputs else {}
+        return sizes | ({"P": matrices["W_hr"][0]} if "W_hr" in matrices else {})
+
+
+def as_asked(found: Found, options: Mapping[str, Any]) -> Found:
+    """The LSTM with what the caller's options say, in place of what was assumed. Raises OptionError."""
+    asked = {option: options[option] for option in SAYING if options.get(option) is not None}
+    if found.refused or not asked:
+        return found
+    replaced = {found.assumed.get(option) for option in asked}
+    said = dict.fromkeys(f"{SAYING[option]} {value}, as asked" for option, value in asked.items())
+    imported = (*(sentence for sentence in found.imported if sentence not in replaced), *said)
+    weights = turned(found, asked.pop("direction", None))
+    return replace(found, weights=weights, options={**found.options, **asked}, imported=imported)
+
+
+def turned(found: Found, direction: str | None) -> Mapping[str, Array]:
+    """The weights of one direction as those of `direction`; as they are if None. Raises OptionError."""
+    if direction not in (None, "forward", "reverse"):
+        raise OptionError(f"option direction must be one of forward, reverse; found {direction!r}")
+    if direction is None or found.directions == (direction,):
+        return found.weights
+    if len(found.directions) > 1:
+        raise OptionError(f"option direction: {direction} changes nothing: the model runs in both directions")
+    parts = ((*scope_and_name(key), values) for key, values in found.weights.items())
+    return {f"{layer_and_direction(scope)[0]}/{direction}/{name}": values for scope, name, values in parts}
+
+
+def choose(found: Sequence[Found], name: str | None, where: str) -> Found:
+    """The LSTM called `name`, or the only one.
+
+    A part of the name that fits only one is enough (`encoder` for `module.encoder.lstm`). Raises ChoiceError that
+    lists what there is, FileError where it cannot be traced.
+    """
+    usable = [f for f in found if not f.refused]
+    if name:
+        exact = [f for f in found if f.name == name]
+        close = exact or [f for f in found if f".{name}." in f".{f.name.replace('/', '.')}."]
+        close = close or [f for f in usable if name in f.name]
+        if len(close) != 1:
+            names = [f.name for f in found]
+            said = "is not there" + nearest(name, names) if not close else "fits more than one"
+            there = f"there are {_listed(names)}"
+            if names == [""]:
+                said, there = "is not there", "the only one has no name: leave the name out"
+            raise ChoiceError(f"{where}: the LSTM {name!r} {said}; {there}")
+        usable = close
+    else:
+        check_any(found, where)
+    if len(usable) > 1:
+        names = [f.name for f in usable]
+        raise ChoiceError(f"{where}: there are {len(names)} LSTMs: {_listed(names)}; choose one by name (--name)")
+    if usable[0].refused:
+        raise FileError(f"{where}: {_called(usable[0])}{usable[0].refused}")
+    return usable[0]
+
+
+def check_any(found: Sequence[Found], where: str) -> None:
+    """Raise FileError where no LSTM of a model can be traced."""
+    if not found:
+        raise FileError(f"{where}: no LSTM was found")
+    if all(f.refused for f in found):
+        raise FileError(*(f"{where}: {_called(f)}{f.refused}" for f in found))
+
+
+def _called(found: Found) -> str:
+    return f"{found.name}: " if found.name else ""
+
+
+def _listed(names: Sequence[str], most: int = 12) -> str:
+    shown = [name or "''" for name in names[:most]]
+    more = f" and {len(names) - most} more (lstm-trace inspect lists them)" if len(names) > most else ""
+    return ", ".join(shown) + more
+
 
 #: Reader module by suffix; each has `read(path, layout=)`, which gives every LSTM of the file.
 READERS: dict[str, str] = {
@@ -23,16 +185,15 @@ READERS: dict[str, str] = {
 }
 #: The package that a reader needs; those of no row need none.
 NEEDS = {"formats.torch": "torch", "onnx.reader": "onnx"}
+_INSTEAD = "is not read; give its arrays as .npz with --layout coreml, or the model it was made from"
+_NEVER = "may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors"
 #: Files that are known and not read, with what to do instead.
 REFUSED = {
     ".pt2": "an exported program; save the state dict: torch.save(model.state_dict(), 'weights.pt')",
     ".tflite": "TensorFlow Lite is not read; give its arrays as .npz with --layout tflite, or the Keras or ONNX model",
     ".pb": "a TensorFlow graph is not read; save the Keras model as .keras, or the variables as .npz with --layout tf1",
-    ".mlmodel": "CoreML is not read; give its arrays as .npz with --layout coreml, or the model it was made from",
-    ".mlpackage": "CoreML is not read; give its arrays as .npz with --layout coreml, or the model it was made from",
-    ".pkl": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
-    ".pickle": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
-    ".joblib": "a pickle may run code when it is read, so it is never opened; save the arrays as .npz or .safetensors",
+    **dict.fromkeys((".mlmodel", ".mlpackage"), f"CoreML {_INSTEAD}"),
+    **dict.fromkeys((".pkl", ".pickle", ".joblib"), f"a pickle {_NEVER}"),
 }
 
 
@@ -73,6 +234,91 @@ def read_model(path: str | Path, layout: str | Mapping[str, Any] | Layout | None
     return found
 
 
-__all__ = [
-    "READERS", "Found", "Layout", "as_asked", "check_any", "choose", "is_model", "read_model", "readable",
-]  # fmt: skip
+_LABEL = 12
+#: The option `bias` in words.
+BIASES = {"none": "none", "one": "one for each gate", "two": "two for each gate"}
+
+
+def records(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The same as plain data: a mapping for each LSTM."""
+    return [record(one) for one in found]
+
+
+def record(one: Found) -> dict[str, Any]:
+    """Name, kind, sizes, biases, options, parameters, facts and what was done on import."""
+    if one.refused:
+        return {"name": one.name, "kind": one.kind, "refused": one.refused}
+    cell = {key: value for key, value in one.options.items() if key not in ("merge", "padding", "direction")}
+    names = {scope_and_name(key)[1] for key in one.weights}
+    full = directed("lstm", cell, names)[2]
+    plain = directed("lstm", {"bias": full["bias"]})[2]
+    arrays = {key: np.asarray(values) for key, values in one.weights.items()}
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "layers": one.layers,
+        "directions": list(one.directions),
+        "sizes": one.sizes(),
+        "bias": full["bias"],
+        "options": {key: value for key, value in full.items() if value != plain.get(key)},
+        "network": {key: one.options[key] for key in ("merge", "padding") if key in one.options},
+        "parameters": sum(array.size for array in arrays.values()),
+        "arrays": len(arrays),
+        "dtype": np.result_type(*arrays.values()).name if arrays else "",
+        "nonfinite": {key: count for key, a in arrays.items() if (count := int(np.sum(~np.isfinite(a))))},
+        "batch_first": one.defaults.batch_first,
+        "states": sorted(one.defaults.initial),
+        "facts": dict(one.facts),
+        "imported": list(one.imported),
+    }
+
+
+def listing(path: str, found: Sequence[Found]) -> str:
+    """The text for a terminal of 80 columns."""
+    texts = [f"{path}: {counted(sum(not one.refused for one in found), 'LSTM')}"]
+    for facts in records(found):
+        head = message(" ".join(f"{facts['name'] or '(the file itself)'}: {facts['kind']}".split()))
+        rows = [("refused", facts["refused"])] if "refused" in facts else _rows(facts)
+        texts.append("\n".join([head, *(line for label, said in rows for line in row(label, said))]))
+    return "\n\n".join(texts)
+
+
+def _rows(facts: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The labels of an LSTM that can be traced, and what is said under each."""
+    merge = facts["network"].get("merge")
+    merged = f", merged by {merge}" if merge and len(facts["directions"]) > 1 else ""
+    yield "layers", f"{facts['layers']}, {' and '.join(facts['directions'])}{merged}"
+    yield "sizes", ", ".join(f"{size} = {number}" for size, number in facts["sizes"].items())
+    yield "biases", BIASES[facts["bias"]]
+    options = ", ".join(f"{key}: {option_text(value)}" for key, value in facts["options"].items())
+    yield "options", options or "those of the plain cell"
+    yield "x", "(B, T, I), batch first" if facts["batch_first"] else "(T, I), (T, B, I), or (B, T, I) with batch_first"
+    if facts["states"]:
+        yield "states", f"the file has initial values of {', '.join(facts['states'])}"
+    yield from facts["facts"].items()
+    arrays = f"{counted(facts['arrays'], 'array')} once split by gate"
+    yield "parameters", f"{facts['parameters']:,} numbers, {facts['dtype']}; {arrays}"
+    if facts["nonfinite"]:
+        places = ", ".join(f"{key} ({count})" for key, count in list(facts["nonfinite"].items())[:6])
+        more = f" and {len(facts['nonfinite']) - 6} more arrays" if len(facts["nonfinite"]) > 6 else ""
+        yield "not finite", f"NaN or infinity in {places}{more}: refused without --allow-nonfinite"
+    yield from (("imported", said) for said in facts["imported"])
+
+
+def option_text(value: Any) -> str:
+    """The value of an option as a problem file has it."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key} {option_text(own)}" for key, own in value.items())
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def row(label: str, text: str) -> list[str]:
+    """A label and what is said under it, in as many lines of a terminal as that takes."""
+    return textwrap.wrap(
+        message(text),
+        78,
+        initial_indent=f"  {label:<{_LABEL}}",
+        subsequent_indent=" " * (_LABEL + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    ) or [f"  {label}"]

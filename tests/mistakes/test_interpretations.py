@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.mistakes.interpretations import SEARCHED, as_stored, blocks_of, simulate
-from lstm_trace.weights.found import Found
+from lstm_trace.mistakes.identify import SEARCHED, as_stored, blocks_of, simulate
+from lstm_trace.weights.read import Found
 
 H, INPUTS, T, B = 4, 3, 5, 2
 OPTIONS: list[dict[str, Any]] = [

@@ -20,7 +20,7 @@ from lstm_trace.cli import main
 from lstm_trace.errors import FileError, LstmTraceError, MissingError, OptionError, ShapeError
 from lstm_trace.examples import text
 from lstm_trace.model.sources import SUFFIXES, read_input
-from lstm_trace.weights.formats.npz import load_npy
+from lstm_trace.weights.formats.arrays import load_npy
 from lstm_trace.weights.read import is_model, read_model
 
 from .. import ROOT

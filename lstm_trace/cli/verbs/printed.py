@@ -131,8 +131,7 @@ def inspect(
         form: text or json.
     """
     from ...printable import json_text
-    from ...weights.read import as_asked, check_any, choose, read_model
-    from ...weights.summary import listing, records
+    from ...weights.read import as_asked, check_any, choose, listing, read_model, records
 
     said = stored(given)
     found = read_model(model, said["layout"])

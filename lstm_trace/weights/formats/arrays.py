@@ -1,27 +1,124 @@
-"""Arrays of a file by name, whether or not they belong to an LSTM; embeddings, of which x may be rows."""
+"""Arrays of a file by name, whether or not they belong to an LSTM; embeddings, of which x may be rows.
+
+.npz and .npy are read without pickles: an array's header first, its numbers only when they are wanted. .safetensors are
+read tensor by tensor by the library, and bfloat16, which numpy lacks, by hand.
+"""
 
 from __future__ import annotations
 
+import json
+import struct
+import zipfile
 from collections import Counter
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ...errors import FileError, MissingError, nearest
 from ..find import find
-from ..found import Found
+from ..guards import Lazy, afford, archive, entries, told, widened
 from ..layouts import Layout
-from .npz import load_npy
+from ..read import Found
+
+
+def _member(opened: zipfile.ZipFile, entry: str, path: str | Path) -> Lazy:
+    """An array in an .npz file: its header is read and compared with the entry, its numbers when they are wanted."""
+    where, info = f"{path}: {entry.removesuffix('.npy')}", opened.getinfo(entry)
+    with told(where, ValueError, TypeError), opened.open(entry) as file:
+        shape, dtype = header(file, where, info.file_size)
+    afford(info.file_size, info.compress_size, where)
+
+    def read() -> Any:
+        with told(where, ValueError, TypeError), opened.open(entry) as file:
+            return npy.read_array(file, allow_pickle=False)
+
+    return Lazy(shape, dtype, read)
+
+
+def header(file: Any, where: str, there: int) -> tuple[tuple[int, ...], Any]:
+    """Shape and dtype from the head of an .npy file, which has `there` bytes in all.
+
+    Raises FileError for an array of objects, and for one that is not whole.
+    """
+    version = npy.read_magic(file)
+    reader = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if reader is None:
+        raise FileError(f"{where} is an .npy file of version {version}, and versions 1 and 2 are read")
+    try:
+        shape, _, dtype = reader(file)
+    except Exception as error:  # numpy reads the text of a header with Python's own parser, which may raise anything
+        said = str(error.args[0] if error.args else "").strip().splitlines() or [type(error).__name__]
+        raise FileError(f"{where} has a header that cannot be read ({said[0][:100]})") from None
+    if dtype.hasobject:
+        raise FileError(f"{where} is an array of Python objects: a pickle, which is never opened; save numbers")
+    claimed = file.tell() + entries(shape) * dtype.itemsize
+    if claimed != there:
+        raise FileError(f"{where} claims {claimed:,} bytes and has {there:,}; is it cut off?")
+    return shape, dtype
+
+
+@contextmanager
+def npz_arrays(path: str | Path) -> Iterator[dict[str, Lazy]]:
+    """The arrays of an .npz file by name, while it is open. Raises FileError."""
+    with archive(path) as opened:
+        names = [e.filename for e in opened.infolist() if not e.is_dir()]
+        if foreign := [name for name in names if not name.endswith(".npy")]:
+            raise FileError(f"{path}: not an .npz file: it holds {foreign[0]}")
+        yield {name.removesuffix(".npy"): _member(opened, name, path) for name in names}
+
+
+def load_npy(path: str | Path) -> Any:
+    """The array of an .npy file. Raises FileError."""
+    with told(path, ValueError, TypeError, struct.error), Path(path).open("rb") as file:
+        header(file, f"{path}:", Path(path).stat().st_size)
+        file.seek(0)
+        return npy.read_array(file, allow_pickle=False)
+
+
+_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
+
+
+@contextmanager
+def safetensors_arrays(path: Path) -> Iterator[dict[str, Lazy]]:
+    """The tensors of a file by name, while it is open; bfloat16 is read as the equal float32. Raises FileError."""
+    from safetensors import SafetensorError, safe_open
+
+    with told(path, SafetensorError, ValueError), safe_open(path, framework="np") as opened:
+        found = {}
+        for name in opened.keys():  # noqa: SIM118 - it is no mapping
+            view = opened.get_slice(name)
+            kind = str(view.get_dtype())
+            read = partial(_numbers, opened, path, name, kind)
+            found[name] = Lazy(tuple(view.get_shape()), _DTYPES.get(kind, kind), read)
+        yield found
+
+
+def _numbers(opened: Any, path: Path, name: str, kind: str) -> Any:
+    """A tensor's numbers. Raises FileError for float8 and the like."""
+    if kind == "BF16":
+        with path.open("rb") as file:  # whose header the library has checked
+            length = struct.unpack("<Q", file.read(8))[0]
+            first, last = json.loads(file.read(length))[name]["data_offsets"]
+            file.seek(8 + length + first)
+            halves = np.frombuffer(file.read(last - first), "<u2")
+        return widened(halves).reshape(opened.get_slice(name).get_shape())
+    try:
+        return opened.get_tensor(name)
+    except (AttributeError, TypeError):
+        raise FileError(f"{path}: the tensor {name} has the dtype {kind}; expected F64, F32, F16 or BF16") from None
+
 
 Arrays = Mapping[str, Any]
-#: The module by suffix whose `arrays(path)` opens such a file.
-_OPENED = {
-    ".npz": ".npz",
-    ".safetensors": ".safetensors",
+#: What opens a file, by its suffix: a function, or a module whose `arrays` does.
+_OPENED: dict[str, Any] = {
+    ".npz": npz_arrays,
+    ".safetensors": safetensors_arrays,
     **dict.fromkeys((".pt", ".pth", ".bin", ".ckpt"), ".torch"),
     ".onnx": "..onnx.constants",
     **dict.fromkeys((".keras", ".h5", ".hdf5"), ".hdf5"),
@@ -52,12 +149,15 @@ def array_in(path: Path, name: str) -> Any:
 
 def arrays_of(path: Path) -> AbstractContextManager[Arrays]:
     """Every array of a file by its name, to be read while it is open. Raises FileError, MissingError."""
-    module = _OPENED.get(path.suffix.lower())
-    if module is None:
+    suffix = path.suffix.lower()
+    if suffix not in _OPENED:
         raise FileError(f"{path}: arrays are read by name from {', '.join(_OPENED)}")
     if not path.is_file():
         raise FileError(f"{path}: no such file")
-    opened: AbstractContextManager[Arrays] = import_module(module, __package__).arrays(path)
+    named = _OPENED[suffix]
+    opened: AbstractContextManager[Arrays] = (
+        named(path) if callable(named) else import_module(named, __package__).arrays(path)
+    )
     return opened
 
 
@@ -67,19 +167,15 @@ def tables(path: Path, width: int) -> dict[str, Any]:
     An embedding is the only array of its module: a readout has a bias, and an LSTM several matrices. Where names have
     no modules, it is called so. Raises FileError, MissingError.
     """
+    found: dict[str, Any] = {}
     with arrays_of(path) as arrays:
         modules = Counter(map(_module, arrays))
         named = [name for name in arrays if "emb" in name.lower() or (_module(name) and modules[_module(name)] == 1)]
-        wide = [name for name in named if len(arrays[name].shape) == 2 and arrays[name].shape[1] == width]
-        return {name: table for name in wide if (table := _read(arrays[name])).dtype.kind in "fiu"}
-
-
-def _read(stored: Any) -> Any:
-    """The numbers of an array; none where it has them in a form that is not read (quantised, sparse)."""
-    try:
-        return np.asarray(stored)
-    except FileError:
-        return np.zeros(0, bool)
+        for name in named:
+            if len(arrays[name].shape) == 2 and arrays[name].shape[1] == width:
+                with suppress(FileError):  # numbers in a form that is not read: quantised, sparse
+                    found[name] = np.asarray(arrays[name])
+    return {name: table for name, table in found.items() if table.dtype.kind in "fiu"}
 
 
 def _module(name: str) -> str:
@@ -96,7 +192,15 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
     pairs = [(name, name) for name in one if name in two]
     if not pairs and len(one) == len(two) == 1:
         pairs = list(zip(one, two, strict=True))
-    said = [text for mine, yours in pairs if (text := _apart(mine, yours, one[mine], two[yours]))]
+    said = []
+    for mine, yours in pairs:
+        first, second, name = one[mine], two[yours], mine if mine == yours else f"{mine} and {yours}"
+        if first.shape != second.shape:
+            said.append(f"{name}: {first.shape} and {second.shape}")
+        elif not np.array_equal(first, second, equal_nan=True):
+            with np.errstate(all="ignore"):
+                apart = np.nanmax(np.abs(first.astype(np.float64) - second.astype(np.float64)))
+            said.append(f"{name}: up to {apart:.3g} apart")
     if not said:
         return []
     return [
@@ -104,14 +208,3 @@ def told_apart(a: Path, b: Path, width: int) -> list[str]:
         "an embedding, run each model over rows of its own (lstm-trace run MODEL --input X -o TRACE) and compare the "
         "traces"
     ]
-
-
-def _apart(mine: str, yours: str, one: Any, two: Any) -> str:
-    """How far two tables are apart; nothing where they are equal."""
-    name = mine if mine == yours else f"{mine} and {yours}"
-    if one.shape != two.shape:
-        return f"{name}: {one.shape} and {two.shape}"
-    if np.array_equal(one, two, equal_nan=True):
-        return ""
-    with np.errstate(all="ignore"):
-        return f"{name}: up to {np.nanmax(np.abs(one.astype(np.float64) - two.astype(np.float64))):.3g} apart"

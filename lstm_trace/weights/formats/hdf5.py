@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -41,19 +41,6 @@ _KINDS = {3: "text", 6: "compound", 7: "reference", 8: "enumeration", 9: "variab
 _FAULTS = (struct.error, IndexError, ValueError, OverflowError, zlib.error)
 
 
-class Storage(NamedTuple):
-    """Where the numbers of an array are: inside of its own message, or in the file, in one piece or in chunks.
-
-    chunks: their shape, and the size of a number. filters: by number.
-    """
-
-    address: int = NOWHERE
-    size: int = 0
-    inside: bytes = b""
-    chunks: tuple[int, ...] = ()
-    filters: tuple[int, ...] = ()
-
-
 def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Lazy:
     """An array of a file by its messages; bfloat16 is read as the equal float32.
 
@@ -69,7 +56,7 @@ def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Laz
         if stored is None:
             raise FileError(f"{where} has the dtype {kind}; expected numbers")
         with told(where, *_FAULTS):
-            values = _numbers(file, where, _storage(found, where), shape, stored)
+            values = _numbers(file, where, found, shape, stored)
         if half or values.dtype.kind == "V":
             if values.dtype.itemsize != 2:
                 raise FileError(f"{where} has the dtype {values.dtype}; expected numbers")
@@ -79,33 +66,43 @@ def _dataset(file: _File, name: str, found: dict[int, bytes], half: bool) -> Laz
     return Lazy(shape, np.dtype("V2") if half or stored is None else stored, read)
 
 
-def _numbers(file: _File, where: str, at: Storage, shape: tuple[int, ...], stored: np.dtype[Any]) -> Any:
+def _numbers(
+    file: _File, where: str, messages: Mapping[int, bytes], shape: tuple[int, ...], stored: np.dtype[Any]
+) -> Any:
     """The array, after its claim has been compared with what is stored; each chunk is stored once."""
-    size = entries(shape) * stored.itemsize
-    if not at.chunks:
-        if size != at.size:
-            raise FileError(f"{where} claims {size:,} bytes and stores {at.size:,}: the file is not whole")
+    size, body = entries(shape) * stored.itemsize, messages[LAYOUT]
+    version, kind = body[:2]
+    if version in (3, 4) and kind < 2:  # inside of the message itself, or in one piece
+        address, there = (-1, body[2] | body[3] << 8) if kind == 0 else struct.unpack_from("<QQ", body, 2)
+        there = 0 if address == NOWHERE else there
+        if size != there:
+            raise FileError(f"{where} claims {size:,} bytes and stores {there:,}: the file is not whole")
         afford(size, size, where)
-        plain = at.inside or (file.numbers(at.address, size) if size else b"")
+        plain = body[4 : 4 + size] if kind == 0 else file.numbers(address, size) if size else b""
         return np.frombuffer(plain, stored).reshape(shape)
-    chunks = list(file.leaves(at.address, 1, 8 + 8 * len(at.chunks)))
+    if (version, kind) != (3, 2):
+        raise FileError(f"{where} is stored {NEWER}")
+    *part, width = struct.unpack_from(f"<{body[2]}I", body, 11)  # of a chunk, and the size of a number
+    chunks = list(file.leaves(_address(body, 3), 1, 16 + 8 * len(part)))
     there = sum(struct.unpack_from("<I", key)[0] for key, _ in chunks)
     if there == 0 < size:
         raise FileError(f"{where} claims {size:,} bytes and stores none")
-    part, each = at.chunks[:-1], prod(at.chunks)
+    each = prod(part) * width
     afford(max(size, each), there, where)
-    if len(part) != len(shape) or 0 in at.chunks or at.chunks[-1] != stored.itemsize:
-        raise FileError(f"{where} has the shape {shape}, and chunks of {part}")
-    found = np.empty(shape, stored)
+    if len(part) != len(shape) or not each or width != stored.itemsize:
+        raise FileError(f"{where} has the shape {shape}, and chunks of {tuple(part)}")
+    found, filters = np.empty(shape, stored), list(_filters(messages.get(FILTERS, b"\2\0")))
     wanted, seen = prod(-(-n // m) for n, m in zip(shape, part, strict=True)), set()
     for key, address in chunks:
         length, skipped, *begin = struct.unpack(f"<II{len(part)}Q", key[:-8])
         seen.add(tuple(begin))
         if any(b % m or b >= n for b, m, n in zip(begin, part, shape, strict=True)):
             raise FileError(f"{where} has a chunk at {begin}, where none can be")
-        values = np.frombuffer(_unfiltered(file.numbers(address, length), at, skipped, each), stored).reshape(part)
+        applied = [number for at, number in enumerate(filters) if not skipped >> at & 1]
+        plain = _unfiltered(file.numbers(address, length), applied, width, each)
         place = tuple(slice(b, b + m) for b, m in zip(begin, part, strict=True))
-        found[place] = values[tuple(slice(n - b) for b, n in zip(begin, shape, strict=True))]
+        inside = tuple(slice(n - b) for b, n in zip(begin, shape, strict=True))
+        found[place] = np.frombuffer(plain, stored).reshape(part)[inside]
     if len(seen) != wanted:
         raise FileError(f"{where} has {wanted} chunks and stores {len(seen)}: the file is not whole")
     return found
@@ -287,7 +284,7 @@ class _File:
             self.expect(node, b"TREE")
             there, level, count = self.unpack(node + 4, "<BBH")
             if there != kind or expected not in (-1, level):
-                raise FileError(f"{self.where}: cannot be read: a tree of another kind at byte {node:,}")
+                raise self.damaged(f"a tree of another kind at byte {node:,}")
             body = self.read(node + 24, count * (key + 8))
             for at in range(0, len(body), key + 8):
                 child = _address(body, at + key)
@@ -403,22 +400,6 @@ def _number_type(body: bytes) -> tuple[np.dtype[Any] | None, str]:
     return (np.dtype(found), "") if found else (None, _KINDS.get(kind, f"of class {kind}, {size} bytes"))
 
 
-def _storage(found: Mapping[int, bytes], where: str) -> Storage:
-    """Where an array's numbers are. Raises FileError for a form that is not read."""
-    body = found[LAYOUT]
-    version, kind = body[:2]
-    if version in (3, 4) and kind == 0:
-        size = struct.unpack_from("<H", body, 2)[0]
-        return Storage(size=size, inside=body[4 : 4 + size])
-    if version in (3, 4) and kind == 1:
-        address, size = struct.unpack_from("<QQ", body, 2)
-        return Storage(address, 0 if address == NOWHERE else size)
-    if version == 3 and kind == 2:
-        chunks = struct.unpack_from(f"<{body[2]}I", body, 11)
-        return Storage(_address(body, 3), chunks=chunks, filters=tuple(_filters(found.get(FILTERS, b"\2\0"))))
-    raise FileError(f"{where} is stored {NEWER}")
-
-
 def _filters(body: bytes) -> Iterator[int]:
     """The numbers of the filters that chunks went through."""
     version, count = body[:2]
@@ -431,12 +412,9 @@ def _filters(body: bytes) -> Iterator[int]:
         yield number
 
 
-def _unfiltered(chunk: bytes, at: Storage, skipped: int, size: int) -> bytes:
+def _unfiltered(chunk: bytes, filters: list[int], width: int, size: int) -> bytes:
     """A chunk as it was before its filters: gzip, shuffle, fletcher32. Raises ValueError, zlib.error."""
-    width = at.chunks[-1]
-    for position, number in reversed(list(enumerate(at.filters))):
-        if skipped >> position & 1:
-            continue
+    for number in reversed(filters):
         if number == 1:
             chunk = zlib.decompressobj().decompress(chunk, size + 4)
         elif number == 2:
@@ -444,16 +422,13 @@ def _unfiltered(chunk: bytes, at: Storage, skipped: int, size: int) -> bytes:
             chunk = np.frombuffer(chunk[:whole], np.uint8).reshape(width, -1).T.tobytes() + chunk[whole:]
         elif number == 3:
             chunk, stored = chunk[:-4], chunk[-4:]
-            if _fletcher32(chunk) != struct.unpack("<I", stored)[0]:
+            words = np.frombuffer(chunk + b"\0" * (len(chunk) % 2), ">u2").astype(np.uint64)
+            counts = np.arange(len(words), 0, -1, dtype=np.uint64) % 65535
+            checksum = int((words * counts % 65535).sum() % 65535) << 16 | int(words.sum() % 65535)
+            if checksum != int.from_bytes(stored, "little"):
                 raise ValueError("a chunk does not match its checksum; copy or download the file again")
         else:
             raise ValueError(f"chunks are compressed by the filter {number}; save them with gzip, or without a filter")
     if len(chunk) != size:
         raise ValueError(f"a chunk of {size:,} bytes has {len(chunk):,}")
     return chunk
-
-
-def _fletcher32(content: bytes) -> int:
-    words = np.frombuffer(content + b"\0" * (len(content) % 2), ">u2").astype(np.uint64)
-    counts = np.arange(len(words), 0, -1, dtype=np.uint64) % 65535
-    return int((words * counts % 65535).sum() % 65535) << 16 | int(words.sum() % 65535)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -14,9 +14,9 @@ from typing import Any
 from ...base.extras import missing
 from ...errors import FileError, MissingError
 from ..find import find
-from ..found import Found
 from ..guards import ARRAYS, Lazy, archive, check_intact, entries
 from ..layouts import LAYOUTS, Layout
+from ..read import Found
 
 SAVE = "torch.save(model.state_dict(), 'weights.pt')"
 #: Containers deeper than this are no checkpoint.
@@ -74,26 +74,27 @@ def load(path: Path) -> Any:
     with path.open("rb") as file:
         mapped = file.read(2) == b"PK"  # a zip archive; before PyTorch 1.6 a row of pickles
     if mapped:
-        _refuse_programs(path)
+        with archive(path) as opened:
+            _refuse_programs(path, opened.namelist())
+            check_intact(opened, path)  # torch maps the file and never looks at a checksum
     try:
         import torch
     except ImportError:
         raise MissingError(missing(str(path), "torch", ARRAYS)) from None
-    if mapped:
-        with archive(path) as opened:  # torch maps the file and never looks at a checksum
-            check_intact(opened, path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True, mmap=mapped)
     except Exception as error:  # the loader lets errors of every kind through for a file that is not its own
-        raise FileError(f"{path}: {_pickled(str(error))}") from None
+        said = f"not a PyTorch checkpoint, or cut off; expected what this writes: {SAVE}"
+        if named := re.search(r"GLOBAL\s+([\w.]+)", str(error)):
+            said = f"a pickled object of the class {named[1]}, which could run code, so it is not opened; save the "
+            said += f"state dict alone: {SAVE}"
+        raise FileError(f"{path}: {said}") from None
 
 
-def _refuse_programs(path: Path) -> None:
-    """Raise FileError for archives that hold a program, by the names of their entries, and for bombs."""
-    with archive(path) as opened:
-        names = opened.namelist()
+def _refuse_programs(path: Path, names: list[str]) -> None:
+    """Raise FileError for archives that hold a program, by the names of their entries."""
     inner = [name.split("/", 1)[-1] for name in names]
     if "constants.pkl" in inner or any(name.startswith("code/") for name in inner):
         raise FileError(
@@ -106,29 +107,17 @@ def _refuse_programs(path: Path) -> None:
         raise FileError(f"{path}: a zip archive, and no PyTorch checkpoint (it has no data.pkl)")
 
 
-def _pickled(message: str) -> str:
-    """Why a pickle was refused, in our words."""
-    named = re.search(r"GLOBAL\s+([\w.]+)", message)
-    if named:
-        return (
-            f"a pickled object of the class {named[1]}, which could run code, so it is not opened; "
-            f"save the state dict alone: {SAVE}"
-        )
-    return f"not a PyTorch checkpoint, or cut off; expected what this writes: {SAVE}"
-
-
 def _tensors(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
     """Every tensor in nested mappings and lists, by its path of keys."""
-    if depth > DEEPEST:
-        return
+    pairs: Iterable[tuple[Any, Any]] = ()
     if hasattr(value, "detach") and hasattr(value, "untyped_storage"):
         yield path, value
     elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _tensors(inner, f"{path}.{key}" if path else str(key), depth + 1)
+        pairs = value.items()
     elif isinstance(value, list | tuple) and len(value) < 10_000:
-        for at, inner in enumerate(value):
-            yield from _tensors(inner, f"{path}.{at}" if path else str(at), depth + 1)
+        pairs = enumerate(value)
+    for key, inner in pairs if depth < DEEPEST else ():
+        yield from _tensors(inner, f"{path}.{key}" if path else str(key), depth + 1)
 
 
 def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
@@ -143,10 +132,10 @@ def _named_by_torch(path: Path, arrays: Mapping[str, Any]) -> Layout | None:
         ("weight_hh_l0_raw", "the weight-drop wrapper off first"),
         ("_packed_params", "the weights from before the model was quantised"),
     ):
-        other = next((key for key in arrays if mark in key), None)
-        if other:
-            why = f"{other}: the LSTM's weights are not stored as such; save the state dict with {said}"
-            raise FileError(f"{path}: {why}")
+        if other := next((key for key in arrays if mark in key), None):
+            raise FileError(
+                f"{path}: {other}: the LSTM's weights are not stored as such; save the state dict with {said}"
+            )
     return None
 
 
@@ -154,15 +143,13 @@ def _told(found: Found, arrays: Mapping[str, Any]) -> Found:
     """The same with what a state dict does not say, and with what may be the LSTM's input."""
     if found.refused:
         return found
-    sizes = found.sizes()
-    cell = any(f"{found.name}.weight_ih".lstrip(".") == key for key in arrays)
+    width = found.sizes().get("I")
     tables = [
         f"{key} {tuple(tensor.shape)}"
         for key, tensor in arrays.items()
-        if key.endswith("weight") and len(tensor.shape) == 2 and tensor.shape[1] == sizes.get("I")
+        if key.endswith("weight") and len(tensor.shape) == 2 and tensor.shape[1] == width
     ]
-    facts = {**found.facts, "input": "not known: a state dict holds weights only"}
-    if tables:
-        facts["input"] = f"not known; {', '.join(tables[:3])} has rows of that width"
-    kind = "PyTorch LSTMCell" if cell else found.kind
-    return replace(found, kind=kind, facts=facts)
+    known = f"not known; {', '.join(tables[:3])} has rows of that width"
+    facts = {**found.facts, "input": known if tables else "not known: a state dict holds weights only"}
+    cell = f"{found.name}.weight_ih".lstrip(".") in arrays
+    return replace(found, kind="PyTorch LSTMCell" if cell else found.kind, facts=facts)

@@ -16,8 +16,9 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from math import prod
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path, PureWindowsPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +33,6 @@ class Tensors:
 
     def __init__(self, path: Path, stored: int) -> None:
         self.path = path
-        self.folder = path.resolve().parent
         #: Bytes of the model file and of the data files that were opened: what sizes are compared with.
         self.stored = stored
         self._seen: set[Path] = set()
@@ -48,77 +48,52 @@ class Tensors:
         if tensor.HasField("segment"):
             raise NotConstant(f"the tensor {tensor.name} is cut into segments, which is not read")
         dtype = data_type(tensor.data_type)
-        if dtype is None:
-            raise NotConstant(f"the tensor {tensor.name} has the data type {tensor.data_type}, not known")
-        if dtype.kind not in "fiub" and dtype.name != "bfloat16":
-            raise NotConstant(f"the tensor {tensor.name} holds {dtype.name}; expected plain numbers")
+        if dtype is None or (dtype.kind not in "fiub" and dtype.name != "bfloat16"):
+            held = f"the data type {tensor.data_type}" if dtype is None else dtype.name
+            raise NotConstant(f"the tensor {tensor.name} holds {held}; expected plain numbers")
         size = entries(shape) * dtype.itemsize
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             content = self._external(tensor, size, what)
             return np.frombuffer(content, dtype.newbyteorder("<") if dtype.kind in "fiu" else dtype).reshape(shape)
         afford(size, self.stored, what)
         with told(what, ValueError, TypeError, RuntimeError):
-            array = np.asarray(onnx.numpy_helper.to_array(tensor))
-        if array.shape != shape:
-            raise FileError(f"{what} claims the shape {shape} and holds {array.shape}")
-        return array
-
-    def lazy(self, tensor: Any) -> Lazy:
-        """A tensor that is read when its numbers are asked for; FileError then for what is no array of numbers."""
-
-        def read() -> Any:
-            try:
-                return self.array(tensor)
-            except NotConstant as reason:
-                raise FileError(f"{self.path}: {reason}") from None
-
-        return Lazy(tuple(tensor.dims), "", read)
+            return np.asarray(onnx.numpy_helper.to_array(tensor))
 
     def _external(self, tensor: Any, size: int, what: str) -> bytes:
-        """The bytes of a tensor that are kept in another file of the folder."""
+        """The bytes of a tensor that are kept in another file of the model's folder, which no path may leave."""
         facts = {e.key: e.value for e in tensor.external_data if isinstance(e.value, str)}
-        place = self._inside(facts.get("location", ""), what)
+        location, folder = facts.get("location", ""), self.path.resolve().parent
+        what = f"{what}: its external data"
+        where = f"{what} {location!r}"
+        parts = PureWindowsPath(location)  # which knows both kinds of slashes
+        if not location or "\0" in location or parts.anchor or ".." in parts.parts:
+            raise FileError(f"{where} leaves the model's folder; it is not opened")
         try:
             offset, length = int(facts.get("offset") or 0), int(facts.get("length") or size)
         except ValueError:
-            raise FileError(f"{what}: its external data begins or ends at no number") from None
+            raise FileError(f"{what} begins or ends at no number") from None
         if offset < 0 or length != size:
-            raise FileError(f"{what} needs {size:,} bytes; its external data claims {length:,} from {offset:,} on")
+            raise FileError(f"{what} claims {length:,} bytes from {offset:,} on; needed are {size:,}")
         try:
+            place = (folder / location).resolve()
+            if not place.is_relative_to(folder):
+                raise FileError(f"{where} is a link that leaves the model's folder; it is not opened")
             with open(place, "rb", opener=_at_once) as file:
                 there = os.fstat(file.fileno())
                 if not stat.S_ISREG(there.st_mode):
-                    raise FileError(f"{what}: its external data {facts['location']!r} is no file")
+                    raise FileError(f"{where} is no file")
                 if offset + length > there.st_size:
-                    raise FileError(
-                        f"{what}: its external data {facts['location']!r} is cut off: {there.st_size:,} bytes, "
-                        f"needed are {offset + length:,}"
-                    )
-                if place not in self._seen:
-                    self._seen.add(place)
-                    self.stored += there.st_size
+                    needed = f"{there.st_size:,} bytes, needed are {offset + length:,}"
+                    raise FileError(f"{where} is cut off: {needed}")
+                self.stored += 0 if place in self._seen else there.st_size
+                self._seen.add(place)
                 afford(size, self.stored, what)
                 file.seek(offset)
                 return file.read(length)
+        except RuntimeError:
+            raise FileError(f"{where} is a link to itself") from None
         except OSError as error:
-            raise FileError(f"{what}: its external data {facts['location']!r}: {reason(error)}") from None
-
-    def _inside(self, location: str, what: str) -> Path:
-        """The path of external data. Raises FileError where it would leave the model's folder."""
-        posix, windows = PurePosixPath(location), PureWindowsPath(location)
-        parts = {*posix.parts, *windows.parts}
-        unsafe = posix.is_absolute() or windows.is_absolute() or windows.drive or windows.root or ".." in parts
-        if not location or "\0" in location or unsafe:
-            raise FileError(f"{what}: its external data {location!r} leaves the model's folder; it is not opened")
-        try:
-            place = (self.folder / location).resolve()
-        except (OSError, RuntimeError):
-            raise FileError(f"{what}: its external data {location!r} is a link to itself") from None
-        if not place.is_relative_to(self.folder):
-            raise FileError(
-                f"{what}: its external data {location!r} is a link that leaves the model's folder; it is not opened"
-            )
-        return place
+            raise FileError(f"{where}: {reason(error)}") from None
 
 
 def _at_once(path: str, flags: int) -> int:
@@ -148,9 +123,16 @@ def load(path: Path) -> tuple[Any, Tensors]:
         raise FileError(f"{path}: not an ONNX model, or cut off (it has no graph)")
     if not model.opset_import:
         raise FileError(f"{path}: the ONNX model says no operator set; it is cut off, or from before ONNX 1.0")
-    model = _inlined(model, path)
     if not all(isinstance(text, str) for text in _texts(model)):
         raise FileError(f"{path}: the ONNX model has names that are not UTF-8: it is damaged")
+    if any("LSTM" in text for function in model.functions for text in _texts(function)):
+        import onnx.inliner  # writes functions of the model's own out where they are called
+
+        try:
+            model = onnx.inliner.inline_local_functions(model)
+        except Exception as error:  # it is C++ and throws what it likes
+            said = str(error).splitlines()[0][:200]
+            raise FileError(f"{path}: its functions cannot be written out: {said}") from None
     return model, Tensors(path, stored)
 
 
@@ -158,40 +140,22 @@ def load(path: Path) -> tuple[Any, Tensors]:
 def arrays(path: Path) -> Iterator[dict[str, Lazy]]:
     """The initializers of an ONNX file by name. Raises MissingError, FileError."""
     model, stored = load(path)
-    yield {tensor.name: stored.lazy(tensor) for tensor in model.graph.initializer}
+
+    def read(tensor: Any) -> Any:
+        try:
+            return stored.array(tensor)
+        except NotConstant as reason:
+            raise FileError(f"{path}: {reason}") from None
+
+    yield {tensor.name: Lazy(tuple(tensor.dims), "", partial(read, tensor)) for tensor in model.graph.initializer}
 
 
-def opset(model: Any) -> int:
-    """The version of the standard operators."""
-    return max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
-
-
-def _inlined(model: Any, path: Path) -> Any:
-    """The model with the functions of its own that hold an LSTM written out where they are called."""
-    if not any("LSTM" in node.op_type for function in model.functions for node in _nodes(function.node)):
-        return model
-    import onnx.inliner
-
-    try:
-        return onnx.inliner.inline_local_functions(model)
-    except Exception as error:  # the inliner is C++ and throws what it likes
-        raise FileError(f"{path}: its functions cannot be written out: {str(error).splitlines()[0][:200]}") from None
-
-
-def _texts(model: Any) -> Iterator[Any]:
-    """Every text of a model that is read; protobuf gives those that are not UTF-8 as bytes."""
-    yield from (model.producer_name, model.producer_version, *(o.domain for o in model.opset_import))
-    pending = [model.graph]
-    while pending:
-        here = pending.pop()
-        for tensor in (*here.initializer, *(sparse.values for sparse in here.sparse_initializer)):
-            yield from (tensor.name, *(text for e in tensor.external_data for text in (e.key, e.value)))
-        for value in (*here.input, *here.output, *here.value_info):
-            yield from (value.name, *(d.dim_param for d in value.type.tensor_type.shape.dim))
-        for node in here.node:
-            yield from (node.op_type, node.domain, node.name, *node.input, *node.output)
-            yield from (attribute.name for attribute in node.attribute)
-            pending.extend(graph for _, graph in inner_graphs(node))
+def _texts(message: Any) -> Iterator[Any]:
+    """Every text in a message of protobuf, which gives those that are not UTF-8 as bytes."""
+    for field, value in message.ListFields():
+        if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE):
+            each = [value] if isinstance(value, str | bytes) or hasattr(value, "ListFields") else value
+            yield from each if field.type == field.TYPE_STRING else (text for one in each for text in _texts(one))
 
 
 def inner_graphs(node: Any) -> Iterator[tuple[str, Any]]:
@@ -200,16 +164,6 @@ def inner_graphs(node: Any) -> Iterator[tuple[str, Any]]:
         if attribute.HasField("g"):
             yield f"{attribute.name}/", attribute.g
         yield from ((f"{attribute.name}/{at}/", graph) for at, graph in enumerate(attribute.graphs))
-
-
-def _nodes(nodes: Any) -> Iterator[Any]:
-    """Nodes, with those of the graphs that they hold."""
-    pending = list(nodes)
-    while pending:
-        node = pending.pop()
-        yield node
-        for _, graph in inner_graphs(node):
-            pending.extend(graph.node)
 
 
 #: Axes, sizes of axes, or pieces of a Split, at most: an array has 64 axes, and a Split an output for each piece.
@@ -229,10 +183,10 @@ class NotConstant(Exception):  # noqa: N818 - an answer, not a fault
 
 
 def fill_of(values: Any) -> Fill | None:
-    """The number that an array holds everywhere, if it is one."""
+    """The number that an array holds everywhere, if it is one; None too for what is not known (NotConstant itself)."""
     if isinstance(values, Fill):
         return values
-    if values.size and (values == values.flat[0]).all():
+    if values is not NotConstant and values.size and (values == values.flat[0]).all():
         return Fill(float(values.flat[0]))
     return None
 
@@ -255,12 +209,10 @@ def data_type(number: int) -> Any:
 
 
 def _numeric(number: int) -> Any:
-    """The dtype of a data type of numbers. Raises NotConstant for texts, KeyError for one that is not known."""
+    """The dtype of a data type of numbers. Raises NotConstant for texts, and for one that is not known."""
     dtype = data_type(number)
-    if dtype is None:
-        raise KeyError(number)
-    if dtype.hasobject:
-        raise NotConstant("numbers are turned into texts")
+    if dtype is None or dtype.hasobject:
+        raise NotConstant("numbers are turned into texts, or into a data type that is not known")
     return dtype
 
 

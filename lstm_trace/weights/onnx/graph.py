@@ -35,12 +35,9 @@ class Scope:
 
     def home(self, name: str) -> Scope | None:
         """The innermost scope that has `name`."""
-        scope: Scope | None = self
-        while scope is not None:
-            if name in scope.producers or name in scope.tensors or name in scope.inputs:
-                return scope
-            scope = scope.parent
-        return None
+        if name in self.producers or name in self.tensors or name in self.inputs:
+            return self
+        return None if self.parent is None else self.parent.home(name)
 
 
 def standard(node: Any) -> bool:
@@ -71,16 +68,20 @@ def origin(scope: Scope, name: str) -> Origin:
     moves: list[Any] = []
     moved: list[str] = []
     home = scope.home(name) or scope
-    while name in home.producers and len(moves) < DEEPEST:
-        node = home.producers[name]
+    while (node := home.producers.get(name)) and len(moves) < DEEPEST:
         passes = node.op_type in MOVES or (node.op_type == "Dropout" and len(node.input) < 3)  # not in training
         if not standard(node) or not passes:
             break
-        looked_up = node.op_type == "Gather" and _stored(home, node.input[:1]) and len(node.input) > 1
-        looked_up = looked_up and not _stored(home, node.input[1:])
+        table, *indices = node.input or [""]
+        looked_up = node.op_type == "Gather" and indices and _stored(home, [table]) and not _stored(home, indices)
+        said = node.op_type
+        if looked_up:  # the table's own name, where it is only moved, and its shape
+            at = origin(home, table)
+            own = at.scope.tensors.get(at.name)
+            said = f"Gather of {table if own is None else at.name + sizes(own.dims)}"
         moves.append(node)
-        moved.append(f"Gather of {_table(home, node.input[0])}" if looked_up else node.op_type)
-        name = node.input[looked_up] if node.input else ""
+        moved.append(said)
+        name = indices[0] if looked_up else table
         home = home.home(name) or home
     return Origin(tuple(moves), home, home.producers.get(name), name, tuple(moved))
 
@@ -105,13 +106,6 @@ def _stored(scope: Scope, names: Sequence[str]) -> bool:
     return True
 
 
-def _table(scope: Scope, name: str) -> str:
-    """A stored table in words: its own name, where it is only moved, and its shape."""
-    at = origin(scope, name)
-    own = at.scope.tensors.get(at.name)
-    return name if own is None else f"{at.name}{sizes(own.dims)}"
-
-
 def described(origin: Origin) -> str:
     """Where a value comes from, in words: 'the model's input x (B, T, 40), through Transpose'."""
     through = ", ".join(dict.fromkeys(reversed(origin.moved)))
@@ -126,14 +120,9 @@ def described(origin: Origin) -> str:
     if value is None:
         return f"{origin.name!r}, which is nowhere in the file{through}"
     owner = "the model's input" if origin.scope.parent is None else f"the input of {origin.scope.path.rstrip('/')},"
-    return f"{owner} {origin.name}{_shape(value)}{through}"
-
-
-def _shape(value: Any) -> str:
-    if not value.type.HasField("tensor_type") or not value.type.tensor_type.HasField("shape"):
-        return ""
-    dims = value.type.tensor_type.shape.dim
-    return sizes(d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in dims)
+    noted = value.type.tensor_type  # an empty one for other types
+    shape = [d.dim_param or (str(d.dim_value) if d.HasField("dim_value") else "?") for d in noted.shape.dim]
+    return f"{owner} {origin.name}{sizes(shape) if noted.HasField('shape') else ''}{through}"
 
 
 def sizes(dims: Iterable[Any]) -> str:
@@ -223,23 +212,28 @@ class Graphs:
         node = home.producers.get(name)
         if node is None or node.op_type != "Concat":
             return None
-        parts: list[list[int] | None] = []
+        parts: list[list[int | None]] = []
+        unknown: list[int | None] = []
         for part in node.input:
             try:
                 values = self.constant(home, part)
             except NotConstant:
-                values = None
-            parts.append(None if values is None or isinstance(values, Fill) else np.ravel(values).tolist())
-        open_ = axes - sum(len(part) for part in parts if part is not None)
-        if parts.count(None) != 1 or open_ < 0:
-            return None
-        return tuple(size for part in parts for size in ([None] * open_ if part is None else part))
+                values = Fill(0)
+            parts.append(unknown if isinstance(values, Fill) else np.ravel(values).tolist())
+        unknown += [None] * (axes - sum(map(len, parts)))
+        known = sum(part is unknown for part in parts) == 1 and sum(map(len, parts)) == axes
+        return tuple(size for part in parts for size in part) if known else None
 
     def _folded(self, scope: Scope, node: Any, depth: int) -> list[Any]:
         """What a node gives, from constants alone."""
         facts = attributes(node)
         if node.op_type == "Constant" and standard(node):
-            return [self._literal(node, facts)]
+            for name, value in facts.items():
+                if name == "value":
+                    return [self._tensors.array(value)]
+                if name.rstrip("s") in ("value_float", "value_int"):
+                    return [np.array(value, np.float32 if "float" in name else np.int64)]
+            raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
         if node.op_type not in FOLDS or not standard(node):
             raise NotConstant(f"it comes from {described(Origin((), scope, node, node.output[0]))}")
         known: dict[str, Any] = {"": None}  # an input that is named many times is read once
@@ -272,31 +266,17 @@ class Graphs:
             afford(values.nbytes, self._tensors.stored, where)
         return found
 
-    def _literal(self, node: Any, facts: dict[str, Any]) -> Any:
-        """The value of a Constant node."""
-        for name, value in facts.items():
-            if name == "value":
-                return self._tensors.array(value)
-            if name.rstrip("s") in ("value_float", "value_int"):
-                return np.array(value, np.float32 if "float" in name else np.int64)
-        raise NotConstant(f"the Constant {node.output[0]} holds {', '.join(facts) or 'nothing'}")
-
 
 def _filled(op: str, inputs: list[Any], facts: dict[str, Any]) -> Fill | None:
     """The Fill that a node gives, if it does. Raises NotConstant where a size is needed and not known."""
     if not any(v is NotConstant or isinstance(v, Fill) for v in inputs):
         return None
-    found = None
     if op == "ConstantOfShape":
         return fill_of(facts.get("value", ZERO))
-    if op in MOVES and inputs[0] is not NotConstant:
-        found = fill_of(inputs[0])
-    elif op == "Concat" and all(v is not NotConstant for v in inputs):
-        fills = {fill_of(v) for v in inputs}
-        found = fills.pop() if len(fills) == 1 else None
-    if found is None:
-        raise NotConstant(f"its size is known only when the model runs ({op})")
-    return found
+    fills = {fill_of(v) for v in (inputs[:1] if op in MOVES else inputs if op == "Concat" else [])}
+    if len(fills) == 1 and (found := fills.pop()):
+        return found
+    raise NotConstant(f"its size is known only when the model runs ({op})")
 
 
 def attributes(node: Any) -> dict[str, Any]:
@@ -310,16 +290,12 @@ def attributes(node: Any) -> dict[str, Any]:
         if attribute.type in (onnx.AttributeProto.GRAPH, onnx.AttributeProto.GRAPHS):
             continue
         try:
-            value = _texts(onnx.helper.get_attribute_value(attribute))
+            value = onnx.helper.get_attribute_value(attribute)
         except ValueError:
             raise NotConstant(f"the attribute {attribute.name} has no value that can be read") from None
-        found[attribute.name] = value
+        each = [
+            v.decode("utf-8", "replace") if isinstance(v, bytes) else v
+            for v in (value if isinstance(value, list) else [value])
+        ]
+        found[attribute.name] = each if isinstance(value, list) else each[0]
     return found
-
-
-def _texts(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    if isinstance(value, list | tuple):
-        return [_texts(v) for v in value]
-    return value

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from ...errors import nearest
-from ..find import one_lstm
-from ..layouts import LAYOUTS
-from ..names import Array, Group
 from .constants import Fill, NotConstant
 from .graph import Graphs, Scope, Shape, attributes, described, origin
 
-INPUTS = ("X", "W", "R", "B", "sequence_lens", "initial_h", "initial_c", "P")
+#: The inputs, in order, and the axes of each: D directions, T steps, B rows, I inputs, H units.
+AXES: dict[str, tuple[str, ...]] = {
+    "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
+    "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
+}  # fmt: skip
+INPUTS = tuple(AXES)
 _COMMON = {
     "activation_alpha": list, "activation_beta": list, "activations": list, "clip": float, "direction": str,
     "hidden_size": int, "input_forget": int,
@@ -28,7 +30,6 @@ ATTRIBUTES: dict[int, dict[str, type]] = {
     22: {**_COMMON, "layout": int},
 }
 _KINDS = {float: "a number", int: "a whole number", str: "a text", list: "a list of numbers"}
-_WORDS = {"activations": "a list of names"}
 _DIRECTIONS = {"forward": ("forward",), "reverse": ("reverse",), "bidirectional": ("forward", "reverse")}
 
 
@@ -37,7 +38,7 @@ class Refused(Exception):  # noqa: N818 - becomes the record's `refused`
 
 
 @dataclass
-class Reading:
+class NodeReading:
     """One node as it is being read: what was found so far."""
 
     scope: Scope
@@ -46,7 +47,6 @@ class Reading:
     graphs: Graphs
     version: int
     said: list[str] = field(default_factory=list)
-    options: dict[str, Any] = field(default_factory=dict)
 
     def input(self, name: str) -> str:
         """The value that is connected to an input of the operator; empty where it is left out."""
@@ -88,55 +88,56 @@ def facts_of(node: Any, version: int) -> dict[str, Any]:
             later = next((v for v, names in ATTRIBUTES.items() if name in names), None)
             hint = f"; LSTM-{later} has it" if later else nearest(name, known)
             raise Refused(f"the attribute {name!r} is none of LSTM-{version}{hint}")
-        value, kind = facts.get(name), known[name]
-        inside = str if name == "activations" else float
-        if not isinstance(value, kind) or (isinstance(value, list) and not all(isinstance(v, inside) for v in value)):
+        value, inside = facts.get(name), str if name == "activations" else float
+        if not isinstance(value, known[name]) or (
+            isinstance(value, list) and not all(isinstance(v, inside) for v in value)
+        ):
             plain = isinstance(value, int | float | str | list)
             held = repr(value) if plain else f"a value of the type {attribute.type}"
-            raise Refused(f"the attribute {name} holds {held}; expected {_WORDS.get(name) or _KINDS[kind]}")
-    for name, allowed in (("layout", (0, 1)), ("input_forget", (0, 1)), ("output_sequence", (0, 1))):
-        if facts.get(name, 0) not in allowed:
+            expected = "a list of names" if name == "activations" else _KINDS[known[name]]
+            raise Refused(f"the attribute {name} holds {held}; expected {expected}")
+    for name in ("layout", "input_forget", "output_sequence"):
+        if facts.get(name, 0) not in (0, 1):
             raise Refused(f"the attribute {name} is {facts[name]}; expected 0 or 1")
     return facts
 
 
 #: Activations by the operator's names, in small letters: ours, and the constants that onnxruntime takes by default.
 ACTIVATIONS: dict[str, tuple[str, tuple[float, ...]]] = {
-    "relu": ("relu", ()),
-    "tanh": ("tanh", ()),
-    "sigmoid": ("sigmoid", ()),
-    "affine": ("affine", (0.0, 0.0)),
-    "leakyrelu": ("leaky_relu", (0.01,)),
-    "thresholdedrelu": ("thresholded_relu", (0.0,)),
-    "scaledtanh": ("scaled_tanh", (0.0, 0.0)),
-    "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
-    "elu": ("elu", (1.0,)),
-    "softsign": ("softsign", ()),
-    "softplus": ("softplus", ()),
-}
+    "relu": ("relu", ()), "tanh": ("tanh", ()), "sigmoid": ("sigmoid", ()), "softsign": ("softsign", ()),
+    "softplus": ("softplus", ()), "elu": ("elu", (1.0,)), "leakyrelu": ("leaky_relu", (0.01,)),
+    "thresholdedrelu": ("thresholded_relu", (0.0,)), "affine": ("affine", (0.0, 0.0)),
+    "scaledtanh": ("scaled_tanh", (0.0, 0.0)), "hardsigmoid": ("hard_sigmoid", (0.2, 0.5)),
+}  # fmt: skip
 #: Those whose constants onnxruntime takes as 0, which is not our default.
 _ZERO = frozenset(ours for ours, constants in ACTIVATIONS.values() if constants and not any(constants))
 _PLAIN = {"gate": "sigmoid", "candidate": "tanh", "output": "tanh"}
 
 
-def options(reading: Reading) -> dict[str, Any]:
+def options_of(reading: NodeReading) -> dict[str, Any]:
     """The options that the attributes bring, `reverse` those in which the reverse direction differs. Raises Refused."""
     texts = _activations(reading)
     each = [dict(zip(_PLAIN, texts[at : at + 3], strict=True)) for at in range(0, len(texts), 3)]
-    found: dict[str, Any] = _named(each[0], _PLAIN) | _clip(reading)
+    found, other = (
+        {f"{role}_activation": text for role, text in texts.items() if text != usual[role]}
+        for texts, usual in ((each[0], _PLAIN), (each[-1], each[0]))
+    )
+    options: dict[str, Any] = found | ({"reverse": other} if other else {})
+    if (clip := reading.facts.get("clip")) is not None:
+        if not (clip > 0 and np.isfinite(clip)):
+            raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
+        reading.said.append(
+            f"clip {clip:g} bounds the inputs of gates and candidate, as onnxruntime has it; the ONNX text bounds the "
+            f"cell state before its squash as well: option output_clip"
+        )
+        options["clip"] = _shortest(clip)
     if reading.facts.get("input_forget"):
-        found["coupled"] = True
+        options["coupled"] = True
         reading.said.append("input_forget: f = 1 - i; the forget gate's weights are not used, as onnxruntime has it")
-    other = _named(each[-1], each[0])
-    return found | ({"reverse": other} if other else {})
+    return options
 
 
-def _named(texts: dict[str, str], usual: dict[str, str]) -> dict[str, Any]:
-    """Activations by role as options, where they are not the `usual` ones."""
-    return {f"{role}_activation": text for role, text in texts.items() if text != usual[role]}
-
-
-def _activations(reading: Reading) -> list[str]:
+def _activations(reading: NodeReading) -> list[str]:
     """The activations of each direction, three and three, in our words. Raises Refused."""
     count = len(reading.directions)
     given = reading.facts.get("activations") or ["Sigmoid", "Tanh", "Tanh"] * count
@@ -169,40 +170,21 @@ def _shortest(value: float) -> float:
     return float(str(np.float32(value)))
 
 
-def _clip(reading: Reading) -> dict[str, float]:
-    clip = reading.facts.get("clip")
-    if clip is None:
-        return {}
-    if not (clip > 0 and np.isfinite(clip)):
-        raise Refused(f"the attribute clip is {clip:g}; expected a positive number")
-    reading.said.append(
-        f"clip {clip:g} bounds the inputs of gates and candidate, as onnxruntime has it; the ONNX text bounds the cell "
-        f"state before its squash as well: option output_clip"
-    )
-    return {"clip": _shortest(clip)}
-
-
-#: The axes of each input: D directions, T steps, B rows, I inputs, H units.
-AXES: dict[str, tuple[str, ...]] = {
-    "X": ("T", "B", "I"), "W": ("D", "4H", "I"), "R": ("D", "4H", "H"), "B": ("D", "8H"), "sequence_lens": ("B",),
-    "initial_h": ("D", "B", "H"), "initial_c": ("D", "B", "H"), "P": ("D", "3H"),
-}  # fmt: skip
-_STORED = ("W", "R", "B", "P")
 _STATES = {"initial_h": ("h_prev", "h0"), "initial_c": ("c_prev", "c0")}
-_ROLES = {"W": "input", "R": "recurrent", "B": "bias", "P": "peephole"}
+ROLES = {"W": "input", "R": "recurrent", "B": "bias", "P": "peephole"}
 _PROJECTED = (
     "; PyTorch's exporter (dynamo=True) writes such a node for an nn.LSTM with proj_size and leaves the projection "
     "out, so that the file does not hold the whole model: save the module's state_dict() as .pt and trace that"
 )
 
 
-def read_arrays(reading: Reading) -> dict[str, Any]:
+def read_arrays(reading: NodeReading) -> dict[str, Any]:
     """The stored arrays of a node, W, R, B and P, after every input has been checked against the others.
 
     Raises Refused with every fault: an input whose shape or type does not go with the others'.
     """
     arrays: dict[str, Any] = {}
-    for name in _STORED:
+    for name in ROLES:
         array = reading.constant(name)
         if isinstance(array, NotConstant):
             raise Refused(f"its {name} is not stored in the file: {array}{_projected(reading)}")
@@ -214,30 +196,27 @@ def read_arrays(reading: Reading) -> dict[str, Any]:
     for name, array in arrays.items():
         if array.dtype.kind != "f" and array.dtype.name != "bfloat16":
             raise Refused(f"its {name} holds {array.dtype.name}; expected floating point numbers")
-    fixed = {name: reading.constant(name) for name in _STATES}
-    kinds = {name: array.dtype.name for name, array in (arrays | fixed).items() if isinstance(array, np.ndarray)}
-    for name in ("X", *_STATES):
-        if kind := reading.graphs.kind(reading.scope, reading.input(name)):
-            kinds.setdefault(name, kind)
+    fixed = arrays | {name: reading.constant(name) for name in _STATES}
+    noted = {name: reading.graphs.kind(reading.scope, reading.input(name)) for name in ("X", *_STATES)}
+    kinds = {name: array.dtype.name for name, array in fixed.items() if isinstance(array, np.ndarray)}
+    kinds |= {name: kind for name, kind in noted.items() if kind and name not in kinds}
     if len(set(kinds.values())) > 1:
         said = ", ".join(f"{name} {kind}" for name, kind in kinds.items())
         raise Refused(f"its inputs are of different types ({said}); expected one")
-    shapes: dict[str, Shape] = {name: array.shape for name, array in arrays.items()}
-    shapes |= {name: reading.shape(name) for name in INPUTS if name not in shapes}
-    faults = _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None})
-    if faults:
+    shapes = {name: arrays[name].shape if name in arrays else reading.shape(name) for name in (*arrays, *INPUTS)}
+    if faults := _misfits(reading, {name: shape for name, shape in shapes.items() if shape is not None}):
         raise Refused("; ".join(faults) + _projected(reading))
     return arrays
 
 
-def _projected(reading: Reading) -> str:
+def _projected(reading: NodeReading) -> str:
     """What is said beside a fault where a state is wider than the node's h: what is left of a projection."""
     hidden = reading.facts.get("hidden_size", np.inf)
     shapes = map(reading.shape, _STATES)
     return _PROJECTED if any(shape and (shape[-1] or 0) > hidden for shape in shapes) else ""
 
 
-def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
+def _misfits(reading: NodeReading, shapes: Mapping[str, Any]) -> list[str]:
     """What does not fit between the shapes of a node's inputs (None: a size that is not known) and its attributes."""
     axes = {name: _turned(name, reading) for name in shapes}
     problems = []
@@ -250,21 +229,18 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
     hidden, given = sizes.get("H"), reading.facts.get("hidden_size")
     if given is not None and hidden is not None and given != hidden:
         problems.append(f"hidden_size is {given}, and its R of shape {shapes['R']} says {hidden}")
-    problems += [  # nothing would be left of it, and x of any batch be taken
-        f"its {name} has shape {_shown(shapes[name])}; expected at least one row"
-        for name in _STATES
-        if 0 in shapes.get(name, ())
-    ]
-    if hidden == 0:
-        problems.append(f"its R has shape {shapes['R']}; expected at least one unit")
-    if sizes.get("I") == 0:
-        problems.append(f"its W has shape {shapes['W']}; expected at least one input")
+    states = ((name, "row", 0 in shapes.get(name, ())) for name in _STATES)  # of none is left, and any batch taken
+    for name, what, none in (*states, ("R", "unit", hidden == 0), ("W", "input", sizes.get("I") == 0)):
+        if none:
+            problems.append(f"its {name} has shape {_shown(shapes[name])}; expected at least one {what}")
     for name, shape in shapes.items():
-        expected = [_size(axis, sizes) for axis in axes[name]]
+        expected = [sizes[axis[-1]] * int(axis[:-1] or 1) if axis[-1] in sizes else None for axis in axes[name]]
         fits = len(shape) == len(expected) and all(
             size is None or right is None or size == right for size, right in zip(shape, expected, strict=True)
         )
-        if fits or _other_kind(name, shape, sizes):
+        # as many rows as a GRU or a plain RNN has: that is said when W and R are taken apart
+        other = name in ("W", "R") and len(shape) == 3 and shape[0] == sizes["D"]
+        if fits or (other and shape[1] in (3 * sizes.get("H", 0), hidden)):
             continue
         known = ", ".join(f"{axis} = {sizes[axis]}" for axis in dict.fromkeys("".join(axes[name])) if axis in sizes)
         known = known and f" with {known}"
@@ -272,23 +248,11 @@ def _misfits(reading: Reading, shapes: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _turned(name: str, reading: Reading) -> tuple[str, ...]:
+def _turned(name: str, reading: NodeReading) -> tuple[str, ...]:
     """The axes of an input; with layout 1 those of x and of the states begin with the rows."""
     axes = AXES[name]
     first = reading.facts.get("layout") and name in ("X", *_STATES)
     return ("B", *(axis for axis in axes if axis != "B")) if first else axes
-
-
-def _size(axis: str, sizes: Mapping[str, int]) -> int | None:
-    """The size of an axis such as 4H, where it is known."""
-    size = sizes.get(axis[-1])
-    return None if size is None else size * int(axis[:-1] or 1)
-
-
-def _other_kind(name: str, shape: tuple[int | None, ...], sizes: Mapping[str, int]) -> bool:
-    """Whether W or R has as many rows as a GRU's or a plain RNN's: that is said when they are taken apart."""
-    hidden = sizes.get("H", 0)
-    return name in ("W", "R") and len(shape) == 3 and shape[0] == sizes["D"] and shape[1] in (3 * hidden, hidden)
 
 
 def _shown(shape: tuple[int | None, ...]) -> str:
@@ -296,48 +260,39 @@ def _shown(shape: tuple[int | None, ...]) -> str:
     return f"({', '.join(shown)}{',' if len(shown) == 1 else ''})"
 
 
-def weights(reading: Reading, arrays: Mapping[str, Any]) -> dict[str, Any]:
-    """Weights by full addresses. Raises ShapeError."""
-    roles = {(_ROLES[name], ""): Array(name, array) for name, array in arrays.items()}
-    found = one_lstm("", Group("", {(0, reading.directions[0]): roles}), LAYOUTS["onnx"], "ONNX LSTM")
-    reading.options |= found.options
-    reading.said += found.imported
-    coupled = reading.facts.get("input_forget")  # the forget gate's weights are not used then
-    return {key: values for key, values in found.weights.items() if not (coupled and key.endswith("f"))}
-
-
-def initial(reading: Reading, facts: dict[str, str]) -> dict[str, Any]:
+def initial(reading: NodeReading, facts: dict[str, str]) -> dict[str, Any]:
     """Initial states that the file fixes, (D, B, H); zeros are what is taken anyway. Raises Refused."""
     found: dict[str, Any] = {}
     for name, (state, short) in _STATES.items():
         array = reading.constant(name)
         if isinstance(array, NotConstant):
             facts[short] = f"{reading.source(name)}; zeros where it is not given"
-        elif isinstance(array, Fill) and array.value:
-            raise Refused(f"its {name} is {array.value:g} everywhere, in each row of a batch of any size")
-        if array is None or isinstance(array, NotConstant | Fill):
-            continue
-        array = np.swapaxes(array, 0, 1) if reading.facts.get("layout") else array
-        if np.any(array):
+        elif isinstance(array, Fill):
+            if array.value:
+                raise Refused(f"its {name} is {array.value:g} everywhere, in each row of a batch of any size")
+        elif array is not None and np.any(array):
+            array = np.swapaxes(array, 0, 1) if reading.facts.get("layout") else array
             found[state] = array.astype(np.float32) if array.dtype.itemsize == 2 else array
             facts[short] = f"fixed by the file, {array.shape}"
     return found
 
 
-def lengths(reading: Reading, facts: dict[str, str]) -> Any:
+def lengths(reading: NodeReading, facts: dict[str, str]) -> Any:
     """Lengths that the file fixes. Raises Refused."""
     array = reading.constant("sequence_lens")
+    if array is None:
+        return None
     if isinstance(array, NotConstant):
         facts["lengths"] = f"{reading.source('sequence_lens')}; all of T where not given"
-    if array is None or isinstance(array, NotConstant):
         return None
     if isinstance(array, Fill) or array.dtype != np.int32:
         kind = "a vector of unknown size" if isinstance(array, Fill) else array.dtype.name
         raise Refused(f"its sequence_lens is {kind}; expected a vector of int32")
-    if array.size and array.min() < 0:
-        raise Refused(f"its sequence_lens holds {array.min()}; expected lengths of at least 0")
-    steps = dict(zip(_turned("X", reading), reading.shape("X") or (), strict=False))
-    if array.size and array.max() > (steps.get("T") or np.inf):
-        raise Refused(f"its sequence_lens holds {array.max()}; x has T = {steps['T']} steps")
+    least, most = array.min(initial=0), array.max(initial=0)
+    if least < 0:
+        raise Refused(f"its sequence_lens holds {least}; expected lengths of at least 0")
+    steps = dict(zip(_turned("X", reading), reading.shape("X") or (), strict=False)).get("T")
+    if steps and most > steps:
+        raise Refused(f"its sequence_lens holds {most}; x has T = {steps} steps")
     facts["lengths"] = "fixed by the file"
     return array.astype(np.int64)

@@ -10,40 +10,43 @@ LSTM nodes of which each reads nothing but the one before are the layers of one 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import FileError, LstmTraceError
-from ..found import Defaults, Found
+from ..find import one_lstm
 from ..layouts import LAYOUTS, Layout
-from .constants import NotConstant, load, opset
+from ..names import Array, Group
+from ..read import Defaults, Found
+from .constants import NotConstant, load
 from .graph import Graphs, Origin, Scope, attributes, described, origin, standard
-from .node import ATTRIBUTES, INPUTS, Reading, Refused, facts_of, initial, lengths, options, read_arrays, weights
+from .node import ATTRIBUTES, INPUTS, ROLES, NodeReading, Refused, facts_of, initial, lengths, options_of, read_arrays
 
 
-@dataclass(frozen=True)
-class Node:
+class Node(NamedTuple):
     """An LSTM node that was read. origin: where its X comes from."""
 
     found: Found
-    scope: Scope
-    node: Any
-    directions: tuple[str, ...]
-    layout: int
+    reading: NodeReading
     origin: Origin
+
+    @property
+    def inputs(self) -> list[str]:
+        """The names of its inputs."""
+        return [*self.reading.node.input]
 
 
 def stacked(found: Sequence[Found | Node], graphs: Graphs) -> list[Found]:
     """The LSTMs in order, with the nodes of each stack joined to one."""
     nodes = [one for one in found if isinstance(one, Node)]
-    by_output = {(id(n.scope), n.node.output[0]): n for n in nodes if n.node.output and n.node.output[0]}
+    by_output = {(n.reading.scope, *n.reading.node.output[:1]): n for n in nodes if any(n.reading.node.output[:1])}
     above: dict[int, list[Node]] = {}  # the layers that may stand upon a node; only one of them can
     for node in nodes:
-        under = by_output.get((id(node.origin.scope), node.origin.name))
+        under = by_output.get((node.origin.scope, node.origin.name))
         if under is not None and under is not node and _fits(under, node, graphs):
             above.setdefault(id(under), []).append(node)
     upper = {id(layers[0]) for layers in above.values() if len(layers) == 1}
@@ -63,28 +66,35 @@ def _compared(found: list[Found]) -> list[Found]:
     """The same; where one has the weights of another, as the branches of an If often have, it is said."""
     told: list[Found] = []
     for one in found:
-        twin = next((f for f in told if not one.refused and _same(f.weights, one.weights)), None)
-        told.append(replace(one, facts={**one.facts, "weights": f"those of {twin.name}"}) if twin else one)
+        alike = (
+            f.name
+            for f in told
+            if not one.refused
+            and f.weights.keys() == one.weights.keys()
+            and all(np.array_equal(f.weights[key], one.weights[key]) for key in one.weights)
+        )
+        twin = next(alike, None)
+        told.append(one if twin is None else replace(one, facts={**one.facts, "weights": f"those of {twin}"}))
     return told
-
-
-def _same(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
-    return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
 
 
 def _fits(under: Node, node: Node, graphs: Graphs) -> bool:
     """Whether `node` is the layer above `under`: same cell, same lengths, states of one kind, and Y joined to its X."""
-    same = (
-        under.directions == node.directions
-        and under.layout == node.layout == 0
-        and under.found.options == node.found.options
-        and "".join(under.node.input[4:5]) == "".join(node.node.input[4:5])  # the lengths
-        and set(under.found.defaults.initial) == set(node.found.defaults.initial)
-        and len({array.shape[1] for one in (under, node) for array in one.found.defaults.initial.values()}) < 2
-        and len({frozenset(key.split("/", 1)[1] for key in one.found.weights) for one in (under, node)}) == 1
-        and under.found.sizes()["H"] * len(under.directions) == node.found.sizes()["I"]
+    pair = (under, node)
+    alike = (
+        [one.reading.directions for one in pair],
+        [one.found.options for one in pair],
+        [one.inputs[4:5] or [""] for one in pair],  # the lengths
+        [set(one.found.defaults.initial) for one in pair],
+        [{key.split("/", 1)[1] for key in one.found.weights} for one in pair],
+        [under.found.sizes()["H"] * len(under.reading.directions), node.found.sizes()["I"]],
     )
-    return same and _joins(node, len(node.directions), graphs)
+    return (
+        all(first == second for first, second in alike)
+        and not any(one.reading.facts.get("layout") for one in pair)
+        and len({array.shape[1] for one in pair for array in one.found.defaults.initial.values()}) < 2
+        and _joins(node, len(node.reading.directions), graphs)
+    )
 
 
 def _joins(node: Node, count: int, graphs: Graphs) -> bool:
@@ -101,7 +111,7 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     if [list(a.ints) for a in moves[0].attribute if a.name == "perm"] != [[0, 2, 1, 3]]:
         return False
     try:
-        shape = np.ravel(graphs.constant(node.scope, moves[1].input[1])).tolist()
+        shape = np.ravel(graphs.constant(node.reading.scope, moves[1].input[1])).tolist()
     except NotConstant:
         return True
     sizes = node.origin.scope.shapes.get(node.origin.name, (None,) * 4)  # of Y, where the file notes them
@@ -110,14 +120,6 @@ def _joins(node: Node, count: int, graphs: Graphs) -> bool:
     return all(
         given == 0 or given == size or (given > 0 and not size) for given, size in zip(shape, sizes[::2], strict=False)
     )
-
-
-def _states(chain: list[Node], state: str) -> Any:
-    """The initial states of all layers, (L·D, B, H); a list with (B, H) for each where layers differ in width."""
-    each = [node.found.defaults.initial[state] for node in chain]
-    if len({array.shape[2] for array in each}) == 1:
-        return np.concatenate(each)
-    return [row for array in each for row in array]
 
 
 def _join(chain: list[Node]) -> Found:
@@ -132,7 +134,11 @@ def _join(chain: list[Node]) -> Found:
         for layer, node in enumerate(chain)
         for key, values in node.found.weights.items()
     }
-    initial = {state: _states(chain, state) for state in bottom.defaults.initial}
+    initial: dict[str, Any] = {}  # (L·D, B, H); a list with (B, H) for each where layers differ in width
+    for state in bottom.defaults.initial:
+        each = [node.found.defaults.initial[state] for node in chain]
+        alike = len({array.shape[2] for array in each}) == 1
+        initial[state] = np.concatenate(each) if alike else [row for array in each for row in array]
     facts = {**bottom.facts, "nodes": ", ".join(names)}
     said = f"{len(chain)} LSTM nodes, each of which reads the one before, are the layers of one stack"
     return replace(
@@ -157,7 +163,7 @@ def read(path: str | Path, layout: Layout | None = None) -> list[Found]:
     """
     model, tensors = load(Path(path))
     graphs = Graphs(model, tensors)
-    number = opset(model)
+    number = max((int(o.version) for o in model.opset_import if o.domain in ("", "ai.onnx")), default=0)
     version = max((v for v in ATTRIBUTES if v <= max(number, 1)), default=1)
     places = [
         (scope, node)
@@ -208,28 +214,29 @@ def _other(name: str, node: Any) -> Found:
 def _one(name: str, scope: Scope, node: Any, graphs: Graphs, version: int) -> Found | Node:
     """One LSTM node in our names."""
     try:
-        reading = Reading(scope, node, facts_of(node, version), graphs, version)
-        return _read(name, reading)
-    except (Refused, NotConstant) as reason:
-        return Found(name, "ONNX LSTM", refused=str(reason))
+        return _read(name, NodeReading(scope, node, facts_of(node, version), graphs, version))
     except FileError:
         raise  # the file itself is at fault: truncated, or unsafe
-    except LstmTraceError as error:
-        return Found(name, "ONNX LSTM", refused="; ".join(error.problems))
+    except (Refused, NotConstant, LstmTraceError) as reason:
+        return Found(name, "ONNX LSTM", refused="; ".join(str(reason).splitlines()))
 
 
-def _read(name: str, reading: Reading) -> Node:
+def _read(name: str, reading: NodeReading) -> Node:
     """The weights, options and defaults of a node. Raises Refused, NotConstant, ShapeError, FileError."""
     if len(reading.node.input) > len(INPUTS):
         raise Refused(f"it has {len(reading.node.input)} inputs; an LSTM has at most {len(INPUTS)}")
     if {name for name in reading.node.input if name} & set(reading.node.output):
         raise Refused("it reads what it gives out itself")
-    arrays = read_arrays(reading)
-    chosen = options(reading)
-    stored = weights(reading, arrays)
-    chosen |= {**reading.options, "padding": "zero"}
+    arrays, layout = read_arrays(reading), LAYOUTS["onnx"]
+    options = options_of(reading)
+    group = Group("", {(0, reading.directions[0]): {(ROLES[name], ""): Array(name, a) for name, a in arrays.items()}})
+    stored = one_lstm("", group, layout, "ONNX LSTM")
+    coupled = "coupled" in options  # the forget gate's weights are not used then
+    weights = {key: values for key, values in stored.weights.items() if not (coupled and key.endswith("f"))}
+    options |= {**stored.options, "padding": "zero"}
+    reading.said += stored.imported
     if len(reading.directions) == 2:
-        chosen["merge"] = "concat"
+        options["merge"] = "concat"
         reading.said.append("Y keeps the directions apart, (T, D, B, H); the output here joins them, (T, B, D·H)")
     source = origin(reading.scope, reading.input("X"))
     major = _major(reading, source)
@@ -237,16 +244,14 @@ def _read(name: str, reading: Reading) -> Node:
     if reading.scope.parent is not None:
         facts["inside"] = reading.scope.path.rstrip("/")
     defaults = Defaults(initial=initial(reading, facts), lengths=lengths(reading, facts), batch_first=major)
-    if reading.facts.get("output_sequence", 1) == 0 and reading.version == 1:
-        facts["returns"] = "the last step only (output_sequence=0); the trace has every step"
-    elif not any(reading.node.output[:1]):
-        facts["returns"] = "the last step only (Y is not used); the trace has every step"
-    said, layout = tuple(reading.said), LAYOUTS["onnx"]
-    found = Found(name, "ONNX LSTM", stored, chosen, defaults, said, facts=facts, stored=layout)
-    return Node(found, reading.scope, reading.node, reading.directions, reading.facts.get("layout", 0), source)
+    last = "output_sequence=0" if reading.facts.get("output_sequence", 1) == 0 and reading.version == 1 else ""
+    if last or not any(reading.node.output[:1]):
+        facts["returns"] = f"the last step only ({last or 'Y is not used'}); the trace has every step"
+    found = Found(name, "ONNX LSTM", weights, options, defaults, tuple(reading.said), facts=facts, stored=layout)
+    return Node(found, reading, source)
 
 
-def _major(reading: Reading, source: Origin) -> bool:
+def _major(reading: NodeReading, source: Origin) -> bool:
     """Whether x is batch first: by the attribute layout, or since the model turns its own input so before the LSTM."""
     if reading.facts.get("layout"):
         reading.said.append("layout 1: x is (B, T, I)")
