@@ -75,6 +75,14 @@ class Layout(NamedTuple):
             raise MissingError(f"the states have no {wanted!r}{nearest(str(wanted), known, 'they have')}")
         return found
 
+    def one(self, line: str, unit: str = "", address: str = "") -> Block:
+        """The only block of a line. unit, address: how a message calls a unit of it. Raises OptionError, MissingError."""
+        found = self.chosen(line)
+        if len(found) > 1:
+            places = ", ".join(f"{block.scope}/{block.line}{unit}" for block in found)
+            raise OptionError(f"{address or line!r} may be any of {places}: write one of them")
+        return found[0]
+
     def unit(self, address: str) -> tuple[Block, int]:
         """The block and the number of a unit: `c_t[35]`, `1/reverse/c_t[35]`, or its column, `c_t_35`.
 
@@ -87,13 +95,11 @@ class Layout(NamedTuple):
         match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*\]\s*", address)
         if match is None:
             raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")
-        found, unit = self.chosen(match[1]), int(match[2])
-        if len(found) > 1:
-            places = ", ".join(f"{block.scope}/{block.line}[{unit}]" for block in found)
-            raise OptionError(f"{address!r} may be any of {places}: write one of them")
-        if unit >= found[0].width:
-            raise MissingError(f"{address!r}: {found[0].line} has the units 0 to {found[0].width - 1}")
-        return found[0], unit
+        unit = int(match[2])
+        block = self.one(match[1], f"[{unit}]", address)
+        if unit >= block.width:
+            raise MissingError(f"{address!r}: {block.line} has the units 0 to {block.width - 1}")
+        return block, unit
 
     def address(self, block: Block, unit: int) -> str:
         """A unit as `unit` reads it: with its place where there are several."""

@@ -141,7 +141,9 @@ def ablate(
     Raises:
         LstmTraceError: where model, inputs and arguments do not fit together.
     """
-    corpus = _states(model)
+    if isinstance(model, str | Path) and Path(model, MANIFEST).exists():
+        model = opened(model)
+    corpus = model if isinstance(model, States) else None
     prepared = corpus_model(prepare(model)) if corpus is None else corpus.model()
     with TemporaryDirectory() as folder:
         if inputs is None and corpus is not None:
@@ -150,7 +152,7 @@ def ablate(
             source = opened_inputs(inputs, prepared, Path(folder), **reading)
         lines = layout(line_widths(prepared, source.width))
         last = prepared.stages()[-1]
-        (seen,) = lines.chosen(f"{last.scope}/{readout or last.cell.output}")
+        seen = lines.one(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)
         rows, every = _read(source, max_steps, max(source.width, seen.width), seed)
     way = Way(plan_of(prepared), batch, RecordChoice((f"{seen.scope}/{seen.line}",)))
@@ -165,23 +167,15 @@ def ablate(
     sums = np.add.reduceat(np.stack([counts, *change.values()], axis=1, dtype=float), rows.starts[:-1])
     sums, steps = sums[sums[:, 0] > 0], int(counts.sum())
     again = resampled(sums, seed)
-    table = []
-    for k, (name, held) in enumerate(groups.items(), 1):
-        mean = float(sums[:, k].sum() / steps)
-        table.append(
-            (name, " ".join(held), float(value.sum() / steps) + mean, mean, *interval(again[:, k] / again[:, 0]))
-        )
-    named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
-    return Ablation(
-        measured, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
+    base, means = float(value.sum() / steps), (sums.sum(axis=0) / steps).tolist()
+    table = tuple(
+        (name, " ".join(held), base + means[k], means[k], *interval(again[:, k] / again[:, 0]))
+        for k, (name, held) in enumerate(groups.items(), 1)
     )
+    named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
+    by_token = _by_token(rows.token, counts, named)
+    return Ablation(measured, str(to), table, by_token, len(sums), steps, every, controls)
 
-
-def _states(model: Any) -> States | None:
-    """The states that are given instead of a model."""
-    if isinstance(model, str | Path) and Path(model, MANIFEST).exists():
-        return opened(model)
-    return model if isinstance(model, States) else None
 
 
 def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:

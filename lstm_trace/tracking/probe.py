@@ -20,7 +20,7 @@ from ..base.display import visible
 from ..base.extras import missing
 from ..base.resources import at_most
 from ..cell.network import layer_and_direction
-from ..corpus.rows import checked_seed
+
 from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..errors import OptionError
@@ -127,7 +127,15 @@ class Probe(Finding):
             yield words.word("probe.worse", baseline=baseline, value=value, target=self.target)
         else:
             yield words.word("probe.better", baseline=baseline, value=value, less=f"{base.ahead:.4g}")
-            yield self._selectivity(words)
+            each = words.word("probe.each")
+            if self.tokens is not None:
+                each = words.word("probe.each.token", tokens=words.count("counted.tokens", self.tokens))
+            yield words.word(
+                "probe.selectivity", value=f"{self.selectivity:.4g}", each=each,
+                score=f"{self.scores['control'].value:.4g}",
+                usual=words.word("probe.usual" if self.classes else "probe.usual.mean"),
+                baseline=f"{self.scores['control baseline'].value:.4g}",
+            )  # fmt: skip
             if not self.selective:
                 yield words.word("probe.unselective")
             share = f"{(best.value - base.value) / base.ahead:.0%}"
@@ -141,15 +149,6 @@ class Probe(Finding):
         if not self.converged:
             yield words.word("probe.unconverged")
 
-    def _selectivity(self, words: Words) -> str:
-        control, baseline = self.scores["control"], self.scores["control baseline"]
-        each = words.word("probe.each")
-        if self.tokens is not None:
-            each = words.word("probe.each.token", tokens=words.count("counted.tokens", self.tokens))
-        return words.word(
-            "probe.selectivity", value=f"{control.ahead:.4g}", each=each, score=f"{control.value:.4g}",
-            usual=words.word("probe.usual" if self.classes else "probe.usual.mean"), baseline=f"{baseline.value:.4g}",
-        )  # fmt: skip
 
     def tables(self, words: Words, most: int | None = None) -> tuple[LongTable, ...]:
         """Scores, classes and weights. most: so many of the weights, the largest first."""
@@ -165,15 +164,10 @@ class Probe(Finding):
             notes.append(words.word("probe.left", n=f"{size.size - len(rows):,}"))
         shown = ("unit", *(("class",) if self.classes else ()), "weight", "standardized", "explained")
         weights = LongTable(COLUMNS, rows, words.word("probe.weights"), shown, tuple(notes))
-        kind = "class" if self.classes else "mean"
-        names = {
-            "probe": words.word("probe.row.probe"),
-            "baseline": words.word(f"probe.row.{kind}", value=_seen(self.baseline)),
-            "best unit": words.word("probe.row.best", unit=self.best),
-            "control": words.word("probe.row.control"),
-            "control baseline": words.word(f"probe.row.control.{kind}"),
-        }
-        lines = [(names[name], score.value, score.low, score.high) for name, score in self.scores.items()]
+        kind = "class" if self.classes else "mean"  # the rows of the scores, in their order
+        keys = "probe", kind, "best", "control", f"control.{kind}"
+        names = (words.word(f"probe.row.{key}", value=_seen(self.baseline), unit=self.best) for key in keys)
+        lines = [(name, *score[:3]) for name, score in zip(names, self.scores.values(), strict=True)]
         scores = LongTable(("what", self.measure, "low", "high"), lines, words.word("probe.scores"))
         if not self.classes:
             return scores, weights
@@ -185,13 +179,12 @@ class Probe(Finding):
 
     def _by_class(self) -> Iterator[tuple[Any, ...]]:
         table = self.confusion
+        wrong = table - np.diag(np.diag(table))
         for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
-            if not table[k].any() and not table[:, k].any():
-                continue  # neither tested nor predicted
-            wrong = np.where(np.arange(len(table)) == k, 0, table[k])
             right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
-            other = _seen(self.classes[np.argmax(wrong)]) if wrong.any() else ""
-            yield _seen(self.classes[k]), here, right / here if here else None, right / said if said else None, other
+            other = _seen(self.classes[np.argmax(wrong[k])]) if wrong[k].any() else ""
+            if here or said:  # tested, or predicted
+                yield _seen(self.classes[k]), here, right / here if here else None, right / said if said else None, other
 
 
 def _seen(value: Any) -> str:
@@ -203,13 +196,11 @@ def probe(
     states: States, target: str, line: str | None, labels: str | Path | None, test: float, seed: int, max_steps: int
 ) -> Probe:
     """See `States.probe`."""
-    checked_seed(seed)
     needs_sklearn()
-    layout = states.layout
-    blocks = layout.chosen(line)
+    blocks = states.layout.chosen(line)
     sample = gathered(states, blocks, target, labels, max_steps, seed)
     units = tuple(
-        (layout.address(block, unit), *layer_and_direction(block.scope), block.line)
+        (states.layout.address(block, unit), *layer_and_direction(block.scope), block.line)
         for block in blocks
         for unit in range(block.width)
     )
@@ -225,10 +216,8 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     x, mean, scale = standardized(sample.x, train)
     x_train, x_test = x[train], x[test]
     del x
-    rng, kinds, which = generator(seed), None, np.arange(len(y))
-    if sample.tokens is not None:
-        kinds, which = np.unique(sample.tokens, return_inverse=True)
-    control = rng.choice(y[train], len(y) if kinds is None else len(kinds))[which]
+    kinds, which = np.unique(np.arange(len(y)) if sample.tokens is None else sample.tokens, return_inverse=True)
+    control = generator(seed).choice(y[train], len(kinds))[which]
     explained = _explained(x_train, y[train], len(classes))
     fit, other = (fitted(x_train, truth[train], bool(classes)) for truth in (y, control))
     tried = {
@@ -240,9 +229,8 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     predicted = {"probe": (fit.predict(x_test), y), "baseline": (majority, y), "best unit": (alone, y),
             "control": (other.predict(x_test), control), "control baseline": (control_baseline, control)}  # fmt: skip
     weights = np.atleast_2d(np.asarray(fit.coef_, np.float64))
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    if classes:
-        np.add.at(confusion, (y[test], predicted["probe"][0]), 1)
+    k = len(classes)
+    confusion = np.bincount(y[test] * k + predicted["probe"][0] if k else [], minlength=k * k).reshape(k, k)
     pairs = {name: (prediction, truth[test]) for name, (prediction, truth) in predicted.items()}
     scores, selective = _scores(pairs, sample.lengths[held], classes, seed)
     return Probe(
@@ -252,7 +240,7 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
         weights=weights / scale, standardized=weights, explained=explained, confusion=confusion,
         intercept=np.atleast_1d(fit.intercept_) - weights @ (mean / scale),
         sequences=(int((~held).sum()), int(held.sum())), steps=(int(train.sum()), int(test.sum())), every=sample.every,
-        missing=sample.missing, unlabelled=sample.unlabelled, tokens=None if kinds is None else len(kinds),
+        missing=sample.missing, unlabelled=sample.unlabelled, tokens=None if sample.tokens is None else len(kinds),
         converged=not classes or bool(fit.n_iter_.max() < ITERATIONS),
     )  # fmt: skip
 
@@ -318,16 +306,11 @@ def _scores(
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
         whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
-    gained = [_gained(again[:, k], again[:, base]) for k, base in ((0, 1), (3, 4))]
+    base = again[:, [1, 4]]  # of what can be gained over a baseline the part that is; 0 where that is always right
+    gained = np.divide(again[:, [0, 3]] - base, 1 - base, out=np.zeros_like(base), where=base < 1)
     scores = {
         name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
                     *interval(again[:, 0] - again[:, k]))
         for k, name in enumerate(predicted)
     }  # fmt: skip
-    return scores, interval(gained[0] - gained[1])[0] > 0
-
-
-def _gained(scores: Array, baseline: Array) -> Array:
-    """Of what can be gained over a baseline the part that is; nothing where the baseline is right everywhere."""
-    room = 1 - baseline
-    return np.divide(scores - baseline, room, out=np.zeros_like(room), where=room > 0)
+    return scores, interval(gained[:, 0] - gained[:, 1])[0] > 0

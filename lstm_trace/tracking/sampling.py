@@ -121,12 +121,9 @@ def gathered(
     labelled_ids = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
     candidates = np.flatnonzero([one in labelled_ids for one in ids.tolist()])
     if not len(candidates):
-        theirs, ours = (
-            next((repr(one)[:60] for one in some if one is not None), "none") for some in (labelled_ids, ids.tolist())
-        )
-        raise FileError(
-            f"{labels}: no {SEQUENCE} is that of a sequence of the states; it has {theirs}, they have {ours}"
-        )
+        theirs = next((repr(one)[:60] for one in labelled_ids if one is not None), "none")
+        said = f"no {SEQUENCE} is that of a sequence of the states; it has {theirs}, they have {repr(ids.tolist()[0])[:60]}"
+        raise FileError(f"{labels}: {said}")
     chosen = np.zeros(len(ids), bool)
     width = sum(block.width for block in blocks)
     chosen[candidates[drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)]] = True
@@ -176,8 +173,7 @@ def read_target(column: Any, name: str) -> tuple[Array, tuple[Any, ...], Array]:
         return np.array(values, np.float64), (), there
     if len(classes) > MOST:
         raise OptionError(f"{name} has {len(classes):,} different values; a probe tells at most {MOST} classes apart")
-    at = {value: k for k, value in enumerate(classes)}
-    return np.array([at[value] for value in values], np.int64), classes, there
+    return np.array([*map({value: k for k, value in enumerate(classes)}.get, values)], np.int64), classes, there
 
 
 def _labels(path: str | Path, target: str, kind: Any) -> Any:
@@ -190,14 +186,13 @@ def _labels(path: str | Path, target: str, kind: Any) -> Any:
         is_parquet = Path(path).suffix.lower() in (".parquet", ".pq")
         as_ids = csv.ConvertOptions(column_types={SEQUENCE: kind})  # "007" is a text, if the ids of the states are
         table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path, convert_options=as_ids)
-        if lost := [name for name in (SEQUENCE, STEP, target) if name not in table.column_names]:
-            raise FileError(
-                f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(table.column_names[:20])}"
-            )
-        if twice := [name for name in (SEQUENCE, STEP, target) if table.column_names.count(name) > 1]:
+        names, there = [SEQUENCE, STEP, target], table.column_names
+        if lost := [name for name in names if name not in there]:
+            raise FileError(f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(there[:20])}")
+        if twice := [name for name in names if there.count(name) > 1]:
             raise FileError(f"{path}: more than one column is called {' and '.join(twice)}; expected one")
         types = [kind, pa.int64(), table.schema.field(target).type]
-        return table.select([SEQUENCE, STEP, target]).cast(pa.schema(zip([SEQUENCE, STEP, target], types, strict=True)))
+        return table.select(names).cast(pa.schema(zip(names, types, strict=True)))
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise FileError(f"{path}: cannot be read as labels: {' '.join(str(error).split())[:300]}") from None
 

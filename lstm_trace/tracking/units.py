@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
+from ..corpus.inputs.columns import is_number
 from ..corpus.layout import Block
 from ..corpus.rows import TOKEN, compute, pa
 from ..errors import MissingError, OptionError, counted, nearest
@@ -51,22 +53,14 @@ class Pairs(NamedTuple):
     xy: Array
 
 
-class Counts(NamedTuple):
-    """(U,), how many values are not finite, left and right of the thresholds; and the halvings by the gate."""
-
-    not_finite: Array
-    left: Array
-    right: Array
-    halvings: Array
-
 
 class Partial(NamedTuple):
     """The measures of U units over some rows, arrays whose last axis is the unit.
 
-    pairs: (6, 2 + targets, U), see `Pairs`. counts: (4, U), see `Counts`. changes: (2, V, U), for each token the steps,
-    and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of k sequences the highest value,
-    and the lowest with its sign turned round; -inf where there is none. places: of these, the number of the part and
-    the row there.
+    pairs: (6, 2 + targets, U), see `Pairs`. counts: (4, U), how many values are not finite, left and right of the
+    thresholds, and the halvings by the gate. changes: (2, V, U), for each token the steps, and by how much a value
+    changed at them in all. sample: (S, U). best: (2, k, U), of k sequences the highest value, and the lowest with its
+    sign turned round; -inf where there is none. places: of these, the number of the part and the row there.
     """
 
     pairs: Array
@@ -79,7 +73,7 @@ class Partial(NamedTuple):
     @property
     def steps(self) -> int:
         """How many rows they are."""
-        return int(Pairs(*self.pairs).n[0, 0] + Counts(*self.counts).not_finite[0])
+        return int(Pairs(*self.pairs).n[0, 0] + self.counts[0, 0])
 
 
 def merge(a: Partial, b: Partial) -> Partial:
@@ -122,8 +116,7 @@ class Measure:
     def targets(self) -> list[str]:
         """The columns of numbers and truth values that the input brought."""
         schema = next(self.states.parts()).places.schema
-        kinds = pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating
-        return [name for name in self.states.targets if any(is_kind(schema.field(name).type) for is_kind in kinds)]
+        return [name for name in self.states.targets if is_number(schema.field(name).type)]
 
     @cached_property
     def vocabulary(self) -> list[str]:
@@ -153,9 +146,9 @@ class Measure:
         return Partial(*(np.stack(arrays, axis=-1) for arrays in zip(*units, strict=True)))
 
     def _of(self, block: Block, rows: _Rows) -> Iterator[Partial]:
-        every = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
+        gates = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
         backwards = layer_and_direction(block.scope)[1] == "reverse"
-        gate, limits = every.get((block.scope, block.keeps, block.width)), thresholds(block)
+        gate, limits = gates.get((block.scope, block.keeps, block.width)), thresholds(block)
         for first in range(0, block.width, AT_ONCE):
             units = range(first, min(first + AT_ONCE, block.width))
             kept = [None] * len(units) if gate is None else rows.part.values(gate, units).T
@@ -229,13 +222,11 @@ class _Rows:
         there = np.isfinite(raw)
         whole = bool(there.all())
         of = self.whole[backwards] if whole else self.weights(there.astype(np.float64), backwards)
-        seen = raw if whole else raw[there]
+        seen, values = (raw, raw) if whole else (raw[there], np.where(there, raw, np.nan))
         mean = seen.mean(dtype=np.float64) if seen.size else 0.0
-        x = np.subtract(raw, np.float64(mean), out=self.room[0])
-        sides, sample = (raw, -raw), raw
+        x = np.subtract(values, np.float64(mean), out=self.room[0])
         if not whole:
-            x[~there], sample = 0.0, np.where(there, raw, np.nan)
-            sides = np.where(there, raw, -np.inf), np.where(there, -raw, -np.inf)
+            x[~there] = 0.0
         (sx, *sums, before), (xx, *squares, before2) = x @ of.w, np.multiply(x, x, out=self.room[1]) @ of.w
         lag = np.multiply(x[1:], x[:-1], out=self.room[1, 1:]) @ of.near
         sums = np.array([[sx, *sums], [sx, before, *of.y_sums]])
@@ -247,12 +238,12 @@ class _Rows:
         sizes = np.abs(np.subtract(x[1:], x[:-1], out=self.room[1, 1:]), out=self.room[1, 1:])
         moved = np.bincount(of.codes, sizes, self.words + 1)
         best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
-        for side, values in enumerate(sides):
-            for k, (value, row) in enumerate(highest(values, self.part.starts, self.kept)):
+        for side, sign in enumerate((1, -1)):
+            for k, (value, row) in enumerate(highest(sign * values, self.part.starts, self.kept)):
                 best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
         return Partial(
-            np.stack(Pairs(of.n, *means, *products)), np.array(Counts(len(raw) - len(seen), *saturated, halved)),
-            np.array([of.steps, moved])[:, :-1], sample[self.sampled], best, places,
+            np.stack(Pairs(of.n, *means, *products)), np.array([len(raw) - len(seen), *saturated, halved]),
+            np.array([of.steps, moved])[:, :-1], values[self.sampled], best, places,
         )  # fmt: skip
 
 
@@ -319,25 +310,20 @@ def units(states: States, line: str | None, contexts: int, progress: Callable[[i
 
     at_least(contexts=(contexts, 1))
     measure = Measure(states, states.layout.chosen(line), contexts)
-    found, total = None, sum(span.steps for span in states.spans)
-    for part in states.parts():
-        one = measure.of(part)
-        found = one if found is None else merge(found, one)
+    total = sum(span.steps for span in states.spans)
+    for found in accumulate(map(measure.of, states.parts()), merge):
         if progress is not None:
             progress(found.steps, total)
-    assert found is not None
     return Units(pd.DataFrame(dict(columns(measure, found))), found.steps, len(found.sample))
 
 
 def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     """The columns of the frame."""
-    blocks = [block for block in measure.blocks for _ in range(block.width)]
-    places = [layer_and_direction(block.scope) for block in blocks]
-    yield "layer", [layer for layer, _ in places]
-    yield "direction", [direction for _, direction in places]
-    yield "line", [block.line for block in blocks]
-    yield "unit", [unit for block in measure.blocks for unit in range(block.width)]
-    pairs, counts = Pairs(*found.pairs), Counts(*found.counts)
+    units = [(block, unit) for block in measure.blocks for unit in range(block.width)]
+    blocks = [block for block, _ in units]
+    places = [(*layer_and_direction(block.scope), block.line, unit) for block, unit in units]
+    yield from zip(("layer", "direction", "line", "unit"), zip(*places, strict=True), strict=True)
+    pairs, (not_finite, left, right, halved) = Pairs(*found.pairs), found.counts
     n = np.where(pairs.n[0] > 0, pairs.n[0], np.nan)
     most, least = found.best[0, 0] + 0 * n, -found.best[1, 0] + 0 * n
     r = correlation(pairs)
@@ -347,17 +333,17 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     yield "most", most
     yield from zip(QUANTILES, quantiles(found.sample), strict=True)
     bounded = np.where([block.range != "" for block in blocks], n, np.nan)
-    yield "left", counts.left / bounded
-    yield "right", counts.right / bounded
+    yield "left", left / bounded
+    yield "right", right / bounded
     stored = float(np.finfo(found.sample.dtype).eps)
     same = DEAD * min(stored, float(COMPUTED)) + (stored if stored > COMPUTED else 0.0)
-    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(counts.halvings)
+    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(halved)
     with np.errstate(divide="ignore"):
         fading = np.where(dead, np.nan, np.log(2) / np.abs(np.log(np.clip(r[1], 0, 1))))
-    yield "memory", np.where(by_gate, by_halvings(found.steps, counts.halvings), fading)
+    yield "memory", np.where(by_gate, by_halvings(found.steps, halved), fading)
     yield "memory_by", [block.keeps if gate else "lag 1" for block, gate in zip(blocks, by_gate, strict=True)]
     yield "dead", dead
-    yield "not_finite", counts.not_finite.astype(np.int64)
+    yield "not_finite", not_finite.astype(np.int64)
     yield from zip((f"r_{name}" for name in measure.targets), np.where(dead, np.nan, r[2:]), strict=True)
     yield "moves_at", [*moves(measure.vocabulary, found.changes)]
     yield from zip(("highest", "lowest"), texts(measure.states, found.best, found.places), strict=True)
@@ -383,13 +369,12 @@ def moves(vocabulary: Sequence[str], changes: Array) -> Iterator[str]:
 
 def texts(states: States, best: Array, places: Array) -> list[list[str]]:
     """For each side and unit the contexts of the best values, (2, k, U), as one text."""
-    there = np.argwhere(np.isfinite(best.swapaxes(1, 2)))
-    parts, rows = np.divmod(places.swapaxes(1, 2)[tuple(there.T)], 1 << PLACE)
+    there = np.isfinite(best)
+    parts, rows = np.divmod(places[there], 1 << PLACE)
     hits = [Hit(0.0, number, row) for number, row in zip(parts.tolist(), rows.tolist(), strict=True)]
-    found: list[list[list[str]]] = [[[] for _ in range(best.shape[2])] for _ in best]
-    for (side, unit, _), context in zip(there, around(states, hits, BEFORE, AFTER), strict=True):
-        found[side][unit].append(context.text)
-    return [[" · ".join(unit) for unit in side] for side in found]
+    found = np.full(best.shape, "", object)
+    found[there] = [context.text for context in around(states, hits, BEFORE, AFTER)]
+    return [[" · ".join(filter(None, unit)) for unit in side.T] for side in found]
 
 
 #: Columns of numbers as they are shown; and as they get room, both of a pair or none, after `--sort` and correlations.
@@ -406,29 +391,26 @@ def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
     frame = found.frame
     several = len(frame[["layer", "direction"]].drop_duplicates()) > 1
     scopes = rows["layer"].astype(str) + "/" + rows["direction"] + "/" if several else ""
-    units = [*(scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]")]
+    columns = {"unit": [*(scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]")]}
     moved = bool(frame["moves_at"].any())
-    left = width - max(map(cells, units)) - (TOKENS if moved else 0)
+    left = width - max(map(cells, columns["unit"])) - (TOKENS if moved else 0)
     targets = [name for name in map(str, frame) if name.startswith("r_")]
-    columns: dict[str, list[str]] = {}
     without: list[str] = []
     sorted_by = [pair for pair in FIRST if sort in pair] or [(sort,)]
     for pair in dict.fromkeys((*sorted_by, *((name,) for name in targets), *FIRST)):
-        texts = {
-            name: [shown_number(value, 3) for value in rows[name]] for name in pair if not frame[name].isna().all()
-        }
+        texts = {name: [shown_number(value, 3) for value in rows[name]] for name in pair if frame[name].notna().any()}
         wide = sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())
         if wide <= left:
             columns, left = columns | texts, left - wide
         else:
             without += texts
-    names = [name for name in (*SHOWN, *targets) if name in columns]
-    cut = [(text if cells(text) <= left + TOKENS - 2 else f"{text[: left + TOKENS - 3]}…") for text in rows["moves_at"]]
-    more = (cut,) if moved else ()
+    if moved:
+        most = left + TOKENS - 2
+        columns["moves_at"] = [text if cells(text) <= most else f"{text[: most - 1]}…" for text in rows["moves_at"]]
+    names = [name for name in ("unit", *SHOWN, *targets, "moves_at") if name in columns]
     return Table(
-        f"{found.steps:,} steps", ("unit", *names, *(["moves_at"] if moved else [])),
-        tuple(zip(units, *(columns[name] for name in names), *more, strict=True)), 0, frozenset(),
-        " ".join(_notes(found, rows, without)), ("moves_at",),
+        f"{found.steps:,} steps", tuple(names), tuple(zip(*(columns[name] for name in names), strict=True)), 0,
+        frozenset(), " ".join(_notes(found, rows, without)), ("moves_at",),
     )  # fmt: skip
 
 
