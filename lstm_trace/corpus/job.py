@@ -76,19 +76,24 @@ def states(model: Model, rows: Rows, way: Way, hold: Mapping[str, Any] | None = 
     starts = rows.starts
     with at_most(1, wait=True):
         for batch in batches(rows.lengths, way.batch):
-            lengths = rows.lengths[batch]
-            x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
-            for b, k in enumerate(batch):
-                x[: lengths[b], b] = rows.x[starts[k] : starts[k + 1]]
+            x, lengths = padded(rows, batch), rows.lengths[batch]
             trace = model.run(x, lengths=lengths, record=way.record, plan=way.plan, batch_first=False, hold=hold)
-            for scope, lines in trace.lines.items():
-                for name, values in lines.items():
-                    if (scope, name) not in found:
-                        found[scope, name] = np.empty((len(rows.x), values.shape[-1]), values.dtype)
-                    here = found[scope, name]
-                    for b, k in enumerate(batch):
-                        here[starts[k] : starts[k + 1]] = values[: lengths[b], b]
+            for stage, line, values in trace.recorded():
+                if (stage.scope, line.name) not in found:
+                    found[stage.scope, line.name] = np.empty((len(rows.x), values.shape[-1]), values.dtype)
+                here = found[stage.scope, line.name]
+                for b, k in enumerate(batch):
+                    here[starts[k] : starts[k + 1]] = values[: lengths[b], b]
     return found
+
+
+def padded(rows: Rows, batch: Array) -> Array:
+    """x of some of the sequences, by their places, with zeros behind the shorter ones: (T, B, I)."""
+    lengths, starts = rows.lengths[batch], rows.starts
+    x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
+    for b, k in enumerate(batch):
+        x[: lengths[b], b] = rows.x[starts[k] : starts[k + 1]]
+    return x
 
 
 #: Of the files; a part of another one is another part. 2: they are sealed.
@@ -131,14 +136,9 @@ class Job:
     @cached_property
     def premises(self) -> dict[str, Any]:
         """All that the bytes of the parts follow from, as plain data."""
-        return {
-            "version": VERSION,
-            "model": self.model,
-            "inputs": self.inputs,
-            "plan": self.way.plan,
-            "batch": self.way.batch,
-            **said_again(self.layout, self.dtype, self.format, self.spans),
-        }
+        found = {"version": VERSION, "model": self.model, "inputs": self.inputs}
+        found |= {"plan": self.way.plan, "batch": self.way.batch}
+        return found | said_again(self.layout, self.dtype, self.format, self.spans)
 
     @cached_property
     def key(self) -> str:
@@ -157,12 +157,8 @@ def key_of(premises: Mapping[str, Any]) -> str:
 
 def said_again(layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:
     """The premises that a manifest says at another place as well."""
-    return {
-        "record": layout.record,
-        "dtype": dtype,
-        "format": format,
-        "parts": hashlib.sha256(json.dumps(spans).encode()).hexdigest(),
-    }
+    parts = hashlib.sha256(json.dumps(spans).encode()).hexdigest()
+    return {"record": layout.record, "dtype": dtype, "format": format, "parts": parts}
 
 
 def versions(plan: str) -> dict[str, str]:
@@ -208,7 +204,7 @@ def recorded(
 
     Raises MissingError for a line or layer that there is not.
     """
-    names = tuple(record) if record else tuple(dict.fromkeys(_carried(model)))
+    names = tuple(record or dict.fromkeys(line for stage in model.stages() for _, line in stage.cell.carry))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
     widths = line_widths(model, width, wanted)
     return wanted, layout(widths, {key: _kind(model, *key) for key in widths})
@@ -225,18 +221,17 @@ def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:
     stage = next((stage for stage in model.stages() if stage.scope == scope), None)
     if stage is None:
         return "", ""
-    found: Range = ""
     ends = _ends(stage.cell, name)
-    if ends is not None:
-        found = "gate" if ends == (0, 1) else "tanh"
-    elif any(line.op == "tanh" and line.operands == (name,) for line in stage.cell.lines):
-        found = "before tanh"
-    keep: str | None = None
+    before = any(line.op == "tanh" and line.operands == (name,) for line in stage.cell.lines)
+    found: Range = "before tanh" if ends is None and before else _RANGES[ends]
     if name in stage.carried and not model.defaults.hold:  # what is held does not follow its gate
         with suppress(OptionError):
             *_, (_, gate) = keeps = recurrence(stage, name).keeps
-            keep = gate if len(keeps) == 1 and isinstance(gate, str) else None
-    return found, keep or ""
+            return found, gate if len(keeps) == 1 and isinstance(gate, str) else ""
+    return found, ""
+
+
+_RANGES: dict[tuple[int, int] | None, Range] = {(0, 1): "gate", (-1, 1): "tanh", None: ""}
 
 
 def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
@@ -250,8 +245,3 @@ def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
         return -1, 1
     factors = [_ends(cell, operand) for operand in line.operands] if line.op == "mul" else [None]
     return None if None in factors else min(filter(None, factors))
-
-
-def _carried(model: Model) -> Iterator[str]:
-    for stage in model.stages():
-        yield from (line for _, line in stage.cell.carry)

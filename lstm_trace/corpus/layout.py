@@ -5,16 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import Field
 
 from ..cell.network import Scope, layer_and_direction
 from ..errors import MissingError, OptionError, nearest
 from ..frames.table import resolved
 
-#: What stands for a direction at the beginning of a column.
-_LETTERS = {"forward": "f", "reverse": "r", "joined": "j"}
-
-
+#: Units of a line: a name is made for each.
+WIDEST = 1 << 20
 #: Where the values of a line lie: those of a gate from 0 to 1, of tanh from -1 to 1, of a line before tanh anywhere.
 Range = Literal["gate", "tanh", "before tanh", ""]
 
@@ -27,7 +27,7 @@ class Block(NamedTuple):
 
     scope: Scope
     line: str
-    width: int
+    width: Annotated[int, Field(ge=1, le=WIDEST)]
     stem: str
     range: Range = ""
     keeps: str = ""
@@ -76,7 +76,7 @@ class Layout(NamedTuple):
         return found
 
     def one(self, line: str, unit: str = "", address: str = "") -> Block:
-        """The only block of a line. unit, address: how a message calls a unit of it. Raises OptionError, MissingError."""
+        """The only block of a line. unit, address: what messages say of a unit. Raises OptionError, MissingError."""
         found = self.chosen(line)
         if len(found) > 1:
             places = ", ".join(f"{block.scope}/{block.line}{unit}" for block in found)
@@ -118,13 +118,12 @@ def layout(
     """
     names = resolved(name for _, name in widths)
     several = len({scope for scope, _ in widths}) > 1
-
-    def stem(scope: Scope, name: str) -> str:
-        layer, direction = layer_and_direction(scope)
-        return f"{layer}{_LETTERS[direction]}_{names[name]}" if several else names[name]
-
-    kinds = kinds or {}
-    return Layout(tuple(Block(*key, width, stem(*key), *kinds.get(key, ())) for key, width in widths.items()))
+    blocks = []
+    for (scope, name), width in widths.items():
+        layer, direction = layer_and_direction(scope)  # forward, reverse or joined: f, r or j
+        stem = f"{layer}{direction[0]}_{names[name]}" if several else names[name]
+        blocks.append(Block(scope, name, width, stem, *(kinds or {}).get((scope, name), ())))
+    return Layout(tuple(blocks))
 
 
 def name_of(number: int, format: str) -> str:
@@ -141,11 +140,7 @@ def files_of(number: int, format: str) -> list[str]:
     return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", format)))
 
 
-def foreign_parts(folder: Path, planned: Collection[str]) -> list[str]:
-    """The names of parts in a folder that are none of a run. planned: the names of its own."""
-    return sorted(path.name for path in parts_in(folder) if path.name not in planned)
-
-
-def parts_in(folder: Path) -> list[Path]:
-    """All files in a folder that are called as a part is."""
-    return [path for path in folder.iterdir() if re.fullmatch(r"part-\d{5,}\.(parquet|safetensors)", path.name)]
+def parts_in(folder: Path, but: Collection[str] = ()) -> list[str]:
+    """The names in a folder that are those of parts. but: names that are left out."""
+    names = sorted({path.name for path in folder.iterdir()}.difference(but))
+    return [name for name in names if re.fullmatch(r"part-\d{5,}\.(parquet|safetensors)", name)]

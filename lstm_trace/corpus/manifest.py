@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from ..base.files import read_bytes, read_json
 from ..base.writing import spare, written
@@ -15,32 +15,18 @@ from ..errors import FileError
 from ..trace.files.schema import validate
 from .inputs.columns import X
 from .job import Files, Stored, key_of, said_again
-from .layout import Block, Layout, Range, files_of
-from .rows import SEQUENCE, Span
+from .layout import Block, Layout, files_of
+from .rows import SEQUENCE, Place, Span
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
+#: What stands beside the parts, whose manifest says whose it is.
+BESIDE = (MODEL, INDEX)
 #: Bytes of a manifest that are read: a million parts.
 LARGEST = 1 << 26
-#: Units of a line: a name is made for each.
-WIDEST = 1 << 20
-
-Place = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
-
-
-class BlockInfo(_Strict):
-    """A recorded line: see `Block`."""
-
-    scope: str
-    line: str
-    width: int = Field(ge=1, le=WIDEST)
-    stem: str
-    range: Range = ""
-    keeps: str = ""
 
 
 class Described(_Strict):
@@ -80,9 +66,13 @@ class Manifest(_Strict):
     imported: list[str]
     files: Files
     dtype: Stored
-    blocks: list[BlockInfo] = Field(min_length=1)
-    parts: list[tuple[Place, Place, Place, Count, Count]] = Field(min_length=1)
+    blocks: list[Block] = Field(min_length=1)
+    parts: list[Span] = Field(min_length=1)
     versions: dict[str, str] = {}
+
+    @field_serializer("blocks")
+    def _by_name(self, blocks: list[Block]) -> list[dict[str, Any]]:
+        return [block._asdict() for block in blocks]
 
     @property
     def inputs(self) -> list[str]:
@@ -92,12 +82,7 @@ class Manifest(_Strict):
     @property
     def layout(self) -> Layout:
         """The columns of the states."""
-        return Layout(tuple(Block(**b.model_dump()) for b in self.blocks))
-
-    @property
-    def spans(self) -> list[Span]:
-        """The parts."""
-        return [Span(*part) for part in self.parts]
+        return Layout(tuple(self.blocks))
 
     def files_of(self, number: int) -> list[str]:
         """See `layout.files_of`."""
@@ -106,7 +91,7 @@ class Manifest(_Strict):
     @property
     def contradiction(self) -> str:
         """The first of its entries that another one contradicts, with that; empty where there is none."""
-        said = said_again(self.layout, self.dtype, self.files, self.spans)
+        said = said_again(self.layout, self.dtype, self.files, self.parts)
         called = {"record": "blocks", "format": "files"}
         for name, value in said.items():
             if self.premises.get(name) != value:
@@ -135,6 +120,11 @@ def read_manifest(folder: str | Path) -> Manifest | None:
     return found
 
 
+def meant(said: str | Path) -> set[Path]:
+    """The files that a path or `FILE:NAME` may mean."""
+    return {Path(said), Path(str(said).rpartition(":")[0] or said)}
+
+
 def failed_lists(folder: Path) -> list[Path]:
     """The lists of failed parts, of a whole run or of shares."""
     return sorted(path for path in folder.glob(FAILED.format("*")) if re.fullmatch(r"_failed(-\d+)?\.json", path.name))
@@ -156,18 +146,13 @@ def spare_states(output: str | Path, folder: str | Path) -> None:
     there = read_manifest(folder)
     if there is None:
         return
-    names = [MANIFEST, MODEL, INDEX, *(name for span in there.spans for name in there.files_of(span.number))]
-    read = [path for said in (*there.inputs, *there.sources) if said for path in _files(said)]
-    spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read])
+    names = [MANIFEST, *BESIDE, *(name for span in there.parts for name in there.files_of(span.number))]
+    read = [path for said in (*there.inputs, *there.sources) if said for path in meant(said)]
+    within = [path for one in read if one.is_dir() for path in one.glob("*")]
+    spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read, *within])
     path = Path(output).absolute()
     if path.name in names and path.parent.resolve() == Path(folder).resolve():
         raise FileError(f"{output}: {path.name} is the name of a part of these states; write to another file")
-
-
-def _files(said: str) -> list[Path]:
-    """The files that a path, `FILE:NAME`, or a folder may mean."""
-    paths = [Path(said), Path(said.rpartition(":")[0] or said)]
-    return [one for path in paths for one in (path.glob("*") if path.is_dir() else [path])]
 
 
 def write_json(path: Path, data: Any) -> None:

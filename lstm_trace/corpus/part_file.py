@@ -62,25 +62,20 @@ def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
         at = rows.steps_of(order)
         rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
     said = {"key": job.key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
-    places, meta = _places(job, rows), json.dumps(said)
-    if job.format == "safetensors":
-        _write_table(job, span, places, {}, meta)
+    meta, apart = json.dumps(said), job.format == "safetensors"
+    _write_table(job, span, _places(job, rows), {} if apart else states, meta)
+    if apart:
         _write_tensors(job, span, states, meta)
-    else:
-        _write_table(job, span, places, states, meta)
 
 
 def _check_range(job: Job, states: LineValues) -> None:
     most = float(np.finfo(job.dtype).max)
-    for block in job.layout.blocks:
-        values = states[block.scope, block.line]
+    for (scope, line), values in states.items():
         if float(np.finfo(values.dtype).max) > most:
             largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0))
             if largest > most:
-                raise OptionError(
-                    f"{block.scope}/{block.line} has a value of size {largest:g}, and {job.dtype} goes to {most:g}: "
-                    "store a wider type, --dtype (dtype=)"
-                )
+                said = f"{scope}/{line} has a value of size {largest:g}, and {job.dtype} goes to {most:g}"
+                raise OptionError(f"{said}: store a wider type, --dtype (dtype=)")
 
 
 def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: str) -> None:
@@ -90,18 +85,13 @@ def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: st
     job.layout.check_apart(places.schema.names)
     schema = pa.schema([*places.schema, *(pa.field(name, kind) for name in floats)], metadata={META: meta})
     few = [f.name for f in places.schema if f.name != STEP and not pa.types.is_floating(f.type)]
-    look: dict[str, Any] = {
-        "compression": "zstd",
-        "compression_level": LEVEL,
-        "use_dictionary": few,
-        "use_byte_stream_split": floats if floats and job.dtype in SPLIT else False,
-        "write_page_checksum": True,
-        "write_statistics": places.schema.names,
-        "sorting_columns": parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")]),
-    }
-    path = job.folder / name_of(span.number, "parquet")
-    with written(path, "w+b", durable=True) as file:
-        with parquet.ParquetWriter(pa.PythonFile(file, "w"), schema, **look) as out:
+    ordered = parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")])
+    with written(job.folder / name_of(span.number, "parquet"), "w+b", durable=True) as file:
+        with parquet.ParquetWriter(
+            pa.PythonFile(file, "w"), schema, compression="zstd", compression_level=LEVEL, use_dictionary=few,
+            use_byte_stream_split=floats if floats and job.dtype in SPLIT else False, write_page_checksum=True,
+            write_statistics=places.schema.names, sorting_columns=ordered,
+        ) as out:  # fmt: skip
             for first in range(0, places.num_rows, GROUP):
                 columns = places.slice(first, GROUP).combine_chunks().columns
                 for _, values in blocks:
@@ -210,15 +200,18 @@ class Part:
     span: Span
 
     @cached_property
+    def _path(self) -> Path:
+        return self.folder / name_of(self.span.number, "parquet")
+
+    @cached_property
     def _file(self) -> Any:
-        path = self.folder / name_of(self.span.number, "parquet")
-        with reading(path):
-            found = parquet.ParquetFile(path, page_checksum_verification=True)
-            check(path, found.metadata.metadata[META.encode()], self.manifest.key, self.span.number)
+        with reading(self._path):
+            found = parquet.ParquetFile(self._path, page_checksum_verification=True)
+            check(self._path, found.metadata.metadata[META.encode()], self.manifest.key, self.span.number)
             return found
 
     def _columns(self, names: Sequence[str]) -> Any:
-        with reading(self.folder / name_of(self.span.number, "parquet")):
+        with reading(self._path):
             return self._file.read(columns=names).select(names)  # a name with a dot reads more than itself
 
     @cached_property
@@ -264,19 +257,20 @@ class Part:
         """(R, units), the values of a recorded line, those of a unit side by side; of some of its units."""
         if self.manifest.files == "safetensors":
             return self._tensor(block, units)
-        names = block.columns if units is None else [block.columns[unit] for unit in units]
+        columns = block.columns
+        names = columns if units is None else [columns[unit] for unit in units]
         found = self._columns(names)
         return np.stack([found.column(name).to_numpy() for name in names]).T
 
     def _tensor(self, block: Block, units: Sequence[int] | None) -> Array:
         from safetensors import safe_open
 
-        path = self.folder / name_of(self.span.number, "safetensors")
+        path = self._path.with_suffix(".safetensors")
         with reading(path), safe_open(path, "numpy") as opened:
             check(path, opened.metadata()[META], self.manifest.key, self.span.number)
-            first, last = (0, block.width - 1) if units is None else (min(units), max(units))
-            values: Array = opened.get_slice(block.stem)[:, first : last + 1]
-            return values if units is None else values[:, [unit - first for unit in units]]
+            stored = opened.get_slice(block.stem)
+            values: Array = stored[:] if units is None else stored[:, min(units) : max(units) + 1]
+            return values if units is None else values[:, np.subtract(units, min(units))]
 
 
 #: How often a part is tried after errors that may pass: of the system, which readers of files turn into FileError.
@@ -361,10 +355,9 @@ def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
     for name in states.manifest.files_of(span.number):
         try:
             said = fault(states.folder / name, states.manifest.key, span.number, every_byte)
+            found += [f"{name} {said}: {AGAIN}"] if said else []
         except FileError as error:
             found += error.problems
-            continue
-        found += [f"{name} {said}: {AGAIN}"] if said else []
     return found
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple, Protocol
 
 import numpy as np
+from pydantic import Field
 
 from ..base.arrays import Array
 from ..base.extras import missing
@@ -23,8 +24,8 @@ except ImportError:
     raise OptionError(missing("a corpus", "pyarrow")) from None
 
 __all__ = [
-    "SEQUENCE", "STEP", "TOKEN", "Index", "Rows", "Source", "Span", "checked_seed", "compute", "cut", "pa", "parquet",
-    "shuffled",
+    "SEQUENCE", "STEP", "TOKEN", "Count", "Index", "Place", "Rows", "Source", "Span", "checked_seed", "compute", "cut",
+    "pa", "parquet", "shuffled",
 ]  # fmt: skip
 
 
@@ -79,14 +80,18 @@ class Rows:
         return Rows(self.ids[at], self.lengths[at], self.x[steps], self.t[steps], token, targets)
 
 
+Place = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
 class Span(NamedTuple):
     """A stretch of whole sequences: the `number` of the part that it makes, its places, how much there is."""
 
-    number: int
-    first: int
-    stop: int
-    sequences: int
-    steps: int
+    number: Place
+    first: Place
+    stop: Place
+    sequences: Count
+    steps: Count
 
 
 class Source(Protocol):

@@ -19,19 +19,8 @@ from . import part_file
 from .index import is_beside, write_index, write_model
 from .inputs import opened
 from .job import Files, Job, Stored, Way, corpus_model, digest, others, plan_of, recorded, versions
-from .layout import foreign_parts, parts_in
-from .manifest import (
-    FAILED,
-    INDEX,
-    MANIFEST,
-    MODEL,
-    BlockInfo,
-    Described,
-    Manifest,
-    failed_lists,
-    read_manifest,
-    write_json,
-)
+from .layout import parts_in
+from .manifest import BESIDE, FAILED, MANIFEST, Described, Manifest, failed_lists, meant, read_manifest, write_json
 from .part_file import Done, by_loop
 from .rows import Index, Span, cut
 from .states import States
@@ -87,17 +76,17 @@ def run(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    prepared = corpus_model(prepare(model))
-    failed = FAILED.format("" if share is None else f"-{share[0]}")
-    with _folder(Path(out).absolute(), shared=share is not None):
+    prepared, folder = corpus_model(prepare(model)), Path(out).absolute()
+    failed = folder / FAILED.format("" if share is None else f"-{share[0]}")
+    k, n = share or (1, 1)
+    with _folder(folder, shared=share is not None):
         _apart(Path(out), (inputs, *(reading.get(name) for name in ("vocabulary", "embedding")), *prepared.sources))
-        with _imports_undone(Path(out)):
+        with _imports_undone(folder):
             job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
             begin(job, prepared, index, fresh, tell)
-        for path in [job.folder / failed] if share else failed_lists(job.folder):
+        for path in [failed] if share else failed_lists(folder):
             path.unlink(missing_ok=True)
-        mine = [span for span in job.spans if share is None or span.number % share[1] == share[0] - 1]
-        todo = missing(job, mine, tell)
+        todo = missing(job, [span for span in job.spans if span.number % n == k - 1], tell)
         if scheduler is not None or workers:
             from .cluster import by_cluster
 
@@ -105,8 +94,8 @@ def run(
         else:
             done = by_loop(job, prepared, todo)
         with closing(done):
-            follow(job.folder / failed, todo, done, progress)
-    return States(job.folder)
+            follow(failed, todo, done, progress)
+    return States(folder)
 
 
 def laid_out(
@@ -128,16 +117,12 @@ def laid_out(
 def _apart(folder: Path, read: Iterable[Any]) -> None:
     """Raise FileError where what is read is one of the files that a run writes into its folder, or removes from it."""
     target = folder.resolve()
-    for said in read:
-        if not isinstance(said, str | Path):
-            continue
-        for path in {Path(said), Path(str(said).rpartition(":")[0] or said)}:  # FILE:NAME
-            place = path.absolute().parent.resolve() / path.name
-            ours = place.parent == target and (place.name[:1] == "_" or place.name.startswith("part-"))
-            if path.is_dir() and path.resolve() == target:
-                raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
-            if ours and os.path.lexists(path) and not any(fnmatch(place.name, name) for name in IMPORTS):
-                raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
+    for path in (path for said in read if isinstance(said, str | Path) for path in meant(said)):
+        if path.is_dir() and path.resolve() == target:
+            raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
+        ours = path.absolute().parent.resolve() == target and path.name.startswith(("_", "part-"))
+        if ours and os.path.lexists(path) and not any(fnmatch(path.name, name) for name in IMPORTS):
+            raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
 
 
 @contextmanager
@@ -191,13 +176,14 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
     if fresh and there is not None:
         clear(job.folder, there, job.source.described())
         there = None
-    elif there is None and (others_there := [n for n in (MODEL, INDEX) if os.path.lexists(job.folder / n)]):
-        raise FileError(
-            f"{job.folder / others_there[0]} is there, but no {MANIFEST}, so that it is not known whose it is: give "
-            "another folder, or remove it"
-        )
+    for path in [job.folder / name for name in BESIDE] if there is None else ():
+        if os.path.lexists(path):
+            raise FileError(
+                f"{path} is there, but no {MANIFEST}, so that it is not known whose it is: give another folder, or "
+                "remove it"
+            )
     planned = {path.name for span in job.spans for path in job.paths(span.number)}
-    if foreign := foreign_parts(job.folder, planned):
+    if foreign := parts_in(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
         raise FileError(
             f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}: "
@@ -246,8 +232,7 @@ def manifest(job: Job, model: Model) -> Manifest:
     return Manifest(
         key=job.key, premises=job.premises, source=source, title=header.title, cell=header.kind,
         sources=list(model.sources), imported=list(header.imported), files=job.format, dtype=job.dtype,
-        blocks=[BlockInfo(**block._asdict()) for block in job.layout.blocks], parts=list(job.spans),
-        versions=versions(job.way.plan),
+        blocks=list(job.layout.blocks), parts=list(job.spans), versions=versions(job.way.plan),
     )  # fmt: skip
 
 
@@ -255,8 +240,8 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
     """Remove the files of a run, its manifest last. source: what is read now, and stays."""
     read = {Path(path) for path in there.inputs} - {Path(str(value)) for value in source.values()}
     imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
-    beside = (folder / name for name in (INDEX, MODEL, MANIFEST))
-    for path in (*failed_lists(folder), *parts_in(folder), *imports, *beside):
+    names = (*parts_in(folder), *imports, *BESIDE, MANIFEST)
+    for path in (*failed_lists(folder), *(folder / name for name in names)):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -269,14 +254,12 @@ def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None 
     All bytes are read: 1.5 GB take a second. Raises FileError for a part of another run, before any is removed.
     """
     faults = {
-        span.number: [
-            (path, said) for path in job.paths(span.number) if (said := part_file.fault(path, job.key, span.number))
-        ]
+        span: {path: said for path in job.paths(span.number) if (said := part_file.fault(path, job.key, span.number))}
         for span in spans
     }
-    todo = [span for span in spans if faults[span.number]]
+    todo = [span for span, wrong in faults.items() if wrong]
     for span in todo:
-        for path, said in faults[span.number]:
+        for path, said in faults[span].items():
             if tell is not None and path.exists():
                 tell(f"{path.name} {said}, and is made again")
         for path in reversed(job.paths(span.number)):  # the last one says that all are there
@@ -288,12 +271,12 @@ def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Cal
     """Tell how far the work is, and keep a list of the parts that failed. path: of the list."""
     steps, total, failed = 0, sum(span.steps for span in todo), {}
     try:
-        for one in done:
-            steps += one.span.steps
-            if one.error:
-                failed[one.span.number] = message(one.error)
+        for span, error in done:
+            steps += span.steps
+            if error:
+                failed[span.number] = message(error)
             if progress is not None:
                 progress(steps, total)
     finally:
         if failed:
-            write_json(path, [{"part": part, "error": failed[part]} for part in sorted(failed)])
+            write_json(path, [{"part": part, "error": error} for part, error in sorted(failed.items())])

@@ -26,8 +26,8 @@ from ..model.sources import prepare
 from ..verification.verify import verify as verified
 from .index import is_index
 from .inputs import opened
-from .job import batches, corpus_model, digest, line_widths, recorded
-from .layout import Block, Layout, foreign_parts
+from .job import batches, corpus_model, digest, line_widths, padded, recorded
+from .layout import Block, Layout, parts_in
 from .manifest import INDEX, MANIFEST
 from .part_file import faults
 from .rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
@@ -119,12 +119,8 @@ class CorpusVerification(Finding):
         """The first of the values that are wrong."""
         right = "right" if not self.faults else "right.compared"
         notes = () if self.damages else (words.word(f"corpus.{right if self.values else 'none'}"),)
-        return (LongTable(Damage._fields, self.damages, notes=notes, said={"stored": _exact, "expected": _exact}),)
-
-
-def _exact(value: float, words: Words) -> str:
-    """A value with all its digits: the last may be what differs."""
-    return shortest(value)
+        said = dict.fromkeys(("stored", "expected"), lambda value, words: shortest(value))  # the last digit may differ
+        return (LongTable(Damage._fields, self.damages, notes=notes, said=said),)
 
 
 def verify(
@@ -150,12 +146,11 @@ def verify(
         found.faults.append(f"{MANIFEST}: {edited} is not that of the model: the manifest was edited")
         return found  # its columns are not to be read so
     try:
-        if not found.faults and not is_index(states.folder, index, there.spans):
+        if not found.faults and not is_index(states.folder, index, there.parts):
             found.faults.append(f"{INDEX} does not say where the sequences of the input are")
     except FileError as error:
         found.faults.append(str(error))
-    chosen = np.zeros(len(index.ids), bool)
-    chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
+    chosen = np.isin(np.arange(len(index.ids)), shuffled(index.ids.tolist(), seed)[:sample])
     models = prepared, _twin(prepared)
     steps = VALUES // sum(widths.values())
     with at_most(1):
@@ -183,14 +178,13 @@ def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
 
     width: I. own: whether it is the model of the folder, of the same name.
     """
-    wanted = recorded(model, there.layout.record, None, width)[1]
-    for k, (block, right) in enumerate(zip(there.layout.blocks, wanted.blocks, strict=True)):
-        for name, said, is_ in zip(Block._fields, block, right, strict=True):
-            if said != is_:
-                return f"blocks.{k}.{name}"
-    header = model.header
-    named = {"title": (there.title, header.title), "cell": (there.cell, header.kind)} if own else {}
-    return next((name for name, (said, is_) in named.items() if said != is_), "")
+    wanted = recorded(model, there.layout.record, None, width)[1].blocks
+    said = {f"blocks.{k}.{name}": v for k, b in enumerate(there.blocks) for name, v in b._asdict().items()}
+    true = {f"blocks.{k}.{name}": v for k, b in enumerate(wanted) for name, v in b._asdict().items()}
+    if own:
+        said |= {"title": there.title, "cell": there.cell}
+        true |= {"title": model.header.title, "cell": model.header.kind}
+    return next((name for name, value in said.items() if value != true[name]), "")
 
 
 def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
@@ -202,9 +196,9 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
     """The parts that are as they were written, with their places in the index; all together they have each once."""
-    there, spans, ends = states.manifest, states.manifest.spans, index.places
+    there, spans, ends = states.manifest, states.manifest.parts, index.places
     planned = {name for span in spans for name in there.files_of(span.number)}
-    found.faults += [f"{name} is no part of this run: remove it" for name in foreign_parts(states.folder, planned)]
+    found.faults += [f"{name} is no part of this run: remove it" for name in parts_in(states.folder, planned)]
     firsts = [span.first for span in spans]
     if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
         found.faults.append("the parts are not those of the input, each of its sequences once")
@@ -234,13 +228,12 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
     for column, values in wanted.items():
         for k, first, stop in zip(at, rows.starts, rows.starts[1:], strict=False):
             here = part.places.column(column)[part.starts[k] : part.starts[k + 1]]
-            pairs = zip(here.to_pylist(), values[first:stop].to_pylist(), strict=True)
-            for n, (stored, wanted) in enumerate(pairs):
-                if repr(stored) != repr(wanted):  # of NaN, which is not equal to itself
-                    found.faults.append(
-                        f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = "
-                        f"{rows.t[first + n]} it is {repr(stored)[:60]}, not {repr(wanted)[:60]}"
-                    )
+            # repr, since NaN is not equal to itself
+            pairs = zip(*(map(repr, column.to_pylist()) for column in (here, values[first:stop])), strict=True)
+            for t, (stored, right) in zip(rows.t[first:stop], pairs, strict=True):
+                if stored != right:
+                    said = f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = {t} it is "
+                    found.faults.append(f"{said}{stored[:60]}, not {right[:60]}")
                     break
 
 
@@ -268,9 +261,7 @@ def _compare(
     rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], layout: Layout, found: CorpusVerification
 ) -> None:
     """Run some sequences line by line, and compare what is stored of them."""
-    x = np.zeros((rows.lengths.max(), len(rows.ids), rows.x.shape[1]), rows.x.dtype)
-    for b, (first, n) in enumerate(zip(rows.starts, rows.lengths, strict=False)):
-        x[:n, b] = rows.x[first : first + n]
+    x = padded(rows, np.arange(len(rows.ids)))
     named: dict[str, Any] = {"lengths": rows.lengths, "batch_first": False, "plan": "lines"}
     trace = models[0].run(x, **named)
     other = models[1].run(x, record=[f"{block.scope}/{block.line}" for block in stored], **named)
@@ -289,9 +280,10 @@ def _compare(
             ratio[~measure.clear], clear = 0.0, clear & measure.clear
             found.values += int(measure.clear.sum()) * block.width
             found.largest = max(found.largest, float(ratio.max(initial=0.0)))
-            found.wrong += int((ratio > 1).sum())
-            for t, unit in np.argwhere(ratio > 1)[: LISTED - len(found.damages)]:
-                place = rows.ids[b : b + 1].tolist()[0], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
+            wrong = np.argwhere(ratio > 1)
+            found.wrong += len(wrong)
+            for t, unit in wrong[: LISTED - len(found.damages)]:
+                place = rows.ids.tolist()[b], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
                 found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
         found.undecided += int((~clear).sum())
     found.sequences += len(rows.ids)

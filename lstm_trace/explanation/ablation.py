@@ -5,9 +5,8 @@ Each variant is a run that equals `lt.run(…, hold={…})` by the trace's plan,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -63,11 +62,6 @@ class Ablation:
     left: int = 0
 
 
-class _Variant(NamedTuple):
-    place: Region
-    t: int | None
-    unit: int | None
-
 
 @np.errstate(all="ignore")  # a value that has overflowed has effects that are NaN
 def ablation(
@@ -104,21 +98,25 @@ def ablation(
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
     trials = Trials.of(one, parts)
     possible = len(variants)
-    held = HeldTrials(trials, isinstance(value, Multiple), partial(_values, value, one, found.b))
+
+    def at(place: Region) -> Array:
+        to = one_row(value, found.b) if isinstance(value, Trace) and value.batch > 1 else value
+        return numbers("to", place, to, one.span, 1, sizes(one)[place.scope][place.line], np.dtype(one.header.dtype))
+
+    held = HeldTrials(trials, isinstance(value, Multiple), at)
     if lines is None:  # what nobody has named may be left out
         variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
-    base, values = trials.value, held.values([[variant.place] for variant in variants])
-    effects = [
-        Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base, _entry(v.place, one, found.b).address)
-        for v, y in zip(variants, values, strict=True)
-    ]
-    order = np.argsort([-abs(e.effect) if np.isfinite(e.effect) else -np.inf for e in effects], kind="stable")
+    base, effects = trials.value, []
+    for place, y in zip(variants, held.values([[variant] for variant in variants]), strict=True):
+        t, unit = place.steps[0] if over == "steps" else None, place.units[0] if over == "units" else None
+        effects.append(Effect(place.scope, place.line, t, unit, y, y - base, _entry(place, one, found.b).address))
+    effects.sort(key=lambda e: -abs(e.effect) if np.isfinite(e.effect) else -np.inf)
     names = {place.line for place in meant}
     without = (s.scope for s in plain(every).stages if s.scope not in one.scopes and names & s.cell.by_name.keys())
     entries = tuple(_entry(place, one, found.b) for place in meant)
     left = possible - len(variants)
-    return Ablation(found, base, over, in_words(value), tuple(effects[k] for k in order), entries, tuple(without), left)
+    return Ablation(found, base, over, in_words(value), tuple(effects), entries, tuple(without), left)
 
 
 def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
@@ -161,30 +159,27 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     return list(dict.fromkeys(found))
 
 
-def _variants(place: Region, over: Over, one: Trace) -> Iterator[_Variant]:
+def _variants(place: Region, over: Over, one: Trace) -> list[Region]:
     if over == "units":
-        yield from (_Variant(place._replace(units=(j,)), None, j) for j in place.units)
-    elif over == "steps":
-        valid = one.valid[:, 0, 0] != 0
-        there = (t for t in place.steps if valid[one.index(t)])
-        yield from (_Variant(place._replace(steps=range(t, t + 1)), t, None) for t in there)
-    else:
-        yield _Variant(place, None, None)
+        return [place._replace(units=(j,)) for j in place.units]
+    if over == "steps":
+        return [place._replace(steps=range(t, t + 1)) for t in place.steps if one.valid[one.index(t), 0, 0]]
+    return [place]
 
 
-def _likeliest(held: HeldTrials, variants: list[_Variant], most: int) -> list[_Variant]:
+def _likeliest(held: HeldTrials, variants: list[Region], most: int) -> list[Region]:
     """At most so many of the variants: those that change the value most to first order, gradient times change.
 
     All where a line was not recorded. An eighth of the units of four trained models (12 to 24 units), chosen so, had
     the one with the largest effect for three of them; the units whose own values are the largest had it for one.
     """
     one = held.trials.trace
-    lines = {(v.place.scope, v.place.line) for v in variants}
+    lines = {(place.scope, place.line) for place in variants}
     if len(variants) <= most or any(name not in one.lines.get(scope, {}) for scope, name in lines):
         return variants
     slopes, valid = _slopes(one, held.trials.parts, lines), one.valid[:, 0, 0] != 0
     found = []
-    for place, *_ in variants:
+    for place in variants:
         steps = [one.index(t) for t in place.steps]
         values = one.lines[place.scope][place.line][:, 0][np.ix_(steps, place.units)]
         there = np.broadcast_to(held.numbers(place), (len(steps), 1, len(place.units)))[:, 0]
@@ -223,10 +218,3 @@ def _afford(trials: Trials, variants: int) -> None:
             "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
 
-
-def _values(value: Any, one: Trace, b: int, place: Region) -> Array:
-    """What a place is held at, (steps, 1, units)."""
-    width = sizes(one)[place.scope][place.line]
-    if isinstance(value, Trace) and value.batch > 1:
-        value = one_row(value, b)
-    return numbers("to", place, value, one.span, 1, width, np.dtype(one.header.dtype))

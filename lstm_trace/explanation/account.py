@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -85,9 +86,8 @@ class Account:
 
         Without padding, and what the value does not depend on.
         """
-        gone = self.padding | self.unreached
+        gone, faith = self.padding | self.unreached, self.faithfulness
         every: list[Step | State] = [*(step for step in self.steps if step.t not in gone), *self.states]
-        faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
         lost = faith.best == "occlusion"
@@ -97,7 +97,7 @@ class Account:
     @property
     def opposed(self) -> tuple[int, int]:
         """Of how many of the largest contributions the occlusion has the other sign, and of how many; else 0, 0."""
-        every: list[Step | State] = [*self.steps, *self.states]
+        every: tuple[Step | State, ...] = (*self.steps, *self.states)
         pairs = [(share_of(row), row.occlusion) for row in every if row.occlusion is not None]
         least = SMALL * max((abs(share) for share, _ in pairs), default=0.0)
         large = sorted((pair for pair in pairs if abs(pair[0]) > least), key=lambda pair: -abs(pair[0]))
@@ -108,20 +108,15 @@ class Account:
 
 @np.errstate(all="ignore")
 def account(
-    trace: Trace,
-    of: str,
-    baseline: Baseline = "zero-input",
-    points: int | Literal["auto"] = "auto",
-    runs: Runs = "auto",
-    compared: bool = True,
-) -> Account:
+    trace: Trace, of: str, baseline: Baseline = "zero-input", points: int | Literal["auto"] = "auto",
+    runs: Runs = "auto", compared: bool = True,
+) -> Account:  # fmt: skip
     """Split a value against a baseline, and check the split by experiments.
 
     points: of the path of integrated gradients; `auto`: 50, fewer for a large trace, up to 400 where 50 leave more than
-    1 % of the difference. runs: how many steps are
-    occluded; `auto`: as many as a second or two allows, and faithfulness is measured only where that is as quick.
-    compared: with the measures in common use, and with the faithfulness.
-    Raises OptionError for what is no baseline or number, and the errors of `split`.
+    1 % of the difference. runs: how many steps are occluded; `auto`: as many as a second or two allows, and
+    faithfulness is measured only where that is as quick. compared: with the measures in common use, and with the
+    faithfulness. Raises OptionError for what is no baseline or number, and the errors of `split`.
     """
     check_runs(runs)
     if points != "auto":
@@ -130,7 +125,14 @@ def account(
     found = split(base, trace, of, row)
     pair = Pair.of_traces(trace, base, row, of)
     del base  # all its lines
-    others, unmeasured = _others(pair, points) if compared else ({}, ())
+    others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()} if compared else {}
+    unmeasured: tuple[str, ...] = ()
+    if compared:
+        try:
+            path = pair.integrated_until_complete() if points == "auto" else pair.integrated_gradients(points)
+            others["integrated_gradients"] = path
+        except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+            unmeasured = (f"No integrated gradients: {error}.",)
     variants = Variants.of(pair)
     without = faith = None
     wanted = 0
@@ -146,18 +148,8 @@ def account(
     brought = tuple(states(found, without))
     padding = padding_of(trace, found, over)
     nothing = {step.t for step in over if not (step.t in padding or step.parameters or step.inputs)}
-    unreached = frozenset() if variants is None else nothing.difference(variants.reached)
-    return Account(found, others, over, brought, without, faith, wanted, unmeasured, padding, frozenset(unreached))
-
-
-def _others(pair: Pair, points: int | Literal["auto"]) -> tuple[dict[str, Shares], tuple[str, ...]]:
-    """The measures in common use, and why one is missing."""
-    found = {"gradient_x_input": pair.gradient_times_input()}
-    try:
-        path = pair.integrated_until_complete() if points == "auto" else pair.integrated_gradients(points)
-        return found | {"integrated_gradients": path}, ()
-    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
-        return found, (f"No integrated gradients: {error}.",)
+    unreached = frozenset() if variants is None else frozenset(nothing.difference(variants.reached))
+    return Account(found, others, over, brought, without, faith, wanted, unmeasured, padding, unreached)
 
 
 def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] = ()) -> Iterator[Step]:
@@ -165,15 +157,14 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
     inputs = [part for name, part in found.parts.items() if found.kinds[name] in ("input", "given")]
     count = max(map(len, (*found.by_step.values(), *inputs)), default=0)
     through, read = np.zeros(count), np.zeros(count)
-    for values in found.by_step.values():
-        through[: len(values)] += values
-    for part in inputs:
-        read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
-    lost = np.full(count, np.nan) if without is None else without.steps
-    for t in range(count):
-        label = labels[t] if t < len(labels) else None
-        brought = float(through[t]), float(read[t]), float(through[t] + read[t])
-        yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))
+    for total, parts in ((through, found.by_step.values()), (read, inputs)):
+        for part in parts:
+            total[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
+    lost = [None] * count if without is None else [None if np.isnan(lost) else lost for lost in without.steps.tolist()]
+    brought = zip(through.tolist(), read.tolist(), (through + read).tolist(), lost, strict=False)
+    for t, (label, numbers) in enumerate(zip_longest(labels[:count], brought)):
+        yield Step(found.first + t, label, *numbers)
+
 
 
 def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[int]:

@@ -177,7 +177,6 @@ def ablate(
     return Ablation(measured, str(to), table, by_token, len(sums), steps, every, controls)
 
 
-
 def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
     """What is held together: addresses, by name. Raises OptionError, MissingError."""
     chosen = list(dict.fromkeys(map(lines.unit, units)))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple, overload
 
 import numpy as np
@@ -187,8 +187,10 @@ def around(
     found: dict[int, Context] = {}
     apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
-    by_part = sorted(range(len(hits)), key=lambda at: hits[at].part)
-    for number, here in groupby(by_part, key=lambda at: hits[at].part):
+    by_part = defaultdict(list)
+    for at, hit in enumerate(hits):
+        by_part[hit.part].append(at)
+    for number, here in by_part.items():
         part = states.part(spans[number])  # one at a time is held
         tokens, values = part.tokens, np.zeros(part.starts[-1]) if read is None else read(part)
         for at in here:
@@ -292,7 +294,6 @@ def match(
     return Contexts(title, tuple(shown), block.range, about)
 
 
-
 def select(
     states: States, sequence: int | str, first: int, last: int, line: str, above: float | None, below: float | None,
     exclusive: bool,
@@ -310,7 +311,6 @@ def select(
         if t0 <= beside <= t1:
             found &= ~on[beside - t0]
     return [int(unit) for unit in np.flatnonzero(found)]
-
 
 
 def at_least(**given: tuple[int, int]) -> None:

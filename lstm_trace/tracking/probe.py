@@ -20,7 +20,6 @@ from ..base.display import visible
 from ..base.extras import missing
 from ..base.resources import at_most
 from ..cell.network import layer_and_direction
-
 from ..documents.result import Finding
 from ..documents.tables import LongTable
 from ..errors import OptionError
@@ -149,7 +148,6 @@ class Probe(Finding):
         if not self.converged:
             yield words.word("probe.unconverged")
 
-
     def tables(self, words: Words, most: int | None = None) -> tuple[LongTable, ...]:
         """Scores, classes and weights. most: so many of the weights, the largest first."""
         size = np.abs(self.standardized)
@@ -183,8 +181,9 @@ class Probe(Finding):
         for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
             right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
             other = _seen(self.classes[np.argmax(wrong[k])]) if wrong[k].any() else ""
+            shares = right / here if here else None, right / said if said else None
             if here or said:  # tested, or predicted
-                yield _seen(self.classes[k]), here, right / here if here else None, right / said if said else None, other
+                yield _seen(self.classes[k]), here, *shares, other
 
 
 def _seen(value: Any) -> str:

@@ -121,9 +121,9 @@ def gathered(
     labelled_ids = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
     candidates = np.flatnonzero([one in labelled_ids for one in ids.tolist()])
     if not len(candidates):
-        theirs = next((repr(one)[:60] for one in labelled_ids if one is not None), "none")
-        said = f"no {SEQUENCE} is that of a sequence of the states; it has {theirs}, they have {repr(ids.tolist()[0])[:60]}"
-        raise FileError(f"{labels}: {said}")
+        theirs, ours = next((one for one in labelled_ids if one is not None), "none"), ids.tolist()[0]
+        said = f"it has {repr(theirs)[:60]}, they have {repr(ours)[:60]}"
+        raise FileError(f"{labels}: no {SEQUENCE} is that of a sequence of the states; {said}")
     chosen = np.zeros(len(ids), bool)
     width = sum(block.width for block in blocks)
     chosen[candidates[drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)]] = True

@@ -53,7 +53,6 @@ class Pairs(NamedTuple):
     xy: Array
 
 
-
 class Partial(NamedTuple):
     """The measures of U units over some rows, arrays whose last axis is the unit.
 
