@@ -240,7 +240,7 @@ def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
     """Remove the files of a run, its manifest last. source: what is read now, and stays."""
     read = {Path(path) for path in there.inputs} - {Path(str(value)) for value in source.values()}
     imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
-    names = (*parts_in(folder), *imports, *BESIDE, MANIFEST)
+    names: tuple[str | Path, ...] = (*parts_in(folder), *imports, *BESIDE, MANIFEST)
     for path in (*failed_lists(folder), *(folder / name for name in names)):
         try:
             path.unlink(missing_ok=True)

@@ -62,7 +62,6 @@ class Ablation:
     left: int = 0
 
 
-
 @np.errstate(all="ignore")  # a value that has overflowed has effects that are NaN
 def ablation(
     trace: Trace, of: str, over: Over = "units", lines: str | Sequence[str] | None = None, to: Any = 0.0
@@ -217,4 +216,3 @@ def _afford(trials: Trials, variants: int) -> None:
             f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
             "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
-

@@ -6,7 +6,6 @@ c_t = sum over s <= t of (what step s wrote) x (product of the gates since) + c_
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate
@@ -23,7 +22,7 @@ from ..trace.address import INITIAL, Address
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, times
+from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, recurrences, times
 
 #: Begin the name of what is put in the place of a value that is held, and of what a clip takes away.
 HOLD, CLIP = "hold of ", "clip of "
@@ -149,40 +148,36 @@ def ledger(trace: Trace, of: str) -> Ledger:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
         raise MissingError(f"{of}: {there}")
     found = flow(trace, stage, rule, t, b, j, address.line == rule.held)
-    start = found.order[0]
+    start, latest = found.order[0], [s for s in reversed(found.order) if not found.past[s]]
     rows: list[tuple[int | None, str, float, float]] = [
         (None, found.origin, found.first, float(found.first * found.keep[start] * found.since[start]))
     ]
-    for s in found.order:
-        if not found.past[s]:
-            put = ((source, float(write.values[s])) for write in found.writes if (source := write.source(s)))
-            rows += [(trace.span[s], source, new, new * found.since[s]) for source, new in put]
+    for s in reversed(latest):
+        put = ((source, float(write.values[s])) for write in found.writes if (source := write.source(s)))
+        rows += [(trace.span[s], source, new, new * found.since[s]) for source, new in put]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     size = sum(abs(part) for *_, part in rows) or 1.0
     running = accumulate(part for *_, part in rows)
     entries = tuple(LedgerRow(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
-    address = address._replace(unit=(j,))
-    left, latest = value - entries[-1].running, [*_latest(found)]
-    halved = _halved(found)
-    by, s = "", latest[halved - 1] if halved else 0
-    for then in found.holds if halved else ():  # the last of several
-        if then.held[s] or then.scaled[s]:
-            by = (HOLD if then.held[s] else SCALED) + then.line
-    held = [then.line for then in found.holds if (then.held | then.scaled)[latest].any()]
-    held += [then.line for write in found.writes for then in write.own if (then.held | then.scaled)[latest].any()]
-    return Ledger(address, rule, entries, value, left, halved, by, len(latest), tuple(dict.fromkeys(held)))
+    left, by = value - entries[-1].running, ""
+    # the first k at which the product of the latest k gates is a half or less
+    products = np.abs(np.cumprod(found.keep[latest]))
+    halved = int(np.argmax(products <= 0.5)) + 1 if (products <= 0.5).any() else None
+    if halved:
+        s = latest[halved - 1]  # where several are held, the last of them
+        there = (then for then in reversed(found.holds) if then.held[s] or then.scaled[s])
+        by = next(((HOLD if then.held[s] else SCALED) + then.line for then in there), "")
+    every = *found.holds, *(then for write in found.writes for then in write.own)
+    held = tuple(dict.fromkeys(then.line for then in every if (then.held | then.scaled)[latest].any()))
+    return Ledger(address._replace(unit=(j,)), rule, entries, value, left, halved, by, len(latest), held)
 
 
 def _carries_nothing(trace: Trace, address: Address) -> OptionError:
     """Of a value where directions meet, or of a readout: which values of its layer have a memory."""
     known, met = [], _met(trace, address)
     for stage in map(recurrent_stage, trace.stages):
-        for name in stage.carried if stage.layer == address.layer and stage.cell.carry else ():
-            try:
-                recurrence(stage, name)
-            except OptionError:
-                continue
-            if stage.scope in met or not met:
+        if stage.layer == address.layer and (stage.scope in met or not met):
+            for name, _ in recurrences(stage, stage.carried if stage.cell.carry else ()):
                 width = trace.lines[stage.scope][name].shape[2] if name in trace.lines[stage.scope] else 0
                 j, wide = met.get(stage.scope, (0, 0))
                 unit = (j if width == wide else 0,)
@@ -212,7 +207,7 @@ def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, 
     if not labels:
         return LedgerRow._fields, [*book.rows]
     names = dict(zip(trace.span, labels, strict=True))
-    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in book.rows]
+    rows = [(row.step, names.get(row.step), *row[1:]) for row in book.rows]
     return ("step", "token", *LedgerRow._fields[1:]), rows
 
 
@@ -259,28 +254,6 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
-    return Flow(order, past, keep, tuple(writes), tuple(put), _products(keep, order), first, origin)
-
-
-def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
-    """For each step the product of the gates of all later steps, in the order of computing."""
-    since, product = {}, 1.0
-    for s in reversed(order):
-        since[s] = product
-        product *= float(keep[s])
-    return since
-
-
-def _latest(found: Flow) -> Iterator[int]:
-    """The steps at which something happened, from the last."""
-    return (s for s in reversed(found.order) if not found.past[s])
-
-
-def _halved(found: Flow) -> int | None:
-    """The first k at which the product of the latest k gates is a half or less."""
-    product = 1.0
-    for k, s in enumerate(_latest(found), 1):
-        product *= float(found.keep[s])
-        if abs(product) <= 0.5:
-            return k
-    return None
+    later = [*reversed(order)]  # the product of what later steps keep, from the last on
+    since = dict(zip(later, [1.0, *np.cumprod(keep[later]).tolist()], strict=False))
+    return Flow(order, past, keep, tuple(writes), tuple(put), since, first, origin)

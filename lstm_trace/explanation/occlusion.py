@@ -1,21 +1,15 @@
-"""Occlusion: how much a value loses when the input of one step is the baseline's; and whether an order is faithful.
+"""Occlusion: how much a value loses when the input of one step is the baseline's.
 
 Which inputs are replaced is one row of a table of truth values. Each is a run that equals `lt.run` with those inputs by
 the trace's plan, to the last bit (see `trials`).
-
-Comprehensiveness and sufficiency as in ERASER (DeYoung et al. 2020, arXiv:1911.03429, section 5): m is here the value,
-and a step is taken away as in an occlusion, by the baseline's input. Both are counted towards the value in which all
-inputs and states are the baseline's, so that in a linear model no order beats that of the exact contributions. Their m
-is a probability, which ends at 0; a value goes past the baseline's where steps that pull the other way remain, and past
-itself where these alone are taken away. How far it goes is part of the score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal, NamedTuple
+from itertools import compress
+from typing import Literal
 
 import numpy as np
 
@@ -73,11 +67,8 @@ class Variants:
             trace = _with(one, tuple(stage for stage in one.stages if stage.scope in scopes), one.span)
         base = cut(pair.base, trace.span, pair.base.initial, {})
         differs = np.zeros(trace.steps, bool)
-        if trace.x is not None and base.x is not None:
-            differs |= (trace.x != base.x).any(axis=(1, 2))
-        for scope, here in trace.given.items():
-            for name, value in here.items():
-                differs |= (value != base.given[scope][name]).any(axis=(1, 2))
+        for value, there in _against(base, trace.x, trace.given):
+            differs |= (value != there).any(axis=(1, 2))
         states = tuple(
             (stage.scope, name)
             for stage in needed
@@ -85,8 +76,7 @@ class Variants:
             if name in stage.states and not np.array_equal(value, base.initial[stage.scope][name])
         )
         valid, first = one.valid[:, 0, 0] != 0, trace.first - one.first
-        there = np.isin(trace.span, span)
-        steps = np.flatnonzero(differs & there & valid[first:][: trace.steps])
+        steps = np.flatnonzero(differs & np.isin(trace.span, span) & valid[first:][: trace.steps])
         trials = Trials(trace, tuple(replace(part, steps=part.steps - first) for part in reads))
         found = cls(trials, base, steps, states, valid, first, span)
         return found if len(found) else None
@@ -110,15 +100,11 @@ class Variants:
         base = self.base
 
         def change(run: int, row: int, rows: TrialRows) -> None:
-            at, states = self.steps[replaced[run, : len(self.steps)]], replaced[run, len(self.steps) :]
-            if rows.x is not None and base.x is not None:
-                rows.x[at, row] = base.x[at, 0]
-            for scope, here in rows.given.items():
-                for name, value in here.items():
-                    value[at, row] = base.given[scope][name][at, 0]
-            for (scope, name), there in zip(self.states, states, strict=True):
-                if there:
-                    rows.initial[scope][name][row] = base.initial[scope][name][0]
+            at = self.steps[replaced[run, : len(self.steps)]]
+            for value, there in _against(base, rows.x, rows.given):
+                value[at, row] = there[at, 0]
+            for scope, name in compress(self.states, replaced[run, len(self.steps) :]):
+                rows.initial[scope][name][row] = base.initial[scope][name][0]
 
         return self.trials.values(len(replaced), change)
 
@@ -129,8 +115,8 @@ class Occlusion:
 
     value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
     input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
-    (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made.
-    valid: (T,), which steps are no padding. seconds: what one run takes, roughly.
+    (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made. seconds:
+    what one run takes, roughly.
     """
 
     value: float
@@ -138,7 +124,6 @@ class Occlusion:
     states: Mapping[str, float]
     lost: Array
     there: Array
-    valid: Array
     seconds: float
 
     @property
@@ -182,14 +167,12 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     replaced = np.zeros((len(which) + 1, len(variants)), bool)
     replaced[np.arange(len(which)), which] = True
     *without, value = variants.values(replaced)
-    lost = np.full(len(variants), np.nan)
+    lost, there = np.full(len(variants), np.nan), replaced.any(axis=0)
     lost[which] = value - np.array(without)
-    there = np.zeros(len(variants), bool)
-    there[which] = True
     steps = np.where(variants.valid, 0.0, np.nan)
     steps[variants.first + variants.steps] = lost[: len(variants.steps)]
     states = dict(zip(_places(variants), lost[len(variants.steps) :].tolist(), strict=True))
-    return Occlusion(float(value), steps, states, lost, there, variants.valid, variants.seconds)
+    return Occlusion(float(value), steps, states, lost, there, variants.seconds)
 
 
 def shares_of(variants: Variants, split: Split) -> Array:
@@ -207,6 +190,13 @@ def check_runs(runs: Runs) -> None:
     known = runs in ("auto", "all", "none") if isinstance(runs, str) else isinstance(runs, int) and runs >= 1
     if not known or isinstance(runs, bool):
         raise OptionError(f"occlusion must be auto, all, none, or how many steps, at least 1; found {describe(runs)}")
+
+
+def _against(base: Trace, x: Array | None, given: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[Array, Array]]:
+    """x and what is supplied, each with that of the baseline."""
+    if x is not None and base.x is not None:
+        yield x, base.x
+    yield from ((value, base.given[scope][name]) for scope, here in given.items() for name, value in here.items())
 
 
 def _chosen(sizes: Array, count: int) -> Array:
@@ -241,197 +231,3 @@ def _with(trace: Trace, stages: tuple[Stage, ...], span: range) -> Trace:
     )
     x = trace.x if any(X in stage.sources.values() for stage in stages) else None
     return cut(replace(trace, stages=stages, x=x, given=given, lines={}), span, initial, {})
-
-
-#: Percent of the steps that are taken away, or kept: ERASER's.
-BINS = (1, 5, 10, 20, 50)
-#: Orders drawn at random; fewer, but not less than `FEWEST`, where that takes too long. Of fewer steps than `LEAST`
-#: every order is much the same.
-DRAWS, FEWEST, LEAST = 20, 3, 5
-#: Percent of the steps that are compared with each other (at least two), and the rank correlation and the part of
-#: those steps in common below which two orders disagree.
-TOP, CORRELATED, COMMON = 10, 0.5, 0.5
-
-
-class Score(NamedTuple):
-    """Means over `BINS`, in the unit of the value.
-
-    comprehensiveness: how far the value moves towards the baseline's without the top-ranked steps; large is good.
-    overshoot: how much of that is past the baseline's. sufficiency: how far it moves if only they are kept; near 0 is
-    good, and below 0 it moves away from the baseline's. distance: the same
-    in either direction; small is good.
-    """
-
-    comprehensiveness: float
-    overshoot: float
-    sufficiency: float
-    distance: float
-
-
-@dataclass(frozen=True)
-class Faithfulness:
-    """The scores of some orders of what can be replaced.
-
-    orders: by name (`contribution`, `occlusion`). drawn: of orders drawn at random. correlation: of the ranks in the
-    two orders, nan where there is one; common: how many are among the first `top` of both. value, baseline: the value
-    when nothing is replaced, and when everything is. count: how much can be.
-    """
-
-    orders: Mapping[str, Score]
-    drawn: tuple[Score, ...]
-    correlation: float
-    common: int
-    top: int
-    value: float
-    baseline: float
-    count: int
-
-    @property
-    def side(self) -> float:
-        """On which side of the baseline's the value is: 1 above, -1 below."""
-        return _side(self.value, self.baseline)
-
-    def without(self, score: Score) -> float:
-        """What the value is without the first steps, on average."""
-        return self.value - self.side * score.comprehensiveness
-
-    @property
-    def best(self) -> str:
-        """The order of the largest comprehensiveness; of equal ones the first."""
-        return max(self.orders, key=lambda name: self.orders[name].comprehensiveness)
-
-    @cached_property
-    def mean(self) -> Score:
-        """Of the orders drawn at random."""
-        return Score(*np.mean(self.drawn, axis=0).tolist())
-
-    @cached_property
-    def spread(self) -> Score:
-        """Their standard deviation."""
-        return Score(*np.std(self.drawn, axis=0, ddof=1).tolist())
-
-    @property
-    def disagree(self) -> bool:
-        """Whether the two orders disagree."""
-        return self.uncorrelated or self.apart
-
-    @property
-    def uncorrelated(self) -> bool:
-        """Whether the ranks in the two orders say that they disagree."""
-        return self.correlation < CORRELATED
-
-    @property
-    def apart(self) -> bool:
-        """Whether what comes first in the two orders says that they disagree."""
-        return self.common < COMMON * self.top
-
-    @property
-    def chance(self) -> tuple[bool, bool]:
-        """Whether the best order does no better than orders drawn at random: taken away, and kept alone."""
-        best = self.orders[self.best]
-        return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
-
-    @property
-    def worse(self) -> tuple[bool, bool]:
-        """Whether it does worse than those by more than their standard deviation: likewise."""
-        best, mean, spread = self.orders[self.best], self.mean, self.spread
-        return (
-            best.comprehensiveness < mean.comprehensiveness - spread.comprehensiveness,
-            best.distance > mean.distance + spread.distance,
-        )
-
-    @property
-    def misleading(self) -> bool:
-        """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
-        return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness
-
-
-def runs_needed(orders: int, draws: int) -> int:
-    """How many runs the scores of some orders take, at most."""
-    return 2 + 2 * len(BINS) * (orders + draws)
-
-
-def draws_afforded(variants: Variants, orders: int) -> int:
-    """How many orders can be drawn in a second or two; 0 where those are too few."""
-    draws = min((variants.afforded - 2) // (2 * len(BINS)) - orders, DRAWS)
-    return draws if draws >= FEWEST else 0
-
-
-@np.errstate(all="ignore")
-def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int = DRAWS) -> Faithfulness:
-    """Take the first steps of each order away, and keep only them; all runs are one batch.
-
-    scores: by name a number for each of what can be replaced, on the side of the value. The order is from the largest
-    on, towards the value where that is larger than the baseline's; the smallest on where it is smaller.
-    """
-    count = len(variants)
-    value, everything = variants.values(np.array([[False] * count, [True] * count]))
-    side = _side(value, everything)
-    orders = {name: ordered(side * numbers) for name, numbers in scores.items()}
-    draw = np.random.default_rng(SEED)
-    drawn = [draw.permutation(count) for _ in range(draws)]
-    found = _scores(variants, [*orders.values(), *drawn], float(value), float(everything))
-    top = largest_of(count)
-    pair = list(orders.values())
-    common = len(np.intersect1d(pair[0][:top], pair[-1][:top]))
-    correlation = rank_correlation(*scores.values()) if len(pair) == 2 else np.nan
-    named = dict(zip(orders, found, strict=False))
-    drawn_scores = tuple(found[len(named) :])
-    return Faithfulness(named, drawn_scores, correlation, common, top, float(value), float(everything), count)
-
-
-def _side(value: float, baseline: float) -> float:
-    return -1.0 if value < baseline else 1.0
-
-
-def ordered(scores: Array) -> Array:
-    """The largest first, of equal ones the first; what is not a number last."""
-    return np.argsort(-np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf), kind="stable")
-
-
-def largest_of(count: int) -> int:
-    """How many of so many are compared as the largest."""
-    return max(first_of(TOP, count), 2)
-
-
-def first_of(percent: int, count: int) -> int:
-    """How many are so many percent, at least one.
-
-    >>> first_of(5, 20), first_of(5, 21), first_of(1, 3)
-    (1, 2, 1)
-    """
-    return max(-(-percent * count // 100), 1)
-
-
-def _scores(variants: Variants, orders: list[Array], value: float, everything: float) -> list[Score]:
-    """Each set of steps that is taken away is run once, however many orders and bins have it."""
-    rows = np.zeros((len(orders), len(BINS), 2, len(variants)), bool)
-    for order, here in zip(orders, rows, strict=True):
-        for percent, (away, kept) in zip(BINS, here, strict=True):
-            first = order[: first_of(percent, len(order))]
-            away[first] = True
-            kept[:] = ~away
-    different, places = np.unique(rows.reshape(-1, len(variants)), axis=0, return_inverse=True)
-    values = variants.values(different)[places.ravel()].reshape(rows.shape[:3])
-    side = _side(value, everything)
-    away, kept = np.moveaxis(side * (value - values), 2, 0)
-    past = np.maximum(away - abs(value - everything), 0.0)
-    return [Score(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
-
-
-def rank_correlation(a: Array, b: Array) -> float:
-    """Spearman's: the correlation of the ranks, equal numbers sharing theirs; nan where all are equal.
-
-    >>> rank_correlation(np.array([1.0, 5.0, 2.0]), np.array([10.0, 30.0, 20.0])).__round__(6)
-    1.0
-    """
-    ranks = [_ranks(numbers) for numbers in (a, b)]
-    x, y = (rank - rank.mean() for rank in ranks)
-    size = np.sqrt((x @ x) * (y @ y))
-    return float(x @ y / size) if size else np.nan
-
-
-def _ranks(numbers: Array) -> Array:
-    _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return (last - (counts - 1) / 2)[which]

@@ -5,7 +5,8 @@ What follows: a clip, what is held in place of a line, and a choice between it a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -102,6 +103,13 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
     others = {term for _, term in writes}
     products = tuple(str(o) for o in line.operands if o not in others) if line.op == "add" else (line.name,)
     return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held)
+
+
+def recurrences(stage: Stage, names: Iterable[str]) -> Iterator[tuple[str, Recurrence]]:
+    """Those of some lines that are made so, and how."""
+    for name in names:
+        with suppress(OptionError):
+            yield name, recurrence(stage, name)
 
 
 def _chosen(cell: Cell, state: str, name: str) -> str | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,11 +34,16 @@ ROUND = 8
 
 
 class TrialRows(NamedTuple):
-    """Premises of several runs, to be changed: x (T, rows, I), states (rows, ·), supplied lines (T, rows, ·)."""
+    """Premises of several runs: x (T, rows, I), states (rows, ·), supplied lines (T, rows, ·), lengths, and a mask.
+
+    The first three are to be changed.
+    """
 
     x: Any
     initial: Mapping[str, Mapping[str, Array]]
     given: Mapping[str, Mapping[str, Array]]
+    lengths: Any
+    mask: Any
 
 
 #: Changes the premises of one run: told which run, and which of the rows is its.
@@ -73,15 +79,16 @@ class Trials:
 
     def values(self, count: int, change: Change) -> Array:
         """The value in each of so many runs."""
-        size = self._size(count) if self.together else 1
-        found = np.empty(count)
+        size, begin = self._size(count) if self.together else 1, self._window.start
+        found: list[float] = []
         for first in range(0, count, size):
-            some = range(first, min(first + size, count))
             rows = self._rows(size)  # all batches have one size: what is left of the last one is not looked at
-            for row, run in enumerate(some):
+            for row, run in enumerate(range(first, min(first + size, count))):
                 change(run, row, rows)
-            found[some.start : some.stop] = self._run(rows, size)[: len(some)]
-        return found
+            lines = self._reruns.lines(**rows._asdict())
+            sums = (total(p.inside(lines[p.scope][p.line], begin, row) for p in self.parts) for row in range(size))
+            found += islice(sums, count - first)
+        return np.array(found)
 
     def _size(self, count: int) -> int:
         """How many runs are one batch."""
@@ -94,12 +101,14 @@ class Trials:
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
 
     def _rows(self, count: int) -> TrialRows:
-        trace = self.trace
-        return TrialRows(
-            None if trace.x is None else np.repeat(trace.x, count, axis=1),
-            {s: {n: np.repeat(v, count, axis=0) for n, v in here.items()} for s, here in trace.initial.items()},
-            {s: {n: np.repeat(v, count, axis=1) for n, v in here.items()} for s, here in trace.given.items()},
+        one = self.trace
+        initial, given = (
+            {s: {n: np.repeat(v, count, axis=-2) for n, v in here.items()} for s, here in premises.items()}
+            for premises in (one.initial, one.given)
         )
+        x = None if one.x is None else np.repeat(one.x, count, axis=1)
+        mask = None if one.mask is None else np.repeat(one.mask, count, axis=1)
+        return TrialRows(x, initial, given, None if one.lengths is None else np.repeat(one.lengths, count), mask)
 
     @cached_property
     def _window(self) -> range:
@@ -112,20 +121,6 @@ class Trials:
         for part in self.parts:
             record.setdefault(part.scope, {})[part.line] = None
         return Reruns(self.trace, self._window, record)
-
-    def _run(self, rows: TrialRows, count: int) -> Array:
-        trace = self.trace
-        found = self._reruns.lines(
-            x=rows.x,
-            initial=rows.initial,
-            given=rows.given,
-            lengths=None if trace.lengths is None else np.repeat(trace.lengths, count),
-            mask=None if trace.mask is None else np.repeat(trace.mask, count, axis=1),
-        )
-        first = self._window.start
-        return np.array(
-            [total(p.inside(found[p.scope][p.line], first, row) for p in self.parts) for row in range(count)]
-        )
 
 
 def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Part:
@@ -193,7 +188,7 @@ class HeldTrials:
             for place in groups[run]:
                 self._hold(trials.trace, rows.given, row, place)
 
-        return [float(value) for value in trials.values(len(groups), change)]
+        return trials.values(len(groups), change).tolist()  # type: ignore[no-any-return]
 
     def _able(self, wanted: Iterable[tuple[str, str]]) -> Trials:
         """Runs in which lines (scope, name) can be held, and nothing of them is held yet."""
@@ -209,12 +204,10 @@ class HeldTrials:
         given = {scope: dict(here) for scope, here in one.given.items()}
         for stage in stages:
             for line, names in names_of(stage.cell).items():
-                shape = one.steps, 1, widths[stage.scope][line]
-                there = given.setdefault(stage.scope, {})
-                for name in (name for name in names if name in stage.cell.inputs and name not in there):
-                    there[name] = np.zeros(shape, one.header.dtype)
-        trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
-        return Trials(trace, self.trials.parts)
+                nothing = np.zeros((one.steps, 1, widths[stage.scope][line]), one.header.dtype)
+                added = {name: nothing for name in names if name in stage.cell.inputs}
+                given[stage.scope] = added | given.get(stage.scope, {})
+        return Trials(replace(one, stages=stages, given=given), self.trials.parts)
 
     def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Region) -> None:
         """Hold a place in one row."""

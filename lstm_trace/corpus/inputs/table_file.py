@@ -19,7 +19,7 @@ from ...model.tokens import read_vocabulary
 from ...weights.formats.arrays import array_in
 from ...weights.guards import afford, told
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span, compute, pa, parquet
-from .columns import WIDE, Names, X, check_full, columns_of, indexed, inputs, rows, spot
+from .columns import WIDE, Names, X, check_full, columns_of, first, indexed, inputs, rows, spot
 
 
 class Lookup(NamedTuple):
@@ -39,16 +39,19 @@ class Lookup(NamedTuple):
         """I: the width of the embedding, or how many numbers the vocabulary has. Raises MissingError, OptionError."""
         if self.vocabulary is None and self.embedding is None:
             raise OptionError("the input has no x: give a vocabulary, an embedding, or both (docs/corpus.md)")
-        words = self._words
+        words, matrix = self._words, self._matrix
         if self.unknown is not None and self.unknown not in words:
             said = f"the vocabulary has no {self.unknown!r}, which --unknown (unknown=) names"
             raise MissingError(said + nearest(self.unknown, words))
-        return 1 + max(words.values()) if self.embedding is None else int(_kept(_matrix, self.embedding).shape[1])
+        return 1 + max(words.values()) if matrix is None else int(matrix.shape[1])
 
     @property
     def _words(self) -> dict[str, int]:
-        found: dict[str, int] = {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)
-        return found
+        return {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)  # type: ignore[no-any-return]
+
+    @property
+    def _matrix(self) -> Array | None:
+        return None if self.embedding is None else _kept(_read_matrix, self.embedding)
 
     def numbers(self, table: Any, where: str) -> Array:
         """The numbers of the tokens of a table, (R,). Raises MissingError, ShapeError for the first that has no x."""
@@ -62,10 +65,9 @@ class Lookup(NamedTuple):
             raise OptionError(f"{where}: x of tokens needs {lacks}, or a column of numbers that --ids names (ids=)")
         else:
             found = self._looked_up(table, where)
-        end = self.width if self.embedding is None else len(_kept(_matrix, self.embedding))
-        if (wrong := np.flatnonzero((found < 0) | (found >= end))).size:
-            said = f"the token has the number {found[wrong[0]]}; expected 0 to {end - 1}"
-            raise ShapeError(f"{where}: {spot(table, int(wrong[0]))}: {said}")
+        end = self.width if self._matrix is None else len(self._matrix)
+        if (k := first((found < 0) | (found >= end))) is not None:
+            raise ShapeError(f"{where}: {spot(table, k)}: the token has the number {found[k]}; expected 0 to {end - 1}")
         return found
 
     def _looked_up(self, table: Any, where: str) -> Array:
@@ -84,8 +86,8 @@ class Lookup(NamedTuple):
         if self._words and TOKEN not in table.column_names:
             named = {number: word for word, number in self._words.items()}
             table = table.append_column(TOKEN, pa.array([named.get(k, "") for k in numbers.tolist()]))
-        if self.embedding is not None:
-            return table, _kept(_matrix, self.embedding)[numbers]
+        if self._matrix is not None:
+            return table, self._matrix[numbers]
         x = np.zeros((len(numbers), self.width), np.float32)
         x[np.arange(len(numbers)), numbers] = 1
         return table, x
@@ -93,8 +95,7 @@ class Lookup(NamedTuple):
     def digest(self) -> str:
         """SHA-256 of what x follows from."""
         found = hashlib.sha256(json.dumps([self.ids, self.unknown, list(self._words.items())]).encode())
-        if self.embedding is not None:
-            matrix = _kept(_matrix, self.embedding)
+        if (matrix := self._matrix) is not None:
             found.update(f"{matrix.dtype}{matrix.shape}".encode() + matrix.tobytes())
         return found.hexdigest()
 
@@ -117,7 +118,7 @@ def _kept(read: Any, reference: str) -> Any:
     return _read(read, path, name, now.st_mtime_ns, now.st_size)
 
 
-def _matrix(path: Path, name: str) -> Array:
+def _read_matrix(path: Path, name: str) -> Array:
     found = array_in(path, name)
     if found.ndim != 2 or found.dtype.kind not in "fiu":
         said = f"{name or 'the array'} has the shape {found.shape} and the dtype {found.dtype}"
