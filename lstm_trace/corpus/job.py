@@ -26,8 +26,9 @@ from ..engine.request import RecordChoice
 from ..errors import OptionError
 from ..explanation.recurrence import recurrence
 from ..model.model import Model
+from .inputs.table_file import TableFile
 from .layout import Layout, Range, files_of, layout
-from .rows import Rows, Source, Span, pa
+from .rows import Rows, Span, pa
 
 #: A batch is closed where more than so much of it would be padding, if it is not small anyhow.
 MOST_PADDED, SMALL = 0.5, 1 << 14
@@ -124,7 +125,7 @@ class Job:
     """
 
     folder: Path
-    source: Source
+    source: TableFile
     inputs: str
     model: str
     way: Way

@@ -30,7 +30,7 @@ class _Strict(BaseModel):
 
 
 class Described(_Strict):
-    """What `Source.described` gives, and `inputs.opened` takes."""
+    """What `TableFile.described` gives, and `inputs.opened` takes."""
 
     path: str
     id: str = SEQUENCE

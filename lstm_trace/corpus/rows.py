@@ -1,4 +1,4 @@
-"""Sequences as they are read: which there are, and a stretch of them with a row for each step.
+"""Sequences as `inputs` reads them: which there are, and a stretch of them with a row for each step.
 
 Every file of a corpus takes pyarrow from here, where a message says that it is missing.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Annotated, Any, NamedTuple, Protocol
+from typing import Annotated, Any, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -24,7 +24,7 @@ except ImportError:
     raise OptionError(missing("a corpus", "pyarrow")) from None
 
 __all__ = [
-    "SEQUENCE", "STEP", "TOKEN", "Count", "Index", "Place", "Rows", "Source", "Span", "checked_seed", "compute", "cut",
+    "SEQUENCE", "STEP", "TOKEN", "Count", "Index", "Place", "Rows", "Span", "checked_seed", "compute", "cut",
     "pa", "parquet", "shuffled",
 ]  # fmt: skip
 
@@ -38,7 +38,7 @@ class Index:
     """The sequences of an input, in its order.
 
     ids: (N,), whole numbers or texts, each once. lengths: (N,), in steps, at least 1. places: (N + 1,), where each
-    begins and the last one ends, as `Source.read` counts: rows of a table, bytes of a text, numbers of files.
+    begins and the last one ends, in rows of the table.
     """
 
     ids: Array
@@ -92,29 +92,6 @@ class Span(NamedTuple):
     stop: Place
     sequences: Count
     steps: Count
-
-
-class Source(Protocol):
-    """An input of many sequences. It is small, and can be pickled: a worker opens the files by its paths."""
-
-    @property
-    def width(self) -> int:
-        """I, the number of inputs of a step."""
-
-    def index(self) -> Index:
-        """What is there. Raises FileError, ShapeError with the place of the first fault."""
-
-    def targets(self) -> list[str]:
-        """The names of `Rows.targets`. Raises FileError."""
-
-    def digest(self) -> str:
-        """SHA-256 of all that the rows follow from: contents of files, and how they are read."""
-
-    def read(self, span: Span) -> Rows:
-        """The rows of a stretch. Raises FileError, ShapeError where the file is not what it was."""
-
-    def described(self) -> dict[str, Any]:
-        """Plain data by which `inputs.opened` makes the same source again."""
 
 
 def cut(index: Index, steps: int) -> list[Span]:

@@ -30,9 +30,10 @@ from .job import batches, corpus_model, digest, line_widths, padded, recorded
 from .layout import Block, Layout, parts_in
 from .manifest import INDEX, MANIFEST
 from .part_file import faults
-from .rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
+from .rows import STEP, TOKEN, Index, Rows, pa, shuffled
 
 if TYPE_CHECKING:
+    from .inputs.table_file import TableFile
     from .manifest import Manifest
     from .part_file import Part
     from .states import States
@@ -187,7 +188,7 @@ def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
     return next((name for name, value in said.items() if value != true[name]), "")
 
 
-def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
+def source_of(states: States, model: Model, inputs: str | Path | None = None) -> TableFile:
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
     source = states.manifest.source
     path = Path(source.path if inputs is None else inputs).absolute()

@@ -18,7 +18,7 @@ from ..corpus.inputs import opened as opened_inputs
 from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
 from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
-from ..corpus.rows import TOKEN, Rows, Source, cut, pa
+from ..corpus.rows import TOKEN, Rows, cut, pa
 from ..corpus.states import States, opened
 from ..corpus.verification import source_of
 from ..documents.result import Finding
@@ -35,6 +35,7 @@ from .sampling import drawn, enough, generator, interval, read_target, resampled
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..corpus.inputs.table_file import TableFile
 
 #: Steps of the input that are read at once, and random groups at most.
 READ, CONTROLS = 50_000, 1000
@@ -194,7 +195,7 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
     return groups
 
 
-def _read(source: Source, steps: int, width: int, seed: int) -> tuple[Rows, int]:
+def _read(source: TableFile, steps: int, width: int, seed: int) -> tuple[Rows, int]:
     """The sequences that are drawn, and of how many."""
     index = source.index()
     chosen = np.zeros(len(index.ids), bool)

@@ -21,7 +21,7 @@ from ...model.tokens import numbered
 from ...trace.argument_types import checked
 from ...weights.formats.npz import members
 from ...weights.guards import archive, told
-from ..rows import SEQUENCE, TOKEN, Source, pa, parquet
+from ..rows import SEQUENCE, TOKEN, pa, parquet
 from .columns import WIDE, Names, X, columns_of
 from .table_file import Lookup, TableFile, files_in, hashed
 
@@ -207,7 +207,7 @@ def opened(
     inputs: Any, model: Model | int | None, folder: Path, *, id: str = "seq_id", x: str = "x", ids: str | None = None,
     vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, sequences: str | None = None,
     tokens: str | None = None,
-) -> Source:  # fmt: skip
+) -> TableFile:  # fmt: skip
     """The source of many sequences.
 
     Args:
