@@ -25,10 +25,10 @@ from ..errors import FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
 from .job import Job, states
 from .layout import Block, name_of
-from .manifest import Manifest
 from .rows import SEQUENCE, STEP, TOKEN, Rows, Span, pa, parquet
 
 if TYPE_CHECKING:
+    from .manifest import Manifest
     from .states import States
 
 
