@@ -24,11 +24,10 @@ from ..engine.jit.machine import installed
 from ..engine.plan_choice import Choice
 from ..engine.request import RecordChoice
 from ..errors import OptionError
-from ..explanation.recurrence import recurrence
+from ..explanation.memory import recurrence
 from ..model.model import Model
 from .inputs.table_file import TableFile
-from .layout import Layout, Range, files_of, layout
-from .rows import Rows, Span, pa
+from .rows import Layout, Range, Rows, Span, files_of, layout, pa
 
 #: A batch is closed where more than so much of it would be padding, if it is not small anyhow.
 MOST_PADDED, SMALL = 0.5, 1 << 14

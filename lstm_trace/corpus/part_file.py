@@ -24,8 +24,7 @@ from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
 from .job import Job, states
-from .layout import Block, name_of
-from .rows import SEQUENCE, STEP, TOKEN, Rows, Span, pa, parquet
+from .rows import SEQUENCE, STEP, TOKEN, Block, Rows, Span, name_of, pa, parquet
 
 if TYPE_CHECKING:
     from .manifest import Manifest

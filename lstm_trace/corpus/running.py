@@ -16,13 +16,24 @@ from ..model.sources import prepare
 from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
-from .index import is_beside, write_index, write_model
 from .inputs import opened
 from .job import Files, Job, Stored, Way, corpus_model, digest, others, plan_of, recorded, versions
-from .layout import parts_in
-from .manifest import BESIDE, FAILED, MANIFEST, Described, Manifest, failed_lists, meant, read_manifest, write_json
+from .manifest import (
+    BESIDE,
+    FAILED,
+    MANIFEST,
+    Described,
+    Manifest,
+    failed_lists,
+    is_beside,
+    meant,
+    read_manifest,
+    write_index,
+    write_json,
+    write_model,
+)
 from .part_file import Done, by_loop
-from .rows import Index, Span, cut
+from .rows import Index, Span, cut, parts_in
 from .states import States
 
 #: Files that `inputs.opened` writes into the folder, by what their names are like.

@@ -12,11 +12,9 @@ from ..base import conveniences
 from ..base.extras import missing
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
-from .index import place_of, read_model
-from .layout import Layout
-from .manifest import INDEX, MANIFEST, Manifest, read_failed, read_manifest
+from .manifest import INDEX, MANIFEST, Manifest, place_of, read_failed, read_manifest, read_model
 from .part_file import Part
-from .rows import SEQUENCE, STEP, TOKEN, Span, pa
+from .rows import SEQUENCE, STEP, TOKEN, Layout, Span, pa
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,13 +24,11 @@ from ..model.capture import measured
 from ..model.model import Model
 from ..model.sources import prepare
 from ..verification.verify import verify as verified
-from .index import is_index
 from .inputs import opened
 from .job import batches, corpus_model, digest, line_widths, padded, recorded
-from .layout import Block, Layout, parts_in
-from .manifest import INDEX, MANIFEST
+from .manifest import INDEX, MANIFEST, is_index
 from .part_file import faults
-from .rows import STEP, TOKEN, Index, Rows, pa, shuffled
+from .rows import STEP, TOKEN, Block, Index, Layout, Rows, pa, parts_in, shuffled
 
 if TYPE_CHECKING:
     from .inputs.table_file import TableFile

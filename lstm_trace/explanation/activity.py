@@ -22,8 +22,8 @@ from ..errors import MissingError, OptionError
 from ..trace.address import Address
 from ..trace.held import plain
 from ..trace.trace import Trace
-from .recurrence import Recurrence, recurrences
-from .recurrence import kept as kept_at
+from .memory import Recurrence, recurrences
+from .memory import kept as kept_at
 
 #: A half-life of at most so many times the longest sequence is given as a number.
 FORESEEN = 10

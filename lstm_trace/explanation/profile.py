@@ -18,7 +18,7 @@ from ..trace.labels import axis, labels, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
 from .activity import COLUMNS, behaviour, foreseen, line_statistics, moves, values_at
-from .recurrence import Recurrence, recurrences
+from .memory import Recurrence, recurrences
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -25,8 +25,8 @@ from .records import Described, Number, View, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
-    from ..corpus.layout import Block, Layout
     from ..corpus.part_file import Part
+    from ..corpus.rows import Block, Layout
     from ..corpus.states import States
     from ..tracking import Contexts
 

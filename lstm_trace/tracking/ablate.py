@@ -16,9 +16,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..corpus.inputs import opened as opened_inputs
 from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
-from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
-from ..corpus.rows import TOKEN, Rows, cut, pa
+from ..corpus.rows import TOKEN, Layout, Rows, cut, layout, pa
 from ..corpus.states import States, opened
 from ..corpus.verification import source_of
 from ..documents.result import Finding

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..corpus.layout import Block
-from ..corpus.rows import SEQUENCE, STEP, TOKEN, checked_seed, compute, pa, shuffled
+from ..corpus.rows import SEQUENCE, STEP, TOKEN, Block, checked_seed, compute, pa, shuffled
 from ..errors import FileError, MissingError, OptionError, counted, nearest
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from ..base.arrays import Array
 from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
 from ..corpus.inputs.columns import is_number
-from ..corpus.layout import Block
-from ..corpus.rows import TOKEN, compute, pa
+from ..corpus.rows import TOKEN, Block, compute, pa
 from ..errors import MissingError, OptionError, counted, nearest
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
 from ..frames.terminal import Table
