@@ -179,21 +179,16 @@ class Layout(NamedTuple):
         if taken := {name for block in self.blocks for name in block.columns}.intersection(names):
             raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
 
-    def chosen(self, line: str | None = None, scope: Scope | None = None) -> tuple[Block, ...]:
-        """The blocks of a line and a place; of all if None. line: may begin with the place, `1/reverse/c_t`.
+    def chosen(self, line: str | None = None) -> tuple[Block, ...]:
+        """The blocks of a line, which may begin with its place, `1/reverse/c_t`; of all if None.
 
         Raises MissingError where there is none.
         """
         place, _, name = (line or "").rpartition("/")
-        found = tuple(
-            block
-            for block in self.blocks
-            if (not name or block.line == name) and (not place or block.scope == place) and scope in (None, block.scope)
-        )
+        found = tuple(b for b in self.blocks if name in ("", b.line) and place in ("", b.scope))
         if not found:
-            known = dict.fromkeys((*(b.line for b in self.blocks), *(f"{b.scope}/{b.line}" for b in self.blocks)))
-            wanted = f"{scope}/{name}" if scope and not place else line or scope
-            raise MissingError(f"the states have no {wanted!r}{nearest(str(wanted), known, 'they have')}")
+            known = dict.fromkeys((*(b.line for b in self.blocks), *self.record))
+            raise MissingError(f"the states have no {line!r}{nearest(str(line), known, 'they have')}")
         return found
 
     def one(self, line: str, unit: str = "", address: str = "") -> Block:
@@ -209,10 +204,10 @@ class Layout(NamedTuple):
 
         Raises OptionError, MissingError.
         """
+        stem, _, number = address.strip().rpartition("_")
         for block in self.blocks:
-            match = re.fullmatch(rf"\s*{re.escape(block.stem)}_([0-9]{{1,9}})\s*", address)
-            if match is not None and int(match[1]) < block.width:
-                return block, int(match[1])
+            if block.stem == stem and re.fullmatch("[0-9]{1,9}", number) and int(number) < block.width:
+                return block, int(number)
         match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*\]\s*", address)
         if match is None:
             raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")

@@ -16,6 +16,7 @@ from ..backpropagation.target import Part, Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..engine import plan_choice
+from ..engine.rerun import by_its_plan
 from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ..trace.argument_types import listed
 from ..trace.derived import Values, one_row, sizes
@@ -77,17 +78,15 @@ def ablation(
     """
     if over not in get_args(Over):
         raise OptionError(f"over must be one of {', '.join(get_args(Over))}; found {describe(over)}")
-    whole = forward(trace)
+    whole, value = forward(trace), read_value("to", to)
     found = target(whole, of)
-    value = read_value("to", to)
-    one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
+    every = one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
     named: Sequence[str] = () if lines is None else listed("lines", lines)
     itself = {(place.scope, place.line) for place in _places(one, named)}
     parts = computed_parts(one, found.parts, itself)
     if parts is None:
         name = next(part.line for part in found.parts if computed_parts(one, [part], itself) is None)
         raise OptionError(f"{found}: {name} is a premise, and nothing that is held changes it; name a line")
-    every = one
     kept = {stage.scope for stage in reached(one.stages, parts)} | {part.scope for part in parts}
     one = replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
     named = _lines(one, over, parts) if lines is None else named
@@ -95,7 +94,7 @@ def ablation(
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
     meant = _places(one, named)
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
-    trials = Trials.of(one, parts)
+    trials = Trials(by_its_plan(one), parts)
     possible = len(variants)
 
     def at(place: Region) -> Array:
@@ -149,8 +148,7 @@ def _remembered(stage: Stage) -> list[str]:
 
 def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     found: list[Region] = []
-    faults = Faults()
-    base = plain(one)
+    faults, base = Faults(), plain(one)
     for text in texts:
         with faults.gather():
             found += places(text, base.stages, base.span, 1, sizes(base))
@@ -180,10 +178,11 @@ def _likeliest(held: HeldTrials, variants: list[Region], most: int) -> list[Regi
     found = []
     for place in variants:
         steps = [one.index(t) for t in place.steps]
-        values = one.lines[place.scope][place.line][:, 0][np.ix_(steps, place.units)]
+        at = np.ix_(steps, place.units)
+        values = one.lines[place.scope][place.line][:, 0][at]
         there = np.broadcast_to(held.numbers(place), (len(steps), 1, len(place.units)))[:, 0]
         change = (values * there if held.scale else there) - values
-        slope = slopes[place.scope, place.line][np.ix_(steps, place.units)] if slopes else 1.0
+        slope = slopes[place.scope, place.line][at] if slopes else 1.0
         found.append(np.abs(slope * change)[valid[steps]].sum())
     return [variants[k] for k in np.sort(np.argsort(-np.nan_to_num(found, nan=np.inf), kind="stable")[:most])]
 
@@ -208,11 +207,11 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
 
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
-    seconds = variants * trials.seconds
-    if seconds > plan_choice.MOST_SECONDS:
-        most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    seconds, allowed = variants * trials.seconds, plan_choice.MOST_SECONDS
+    if seconds > allowed:
+        runs, steps = counted(variants, "run"), counted(trials.trace.steps, "step")
+        most = counted(max(int(allowed / trials.seconds), 1), "run")
         raise TooLargeError(
-            f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
-            "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
+            f"{runs} of {steps} would take some {seconds:,.0f} s, and at most {allowed:g} s are allowed, some {most}: "
+            "name fewer units or steps with --line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )

@@ -23,7 +23,7 @@ from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, baseline_of, check_points
-from .occlusion import SEED, Occlusion, Runs, Variants, check_runs, occlusion, shares_of
+from .trials import SEED, Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
 #: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
 SMALL = 0.01

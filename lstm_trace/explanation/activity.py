@@ -242,11 +242,6 @@ class LineStatistics(NamedTuple):
     at: Array
     kept: Kept | None = None
 
-    @property
-    def range(self) -> Array:
-        """From the least to the largest value, (H,)."""
-        return self.most - self.least
-
 
 class Moves(NamedTuple):
     """How far a carried line went at each step: arrays are (T, B) by the trace's steps and the rows of the profile.

@@ -144,7 +144,7 @@ class StageProfile:
         """Whether each unit of the output is dead, (H,): see DEAD."""
         if self.output is None:
             return np.zeros(0, bool)
-        span = self.output.range
+        span = self.output.most - self.output.least
         return span <= DEAD * np.max(span[np.isfinite(span)], initial=0.0)
 
 

@@ -18,7 +18,7 @@ from ..documents.formats import Show
 from ..documents.tables import LongTable
 from ..explanation.account import BINS, Account, Faithfulness, Score, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of
-from ..explanation.occlusion import Occlusion, Runs
+from ..explanation.trials import Occlusion, Runs
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture

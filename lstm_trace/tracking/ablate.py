@@ -15,6 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..corpus.inputs import opened as opened_inputs
+from ..corpus.inputs.columns import first
 from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
 from ..corpus.manifest import MANIFEST
 from ..corpus.rows import TOKEN, Layout, Rows, cut, layout, pa
@@ -188,8 +189,8 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
     if controls > CONTROLS:
         raise OptionError(f"controls: at most {CONTROLS:,} random groups, each of which is a run; found {controls:,}")
     rng = generator(seed)
-    random = {tuple(sorted(rng.permutation(len(others))[: len(names)].tolist())): None for _ in range(controls)}
-    for k, at in enumerate(random if len(others) >= len(names) else (), 1):
+    drawn = (rng.permutation(len(others))[: len(names)] for _ in range(controls if len(others) >= len(names) else 0))
+    for k, at in enumerate(dict.fromkeys(tuple(sorted(one.tolist())) for one in drawn), 1):
         groups[f"random {k}"] = [lines.address(*others[one]) for one in at]
     return groups
 
@@ -197,8 +198,7 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
 def _read(source: TableFile, steps: int, width: int, seed: int) -> tuple[Rows, int]:
     """The sequences that are drawn, and of how many."""
     index = source.index()
-    chosen = np.zeros(len(index.ids), bool)
-    chosen[drawn(index.ids, index.lengths, seed, steps, width)] = True
+    chosen = np.isin(np.arange(len(index.ids)), drawn(index.ids, index.lengths, seed, steps, width))
     found = []
     for span in cut(index, READ):
         here = np.flatnonzero(chosen[slice(*np.searchsorted(index.places, [span.first, span.stop]))])
@@ -261,8 +261,7 @@ def _classes(column: Any, name: str, rows: Rows, line: str, width: int) -> tuple
     counts &= ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         wrong = counts & ~((values >= 0) & (values < width) & (values == np.floor(values)))
-    if wrong.any():
-        at = int(np.argmax(wrong))
+    if (at := first(wrong)) is not None:
         sequence = rows.ids[np.searchsorted(rows.starts, at, "right") - 1]
         many = f", and {int(wrong.sum()) - 1:,} more steps have others" if wrong.sum() > 1 else ""
         raise OptionError(f"{wanted}; {name} is {values[at]:.15g} in sequence {sequence} at t = {rows.t[at]}{many}")

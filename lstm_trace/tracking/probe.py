@@ -40,15 +40,16 @@ SHOWN, ROUGH = 12, 20
 
 
 class Score(NamedTuple):
-    """Accuracy, or R² of numbers, on the sequences that are tested; ahead: the probe's less this. With 95 % intervals
-    over sequences."""
+    """Accuracy, or R² of numbers, on the sequences that are tested, with a 95 % interval over sequences.
+
+    ahead: the probe's less this, and where its interval begins.
+    """
 
     value: float
     low: float
     high: float
     ahead: float
     ahead_low: float
-    ahead_high: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -198,11 +199,8 @@ def probe(
     needs_sklearn()
     blocks = states.layout.chosen(line)
     sample = gathered(states, blocks, target, labels, max_steps, seed)
-    units = tuple(
-        (states.layout.address(block, unit), *layer_and_direction(block.scope), block.line)
-        for block in blocks
-        for unit in range(block.width)
-    )
+    every = ((block, unit) for block in blocks for unit in range(block.width))
+    units = tuple((states.layout.address(b, unit), *layer_and_direction(b.scope), b.line) for b, unit in every)
     with at_most(1):
         return _probed(sample, target, units, tested(sample.ids, test, seed), seed)
 
@@ -219,9 +217,8 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     control = generator(seed).choice(y[train], len(kinds))[which]
     explained = _explained(x_train, y[train], len(classes))
     fit, other = (fitted(x_train, truth[train], bool(classes)) for truth in (y, control))
-    tried = {
-        int(j): fitted(x_train[:, [j]], y[train], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
-    }
+    first = np.argsort(-explained, kind="stable")[:TRIED].tolist()
+    tried = {j: fitted(x_train[:, [j]], y[train], bool(classes)) for j in first}
     best = max(tried, key=lambda j: float(tried[j].score(x_train[:, [j]], y[train])))
     alone = tried[best].predict(x_test[:, [best]])
     majority, control_baseline = (np.bincount(v[train]).argmax() if classes else v[train].mean() for v in (y, control))
@@ -307,9 +304,8 @@ def _scores(
         whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
     base = again[:, [1, 4]]  # of what can be gained over a baseline the part that is; 0 where that is always right
     gained = np.divide(again[:, [0, 3]] - base, 1 - base, out=np.zeros_like(base), where=base < 1)
-    scores = {
-        name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
-                    *interval(again[:, 0] - again[:, k]))
-        for k, name in enumerate(predicted)
-    }  # fmt: skip
+    scores = {}
+    for k, name in enumerate(predicted):
+        ahead = float(whole[0] - whole[k]), interval(again[:, 0] - again[:, k])[0]
+        scores[name] = Score(float(whole[k]), *interval(again[:, k]), *ahead)
     return scores, interval(gained[:, 0] - gained[:, 1])[0] > 0

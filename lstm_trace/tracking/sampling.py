@@ -36,10 +36,8 @@ def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Arra
     order = shuffled(ids, seed)
     order = order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]
     if len(order) < FEWEST:
-        raise OptionError(
-            f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) together; "
-            f"at least {FEWEST} are needed"
-        )
+        said = f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) together"
+        raise OptionError(f"{said}; at least {FEWEST} are needed")
     return order
 
 
@@ -50,10 +48,8 @@ def enough(steps: Array, target: str) -> Array:
     """
     found = steps > 0
     if (there := np.count_nonzero(found)) < FEWEST:
-        raise OptionError(
-            f"{target} is there in {there} of {counted(len(steps), 'sequence')} that were drawn; "
-            f"at least {FEWEST} are needed"
-        )
+        said = f"{target} is there in {there} of {counted(len(steps), 'sequence')} that were drawn"
+        raise OptionError(f"{said}; at least {FEWEST} are needed")
     return found
 
 
@@ -61,9 +57,8 @@ def tested(ids: Array, share: float, seed: int) -> Array:
     """(n,), whether a sequence is one that is tested. Raises OptionError."""
     if not 0 < share < 1:
         raise OptionError(f"test is the share of the sequences that are tested, between 0 and 1; found {share}")
-    found = np.zeros(len(ids), bool)
-    found[shuffled(ids, f"{seed}/test")[: min(max(round(share * len(ids)), 2), len(ids) - 2)]] = True
-    return found
+    first = shuffled(ids, f"{seed}/test")[: min(max(round(share * len(ids)), 2), len(ids) - 2)]
+    return np.isin(np.arange(len(ids)), first)
 
 
 def resampled(sums: Array, seed: int) -> Array:
@@ -123,9 +118,9 @@ def gathered(
         theirs, ours = next((one for one in labelled_ids if one is not None), "none"), ids.tolist()[0]
         said = f"it has {repr(theirs)[:60]}, they have {repr(ours)[:60]}"
         raise FileError(f"{labels}: no {SEQUENCE} is that of a sequence of the states; {said}")
-    chosen = np.zeros(len(ids), bool)
     width = sum(block.width for block in blocks)
-    chosen[candidates[drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)]] = True
+    order = drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)
+    chosen = np.isin(np.arange(len(ids)), candidates[order])
     columns = [name for name in (SEQUENCE, STEP, TOKEN, target) if name in (SEQUENCE, *known)]
     found, values = [], []
     for part, here in zip(states.parts(), np.split(chosen, np.cumsum([*map(len, lengths)])[:-1]), strict=True):

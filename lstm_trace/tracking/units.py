@@ -269,11 +269,10 @@ BEFORE, AFTER = 12, 4
 
 @dataclass(frozen=True, repr=False)
 class Units:
-    """The units of a corpus; see `States.units`. sampled: from how many of the steps the quantiles are."""
+    """The units of a corpus over so many steps; see `States.units`."""
 
     frame: pd.DataFrame
     steps: int
-    sampled: int
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -295,8 +294,7 @@ class Units:
             raise MissingError(f"units have no {by!r}{nearest(by, self.frame.columns, 'they have')}")
         if not pd.api.types.is_numeric_dtype(self.frame[by]):
             raise OptionError(f"{by!r} has texts; sort by a column of numbers")
-        order = self.frame[by].astype(float).abs().sort_values(ascending=False, kind="stable", na_position="last").index
-        return self.frame.loc[order]
+        return self.frame.sort_values(by, key=lambda one: -one.astype(float).abs(), kind="stable")
 
     def __repr__(self) -> str:
         return f"<Units: {len(self.frame):,} units over {self.steps:,} steps; to_frame(), sorted('sd')>"
@@ -312,7 +310,7 @@ def units(states: States, line: str | None, contexts: int, progress: Callable[[i
     for found in accumulate(map(measure.of, states.parts()), merge):
         if progress is not None:
             progress(found.steps, total)
-    return Units(pd.DataFrame(dict(columns(measure, found))), found.steps, len(found.sample))
+    return Units(pd.DataFrame(dict(columns(measure, found))), found.steps)
 
 
 def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
@@ -349,9 +347,8 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
 
 def quantiles(sample: Array) -> Array:
     """(quantiles, U) of the numbers of a sample (S, U); NaN where a unit has none."""
-    levels = [*QUANTILES.values()]
     numbers = (one[np.isfinite(one)].astype(np.float64) for one in sample.T)
-    return np.stack([np.quantile(one, levels) if len(one) else np.full(len(levels), np.nan) for one in numbers], axis=1)
+    return np.stack([np.quantile(one if len(one) else [np.nan], [*QUANTILES.values()]) for one in numbers], axis=1)
 
 
 def moves(vocabulary: Sequence[str], changes: Array) -> Iterator[str]:
