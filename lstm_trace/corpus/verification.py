@@ -116,8 +116,8 @@ class CorpusVerification(Finding):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """The first of the values that are wrong."""
-        right = "right" if not self.faults else "right.compared"
-        notes = () if self.damages else (words.word(f"corpus.{right if self.values else 'none'}"),)
+        key = "none" if not self.values else "right.compared" if self.faults else "right"
+        notes = () if self.damages else (words.word(f"corpus.{key}"),)
         said = dict.fromkeys(("stored", "expected"), lambda value, words: shortest(value))  # the last digit may differ
         return (LongTable(Damage._fields, self.damages, notes=notes, said=said),)
 
@@ -212,8 +212,8 @@ def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[
 def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerification) -> Array | None:
     """The order in which a part has its sequences; None where they are not those of the index, each once, unpadded."""
     order = np.argsort(index.ids[at], kind="stable")
-    ids, lengths = index.ids[at][order], index.lengths[at][order]
-    if not np.array_equal(part.ids, ids) or not np.array_equal(np.diff(part.starts), lengths):
+    lengths = index.lengths[at][order]
+    if not np.array_equal(part.ids, index.ids[at][order]) or not np.array_equal(np.diff(part.starts), lengths):
         found.faults.append(f"{name}: its sequences are not those of the input, each once and without padding")
         return None
     if (np.delete(np.diff(part.t), part.starts[1:-1] - 1) != 1).any():
@@ -226,14 +226,12 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
     wanted = {STEP: pa.array(rows.t), **({} if rows.token is None else {TOKEN: rows.token}), **rows.targets}
     for column, values in wanted.items():
         for k, first, stop in zip(at, rows.starts, rows.starts[1:], strict=False):
-            here = part.places.column(column)[part.starts[k] : part.starts[k + 1]]
-            # repr, since NaN is not equal to itself
-            pairs = zip(*(map(repr, column.to_pylist()) for column in (here, values[first:stop])), strict=True)
-            for t, (stored, right) in zip(rows.t[first:stop], pairs, strict=True):
-                if stored != right:
-                    said = f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = {t} it is "
-                    found.faults.append(f"{said}{stored[:60]}, not {right[:60]}")
-                    break
+            here = part.places.column(column)[part.starts[k] : part.starts[k + 1]].to_pylist()
+            triples = zip(rows.t[first:stop], map(repr, here), map(repr, values[first:stop].to_pylist()), strict=True)
+            if other := next((one for one in triples if one[1] != one[2]), None):  # by repr: NaN is not NaN
+                t, stored, right = other
+                said = f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = {t} it is "
+                found.faults.append(f"{said}{stored[:60]}, not {right[:60]}")
 
 
 def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
@@ -268,12 +266,12 @@ def _compare(
     found.lines += proof.verified
     if proof.status == "failed":
         found.faults.append(f"a run line by line is not verified: {proof.failures[0].address}")
+    ulp = float(np.finfo(dtype).eps)
     for b, n in enumerate(rows.lengths):
         clear = np.ones(n, bool)
         for block, every in stored.items():
             mine, twin = (run.lines[block.scope][block.line][:n, b] for run in (trace, other))
             single, double = (mine, twin) if dtype == "float32" else (twin, mine)
-            ulp = float(np.finfo(dtype).eps)
             measure = measured(mine, single, double, every[b], (), ulp, True)
             ratio, bound = _in_bounds(every[b], double, measure.bound[:, None], ulp)
             ratio[~measure.clear], clear = 0.0, clear & measure.clear

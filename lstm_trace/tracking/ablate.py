@@ -29,8 +29,7 @@ from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..model.sources import prepare
 from ..trace.argument_types import checked, listed
-from .probe import fitted, needs_sklearn, something_to_decode, standardized
-from .sampling import drawn, enough, generator, interval, read_target, resampled, tested
+from . import probe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -167,10 +166,10 @@ def ablate(
     change = {name: np.where(counts, score(output(held)), 0.0) - value for name, held in groups.items()}
     sums = np.add.reduceat(np.stack([counts, *change.values()], axis=1, dtype=float), rows.starts[:-1])
     sums, steps = sums[sums[:, 0] > 0], int(counts.sum())
-    again = resampled(sums, seed)
+    again = probe.resampled(sums, seed)
     base, means = float(value.sum() / steps), (sums.sum(axis=0) / steps).tolist()
     table = tuple(
-        (name, " ".join(held), base + means[k], means[k], *interval(again[:, k] / again[:, 0]))
+        (name, " ".join(held), base + means[k], means[k], *probe.interval(again[:, k] / again[:, 0]))
         for k, (name, held) in enumerate(groups.items(), 1)
     )
     named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
@@ -188,7 +187,7 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
     groups = ({name: [name] for name in names} if len(names) > 1 else {}) | {"all": names}
     if controls > CONTROLS:
         raise OptionError(f"controls: at most {CONTROLS:,} random groups, each of which is a run; found {controls:,}")
-    rng = generator(seed)
+    rng = probe.generator(seed)
     drawn = (rng.permutation(len(others))[: len(names)] for _ in range(controls if len(others) >= len(names) else 0))
     for k, at in enumerate(dict.fromkeys(tuple(sorted(one.tolist())) for one in drawn), 1):
         groups[f"random {k}"] = [lines.address(*others[one]) for one in at]
@@ -198,7 +197,7 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
 def _read(source: TableFile, steps: int, width: int, seed: int) -> tuple[Rows, int]:
     """The sequences that are drawn, and of how many."""
     index = source.index()
-    chosen = np.isin(np.arange(len(index.ids)), drawn(index.ids, index.lengths, seed, steps, width))
+    chosen = np.isin(np.arange(len(index.ids)), probe.drawn(index.ids, index.lengths, seed, steps, width))
     found = []
     for span in cut(index, READ):
         here = np.flatnonzero(chosen[slice(*np.searchsorted(index.places, [span.first, span.stop]))])
@@ -225,20 +224,20 @@ def _metric(
         raise MissingError(f"metric: there is no {metric!r}{nearest(metric, ['output', *known], 'there are')}")
     if readout is not None:
         true, counts = _classes(known[metric], metric, rows, line, free.shape[1])
-        enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
+        probe.enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
         return ("readout", line, metric), lambda held: held.argmax(axis=1) == true, counts
-    needs_sklearn()
-    values, classes, counts = read_target(known[metric], metric)
+    probe.needs_sklearn()
+    values, classes, counts = probe.read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
     y[counts] = values
-    labelled = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
+    labelled = probe.enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
     held_out = np.zeros(len(labelled), bool)
-    held_out[labelled] = tested(rows.ids[labelled], 0.25, seed)
+    held_out[labelled] = probe.tested(rows.ids[labelled], 0.25, seed)
     test = np.repeat(held_out, rows.lengths)
     train = counts & ~test
-    something_to_decode(y[train], metric)
-    x, mean, scale = standardized(free, train)
-    fit = fitted(x[train], y[train], bool(classes))
+    probe.something_to_decode(y[train], metric)
+    x, mean, scale = probe.standardized(free, train)
+    fit = probe.fitted(x[train], y[train], bool(classes))
 
     def score(held: Array) -> Array:
         predicted = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
