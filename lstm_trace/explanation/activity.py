@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line, Operand
+from ..cell.lines import Line
 from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
 from ..engine.plan_choice import pieces
@@ -22,7 +22,7 @@ from ..errors import MissingError, OptionError
 from ..trace.address import Address
 from ..trace.held import plain
 from ..trace.trace import Trace
-from .memory import Recurrence, recurrences
+from .memory import Recurrence, recurrences, values_of
 from .memory import kept as kept_at
 
 #: A half-life of at most so many times the longest sequence is given as a number.
@@ -75,7 +75,7 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
     halved, total, forgets = np.zeros(width), np.zeros(width), np.full(valid.shape, np.nan)
     for steps in pieces(trace.steps, valid.shape[1] * width):
         try:
-            keep = kept_at(trace, stage, rule, partial(_values, trace, stage, steps, rows))
+            keep = kept_at(trace, stage, rule, partial(values_of, trace, stage, steps, rows))
         except MissingError:
             return None
         inside = valid[steps]
@@ -88,15 +88,6 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
     return Kept(by_halvings(count, np.where(np.isfinite(total), halved, np.nan)), total / count, forgets)
 
 
-def _values(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
-    """The values of an operand, (steps, rows, H) or what is broadcast to that."""
-    values = trace.operand(stage.scope, name, steps)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{name} was not recorded")
-    values = np.asarray(values, np.float64)
-    return values[:, rows] if values.ndim == 3 else values
-
-
 LOW, HIGH = 0.1, 0.9
 
 
@@ -105,7 +96,7 @@ class Activity(NamedTuple):
 
     left, right: share of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
     high) or nothing. half_life: for a gate that multiplies a carried state, how many steps it takes to halve what is
-    held (`half_life.halvings`); None for other lines.
+    held (`halvings`); None for other lines.
     """
 
     scope: str

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -75,10 +74,11 @@ def terms(
     keeps: list[tuple[float, Operand | None]] = []
     writes: list[tuple[float, Operand]] = []
     for sign, term in found:
+        made: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
         if term == state:
             keeps.append((sign, None))
-        elif (gate := _gate(cell, term, state)) is not None:
-            keeps.append((sign, gate))
+        elif made is not None and made.op == "mul" and made.operands.count(state) == 1:  # gate * state
+            keeps.append((sign, next(o for o in made.operands if o != state)))
         else:
             writes.append((sign, term))
     return tuple(keeps), tuple(writes)
@@ -88,13 +88,13 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
     """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
     cell, mask, held = stage.cell, None, ""
     made = [(state, line) for state, line in cell.carry if name in (line, _chosen(cell, state, line))]
-    state = min(made, key=lambda pair: pair[1] != name)[0] if made else None
-    if state is not None and (other := _chosen(cell, state, cell.states[state])) is not None:
-        held, name = cell.states[state], other
-        mask = str(cell.by_name[held].operands[0])
-    if state is None:
+    if not made:
         known = ", ".join(stage.carried) or "none"
         raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
+    state, _ = min(made, key=lambda pair: pair[1] != name)
+    if (other := _chosen(cell, state, cell.states[state])) is not None:
+        held, name = cell.states[state], other
+        mask = str(cell.by_name[held].operands[0])
     if name in cell.inputs:
         raise OptionError(f"{name} is supplied here, not computed, so what it keeps is unknown")
     line = cell.by_name[name]
@@ -103,13 +103,8 @@ def recurrence(stage: Stage, name: str) -> Recurrence:
         clip, line = name, cell.by_name.get(str(line.operands[0]), line)
     keeps, writes = terms(cell, line, state)
     if not keeps:
-        raise OptionError(
-            f"{name} = {cell.equations.get(name, name)} is not a sum of (gate * {state}) and other terms, "
-            "so what it keeps cannot be separated from what it writes"
-        )
-    for _, term in writes:
-        if term == line.name and line.op != "add":
-            raise OptionError(f"{name} is made by {line.op}, not by a sum with a term gate * {state}")
+        said = f"{name} = {cell.equations.get(name, name)} is not a sum of (gate * {state}) and other terms"
+        raise OptionError(f"{said}, so what it keeps cannot be separated from what it writes")
     others = {term for _, term in writes}
     products = tuple(str(o) for o in line.operands if o not in others) if line.op == "add" else (line.name,)
     return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held)
@@ -131,12 +126,13 @@ def _chosen(cell: Cell, state: str, name: str) -> str | None:
     return other if other in cell.by_name or other in cell.inputs else None
 
 
-def _gate(cell: Cell, term: Operand, state: str) -> Operand | None:
-    """The gate of a term gate * state; None for any other term."""
-    line: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
-    if line is None or line.op != "mul" or line.operands.count(state) != 1:
-        return None
-    return next(o for o in line.operands if o != state)
+def values_of(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
+    """The values of an operand in float64, (steps, rows, H) or what is broadcast to that. Raises MissingError."""
+    values = trace.operand(stage.scope, name, steps)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
+    values = np.asarray(values, np.float64)
+    return values[:, rows] if values.ndim == 3 else values
 
 
 def kept(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Array:
@@ -176,13 +172,10 @@ def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[Change]
     names, given = names_of(trace.stage(stage.scope).cell).get(name), trace.given.get(stage.scope, {})
     if names is None or not (names.hold in given or names.scale in given):
         return
-    part, put, held, scaled = np.ones(1), np.zeros(1), np.zeros(1, bool), np.zeros(1, bool)
-    if names.scale in given:
-        scaled = read(names.scale) != 0
-        part = np.where(scaled, read(names.by), part)
-    if names.hold in given:
-        held = read(names.hold) != 0
-        part, put = np.where(held, 0.0, part), np.where(held, read(names.to), put)
+    scaled = read(names.scale) != 0 if names.scale in given else np.zeros(1, bool)
+    held = read(names.hold) != 0 if names.hold in given else np.zeros(1, bool)
+    part = np.where(held, 0.0, np.where(scaled, read(names.by), 1.0) if names.scale in given else 1.0)
+    put = np.where(held, read(names.to), 0.0) if names.hold in given else np.zeros(1)
     none = np.zeros_like(part, bool)
     yield Change(name, part, np.zeros_like(part), put + none, held | none, scaled & ~held | none, after=False)
 
@@ -277,15 +270,6 @@ class Flow(NamedTuple):
     def cut(self) -> Array | None:
         """What a clip took away, (steps,)."""
         return next((write.values for write in self.writes if write.name.startswith(CLIP)), None)
-
-
-def _values(trace: Trace, stage: Stage, b: int, j: int, name: Operand) -> Array:
-    values = trace.operand(stage.scope, name)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
-    values = np.atleast_1d(values)
-    array = np.broadcast_to(values, (trace.steps, trace.batch, values.shape[-1]))[:, b]
-    return array[:, j if array.shape[1] > 1 else 0].astype(np.float64)
 
 
 @np.errstate(all="ignore")  # a value that has overflowed has parts that are no numbers
@@ -387,7 +371,12 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
 
     Raises MissingError where a line that the recurrence needs was not recorded.
     """
-    read = partial(_values, trace, stage, b, j)
+
+    def read(name: Operand) -> Array:
+        values = np.atleast_1d(values_of(trace, stage, slice(None), slice(b, b + 1), name))
+        array = np.broadcast_to(values, (trace.steps, 1, values.shape[-1]))[:, 0]
+        return array[:, j if array.shape[1] > 1 else 0]
+
     order = tuple(range(at + 1)) if not stage.backwards else tuple(range(trace.steps - 1, at - 1, -1))
     kept, put = kept_by_sum(trace, stage, rule, read)
     keep = np.zeros(trace.steps) + kept
