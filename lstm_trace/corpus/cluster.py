@@ -58,12 +58,12 @@ class Work(NamedTuple):
         if other := others(self.versions, versions(self.job.way.plan)):
             return f"has {other}, which may give other digits: install the same versions"
         try:
-            self.job.source.read(min(self.job.spans, key=lambda span: span.steps))
+            self.job.source.read(min(self.job.manifest.parts, key=lambda span: span.steps))
         except (LstmTraceError, OSError, ValueError) as error:
             return f"cannot read the inputs: {error}; it reads them under that name, from a disk that all share"
         with suppress(FileError):
             there = read_manifest(self.job.folder)
-            if there is not None and there.key == self.job.key:
+            if there is not None and there.key == self.job.manifest.key:
                 return ""
         return f"does not see the folder {self.job.folder}: a worker writes into it, on a disk that all share"
 
@@ -80,14 +80,14 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-        _sent[self.work.job.key] = self.work
+        _sent[self.work.job.manifest.key] = self.work
         if not self.work.own and (problem := self.work.misfit()):
-            _sent[self.work.job.key] = unfit = HaltError(f"the worker {worker.address} {problem}")
+            _sent[self.work.job.manifest.key] = unfit = HaltError(f"the worker {worker.address} {problem}")
             raise unfit
 
     def teardown(self, worker: Any) -> None:
         """In the worker, when the run is over."""
-        _sent.pop(self.work.job.key, None)
+        _sent.pop(self.work.job.manifest.key, None)
 
 
 def compute(key: str, span: Span) -> Done:
@@ -120,16 +120,16 @@ def by_cluster(
             tell(f"dashboard: {client.dashboard_link}")
         work = Work(job, model, versions(job.way.plan), own=scheduler is None)
         try:
-            client.register_plugin(Delivery(work), name=f"lstm-trace-{job.key}")
+            client.register_plugin(Delivery(work), name=f"lstm-trace-{job.manifest.key}")
         except LstmTraceError:
             raise
         except Exception as error:
             raise HaltError(f"a worker cannot take the work: {_said(error)}; each needs lstm-trace[corpus]") from None
-        stack.callback(_forget, client, f"lstm-trace-{job.key}")
+        stack.callback(_forget, client, f"lstm-trace-{job.manifest.key}")
         if tell is not None and not client.nthreads():
             tell(f"no worker has joined {scheduler} yet; waiting for one")
         try:
-            yield from _followed(client, job.key, todo)
+            yield from _followed(client, job.manifest.key, todo)
         except OSError:
             raise HaltError(GONE) from None
 

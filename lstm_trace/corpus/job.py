@@ -8,10 +8,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -26,8 +25,11 @@ from ..engine.request import RecordChoice
 from ..errors import OptionError
 from ..explanation.memory import recurrence
 from ..model.model import Model
-from .inputs.table_file import TableFile
-from .rows import Layout, Range, Rows, Span, files_of, layout, pa
+from .rows import Layout, Range, Rows, Span, layout, pa
+
+if TYPE_CHECKING:
+    from .inputs.table_file import TableFile
+    from .manifest import Manifest
 
 #: A batch is closed where more than so much of it would be padding, if it is not small anyhow.
 MOST_PADDED, SMALL = 0.5, 1 << 14
@@ -119,40 +121,30 @@ def digest(model: Model) -> str:
 class Job:
     """A corpus that is to be computed; it can be pickled, and is small.
 
-    folder: of the parts. model: the digest of the model. described: what is said of it in the manifest. dtype: of the
-    stored states. format: of the files. spans: the parts; inputs: the digest of the input.
+    folder: of the parts. source: of the sequences. way: how they are computed. manifest: what the folder says of it.
     """
 
     folder: Path
     source: TableFile
-    inputs: str
-    model: str
     way: Way
-    layout: Layout
-    dtype: Stored
-    format: Files
-    spans: tuple[Span, ...]
-
-    @cached_property
-    def premises(self) -> dict[str, Any]:
-        """All that the bytes of the parts follow from, as plain data."""
-        found = {"version": VERSION, "model": self.model, "inputs": self.inputs}
-        found |= {"plan": self.way.plan, "batch": self.way.batch}
-        return found | said_again(self.layout, self.dtype, self.format, self.spans)
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 of the premises."""
-        return key_of(self.premises)
+    manifest: Manifest
 
     def paths(self, number: int) -> list[Path]:
         """The files of a part; when the last one is there it is whole."""
-        return [self.folder / name for name in files_of(number, self.format)]
+        return [self.folder / name for name in self.manifest.files_of(number)]
 
 
 def key_of(premises: Mapping[str, Any]) -> str:
     """SHA-256 of the premises of a job."""
     return hashlib.sha256(json.dumps(premises, sort_keys=True).encode()).hexdigest()
+
+
+def premises_of(
+    model: Model, inputs: str, way: Way, layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]
+) -> dict[str, Any]:
+    """All that the bytes of the parts follow from, as plain data. inputs: their digest."""
+    found = {"version": VERSION, "model": digest(model), "inputs": inputs, "plan": way.plan, "batch": way.batch}
+    return found | said_again(layout, dtype, format, spans)
 
 
 def said_again(layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:

@@ -60,41 +60,43 @@ def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
     if (order != np.arange(len(order))).any():
         at = rows.steps_of(order)
         rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
-    said = {"key": job.key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
-    meta, apart = json.dumps(said), job.format == "safetensors"
+    key, apart = job.manifest.key, job.manifest.files == "safetensors"
+    said = {"key": key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
+    meta = json.dumps(said)
     _write_table(job, span, _places(job, rows), {} if apart else states, meta)
     if apart:
         _write_tensors(job, span, states, meta)
 
 
 def _check_range(job: Job, states: LineValues) -> None:
-    most = float(np.finfo(job.dtype).max)
+    most = float(np.finfo(job.manifest.dtype).max)
     for (scope, line), values in states.items():
         if float(np.finfo(values.dtype).max) > most:
             largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0))
             if largest > most:
-                said = f"{scope}/{line} has a value of size {largest:g}, and {job.dtype} goes to {most:g}"
+                said = f"{scope}/{line} has a value of size {largest:g}, and {job.manifest.dtype} goes to {most:g}"
                 raise OptionError(f"{said}: store a wider type, --dtype (dtype=)")
 
 
 def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: str) -> None:
-    blocks = [(block, states[block.scope, block.line]) for block in job.layout.blocks if states]
+    dtype = job.manifest.dtype
+    blocks = [(block, states[block.scope, block.line]) for block in job.manifest.blocks if states]
     floats = [name for block, _ in blocks for name in block.columns]
-    kind = pa.from_numpy_dtype(np.dtype(job.dtype))
-    job.layout.check_apart(places.schema.names)
+    kind = pa.from_numpy_dtype(np.dtype(dtype))
+    job.manifest.layout.check_apart(places.schema.names)
     schema = pa.schema([*places.schema, *(pa.field(name, kind) for name in floats)], metadata={META: meta})
     few = [f.name for f in places.schema if f.name != STEP and not pa.types.is_floating(f.type)]
     ordered = parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")])
     with written(job.folder / name_of(span.number, "parquet"), "w+b", durable=True) as file:
         with parquet.ParquetWriter(
             pa.PythonFile(file, "w"), schema, compression="zstd", compression_level=LEVEL, use_dictionary=few,
-            use_byte_stream_split=floats if floats and job.dtype in SPLIT else False, write_page_checksum=True,
+            use_byte_stream_split=floats if floats and dtype in SPLIT else False, write_page_checksum=True,
             write_statistics=places.schema.names, sorting_columns=ordered,
         ) as out:  # fmt: skip
             for first in range(0, places.num_rows, GROUP):
                 columns = places.slice(first, GROUP).combine_chunks().columns
                 for _, values in blocks:
-                    columns += [pa.array(unit) for unit in _transposed(values[first : first + GROUP], job.dtype)]
+                    columns += [pa.array(unit) for unit in _transposed(values[first : first + GROUP], dtype)]
                 out.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
         seal(file, last=True)
 
@@ -110,7 +112,8 @@ def _transposed(values: Array, dtype: str) -> Array:
 def _write_tensors(job: Job, span: Span, states: LineValues, meta: str) -> None:
     from safetensors.numpy import save
 
-    tensors = {b.stem: np.ascontiguousarray(states[b.scope, b.line].astype(job.dtype)) for b in job.layout.blocks}
+    stored = ((block.stem, states[block.scope, block.line].astype(job.manifest.dtype)) for block in job.manifest.blocks)
+    tensors = {stem: np.ascontiguousarray(values) for stem, values in stored}
     with written(job.folder / name_of(span.number, "safetensors"), "w+b", durable=True) as file:
         file.write(save(tensors, {META: meta}))
         seal(file, last=False)
@@ -121,8 +124,8 @@ def _places(job: Job, rows: Rows) -> Any:
     repeated = np.repeat(np.arange(len(rows.ids), dtype=np.int32), rows.lengths)
     columns = {SEQUENCE: pa.array(rows.ids).take(pa.array(repeated)), STEP: pa.array(rows.t.astype(np.int32))}
     columns |= ({} if rows.token is None else {TOKEN: rows.token}) | dict(rows.targets)
-    if len(job.layout.scopes) == 1:  # of several, the names of the columns say it
-        layer, direction = layer_and_direction(job.layout.scopes[0])
+    if len(job.manifest.layout.scopes) == 1:  # of several, the names of the columns say it
+        layer, direction = layer_and_direction(job.manifest.layout.scopes[0])
         zeros = np.zeros(len(rows.x), np.int8)
         columns["layer"] = pa.array(zeros + np.int8(layer))
         columns["direction"] = pa.DictionaryArray.from_arrays(pa.array(zeros), pa.array([direction]))
@@ -327,18 +330,16 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
     0.7 of the time, and the memory of one more part.
     """
     with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
-        behind: Future[Done] | None = None
+        behind: list[Future[Done]] = []
         for span in todo:
             try:
                 found = _tried(job, model, span)
             except Exception as error:  # whatever it is, the other parts may do
                 yield Done(span, in_words(error))
                 continue
-            if behind is not None:
-                yield behind.result()
-            behind = writer.submit(_write, job, span, *found)
-        if behind is not None:
-            yield behind.result()
+            yield from (one.result() for one in behind)
+            behind = [writer.submit(_write, job, span, *found)]
+        yield from (one.result() for one in behind)
 
 
 def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:

@@ -17,7 +17,7 @@ from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
 from .inputs import opened
-from .job import Files, Job, Stored, Way, corpus_model, digest, others, plan_of, recorded, versions
+from .job import Files, Job, Stored, Way, corpus_model, key_of, others, plan_of, premises_of, recorded, versions
 from .manifest import (
     BESIDE,
     FAILED,
@@ -97,7 +97,7 @@ def run(
             begin(job, prepared, index, fresh, tell)
         for path in [failed] if share else failed_lists(folder):
             path.unlink(missing_ok=True)
-        todo = missing(job, [span for span in job.spans if span.number % n == k - 1], tell)
+        todo = missing(job, [span for span in job.manifest.parts if span.number % n == k - 1], tell)
         if scheduler is not None or workers:
             from .cluster import by_cluster
 
@@ -118,11 +118,15 @@ def laid_out(
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     layout.check_apart(source.targets())
-    job = Job(
-        Path(out).absolute(), source, source.digest(), digest(model), Way(plan_of(model), batch, record_of), layout,
-        dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),
+    way, spans, header = Way(plan_of(model), batch, record_of), cut(index, steps_per_part), model.header
+    dtype = dtype or cast(Stored, header.dtype)
+    premises = premises_of(model, source.digest(), way, layout, dtype, format, spans)
+    manifest = Manifest(
+        key=key_of(premises), premises=premises, source=Described(**source.described()), title=header.title,
+        cell=header.kind, sources=list(model.sources), imported=list(header.imported), files=format, dtype=dtype,
+        blocks=list(layout.blocks), parts=spans, versions=versions(way.plan),
     )  # fmt: skip
-    return job, index
+    return Job(Path(out).absolute(), source, way, manifest), index
 
 
 def _apart(folder: Path, read: Iterable[Any]) -> None:
@@ -179,7 +183,7 @@ def _imports_undone(folder: Path) -> Iterator[None]:
 def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Callable[[str], None] | None = None) -> None:
     """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
     there = read_manifest(job.folder)
-    if there is not None and (there.key, there.layout) != (job.key, job.layout) and not fresh:
+    if there is not None and (there.key, there.layout) != (job.manifest.key, job.manifest.layout) and not fresh:
         raise FileError(
             f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
             "folder, or use --fresh (fresh=True), which removes those states"
@@ -193,7 +197,7 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
                 f"{path} is there, but no {MANIFEST}, so that it is not known whose it is: give another folder, or "
                 "remove it"
             )
-    planned = {path.name for span in job.spans for path in job.paths(span.number)}
+    planned = {path.name for span in job.manifest.parts for path in job.paths(span.number)}
     if foreign := parts_in(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
         raise FileError(
@@ -203,14 +207,14 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None:
-        for span in job.spans:  # what is damaged is made again only where a manifest says that it is ours
+        for span in job.manifest.parts:  # what is damaged is made again only where a manifest says that it is ours
             for path in filter(os.path.lexists, job.paths(span.number)):
-                if said := part_file.fault(path, job.key, span.number):
+                if said := part_file.fault(path, job.manifest.key, span.number):
                     raise FileError(f"{path} {said}, and there is no {MANIFEST} that says whose it is: remove it")
-        write_json(job.folder / MANIFEST, manifest(job, model).model_dump())  # first: it says whose the others are
-    if there is None or not is_beside(job.folder, job.model, index, job.spans):
+        write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it says whose the others are
+    if there is None or not is_beside(job.folder, str(job.manifest.premises["model"]), index, job.manifest.parts):
         write_model(job.folder, model, job.source.width)
-        write_index(job.folder, index, job.spans)
+        write_index(job.folder, index, job.manifest.parts)
 
 
 #: What a premise is called in messages; with its values where they mean something to a reader.
@@ -231,20 +235,10 @@ def differences(job: Job, there: Manifest) -> str:
     """In words, what differs between a run and the one that is in its folder."""
     found: list[str] = []
     for name, called in _CALLED.items():
-        mine, theirs = job.premises[name], there.premises.get(name)
+        mine, theirs = job.manifest.premises[name], there.premises.get(name)
         if mine != theirs and not (name == "parts" and found):  # other inputs have other parts
             found.append(called.format(*(", ".join(v) if isinstance(v, list) else v for v in (theirs, mine))))
     return " and ".join(found) or "only blocks: the manifest was edited"
-
-
-def manifest(job: Job, model: Model) -> Manifest:
-    """What the folder of a job says of it."""
-    header, source = model.header, Described(**job.source.described())
-    return Manifest(
-        key=job.key, premises=job.premises, source=source, title=header.title, cell=header.kind,
-        sources=list(model.sources), imported=list(header.imported), files=job.format, dtype=job.dtype,
-        blocks=list(job.layout.blocks), parts=list(job.spans), versions=versions(job.way.plan),
-    )  # fmt: skip
 
 
 def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
@@ -264,18 +258,17 @@ def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None 
 
     All bytes are read: 1.5 GB take a second. Raises FileError for a part of another run, before any is removed.
     """
-    faults = {
-        span: {path: said for path in job.paths(span.number) if (said := part_file.fault(path, job.key, span.number))}
-        for span in spans
-    }
-    todo = [span for span, wrong in faults.items() if wrong]
-    for span in todo:
-        for path, said in faults[span].items():
-            if tell is not None and path.exists():
+    key, faults = job.manifest.key, {}
+    for span in spans:
+        wrong = {path: part_file.fault(path, key, span.number) for path in job.paths(span.number)}
+        if any(wrong.values()):
+            faults[span] = wrong
+    for wrong in faults.values():
+        for path, said in reversed(wrong.items()):  # the last one says that all are there
+            if tell is not None and said and path.exists():
                 tell(f"{path.name} {said}, and is made again")
-        for path in reversed(job.paths(span.number)):  # the last one says that all are there
             path.unlink(missing_ok=True)
-    return todo
+    return [*faults]
 
 
 def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
