@@ -83,7 +83,7 @@ def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: st
     blocks = [(block, states[block.scope, block.line]) for block in job.manifest.blocks if states]
     floats = [name for block, _ in blocks for name in block.columns]
     kind = pa.from_numpy_dtype(np.dtype(dtype))
-    job.manifest.layout.check_apart(places.schema.names)
+
     schema = pa.schema([*places.schema, *(pa.field(name, kind) for name in floats)], metadata={META: meta})
     few = [f.name for f in places.schema if f.name != STEP and not pa.types.is_floating(f.type)]
     ordered = parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")])

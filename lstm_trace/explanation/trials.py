@@ -280,14 +280,14 @@ class Variants:
         return len(self.steps) + len(self.states)
 
     @property
-    def seconds(self) -> float:
-        """What one run takes, roughly."""
-        return self.trials.seconds
+    def places(self) -> list[str]:
+        """The addresses of the states."""
+        return [f"{scope}/{INITIAL.get(name, name)}" for scope, name in self.states]
 
     @property
     def afforded(self) -> int:
         """How many runs can be made beside what was asked for."""
-        return int(min(plan_choice.EXTRA_SECONDS / self.seconds, 1e6))
+        return int(min(plan_choice.EXTRA_SECONDS / self.trials.seconds, 1e6))
 
     def values(self, replaced: Array) -> Array:
         """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""
@@ -365,8 +365,8 @@ def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusi
     lost[which] = value - np.array(without)
     steps = np.where(variants.valid, 0.0, np.nan)
     steps[variants.first + variants.steps] = lost[: len(variants.steps)]
-    states = dict(zip(_places(variants), lost[len(variants.steps) :].tolist(), strict=True))
-    return Occlusion(float(value), steps, states, lost, there, variants.seconds)
+    states = dict(zip(variants.places, lost[len(variants.steps) :].tolist(), strict=True))
+    return Occlusion(float(value), steps, states, lost, there, variants.trials.seconds)
 
 
 def shares_of(variants: Variants, split: Split) -> Array:
@@ -375,7 +375,7 @@ def shares_of(variants: Variants, split: Split) -> Array:
     for place, part in split.parts.items():
         if split.kinds[place] in ("input", "given"):
             total += part.sum(axis=(1, 2))
-    states = [float(split.parts[place].sum()) for place in _places(variants)]
+    states = [float(split.parts[place].sum()) for place in variants.places]
     return np.concatenate([total[variants.first + variants.steps], states])
 
 
@@ -398,10 +398,6 @@ def _chosen(sizes: Array, count: int) -> Array:
     half, order = -(-count // 2), np.argsort(-sizes, kind="stable")
     drawn = np.random.default_rng(SEED).permutation(order[half:])[: count - half]
     return np.sort(np.concatenate([order[:half], drawn]))
-
-
-def _places(variants: Variants) -> list[str]:
-    return [f"{scope}/{INITIAL.get(name, name)}" for scope, name in variants.states]
 
 
 def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:

@@ -344,7 +344,7 @@ def measured(trace: lt.Trace, **how: Any) -> Faithfulness | None:
 
 def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = case("plain", 65, steps=8)
-    seconds = Variants.of(pair_of(trace)).seconds  # type: ignore[union-attr]
+    seconds = Variants.of(pair_of(trace)).trials.seconds  # type: ignore[union-attr]
     for runs, draws in ((20 + 2 + 40.5, 4), (20 + 2 + 29.5, 0)):
         monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", runs * seconds)
         found = measured(trace)
