@@ -60,9 +60,8 @@ def batches(lengths: Array, most: int, steps: float = math.inf) -> Iterator[Arra
     first, valid = 0, 0
     for at, length in enumerate(lengths[order]):
         size = (at - first + 1) * length
-        if at > first and (
-            at - first == most or size > steps or (size > SMALL and valid + length < MOST_PADDED * size)
-        ):
+        full = at - first == most or size > steps or (size > SMALL and valid + length < MOST_PADDED * size)
+        if full and at > first:
             yield order[first:at]
             first, valid = at, 0
         valid += length
@@ -176,9 +175,8 @@ def corpus_model(model: Model) -> Model:
     """
     own = model.defaults
     if names := ", ".join((*own.initial, *own.given, *(["hold"] if own.hold else []))):
-        raise OptionError(
-            f"{own.where or 'the model'} sets {names}; in a corpus every sequence starts from zero states: remove it"
-        )
+        said = f"{own.where or 'the model'} sets {names}"
+        raise OptionError(f"{said}; in a corpus every sequence starts from zero states: remove it")
     return replace(model, defaults=type(own)(arithmetic=own.arithmetic, where=own.where), _works={})
 
 

@@ -132,6 +132,10 @@ def _places(job: Job, rows: Rows) -> Any:
     return pa.table(columns)
 
 
+class DamagedPartError(FileError):
+    """A file that its reader cannot make out."""
+
+
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Raise FileError for a file that is missing, unreadable, cut off or damaged, whatever the library says of it."""
@@ -144,7 +148,7 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:  # each library has errors of its own, some of them no more than an Exception
         if isinstance(error, OSError) and error.errno:  # of the system, not of what is in the file
             raise FileError(f"{path}: cannot be read: {reason(error)}") from None
-        raise FileError(f"{path}: no part of a corpus, or damaged; {AGAIN}") from None
+        raise DamagedPartError(f"{path}: no part of a corpus, or damaged; {AGAIN}") from None
 
 
 def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
@@ -163,19 +167,16 @@ def fault(path: Path, key: str, number: int, every_byte: bool = True) -> str:
     if not path.exists():
         return "is missing"
     try:
-        sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
-        meta = _metadata(path)
-        if META not in meta and sealed is None:  # whole, and another program's
-            raise FileError(f"{path}: no part of a corpus; move it")
-        said = json.loads(meta[META])
-        if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
-            return "is damaged" if said.get("seal") else "has no checksum of its own"
-        check(path, meta[META], key, said["part"])
-    except LstmTraceError:
-        raise
-    except Exception as error:  # see `reading`
-        if isinstance(error, OSError) and error.errno:
-            raise FileError(f"{path}: cannot be read: {reason(error)}") from None
+        with reading(path):
+            sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
+            meta = _metadata(path)
+            if META not in meta and sealed is None:  # whole, and another program's
+                raise FileError(f"{path}: no part of a corpus; move it")
+            said = json.loads(meta[META])
+            if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
+                return "is damaged" if said.get("seal") else "has no checksum of its own"
+            check(path, meta[META], key, said["part"])
+    except DamagedPartError:
         return "is damaged"
     return "" if said["part"] == number else f"is part {said['part']}"
 

@@ -108,9 +108,8 @@ def cut(index: Index, steps: int) -> list[Span]:
     while at < len(index.ids):
         # the last sequence that ends within `steps` of here; at least one
         stop = max(int(np.searchsorted(ends, ends[at] + steps, side="right")) - 1, at + 1)
-        found.append(
-            Span(len(found), int(index.places[at]), int(index.places[stop]), stop - at, int(ends[stop] - ends[at]))
-        )
+        first, last = index.places[[at, stop]].tolist()
+        found.append(Span(len(found), first, last, stop - at, int(ends[stop] - ends[at])))
         at = stop
     return found
 

@@ -65,11 +65,6 @@ class Trials:
     parts: tuple[Part, ...]
 
     @cached_property
-    def together(self) -> bool:
-        """Whether several runs are one batch."""
-        return rows_alone(self.trace)
-
-    @cached_property
     def seconds(self) -> float:
         """What one run takes, roughly."""
         return run_seconds(self.trace)
@@ -81,7 +76,7 @@ class Trials:
 
     def values(self, count: int, change: Change) -> Array:
         """The value in each of so many runs."""
-        size, begin = self._size(count) if self.together else 1, self._window.start
+        size, begin = self._size(count) if rows_alone(self.trace) else 1, self._window.start
         found: list[float] = []
         for first in range(0, count, size):
             rows = self._rows(size)  # all batches have one size: what is left of the last one is not looked at
@@ -119,9 +114,8 @@ class Trials:
 
     @cached_property
     def _reruns(self) -> Reruns:
-        record: dict[str, dict[str, None]] = {}
-        for part in self.parts:
-            record.setdefault(part.scope, {})[part.line] = None
+        lines = dict.fromkeys((part.scope, part.line) for part in self.parts)
+        record = {scope: [line for there, line in lines if there == scope] for scope, _ in lines}
         return Reruns(self.trace, self._window, record)
 
 
@@ -177,7 +171,7 @@ class HeldTrials:
         """The value in the run in which each group of places is held."""
         lines = [tuple(dict.fromkeys((place.scope, place.line) for place in group)) for group in groups]
         every = self._able(line for some in lines for line in some)
-        if every.together:
+        if rows_alone(every.trace):
             return self._held(every, groups)
         alone = {some: self._able(some) for some in dict.fromkeys(lines)}  # with the equations of a run of its own
         return [self._held(alone[some], [group])[0] for some, group in zip(lines, groups, strict=True)]

@@ -64,21 +64,18 @@ class Lookup(NamedTuple):
             lacks = "a vocabulary" if not self._words else f"a column {TOKEN}"
             raise OptionError(f"{where}: x of tokens needs {lacks}, or a column of numbers that --ids names (ids=)")
         else:
-            found = self._looked_up(table, where)
+            tokens = table.column(TOKEN).cast(pa.string())
+            places = compute.index_in(tokens, pa.array(self._words))
+            if places.null_count and self.unknown is None:
+                r = compute.index(places.is_null(), True).as_py()
+                said = "is not in the vocabulary; say what stands for such with --unknown (unknown=)"
+                raise MissingError(f"{where}: {spot(table, r)}: {tokens[r].as_py()!r} {said}")
+            known = np.array([*self._words.values(), self._words.get(self.unknown or "", 0)])
+            found = known[places.fill_null(len(self._words)).to_numpy()]
         end = self.width if self._matrix is None else len(self._matrix)
         if (k := first((found < 0) | (found >= end))) is not None:
             raise ShapeError(f"{where}: {spot(table, k)}: the token has the number {found[k]}; expected 0 to {end - 1}")
         return found
-
-    def _looked_up(self, table: Any, where: str) -> Array:
-        words, tokens = self._words, table.column(TOKEN).cast(pa.string())
-        places = compute.index_in(tokens, pa.array(words))
-        if places.null_count and self.unknown is None:
-            r = compute.index(places.is_null(), True).as_py()
-            said = f"{tokens[r].as_py()!r} is not in the vocabulary; say what stands for such with --unknown (unknown=)"
-            raise MissingError(f"{where}: {spot(table, r)}: {said}")
-        numbers = np.array([*words.values(), words.get(self.unknown or "", 0)])
-        return numbers[places.fill_null(len(words)).to_numpy()]
 
     def x(self, table: Any, where: str) -> tuple[Any, Array]:
         """The table, with tokens where it has their numbers alone, and its x, (R, I). Raises as `numbers`."""
