@@ -116,17 +116,14 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         return None
     content = read_bytes(path, "no manifest of a corpus", LARGEST)
     said = re.search(rb'"format": *"lstm-trace-corpus/([^"]{1,20})"', content[:1000])
-    if said is not None and said[1] != b"1":
-        found = said[1].decode(errors="replace")
-        raise FileError(f"{path}: written in version {found} of the format, and this lstm-trace reads 1: update it")
     if said is None:
         raise FileError(f"{path}: no manifest of a corpus; give a folder that lstm-trace corpus run has made")
+    if (other := said[1].decode(errors="replace")) != "1":
+        raise FileError(f"{path}: written in version {other} of the format, and this lstm-trace reads 1: update it")
     found = validate(Manifest, content, str(path))
     if found.contradiction:
-        raise FileError(
-            f"{path}: {found.contradiction} do not fit together: the manifest was edited. Undo that, or run the corpus "
-            "again into another folder"
-        )
+        said = f"{found.contradiction} do not fit together: the manifest was edited"
+        raise FileError(f"{path}: {said}. Undo that, or run the corpus again into another folder")
     return found
 
 

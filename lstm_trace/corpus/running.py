@@ -184,26 +184,21 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
     """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
     there = read_manifest(job.folder)
     if there is not None and (there.key, there.layout) != (job.manifest.key, job.manifest.layout) and not fresh:
-        raise FileError(
-            f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
-            "folder, or use --fresh (fresh=True), which removes those states"
-        )
+        said = f"{job.folder} holds the states of another run; different: {differences(job, there)}"
+        raise FileError(f"{said}. Give another folder, or use --fresh (fresh=True), which removes those states")
     if fresh and there is not None:
         clear(job.folder, there, job.source.described())
         there = None
     for path in [job.folder / name for name in BESIDE] if there is None else ():
         if os.path.lexists(path):
-            raise FileError(
-                f"{path} is there, but no {MANIFEST}, so that it is not known whose it is: give another folder, or "
-                "remove it"
-            )
+            said = f"{path} is there, but no {MANIFEST}, so that it is not known whose it is"
+            raise FileError(f"{said}: give another folder, or remove it")
     planned = {path.name for span in job.manifest.parts for path in job.paths(span.number)}
     if foreign := parts_in(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
-        raise FileError(
-            f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}: "
-            f"remove {'it' if len(foreign) == 1 else f'it and {len(foreign) - 1} more'}, or {instead}"
-        )
+        said = f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}"
+        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
+        raise FileError(f"{said}: remove it{more}, or {instead}")
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None:

@@ -53,10 +53,8 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
         return rerun(one, initial=zeros), 0
     if isinstance(baseline, int) and not isinstance(baseline, bool) and 0 <= baseline < trace.batch:
         return trace, baseline
-    raise OptionError(
-        f"there is no baseline {baseline!r}; expected zero-input, zero-state, a batch element "
-        f"(0 to {trace.batch - 1}), or a trace"
-    )
+    known = f"zero-input, zero-state, a batch element (0 to {trace.batch - 1}), or a trace"
+    raise OptionError(f"there is no baseline {baseline!r}; expected {known}")
 
 
 def contribution(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Split:

@@ -121,19 +121,19 @@ def gathered(
     """Draw sequences with at most so many steps together. Raises MissingError, OptionError, FileError."""
     known = [name for name in states.place_columns if name != SEQUENCE]
     if labels is None and target not in known:
-        raise MissingError(
-            f"the states have no column {target!r}{nearest(target, known, 'they have')}; or give labels, a file with "
-            f"the columns {SEQUENCE}, {STEP} and the target"
-        )
+        said = f"the states have no column {target!r}{nearest(target, known, 'they have')}"
+        raise MissingError(f"{said}; or give labels, a file with the columns {SEQUENCE}, {STEP} and the target")
     lengths = [np.diff(part.starts) for part in states.parts()]
     ids = np.concatenate([part.ids for part in states.parts()])
     table = None if labels is None else _labels(labels, target, next(states.parts()).places.field(SEQUENCE).type)
-    labelled_ids = set(ids.tolist() if table is None else compute.unique(table.column(SEQUENCE)).to_pylist())
-    candidates = np.flatnonzero([one in labelled_ids for one in ids.tolist()])
-    if not len(candidates):
-        theirs, ours = next((one for one in labelled_ids if one is not None), "none"), ids.tolist()[0]
-        said = f"it has {repr(theirs)[:60]}, they have {repr(ours)[:60]}"
-        raise FileError(f"{labels}: no {SEQUENCE} is that of a sequence of the states; {said}")
+    candidates = np.arange(len(ids))
+    if table is not None:
+        theirs = table.column(SEQUENCE).drop_null().combine_chunks()
+        candidates = np.flatnonzero(compute.is_in(pa.array(ids), theirs).to_pylist())
+        if not len(candidates):
+            there, here = (repr(some[0])[:60] if some else "none" for some in (theirs.to_pylist(), ids.tolist()))
+            said = f"no {SEQUENCE} is that of a sequence of the states; it has {there}, they have {here}"
+            raise FileError(f"{labels}: {said}")
     width = sum(block.width for block in blocks)
     order = drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)
     chosen = np.isin(np.arange(len(ids)), candidates[order])

@@ -87,10 +87,8 @@ def columns_of(schema: Any, names: Names, where: str) -> Columns:
         raise FileError(f"{where}: there are two columns {twice[0]!r}; rename or remove one of them")
     ours = {field.name: names.ours(field.name) for field in schema}
     if SEQUENCE not in ours.values():
-        raise FileError(
-            f"{where}: there is no column {names.id!r}, which says of what sequence a row is"
-            f"{nearest(names.id, ours, 'there are')}; name it with --id (id=)"
-        )
+        said = f"there is no column {names.id!r}, which says of what sequence a row is"
+        raise FileError(f"{where}: {said}{nearest(names.id, ours, 'there are')}; name it with --id (id=)")
     depths = {name: _depth(schema.field(name).type) for name in ours}
     whole = any(depths[n] == 1 + (o == X) for n, o in ours.items() if o in (X, TOKEN, STEP, names.ids))
     kept = {n: o for n, o in ours.items() if o and depths[n] <= whole + (o == X) and _plain(schema.field(n).type)}
@@ -178,10 +176,8 @@ def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> Index:
     every = pa.chunked_array(ids)
     counts = every.value_counts()
     if (k := first(counts.field(1).to_numpy() > 1)) is not None:
-        raise ShapeError(
-            f"{where}: the sequence {counts.field(0)[k].as_py()!r} is in two places; sort the rows by sequence and "
-            "step, and give each sequence an id of its own"
-        )
+        said = f"the sequence {counts.field(0)[k].as_py()!r} is in two places; sort the rows by sequence and step"
+        raise ShapeError(f"{where}: {said}, and give each sequence an id of its own")
     return Index(every.to_numpy(), np.diff(np.concatenate([*before, [steps]])), np.concatenate([*places, [count]]))
 
 
