@@ -77,9 +77,7 @@ UNITS = (
     *("layer", "direction", "line", "unit", "label", "mean", "least", "most", "largest", "t", "batch"),
     *("half_life", "kept", "dead", "follows"),
 )
-STEPS = (
-    *("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after"),
-)
+STEPS = ("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after")
 #: A unit is dead whose output moves less than this share of what the output of the unit that moves most does.
 DEAD = 0.05
 
