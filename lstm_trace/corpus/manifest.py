@@ -246,6 +246,7 @@ def _nearest(path: Path, sequence: int | str, wanted: Any) -> str:
         if wanted is None or not pa.types.is_integer(wanted.type):
             some = next(file.iter_batches(MOST_COMPARED, columns=[SEQUENCE])).column(0).to_pylist()
             return nearest(str(sequence), map(str, some)) or f"; the first is {some[0]!r}"
-        ids = (batch.column(0).to_numpy() for batch in file.iter_batches(GROUP, columns=[SEQUENCE]))
-        close = [some[np.argmin(np.abs(some - np.float64(wanted.as_py())))] for some in ids]
-        return f"; the nearest is {min(close, key=lambda one: abs(int(one) - wanted.as_py()))}"
+        at: int = wanted.as_py()
+        every = (batch.column(0).to_pylist() for batch in file.iter_batches(GROUP, columns=[SEQUENCE]))
+        close = [min(some, key=lambda one: abs(one - at)) for some in every]
+        return f"; the nearest is {min(close, key=lambda one: abs(one - at))}"
