@@ -96,12 +96,12 @@ class States:
         Raises MissingError where there is none, or its part is not there yet.
         """
         number, rows = place_of(self.folder, sequence)
-        for span in self.manifest.parts:
-            if span.number == number and not 0 <= rows.start < rows.stop <= span.steps:
-                raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that part {number} has not")
-            if span.number == number and self._is_there(number):
-                return self.part(span), rows
-        raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
+        span = next((span for span in self.manifest.parts if span.number == number), None)
+        if span is None or not 0 <= rows.start < rows.stop <= span.steps:
+            raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that part {number} has not")
+        if not self._is_there(number):
+            raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
+        return self.part(span), rows
 
     @checked
     def unit(self, address: str) -> pd.DataFrame:

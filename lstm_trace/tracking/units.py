@@ -38,27 +38,15 @@ ROOM = 1 << 22
 AT_ONCE, PLACE = 16, 40
 
 
-class Pairs(NamedTuple):
-    """Of pairs of numbers: how many, both means, the sums of squares and products of what differs from the means.
-
-    Each is (2 + targets, U): of a value and itself, of a value and that of the step before, of a value and each target.
-    """
-
-    n: Array
-    x: Array
-    y: Array
-    xx: Array
-    yy: Array
-    xy: Array
-
-
 class Partial(NamedTuple):
     """The measures of U units over some rows, arrays whose last axis is the unit.
 
-    pairs: (6, 2 + targets, U), see `Pairs`. counts: (4, U), how many values are not finite, left and right of the
-    thresholds, and the halvings by the gate. changes: (2, V, U), for each token the steps, and by how much a value
-    changed at them in all. sample: (S, U). best: (2, k, U), of k sequences the highest value, and the lowest with its
-    sign turned round; -inf where there is none. places: of these, the number of the part and the row there.
+    pairs: (6, 2 + targets, U), of a value and itself, of a value and that of the step before, and of a value and each
+    target: how many, both means, the sums of both squares and of the products of what differs from the means. counts:
+    (4, U), how many values are not finite, left and right of the thresholds, and the halvings by the gate. changes: (2,
+    V, U), for each token the steps, and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of
+    k sequences the highest value, and the lowest with its sign turned round; -inf where there is none. places: of
+    these, the number of the part and the row there.
     """
 
     pairs: Array
@@ -71,7 +59,7 @@ class Partial(NamedTuple):
     @property
     def steps(self) -> int:
         """How many rows they are."""
-        return int(Pairs(*self.pairs).n[0, 0] + self.counts[0, 0])
+        return int(self.pairs[0, 0, 0] + self.counts[0, 0])
 
 
 def merge(a: Partial, b: Partial) -> Partial:
@@ -79,21 +67,21 @@ def merge(a: Partial, b: Partial) -> Partial:
     best, places = (np.concatenate(two, axis=1) for two in ((a.best, b.best), (a.places, b.places)))
     order = np.lexsort((places, -best), axis=1)[:, : a.best.shape[1]]
     return Partial(
-        _pairs(Pairs(*a.pairs), Pairs(*b.pairs)), a.counts + b.counts, a.changes + b.changes,
+        _pairs(a.pairs, b.pairs), a.counts + b.counts, a.changes + b.changes,
         np.concatenate([a.sample, b.sample]), *(np.take_along_axis(found, order, 1) for found in (best, places)),
     )  # fmt: skip
 
 
-def _pairs(a: Pairs, b: Pairs) -> Array:
+def _pairs(a: Array, b: Array) -> Array:
     """The pairs of both (Chan, Golub & LeVeque 1983)."""
-    n, x, y = a.n + b.n, b.x - a.x, b.y - a.y
-    share = b.n / np.maximum(n, 1)
-    both = a.n * share
-    sums = a.xx + b.xx + x * x * both, a.yy + b.yy + y * y * both, a.xy + b.xy + x * y * both
-    return np.stack(Pairs(n, a.x + x * share, a.y + y * share, *sums))
+    n = a[0] + b[0]
+    share = b[0] / np.maximum(n, 1)
+    x, y = apart = b[1:3] - a[1:3]
+    sums = a[3:] + b[3:] + np.array([x * x, y * y, x * y]) * (a[0] * share)
+    return np.concatenate([[n], a[1:3] + apart * share, sums])
 
 
-def correlation(pairs: Pairs) -> Array:
+def correlation(pairs: Array) -> Array:
     """Pearson's; NaN where one of the two does not vary, but by rounding."""
     n, x, y, xx, yy, xy = pairs
     least = n * (8 * np.finfo(np.float64).eps) ** 2
@@ -157,7 +145,7 @@ class Measure:
 
 
 def thresholds(block: Block) -> tuple[float, float]:
-    """Below and above what a unit is saturated: see `explanation.saturation`; never, where its line has no range."""
+    """Below and above what a unit is saturated: see `explanation.activity`; never, where its line has no range."""
     left, right = {"gate": (LOW, HIGH), "": (-np.inf, np.inf)}.get(block.range, (2 * LOW - 1, 2 * HIGH - 1))
     return (np.arctanh(left), np.arctanh(right)) if block.range == "before tanh" else (left, right)
 
@@ -240,7 +228,7 @@ class _Rows:
             for k, (value, row) in enumerate(highest(sign * values, self.part.starts, self.kept)):
                 best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
         return Partial(
-            np.stack(Pairs(of.n, *means, *products)), np.array([len(raw) - len(seen), *saturated, halved]),
+            np.stack([of.n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
             np.array([of.steps, moved])[:, :-1], values[self.sampled], best, places,
         )  # fmt: skip
 
@@ -319,12 +307,12 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     blocks = [block for block, _ in units]
     places = [(*layer_and_direction(block.scope), block.line, unit) for block, unit in units]
     yield from zip(("layer", "direction", "line", "unit"), zip(*places, strict=True), strict=True)
-    pairs, (not_finite, left, right, halved) = Pairs(*found.pairs), found.counts
-    n = np.where(pairs.n[0] > 0, pairs.n[0], np.nan)
+    (count, mean, _, squares, *_), (not_finite, left, right, halved) = found.pairs[:, 0], found.counts
+    n = np.where(count > 0, count, np.nan)
     most, least = found.best[0, 0] + 0 * n, -found.best[1, 0] + 0 * n
-    r = correlation(pairs)
-    yield "mean", pairs.x[0] + 0 * n
-    yield "sd", np.sqrt(pairs.xx[0] / n)
+    r = correlation(found.pairs)
+    yield "mean", mean + 0 * n
+    yield "sd", np.sqrt(squares / n)
     yield "least", least
     yield "most", most
     yield from zip(QUANTILES, quantiles(found.sample), strict=True)
