@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress, islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,19 +40,8 @@ MOST_ROWS = 512
 ROUND = 8
 
 
-class TrialRows(NamedTuple):
-    """Premises of several runs: x (T, rows, I), states (rows, ·), supplied lines (T, rows, ·), lengths, and a mask.
-
-    The first three are to be changed.
-    """
-
-    x: Any
-    initial: Mapping[str, Mapping[str, Array]]
-    given: Mapping[str, Mapping[str, Array]]
-    lengths: Any
-    mask: Any
-
-
+#: Premises of several runs, as `rerun` takes them. Changed are x (T, rows, I), initial (rows, ·), given (T, rows, ·).
+TrialRows = dict[str, Any]
 #: Changes the premises of one run: told which run, and which of the rows is its.
 Change = Callable[[int, int, TrialRows], None]
 
@@ -82,7 +71,7 @@ class Trials:
             rows = self._rows(size)  # all batches have one size: what is left of the last one is not looked at
             for row, run in enumerate(range(first, min(first + size, count))):
                 change(run, row, rows)
-            lines = self._reruns.lines(**rows._asdict())
+            lines = self._reruns.lines(**rows)
             sums = (total(p.inside(lines[p.scope][p.line], begin, row) for p in self.parts) for row in range(size))
             found += islice(sums, count - first)
         return np.array(found)
@@ -98,14 +87,14 @@ class Trials:
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
 
     def _rows(self, count: int) -> TrialRows:
+        def each(value: Any, axis: int = -2) -> Any:
+            if isinstance(value, Mapping):
+                return {name: each(one) for name, one in value.items()}
+            return None if value is None else np.repeat(value, count, axis)
+
         one = self.trace
-        initial, given = (
-            {s: {n: np.repeat(v, count, axis=-2) for n, v in here.items()} for s, here in premises.items()}
-            for premises in (one.initial, one.given)
-        )
-        x = None if one.x is None else np.repeat(one.x, count, axis=1)
-        mask = None if one.mask is None else np.repeat(one.mask, count, axis=1)
-        return TrialRows(x, initial, given, None if one.lengths is None else np.repeat(one.lengths, count), mask)
+        rows = {name: each(getattr(one, name)) for name in ("x", "initial", "given")}
+        return {**rows, "lengths": each(one.lengths, 0), "mask": each(one.mask, 1)}
 
     @cached_property
     def _window(self) -> range:
@@ -179,7 +168,7 @@ class HeldTrials:
     def _held(self, trials: Trials, groups: Sequence[Sequence[Region]]) -> list[float]:
         def change(run: int, row: int, rows: TrialRows) -> None:
             for place in groups[run]:
-                self._hold(trials.trace, rows.given, row, place)
+                self._hold(trials.trace, rows["given"], row, place)
 
         return trials.values(len(groups), change).tolist()  # type: ignore[no-any-return]
 
@@ -289,10 +278,10 @@ class Variants:
 
         def change(run: int, row: int, rows: TrialRows) -> None:
             at = self.steps[replaced[run, : len(self.steps)]]
-            for value, there in _against(base, rows.x, rows.given):
+            for value, there in _against(base, rows["x"], rows["given"]):
                 value[at, row] = there[at, 0]
             for scope, name in compress(self.states, replaced[run, len(self.steps) :]):
-                rows.initial[scope][name][row] = base.initial[scope][name][0]
+                rows["initial"][scope][name][row] = base.initial[scope][name][0]
 
         return self.trials.values(len(replaced), change)
 
