@@ -173,11 +173,12 @@ def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]
 
     values: (R,), NaN for none. starts: as of `Part`.
     """
-    best = np.nan_to_num(np.fmax.reduceat(values, starts[:-1]), nan=-np.inf)
+    best = np.fmax.reduceat(values, starts[:-1])
+    best[np.isnan(best)] = -np.inf
     least = np.partition(best, -n)[-n] if n < len(best) else -np.inf
     among = np.flatnonzero((best >= least) & (best > -np.inf))
     for at in among[np.argsort(-best[among], kind="stable")[:n]]:
-        yield float(best[at]), int(starts[at] + np.nanargmax(values[starts[at] : starts[at + 1]]))
+        yield float(best[at]), int(starts[at] + np.argmax(values[starts[at] : starts[at + 1]] == best[at]))
 
 
 def around(

@@ -224,8 +224,8 @@ class _Rows:
         sizes = np.abs(np.subtract(x[1:], x[:-1], out=self.room[1, 1:]), out=self.room[1, 1:])
         moved = np.bincount(of.codes, sizes, self.words + 1)
         best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
-        for side, sign in enumerate((1, -1)):
-            for k, (value, row) in enumerate(highest(sign * values, self.part.starts, self.kept)):
+        for side, those in enumerate((values, -values)):
+            for k, (value, row) in enumerate(highest(those, self.part.starts, self.kept)):
                 best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
         return Partial(
             np.stack([of.n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
