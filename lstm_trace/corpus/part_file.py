@@ -309,7 +309,10 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
+def _compute(job: Job, model: Model, span: Span, tries: int = 1) -> tuple[Rows, LineValues]:
+    for _ in range(1, tries):
+        with suppress(*PASSING):
+            return _compute(job, model, span)
     rows = job.source.read(span)
     return rows, states(model, rows, job.way)
 
@@ -334,20 +337,13 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
         behind: list[Future[Done]] = []
         for span in todo:
             try:
-                found = _tried(job, model, span)
+                found = _compute(job, model, span, TRIES)
             except Exception as error:  # whatever it is, the other parts may do
                 yield Done(span, in_words(error))
                 continue
             yield from (one.result() for one in behind)
             behind = [writer.submit(_write, job, span, *found)]
         yield from (one.result() for one in behind)
-
-
-def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
-    for _ in range(1, TRIES):
-        with suppress(*PASSING):
-            return _compute(job, model, span)
-    return _compute(job, model, span)
 
 
 def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
