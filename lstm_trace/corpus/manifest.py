@@ -39,7 +39,7 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class Described(_Strict):
+class InputReading(_Strict):
     """What `TableFile.described` gives, and `inputs.opened` takes."""
 
     path: str
@@ -69,7 +69,7 @@ class Manifest(_Strict):
     format: Literal["lstm-trace-corpus/1"] = "lstm-trace-corpus/1"
     key: str
     premises: dict[str, str | int | list[str]]
-    source: Described
+    source: InputReading
     title: str
     cell: str
     sources: list[str]
@@ -174,12 +174,6 @@ def write_json(path: Path, data: Any) -> None:
 GROUP, MOST_COMPARED = 1 << 16, 5000
 
 
-def write_model(folder: Path, model: Model, width: int) -> None:
-    """Write the model, as the trace of one step. width: I. Raises FileError."""
-    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
-    trace_file.save(trace, folder / MODEL)
-
-
 def read_model(folder: Path, expected: str) -> Model:
     """The model of a folder. expected: its digest. Raises FileError for another one."""
     path = folder / MODEL
@@ -193,25 +187,22 @@ def read_model(folder: Path, expected: str) -> Model:
     return model
 
 
-def write_index(folder: Path, index: Index, spans: Iterable[Span]) -> None:
-    """Write where each sequence is."""
-    with written(folder / INDEX, "wb", durable=True) as file:
-        parquet.write_table(index_of(index, spans), file, row_group_size=GROUP, compression="zstd")
-
-
 def is_index(folder: Path, index: Index, spans: Iterable[Span]) -> bool:
     """Whether the file says where each sequence is. Raises FileError."""
     with reading(folder / INDEX):
         return bool(parquet.read_table(folder / INDEX).equals(index_of(index, spans)))
 
 
-def is_beside(folder: Path, model: str, index: Index, spans: Iterable[Span]) -> bool:
-    """Whether the model, of this digest, and the index are there and right."""
-    try:
-        read_model(folder, model)
-        return is_index(folder, index, spans)
-    except FileError:
-        return False
+def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, index: Index) -> None:
+    """Write the model, as the trace of one step, and the index, unless both are there and right. width: I."""
+    with suppress(FileError):
+        read_model(folder, str(manifest.premises["model"]))
+        if is_index(folder, index, manifest.parts):
+            return
+    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
+    trace_file.save(trace, folder / MODEL)
+    with written(folder / INDEX, "wb", durable=True) as file:
+        parquet.write_table(index_of(index, manifest.parts), file, row_group_size=GROUP, compression="zstd")
 
 
 def index_of(index: Index, spans: Iterable[Span]) -> Any:

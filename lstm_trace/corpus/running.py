@@ -18,20 +18,7 @@ from ..trace.argument_types import checked
 from . import part_file
 from .inputs import opened
 from .job import Files, Job, Stored, Way, corpus_model, key_of, others, plan_of, premises_of, recorded, versions
-from .manifest import (
-    BESIDE,
-    FAILED,
-    MANIFEST,
-    Described,
-    Manifest,
-    failed_lists,
-    is_beside,
-    meant,
-    read_manifest,
-    write_index,
-    write_json,
-    write_model,
-)
+from .manifest import BESIDE, FAILED, MANIFEST, Manifest, failed_lists, meant, read_manifest, write_beside, write_json
 from .part_file import Done, by_loop
 from .rows import Index, Span, cut, parts_in
 from .states import States
@@ -121,12 +108,12 @@ def laid_out(
     way, spans, header = Way(plan_of(model), batch, record_of), cut(index, steps_per_part), model.header
     dtype = dtype or cast(Stored, header.dtype)
     premises = premises_of(model, source.digest(), way, layout, dtype, format, spans)
-    manifest = Manifest(
-        key=key_of(premises), premises=premises, source=Described(**source.described()), title=header.title,
-        cell=header.kind, sources=list(model.sources), imported=list(header.imported), files=format, dtype=dtype,
-        blocks=list(layout.blocks), parts=spans, versions=versions(way.plan),
-    )  # fmt: skip
-    return Job(Path(out).absolute(), source, way, manifest), index
+    said = {
+        "key": key_of(premises), "premises": premises, "source": source.described(), "title": header.title,
+        "cell": header.kind, "sources": [*model.sources], "imported": [*header.imported], "files": format,
+        "dtype": dtype, "blocks": [*layout.blocks], "parts": spans, "versions": versions(way.plan),
+    }  # fmt: skip
+    return Job(Path(out).absolute(), source, way, Manifest.model_validate(said)), index
 
 
 def _apart(folder: Path, read: Iterable[Any]) -> None:
@@ -207,9 +194,7 @@ def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Calla
                 if said := part_file.fault(path, job.manifest.key, span.number):
                     raise FileError(f"{path} {said}, and there is no {MANIFEST} that says whose it is: remove it")
         write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it says whose the others are
-    if there is None or not is_beside(job.folder, str(job.manifest.premises["model"]), index, job.manifest.parts):
-        write_model(job.folder, model, job.source.width)
-        write_index(job.folder, index, job.manifest.parts)
+    write_beside(job.folder, job.manifest, model, job.source.width, index)
 
 
 #: What a premise is called in messages; with its values where they mean something to a reader.
