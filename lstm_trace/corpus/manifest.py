@@ -26,7 +26,7 @@ from ..trace.files.schema import validate
 from .inputs.columns import X
 from .job import Files, Stored, corpus_model, digest, key_of, said_again
 from .part_file import reading
-from .rows import SEQUENCE, Block, Index, Layout, Place, Span, compute, files_of, pa, parquet
+from .rows import SEQUENCE, Block, Index, Layout, Place, Span, compute, name_of, pa, parquet
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
 #: What stands beside the parts, whose manifest says whose it is.
@@ -61,9 +61,9 @@ class Failure(_Strict):
 class Manifest(_Strict):
     """What is computed, from what, and in which parts.
 
-    key: see `Job`. premises: what it is the hash of. source: by which `inputs.opened` makes the input again. title,
-    cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of each. versions: of the
-    packages that began the run.
+    premises: all that the bytes of the parts follow from; key: their hash. source: by which `inputs.opened` makes the
+    input again. title, cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of
+    each. versions: of the packages that began the run.
     """
 
     format: Literal["lstm-trace-corpus/1"] = "lstm-trace-corpus/1"
@@ -95,8 +95,8 @@ class Manifest(_Strict):
         return Layout(tuple(self.blocks))
 
     def files_of(self, number: int) -> list[str]:
-        """See `layout.files_of`."""
-        return files_of(number, self.files)
+        """The names of the files of a part; when the last one is there it is whole."""
+        return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", self.files)))
 
     @property
     def contradiction(self) -> str:

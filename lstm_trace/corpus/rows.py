@@ -250,11 +250,6 @@ def name_of(number: int, format: str) -> str:
     return f"part-{number:05}.{format}"
 
 
-def files_of(number: int, format: str) -> list[str]:
-    """The names of the files of a part; when the last one is there it is whole."""
-    return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", format)))
-
-
 def parts_in(folder: Path, but: Collection[str] = ()) -> list[str]:
     """The names in a folder that are those of parts. but: names that are left out."""
     names = sorted({path.name for path in folder.iterdir()}.difference(but))
