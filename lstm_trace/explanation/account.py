@@ -154,7 +154,8 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
     for total, parts in ((through, found.by_step.values()), (read, inputs)):
         for part in parts:
             total[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
-    lost = [None] * count if without is None else [None if np.isnan(lost) else lost for lost in without.steps.tolist()]
+    values = [np.nan] * count if without is None else without.steps.tolist()
+    lost: list[float | None] = [None if np.isnan(value) else value for value in values]
     brought = zip(through.tolist(), read.tolist(), (through + read).tolist(), lost, strict=False)
     for t, (label, numbers) in enumerate(zip_longest(labels[:count], brought)):
         yield Step(found.first + t, label, *numbers)

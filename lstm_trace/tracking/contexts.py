@@ -188,7 +188,7 @@ def around(
     found: dict[int, Context] = {}
     apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
-    by_part = defaultdict(list)
+    by_part: dict[int, list[int]] = defaultdict(list)
     for at, hit in enumerate(hits):
         by_part[hit.part].append(at)
     for number, here in by_part.items():

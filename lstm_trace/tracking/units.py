@@ -307,7 +307,7 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     blocks = [block for block, _ in units]
     places = [(*layer_and_direction(block.scope), block.line, unit) for block, unit in units]
     yield from zip(("layer", "direction", "line", "unit"), zip(*places, strict=True), strict=True)
-    (count, mean, _, squares, *_), (not_finite, left, right, halved) = found.pairs[:, 0], found.counts
+    (count, mean, _, squares), (not_finite, left, right, halved) = found.pairs[:4, 0], found.counts
     n = np.where(count > 0, count, np.nan)
     most, least = found.best[0, 0] + 0 * n, -found.best[1, 0] + 0 * n
     r = correlation(found.pairs)

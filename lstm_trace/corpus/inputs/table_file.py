@@ -47,7 +47,7 @@ class Lookup(NamedTuple):
 
     @property
     def _words(self) -> dict[str, int]:
-        return {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)  # type: ignore[no-any-return]
+        return {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)
 
     @property
     def _matrix(self) -> Array | None:
