@@ -170,7 +170,7 @@ class HeldTrials:
             for place in groups[run]:
                 self._hold(trials.trace, rows["given"], row, place)
 
-        return trials.values(len(groups), change).tolist()  # type: ignore[no-any-return]
+        return [float(value) for value in trials.values(len(groups), change)]
 
     def _able(self, wanted: Iterable[tuple[str, str]]) -> Trials:
         """Runs in which lines (scope, name) can be held, and nothing of them is held yet."""
