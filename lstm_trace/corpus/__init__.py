@@ -37,5 +37,4 @@ def ablate(model: Any, inputs: Any = None, units: Any = (), metric: str = "outpu
     Raises:
         LstmTraceError: where model, inputs and arguments do not fit together.
     """
-    found: Ablation = conveniences.call("corpus.ablate", model, inputs, units, metric, **options)
-    return found
+    return conveniences.call("corpus.ablate", model, inputs, units, metric, **options)  # type: ignore[no-any-return]

@@ -7,8 +7,8 @@ import signal
 import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from importlib.util import find_spec
-from itertools import islice
 from typing import Any, NamedTuple
 
 from ..base.extras import missing
@@ -26,8 +26,7 @@ try:
 except ImportError:  # `by_cluster` says so
     WorkerPlugin = object
 
-#: Parts that are on their way, to a worker: it has the next one when it is done, and results do not pile up.
-WINDOW = 3
+
 #: Seconds in which a scheduler must answer.
 ANSWER = 5
 #: Before numpy is imported: products on one thread, since there is a process for each core.
@@ -59,12 +58,12 @@ class Work(NamedTuple):
         if other := others(self.versions, versions(self.job.way.plan)):
             return f"has {other}, which may give other digits: install the same versions"
         try:
-            self.job.source.read(min(self.job.spans, key=lambda span: span.steps))
+            self.job.source.read(min(self.job.manifest.parts, key=lambda span: span.steps))
         except (LstmTraceError, OSError, ValueError) as error:
             return f"cannot read the inputs: {error}; it reads them under that name, from a disk that all share"
         with suppress(FileError):
             there = read_manifest(self.job.folder)
-            if there is not None and there.key == self.job.key:
+            if there is not None and there.key == self.job.manifest.key:
                 return ""
         return f"does not see the folder {self.job.folder}: a worker writes into it, on a disk that all share"
 
@@ -81,15 +80,14 @@ class Delivery(WorkerPlugin):  # type: ignore[misc]  # distributed has no types 
         if self.work.own:
             with suppress(ValueError):  # Ctrl-C is for the driver, which then ends its workers
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
-        problem = "" if self.work.own else self.work.misfit()
-        found = HaltError(f"the worker {worker.address} {problem}") if problem else self.work
-        _sent[self.work.job.key] = found
-        if isinstance(found, HaltError):
-            raise found
+        _sent[self.work.job.manifest.key] = self.work
+        if not self.work.own and (problem := self.work.misfit()):
+            _sent[self.work.job.manifest.key] = unfit = HaltError(f"the worker {worker.address} {problem}")
+            raise unfit
 
     def teardown(self, worker: Any) -> None:
         """In the worker, when the run is over."""
-        _sent.pop(self.work.job.key, None)
+        _sent.pop(self.work.job.manifest.key, None)
 
 
 def compute(key: str, span: Span) -> Done:
@@ -117,57 +115,44 @@ def by_cluster(
 
     with ExitStack() as stack:
         stack.enter_context(silence_logging_cmgr(SILENT))  # what goes wrong is said by our messages
-        client = stack.enter_context(_client(min(workers, len(todo)), scheduler, stack))
+        client = _client(min(workers, len(todo)), scheduler, stack)
         if tell is not None and client.dashboard_link and (scheduler is not None or find_spec("bokeh")):
             tell(f"dashboard: {client.dashboard_link}")
         work = Work(job, model, versions(job.way.plan), own=scheduler is None)
         try:
-            client.register_plugin(Delivery(work), name=f"lstm-trace-{job.key}")
+            client.register_plugin(Delivery(work), name=f"lstm-trace-{job.manifest.key}")
         except LstmTraceError:
             raise
         except Exception as error:
             raise HaltError(f"a worker cannot take the work: {_said(error)}; each needs lstm-trace[corpus]") from None
-        stack.callback(_forget, client, f"lstm-trace-{job.key}")
+        stack.callback(_forget, client, f"lstm-trace-{job.manifest.key}")
         if tell is not None and not client.nthreads():
             tell(f"no worker has joined {scheduler} yet; waiting for one")
         try:
-            yield from _followed(client, job.key, todo)
+            yield from _followed(client, job.manifest.key, todo)
         except OSError:
             raise HaltError(GONE) from None
 
 
 def _followed(client: Any, key: str, todo: Sequence[Span]) -> Iterator[Done]:
-    """The parts as they are finished; a window of them is on its way."""
+    """The parts as they are finished; the scheduler gives a worker the next one when it is done."""
     from distributed import as_completed
 
-    left, futures = iter(todo), as_completed(loop=client.loop)
-    running: dict[str, Span] = {}
-
-    def submit() -> None:
-        most = WINDOW * max(1, sum(client.nthreads().values()))
-        for span in islice(left, max(0, most - len(running))):
-            future = client.submit(compute, key, span, retries=TRIES - 1, pure=False)
-            running[future.key] = span
-            futures.add(future)
-
-    submit()
-    for future in futures:
-        span = running.pop(future.key)
+    futures = client.map(partial(compute, key), todo, retries=TRIES - 1, pure=False)
+    spans = {future.key: span for future, span in zip(futures, todo, strict=True)}
+    for future in as_completed(futures, loop=client.loop):
         if future.status == "finished":
             yield future.result()
-        elif future.status == "error":
-            error = future.exception()
-            if isinstance(error, HaltError):
-                raise error
-            yield Done(span, _said(error))
-        else:
+        elif future.status != "error":
             raise HaltError(GONE)
-        submit()
+        elif isinstance(error := future.exception(), HaltError):
+            raise error
+        else:
+            yield Done(spans[future.key], _said(error))
 
 
-@contextmanager
-def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Iterator[Any]:
-    """A client of the cluster at an address, or of one of our own. Raises OptionError where there is none."""
+def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Any:
+    """A client of the cluster at an address, or of one of our own, until the stack ends. Raises OptionError."""
     import dask
     from distributed import Client, LocalCluster
     from distributed.comm import resolve_address
@@ -198,8 +183,7 @@ def _client(workers: int, scheduler: str | None, stack: ExitStack) -> Iterator[A
             raise OptionError(f"no cluster of {workers} workers could be started: {_said(error)}") from None
         stack.enter_context(cluster)
         client = Client(cluster, set_as_default=False)
-    with client:
-        yield client
+    return stack.enter_context(client)
 
 
 def _forget(client: Any, name: str) -> None:

@@ -8,10 +8,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,10 +23,13 @@ from ..engine.jit.machine import installed
 from ..engine.plan_choice import Choice
 from ..engine.request import RecordChoice
 from ..errors import OptionError
-from ..explanation.recurrence import recurrence
+from ..explanation.memory import recurrence
 from ..model.model import Model
-from .layout import Layout, Range, files_of, layout
-from .rows import Rows, Source, Span, pa
+from .rows import Layout, Range, Rows, Span, layout, pa
+
+if TYPE_CHECKING:
+    from .inputs.table_file import TableFile
+    from .manifest import Manifest
 
 #: A batch is closed where more than so much of it would be padding, if it is not small anyhow.
 MOST_PADDED, SMALL = 0.5, 1 << 14
@@ -58,9 +60,8 @@ def batches(lengths: Array, most: int, steps: float = math.inf) -> Iterator[Arra
     first, valid = 0, 0
     for at, length in enumerate(lengths[order]):
         size = (at - first + 1) * length
-        if at > first and (
-            at - first == most or size > steps or (size > SMALL and valid + length < MOST_PADDED * size)
-        ):
+        full = at - first == most or size > steps or (size > SMALL and valid + length < MOST_PADDED * size)
+        if full and at > first:
             yield order[first:at]
             first, valid = at, 0
         valid += length
@@ -76,19 +77,24 @@ def states(model: Model, rows: Rows, way: Way, hold: Mapping[str, Any] | None = 
     starts = rows.starts
     with at_most(1, wait=True):
         for batch in batches(rows.lengths, way.batch):
-            lengths = rows.lengths[batch]
-            x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
-            for b, k in enumerate(batch):
-                x[: lengths[b], b] = rows.x[starts[k] : starts[k + 1]]
+            x, lengths = padded(rows, batch), rows.lengths[batch]
             trace = model.run(x, lengths=lengths, record=way.record, plan=way.plan, batch_first=False, hold=hold)
-            for scope, lines in trace.lines.items():
-                for name, values in lines.items():
-                    if (scope, name) not in found:
-                        found[scope, name] = np.empty((len(rows.x), values.shape[-1]), values.dtype)
-                    here = found[scope, name]
-                    for b, k in enumerate(batch):
-                        here[starts[k] : starts[k + 1]] = values[: lengths[b], b]
+            for stage, line, values in trace.recorded():
+                if (stage.scope, line.name) not in found:
+                    found[stage.scope, line.name] = np.empty((len(rows.x), values.shape[-1]), values.dtype)
+                here = found[stage.scope, line.name]
+                for b, k in enumerate(batch):
+                    here[starts[k] : starts[k + 1]] = values[: lengths[b], b]
     return found
+
+
+def padded(rows: Rows, batch: Array) -> Array:
+    """x of some of the sequences, by their places, with zeros behind the shorter ones: (T, B, I)."""
+    lengths, starts = rows.lengths[batch], rows.starts
+    x = np.zeros((lengths.max(), len(batch), rows.x.shape[1]), rows.x.dtype)
+    for b, k in enumerate(batch):
+        x[: lengths[b], b] = rows.x[starts[k] : starts[k + 1]]
+    return x
 
 
 #: Of the files; a part of another one is another part. 2: they are sealed.
@@ -114,40 +120,17 @@ def digest(model: Model) -> str:
 class Job:
     """A corpus that is to be computed; it can be pickled, and is small.
 
-    folder: of the parts. model: the digest of the model. described: what is said of it in the manifest. dtype: of the
-    stored states. format: of the files. spans: the parts; inputs: the digest of the input.
+    folder: of the parts. source: of the sequences. way: how they are computed. manifest: what the folder says of it.
     """
 
     folder: Path
-    source: Source
-    inputs: str
-    model: str
+    source: TableFile
     way: Way
-    layout: Layout
-    dtype: Stored
-    format: Files
-    spans: tuple[Span, ...]
-
-    @cached_property
-    def premises(self) -> dict[str, Any]:
-        """All that the bytes of the parts follow from, as plain data."""
-        return {
-            "version": VERSION,
-            "model": self.model,
-            "inputs": self.inputs,
-            "plan": self.way.plan,
-            "batch": self.way.batch,
-            **said_again(self.layout, self.dtype, self.format, self.spans),
-        }
-
-    @cached_property
-    def key(self) -> str:
-        """SHA-256 of the premises."""
-        return key_of(self.premises)
+    manifest: Manifest
 
     def paths(self, number: int) -> list[Path]:
         """The files of a part; when the last one is there it is whole."""
-        return [self.folder / name for name in files_of(number, self.format)]
+        return [self.folder / name for name in self.manifest.files_of(number)]
 
 
 def key_of(premises: Mapping[str, Any]) -> str:
@@ -155,14 +138,18 @@ def key_of(premises: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(premises, sort_keys=True).encode()).hexdigest()
 
 
+def premises_of(
+    model: Model, inputs: str, way: Way, layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]
+) -> dict[str, Any]:
+    """All that the bytes of the parts follow from, as plain data. inputs: their digest."""
+    found = {"version": VERSION, "model": digest(model), "inputs": inputs, "plan": way.plan, "batch": way.batch}
+    return found | said_again(layout, dtype, format, spans)
+
+
 def said_again(layout: Layout, dtype: Stored, format: Files, spans: Sequence[Span]) -> dict[str, Any]:
     """The premises that a manifest says at another place as well."""
-    return {
-        "record": layout.record,
-        "dtype": dtype,
-        "format": format,
-        "parts": hashlib.sha256(json.dumps(spans).encode()).hexdigest(),
-    }
+    parts = hashlib.sha256(json.dumps(spans).encode()).hexdigest()
+    return {"record": layout.record, "dtype": dtype, "format": format, "parts": parts}
 
 
 def versions(plan: str) -> dict[str, str]:
@@ -188,9 +175,8 @@ def corpus_model(model: Model) -> Model:
     """
     own = model.defaults
     if names := ", ".join((*own.initial, *own.given, *(["hold"] if own.hold else []))):
-        raise OptionError(
-            f"{own.where or 'the model'} sets {names}; in a corpus every sequence starts from zero states: remove it"
-        )
+        said = f"{own.where or 'the model'} sets {names}"
+        raise OptionError(f"{said}; in a corpus every sequence starts from zero states: remove it")
     return replace(model, defaults=type(own)(arithmetic=own.arithmetic, where=own.where), _works={})
 
 
@@ -208,7 +194,7 @@ def recorded(
 
     Raises MissingError for a line or layer that there is not.
     """
-    names = tuple(record) if record else tuple(dict.fromkeys(_carried(model)))
+    names = tuple(record or dict.fromkeys(line for stage in model.stages() for _, line in stage.cell.carry))
     wanted = RecordChoice(names, None if layers is None else tuple(layers))
     widths = line_widths(model, width, wanted)
     return wanted, layout(widths, {key: _kind(model, *key) for key in widths})
@@ -225,18 +211,17 @@ def _kind(model: Model, scope: Scope, name: str) -> tuple[Range, str]:
     stage = next((stage for stage in model.stages() if stage.scope == scope), None)
     if stage is None:
         return "", ""
-    found: Range = ""
     ends = _ends(stage.cell, name)
-    if ends is not None:
-        found = "gate" if ends == (0, 1) else "tanh"
-    elif any(line.op == "tanh" and line.operands == (name,) for line in stage.cell.lines):
-        found = "before tanh"
-    keep: str | None = None
+    before = any(line.op == "tanh" and line.operands == (name,) for line in stage.cell.lines)
+    found: Range = "before tanh" if ends is None and before else _RANGES[ends]
     if name in stage.carried and not model.defaults.hold:  # what is held does not follow its gate
         with suppress(OptionError):
             *_, (_, gate) = keeps = recurrence(stage, name).keeps
-            keep = gate if len(keeps) == 1 and isinstance(gate, str) else None
-    return found, keep or ""
+            return found, gate if len(keeps) == 1 and isinstance(gate, str) else ""
+    return found, ""
+
+
+_RANGES: dict[tuple[int, int] | None, Range] = {(0, 1): "gate", (-1, 1): "tanh", None: ""}
 
 
 def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
@@ -250,8 +235,3 @@ def _ends(cell: Cell, name: Operand) -> tuple[int, int] | None:
         return -1, 1
     factors = [_ends(cell, operand) for operand in line.operands] if line.op == "mul" else [None]
     return None if None in factors else min(filter(None, factors))
-
-
-def _carried(model: Model) -> Iterator[str]:
-    for stage in model.stages():
-        yield from (line for _, line in stage.cell.carry)

@@ -1,50 +1,46 @@
-"""What a folder of states says of itself: `_manifest.json`. Names with `_` are no data to Arrow, polars and Spark."""
+"""What stands beside the parts: what the folder says of itself, the model, and an index of where each sequence is.
+
+Their names begin with `_`, so that they are no data to Arrow, polars and Spark.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 from ..base.files import read_bytes, read_json
 from ..base.writing import spare, written
-from ..errors import FileError
+from ..errors import FileError, MissingError, nearest
+from ..model.model import Model
+from ..model.problem import premises
+from ..model.sources import prepare
+from ..trace.files import trace_file
 from ..trace.files.schema import validate
 from .inputs.columns import X
-from .job import Files, Stored, key_of, said_again
-from .layout import Block, Layout, Range, files_of
-from .rows import SEQUENCE, Span
+from .job import Files, Stored, corpus_model, digest, key_of, said_again
+from .part_file import reading
+from .rows import SEQUENCE, Block, Index, Layout, Place, Span, compute, name_of, pa, parquet
 
 MANIFEST, MODEL, INDEX, FAILED = "_manifest.json", "_model.safetensors", "_index.parquet", "_failed{}.json"
+#: What stands beside the parts, whose manifest says whose it is.
+BESIDE = (MODEL, INDEX)
 #: Bytes of a manifest that are read: a million parts.
 LARGEST = 1 << 26
-#: Units of a line: a name is made for each.
-WIDEST = 1 << 20
-
-Place = Annotated[int, Field(ge=0)]
-Count = Annotated[int, Field(ge=1)]
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
-class BlockInfo(_Strict):
-    """A recorded line: see `Block`."""
-
-    scope: str
-    line: str
-    width: int = Field(ge=1, le=WIDEST)
-    stem: str
-    range: Range = ""
-    keeps: str = ""
-
-
-class Described(_Strict):
-    """What `Source.described` gives, and `inputs.opened` takes."""
+class InputReading(_Strict):
+    """What `TableFile.described` gives, and `inputs.opened` takes."""
 
     path: str
     id: str = SEQUENCE
@@ -65,24 +61,28 @@ class Failure(_Strict):
 class Manifest(_Strict):
     """What is computed, from what, and in which parts.
 
-    key: see `Job`. premises: what it is the hash of. source: by which `inputs.opened` makes the input again. title,
-    cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of each. versions: of the
-    packages that began the run.
+    premises: all that the bytes of the parts follow from; key: their hash. source: by which `inputs.opened` makes the
+    input again. title, cell, imported: of the model. parts: [number, first place, last place, sequences, steps] of
+    each. versions: of the packages that began the run.
     """
 
     format: Literal["lstm-trace-corpus/1"] = "lstm-trace-corpus/1"
     key: str
     premises: dict[str, str | int | list[str]]
-    source: Described
+    source: InputReading
     title: str
     cell: str
     sources: list[str]
     imported: list[str]
     files: Files
     dtype: Stored
-    blocks: list[BlockInfo] = Field(min_length=1)
-    parts: list[tuple[Place, Place, Place, Count, Count]] = Field(min_length=1)
+    blocks: list[Block] = Field(min_length=1)
+    parts: list[Span] = Field(min_length=1)
     versions: dict[str, str] = {}
+
+    @field_serializer("blocks")
+    def _by_name(self, blocks: list[Block]) -> list[dict[str, Any]]:
+        return [block._asdict() for block in blocks]
 
     @property
     def inputs(self) -> list[str]:
@@ -92,21 +92,16 @@ class Manifest(_Strict):
     @property
     def layout(self) -> Layout:
         """The columns of the states."""
-        return Layout(tuple(Block(**b.model_dump()) for b in self.blocks))
-
-    @property
-    def spans(self) -> list[Span]:
-        """The parts."""
-        return [Span(*part) for part in self.parts]
+        return Layout(tuple(self.blocks))
 
     def files_of(self, number: int) -> list[str]:
-        """See `layout.files_of`."""
-        return files_of(number, self.files)
+        """The names of the files of a part; when the last one is there it is whole."""
+        return list(dict.fromkeys(name_of(number, suffix) for suffix in ("parquet", self.files)))
 
     @property
     def contradiction(self) -> str:
         """The first of its entries that another one contradicts, with that; empty where there is none."""
-        said = said_again(self.layout, self.dtype, self.files, self.spans)
+        said = said_again(self.layout, self.dtype, self.files, self.parts)
         called = {"record": "blocks", "format": "files"}
         for name, value in said.items():
             if self.premises.get(name) != value:
@@ -121,18 +116,20 @@ def read_manifest(folder: str | Path) -> Manifest | None:
         return None
     content = read_bytes(path, "no manifest of a corpus", LARGEST)
     said = re.search(rb'"format": *"lstm-trace-corpus/([^"]{1,20})"', content[:1000])
-    if said is not None and said[1] != b"1":
-        found = said[1].decode(errors="replace")
-        raise FileError(f"{path}: written in version {found} of the format, and this lstm-trace reads 1: update it")
     if said is None:
         raise FileError(f"{path}: no manifest of a corpus; give a folder that lstm-trace corpus run has made")
+    if (other := said[1].decode(errors="replace")) != "1":
+        raise FileError(f"{path}: written in version {other} of the format, and this lstm-trace reads 1: update it")
     found = validate(Manifest, content, str(path))
     if found.contradiction:
-        raise FileError(
-            f"{path}: {found.contradiction} do not fit together: the manifest was edited. Undo that, or run the corpus "
-            "again into another folder"
-        )
+        said = f"{found.contradiction} do not fit together: the manifest was edited"
+        raise FileError(f"{path}: {said}. Undo that, or run the corpus again into another folder")
     return found
+
+
+def meant(said: str | Path) -> set[Path]:
+    """The files that a path or `FILE:NAME` may mean."""
+    return {Path(said), Path(str(said).rpartition(":")[0] or said)}
 
 
 def failed_lists(folder: Path) -> list[Path]:
@@ -156,18 +153,13 @@ def spare_states(output: str | Path, folder: str | Path) -> None:
     there = read_manifest(folder)
     if there is None:
         return
-    names = [MANIFEST, MODEL, INDEX, *(name for span in there.spans for name in there.files_of(span.number))]
-    read = [path for said in (*there.inputs, *there.sources) if said for path in _files(said)]
-    spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read])
+    names = [MANIFEST, *BESIDE, *(name for span in there.parts for name in there.files_of(span.number))]
+    read = [path for said in (*there.inputs, *there.sources) if said for path in meant(said)]
+    within = [path for one in read if one.is_dir() for path in one.glob("*")]
+    spare(output, [*(Path(folder, name) for name in names), *Path(folder).glob("_*"), *read, *within])
     path = Path(output).absolute()
     if path.name in names and path.parent.resolve() == Path(folder).resolve():
         raise FileError(f"{output}: {path.name} is the name of a part of these states; write to another file")
-
-
-def _files(said: str) -> list[Path]:
-    """The files that a path, `FILE:NAME`, or a folder may mean."""
-    paths = [Path(said), Path(said.rpartition(":")[0] or said)]
-    return [one for path in paths for one in (path.glob("*") if path.is_dir() else [path])]
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -175,3 +167,77 @@ def write_json(path: Path, data: Any) -> None:
     with written(path, durable=True) as file:
         json.dump(data, file, indent=1)
         file.write("\n")
+
+
+#: Rows of a group of the index, so that one sequence is found without reading all; texts that are compared with an id
+#: that is not there.
+GROUP, MOST_COMPARED = 1 << 16, 5000
+
+
+def read_model(folder: Path, expected: str) -> Model:
+    """The model of a folder. expected: its digest. Raises FileError for another one."""
+    path = folder / MODEL
+    if not path.exists():
+        raise FileError(f"{path}: the model is not there; run the corpus again, which writes it")
+    found = premises(trace_file.load(path))
+    kept = {name: value for name, value in found.items() if name not in ("x", "h0", "c0", "initial", "lengths", "ask")}
+    model = corpus_model(prepare(kept, allow_nonfinite=True))
+    if digest(model) != expected:
+        raise FileError(f"{path}: not the model of these states; run the corpus again with --fresh (fresh=True)")
+    return model
+
+
+def is_index(folder: Path, index: Index, spans: Iterable[Span]) -> bool:
+    """Whether the file says where each sequence is. Raises FileError."""
+    with reading(folder / INDEX):
+        return bool(parquet.read_table(folder / INDEX).equals(index_of(index, spans)))
+
+
+def write_beside(folder: Path, manifest: Manifest, model: Model, width: int, index: Index) -> None:
+    """Write the model, as the trace of one step, and the index, unless both are there and right. width: I."""
+    with suppress(FileError):
+        read_model(folder, str(manifest.premises["model"]))
+        if is_index(folder, index, manifest.parts):
+            return
+    trace = model.run(np.zeros((1, 1, width)), lengths=[1], plan="lines", batch_first=False)
+    trace_file.save(trace, folder / MODEL)
+    with written(folder / INDEX, "wb", durable=True) as file:
+        parquet.write_table(index_of(index, manifest.parts), file, row_group_size=GROUP, compression="zstd")
+
+
+def index_of(index: Index, spans: Iterable[Span]) -> Any:
+    """Of each sequence its part, its first row there, its steps; in the order of the rows of the parts."""
+    parts, at = [], 0
+    for span in spans:
+        which = at + np.argsort(index.ids[at : at + span.sequences], kind="stable")
+        at, steps = at + span.sequences, index.lengths[which]
+        columns = {SEQUENCE: index.ids[which], "part": np.full(len(which), span.number, np.int32)}
+        columns |= {"row": (np.cumsum(steps) - steps).astype(np.int64), "steps": steps.astype(np.int32)}
+        parts.append(pa.table(columns))
+    return pa.concat_tables(parts).combine_chunks()
+
+
+def place_of(folder: Path, sequence: int | str) -> tuple[int, slice]:
+    """The number of the part that a sequence is in, and its rows there. Raises MissingError where there is none."""
+    path, wanted = folder / INDEX, None
+    with reading(path):
+        kind = parquet.read_schema(path).field(SEQUENCE).type
+        with suppress(pa.ArrowInvalid):  # where the ids are numbers, and this is none
+            wanted = pa.scalar(str(sequence)).cast(kind)
+        if wanted is not None:
+            rows = parquet.read_table(path, filters=compute.field(SEQUENCE) == wanted)
+            for one in rows.to_pylist():
+                return one["part"], slice(one["row"], one["row"] + one["steps"])
+        raise MissingError(f"{folder}: there is no sequence {sequence!r}{_nearest(path, sequence, wanted)}")
+
+
+def _nearest(path: Path, sequence: int | str, wanted: Any) -> str:
+    """The end of the message that an id is not there."""
+    with parquet.ParquetFile(path) as file:
+        if wanted is None or not pa.types.is_integer(wanted.type):
+            some = next(file.iter_batches(MOST_COMPARED, columns=[SEQUENCE])).column(0).to_pylist()
+            return nearest(str(sequence), map(str, some)) or f"; the first is {some[0]!r}"
+        at: int = wanted.as_py()
+        every = (batch.column(0).to_pylist() for batch in file.iter_batches(GROUP, columns=[SEQUENCE]))
+        close = [min(some, key=lambda one: abs(one - at)) for some in every]
+        return f"; the nearest is {min(close, key=lambda one: abs(one - at))}"

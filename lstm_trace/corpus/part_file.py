@@ -24,11 +24,10 @@ from ..cell.network import Scope, layer_and_direction
 from ..errors import FileError, LstmTraceError, OptionError, reason
 from ..model.model import Model
 from .job import Job, states
-from .layout import Block, name_of
-from .manifest import Manifest
-from .rows import SEQUENCE, STEP, TOKEN, Rows, Span, pa, parquet
+from .rows import SEQUENCE, STEP, TOKEN, Block, Rows, Span, name_of, pa, parquet
 
 if TYPE_CHECKING:
+    from .manifest import Manifest
     from .states import States
 
 
@@ -61,51 +60,43 @@ def write(job: Job, span: Span, rows: Rows, states: LineValues) -> None:
     if (order != np.arange(len(order))).any():
         at = rows.steps_of(order)
         rows, states = replace(rows, x=rows.x[:, :0]).picked(order), {key: values[at] for key, values in states.items()}
-    said = {"key": job.key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
-    places, meta = _places(job, rows), json.dumps(said)
-    if job.format == "safetensors":
-        _write_table(job, span, places, {}, meta)
+    key, apart = job.manifest.key, job.manifest.files == "safetensors"
+    said = {"key": key, "part": span.number, "sequences": span.sequences, "steps": span.steps, "seal": OPEN}
+    meta = json.dumps(said)
+    _write_table(job, span, _places(job, rows), {} if apart else states, meta)
+    if apart:
         _write_tensors(job, span, states, meta)
-    else:
-        _write_table(job, span, places, states, meta)
 
 
 def _check_range(job: Job, states: LineValues) -> None:
-    most = float(np.finfo(job.dtype).max)
-    for block in job.layout.blocks:
-        values = states[block.scope, block.line]
+    most = float(np.finfo(job.manifest.dtype).max)
+    for (scope, line), values in states.items():
         if float(np.finfo(values.dtype).max) > most:
             largest = float(np.abs(values, where=np.isfinite(values), out=np.zeros_like(values)).max(initial=0))
             if largest > most:
-                raise OptionError(
-                    f"{block.scope}/{block.line} has a value of size {largest:g}, and {job.dtype} goes to {most:g}: "
-                    "store a wider type, --dtype (dtype=)"
-                )
+                said = f"{scope}/{line} has a value of size {largest:g}, and {job.manifest.dtype} goes to {most:g}"
+                raise OptionError(f"{said}: store a wider type, --dtype (dtype=)")
 
 
 def _write_table(job: Job, span: Span, places: Any, states: LineValues, meta: str) -> None:
-    blocks = [(block, states[block.scope, block.line]) for block in job.layout.blocks if states]
+    dtype = job.manifest.dtype
+    blocks = [(block, states[block.scope, block.line]) for block in job.manifest.blocks if states]
     floats = [name for block, _ in blocks for name in block.columns]
-    kind = pa.from_numpy_dtype(np.dtype(job.dtype))
-    job.layout.check_apart(places.schema.names)
+    kind = pa.from_numpy_dtype(np.dtype(dtype))
+
     schema = pa.schema([*places.schema, *(pa.field(name, kind) for name in floats)], metadata={META: meta})
     few = [f.name for f in places.schema if f.name != STEP and not pa.types.is_floating(f.type)]
-    look: dict[str, Any] = {
-        "compression": "zstd",
-        "compression_level": LEVEL,
-        "use_dictionary": few,
-        "use_byte_stream_split": floats if floats and job.dtype in SPLIT else False,
-        "write_page_checksum": True,
-        "write_statistics": places.schema.names,
-        "sorting_columns": parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")]),
-    }
-    path = job.folder / name_of(span.number, "parquet")
-    with written(path, "w+b", durable=True) as file:
-        with parquet.ParquetWriter(pa.PythonFile(file, "w"), schema, **look) as out:
+    ordered = parquet.SortingColumn.from_ordering(schema, [(SEQUENCE, "ascending"), (STEP, "ascending")])
+    with written(job.folder / name_of(span.number, "parquet"), "w+b", durable=True) as file:
+        with parquet.ParquetWriter(
+            pa.PythonFile(file, "w"), schema, compression="zstd", compression_level=LEVEL, use_dictionary=few,
+            use_byte_stream_split=floats if floats and dtype in SPLIT else False, write_page_checksum=True,
+            write_statistics=places.schema.names, sorting_columns=ordered,
+        ) as out:  # fmt: skip
             for first in range(0, places.num_rows, GROUP):
                 columns = places.slice(first, GROUP).combine_chunks().columns
                 for _, values in blocks:
-                    columns += [pa.array(unit) for unit in _transposed(values[first : first + GROUP], job.dtype)]
+                    columns += [pa.array(unit) for unit in _transposed(values[first : first + GROUP], dtype)]
                 out.write_table(pa.table(columns, schema=schema), row_group_size=GROUP)
         seal(file, last=True)
 
@@ -121,7 +112,8 @@ def _transposed(values: Array, dtype: str) -> Array:
 def _write_tensors(job: Job, span: Span, states: LineValues, meta: str) -> None:
     from safetensors.numpy import save
 
-    tensors = {b.stem: np.ascontiguousarray(states[b.scope, b.line].astype(job.dtype)) for b in job.layout.blocks}
+    stored = ((block.stem, states[block.scope, block.line].astype(job.manifest.dtype)) for block in job.manifest.blocks)
+    tensors = {stem: np.ascontiguousarray(values) for stem, values in stored}
     with written(job.folder / name_of(span.number, "safetensors"), "w+b", durable=True) as file:
         file.write(save(tensors, {META: meta}))
         seal(file, last=False)
@@ -132,12 +124,16 @@ def _places(job: Job, rows: Rows) -> Any:
     repeated = np.repeat(np.arange(len(rows.ids), dtype=np.int32), rows.lengths)
     columns = {SEQUENCE: pa.array(rows.ids).take(pa.array(repeated)), STEP: pa.array(rows.t.astype(np.int32))}
     columns |= ({} if rows.token is None else {TOKEN: rows.token}) | dict(rows.targets)
-    if len(job.layout.scopes) == 1:  # of several, the names of the columns say it
-        layer, direction = layer_and_direction(job.layout.scopes[0])
+    if len(job.manifest.layout.scopes) == 1:  # of several, the names of the columns say it
+        layer, direction = layer_and_direction(job.manifest.layout.scopes[0])
         zeros = np.zeros(len(rows.x), np.int8)
         columns["layer"] = pa.array(zeros + np.int8(layer))
         columns["direction"] = pa.DictionaryArray.from_arrays(pa.array(zeros), pa.array([direction]))
     return pa.table(columns)
+
+
+class DamagedPartError(FileError):
+    """A file that its reader cannot make out."""
 
 
 @contextmanager
@@ -152,7 +148,7 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:  # each library has errors of its own, some of them no more than an Exception
         if isinstance(error, OSError) and error.errno:  # of the system, not of what is in the file
             raise FileError(f"{path}: cannot be read: {reason(error)}") from None
-        raise FileError(f"{path}: no part of a corpus, or damaged; {AGAIN}") from None
+        raise DamagedPartError(f"{path}: no part of a corpus, or damaged; {AGAIN}") from None
 
 
 def check(path: Path, meta: str | bytes, key: str, number: int) -> None:
@@ -171,19 +167,16 @@ def fault(path: Path, key: str, number: int, every_byte: bool = True) -> str:
     if not path.exists():
         return "is missing"
     try:
-        sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
-        meta = _metadata(path)
-        if META not in meta and sealed is None:  # whole, and another program's
-            raise FileError(f"{path}: no part of a corpus; move it")
-        said = json.loads(meta[META])
-        if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
-            return "is damaged" if said.get("seal") else "has no checksum of its own"
-        check(path, meta[META], key, said["part"])
-    except LstmTraceError:
-        raise
-    except Exception as error:  # see `reading`
-        if isinstance(error, OSError) and error.errno:
-            raise FileError(f"{path}: cannot be read: {reason(error)}") from None
+        with reading(path):
+            sealed = is_sealed(path, path.suffix == ".parquet") if every_byte else True
+            meta = _metadata(path)
+            if META not in meta and sealed is None:  # whole, and another program's
+                raise FileError(f"{path}: no part of a corpus; move it")
+            said = json.loads(meta[META])
+            if not sealed or not has_size(str(said.get("seal", "")), path.stat().st_size):
+                return "is damaged" if said.get("seal") else "has no checksum of its own"
+            check(path, meta[META], key, said["part"])
+    except DamagedPartError:
         return "is damaged"
     return "" if said["part"] == number else f"is part {said['part']}"
 
@@ -210,15 +203,18 @@ class Part:
     span: Span
 
     @cached_property
+    def _path(self) -> Path:
+        return self.folder / name_of(self.span.number, "parquet")
+
+    @cached_property
     def _file(self) -> Any:
-        path = self.folder / name_of(self.span.number, "parquet")
-        with reading(path):
-            found = parquet.ParquetFile(path, page_checksum_verification=True)
-            check(path, found.metadata.metadata[META.encode()], self.manifest.key, self.span.number)
+        with reading(self._path):
+            found = parquet.ParquetFile(self._path, page_checksum_verification=True)
+            check(self._path, found.metadata.metadata[META.encode()], self.manifest.key, self.span.number)
             return found
 
     def _columns(self, names: Sequence[str]) -> Any:
-        with reading(self.folder / name_of(self.span.number, "parquet")):
+        with reading(self._path):
             return self._file.read(columns=names).select(names)  # a name with a dot reads more than itself
 
     @cached_property
@@ -264,19 +260,20 @@ class Part:
         """(R, units), the values of a recorded line, those of a unit side by side; of some of its units."""
         if self.manifest.files == "safetensors":
             return self._tensor(block, units)
-        names = block.columns if units is None else [block.columns[unit] for unit in units]
+        columns = block.columns
+        names = columns if units is None else [columns[unit] for unit in units]
         found = self._columns(names)
         return np.stack([found.column(name).to_numpy() for name in names]).T
 
     def _tensor(self, block: Block, units: Sequence[int] | None) -> Array:
         from safetensors import safe_open
 
-        path = self.folder / name_of(self.span.number, "safetensors")
+        path = self._path.with_suffix(".safetensors")
         with reading(path), safe_open(path, "numpy") as opened:
             check(path, opened.metadata()[META], self.manifest.key, self.span.number)
-            first, last = (0, block.width - 1) if units is None else (min(units), max(units))
-            values: Array = opened.get_slice(block.stem)[:, first : last + 1]
-            return values if units is None else values[:, [unit - first for unit in units]]
+            stored = opened.get_slice(block.stem)
+            values: Array = stored[:] if units is None else stored[:, min(units) : max(units) + 1]
+            return values if units is None else values[:, np.subtract(units, min(units))]
 
 
 #: How often a part is tried after errors that may pass: of the system, which readers of files turn into FileError.
@@ -312,7 +309,10 @@ def in_words(error: BaseException) -> str:
     return str(error) if isinstance(error, LstmTraceError) else f"{type(error).__name__}: {error}".rstrip(": ")
 
 
-def _compute(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
+def _compute(job: Job, model: Model, span: Span, tries: int = 1) -> tuple[Rows, LineValues]:
+    for _ in range(1, tries):
+        with suppress(*PASSING):
+            return _compute(job, model, span)
     rows = job.source.read(span)
     return rows, states(model, rows, job.way)
 
@@ -334,25 +334,16 @@ def by_loop(job: Job, model: Model, todo: Iterable[Span]) -> Generator[Done]:
     0.7 of the time, and the memory of one more part.
     """
     with ThreadPoolExecutor(1, "lstm-trace writer") as writer:
-        behind: Future[Done] | None = None
+        behind: list[Future[Done]] = []
         for span in todo:
             try:
-                found = _tried(job, model, span)
+                found = _compute(job, model, span, TRIES)
             except Exception as error:  # whatever it is, the other parts may do
                 yield Done(span, in_words(error))
                 continue
-            if behind is not None:
-                yield behind.result()
-            behind = writer.submit(_write, job, span, *found)
-        if behind is not None:
-            yield behind.result()
-
-
-def _tried(job: Job, model: Model, span: Span) -> tuple[Rows, LineValues]:
-    for _ in range(1, TRIES):
-        with suppress(*PASSING):
-            return _compute(job, model, span)
-    return _compute(job, model, span)
+            yield from (one.result() for one in behind)
+            behind = [writer.submit(_write, job, span, *found)]
+        yield from (one.result() for one in behind)
 
 
 def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
@@ -361,10 +352,9 @@ def faults(states: States, span: Span, every_byte: bool = True) -> list[str]:
     for name in states.manifest.files_of(span.number):
         try:
             said = fault(states.folder / name, states.manifest.key, span.number, every_byte)
+            found += [f"{name} {said}: {AGAIN}"] if said else []
         except FileError as error:
             found += error.problems
-            continue
-        found += [f"{name} {said}: {AGAIN}"] if said else []
     return found
 
 

@@ -1,20 +1,25 @@
-"""Sequences as they are read: which there are, and a stretch of them with a row for each step.
+"""What a corpus is made of: sequences with a row for each step, as `inputs` reads them; and a column for each unit.
 
 Every file of a corpus takes pyarrow from here, where a message says that it is missing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import Any, NamedTuple, Protocol
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from ..base.arrays import Array
 from ..base.extras import missing
-from ..errors import OptionError
+from ..cell.network import Scope, layer_and_direction
+from ..errors import MissingError, OptionError, nearest
+from ..frames.table import resolved
 
 try:
     import pyarrow as pa
@@ -22,10 +27,7 @@ try:
 except ImportError:
     raise OptionError(missing("a corpus", "pyarrow")) from None
 
-__all__ = [
-    "SEQUENCE", "STEP", "TOKEN", "Index", "Rows", "Source", "Span", "checked_seed", "compute", "cut", "pa", "parquet",
-    "shuffled",
-]  # fmt: skip
+__all__ = ["compute", "pa", "parquet"]
 
 
 #: Columns of a part beside its states; those of the input that are called so mean the same.
@@ -37,7 +39,7 @@ class Index:
     """The sequences of an input, in its order.
 
     ids: (N,), whole numbers or texts, each once. lengths: (N,), in steps, at least 1. places: (N + 1,), where each
-    begins and the last one ends, as `Source.read` counts: rows of a table, bytes of a text, numbers of files.
+    begins and the last one ends, in rows of the table.
     """
 
     ids: Array
@@ -79,37 +81,18 @@ class Rows:
         return Rows(self.ids[at], self.lengths[at], self.x[steps], self.t[steps], token, targets)
 
 
+Place = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
 class Span(NamedTuple):
     """A stretch of whole sequences: the `number` of the part that it makes, its places, how much there is."""
 
-    number: int
-    first: int
-    stop: int
-    sequences: int
-    steps: int
-
-
-class Source(Protocol):
-    """An input of many sequences. It is small, and can be pickled: a worker opens the files by its paths."""
-
-    @property
-    def width(self) -> int:
-        """I, the number of inputs of a step."""
-
-    def index(self) -> Index:
-        """What is there. Raises FileError, ShapeError with the place of the first fault."""
-
-    def targets(self) -> list[str]:
-        """The names of `Rows.targets`. Raises FileError."""
-
-    def digest(self) -> str:
-        """SHA-256 of all that the rows follow from: contents of files, and how they are read."""
-
-    def read(self, span: Span) -> Rows:
-        """The rows of a stretch. Raises FileError, ShapeError where the file is not what it was."""
-
-    def described(self) -> dict[str, Any]:
-        """Plain data by which `inputs.opened` makes the same source again."""
+    number: Place
+    first: Place
+    stop: Place
+    sequences: Count
+    steps: Count
 
 
 def cut(index: Index, steps: int) -> list[Span]:
@@ -125,9 +108,8 @@ def cut(index: Index, steps: int) -> list[Span]:
     while at < len(index.ids):
         # the last sequence that ends within `steps` of here; at least one
         stop = max(int(np.searchsorted(ends, ends[at] + steps, side="right")) - 1, at + 1)
-        found.append(
-            Span(len(found), int(index.places[at]), int(index.places[stop]), stop - at, int(ends[stop] - ends[at]))
-        )
+        first, last = index.places[[at, stop]].tolist()
+        found.append(Span(len(found), first, last, stop - at, int(ends[stop] - ends[at])))
         at = stop
     return found
 
@@ -149,3 +131,126 @@ def shuffled(ids: Iterable[Any], seed: int | str) -> Array:
         checked_seed(seed)
     keys = [blake2b(f"{seed}/{one}".encode(), digest_size=8).digest() for one in ids]
     return np.array(sorted(range(len(keys)), key=keys.__getitem__), np.int64)
+
+
+#: Units of a line: a name is made for each.
+WIDEST = 1 << 20
+#: Where the values of a line lie: those of a gate from 0 to 1, of tanh from -1 to 1, of a line before tanh anywhere.
+Range = Literal["gate", "tanh", "before tanh", ""]
+
+
+class Block(NamedTuple):
+    """A recorded line: its place in the network, its name, its units, and what the names of its columns begin with.
+
+    range: of its values. keeps: the line by which the state before is multiplied in it, empty where there is none.
+    """
+
+    scope: Scope
+    line: str
+    width: Annotated[int, Field(ge=1, le=WIDEST)]
+    stem: str
+    range: Range = ""
+    keeps: str = ""
+
+    @property
+    def columns(self) -> list[str]:
+        """A name for each unit."""
+        return [f"{self.stem}_{unit}" for unit in range(self.width)]
+
+
+class Layout(NamedTuple):
+    """The recorded lines, in computing order."""
+
+    blocks: tuple[Block, ...]
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """The layers and directions."""
+        return tuple(dict.fromkeys(block.scope for block in self.blocks))
+
+    @property
+    def record(self) -> list[str]:
+        """The addresses of the lines, `0/forward/c_t`."""
+        return [f"{block.scope}/{block.line}" for block in self.blocks]
+
+    def check_apart(self, names: Iterable[str]) -> None:
+        """Raise OptionError where one of the columns of the inputs is called as a unit is."""
+        if taken := {name for block in self.blocks for name in block.columns}.intersection(names):
+            raise OptionError(f"the inputs have a column {min(taken)!r}, as a unit of the states is called: rename it")
+
+    def chosen(self, line: str | None = None) -> tuple[Block, ...]:
+        """The blocks of a line, which may begin with its place, `1/reverse/c_t`; of all if None.
+
+        Raises MissingError where there is none.
+        """
+        place, _, name = (line or "").rpartition("/")
+        found = tuple(b for b in self.blocks if name in ("", b.line) and place in ("", b.scope))
+        if not found:
+            known = dict.fromkeys((*(b.line for b in self.blocks), *self.record))
+            raise MissingError(f"the states have no {line!r}{nearest(str(line), known, 'they have')}")
+        return found
+
+    def one(self, line: str, unit: str = "", address: str = "") -> Block:
+        """The only block of a line. unit, address: what messages say of a unit. Raises OptionError, MissingError."""
+        found = self.chosen(line)
+        if len(found) > 1:
+            places = ", ".join(f"{block.scope}/{block.line}{unit}" for block in found)
+            raise OptionError(f"{address or line!r} may be any of {places}: write one of them")
+        return found[0]
+
+    def unit(self, address: str) -> tuple[Block, int]:
+        """The block and the number of a unit: `c_t[35]`, `1/reverse/c_t[35]`, or its column, `c_t_35`.
+
+        Raises OptionError, MissingError.
+        """
+        stem, _, number = address.strip().rpartition("_")
+        for block in self.blocks:
+            if block.stem == stem and re.fullmatch("[0-9]{1,9}", number) and int(number) < block.width:
+                return block, int(number)
+        match = re.fullmatch(r"\s*(.+?)\s*\[\s*([0-9]{1,9})\s*\]\s*", address)
+        if match is None:
+            raise OptionError(f"expected a unit of a line, as in c_t[35] or 1/reverse/c_t[35]; found {address!r}")
+        unit = int(match[2])
+        block = self.one(match[1], f"[{unit}]", address)
+        if unit >= block.width:
+            raise MissingError(f"{address!r}: {block.line} has the units 0 to {block.width - 1}")
+        return block, unit
+
+    def address(self, block: Block, unit: int) -> str:
+        """A unit as `unit` reads it: with its place where there are several."""
+        return f"{block.scope}/" * (len(self.scopes) > 1) + f"{block.line}[{unit}]"
+
+
+def layout(
+    widths: Mapping[tuple[Scope, str], int], kinds: Mapping[tuple[Scope, str], tuple[Range, str]] | None = None
+) -> Layout:
+    """The columns of recorded lines. widths, kinds (range, keeps): by scope and name, in computing order.
+
+    >>> [block.stem for block in layout({("0/forward", "c_t"): 4}).blocks]
+    ['c_t']
+    >>> [block.stem for block in layout({("0/forward", "c_t"): 4, ("0/reverse", "c_t"): 4}).blocks]
+    ['0f_c_t', '0r_c_t']
+    """
+    names = resolved(name for _, name in widths)
+    several = len({scope for scope, _ in widths}) > 1
+    blocks = []
+    for (scope, name), width in widths.items():
+        layer, direction = layer_and_direction(scope)  # forward, reverse or joined: f, r or j
+        stem = f"{layer}{direction[0]}_{names[name]}" if several else names[name]
+        blocks.append(Block(scope, name, width, stem, *(kinds or {}).get((scope, name), ())))
+    return Layout(tuple(blocks))
+
+
+def name_of(number: int, format: str) -> str:
+    """The name of the file of a part.
+
+    >>> name_of(12, "parquet")
+    'part-00012.parquet'
+    """
+    return f"part-{number:05}.{format}"
+
+
+def parts_in(folder: Path, but: Collection[str] = ()) -> list[str]:
+    """The names in a folder that are those of parts. but: names that are left out."""
+    names = sorted({path.name for path in folder.iterdir()}.difference(but))
+    return [name for name in names if re.fullmatch(r"part-\d{5,}\.(parquet|safetensors)", name)]

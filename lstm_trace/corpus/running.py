@@ -16,24 +16,11 @@ from ..model.sources import prepare
 from ..printable import message
 from ..trace.argument_types import checked
 from . import part_file
-from .index import is_beside, write_index, write_model
 from .inputs import opened
-from .job import Files, Job, Stored, Way, corpus_model, digest, others, plan_of, recorded, versions
-from .layout import foreign_parts, parts_in
-from .manifest import (
-    FAILED,
-    INDEX,
-    MANIFEST,
-    MODEL,
-    BlockInfo,
-    Described,
-    Manifest,
-    failed_lists,
-    read_manifest,
-    write_json,
-)
+from .job import Files, Job, Stored, Way, corpus_model, key_of, others, plan_of, premises_of, recorded, versions
+from .manifest import BESIDE, FAILED, MANIFEST, Manifest, failed_lists, meant, read_manifest, write_beside, write_json
 from .part_file import Done, by_loop
-from .rows import Index, Span, cut
+from .rows import Index, Span, cut, parts_in
 from .states import States
 
 #: Files that `inputs.opened` writes into the folder, by what their names are like.
@@ -87,17 +74,17 @@ def run(
     for name, wanted, known in (("dtype", dtype, get_args(Stored)), ("format", format, get_args(Files))):
         if wanted is not None and wanted not in known:
             raise OptionError(f"there is no {name} {wanted!r}; expected {', '.join(known)}")
-    prepared = corpus_model(prepare(model))
-    failed = FAILED.format("" if share is None else f"-{share[0]}")
-    with _folder(Path(out).absolute(), shared=share is not None):
+    prepared, folder = corpus_model(prepare(model)), Path(out).absolute()
+    failed = folder / FAILED.format("" if share is None else f"-{share[0]}")
+    k, n = share or (1, 1)
+    with _folder(folder, shared=share is not None):
         _apart(Path(out), (inputs, *(reading.get(name) for name in ("vocabulary", "embedding")), *prepared.sources))
-        with _imports_undone(Path(out)):
+        with _imports_undone(folder):
             job, index = laid_out(prepared, inputs, out, record, layers, dtype, format, steps_per_part, batch, reading)
             begin(job, prepared, index, fresh, tell)
-        for path in [job.folder / failed] if share else failed_lists(job.folder):
+        for path in [failed] if share else failed_lists(folder):
             path.unlink(missing_ok=True)
-        mine = [span for span in job.spans if share is None or span.number % share[1] == share[0] - 1]
-        todo = missing(job, mine, tell)
+        todo = missing(job, [span for span in job.manifest.parts if span.number % n == k - 1], tell)
         if scheduler is not None or workers:
             from .cluster import by_cluster
 
@@ -105,8 +92,8 @@ def run(
         else:
             done = by_loop(job, prepared, todo)
         with closing(done):
-            follow(job.folder / failed, todo, done, progress)
-    return States(job.folder)
+            follow(failed, todo, done, progress)
+    return States(folder)
 
 
 def laid_out(
@@ -118,26 +105,26 @@ def laid_out(
     index = source.index()
     record_of, layout = recorded(model, record, layers, source.width)
     layout.check_apart(source.targets())
-    job = Job(
-        Path(out).absolute(), source, source.digest(), digest(model), Way(plan_of(model), batch, record_of), layout,
-        dtype or cast(Stored, model.header.dtype), format, tuple(cut(index, steps_per_part)),
-    )  # fmt: skip
-    return job, index
+    way, spans, header = Way(plan_of(model), batch, record_of), cut(index, steps_per_part), model.header
+    dtype = dtype or cast(Stored, header.dtype)
+    premises = premises_of(model, source.digest(), way, layout, dtype, format, spans)
+    said = {
+        "key": key_of(premises), "premises": premises, "source": source.described(), "title": header.title,
+        "cell": header.kind, "sources": [*model.sources], "imported": [*header.imported], "files": format,
+        "dtype": dtype, "blocks": [*layout.blocks], "parts": spans, "versions": versions(way.plan),
+    }  # fmt: skip
+    return Job(Path(out).absolute(), source, way, Manifest.model_validate(said)), index
 
 
 def _apart(folder: Path, read: Iterable[Any]) -> None:
     """Raise FileError where what is read is one of the files that a run writes into its folder, or removes from it."""
     target = folder.resolve()
-    for said in read:
-        if not isinstance(said, str | Path):
-            continue
-        for path in {Path(said), Path(str(said).rpartition(":")[0] or said)}:  # FILE:NAME
-            place = path.absolute().parent.resolve() / path.name
-            ours = place.parent == target and (place.name[:1] == "_" or place.name.startswith("part-"))
-            if path.is_dir() and path.resolve() == target:
-                raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
-            if ours and os.path.lexists(path) and not any(fnmatch(place.name, name) for name in IMPORTS):
-                raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
+    for path in (path for said in read if isinstance(said, str | Path) for path in meant(said)):
+        if path.is_dir() and path.resolve() == target:
+            raise FileError(f"{path} is read, and the states would be written into it: give them another folder")
+        ours = path.absolute().parent.resolve() == target and path.name.startswith(("_", "part-"))
+        if ours and os.path.lexists(path) and not any(fnmatch(path.name, name) for name in IMPORTS):
+            raise FileError(f"{path} is read, and is called as a file of the states in {folder}: move it")
 
 
 @contextmanager
@@ -183,37 +170,31 @@ def _imports_undone(folder: Path) -> Iterator[None]:
 def begin(job: Job, model: Model, index: Index, fresh: bool = False, tell: Callable[[str], None] | None = None) -> None:
     """The folder with what stands beside the parts. Raises FileError where it holds another run, or parts of one."""
     there = read_manifest(job.folder)
-    if there is not None and (there.key, there.layout) != (job.key, job.layout) and not fresh:
-        raise FileError(
-            f"{job.folder} holds the states of another run; different: {differences(job, there)}. Give another "
-            "folder, or use --fresh (fresh=True), which removes those states"
-        )
+    if there is not None and (there.key, there.layout) != (job.manifest.key, job.manifest.layout) and not fresh:
+        said = f"{job.folder} holds the states of another run; different: {differences(job, there)}"
+        raise FileError(f"{said}. Give another folder, or use --fresh (fresh=True), which removes those states")
     if fresh and there is not None:
         clear(job.folder, there, job.source.described())
         there = None
-    elif there is None and (others_there := [n for n in (MODEL, INDEX) if os.path.lexists(job.folder / n)]):
-        raise FileError(
-            f"{job.folder / others_there[0]} is there, but no {MANIFEST}, so that it is not known whose it is: give "
-            "another folder, or remove it"
-        )
-    planned = {path.name for span in job.spans for path in job.paths(span.number)}
-    if foreign := foreign_parts(job.folder, planned):
+    for path in [job.folder / name for name in BESIDE] if there is None else ():
+        if os.path.lexists(path):
+            said = f"{path} is there, but no {MANIFEST}, so that it is not known whose it is"
+            raise FileError(f"{said}: give another folder, or remove it")
+    planned = {path.name for span in job.manifest.parts for path in job.paths(span.number)}
+    if foreign := parts_in(job.folder, planned):
         instead = "give another folder" if there is None else "use --fresh (fresh=True)"
-        raise FileError(
-            f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}: "
-            f"remove {'it' if len(foreign) == 1 else f'it and {len(foreign) - 1} more'}, or {instead}"
-        )
+        said = f"{job.folder / foreign[0]} is no part of this run, whose parts are {min(planned)} to {max(planned)}"
+        more = f" and {len(foreign) - 1} more" if foreign[1:] else ""
+        raise FileError(f"{said}: remove it{more}, or {instead}")
     if there is not None and tell is not None and (other := others(there.versions, versions(job.way.plan))):
         tell(f"the parts that are done were computed with other versions: here is {other}; last digits may differ")
     if there is None:
-        for span in job.spans:  # what is damaged is made again only where a manifest says that it is ours
+        for span in job.manifest.parts:  # what is damaged is made again only where a manifest says that it is ours
             for path in filter(os.path.lexists, job.paths(span.number)):
-                if said := part_file.fault(path, job.key, span.number):
+                if said := part_file.fault(path, job.manifest.key, span.number):
                     raise FileError(f"{path} {said}, and there is no {MANIFEST} that says whose it is: remove it")
-        write_json(job.folder / MANIFEST, manifest(job, model).model_dump())  # first: it says whose the others are
-    if there is None or not is_beside(job.folder, job.model, index, job.spans):
-        write_model(job.folder, model, job.source.width)
-        write_index(job.folder, index, job.spans)
+        write_json(job.folder / MANIFEST, job.manifest.model_dump())  # first: it says whose the others are
+    write_beside(job.folder, job.manifest, model, job.source.width, index)
 
 
 #: What a premise is called in messages; with its values where they mean something to a reader.
@@ -234,29 +215,18 @@ def differences(job: Job, there: Manifest) -> str:
     """In words, what differs between a run and the one that is in its folder."""
     found: list[str] = []
     for name, called in _CALLED.items():
-        mine, theirs = job.premises[name], there.premises.get(name)
+        mine, theirs = job.manifest.premises[name], there.premises.get(name)
         if mine != theirs and not (name == "parts" and found):  # other inputs have other parts
             found.append(called.format(*(", ".join(v) if isinstance(v, list) else v for v in (theirs, mine))))
     return " and ".join(found) or "only blocks: the manifest was edited"
-
-
-def manifest(job: Job, model: Model) -> Manifest:
-    """What the folder of a job says of it."""
-    header, source = model.header, Described(**job.source.described())
-    return Manifest(
-        key=job.key, premises=job.premises, source=source, title=header.title, cell=header.kind,
-        sources=list(model.sources), imported=list(header.imported), files=job.format, dtype=job.dtype,
-        blocks=[BlockInfo(**block._asdict()) for block in job.layout.blocks], parts=list(job.spans),
-        versions=versions(job.way.plan),
-    )  # fmt: skip
 
 
 def clear(folder: Path, there: Manifest, source: dict[str, Any]) -> None:
     """Remove the files of a run, its manifest last. source: what is read now, and stays."""
     read = {Path(path) for path in there.inputs} - {Path(str(value)) for value in source.values()}
     imports = [path for path in read if path.parent == folder and path.name.startswith("_")]
-    beside = (folder / name for name in (INDEX, MODEL, MANIFEST))
-    for path in (*failed_lists(folder), *parts_in(folder), *imports, *beside):
+    names: tuple[str | Path, ...] = (*parts_in(folder), *imports, *BESIDE, MANIFEST)
+    for path in (*failed_lists(folder), *(folder / name for name in names)):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:
@@ -268,32 +238,29 @@ def missing(job: Job, spans: Iterable[Span], tell: Callable[[str], None] | None 
 
     All bytes are read: 1.5 GB take a second. Raises FileError for a part of another run, before any is removed.
     """
-    faults = {
-        span.number: [
-            (path, said) for path in job.paths(span.number) if (said := part_file.fault(path, job.key, span.number))
-        ]
-        for span in spans
-    }
-    todo = [span for span in spans if faults[span.number]]
-    for span in todo:
-        for path, said in faults[span.number]:
-            if tell is not None and path.exists():
+    key, faults = job.manifest.key, {}
+    for span in spans:
+        wrong = {path: part_file.fault(path, key, span.number) for path in job.paths(span.number)}
+        if any(wrong.values()):
+            faults[span] = wrong
+    for wrong in faults.values():
+        for path, said in reversed(wrong.items()):  # the last one says that all are there
+            if tell is not None and said and path.exists():
                 tell(f"{path.name} {said}, and is made again")
-        for path in reversed(job.paths(span.number)):  # the last one says that all are there
             path.unlink(missing_ok=True)
-    return todo
+    return [*faults]
 
 
 def follow(path: Path, todo: Sequence[Span], done: Iterable[Done], progress: Callable[[int, int], None] | None) -> None:
     """Tell how far the work is, and keep a list of the parts that failed. path: of the list."""
     steps, total, failed = 0, sum(span.steps for span in todo), {}
     try:
-        for one in done:
-            steps += one.span.steps
-            if one.error:
-                failed[one.span.number] = message(one.error)
+        for span, error in done:
+            steps += span.steps
+            if error:
+                failed[span.number] = message(error)
             if progress is not None:
                 progress(steps, total)
     finally:
         if failed:
-            write_json(path, [{"part": part, "error": failed[part]} for part in sorted(failed)])
+            write_json(path, [{"part": part, "error": error} for part, error in sorted(failed.items())])

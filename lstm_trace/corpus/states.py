@@ -12,11 +12,9 @@ from ..base import conveniences
 from ..base.extras import missing
 from ..errors import FileError, MissingError, OptionError
 from ..trace.argument_types import checked
-from .index import place_of, read_model
-from .layout import Layout
-from .manifest import INDEX, MANIFEST, Manifest, read_failed, read_manifest
+from .manifest import INDEX, MANIFEST, Manifest, place_of, read_failed, read_manifest, read_model
 from .part_file import Part
-from .rows import SEQUENCE, STEP, TOKEN, Span, pa
+from .rows import SEQUENCE, STEP, TOKEN, Layout, Span, pa
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,13 +53,13 @@ class States:
     def __repr__(self) -> str:
         there = self.manifest
         lines = ", ".join(f"{b.scope}/{b.line} ({b.width})" for b in there.layout.blocks)
-        sequences, steps = (sum(getattr(s, name) for s in there.spans) for name in ("sequences", "steps"))
+        sequences, steps = (sum(getattr(s, name) for s in there.parts) for name in ("sequences", "steps"))
         return f"<States {str(self.folder)!r}: {sequences:,} sequences, {steps:,} steps; {lines}>"
 
     @property
     def spans(self) -> list[Span]:
         """The parts that are there."""
-        return [span for span in self.manifest.spans if self._is_there(span.number)]
+        return [span for span in self.manifest.parts if self._is_there(span.number)]
 
     def _is_there(self, number: int) -> bool:
         return (self.folder / self.manifest.files_of(number)[-1]).exists()
@@ -98,12 +96,12 @@ class States:
         Raises MissingError where there is none, or its part is not there yet.
         """
         number, rows = place_of(self.folder, sequence)
-        for span in self.manifest.spans:
-            if span.number == number and not 0 <= rows.start < rows.stop <= span.steps:
-                raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that part {number} has not")
-            if span.number == number and self._is_there(number):
-                return self.part(span), rows
-        raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
+        span = next((span for span in self.manifest.parts if span.number == number), None)
+        if span is None or not 0 <= rows.start < rows.stop <= span.steps:
+            raise FileError(f"{self.folder / INDEX}: sequence {sequence!r} has rows that part {number} has not")
+        if not self._is_there(number):
+            raise MissingError(f"{self.folder}: the sequence {sequence!r} is in part {number}, which is not there yet")
+        return self.part(span), rows
 
     @checked
     def unit(self, address: str) -> pd.DataFrame:
@@ -123,8 +121,7 @@ class States:
         for part in self.parts():
             column = pa.array(part.values(block, [unit])[:, 0])
             tables.append(part.places.append_column(f"{block.line}[{unit}]", column))
-        found: pd.DataFrame = pa.concat_tables(tables).to_pandas()
-        return found
+        return pa.concat_tables(tables).to_pandas()  # type: ignore[no-any-return]
 
     def to_duckdb(self, connection: Any = None) -> Any:
         """The rows of all parts, as a relation of DuckDB, which reads of the files what a query needs.
@@ -171,8 +168,8 @@ class States:
             OptionError: where there is too little to learn from, or scikit-learn is not installed.
             FileError: where the labels cannot be read.
         """
-        found: Probe = conveniences.call("states.probe", self, target, line, labels, test, seed, max_steps)
-        return found
+        asked = target, line, labels, test, seed, max_steps
+        return conveniences.call("states.probe", self, *asked)  # type: ignore[no-any-return]
 
     @checked
     def verify(
@@ -224,8 +221,7 @@ class States:
             MissingError: for a line that was not recorded, or where no part is there.
             OptionError: for less than one context.
         """
-        found: Units = conveniences.call("states.units", self, line, contexts, progress)
-        return found
+        return conveniences.call("states.units", self, line, contexts, progress)  # type: ignore[no-any-return]
 
     @checked
     def top(self, unit: str, n: int = 20, lowest: bool = False, before: int = 30, after: int = 10) -> Contexts:
@@ -243,8 +239,7 @@ class States:
         Raises:
             MissingError, OptionError: for a unit that was not recorded, or numbers that make no sense.
         """
-        found: Contexts = conveniences.call("states.top", self, unit, n, lowest, before, after)
-        return found
+        return conveniences.call("states.top", self, unit, n, lowest, before, after)  # type: ignore[no-any-return]
 
     @checked
     def match(
@@ -275,10 +270,9 @@ class States:
         Raises:
             MissingError, OptionError: for units that were not recorded, or numbers that make no sense.
         """
-        found: Contexts = conveniences.call(
+        return conveniences.call(  # type: ignore[no-any-return]
             "states.match", self, units, line, above, below, min_length, max_length, n, exact, before, after
         )
-        return found
 
     @checked
     def select(
@@ -300,10 +294,9 @@ class States:
         Raises:
             MissingError: for a sequence, span or line that is not there.
         """
-        found: list[int] = conveniences.call(
+        return conveniences.call(  # type: ignore[no-any-return]
             "states.select", self, sequence, first, last, line, above, below, exclusive
         )
-        return found
 
 
 @checked

@@ -24,15 +24,14 @@ from ..model.capture import measured
 from ..model.model import Model
 from ..model.sources import prepare
 from ..verification.verify import verify as verified
-from .index import is_index
 from .inputs import opened
-from .job import batches, corpus_model, digest, line_widths, recorded
-from .layout import Block, Layout, foreign_parts
-from .manifest import INDEX, MANIFEST
+from .job import batches, corpus_model, digest, line_widths, padded, recorded
+from .manifest import INDEX, MANIFEST, is_index
 from .part_file import faults
-from .rows import STEP, TOKEN, Index, Rows, Source, pa, shuffled
+from .rows import STEP, TOKEN, Block, Index, Layout, Rows, pa, parts_in, shuffled
 
 if TYPE_CHECKING:
+    from .inputs.table_file import TableFile
     from .manifest import Manifest
     from .part_file import Part
     from .states import States
@@ -117,14 +116,10 @@ class CorpusVerification(Finding):
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """The first of the values that are wrong."""
-        right = "right" if not self.faults else "right.compared"
-        notes = () if self.damages else (words.word(f"corpus.{right if self.values else 'none'}"),)
-        return (LongTable(Damage._fields, self.damages, notes=notes, said={"stored": _exact, "expected": _exact}),)
-
-
-def _exact(value: float, words: Words) -> str:
-    """A value with all its digits: the last may be what differs."""
-    return shortest(value)
+        key = "none" if not self.values else "right.compared" if self.faults else "right"
+        notes = () if self.damages else (words.word(f"corpus.{key}"),)
+        said = dict.fromkeys(("stored", "expected"), lambda value, words: shortest(value))  # the last digit may differ
+        return (LongTable(Damage._fields, self.damages, notes=notes, said=said),)
 
 
 def verify(
@@ -150,12 +145,11 @@ def verify(
         found.faults.append(f"{MANIFEST}: {edited} is not that of the model: the manifest was edited")
         return found  # its columns are not to be read so
     try:
-        if not found.faults and not is_index(states.folder, index, there.spans):
+        if not found.faults and not is_index(states.folder, index, there.parts):
             found.faults.append(f"{INDEX} does not say where the sequences of the input are")
     except FileError as error:
         found.faults.append(str(error))
-    chosen = np.zeros(len(index.ids), bool)
-    chosen[shuffled(index.ids.tolist(), seed)[:sample]] = True
+    chosen = np.isin(np.arange(len(index.ids)), shuffled(index.ids.tolist(), seed)[:sample])
     models = prepared, _twin(prepared)
     steps = VALUES // sum(widths.values())
     with at_most(1):
@@ -183,17 +177,16 @@ def _edited(there: Manifest, model: Model, width: int, own: bool) -> str:
 
     width: I. own: whether it is the model of the folder, of the same name.
     """
-    wanted = recorded(model, there.layout.record, None, width)[1]
-    for k, (block, right) in enumerate(zip(there.layout.blocks, wanted.blocks, strict=True)):
-        for name, said, is_ in zip(Block._fields, block, right, strict=True):
-            if said != is_:
-                return f"blocks.{k}.{name}"
-    header = model.header
-    named = {"title": (there.title, header.title), "cell": (there.cell, header.kind)} if own else {}
-    return next((name for name, (said, is_) in named.items() if said != is_), "")
+    wanted = recorded(model, there.layout.record, None, width)[1].blocks
+    said = {f"blocks.{k}.{name}": v for k, b in enumerate(there.blocks) for name, v in b._asdict().items()}
+    true = {f"blocks.{k}.{name}": v for k, b in enumerate(wanted) for name, v in b._asdict().items()}
+    if own:
+        said |= {"title": there.title, "cell": there.cell}
+        true |= {"title": model.header.title, "cell": model.header.kind}
+    return next((name for name, value in said.items() if value != true[name]), "")
 
 
-def source_of(states: States, model: Model, inputs: str | Path | None = None) -> Source:
+def source_of(states: States, model: Model, inputs: str | Path | None = None) -> TableFile:
     """The input of the states, opened again. inputs: where it is now. Raises FileError."""
     source = states.manifest.source
     path = Path(source.path if inputs is None else inputs).absolute()
@@ -202,9 +195,9 @@ def source_of(states: States, model: Model, inputs: str | Path | None = None) ->
 
 def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[tuple[Part, slice]]:
     """The parts that are as they were written, with their places in the index; all together they have each once."""
-    there, spans, ends = states.manifest, states.manifest.spans, index.places
+    there, spans, ends = states.manifest, states.manifest.parts, index.places
     planned = {name for span in spans for name in there.files_of(span.number)}
-    found.faults += [f"{name} is no part of this run: remove it" for name in foreign_parts(states.folder, planned)]
+    found.faults += [f"{name} is no part of this run: remove it" for name in parts_in(states.folder, planned)]
     firsts = [span.first for span in spans]
     if [*firsts, ends[-1]] != [ends[0], *(span.stop for span in spans)] or not np.isin(firsts, ends).all():
         found.faults.append("the parts are not those of the input, each of its sequences once")
@@ -219,8 +212,8 @@ def _parts(states: States, index: Index, found: CorpusVerification) -> Iterator[
 def _in_place(part: Part, index: Index, at: slice, name: str, found: CorpusVerification) -> Array | None:
     """The order in which a part has its sequences; None where they are not those of the index, each once, unpadded."""
     order = np.argsort(index.ids[at], kind="stable")
-    ids, lengths = index.ids[at][order], index.lengths[at][order]
-    if not np.array_equal(part.ids, ids) or not np.array_equal(np.diff(part.starts), lengths):
+    lengths = index.lengths[at][order]
+    if not np.array_equal(part.ids, index.ids[at][order]) or not np.array_equal(np.diff(part.starts), lengths):
         found.faults.append(f"{name}: its sequences are not those of the input, each once and without padding")
         return None
     if (np.delete(np.diff(part.t), part.starts[1:-1] - 1) != 1).any():
@@ -233,15 +226,12 @@ def _check_columns(part: Part, rows: Rows, at: Array, name: str, found: CorpusVe
     wanted = {STEP: pa.array(rows.t), **({} if rows.token is None else {TOKEN: rows.token}), **rows.targets}
     for column, values in wanted.items():
         for k, first, stop in zip(at, rows.starts, rows.starts[1:], strict=False):
-            here = part.places.column(column)[part.starts[k] : part.starts[k + 1]]
-            pairs = zip(here.to_pylist(), values[first:stop].to_pylist(), strict=True)
-            for n, (stored, wanted) in enumerate(pairs):
-                if repr(stored) != repr(wanted):  # of NaN, which is not equal to itself
-                    found.faults.append(
-                        f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = "
-                        f"{rows.t[first + n]} it is {repr(stored)[:60]}, not {repr(wanted)[:60]}"
-                    )
-                    break
+            here = part.places.column(column)[part.starts[k] : part.starts[k + 1]].to_pylist()
+            triples = zip(rows.t[first:stop], map(repr, here), map(repr, values[first:stop].to_pylist()), strict=True)
+            if other := next((one for one in triples if one[1] != one[2]), None):  # by repr: NaN is not NaN
+                t, stored, right = other
+                said = f"{name}: {column} of sequence {part.ids[k]} is not that of the input: at t = {t} it is "
+                found.faults.append(f"{said}{stored[:60]}, not {right[:60]}")
 
 
 def _stored(part: Part, layout: Layout, at: Array) -> dict[Block, list[Array]]:
@@ -268,9 +258,7 @@ def _compare(
     rows: Rows, stored: dict[Block, list[Array]], models: tuple[Model, Model], layout: Layout, found: CorpusVerification
 ) -> None:
     """Run some sequences line by line, and compare what is stored of them."""
-    x = np.zeros((rows.lengths.max(), len(rows.ids), rows.x.shape[1]), rows.x.dtype)
-    for b, (first, n) in enumerate(zip(rows.starts, rows.lengths, strict=False)):
-        x[:n, b] = rows.x[first : first + n]
+    x = padded(rows, np.arange(len(rows.ids)))
     named: dict[str, Any] = {"lengths": rows.lengths, "batch_first": False, "plan": "lines"}
     trace = models[0].run(x, **named)
     other = models[1].run(x, record=[f"{block.scope}/{block.line}" for block in stored], **named)
@@ -278,20 +266,21 @@ def _compare(
     found.lines += proof.verified
     if proof.status == "failed":
         found.faults.append(f"a run line by line is not verified: {proof.failures[0].address}")
+    ulp = float(np.finfo(dtype).eps)
     for b, n in enumerate(rows.lengths):
         clear = np.ones(n, bool)
         for block, every in stored.items():
             mine, twin = (run.lines[block.scope][block.line][:n, b] for run in (trace, other))
             single, double = (mine, twin) if dtype == "float32" else (twin, mine)
-            ulp = float(np.finfo(dtype).eps)
             measure = measured(mine, single, double, every[b], (), ulp, True)
             ratio, bound = _in_bounds(every[b], double, measure.bound[:, None], ulp)
             ratio[~measure.clear], clear = 0.0, clear & measure.clear
             found.values += int(measure.clear.sum()) * block.width
             found.largest = max(found.largest, float(ratio.max(initial=0.0)))
-            found.wrong += int((ratio > 1).sum())
-            for t, unit in np.argwhere(ratio > 1)[: LISTED - len(found.damages)]:
-                place = rows.ids[b : b + 1].tolist()[0], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
+            wrong = np.argwhere(ratio > 1)
+            found.wrong += len(wrong)
+            for t, unit in wrong[: LISTED - len(found.damages)]:
+                place = rows.ids.tolist()[b], int(rows.t[rows.starts[b] + t]), layout.address(block, unit)
                 found.damages.append(Damage(*place, *(float(one[t, unit]) for one in (every[b], mine, bound))))
         found.undecided += int((~clear).sum())
     found.sequences += len(rows.ids)

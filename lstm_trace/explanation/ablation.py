@@ -5,9 +5,8 @@ Each variant is a run that equals `lt.run(…, hold={…})` by the trace's plan,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -17,6 +16,7 @@ from ..backpropagation.target import Part, Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..engine import plan_choice
+from ..engine.rerun import by_its_plan
 from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ..trace.argument_types import listed
 from ..trace.derived import Values, one_row, sizes
@@ -63,12 +63,6 @@ class Ablation:
     left: int = 0
 
 
-class _Variant(NamedTuple):
-    place: Region
-    t: int | None
-    unit: int | None
-
-
 @np.errstate(all="ignore")  # a value that has overflowed has effects that are NaN
 def ablation(
     trace: Trace, of: str, over: Over = "units", lines: str | Sequence[str] | None = None, to: Any = 0.0
@@ -84,17 +78,15 @@ def ablation(
     """
     if over not in get_args(Over):
         raise OptionError(f"over must be one of {', '.join(get_args(Over))}; found {describe(over)}")
-    whole = forward(trace)
+    whole, value = forward(trace), read_value("to", to)
     found = target(whole, of)
-    value = read_value("to", to)
-    one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
+    every = one = one_row(replace(whole, header=replace(whole.header, ask=())), found.b)
     named: Sequence[str] = () if lines is None else listed("lines", lines)
     itself = {(place.scope, place.line) for place in _places(one, named)}
     parts = computed_parts(one, found.parts, itself)
     if parts is None:
         name = next(part.line for part in found.parts if computed_parts(one, [part], itself) is None)
         raise OptionError(f"{found}: {name} is a premise, and nothing that is held changes it; name a line")
-    every = one
     kept = {stage.scope for stage in reached(one.stages, parts)} | {part.scope for part in parts}
     one = replace(one, stages=tuple(stage for stage in one.stages if stage.scope in kept))
     named = _lines(one, over, parts) if lines is None else named
@@ -102,23 +94,27 @@ def ablation(
         raise OptionError("nothing is named that could be held; name a line, or leave this out for all")
     meant = _places(one, named)
     variants = list(dict.fromkeys(v for each in meant for v in _variants(each, over, one)))
-    trials = Trials.of(one, parts)
+    trials = Trials(by_its_plan(one), parts)
     possible = len(variants)
-    held = HeldTrials(trials, isinstance(value, Multiple), partial(_values, value, one, found.b))
+
+    def at(place: Region) -> Array:
+        to = one_row(value, found.b) if isinstance(value, Trace) and value.batch > 1 else value
+        return numbers("to", place, to, one.span, 1, sizes(one)[place.scope][place.line], np.dtype(one.header.dtype))
+
+    held = HeldTrials(trials, isinstance(value, Multiple), at)
     if lines is None:  # what nobody has named may be left out
         variants = _likeliest(held, variants, max(int(plan_choice.USUAL_SECONDS / trials.seconds), 1))
     _afford(trials, len(variants))
-    base, values = trials.value, held.values([[variant.place] for variant in variants])
-    effects = [
-        Effect(v.place.scope, v.place.line, v.t, v.unit, y, y - base, _entry(v.place, one, found.b).address)
-        for v, y in zip(variants, values, strict=True)
-    ]
-    order = np.argsort([-abs(e.effect) if np.isfinite(e.effect) else -np.inf for e in effects], kind="stable")
+    base, effects = trials.value, []
+    for place, y in zip(variants, held.values([[variant] for variant in variants]), strict=True):
+        t, unit = place.steps[0] if over == "steps" else None, place.units[0] if over == "units" else None
+        effects.append(Effect(place.scope, place.line, t, unit, y, y - base, _entry(place, one, found.b).address))
+    effects.sort(key=lambda e: -abs(e.effect) if np.isfinite(e.effect) else -np.inf)
     names = {place.line for place in meant}
     without = (s.scope for s in plain(every).stages if s.scope not in one.scopes and names & s.cell.by_name.keys())
     entries = tuple(_entry(place, one, found.b) for place in meant)
     left = possible - len(variants)
-    return Ablation(found, base, over, in_words(value), tuple(effects[k] for k in order), entries, tuple(without), left)
+    return Ablation(found, base, over, in_words(value), tuple(effects), entries, tuple(without), left)
 
 
 def _entry(place: Region, one: Trace, b: int) -> HeldBlock:
@@ -152,8 +148,7 @@ def _remembered(stage: Stage) -> list[str]:
 
 def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     found: list[Region] = []
-    faults = Faults()
-    base = plain(one)
+    faults, base = Faults(), plain(one)
     for text in texts:
         with faults.gather():
             found += places(text, base.stages, base.span, 1, sizes(base))
@@ -161,35 +156,33 @@ def _places(one: Trace, texts: Sequence[str]) -> list[Region]:
     return list(dict.fromkeys(found))
 
 
-def _variants(place: Region, over: Over, one: Trace) -> Iterator[_Variant]:
+def _variants(place: Region, over: Over, one: Trace) -> list[Region]:
     if over == "units":
-        yield from (_Variant(place._replace(units=(j,)), None, j) for j in place.units)
-    elif over == "steps":
-        valid = one.valid[:, 0, 0] != 0
-        there = (t for t in place.steps if valid[one.index(t)])
-        yield from (_Variant(place._replace(steps=range(t, t + 1)), t, None) for t in there)
-    else:
-        yield _Variant(place, None, None)
+        return [place._replace(units=(j,)) for j in place.units]
+    if over == "steps":
+        return [place._replace(steps=range(t, t + 1)) for t in place.steps if one.valid[one.index(t), 0, 0]]
+    return [place]
 
 
-def _likeliest(held: HeldTrials, variants: list[_Variant], most: int) -> list[_Variant]:
+def _likeliest(held: HeldTrials, variants: list[Region], most: int) -> list[Region]:
     """At most so many of the variants: those that change the value most to first order, gradient times change.
 
     All where a line was not recorded. An eighth of the units of four trained models (12 to 24 units), chosen so, had
     the one with the largest effect for three of them; the units whose own values are the largest had it for one.
     """
     one = held.trials.trace
-    lines = {(v.place.scope, v.place.line) for v in variants}
+    lines = {(place.scope, place.line) for place in variants}
     if len(variants) <= most or any(name not in one.lines.get(scope, {}) for scope, name in lines):
         return variants
     slopes, valid = _slopes(one, held.trials.parts, lines), one.valid[:, 0, 0] != 0
     found = []
-    for place, *_ in variants:
+    for place in variants:
         steps = [one.index(t) for t in place.steps]
-        values = one.lines[place.scope][place.line][:, 0][np.ix_(steps, place.units)]
+        at = np.ix_(steps, place.units)
+        values = one.lines[place.scope][place.line][:, 0][at]
         there = np.broadcast_to(held.numbers(place), (len(steps), 1, len(place.units)))[:, 0]
         change = (values * there if held.scale else there) - values
-        slope = slopes[place.scope, place.line][np.ix_(steps, place.units)] if slopes else 1.0
+        slope = slopes[place.scope, place.line][at] if slopes else 1.0
         found.append(np.abs(slope * change)[valid[steps]].sum())
     return [variants[k] for k in np.sort(np.argsort(-np.nan_to_num(found, nan=np.inf), kind="stable")[:most])]
 
@@ -214,19 +207,11 @@ def _slopes(one: Trace, parts: Sequence[Part], lines: set[tuple[str, str]]) -> d
 
 def _afford(trials: Trials, variants: int) -> None:
     """Raise TooLargeError for variants that would take too long."""
-    seconds = variants * trials.seconds
-    if seconds > plan_choice.MOST_SECONDS:
-        most, steps = max(int(plan_choice.MOST_SECONDS / trials.seconds), 1), counted(trials.trace.steps, "step")
+    seconds, allowed = variants * trials.seconds, plan_choice.MOST_SECONDS
+    if seconds > allowed:
+        runs, steps = counted(variants, "run"), counted(trials.trace.steps, "step")
+        most = counted(max(int(allowed / trials.seconds), 1), "run")
         raise TooLargeError(
-            f"{counted(variants, 'run')} of {steps} would take some {seconds:,.0f} s, and at most "
-            f"{plan_choice.MOST_SECONDS:g} s are allowed, some {counted(most, 'run')}: name fewer units or steps with "
-            "--line, as in 0/forward/c_t[0..31] or 5..9/c_t"
+            f"{runs} of {steps} would take some {seconds:,.0f} s, and at most {allowed:g} s are allowed, some {most}: "
+            "name fewer units or steps with --line, as in 0/forward/c_t[0..31] or 5..9/c_t"
         )
-
-
-def _values(value: Any, one: Trace, b: int, place: Region) -> Array:
-    """What a place is held at, (steps, 1, units)."""
-    width = sizes(one)[place.scope][place.line]
-    if isinstance(value, Trace) and value.batch > 1:
-        value = one_row(value, b)
-    return numbers("to", place, value, one.span, 1, width, np.dtype(one.header.dtype))

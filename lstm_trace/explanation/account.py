@@ -1,35 +1,29 @@
-"""A value against a baseline: its exact split, the measures in common use, and the experiments that check it."""
+"""A value against a baseline: its exact split, the measures in common use, and the experiments that check it.
+
+Comprehensiveness and sufficiency as in ERASER (DeYoung et al. 2020, arXiv:1911.03429, section 5): m is here the value,
+and a step is taken away as in an occlusion, by the baseline's input. Both are counted towards the value in which all
+inputs and states are the baseline's, so that in a linear model no order beats that of the exact contributions. Their m
+is a probability, which ends at 0; a value goes past the baseline's where steps that pull the other way remain, and past
+itself where these alone are taken away. How far it goes is part of the score.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import zip_longest
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from ..backpropagation.attribution import Split, split
+from ..base.arrays import Array
 from ..errors import OptionError
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
 from .contribution import Baseline, Pair, Shares, baseline_of, check_points
-from .occlusion import (
-    COMMON,
-    FEWEST,
-    LEAST,
-    Faithfulness,
-    Occlusion,
-    Runs,
-    Variants,
-    check_runs,
-    draws_afforded,
-    faithfulness,
-    largest_of,
-    occlusion,
-    ordered,
-    runs_needed,
-    shares_of,
-)
+from .trials import SEED, Occlusion, Runs, Variants, check_runs, occlusion, shares_of
 
 #: Below this part of the largest contribution the sign of a number is not looked at: it may be rounding.
 SMALL = 0.01
@@ -85,9 +79,8 @@ class Account:
 
         Without padding, and what the value does not depend on.
         """
-        gone = self.padding | self.unreached
+        gone, faith = self.padding | self.unreached, self.faithfulness
         every: list[Step | State] = [*(step for step in self.steps if step.t not in gone), *self.states]
-        faith = self.faithfulness
         if faith is None or self.occlusion is None:
             return tuple(every)
         lost = faith.best == "occlusion"
@@ -97,7 +90,7 @@ class Account:
     @property
     def opposed(self) -> tuple[int, int]:
         """Of how many of the largest contributions the occlusion has the other sign, and of how many; else 0, 0."""
-        every: list[Step | State] = [*self.steps, *self.states]
+        every: tuple[Step | State, ...] = (*self.steps, *self.states)
         pairs = [(share_of(row), row.occlusion) for row in every if row.occlusion is not None]
         least = SMALL * max((abs(share) for share, _ in pairs), default=0.0)
         large = sorted((pair for pair in pairs if abs(pair[0]) > least), key=lambda pair: -abs(pair[0]))
@@ -108,20 +101,15 @@ class Account:
 
 @np.errstate(all="ignore")
 def account(
-    trace: Trace,
-    of: str,
-    baseline: Baseline = "zero-input",
-    points: int | Literal["auto"] = "auto",
-    runs: Runs = "auto",
-    compared: bool = True,
-) -> Account:
+    trace: Trace, of: str, baseline: Baseline = "zero-input", points: int | Literal["auto"] = "auto",
+    runs: Runs = "auto", compared: bool = True,
+) -> Account:  # fmt: skip
     """Split a value against a baseline, and check the split by experiments.
 
     points: of the path of integrated gradients; `auto`: 50, fewer for a large trace, up to 400 where 50 leave more than
-    1 % of the difference. runs: how many steps are
-    occluded; `auto`: as many as a second or two allows, and faithfulness is measured only where that is as quick.
-    compared: with the measures in common use, and with the faithfulness.
-    Raises OptionError for what is no baseline or number, and the errors of `split`.
+    1 % of the difference. runs: how many steps are occluded; `auto`: as many as a second or two allows, and
+    faithfulness is measured only where that is as quick. compared: with the measures in common use, and with the
+    faithfulness. Raises OptionError for what is no baseline or number, and the errors of `split`.
     """
     check_runs(runs)
     if points != "auto":
@@ -130,7 +118,14 @@ def account(
     found = split(base, trace, of, row)
     pair = Pair.of_traces(trace, base, row, of)
     del base  # all its lines
-    others, unmeasured = _others(pair, points) if compared else ({}, ())
+    others: dict[str, Shares] = {"gradient_x_input": pair.gradient_times_input()} if compared else {}
+    unmeasured: tuple[str, ...] = ()
+    if compared:
+        try:
+            path = pair.integrated_until_complete() if points == "auto" else pair.integrated_gradients(points)
+            others["integrated_gradients"] = path
+        except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
+            unmeasured = (f"No integrated gradients: {error}.",)
     variants = Variants.of(pair)
     without = faith = None
     wanted = 0
@@ -139,25 +134,16 @@ def account(
         without = occlusion(variants, shares, runs)
         if compared and len(variants) >= LEAST:
             scores = {"contribution": shares} | ({"occlusion": without.lost} if without.complete else {})
-            draws = draws_afforded(variants, len(scores)) or (0 if runs == "auto" else FEWEST)
-            faith = faithfulness(variants, scores, draws) if draws else None
-            wanted = runs_needed(len(scores), FEWEST)
+            wanted = 2 + 2 * len(BINS) * (len(scores) + FEWEST)
+            draws = min((variants.afforded - 2) // (2 * len(BINS)) - len(scores), DRAWS)
+            if draws >= FEWEST or runs != "auto":
+                faith = faithfulness(variants, scores, max(draws, FEWEST))
     over = tuple(steps(found, without, step_labels(trace, found.of.b)))
     brought = tuple(states(found, without))
     padding = padding_of(trace, found, over)
     nothing = {step.t for step in over if not (step.t in padding or step.parameters or step.inputs)}
-    unreached = frozenset() if variants is None else nothing.difference(variants.reached)
-    return Account(found, others, over, brought, without, faith, wanted, unmeasured, padding, frozenset(unreached))
-
-
-def _others(pair: Pair, points: int | Literal["auto"]) -> tuple[dict[str, Shares], tuple[str, ...]]:
-    """The measures in common use, and why one is missing."""
-    found = {"gradient_x_input": pair.gradient_times_input()}
-    try:
-        path = pair.integrated_until_complete() if points == "auto" else pair.integrated_gradients(points)
-        return found | {"integrated_gradients": path}, ()
-    except OptionError as error:  # no straight path leads to a baseline with other weights; the exact split stands
-        return found, (f"No integrated gradients: {error}.",)
+    unreached = frozenset() if variants is None else frozenset(nothing.difference(variants.reached))
+    return Account(found, others, over, brought, without, faith, wanted, unmeasured, padding, unreached)
 
 
 def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] = ()) -> Iterator[Step]:
@@ -165,15 +151,14 @@ def steps(found: Split, without: Occlusion | None = None, labels: Sequence[str] 
     inputs = [part for name, part in found.parts.items() if found.kinds[name] in ("input", "given")]
     count = max(map(len, (*found.by_step.values(), *inputs)), default=0)
     through, read = np.zeros(count), np.zeros(count)
-    for values in found.by_step.values():
-        through[: len(values)] += values
-    for part in inputs:
-        read[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
-    lost = np.full(count, np.nan) if without is None else without.steps
-    for t in range(count):
-        label = labels[t] if t < len(labels) else None
-        brought = float(through[t]), float(read[t]), float(through[t] + read[t])
-        yield Step(found.first + t, label, *brought, None if np.isnan(lost[t]) else float(lost[t]))
+    for total, parts in ((through, found.by_step.values()), (read, inputs)):
+        for part in parts:
+            total[: len(part)] += part.reshape(len(part), -1).sum(axis=1)
+    values = [np.nan] * count if without is None else without.steps.tolist()
+    lost: list[float | None] = [None if np.isnan(value) else value for value in values]
+    brought = zip(through.tolist(), read.tolist(), (through + read).tolist(), lost, strict=False)
+    for t, (label, numbers) in enumerate(zip_longest(labels[:count], brought)):
+        yield Step(found.first + t, label, *numbers)
 
 
 def padding_of(trace: Trace, found: Split, over: Sequence[Step]) -> frozenset[int]:
@@ -195,3 +180,175 @@ def states(found: Split, without: Occlusion | None = None) -> Iterator[State]:
         lost = None if without is None else without.states.get(place)
         if found.kinds[place] == "state" and (part.any() or lost is not None):
             yield State(place, float(part.sum()), None if lost is None or np.isnan(lost) else lost)
+
+
+#: Percent of the steps that are taken away, or kept: ERASER's.
+BINS = (1, 5, 10, 20, 50)
+#: Orders drawn at random; fewer, but not less than `FEWEST`, where that takes too long. Of fewer steps than `LEAST`
+#: every order is much the same.
+DRAWS, FEWEST, LEAST = 20, 3, 5
+#: Percent of the steps that are compared with each other (at least two), and the rank correlation and the part of
+#: those steps in common below which two orders disagree.
+TOP, CORRELATED, COMMON = 10, 0.5, 0.5
+
+
+class Score(NamedTuple):
+    """Means over `BINS`, in the unit of the value.
+
+    comprehensiveness: how far the value moves towards the baseline's without the top-ranked steps; large is good.
+    overshoot: how much of that is past the baseline's. sufficiency: how far it moves if only they are kept; near 0 is
+    good, and below 0 it moves away from the baseline's. distance: the same in either direction; small is good.
+    """
+
+    comprehensiveness: float
+    overshoot: float
+    sufficiency: float
+    distance: float
+
+
+@dataclass(frozen=True)
+class Faithfulness:
+    """The scores of some orders of what can be replaced.
+
+    orders: by name (`contribution`, `occlusion`). drawn: of orders drawn at random. correlation: of the ranks in the
+    two orders, nan where there is one; common: how many are among the first `top` of both. value, baseline: the value
+    when nothing is replaced, and when everything is. count: how much can be.
+    """
+
+    orders: Mapping[str, Score]
+    drawn: tuple[Score, ...]
+    correlation: float
+    common: int
+    top: int
+    value: float
+    baseline: float
+    count: int
+
+    @property
+    def side(self) -> float:
+        """On which side of the baseline's the value is: 1 above, -1 below."""
+        return _side(self.value, self.baseline)
+
+    def without(self, score: Score) -> float:
+        """What the value is without the first steps, on average."""
+        return self.value - self.side * score.comprehensiveness
+
+    @property
+    def best(self) -> str:
+        """The order of the largest comprehensiveness; of equal ones the first."""
+        return max(self.orders, key=lambda name: self.orders[name].comprehensiveness)
+
+    @cached_property
+    def mean(self) -> Score:
+        """Of the orders drawn at random."""
+        return Score(*np.mean(self.drawn, axis=0).tolist())
+
+    @cached_property
+    def spread(self) -> Score:
+        """Their standard deviation."""
+        return Score(*np.std(self.drawn, axis=0, ddof=1).tolist())
+
+    @property
+    def disagree(self) -> bool:
+        """Whether the two orders disagree."""
+        return self.uncorrelated or self.apart
+
+    @property
+    def uncorrelated(self) -> bool:
+        """Whether the ranks in the two orders say that they disagree."""
+        return self.correlation < CORRELATED
+
+    @property
+    def apart(self) -> bool:
+        """Whether what comes first in the two orders says that they disagree."""
+        return self.common < COMMON * self.top
+
+    @property
+    def chance(self) -> tuple[bool, bool]:
+        """Whether the best order does no better than orders drawn at random: taken away, and kept alone."""
+        best = self.orders[self.best]
+        return best.comprehensiveness <= self.mean.comprehensiveness, best.distance >= self.mean.distance
+
+    @property
+    def worse(self) -> tuple[bool, bool]:
+        """Whether it does worse than those by more than their standard deviation: likewise."""
+        best, mean, spread = self.orders[self.best], self.mean, self.spread
+        away = best.comprehensiveness < mean.comprehensiveness - spread.comprehensiveness
+        return away, best.distance > mean.distance + spread.distance
+
+    @property
+    def misleading(self) -> bool:
+        """Whether the largest contributions move the value less towards the baseline's than steps that are drawn."""
+        return self.orders["contribution"].comprehensiveness < self.mean.comprehensiveness
+
+
+@np.errstate(all="ignore")
+def faithfulness(variants: Variants, scores: Mapping[str, Array], draws: int) -> Faithfulness:
+    """Take the first steps of each order away, and keep only them; all runs are one batch.
+
+    scores: by name a number for each of what can be replaced, on the side of the value. The order is from the largest
+    on, towards the value where that is larger than the baseline's; the smallest on where it is smaller. draws: orders
+    drawn at random.
+    """
+    count = len(variants)
+    value, everything = variants.values(np.array([[False] * count, [True] * count])).tolist()
+    draw, side = np.random.default_rng(SEED), _side(value, everything)
+    orders = [ordered(side * numbers) for numbers in scores.values()]
+    found = _scores(variants, [*orders, *(draw.permutation(count) for _ in range(draws))], value, everything)
+    top = largest_of(count)
+    common = len(np.intersect1d(orders[0][:top], orders[-1][:top]))
+    correlation = rank_correlation(*scores.values()) if len(orders) == 2 else np.nan
+    named, drawn = dict(zip(scores, found, strict=False)), tuple(found[len(orders) :])
+    return Faithfulness(named, drawn, correlation, common, top, value, everything, count)
+
+
+def _side(value: float, baseline: float) -> float:
+    return -1.0 if value < baseline else 1.0
+
+
+def ordered(scores: Array) -> Array:
+    """The largest first, of equal ones the first; what is not a number last."""
+    return np.argsort(-np.nan_to_num(scores, nan=-np.inf, posinf=np.inf, neginf=-np.inf), kind="stable")
+
+
+def largest_of(count: int) -> int:
+    """How many of so many are compared as the largest."""
+    return max(first_of(TOP, count), 2)
+
+
+def first_of(percent: int, count: int) -> int:
+    """How many are so many percent, at least one.
+
+    >>> first_of(5, 20), first_of(5, 21), first_of(1, 3)
+    (1, 2, 1)
+    """
+    return max(-(-percent * count // 100), 1)
+
+
+def _scores(variants: Variants, orders: list[Array], value: float, everything: float) -> list[Score]:
+    """Each set of steps that is taken away is run once, however many orders and bins have it."""
+    count = len(variants)
+    first = np.array([first_of(percent, count) for percent in BINS])
+    away = np.argsort(orders, axis=1)[:, None] < first[:, None]  # the place of each in an order; (orders, bins, count)
+    rows = np.stack([away, ~away], axis=2)
+    different, places = np.unique(rows.reshape(-1, count), axis=0, return_inverse=True)
+    values = variants.values(different)[places.ravel()].reshape(rows.shape[:3])
+    side = _side(value, everything)
+    away, kept = np.moveaxis(side * (value - values), 2, 0)
+    past = np.maximum(away - abs(value - everything), 0.0)
+    return [Score(*row) for row in np.stack([away, past, kept, np.abs(kept)]).mean(axis=2).T.tolist()]
+
+
+def rank_correlation(a: Array, b: Array) -> float:
+    """Spearman's: the correlation of the ranks, equal numbers sharing theirs; nan where all are equal.
+
+    >>> rank_correlation(np.array([1.0, 5.0, 2.0]), np.array([10.0, 30.0, 20.0])).__round__(6)
+    1.0
+    """
+    ranks = []
+    for numbers in (a, b):
+        _, which, counts = np.unique(numbers, return_inverse=True, return_counts=True)
+        ranks.append((np.cumsum(counts) - (counts - 1) / 2)[which])
+    x, y = (rank - rank.mean() for rank in ranks)
+    size = np.sqrt((x @ x) * (y @ y))
+    return float(x @ y / size) if size else np.nan

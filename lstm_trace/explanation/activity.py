@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Line, Operand
+from ..cell.lines import Line
 from ..cell.network import Stage, layer_and_direction
 from ..cell.ops import OPS
 from ..engine.plan_choice import pieces
@@ -22,8 +22,8 @@ from ..errors import MissingError, OptionError
 from ..trace.address import Address
 from ..trace.held import plain
 from ..trace.trace import Trace
-from .recurrence import Recurrence, recurrence
-from .recurrence import kept as kept_at
+from .memory import Recurrence, recurrences, values_of
+from .memory import kept as kept_at
 
 #: A half-life of at most so many times the longest sequence is given as a number.
 FORESEEN = 10
@@ -75,7 +75,7 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
     halved, total, forgets = np.zeros(width), np.zeros(width), np.full(valid.shape, np.nan)
     for steps in pieces(trace.steps, valid.shape[1] * width):
         try:
-            keep = kept_at(trace, stage, rule, partial(_values, trace, stage, steps, rows))
+            keep = kept_at(trace, stage, rule, partial(values_of, trace, stage, steps, rows))
         except MissingError:
             return None
         inside = valid[steps]
@@ -88,15 +88,6 @@ def kept(trace: Trace, stage: Stage, rule: Recurrence, width: int, rows: slice) 
     return Kept(by_halvings(count, np.where(np.isfinite(total), halved, np.nan)), total / count, forgets)
 
 
-def _values(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
-    """The values of an operand, (steps, rows, H) or what is broadcast to that."""
-    values = trace.operand(stage.scope, name, steps)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{name} was not recorded")
-    values = np.asarray(values, np.float64)
-    return values[:, rows] if values.ndim == 3 else values
-
-
 LOW, HIGH = 0.1, 0.9
 
 
@@ -105,7 +96,7 @@ class Activity(NamedTuple):
 
     left, right: share of values below `low` and above `high`. state: `shut` (never above low), `open` (never below
     high) or nothing. half_life: for a gate that multiplies a carried state, how many steps it takes to halve what is
-    held (`half_life.halvings`); None for other lines.
+    held (`halvings`); None for other lines.
     """
 
     scope: str
@@ -118,6 +109,11 @@ class Activity(NamedTuple):
     right: float
     state: str
     half_life: float | None
+
+    @property
+    def row(self) -> tuple[Any, ...]:
+        """It in a table with the columns `COLUMNS`."""
+        return *layer_and_direction(self.scope), *self[1:]
 
 
 #: Of the table of all activities.
@@ -146,7 +142,7 @@ class Behaviour:
     @property
     def rows(self) -> list[tuple[Any, ...]]:
         """The activities as a table, with the columns `COLUMNS`."""
-        return [(*layer_and_direction(unit.scope), *unit[1:]) for unit in self.units]
+        return [unit.row for unit in self.units]
 
 
 def behaviour(trace: Trace, low: float = LOW, high: float = HIGH, batch: int | None = None) -> Behaviour:
@@ -172,30 +168,17 @@ def _activities(trace: Trace, low: float, high: float, rows: slice) -> Iterator[
             place = here if gate else (here + 1) / 2
             if not here.size:
                 continue
-            state = "shut" if place.max() <= low else "open" if place.min() >= high else ""
-            yield Activity(
-                stage.scope,
-                line.name,
-                unit,
-                float(here.mean()),
-                float(here.min()),
-                float(here.max()),
-                float((place < low).mean()),
-                float((place > high).mean()),
-                state if gate else "",
-                float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None,
-            )
+            mean, least, most = map(float, (here.mean(), here.min(), here.max()))
+            left, right = float((place < low).mean()), float((place > high).mean())
+            state = "" if not gate else "shut" if place.max() <= low else "open" if place.min() >= high else ""
+            memory = float(by_halvings(here.size, halvings(here).sum())) if line.name in gates else None
+            yield Activity(stage.scope, line.name, unit, mean, least, most, left, right, state, memory)
 
 
 def keeping(stage: Stage) -> set[str]:
     """Names of the lines that multiply a carried state in the sum that replaces it."""
-    names: set[str] = set()
-    for line in stage.cell.lines:
-        try:
-            names |= {gate for _, gate in recurrence(stage, line.name).keeps if isinstance(gate, str)}
-        except OptionError:
-            continue
-    return names
+    rules = recurrences(stage, stage.cell.by_name)
+    return {gate for _, rule in rules for _, gate in rule.keeps if isinstance(gate, str)}
 
 
 def first_not_finite(trace: Trace) -> NotFinite | None:
@@ -213,25 +196,23 @@ def first_not_finite(trace: Trace) -> NotFinite | None:
 
 def _described(trace: Trace, stage: Stage, line: Line, t: int) -> NotFinite:
     values = trace.lines[stage.scope][line.name][t]
-    b, j = (int(n) for n in np.argwhere(~np.isfinite(values))[0])
-    found: list[tuple[str, float]] = []
-    premise = False
+    b, j = np.argwhere(~np.isfinite(values))[0].tolist()
+    found: dict[str, float] = {}
     for name in line.reads:
         operand = trace.operand(stage.scope, name, slice(t, t + 1))
         if operand is None:
             continue
-        if np.ndim(operand) == 3:
-            row = operand[0, b]
-        else:
-            row = operand if np.ndim(operand) == 1 else operand[j] if line.op == "matvec" else operand[:, j]
+        row = operand[0, b] if np.ndim(operand) == 3 else operand
+        if np.ndim(row) == 2:
+            row = row[j] if line.op == "matvec" else row[:, j]
         if line.op == "slice":
             row = OPS["slice"].array([row], line.constants)
         whole = OPS[line.op].width not in ("same", "slice") or row.shape[0] == 1
-        worst = row[int(np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)))] if whole else row[j]
-        found.append((name, float(worst)))
-        premise |= name not in stage.cell.by_name and not np.isfinite(worst)
+        at = np.argmax(np.where(np.isfinite(row), np.abs(row), np.inf)) if whole else j
+        found[name] = float(row[at])
+    premise = any(name not in stage.cell.by_name and not np.isfinite(worst) for name, worst in found.items())
     address = Address(line.name, stage.layer, stage.direction, trace.span[t], b, (j,))
-    return NotFinite(address, float(values[b, j]), line.op, tuple(found), premise)
+    return NotFinite(address, float(values[b, j]), line.op, tuple(found.items()), premise)
 
 
 class LineStatistics(NamedTuple):
@@ -251,11 +232,6 @@ class LineStatistics(NamedTuple):
     largest: Array
     at: Array
     kept: Kept | None = None
-
-    @property
-    def range(self) -> Array:
-        """From the least to the largest value, (H,)."""
-        return self.most - self.least
 
 
 class Moves(NamedTuple):
@@ -279,38 +255,42 @@ class Moves(NamedTuple):
         return self.change / (self.typical or 1.0)
 
 
+def values_at(
+    trace: Trace, scope: str, name: str, rows: slice, wanted: Array
+) -> Iterator[tuple[slice, Array, Array, Array]]:
+    """The values of a line at steps and rows, a piece of the steps at a time: the piece, steps, rows, values (n, H).
+
+    wanted: (T, B), where.
+    """
+    values = trace.lines[scope][name]
+    for steps in pieces(trace.steps, wanted.shape[1] * values.shape[-1]):
+        t, b = np.nonzero(wanted[steps])
+        if len(t):
+            yield steps, t + steps.start, b, np.asarray(values[steps, rows], np.float64)[t, b]
+
+
 def line_statistics(trace: Trace, stage: Stage, name: str, rows: slice, rule: Recurrence | None) -> LineStatistics:
     """What a line of `stage` is like over the valid steps of `rows`, a piece of the steps at a time.
 
     rule: the recurrence of a state, for what its units keep; None where there is none.
     """
-    values = trace.lines[stage.scope][name]
-    valid = trace.valid[:, rows, 0] != 0
-    width = values.shape[-1]
-    total, size, largest = np.zeros(width), np.zeros(width), np.zeros(width)
+    valid, width = trace.valid[:, rows, 0] != 0, trace.lines[stage.scope][name].shape[-1]
+    total, size, largest = np.zeros((3, width))
     least, most = np.full(width, np.inf), np.full(width, -np.inf)
-    at = np.zeros((width, 2), int)
-    first, begun = rows.start or 0, False
-    for steps in pieces(trace.steps, valid.shape[1] * width):
-        t, b = np.nonzero(valid[steps])
-        here = np.asarray(values[steps, rows], np.float64)[t, b]
-        if not len(here):
-            continue
-        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, of a line that overflowed
-            total += here.sum(axis=0)
-            size += np.abs(here).sum(axis=0)
-        least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
-        where = np.argmax(np.abs(here), axis=0)
-        value = here[where, np.arange(width)]
-        larger = (np.abs(value) > np.abs(largest)) | (not begun)
-        begun = True
-        largest = np.where(larger, value, largest)
-        at[larger] = np.stack([t[where] + steps.start, b[where] + first], axis=1)[larger]
-    count = np.float64(valid.sum())
-    finite = np.isfinite(total)
-    with np.errstate(invalid="ignore", divide="ignore"):
+    at, begun = np.zeros((width, 2), int), False
+    with np.errstate(all="ignore"):  # inf - inf, of a line that overflowed
+        for _, t, b, here in values_at(trace, stage.scope, name, rows, valid):
+            sizes = np.abs(here)
+            total, size = total + here.sum(axis=0), size + sizes.sum(axis=0)
+            least, most = np.minimum(least, here.min(axis=0)), np.maximum(most, here.max(axis=0))
+            where = np.argmax(sizes, axis=0)
+            value = here[where, np.arange(width)]
+            larger, begun = (np.abs(value) > np.abs(largest)) | (not begun), True
+            largest = np.where(larger, value, largest)
+            at[larger] = np.stack([t[where], b[where] + (rows.start or 0)], axis=1)[larger]
         mean, size, least, most, largest = (
-            np.where(finite, array, np.nan) for array in (total / count, size / count, least, most, largest)
+            np.where(np.isfinite(total), array, np.nan)
+            for array in (total / valid.sum(), size / valid.sum(), least, most, largest)
         )
         keeps = None if rule is None else kept(trace, stage, rule, width, rows)
         return LineStatistics(name, mean, size, least, most, largest, at, keeps)
@@ -320,23 +300,19 @@ def moves(trace: Trace, stage: Stage, name: str, rows: slice) -> Moves | None:
     """How far a carried line went at each step; None where what was carried in is not known."""
     states = [state for state, line in stage.cell.carry if stage.unpadded(line) == name]
     valid = trace.valid[:, rows, 0] != 0
-    shape = valid.shape
-    change, before, after = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape, np.nan)
-    unit = np.zeros(shape, int)
-    for steps in pieces(trace.steps, shape[1] * trace.lines[stage.scope][name].shape[-1]):
+    change, before, after = np.full((3, *valid.shape), np.nan)
+    unit = np.zeros(valid.shape, int)
+    for steps, t, b, now in values_at(trace, stage.scope, name, rows, valid):
         old = trace.operand(stage.scope, states[0], steps) if states else None
         if old is None:
             return None
-        t, b = np.nonzero(valid[steps])
-        was = np.asarray(old[:, rows], np.float64)[t, b]
-        now = np.asarray(trace.lines[stage.scope][name][steps, rows], np.float64)[t, b]
+        was = np.asarray(old[:, rows], np.float64)[t - steps.start, b]
         with np.errstate(invalid="ignore", over="ignore"):
             step = now - was
-            place = t + steps.start, b
-            change[place] = np.sqrt((step * step).sum(axis=1))
+            change[t, b] = np.sqrt((step * step).sum(axis=1))
         furthest = np.argmax(np.abs(step), axis=1)
         at = np.arange(len(t)), furthest
-        unit[place], before[place], after[place] = furthest, was[at], now[at]
+        unit[t, b], before[t, b], after[t, b] = furthest, was[at], now[at]
     finite = change[np.isfinite(change)]
     typical = float(np.median(finite)) or float(finite.mean()) if finite.size else 0.0
     return Moves(name, change, typical, unit, before, after)

@@ -29,8 +29,8 @@ Baseline = Trace | Literal["zero-input", "zero-state"] | int
 #: leave more than COMPLETE of the difference: where a gate saturates on the path 50 may leave 6 %, and 400 a millionth.
 #: More than 400 take numpy longer to find (1 s for 800) than most runs.
 POINTS, MOST_POINTS, COMPLETE = 50, 400, 0.01
-#: Premises that a path leads through, and the axis of their rows.
-_AXIS = {"input": 1, "state": 0, "given": 1}
+#: Premises that a path leads through.
+PATH = ("input", "state", "given")
 #: By address the premise and the gradient of the value, of one row.
 Gradients = Mapping[str, tuple[Premise, Array]]
 
@@ -53,10 +53,8 @@ def baseline_of(trace: Trace, baseline: Baseline, of: str) -> tuple[Trace, int]:
         return rerun(one, initial=zeros), 0
     if isinstance(baseline, int) and not isinstance(baseline, bool) and 0 <= baseline < trace.batch:
         return trace, baseline
-    raise OptionError(
-        f"there is no baseline {baseline!r}; expected zero-input, zero-state, a batch element "
-        f"(0 to {trace.batch - 1}), or a trace"
-    )
+    known = f"zero-input, zero-state, a batch element (0 to {trace.batch - 1}), or a trace"
+    raise OptionError(f"there is no baseline {baseline!r}; expected {known}")
 
 
 def contribution(trace: Trace, of: str, baseline: Baseline = "zero-input") -> Split:
@@ -117,22 +115,17 @@ class Pair:
     def integrated_gradients(self, points: int) -> Shares:
         """See `integrated_gradients`."""
         one, base = self.one, self.base
-        for scope, here in one.parameters.items():
-            for name, value in here.items():
-                if not np.array_equal(value, base.parameters[scope][name]):
-                    raise OptionError(
-                        f"integrated gradients need equal parameters; {scope}/{name} differs in the baseline"
-                    )
+        for scope, name, value in ((s, n, v) for s, here in one.parameters.items() for n, v in here.items()):
+            if not np.array_equal(value, base.parameters[scope][name]):
+                raise OptionError(f"integrated gradients need equal parameters; {scope}/{name} differs in the baseline")
         if bool(one.padded) != bool(base.padded) or not np.array_equal(one.valid, base.valid):
             raise OptionError("integrated gradients need equal lengths, or equal masks, in trace and baseline")
         check_points(points)
         nodes, weights = np.polynomial.legendre.leggauss(points)
         nodes, weights = (nodes + 1) / 2, weights / 2
         size = plan_choice.at_once(sum(values.nbytes for _, _, values in one.recorded()))
-        parts: list[Gradients] = []
-        for begin in range(0, points, size):
-            at, weight = nodes[begin : begin + size], weights[begin : begin + size]
-            parts.append(_gradient(_along(one, base, at), self.of, weight))
+        some = [slice(begin, begin + size) for begin in range(0, points, size)]
+        parts = [_gradient(_along(one, base, nodes[at]), self.of, weights[at]) for at in some]
         found = {place: (p, sum(part[place][1] for part in parts)) for place, (p, _) in parts[0].items()}
         return self._shares(found, points)
 
@@ -179,26 +172,21 @@ def _gradient(trace: Trace, place: Target, weights: Array | None = None) -> Grad
     """Weighted over the rows of the batch, which are added up."""
     seeds: Weightings = {}
     place.weigh(trace, seeds, weights)
-    found = [p for p in premises(walked(trace, seeds, record=False)) if p.kind in _AXIS]
-    return {p.place: (p, p.gradient.sum(axis=_AXIS[p.kind], keepdims=True)) for p in found}
+    found = [p for p in premises(walked(trace, seeds, record=False)) if p.kind in PATH]
+    return {p.place: (p, p.gradient.sum(axis=-2, keepdims=True)) for p in found}  # over the rows
 
 
 def _along(one: Trace, base: Trace, at: Array) -> Trace:
     """A trace whose rows have the premises of the points `at` (0: baseline, 1: trace) of the straight path."""
 
-    def mixed(a: Array, b: Array, axis: int) -> Array:
-        shape = [1] * a.ndim
-        shape[axis] = -1
-        return b + at.reshape(shape) * (a - b)
+    def mixed(a: Array, b: Array) -> Array:
+        return b + at[:, None] * (a - b)  # the rows of a batch are the last axis but one
 
-    def part(a: Premises, b: Premises, axis: int) -> dict[str, dict[str, Array]]:
-        return {scope: {n: mixed(v, b[scope][n], axis) for n, v in here.items()} for scope, here in a.items()}
+    def part(a: Premises, b: Premises) -> dict[str, dict[str, Array]]:
+        return {scope: {n: mixed(v, b[scope][n]) for n, v in here.items()} for scope, here in a.items()}
 
     return rerun(
-        one,
-        x=None if one.x is None else mixed(one.x, base.x, 1),
-        initial=part(one.initial, base.initial, 0),
-        given=part(one.given, base.given, 1),
-        lengths=None if one.lengths is None else np.repeat(one.lengths, len(at)),
+        one, x=None if one.x is None else mixed(one.x, base.x), initial=part(one.initial, base.initial),
+        given=part(one.given, base.given), lengths=None if one.lengths is None else np.repeat(one.lengths, len(at)),
         mask=None if one.mask is None else np.repeat(one.mask, len(at), axis=1),
-    )
+    )  # fmt: skip

@@ -1,14 +1,16 @@
-"""What a cell remembers: the exact ledger of a carried value over the steps that wrote it.
+"""What a cell remembers: how a carried line is made, and the exact ledger of its value over the steps that wrote it.
 
-A carried line that is a sum of (gate x previous value) and other terms can be unrolled exactly:
+A carried line is made of the value before: a sum of (gate * previous) and other terms, and what may follow it: a clip,
+what is held in place of a line, and a choice between it and the state before, as at padding. Such a line can be
+unrolled exactly:
 c_t = sum over s <= t of (what step s wrote) x (product of the gates since) + c_0 x (product of all gates).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -16,14 +18,172 @@ import numpy as np
 
 from ..backpropagation.target import is_sum, names_several
 from ..base.arrays import Array
-from ..cell.lines import Operand, names_of
+from ..cell.lines import Cell, Line, Operand, names_of
 from ..cell.network import VALID, Stage, scope_and_name
 from ..errors import MissingError, OptionError
 from ..trace.address import INITIAL, Address
 from ..trace.held import recurrent_stage
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from .recurrence import Change, Recurrence, changes, holds, kept_by_sum, recurrence, times
+
+#: Gives the values of an operand at some steps, all of them in shapes that go together.
+Read = Callable[[Operand], Array]
+
+
+class Recurrence(NamedTuple):
+    """How a carried line is made: the sum, its terms that keep (sign, gate; None for 1) and that write (sign, name).
+
+    products: the terms that keep. clip: the line that clips the sum, if any; mask: the condition under which the state
+    is replaced, if any. held: the line that is carried where there is such a condition: the old state where it does not
+    hold.
+    """
+
+    state: str
+    carried: str
+    keeps: tuple[tuple[float, Operand | None], ...]
+    writes: tuple[tuple[float, Operand], ...]
+    total: str
+    products: tuple[str, ...]
+    clip: str | None
+    mask: str | None
+    held: str = ""
+
+
+class Change(NamedTuple):
+    """What becomes of a line on its way to the next step: `part` of it, `old` of the state before, and `put`.
+
+    line: that is held so; empty for a choice between it and the state before. held, scaled: where it has a value that
+    is put, and where a multiple of its own. after: whether it is no part of the line that the sum makes, but of what is
+    carried in its place.
+    """
+
+    line: str
+    part: Array
+    old: Array
+    put: Array
+    held: Array
+    scaled: Array
+    after: bool
+
+
+def terms(
+    cell: Cell, line: Line, state: str
+) -> tuple[tuple[tuple[float, Operand | None], ...], tuple[tuple[float, Operand], ...]]:
+    """The terms of a sum that keep something of `state` (sign, gate; None for 1), and the others (sign, name)."""
+    found = tuple(zip(line.constants, line.operands, strict=True)) if line.op == "add" else ((1.0, line.name),)
+    keeps: list[tuple[float, Operand | None]] = []
+    writes: list[tuple[float, Operand]] = []
+    for sign, term in found:
+        made: Line | None = cell.by_name.get(term) if isinstance(term, str) else None
+        if term == state:
+            keeps.append((sign, None))
+        elif made is not None and made.op == "mul" and made.operands.count(state) == 1:  # gate * state
+            keeps.append((sign, next(o for o in made.operands if o != state)))
+        else:
+            writes.append((sign, term))
+    return tuple(keeps), tuple(writes)
+
+
+def recurrence(stage: Stage, name: str) -> Recurrence:
+    """How the carried line `name` is made. Raises OptionError, with the reason, where it is no such sum."""
+    cell, mask, held = stage.cell, None, ""
+    made = [(state, line) for state, line in cell.carry if name in (line, _chosen(cell, state, line))]
+    if not made:
+        known = ", ".join(stage.carried) or "none"
+        raise OptionError(f"{name} is not carried to the next step, so it has no memory; carried lines: {known}")
+    state, _ = min(made, key=lambda pair: pair[1] != name)
+    if (other := _chosen(cell, state, cell.states[state])) is not None:
+        held, name = cell.states[state], other
+        mask = str(cell.by_name[held].operands[0])
+    if name in cell.inputs:
+        raise OptionError(f"{name} is supplied here, not computed, so what it keeps is unknown")
+    line = cell.by_name[name]
+    clip = None
+    if line.op == "clip":
+        clip, line = name, cell.by_name.get(str(line.operands[0]), line)
+    keeps, writes = terms(cell, line, state)
+    if not keeps:
+        said = f"{name} = {cell.equations.get(name, name)} is not a sum of (gate * {state}) and other terms"
+        raise OptionError(f"{said}, so what it keeps cannot be separated from what it writes")
+    others = {term for _, term in writes}
+    products = tuple(str(o) for o in line.operands if o not in others) if line.op == "add" else (line.name,)
+    return Recurrence(state, name, keeps, writes, line.name, products, clip, mask, held)
+
+
+def recurrences(stage: Stage, names: Iterable[str]) -> Iterator[tuple[str, Recurrence]]:
+    """Those of some lines that are made so, and how."""
+    for name in names:
+        with suppress(OptionError):
+            yield name, recurrence(stage, name)
+
+
+def _chosen(cell: Cell, state: str, name: str) -> str | None:
+    """Of a line that chooses between another and the state before, that other: where(valid, c_t, c_prev) at padding."""
+    line = cell.by_name.get(name)
+    if line is None or line.op != "where" or line.operands[2] != state:
+        return None
+    other = str(line.operands[1])  # a number, a weight or another state is made by no line
+    return other if other in cell.by_name or other in cell.inputs else None
+
+
+def values_of(trace: Trace, stage: Stage, steps: slice, rows: slice, name: Operand) -> Array:
+    """The values of an operand in float64, (steps, rows, H) or what is broadcast to that. Raises MissingError."""
+    values = trace.operand(stage.scope, name, steps)
+    if values is None:
+        raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
+    values = np.asarray(values, np.float64)
+    return values[:, rows] if values.ndim == 3 else values
+
+
+def kept(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Array:
+    """What each step leaves of the state before it, whatever is held. stage: without holds."""
+    keep, _ = kept_by_sum(trace, stage, rule, read)
+    for then in changes(trace, stage, rule, read):
+        keep = times(keep, then.part) + then.old
+    return keep
+
+
+def kept_by_sum(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> tuple[Array, list[Change]]:
+    """What the terms of the sum keep; and what is put in the place of such a term, with the sign that it has there."""
+    total, put = np.zeros(1), []
+    for (sign, gate), product in zip(rule.keeps, rule.products, strict=True):
+        part = np.asarray(sign * (1.0 if gate is None else read(gate)))
+        if product != rule.total:
+            for then in holds(trace, stage, product, read):
+                part = times(part, then.part)
+                put.append(then._replace(put=sign * then.put))
+        total = total + part
+    return total, put
+
+
+def changes(trace: Trace, stage: Stage, rule: Recurrence, read: Read) -> Iterator[Change]:
+    """What becomes of the sum, in this order."""
+    for name in dict.fromkeys((rule.total, rule.carried)):
+        yield from holds(trace, stage, name, read)
+    if rule.mask is not None:
+        chosen = (read(rule.mask) != 0).astype(np.float64)
+        none = np.zeros_like(chosen, bool)
+        yield Change("", chosen, 1.0 - chosen, np.zeros_like(chosen), none, none, after=True)
+        yield from (then._replace(after=True) for then in holds(trace, stage, rule.held, read))
+
+
+def holds(trace: Trace, stage: Stage, name: str, read: Read) -> Iterator[Change]:
+    """What a line that is held or scaled keeps of its own value, and what is put in its place."""
+    names, given = names_of(trace.stage(stage.scope).cell).get(name), trace.given.get(stage.scope, {})
+    if names is None or not (names.hold in given or names.scale in given):
+        return
+    scaled = read(names.scale) != 0 if names.scale in given else np.zeros(1, bool)
+    held = read(names.hold) != 0 if names.hold in given else np.zeros(1, bool)
+    part = np.where(held, 0.0, np.where(scaled, read(names.by), 1.0) if names.scale in given else 1.0)
+    put = np.where(held, read(names.to), 0.0) if names.hold in given else np.zeros(1)
+    none = np.zeros_like(part, bool)
+    yield Change(name, part, np.zeros_like(part), put + none, held | none, scaled & ~held | none, after=False)
+
+
+def times(values: Array, part: Array) -> Array:
+    """A part of some values; of all of an infinite value, or of none."""
+    return np.where(part == 0, 0.0, values * part)
+
 
 #: Begin the name of what is put in the place of a value that is held, and of what a clip takes away.
 HOLD, CLIP = "hold of ", "clip of "
@@ -112,15 +272,6 @@ class Flow(NamedTuple):
         return next((write.values for write in self.writes if write.name.startswith(CLIP)), None)
 
 
-def _values(trace: Trace, stage: Stage, b: int, j: int, name: Operand) -> Array:
-    values = trace.operand(stage.scope, name)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{name} was not recorded; the memory of a value needs it")
-    values = np.atleast_1d(values)
-    array = np.broadcast_to(values, (trace.steps, trace.batch, values.shape[-1]))[:, b]
-    return array[:, j if array.shape[1] > 1 else 0].astype(np.float64)
-
-
 @np.errstate(all="ignore")  # a value that has overflowed has parts that are no numbers
 def ledger(trace: Trace, of: str) -> Ledger:
     """The ledger of the carried value at address `of`, for example `3/c_t[1]`.
@@ -149,40 +300,36 @@ def ledger(trace: Trace, of: str) -> Ledger:
         there = f"the units are 0 to {width - 1}" if width > 1 else "there is only unit 0"
         raise MissingError(f"{of}: {there}")
     found = flow(trace, stage, rule, t, b, j, address.line == rule.held)
-    start = found.order[0]
+    start, latest = found.order[0], [s for s in reversed(found.order) if not found.past[s]]
     rows: list[tuple[int | None, str, float, float]] = [
         (None, found.origin, found.first, float(found.first * found.keep[start] * found.since[start]))
     ]
-    for s in found.order:
-        if not found.past[s]:
-            put = ((source, float(write.values[s])) for write in found.writes if (source := write.source(s)))
-            rows += [(trace.span[s], source, new, new * found.since[s]) for source, new in put]
+    for s in reversed(latest):
+        put = ((source, float(write.values[s])) for write in found.writes if (source := write.source(s)))
+        rows += [(trace.span[s], source, new, new * found.since[s]) for source, new in put]
     value = float(trace.lines[stage.scope][address.line][t, b, j])
     size = sum(abs(part) for *_, part in rows) or 1.0
     running = accumulate(part for *_, part in rows)
     entries = tuple(LedgerRow(*row, abs(row[3]) / size, done) for row, done in zip(rows, running, strict=True))
-    address = address._replace(unit=(j,))
-    left, latest = value - entries[-1].running, [*_latest(found)]
-    halved = _halved(found)
-    by, s = "", latest[halved - 1] if halved else 0
-    for then in found.holds if halved else ():  # the last of several
-        if then.held[s] or then.scaled[s]:
-            by = (HOLD if then.held[s] else SCALED) + then.line
-    held = [then.line for then in found.holds if (then.held | then.scaled)[latest].any()]
-    held += [then.line for write in found.writes for then in write.own if (then.held | then.scaled)[latest].any()]
-    return Ledger(address, rule, entries, value, left, halved, by, len(latest), tuple(dict.fromkeys(held)))
+    left, by = value - entries[-1].running, ""
+    # the first k at which the product of the latest k gates is a half or less
+    products = np.abs(np.cumprod(found.keep[latest]))
+    halved = int(np.argmax(products <= 0.5)) + 1 if (products <= 0.5).any() else None
+    if halved:
+        s = latest[halved - 1]  # where several are held, the last of them
+        there = (then for then in reversed(found.holds) if then.held[s] or then.scaled[s])
+        by = next(((HOLD if then.held[s] else SCALED) + then.line for then in there), "")
+    every = *found.holds, *(then for write in found.writes for then in write.own)
+    held = tuple(dict.fromkeys(then.line for then in every if (then.held | then.scaled)[latest].any()))
+    return Ledger(address._replace(unit=(j,)), rule, entries, value, left, halved, by, len(latest), held)
 
 
 def _carries_nothing(trace: Trace, address: Address) -> OptionError:
     """Of a value where directions meet, or of a readout: which values of its layer have a memory."""
     known, met = [], _met(trace, address)
     for stage in map(recurrent_stage, trace.stages):
-        for name in stage.carried if stage.layer == address.layer and stage.cell.carry else ():
-            try:
-                recurrence(stage, name)
-            except OptionError:
-                continue
-            if stage.scope in met or not met:
+        if stage.layer == address.layer and (stage.scope in met or not met):
+            for name, _ in recurrences(stage, stage.carried if stage.cell.carry else ()):
                 width = trace.lines[stage.scope][name].shape[2] if name in trace.lines[stage.scope] else 0
                 j, wide = met.get(stage.scope, (0, 0))
                 unit = (j if width == wide else 0,)
@@ -212,7 +359,7 @@ def table(trace: Trace, book: Ledger) -> tuple[tuple[str, ...], list[tuple[Any, 
     if not labels:
         return LedgerRow._fields, [*book.rows]
     names = dict(zip(trace.span, labels, strict=True))
-    rows = [(row.step, None if row.step is None else names[row.step], *row[1:]) for row in book.rows]
+    rows = [(row.step, names.get(row.step), *row[1:]) for row in book.rows]
     return ("step", "token", *LedgerRow._fields[1:]), rows
 
 
@@ -224,7 +371,12 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
 
     Raises MissingError where a line that the recurrence needs was not recorded.
     """
-    read = partial(_values, trace, stage, b, j)
+
+    def read(name: Operand) -> Array:
+        values = np.atleast_1d(values_of(trace, stage, slice(None), slice(b, b + 1), name))
+        array = np.broadcast_to(values, (trace.steps, 1, values.shape[-1]))[:, 0]
+        return array[:, j if array.shape[1] > 1 else 0]
+
     order = tuple(range(at + 1)) if not stage.backwards else tuple(range(trace.steps - 1, at - 1, -1))
     kept, put = kept_by_sum(trace, stage, rule, read)
     keep = np.zeros(trace.steps) + kept
@@ -259,28 +411,6 @@ def flow(trace: Trace, stage: Stage, rule: Recurrence, at: int, b: int, j: int, 
     origin = INITIAL.get(rule.state, f"initial {rule.state}")
     if trace.first and not stage.backwards:  # only some steps were recorded
         origin = f"{rule.state} at {trace.first}"
-    return Flow(order, past, keep, tuple(writes), tuple(put), _products(keep, order), first, origin)
-
-
-def _products(keep: Array, order: Sequence[int]) -> dict[int, float]:
-    """For each step the product of the gates of all later steps, in the order of computing."""
-    since, product = {}, 1.0
-    for s in reversed(order):
-        since[s] = product
-        product *= float(keep[s])
-    return since
-
-
-def _latest(found: Flow) -> Iterator[int]:
-    """The steps at which something happened, from the last."""
-    return (s for s in reversed(found.order) if not found.past[s])
-
-
-def _halved(found: Flow) -> int | None:
-    """The first k at which the product of the latest k gates is a half or less."""
-    product = 1.0
-    for k, s in enumerate(_latest(found), 1):
-        product *= float(found.keep[s])
-        if abs(product) <= 0.5:
-            return k
-    return None
+    later = [*reversed(order)]  # the product of what later steps keep, from the last on
+    since = dict(zip(later, [1.0, *np.cumprod(keep[later]).tolist()], strict=False))
+    return Flow(order, past, keep, tuple(writes), tuple(put), since, first, origin)

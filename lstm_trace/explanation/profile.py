@@ -11,21 +11,19 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.network import Stage, forward_stages
-from ..engine.plan_choice import pieces
-from ..errors import MissingError, OptionError
+from ..errors import MissingError
 from ..trace.argument_types import checked
 from ..trace.held import plain
 from ..trace.labels import axis, labels, step_labels
 from ..trace.rows import Selection
 from ..trace.trace import Trace
-from .activity import Activity, LineStatistics, Moves, NotFinite, behaviour, foreseen, line_statistics, moves
-from .recurrence import Recurrence, recurrence
+from .activity import COLUMNS, behaviour, foreseen, line_statistics, moves, values_at
+from .memory import Recurrence, recurrences
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .activity import LineStatistics
-
+    from .activity import Activity, LineStatistics, Moves, NotFinite
 
 #: There must be so many more steps than different tokens: otherwise each token says what it says by chance.
 SPARE = 10
@@ -55,19 +53,15 @@ def follows(trace: Trace, scope: str, name: str, shift: Array, rows: slice) -> F
     inside = (trace.valid[:, rows, 0] != 0) & (labels != "")
     known, codes, counts = np.unique(labels[inside].astype(str), return_inverse=True, return_counts=True)
     again = counts > 1
-    number = np.where(again, np.cumsum(again) - 1, -1)
     token = np.full(labels.shape, -1)
-    token[inside] = number[codes]
+    token[inside] = np.where(again, np.cumsum(again) - 1, -1)[codes]
     tokens, n = tuple(known[again].tolist()), int(counts[again].sum())
     if len(tokens) < 2 or n - len(tokens) < SPARE:
         return None
-    values = trace.lines[scope][name]
-    sums = np.zeros((len(tokens), values.shape[-1]))
-    squares = np.zeros(values.shape[-1])
-    for steps in pieces(trace.steps, len(batch) * values.shape[-1]):
-        t, b = np.nonzero(token[steps] >= 0)
-        here = np.asarray(values[steps, rows], np.float64)[t, b] - shift
-        np.add.at(sums, token[steps][t, b], here)
+    sums, squares = np.zeros((len(tokens), len(shift))), np.zeros(len(shift))
+    for _, t, b, values in values_at(trace, scope, name, rows, token >= 0):
+        here = values - shift
+        np.add.at(sums, token[t, b], here)
         squares += (here * here).sum(axis=0)
     size = counts[again][:, None]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -83,9 +77,7 @@ UNITS = (
     *("layer", "direction", "line", "unit", "label", "mean", "least", "most", "largest", "t", "batch"),
     *("half_life", "kept", "dead", "follows"),
 )
-STEPS = (
-    *("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after"),
-)
+STEPS = ("layer", "direction", "t", "batch", "token", "change", "times", "forgets", "line", "unit", "before", "after")
 #: A unit is dead whose output moves less than this share of what the output of the unit that moves most does.
 DEAD = 0.05
 
@@ -132,8 +124,7 @@ class StageProfile:
         them are dead.
         """
         every = [unit for units in self.gates.values() for unit in units]
-        kept = None if self.memory is None else self.memory.kept
-        times = np.array([np.nan]) if kept is None else kept.half_life
+        times = np.zeros(0) if self.memory is None or self.memory.kept is None else self.memory.kept.half_life
         known = times[~np.isnan(times)]
         return {
             **{name: _mean([unit.mean for unit in units]) for name, units in self.gates.items()},
@@ -151,7 +142,7 @@ class StageProfile:
         """Whether each unit of the output is dead, (H,): see DEAD."""
         if self.output is None:
             return np.zeros(0, bool)
-        span = self.output.range
+        span = self.output.most - self.output.least
         return span <= DEAD * np.max(span[np.isfinite(span)], initial=0.0)
 
 
@@ -187,13 +178,8 @@ class Profile:
         """A row for each unit of each gate: mean, least, most, shares of saturated values, state, half-life."""
         import pandas as pd
 
-        rows = [
-            (part.stage.layer, part.stage.direction, *unit[1:])
-            for part in self.parts
-            for units in part.gates.values()
-            for unit in units
-        ]
-        return pd.DataFrame(rows, columns=["layer", "direction", *Activity._fields[1:]])
+        rows = [unit.row for part in self.parts for units in part.gates.values() for unit in units]
+        return pd.DataFrame(rows, columns=list(COLUMNS))
 
     @cached_property
     def units(self) -> pd.DataFrame:
@@ -205,21 +191,16 @@ class Profile:
         """
         return _joined(UNITS, [self._units(part, line) for part in self.parts for line in part.lines])
 
-    def _units(self, part: StageProfile, line: LineStatistics) -> pd.DataFrame:
-        import pandas as pd
-
+    def _units(self, part: StageProfile, line: LineStatistics) -> Sequence[Any]:
         width = len(line.mean)
-        nothing = np.full(width, np.nan)
         named = labels(self.trace, axis(self.trace, part.stage, line.name), width)
-        t, batch = line.at[:, 0] + self.trace.first, line.at[:, 1]
-        half_life, kept = (nothing, nothing) if line.kept is None else (line.kept.half_life, line.kept.mean)
-        dead = part.dead if line is part.output else np.zeros(width, bool)
-        follows = part.follows[line.name].share if line.name in part.follows else nothing
-        columns: Sequence[Any] = (
-            part.stage.layer, part.stage.direction, line.name, np.arange(width), list(named) or [""] * width,
-            line.mean, line.least, line.most, line.largest, t, batch, half_life, kept, dead, follows,
+        half_life, kept = (np.nan, np.nan) if line.kept is None else (line.kept.half_life, line.kept.mean)
+        return (
+            part.stage.layer, part.stage.direction, line.name, np.arange(width), list(named) or "",
+            line.mean, line.least, line.most, line.largest, line.at[:, 0] + self.trace.first, line.at[:, 1],
+            half_life, kept, part.dead if line is part.output else False,
+            part.follows[line.name].share if line.name in part.follows else np.nan,
         )  # fmt: skip
-        return pd.DataFrame(dict(zip(UNITS, columns, strict=True)))
 
     @cached_property
     def steps(self) -> pd.DataFrame:
@@ -228,23 +209,17 @@ class Profile:
         `change`: ‖c_t − c_{t−1}‖; `times`: by its median; `forgets`: the share of units that keep less than half;
         `unit`: that which went furthest, from `before` to `after`.
         """
-        import pandas as pd
+        return _joined(STEPS, [self._steps(part, part.moves) for part in self.parts if part.moves is not None])
 
-        frames = []
+    def _steps(self, part: StageProfile, moves: Moves) -> Sequence[Any]:
         labels_of = [step_labels(self.trace, row) or [""] * self.trace.steps for row in self.rows]
-        for part in self.parts:
-            if (moves := part.moves) is None:
-                continue
-            t, b = at = np.nonzero(~np.isnan(moves.change) | self.valid)
-            token = [labels_of[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)]
-            forgets = np.nan if part.forgets is None else part.forgets[at]
-            columns: Sequence[Any] = (
-                part.stage.layer, part.stage.direction, t + self.trace.first, b + self.rows.start, token,
-                moves.change[at], moves.times[at], forgets, moves.name, moves.unit[at], moves.before[at],
-                moves.after[at],
-            )  # fmt: skip
-            frames.append(pd.DataFrame(dict(zip(STEPS, columns, strict=True))))
-        return _joined(STEPS, frames)
+        t, b = at = np.nonzero(~np.isnan(moves.change) | self.valid)
+        return (
+            part.stage.layer, part.stage.direction, t + self.trace.first, b + self.rows.start,
+            [labels_of[row][step] for step, row in zip(t.tolist(), b.tolist(), strict=True)],
+            moves.change[at], moves.times[at], np.nan if part.forgets is None else part.forgets[at], moves.name,
+            moves.unit[at], moves.before[at], moves.after[at],
+        )  # fmt: skip
 
     @cached_property
     def layers(self) -> pd.DataFrame:
@@ -284,79 +259,61 @@ def profile(trace: Trace, layer: int | None = None, direction: str | None = None
     rows = chosen.rows(trace)
     stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and chosen.places(stage)]
     if not stages:
-        there = [s.scope for s in trace.stages if s.cell.carry]
-        wanted = " in the selection" if there else ""
-        raise MissingError(
-            f"a profile describes cells that carry a state from step to step; there is none{wanted}"
-            + (f", but in {', '.join(there)}" if there else "")
-        )
+        there = ", ".join(s.scope for s in trace.stages if s.cell.carry)
+        but = f" in the selection, but in {there}" if there else ""
+        raise MissingError(f"a profile describes cells that carry a state from step to step; there is none{but}")
     found = behaviour(trace, batch=batch)
     valid = trace.valid[:, rows, 0] != 0
     parts = tuple(_part(whole, stage, rows, found.units) for stage in stages)
     lacking = tuple(f"{stage.scope}/{name}" for stage in stages for name in _lacking(trace, stage))
-    return Profile(
-        trace,
-        parts,
-        range(trace.batch)[rows],
-        int(valid.sum()),
-        foreseen(trace.valid[:, rows]),
-        lacking,
-        found.not_finite,
-    )
+    longest, batch_rows = foreseen(trace.valid[:, rows]), range(trace.batch)[rows]
+    return Profile(trace, parts, batch_rows, int(valid.sum()), longest, lacking, found.not_finite)
 
 
 def _part(trace: Trace, stage: Stage, rows: slice, units: tuple[Activity, ...]) -> StageProfile:
     """The profile of a stage, which is without holds; of the trace, which says what is held."""
-    memories = dict(_memories(stage))
-    names = [*memories] or stage.carried
-    there = [name for name in names if name in trace.lines.get(stage.scope, {})]
-    states = tuple(line_statistics(trace, stage, name, rows, memories.get(name)) for name in there)
-    output = stage.unpadded(stage.cell.output)
-    shown = next((state for state in states if state.name == output), None)
-    if shown is None and output in trace.lines.get(stage.scope, {}):
-        shown = line_statistics(trace, stage, output, rows, None)
-    own = [unit for unit in units if unit.scope == stage.scope]
-    cell = stage.cell
+    memories, cell, recorded = _memories(stage), stage.cell, trace.lines.get(stage.scope, {})
+    there = [name for name in [*memories] or stage.carried if name in recorded]
+    every = {name: line_statistics(trace, stage, name, rows, memories.get(name)) for name in there}
+    states, output = tuple(every.values()), stage.unpadded(cell.output)
+    if output in recorded and output not in every:
+        every[output] = line_statistics(trace, stage, output, rows, None)
     squashed = [line.name for line in cell.lines if cell.is_gate(line)]
     squashed = squashed or [line.name for line in cell.lines if line.assigned and line.op == "tanh"]
+    own = [unit for unit in units if unit.scope == stage.scope]
     gates = {name: tuple(unit for unit in own if unit.line == name) for name in squashed}
-    every = {line.name: line for line in (*states, shown) if line is not None}
     moved = moves(trace, stage, next(iter(every)), rows) if every else None
     followed = {name: follows(trace, stage.scope, name, line.mean, rows) for name, line in every.items()}
     known = {name: found for name, found in followed.items() if found is not None}
-    return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, shown, moved, known)
+    return StageProfile(stage, {k: v for k, v in gates.items() if v}, states, every.get(output), moved, known)
 
 
-def _memories(stage: Stage) -> Iterator[tuple[str, Recurrence]]:
+def _memories(stage: Stage) -> dict[str, Recurrence]:
     """The carried lines that are a sum of (gate * before) and other terms; of those with the same gates the first."""
-    seen = set()
-    for name in stage.carried:
-        try:
-            rule = recurrence(stage, name)
-        except OptionError:
-            continue
-        if rule.keeps not in seen:
-            seen.add(rule.keeps)
-            yield name, rule
+    found: dict[Any, tuple[str, Recurrence]] = {}
+    for name, rule in recurrences(stage, stage.carried):
+        found.setdefault(rule.keeps, (name, rule))
+    return dict(found.values())
 
 
 def _lacking(trace: Trace, stage: Stage) -> Iterator[str]:
     """The lines of a stage that a profile reads and that were not recorded."""
     cell = stage.cell
     wanted = {*stage.carried, stage.unpadded(cell.output)} | {line.name for line in cell.lines if cell.is_gate(line)}
-    wanted |= {str(gate) for _, rule in _memories(stage) for _, gate in rule.keeps if isinstance(gate, str)}
-    recorded = trace.lines.get(stage.scope, {})
-    yield from (line.name for line in cell.lines if line.name in wanted and line.name not in recorded)
+    wanted |= {str(gate) for rule in _memories(stage).values() for _, gate in rule.keeps if isinstance(gate, str)}
+    wanted = wanted.difference(trace.lines.get(stage.scope, {}))
+    yield from (line.name for line in cell.lines if line.name in wanted)
 
 
 def _mean(values: Sequence[float]) -> float:
     """The mean of those that are numbers; NaN where none is."""
     known = [value for value in values if not np.isnan(value)]
-    return sum(known) / len(known) if known else float("nan")
+    return sum(known) / len(known) if known else np.nan
 
 
-def _joined(columns: Sequence[str], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The frames below one another; where there is none, one without rows."""
+def _joined(names: Sequence[str], parts: Sequence[Sequence[Any]]) -> pd.DataFrame:
+    """The rows of some parts, whose columns are given, below one another. names: of the columns."""
     import pandas as pd
 
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(columns))
+    frames = [pd.DataFrame(dict(zip(names, columns, strict=True))) for columns in parts]
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(names))

@@ -3,27 +3,35 @@
 Each is the run that it would be by itself, to the last bit of the trace's plan. By the compiled plan the runs are rows
 of one batch, since a row does not depend on the others there; numpy's products of several rows may round otherwise, so
 by the other plans each is run alone.
+
+Such runs are ablations, which hold something, and occlusions: how much a value loses when the input of one step is the
+baseline's. Which inputs are replaced is one row of a table of truth values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from itertools import compress, islice
+from typing import Any, Literal
 
 import numpy as np
 
+from ..backpropagation.attribution import Split
 from ..backpropagation.target import Part
-from ..base.arrays import Array
+from ..base.arrays import Array, describe
 from ..cell.lines import names_of
-from ..cell.network import MEET, Stage, restrict
-from ..engine.plan_choice import at_once
+from ..cell.network import MEET, Stage, X, restrict
+from ..engine import plan_choice
 from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
-from ..trace.address import origin
+from ..errors import OptionError
+from ..trace.address import INITIAL, origin
 from ..trace.derived import sizes, total
 from ..trace.holding import Lines, Region, applied
 from ..trace.trace import Trace
+from ..trace.window import cut
+from .contribution import Pair
 
 #: Rows of a batch at most, however small they are: of 2000 runs of 16 units 512 at once take 0.91 of the time of 32 at
 #: once, and 2048 no less.
@@ -32,14 +40,8 @@ MOST_ROWS = 512
 ROUND = 8
 
 
-class TrialRows(NamedTuple):
-    """Premises of several runs, to be changed: x (T, rows, I), states (rows, ·), supplied lines (T, rows, ·)."""
-
-    x: Any
-    initial: Mapping[str, Mapping[str, Array]]
-    given: Mapping[str, Mapping[str, Array]]
-
-
+#: Premises of several runs, as `rerun` takes them. Changed are x (T, rows, I), initial (rows, ·), given (T, rows, ·).
+TrialRows = dict[str, Any]
 #: Changes the premises of one run: told which run, and which of the rows is its.
 Change = Callable[[int, int, TrialRows], None]
 
@@ -50,16 +52,6 @@ class Trials:
 
     trace: Trace
     parts: tuple[Part, ...]
-
-    @classmethod
-    def of(cls, trace: Trace, parts: tuple[Part, ...]) -> Trials:
-        """By the plan that the trace has, or what no plan of ours computed is run by."""
-        return cls(by_its_plan(trace), parts)
-
-    @cached_property
-    def together(self) -> bool:
-        """Whether several runs are one batch."""
-        return rows_alone(self.trace)
 
     @cached_property
     def seconds(self) -> float:
@@ -73,15 +65,16 @@ class Trials:
 
     def values(self, count: int, change: Change) -> Array:
         """The value in each of so many runs."""
-        size = self._size(count) if self.together else 1
-        found = np.empty(count)
+        size, begin = self._size(count) if rows_alone(self.trace) else 1, self._window.start
+        found: list[float] = []
         for first in range(0, count, size):
-            some = range(first, min(first + size, count))
             rows = self._rows(size)  # all batches have one size: what is left of the last one is not looked at
-            for row, run in enumerate(some):
+            for row, run in enumerate(range(first, min(first + size, count))):
                 change(run, row, rows)
-            found[some.start : some.stop] = self._run(rows, size)[: len(some)]
-        return found
+            lines = self._reruns.lines(**rows)
+            sums = (total(p.inside(lines[p.scope][p.line], begin, row) for p in self.parts) for row in range(size))
+            found += islice(sums, count - first)
+        return np.array(found)
 
     def _size(self, count: int) -> int:
         """How many runs are one batch."""
@@ -89,17 +82,19 @@ class Trials:
         numbers = sum(widths[stage.scope][name] for stage in trace.stages for name in stage.inputs)
         numbers = 3 * numbers * trace.steps + len(self._window) * sum(widths[p.scope][p.line] for p in self.parts)
         each = numbers * np.dtype(trace.header.dtype).itemsize
-        batches = -(-count // min(at_once(each), MOST_ROWS))
+        batches = -(-count // min(plan_choice.at_once(each), MOST_ROWS))
         size = -(-count // max(batches, 1))
         return max(size if size < ROUND else -(-size // ROUND) * ROUND, 1)
 
     def _rows(self, count: int) -> TrialRows:
-        trace = self.trace
-        return TrialRows(
-            None if trace.x is None else np.repeat(trace.x, count, axis=1),
-            {s: {n: np.repeat(v, count, axis=0) for n, v in here.items()} for s, here in trace.initial.items()},
-            {s: {n: np.repeat(v, count, axis=1) for n, v in here.items()} for s, here in trace.given.items()},
-        )
+        def each(value: Any, axis: int = -2) -> Any:
+            if isinstance(value, Mapping):
+                return {name: each(one) for name, one in value.items()}
+            return None if value is None else np.repeat(value, count, axis)
+
+        one = self.trace
+        rows = {name: each(getattr(one, name)) for name in ("x", "initial", "given")}
+        return {**rows, "lengths": each(one.lengths, 0), "mask": each(one.mask, 1)}
 
     @cached_property
     def _window(self) -> range:
@@ -108,24 +103,9 @@ class Trials:
 
     @cached_property
     def _reruns(self) -> Reruns:
-        record: dict[str, dict[str, None]] = {}
-        for part in self.parts:
-            record.setdefault(part.scope, {})[part.line] = None
+        lines = dict.fromkeys((part.scope, part.line) for part in self.parts)
+        record = {scope: [line for there, line in lines if there == scope] for scope, _ in lines}
         return Reruns(self.trace, self._window, record)
-
-    def _run(self, rows: TrialRows, count: int) -> Array:
-        trace = self.trace
-        found = self._reruns.lines(
-            x=rows.x,
-            initial=rows.initial,
-            given=rows.given,
-            lengths=None if trace.lengths is None else np.repeat(trace.lengths, count),
-            mask=None if trace.mask is None else np.repeat(trace.mask, count, axis=1),
-        )
-        first = self._window.start
-        return np.array(
-            [total(p.inside(found[p.scope][p.line], first, row) for p in self.parts) for row in range(count)]
-        )
 
 
 def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Part:
@@ -140,15 +120,12 @@ def made(trace: Trace, part: Part, held: Collection[tuple[str, str]] = ()) -> Pa
     found = replace(part, scope=scope, line=line, steps=np.array([trace.index(t)]), units=np.array([unit]))
     if not scope or (scope, line) in held or (stage := trace.stage(scope)).direction != MEET:
         return found
-    by = stage.cell.by_name.get(line)
-    if by is None or by.op != "concat":
-        return found
-    widths = sizes(trace)[scope]
-    for name in by.reads:  # of all its operands: a place where directions meet reads no number
+    by, widths = stage.cell.by_name.get(line), sizes(trace)[scope]
+    for name in by.reads if by is not None and by.op == "concat" else ():  # a place where directions meet: no number
         if unit < widths[name]:
-            break
+            return made(trace, replace(found, line=name, units=np.array([unit])), held)
         unit -= widths[name]
-    return made(trace, replace(found, line=name, units=np.array([unit])), held)
+    return found
 
 
 def computed_parts(
@@ -183,7 +160,7 @@ class HeldTrials:
         """The value in the run in which each group of places is held."""
         lines = [tuple(dict.fromkeys((place.scope, place.line) for place in group)) for group in groups]
         every = self._able(line for some in lines for line in some)
-        if every.together:
+        if rows_alone(every.trace):
             return self._held(every, groups)
         alone = {some: self._able(some) for some in dict.fromkeys(lines)}  # with the equations of a run of its own
         return [self._held(alone[some], [group])[0] for some, group in zip(lines, groups, strict=True)]
@@ -191,7 +168,7 @@ class HeldTrials:
     def _held(self, trials: Trials, groups: Sequence[Sequence[Region]]) -> list[float]:
         def change(run: int, row: int, rows: TrialRows) -> None:
             for place in groups[run]:
-                self._hold(trials.trace, rows.given, row, place)
+                self._hold(trials.trace, rows["given"], row, place)
 
         return [float(value) for value in trials.values(len(groups), change)]
 
@@ -209,12 +186,10 @@ class HeldTrials:
         given = {scope: dict(here) for scope, here in one.given.items()}
         for stage in stages:
             for line, names in names_of(stage.cell).items():
-                shape = one.steps, 1, widths[stage.scope][line]
-                there = given.setdefault(stage.scope, {})
-                for name in (name for name in names if name in stage.cell.inputs and name not in there):
-                    there[name] = np.zeros(shape, one.header.dtype)
-        trace = replace(one, stages=stages, given={scope: here for scope, here in given.items() if here})
-        return Trials(trace, self.trials.parts)
+                nothing = np.zeros((one.steps, 1, widths[stage.scope][line]), one.header.dtype)
+                added = {name: nothing for name in names if name in stage.cell.inputs}
+                given[stage.scope] = added | given.get(stage.scope, {})
+        return Trials(replace(one, stages=stages, given=given), self.trials.parts)
 
     def _hold(self, trace: Trace, given: Mapping[str, Mapping[str, Array]], row: int, place: Region) -> None:
         """Hold a place in one row."""
@@ -226,3 +201,200 @@ class HeldTrials:
                 here[names.hold][where] = 0
         else:
             here[names.hold][where], here[names.to][where] = 1, self.numbers(place)
+
+
+#: How many runs: as many as take EXTRA_SECONDS, all, none, or a number.
+Runs = Literal["auto", "all", "none"] | int
+
+#: Begins the draws, so that the same call gives the same table.
+SEED = 0
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Runs of a trace of one row, in which some of what differs from a baseline is as it is there.
+
+    trials: of the trace, by the compiled plan with the stages, lines and steps alone that the value depends on; base:
+    with the same steps. steps: indices of the valid steps whose input differs, x or what is supplied. states: the
+    initial states that differ, by scope and name. What can be replaced is counted in that order. valid: of the whole
+    trace the steps that are no padding; first: which of them is the first here. reached: the steps on which the value
+    depends.
+    """
+
+    trials: Trials
+    base: Trace
+    steps: Array
+    states: tuple[tuple[str, str], ...]
+    valid: Array
+    first: int
+    reached: range
+
+    @classmethod
+    def of(cls, pair: Pair) -> Variants | None:
+        """The runs of a pair; None for a value that is a premise, and where nothing differs that can be replaced."""
+        one = by_its_plan(replace(pair.one, header=replace(pair.one.header, ask=())))
+        reads = computed_parts(one, pair.of.parts)
+        if reads is None:
+            return None
+        needed, span = _reached(one, reads)
+        scopes = {stage.scope for stage in needed}
+        if rows_alone(one):
+            trace = _with(one, needed, span)
+        else:  # numpy may round a product of fewer steps, or of fewer matrices, otherwise
+            trace = _with(one, tuple(stage for stage in one.stages if stage.scope in scopes), one.span)
+        base = cut(pair.base, trace.span, pair.base.initial, {})
+        differs = np.zeros(trace.steps, bool)
+        for value, there in _against(base, trace.x, trace.given):
+            differs |= (value != there).any(axis=(1, 2))
+        states = tuple(
+            (stage.scope, name)
+            for stage in needed
+            for name, value in trace.initial.get(stage.scope, {}).items()  # those that what was asked for needs
+            if name in stage.states and not np.array_equal(value, base.initial[stage.scope][name])
+        )
+        valid, first = one.valid[:, 0, 0] != 0, trace.first - one.first
+        steps = np.flatnonzero(differs & np.isin(trace.span, span) & valid[first:][: trace.steps])
+        trials = Trials(trace, tuple(replace(part, steps=part.steps - first) for part in reads))
+        found = cls(trials, base, steps, states, valid, first, span)
+        return found if len(found) else None
+
+    def __len__(self) -> int:
+        """How much can be replaced."""
+        return len(self.steps) + len(self.states)
+
+    @property
+    def places(self) -> list[str]:
+        """The addresses of the states."""
+        return [f"{scope}/{INITIAL.get(name, name)}" for scope, name in self.states]
+
+    @property
+    def afforded(self) -> int:
+        """How many runs can be made beside what was asked for."""
+        return int(min(plan_choice.EXTRA_SECONDS / self.trials.seconds, 1e6))
+
+    def values(self, replaced: Array) -> Array:
+        """The value in each of several runs. replaced: (runs, what can be replaced), True where it is."""
+        base = self.base
+
+        def change(run: int, row: int, rows: TrialRows) -> None:
+            at = self.steps[replaced[run, : len(self.steps)]]
+            for value, there in _against(base, rows["x"], rows["given"]):
+                value[at, row] = there[at, 0]
+            for scope, name in compress(self.states, replaced[run, len(self.steps) :]):
+                rows["initial"][scope][name][row] = base.initial[scope][name][0]
+
+        return self.trials.values(len(replaced), change)
+
+
+@dataclass(frozen=True)
+class Occlusion:
+    """What a value loses when the input of one step, or one initial state, is the baseline's.
+
+    value: of the run in which nothing is replaced; it is the recorded one but for rounding. steps: (T,), 0 where the
+    input is the same, or comes too late for the value; NaN at padding, and where no run was made. states: by address
+    (`0/forward/h0`). lost: of everything that can be replaced (see `Variants`); there: of what a run was made. seconds:
+    what one run takes, roughly.
+    """
+
+    value: float
+    steps: Array
+    states: Mapping[str, float]
+    lost: Array
+    there: Array
+    seconds: float
+
+    @property
+    def possible(self) -> int:
+        """How many runs there can be."""
+        return len(self.lost)
+
+    @property
+    def made(self) -> int:
+        """How many runs there were."""
+        return int(np.count_nonzero(self.there))
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was replaced in turn."""
+        return bool(self.there.all())
+
+    def parts(self, split: Split) -> dict[str, Array]:
+        """By address arrays in the shapes of a split: an entry has what its step or initial state has as a whole.
+
+        There are none for parameters, lengths and masks.
+        """
+        found = {}
+        for place, part in split.parts.items():
+            if split.kinds[place] in ("input", "given"):
+                found[place] = np.broadcast_to(self.steps[:, None, None], part.shape)
+            elif split.kinds[place] == "state":
+                found[place] = np.full(part.shape, self.states.get(place, 0.0))
+        return found
+
+
+@np.errstate(all="ignore")  # a value that has overflowed loses NaN
+def occlusion(variants: Variants, shares: Array, runs: Runs = "auto") -> Occlusion:
+    """Replace one step's input, or one initial state, at a time.
+
+    shares: a size for each of what can be replaced: where not all runs are made, half of them are of the largest, and
+    the others are drawn at random.
+    """
+    count = variants.afforded if runs == "auto" else len(variants) if isinstance(runs, str) else runs
+    which = _chosen(np.abs(shares), min(max(count, 1), len(variants)))
+    replaced = np.zeros((len(which) + 1, len(variants)), bool)
+    replaced[np.arange(len(which)), which] = True
+    *without, value = variants.values(replaced)
+    lost, there = np.full(len(variants), np.nan), replaced.any(axis=0)
+    lost[which] = value - np.array(without)
+    steps = np.where(variants.valid, 0.0, np.nan)
+    steps[variants.first + variants.steps] = lost[: len(variants.steps)]
+    states = dict(zip(variants.places, lost[len(variants.steps) :].tolist(), strict=True))
+    return Occlusion(float(value), steps, states, lost, there, variants.trials.seconds)
+
+
+def shares_of(variants: Variants, split: Split) -> Array:
+    """What a split has for each of what can be replaced: inputs and supplied values of a step, added up, and states."""
+    total = np.zeros(len(variants.valid))
+    for place, part in split.parts.items():
+        if split.kinds[place] in ("input", "given"):
+            total += part.sum(axis=(1, 2))
+    states = [float(split.parts[place].sum()) for place in variants.places]
+    return np.concatenate([total[variants.first + variants.steps], states])
+
+
+def check_runs(runs: Runs) -> None:
+    """Raise OptionError for what says not how many runs are made."""
+    known = runs in ("auto", "all", "none") if isinstance(runs, str) else isinstance(runs, int) and runs >= 1
+    if not known or isinstance(runs, bool):
+        raise OptionError(f"occlusion must be auto, all, none, or how many steps, at least 1; found {describe(runs)}")
+
+
+def _against(base: Trace, x: Array | None, given: Mapping[str, Mapping[str, Array]]) -> Iterator[tuple[Array, Array]]:
+    """x and what is supplied, each with that of the baseline."""
+    if x is not None and base.x is not None:
+        yield x, base.x
+    yield from ((value, base.given[scope][name]) for scope, here in given.items() for name, value in here.items())
+
+
+def _chosen(sizes: Array, count: int) -> Array:
+    """All, or half of `count` the largest, and the others drawn."""
+    half, order = -(-count // 2), np.argsort(-sizes, kind="stable")
+    drawn = np.random.default_rng(SEED).permutation(order[half:])[: count - half]
+    return np.sort(np.concatenate([order[:half], drawn]))
+
+
+def _reached(trace: Trace, reads: Sequence[Part]) -> tuple[tuple[Stage, ...], range]:
+    """The stages, with their lines, and the steps on which values depend."""
+    stages = reached(trace.stages, reads)
+    first, last = min(int(part.steps[0]) for part in reads), max(int(part.steps[-1]) for part in reads)
+    if not any(stage.backwards for stage in stages):
+        return stages, trace.span[: last + 1]
+    return stages, trace.span[first:] if all(stage.backwards for stage in stages) else trace.span
+
+
+def _with(trace: Trace, stages: tuple[Stage, ...], span: range) -> Trace:
+    """The trace with some of its stages and steps, and no lines."""
+    initial = {s.scope: {n: v for n, v in trace.initial.get(s.scope, {}).items() if n in s.states} for s in stages}
+    given = {s.scope: {n: v for n, v in trace.given.get(s.scope, {}).items() if n in s.inputs} for s in stages}
+    x = trace.x if any(X in stage.sources.values() for stage in stages) else None
+    return cut(replace(trace, stages=stages, x=x, given=given, lines={}), span, initial, {})

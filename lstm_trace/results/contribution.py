@@ -16,9 +16,9 @@ from ..base.option import Option
 from ..documents.blocks import Block
 from ..documents.formats import Show
 from ..documents.tables import LongTable
-from ..explanation.account import Account, State, Step, account
+from ..explanation.account import BINS, Account, Faithfulness, Score, State, Step, account
 from ..explanation.contribution import POINTS, Baseline, baseline_of
-from ..explanation.occlusion import BINS, Faithfulness, Occlusion, Runs, Score
+from ..explanation.trials import Occlusion, Runs
 from ..languages.strings import Words
 from ..plot.figure import Figure
 from ..plot.kinds.bars import contribution_figure as picture

@@ -25,7 +25,7 @@ from .records import Number, Record, View, as_json
 from .states_folder import opened
 
 if TYPE_CHECKING:
-    from ..corpus.layout import Block
+    from ..corpus.rows import Block
     from ..corpus.states import States
     from ..tracking import Contexts
 

@@ -15,10 +15,10 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..corpus.inputs import opened as opened_inputs
+from ..corpus.inputs.columns import first
 from ..corpus.job import Way, corpus_model, line_widths, plan_of, states
-from ..corpus.layout import Layout, layout
 from ..corpus.manifest import MANIFEST
-from ..corpus.rows import TOKEN, Rows, Source, cut, pa
+from ..corpus.rows import TOKEN, Layout, Rows, cut, layout, pa
 from ..corpus.states import States, opened
 from ..corpus.verification import source_of
 from ..documents.result import Finding
@@ -29,12 +29,12 @@ from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..model.sources import prepare
 from ..trace.argument_types import checked, listed
-from .probe import fitted, needs_sklearn, something_to_decode, standardized
-from .sampling import drawn, enough, generator, interval, read_target, resampled, tested
+from . import probe
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ..corpus.inputs.table_file import TableFile
 
 #: Steps of the input that are read at once, and random groups at most.
 READ, CONTROLS = 50_000, 1000
@@ -141,7 +141,9 @@ def ablate(
     Raises:
         LstmTraceError: where model, inputs and arguments do not fit together.
     """
-    corpus = _states(model)
+    if isinstance(model, str | Path) and Path(model, MANIFEST).exists():
+        model = opened(model)
+    corpus = model if isinstance(model, States) else None
     prepared = corpus_model(prepare(model)) if corpus is None else corpus.model()
     with TemporaryDirectory() as folder:
         if inputs is None and corpus is not None:
@@ -150,7 +152,7 @@ def ablate(
             source = opened_inputs(inputs, prepared, Path(folder), **reading)
         lines = layout(line_widths(prepared, source.width))
         last = prepared.stages()[-1]
-        (seen,) = lines.chosen(f"{last.scope}/{readout or last.cell.output}")
+        seen = lines.one(f"{last.scope}/{readout or last.cell.output}")
         groups = _groups(lines, listed("units", units), controls, seed)
         rows, every = _read(source, max_steps, max(source.width, seen.width), seed)
     way = Way(plan_of(prepared), batch, RecordChoice((f"{seen.scope}/{seen.line}",)))
@@ -164,24 +166,15 @@ def ablate(
     change = {name: np.where(counts, score(output(held)), 0.0) - value for name, held in groups.items()}
     sums = np.add.reduceat(np.stack([counts, *change.values()], axis=1, dtype=float), rows.starts[:-1])
     sums, steps = sums[sums[:, 0] > 0], int(counts.sum())
-    again = resampled(sums, seed)
-    table = []
-    for k, (name, held) in enumerate(groups.items(), 1):
-        mean = float(sums[:, k].sum() / steps)
-        table.append(
-            (name, " ".join(held), float(value.sum() / steps) + mean, mean, *interval(again[:, k] / again[:, 0]))
-        )
-    named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
-    return Ablation(
-        measured, str(to), tuple(table), _by_token(rows.token, counts, named), len(sums), steps, every, controls
+    again = probe.resampled(sums, seed)
+    base, means = float(value.sum() / steps), (sums.sum(axis=0) / steps).tolist()
+    table = tuple(
+        (name, " ".join(held), base + means[k], means[k], *probe.interval(again[:, k] / again[:, 0]))
+        for k, (name, held) in enumerate(groups.items(), 1)
     )
-
-
-def _states(model: Any) -> States | None:
-    """The states that are given instead of a model."""
-    if isinstance(model, str | Path) and Path(model, MANIFEST).exists():
-        return opened(model)
-    return model if isinstance(model, States) else None
+    named = {name: one[counts] for name, one in change.items() if not name.startswith("random")}
+    by_token = _by_token(rows.token, counts, named)
+    return Ablation(measured, str(to), table, by_token, len(sums), steps, every, controls)
 
 
 def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> dict[str, list[str]]:
@@ -194,18 +187,17 @@ def _groups(lines: Layout, units: Sequence[str], controls: int, seed: int) -> di
     groups = ({name: [name] for name in names} if len(names) > 1 else {}) | {"all": names}
     if controls > CONTROLS:
         raise OptionError(f"controls: at most {CONTROLS:,} random groups, each of which is a run; found {controls:,}")
-    rng = generator(seed)
-    random = {tuple(sorted(rng.permutation(len(others))[: len(names)].tolist())): None for _ in range(controls)}
-    for k, at in enumerate(random if len(others) >= len(names) else (), 1):
+    rng = probe.generator(seed)
+    drawn = (rng.permutation(len(others))[: len(names)] for _ in range(controls if len(others) >= len(names) else 0))
+    for k, at in enumerate(dict.fromkeys(tuple(sorted(one.tolist())) for one in drawn), 1):
         groups[f"random {k}"] = [lines.address(*others[one]) for one in at]
     return groups
 
 
-def _read(source: Source, steps: int, width: int, seed: int) -> tuple[Rows, int]:
+def _read(source: TableFile, steps: int, width: int, seed: int) -> tuple[Rows, int]:
     """The sequences that are drawn, and of how many."""
     index = source.index()
-    chosen = np.zeros(len(index.ids), bool)
-    chosen[drawn(index.ids, index.lengths, seed, steps, width)] = True
+    chosen = np.isin(np.arange(len(index.ids)), probe.drawn(index.ids, index.lengths, seed, steps, width))
     found = []
     for span in cut(index, READ):
         here = np.flatnonzero(chosen[slice(*np.searchsorted(index.places, [span.first, span.stop]))])
@@ -232,20 +224,20 @@ def _metric(
         raise MissingError(f"metric: there is no {metric!r}{nearest(metric, ['output', *known], 'there are')}")
     if readout is not None:
         true, counts = _classes(known[metric], metric, rows, line, free.shape[1])
-        enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
+        probe.enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
         return ("readout", line, metric), lambda held: held.argmax(axis=1) == true, counts
-    needs_sklearn()
-    values, classes, counts = read_target(known[metric], metric)
+    probe.needs_sklearn()
+    values, classes, counts = probe.read_target(known[metric], metric)
     y = np.zeros(len(counts), values.dtype)
     y[counts] = values
-    labelled = enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
+    labelled = probe.enough(np.add.reduceat(counts, rows.starts[:-1], dtype=np.int64), metric)
     held_out = np.zeros(len(labelled), bool)
-    held_out[labelled] = tested(rows.ids[labelled], 0.25, seed)
+    held_out[labelled] = probe.tested(rows.ids[labelled], 0.25, seed)
     test = np.repeat(held_out, rows.lengths)
     train = counts & ~test
-    something_to_decode(y[train], metric)
-    x, mean, scale = standardized(free, train)
-    fit = fitted(x[train], y[train], bool(classes))
+    probe.something_to_decode(y[train], metric)
+    x, mean, scale = probe.standardized(free, train)
+    fit = probe.fitted(x[train], y[train], bool(classes))
 
     def score(held: Array) -> Array:
         predicted = fit.predict((held - mean.astype(held.dtype)) / scale.astype(held.dtype))
@@ -268,8 +260,7 @@ def _classes(column: Any, name: str, rows: Rows, line: str, width: int) -> tuple
     counts &= ~np.isnan(values)
     with np.errstate(invalid="ignore"):
         wrong = counts & ~((values >= 0) & (values < width) & (values == np.floor(values)))
-    if wrong.any():
-        at = int(np.argmax(wrong))
+    if (at := first(wrong)) is not None:
         sequence = rows.ids[np.searchsorted(rows.starts, at, "right") - 1]
         many = f", and {int(wrong.sum()) - 1:,} more steps have others" if wrong.sum() > 1 else ""
         raise OptionError(f"{wanted}; {name} is {values[at]:.15g} in sequence {sequence} at t = {rows.t[at]}{many}")

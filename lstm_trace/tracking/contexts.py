@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, overload
@@ -11,7 +12,6 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..base.display import escape, visible
-from ..corpus.layout import Block
 from ..corpus.rows import TOKEN
 from ..errors import MissingError, OptionError, counted
 from ..plot import coloured_text
@@ -171,28 +171,29 @@ class Hit(NamedTuple):
 def highest(values: Array, starts: Array, n: int) -> Iterator[tuple[float, int]]:
     """The n highest values and their rows, the first of the highest of a sequence.
 
-    values: (R,), float64, -inf for none. starts: as of `Part`.
+    values: (R,), NaN for none. starts: as of `Part`.
     """
-    best = np.maximum.reduceat(values, starts[:-1])
+    best = np.fmax.reduceat(values, starts[:-1])
+    best[np.isnan(best)] = -np.inf
     least = np.partition(best, -n)[-n] if n < len(best) else -np.inf
     among = np.flatnonzero((best >= least) & (best > -np.inf))
     for at in among[np.argsort(-best[among], kind="stable")[:n]]:
-        yield float(best[at]), int(starts[at] + values[starts[at] : starts[at + 1]].argmax())
+        yield float(best[at]), int(starts[at] + np.argmax(values[starts[at] : starts[at + 1]] == best[at]))
 
 
 def around(
     states: States, hits: Sequence[Hit], before: int, after: int, read: Callable[[Part], Array] | None = None
 ) -> list[Context]:
     """The hits with so many steps before and after them, as far as their sequences go. read: gives the values (R,)."""
-    by_part: dict[int, list[int]] = {}
-    for at, hit in enumerate(hits):
-        by_part.setdefault(hit.part, []).append(at)
     found: dict[int, Context] = {}
     apart = bool(hits) and spaced(states)
     spans = {span.number: span for span in states.spans}
+    by_part: dict[int, list[int]] = defaultdict(list)
+    for at, hit in enumerate(hits):
+        by_part[hit.part].append(at)
     for number, here in by_part.items():
         part = states.part(spans[number])  # one at a time is held
-        tokens, values = part.tokens, None if read is None else read(part)
+        tokens, values = part.tokens, np.zeros(part.starts[-1]) if read is None else read(part)
         for at in here:
             hit = hits[at]
             k = int(np.searchsorted(part.starts, hit.row, "right")) - 1
@@ -201,9 +202,8 @@ def around(
             steps = part.t[rows]
             found[at] = Context(
                 part.ids[k : k + 1].tolist()[0], int(part.t[hit.row]), hit.value, int(steps[0]),
-                tuple(map(str, steps) if tokens is None else tokens[rows]),
-                np.zeros(len(steps)) if values is None else values[rows].astype(np.float64), hit.length, hit.others,
-                apart,
+                tuple(map(str, steps) if tokens is None else tokens[rows]), values[rows].astype(np.float64),
+                hit.length, hit.others, apart,
             )  # fmt: skip
     return [found[at] for at in range(len(hits))]
 
@@ -219,11 +219,10 @@ def top(states: States, unit: str, n: int, lowest: bool, before: int, after: int
         return part.values(block, [j])[:, 0].astype(np.float64)
 
     for part in states.parts():
-        values = sign * read(part)
-        values[~np.isfinite(values)] = -np.inf
-        found += (Hit(value, part.span.number, row) for value, row in highest(values, part.starts, n))
-        found = sorted(found, key=lambda hit: (-hit.value, hit.part, hit.row))[:n]
-    found = [hit._replace(value=sign * hit.value) for hit in found]
+        values = read(part)
+        values = np.where(np.isfinite(values), sign * values, np.nan)
+        found += (Hit(sign * value, part.span.number, row) for value, row in highest(values, part.starts, n))
+        found = sorted(found, key=lambda hit: (-sign * hit.value, hit.part, hit.row))[:n]
     title = f"{block.scope}/{block.line}[{j}], {'lowest' if lowest else 'highest'} value of a sequence"
     return Contexts(title, tuple(around(states, found, before, after, read)), block.range)
 
@@ -236,6 +235,7 @@ class Level(NamedTuple):
 
     def on(self, values: Array) -> Array:
         """Where values are."""
+
         found = np.ones(values.shape, bool) if self.above is None else values > self.above
         return found if self.below is None else found & (values < self.below)
 
@@ -244,8 +244,7 @@ class Level(NamedTuple):
         return np.asarray(values.max(axis=axis) if self.above is None else values.min(axis=axis))
 
     def __str__(self) -> str:
-        ends = ((word, end) for word, end in (("above", self.above), ("below", self.below)) if end is not None)
-        return " and ".join(f"{word} {end:g}" for word, end in ends)
+        return " and ".join(f"{word} {end:g}" for word, end in self._asdict().items() if end is not None)
 
 
 def level(above: float | None, below: float | None) -> Level:
@@ -265,7 +264,7 @@ def match(
     at_least(
         n=(n, 1), min_length=(min_length, 1), max_length=(longest, min_length), before=(before, 0), after=(after, 0)
     )
-    block, chosen = _one(states, line), sorted(set(units))
+    block, chosen = states.layout.one(line), sorted(set(units))
     if not chosen or chosen[0] < 0 or chosen[-1] >= block.width:
         raise MissingError(f"{line} has the units 0 to {block.width - 1}; found {', '.join(map(str, units)) or 'none'}")
     found: list[Hit] = []
@@ -276,16 +275,18 @@ def match(
     for part in states.parts():
         values = part.values(block, chosen)
         on = wanted.on(values).all(axis=1)
-        edge = np.zeros(len(on) + 1, bool)
-        edge[part.starts] = True
+        edge = np.isin(np.arange(len(on) + 1), part.starts)
         first = np.flatnonzero(on & (edge[:-1] | ~np.roll(on, 1)))
         stop = np.flatnonzero(on & (edge[1:] | ~np.roll(on, -1))) + 1
         runs = np.stack([first, stop], axis=1)[(stop - first >= min_length) & (stop - first <= (max_length or len(on)))]
-        others = _throughout(wanted.on(part.values(block)), runs) - len(chosen) if exact and len(runs) else None
-        order = np.lexsort((runs[:, 0], runs[:, 0] - runs[:, 1], *([] if others is None else [others])))[:n]
-        for k in order:
-            (a, b), beside = runs[k].tolist(), None if others is None else int(others[k])
-            found.append(Hit(float(nearest(values[a:b]).mean()), part.span.number, a, b - a, beside))
+        others = np.zeros(len(runs), int)
+        if exact and len(runs):
+            every = np.pad(wanted.on(part.values(block)), ((0, 1), (0, 0)))  # a run may end behind the last row
+            others = np.logical_and.reduceat(every, runs.ravel())[::2].sum(axis=1) - len(chosen)
+        for k in np.lexsort((runs[:, 0], runs[:, 0] - runs[:, 1], others))[:n]:
+            a, b = runs[k].tolist()
+            value = float(nearest(values[a:b]).mean())
+            found.append(Hit(value, part.span.number, a, b - a, int(others[k]) if exact else None))
         found = sorted(found, key=lambda hit: (hit.others or 0, -hit.length, hit.part, hit.row))[:n]
     title = f"{block.scope}/{block.line}[{','.join(map(str, chosen))}] {wanted}"
     shown = around(states, found, before, after, lambda part: nearest(part.values(block, chosen)))
@@ -294,19 +295,13 @@ def match(
     return Contexts(title, tuple(shown), block.range, about)
 
 
-def _throughout(on: Array, runs: Array) -> Array:
-    """How many units are on (R, U) throughout each run (n, 2)."""
-    ended = np.concatenate([on, np.zeros((1, on.shape[1]), bool)])  # where a run may end
-    return np.logical_and.reduceat(ended, runs.ravel())[::2].sum(axis=1)
-
-
 def select(
     states: States, sequence: int | str, first: int, last: int, line: str, above: float | None, below: float | None,
     exclusive: bool,
 ) -> list[int]:  # fmt: skip
     """See `States.select`."""
     wanted = level(above, below)
-    block = _one(states, line)
+    block = states.layout.one(line)
     part, rows = states.rows_of(sequence)
     t0, t1 = int(part.t[rows][0]), int(part.t[rows][-1])
     if not t0 <= first <= last <= t1:
@@ -317,14 +312,6 @@ def select(
         if t0 <= beside <= t1:
             found &= ~on[beside - t0]
     return [int(unit) for unit in np.flatnonzero(found)]
-
-
-def _one(states: States, line: str) -> Block:
-    found = states.layout.chosen(line)
-    if len(found) > 1:
-        places = ", ".join(f"{block.scope}/{block.line}" for block in found)
-        raise OptionError(f"{line!r} may be any of {places}: write one of them")
-    return found[0]
 
 
 def at_least(**given: tuple[int, int]) -> None:

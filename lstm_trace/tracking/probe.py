@@ -1,8 +1,9 @@
 """A linear probe: how much of a target the states say, linearly, against what could be said anyhow.
 
-Sequences are split, never steps of one. The probe is compared with the majority class (of numbers: the mean), and with
-a control task (Hewitt & Liang 2019): each token, or each step where there are no tokens, has a random label; by how
-much the probe is better at the target than at that is its selectivity.
+Sequences are drawn by a seeded hash, and split, never steps of one; intervals take them as units. The probe is compared
+with the majority class (of numbers: the mean), and with a control task (Hewitt & Liang 2019): each token, or each step
+where there are no tokens, has a random label; by how much the probe is better at the target than at that is its
+selectivity.
 """
 
 from __future__ import annotations
@@ -20,15 +21,200 @@ from ..base.display import visible
 from ..base.extras import missing
 from ..base.resources import at_most
 from ..cell.network import layer_and_direction
-from ..corpus.rows import checked_seed
+from ..corpus.rows import SEQUENCE, STEP, TOKEN, Block, checked_seed, compute, pa, shuffled
 from ..documents.result import Finding
 from ..documents.tables import LongTable
-from ..errors import OptionError
+from ..errors import FileError, MissingError, OptionError, counted, nearest
 from ..languages.strings import Words
-from .sampling import Sample, gathered, generator, interval, resampled, tested
 
 if TYPE_CHECKING:
     from ..corpus.states import States
+
+
+#: Resamples of a bootstrap, and the part of them that an interval holds.
+RESAMPLES, INSIDE = 1000, 0.95
+#: Sequences at least, 2 to learn from and 2 to test.
+FEWEST = 4
+#: Bytes that a sample may hold as float64, whatever its steps.
+BYTES = 1 << 28
+
+
+def generator(seed: int) -> np.random.Generator:
+    """Random numbers. Raises OptionError for a seed below 0."""
+    return np.random.default_rng(checked_seed(seed))
+
+
+def drawn(ids: Array, lengths: Array, seed: int, steps: int, width: int) -> Array:
+    """The places of whole sequences with at most so many steps together. width: numbers of a step.
+
+    Raises OptionError where they are less than `FEWEST`.
+    """
+    order = shuffled(ids, seed)
+    order = order[np.cumsum(lengths[order]) <= min(steps, BYTES // (8 * width))]
+    if len(order) < FEWEST:
+        said = f"{len(order)} of {len(ids):,} sequences were drawn, with at most {steps:,} steps (max_steps) together"
+        raise OptionError(f"{said}; at least {FEWEST} are needed")
+    return order
+
+
+def enough(steps: Array, target: str) -> Array:
+    """(n,), whether a sequence has a target at any step. steps: (n,), at which it has.
+
+    Raises OptionError where they are less than `FEWEST`.
+    """
+    found = steps > 0
+    if (there := np.count_nonzero(found)) < FEWEST:
+        said = f"{target} is there in {there} of {counted(len(steps), 'sequence')} that were drawn"
+        raise OptionError(f"{said}; at least {FEWEST} are needed")
+    return found
+
+
+def tested(ids: Array, share: float, seed: int) -> Array:
+    """(n,), whether a sequence is one that is tested. Raises OptionError."""
+    if not 0 < share < 1:
+        raise OptionError(f"test is the share of the sequences that are tested, between 0 and 1; found {share}")
+    first = shuffled(ids, f"{seed}/test")[: min(max(round(share * len(ids)), 2), len(ids) - 2)]
+    return np.isin(np.arange(len(ids)), first)
+
+
+def resampled(sums: Array, seed: int) -> Array:
+    """(1000, …), sums over as many sequences as there are, drawn with replacement. sums: (n, …), of each sequence."""
+    rng, n = generator(seed), len(sums)
+    counts = (np.bincount(rng.integers(n, size=n), minlength=n) for _ in range(RESAMPLES))
+    return np.stack([np.tensordot(count, sums, 1) for count in counts])
+
+
+def interval(values: Array) -> tuple[float, float]:
+    """Where 95 % of resampled values are."""
+    low, high = np.quantile(values, [(1 - INSIDE) / 2, (1 + INSIDE) / 2])
+    return float(low), float(high)
+
+
+#: Whole numbers of no more different values are classes; and so many classes a probe tells apart at most.
+FEW, MOST = 20, 200
+#: Size of a number that is decoded at most: sums of squares must be finite.
+LARGEST = 1e140
+
+
+class Sample(NamedTuple):
+    """R steps of n sequences, one after the other.
+
+    x: (R, F), states. y: (R,), numbers, or places in `classes`, which is empty where they are numbers. tokens: (R,), or
+    None. ids, lengths: (n,). missing: steps of them without a target. every: sequences of which they were drawn.
+    unlabelled: further sequences, which a file of labels does not name.
+    """
+
+    x: Array
+    y: Array
+    classes: tuple[Any, ...]
+    tokens: Array | None
+    ids: Array
+    lengths: Array
+    missing: int
+    every: int
+    unlabelled: int = 0
+
+
+def gathered(
+    states: States, blocks: tuple[Block, ...], target: str, labels: str | Path | None, steps: int, seed: int
+) -> Sample:
+    """Draw sequences with at most so many steps together. Raises MissingError, OptionError, FileError."""
+    known = [name for name in states.place_columns if name != SEQUENCE]
+    if labels is None and target not in known:
+        said = f"the states have no column {target!r}{nearest(target, known, 'they have')}"
+        raise MissingError(f"{said}; or give labels, a file with the columns {SEQUENCE}, {STEP} and the target")
+    lengths = [np.diff(part.starts) for part in states.parts()]
+    ids = np.concatenate([part.ids for part in states.parts()])
+    table = None if labels is None else _labels(labels, target, next(states.parts()).places.field(SEQUENCE).type)
+    candidates = np.arange(len(ids))
+    if table is not None:
+        theirs = table.column(SEQUENCE).drop_null().combine_chunks()
+        candidates = np.flatnonzero(compute.is_in(pa.array(ids), theirs).to_pylist())
+        if not len(candidates):
+            there, here = (repr(some[0])[:60] if some else "none" for some in (theirs.to_pylist(), ids.tolist()))
+            said = f"no {SEQUENCE} is that of a sequence of the states; it has {there}, they have {here}"
+            raise FileError(f"{labels}: {said}")
+    width = sum(block.width for block in blocks)
+    order = drawn(ids[candidates], np.concatenate(lengths)[candidates], seed, steps, width)
+    chosen = np.isin(np.arange(len(ids)), candidates[order])
+    columns = [name for name in (SEQUENCE, STEP, TOKEN, target) if name in (SEQUENCE, *known)]
+    found, values = [], []
+    for part, here in zip(states.parts(), np.split(chosen, np.cumsum([*map(len, lengths)])[:-1]), strict=True):
+        if here.any():
+            rows = np.repeat(here, np.diff(part.starts))
+            found.append(part.places.select(list(dict.fromkeys(columns))).filter(pa.array(rows)))
+            values.append(np.concatenate([part.values(block)[rows] for block in blocks], axis=1))
+    places, x = pa.concat_tables(found), np.concatenate(values)
+    del values
+    if not np.isfinite(x).all():
+        raise OptionError(f"{states.folder}: not all of these states are finite, as a probe needs them")
+    column = (places if table is None else _joined(places, table)).column(target)
+    if table is not None and column.null_count == len(column) and table.column(target).null_count < len(table):
+        raise FileError(f"{labels}: no step of the labels is in the states; expected the {STEP} that they have")
+    y, classes, labelled = read_target(column, target)
+    counts = np.concatenate(lengths)[chosen]
+    labelled_steps = np.add.reduceat(labelled, np.cumsum(counts) - counts, dtype=np.int64)  # of each sequence
+    tokens = np.array(places.column(TOKEN).to_pylist(), object)[labelled] if TOKEN in known else None
+    x = x if labelled.all() else x[labelled]
+    x = x.astype(np.float32) if x.dtype == np.float16 else x
+    kept = enough(labelled_steps, target)
+    return Sample(
+        x, y, classes, tokens, ids[chosen][kept], labelled_steps[kept], int(counts.sum()) - len(y), len(candidates),
+        len(ids) - len(candidates),
+    )  # fmt: skip
+
+
+def read_target(column: Any, name: str) -> tuple[Array, tuple[Any, ...], Array]:
+    """y, the classes, and which rows have a target. Raises OptionError."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    kind, there = column.type, column.is_valid().to_numpy().copy()
+    if pa.types.is_floating(kind):
+        numbers = column.to_numpy().astype(np.float64)  # null is NaN
+        there &= np.isfinite(numbers)
+        if (np.abs(numbers[there]) > LARGEST).any():
+            raise OptionError(f"{name} has numbers beyond ±{LARGEST:g}, whose squares are infinite: scale them")
+        return numbers[there], (), there
+    if not (pa.types.is_boolean(kind) or pa.types.is_integer(kind) or kind in (pa.string(), pa.large_string())):
+        raise OptionError(f"{name} is of the type {kind}; expected text, true or false, or numbers")
+    values = column.drop_null().to_pylist()
+    classes = tuple(sorted(set(values)))
+    if pa.types.is_integer(kind) and len(classes) > FEW:
+        return np.array(values, np.float64), (), there
+    if len(classes) > MOST:
+        raise OptionError(f"{name} has {len(classes):,} different values; a probe tells at most {MOST} classes apart")
+    return np.array([*map({value: k for k, value in enumerate(classes)}.get, values)], np.int64), classes, there
+
+
+def _labels(path: str | Path, target: str, kind: Any) -> Any:
+    """The columns `seq_id`, `t` and the target of a file. kind: the type of ids. Raises FileError."""
+    from pyarrow import csv, parquet
+
+    if target in (SEQUENCE, STEP):
+        raise OptionError(f"{target} says which step a label is of; it cannot be the target of labels")
+    try:
+        is_parquet = Path(path).suffix.lower() in (".parquet", ".pq")
+        as_ids = csv.ConvertOptions(column_types={SEQUENCE: kind})  # "007" is a text, if the ids of the states are
+        table = parquet.ParquetFile(path).read() if is_parquet else csv.read_csv(path, convert_options=as_ids)
+        names, there = [SEQUENCE, STEP, target], table.column_names
+        if lost := [name for name in names if name not in there]:
+            raise FileError(f"{path}: no column {' and no column '.join(lost)}; it has {', '.join(there[:20])}")
+        if twice := [name for name in names if there.count(name) > 1]:
+            raise FileError(f"{path}: more than one column is called {' and '.join(twice)}; expected one")
+        types = [kind, pa.int64(), table.schema.field(target).type]
+        return table.select(names).cast(pa.schema(zip(names, types, strict=True)))
+    except (pa.ArrowException, OSError, UnicodeError) as error:
+        raise FileError(f"{path}: cannot be read as labels: {' '.join(str(error).split())[:300]}") from None
+
+
+def _joined(places: Any, labels: Any) -> Any:
+    """The labels of the rows, null where there is none. Raises FileError."""
+    order = "row of the sample"
+    left = [places.column(SEQUENCE), places.column(STEP).cast(pa.int64()), np.arange(len(places))]
+    found = pa.table(left, names=[SEQUENCE, STEP, order]).join(labels, [SEQUENCE, STEP], join_type="left outer")
+    if len(found) > len(places):
+        raise FileError(f"labels: a step has more than one; expected each {SEQUENCE} and {STEP} once")
+    return found.sort_by(order)
 
 
 #: Iterations of a fit at most; so many single units are tried, those of whose variance the target explains most.
@@ -41,15 +227,16 @@ SHOWN, ROUGH = 12, 20
 
 
 class Score(NamedTuple):
-    """Accuracy, or R² of numbers, on the sequences that are tested; ahead: the probe's less this. With 95 % intervals
-    over sequences."""
+    """Accuracy, or R² of numbers, on the sequences that are tested, with a 95 % interval over sequences.
+
+    ahead: the probe's less this, and where its interval begins.
+    """
 
     value: float
     low: float
     high: float
     ahead: float
     ahead_low: float
-    ahead_high: float
 
 
 @dataclass(frozen=True, repr=False)
@@ -127,7 +314,15 @@ class Probe(Finding):
             yield words.word("probe.worse", baseline=baseline, value=value, target=self.target)
         else:
             yield words.word("probe.better", baseline=baseline, value=value, less=f"{base.ahead:.4g}")
-            yield self._selectivity(words)
+            each = words.word("probe.each")
+            if self.tokens is not None:
+                each = words.word("probe.each.token", tokens=words.count("counted.tokens", self.tokens))
+            yield words.word(
+                "probe.selectivity", value=f"{self.selectivity:.4g}", each=each,
+                score=f"{self.scores['control'].value:.4g}",
+                usual=words.word("probe.usual" if self.classes else "probe.usual.mean"),
+                baseline=f"{self.scores['control baseline'].value:.4g}",
+            )  # fmt: skip
             if not self.selective:
                 yield words.word("probe.unselective")
             share = f"{(best.value - base.value) / base.ahead:.0%}"
@@ -140,16 +335,6 @@ class Probe(Finding):
             yield words.count("probe.unlabelled", self.unlabelled)
         if not self.converged:
             yield words.word("probe.unconverged")
-
-    def _selectivity(self, words: Words) -> str:
-        control, baseline = self.scores["control"], self.scores["control baseline"]
-        each = words.word("probe.each")
-        if self.tokens is not None:
-            each = words.word("probe.each.token", tokens=words.count("counted.tokens", self.tokens))
-        return words.word(
-            "probe.selectivity", value=f"{control.ahead:.4g}", each=each, score=f"{control.value:.4g}",
-            usual=words.word("probe.usual" if self.classes else "probe.usual.mean"), baseline=f"{baseline.value:.4g}",
-        )  # fmt: skip
 
     def tables(self, words: Words, most: int | None = None) -> tuple[LongTable, ...]:
         """Scores, classes and weights. most: so many of the weights, the largest first."""
@@ -165,15 +350,10 @@ class Probe(Finding):
             notes.append(words.word("probe.left", n=f"{size.size - len(rows):,}"))
         shown = ("unit", *(("class",) if self.classes else ()), "weight", "standardized", "explained")
         weights = LongTable(COLUMNS, rows, words.word("probe.weights"), shown, tuple(notes))
-        kind = "class" if self.classes else "mean"
-        names = {
-            "probe": words.word("probe.row.probe"),
-            "baseline": words.word(f"probe.row.{kind}", value=_seen(self.baseline)),
-            "best unit": words.word("probe.row.best", unit=self.best),
-            "control": words.word("probe.row.control"),
-            "control baseline": words.word(f"probe.row.control.{kind}"),
-        }
-        lines = [(names[name], score.value, score.low, score.high) for name, score in self.scores.items()]
+        kind = "class" if self.classes else "mean"  # the rows of the scores, in their order
+        keys = "probe", kind, "best", "control", f"control.{kind}"
+        names = (words.word(f"probe.row.{key}", value=_seen(self.baseline), unit=self.best) for key in keys)
+        lines = [(name, *score[:3]) for name, score in zip(names, self.scores.values(), strict=True)]
         scores = LongTable(("what", self.measure, "low", "high"), lines, words.word("probe.scores"))
         if not self.classes:
             return scores, weights
@@ -185,13 +365,13 @@ class Probe(Finding):
 
     def _by_class(self) -> Iterator[tuple[Any, ...]]:
         table = self.confusion
+        wrong = table - np.diag(np.diag(table))
         for k in np.argsort(-table.sum(axis=1), kind="stable")[:SHOWN]:
-            if not table[k].any() and not table[:, k].any():
-                continue  # neither tested nor predicted
-            wrong = np.where(np.arange(len(table)) == k, 0, table[k])
             right, here, said = (int(n) for n in (table[k, k], table[k].sum(), table[:, k].sum()))
-            other = _seen(self.classes[np.argmax(wrong)]) if wrong.any() else ""
-            yield _seen(self.classes[k]), here, right / here if here else None, right / said if said else None, other
+            other = _seen(self.classes[np.argmax(wrong[k])]) if wrong[k].any() else ""
+            shares = right / here if here else None, right / said if said else None
+            if here or said:  # tested, or predicted
+                yield _seen(self.classes[k]), here, *shares, other
 
 
 def _seen(value: Any) -> str:
@@ -203,16 +383,11 @@ def probe(
     states: States, target: str, line: str | None, labels: str | Path | None, test: float, seed: int, max_steps: int
 ) -> Probe:
     """See `States.probe`."""
-    checked_seed(seed)
     needs_sklearn()
-    layout = states.layout
-    blocks = layout.chosen(line)
+    blocks = states.layout.chosen(line)
     sample = gathered(states, blocks, target, labels, max_steps, seed)
-    units = tuple(
-        (layout.address(block, unit), *layer_and_direction(block.scope), block.line)
-        for block in blocks
-        for unit in range(block.width)
-    )
+    every = ((block, unit) for block in blocks for unit in range(block.width))
+    units = tuple((states.layout.address(b, unit), *layer_and_direction(b.scope), b.line) for b, unit in every)
     with at_most(1):
         return _probed(sample, target, units, tested(sample.ids, test, seed), seed)
 
@@ -225,24 +400,20 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
     x, mean, scale = standardized(sample.x, train)
     x_train, x_test = x[train], x[test]
     del x
-    rng, kinds, which = generator(seed), None, np.arange(len(y))
-    if sample.tokens is not None:
-        kinds, which = np.unique(sample.tokens, return_inverse=True)
-    control = rng.choice(y[train], len(y) if kinds is None else len(kinds))[which]
+    kinds, which = np.unique(np.arange(len(y)) if sample.tokens is None else sample.tokens, return_inverse=True)
+    control = generator(seed).choice(y[train], len(kinds))[which]
     explained = _explained(x_train, y[train], len(classes))
     fit, other = (fitted(x_train, truth[train], bool(classes)) for truth in (y, control))
-    tried = {
-        int(j): fitted(x_train[:, [j]], y[train], bool(classes)) for j in np.argsort(-explained, kind="stable")[:TRIED]
-    }
+    first = np.argsort(-explained, kind="stable")[:TRIED].tolist()
+    tried = {j: fitted(x_train[:, [j]], y[train], bool(classes)) for j in first}
     best = max(tried, key=lambda j: float(tried[j].score(x_train[:, [j]], y[train])))
     alone = tried[best].predict(x_test[:, [best]])
     majority, control_baseline = (np.bincount(v[train]).argmax() if classes else v[train].mean() for v in (y, control))
     predicted = {"probe": (fit.predict(x_test), y), "baseline": (majority, y), "best unit": (alone, y),
             "control": (other.predict(x_test), control), "control baseline": (control_baseline, control)}  # fmt: skip
     weights = np.atleast_2d(np.asarray(fit.coef_, np.float64))
-    confusion = np.zeros((len(classes), len(classes)), np.int64)
-    if classes:
-        np.add.at(confusion, (y[test], predicted["probe"][0]), 1)
+    k = len(classes)
+    confusion = np.bincount(y[test] * k + predicted["probe"][0] if k else [], minlength=k * k).reshape(k, k)
     pairs = {name: (prediction, truth[test]) for name, (prediction, truth) in predicted.items()}
     scores, selective = _scores(pairs, sample.lengths[held], classes, seed)
     return Probe(
@@ -252,7 +423,7 @@ def _probed(sample: Sample, target: str, units: tuple[Any, ...], held: Array, se
         weights=weights / scale, standardized=weights, explained=explained, confusion=confusion,
         intercept=np.atleast_1d(fit.intercept_) - weights @ (mean / scale),
         sequences=(int((~held).sum()), int(held.sum())), steps=(int(train.sum()), int(test.sum())), every=sample.every,
-        missing=sample.missing, unlabelled=sample.unlabelled, tokens=None if kinds is None else len(kinds),
+        missing=sample.missing, unlabelled=sample.unlabelled, tokens=None if sample.tokens is None else len(kinds),
         converged=not classes or bool(fit.n_iter_.max() < ITERATIONS),
     )  # fmt: skip
 
@@ -318,16 +489,10 @@ def _scores(
     sums = np.add.reduceat(np.array(pairs), np.cumsum(lengths) - lengths, axis=2).T  # sequences, error or size, name
     with np.errstate(all="ignore"):
         whole, again = (1 - one[..., 0, :] / one[..., 1, :] for one in (sums.sum(axis=0), resampled(sums, seed)))
-    gained = [_gained(again[:, k], again[:, base]) for k, base in ((0, 1), (3, 4))]
-    scores = {
-        name: Score(float(whole[k]), *interval(again[:, k]), float(whole[0] - whole[k]),
-                    *interval(again[:, 0] - again[:, k]))
-        for k, name in enumerate(predicted)
-    }  # fmt: skip
-    return scores, interval(gained[0] - gained[1])[0] > 0
-
-
-def _gained(scores: Array, baseline: Array) -> Array:
-    """Of what can be gained over a baseline the part that is; nothing where the baseline is right everywhere."""
-    room = 1 - baseline
-    return np.divide(scores - baseline, room, out=np.zeros_like(room), where=room > 0)
+    base = again[:, [1, 4]]  # of what can be gained over a baseline the part that is; 0 where that is always right
+    gained = np.divide(again[:, [0, 3]] - base, 1 - base, out=np.zeros_like(base), where=base < 1)
+    scores = {}
+    for k, name in enumerate(predicted):
+        ahead = float(whole[0] - whole[k]), interval(again[:, 0] - again[:, k])[0]
+        scores[name] = Score(float(whole[k]), *interval(again[:, k]), *ahead)
+    return scores, interval(gained[:, 0] - gained[:, 1])[0] > 0

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,8 @@ import numpy as np
 from ..base.arrays import Array
 from ..base.display import cells, visible
 from ..cell.network import layer_and_direction
-from ..corpus.layout import Block
-from ..corpus.rows import TOKEN, compute, pa
+from ..corpus.inputs.columns import is_number
+from ..corpus.rows import TOKEN, Block, compute, pa
 from ..errors import MissingError, OptionError, counted, nearest
 from ..explanation.activity import HIGH, LOW, by_halvings, halvings
 from ..frames.terminal import Table
@@ -37,36 +38,15 @@ ROOM = 1 << 22
 AT_ONCE, PLACE = 16, 40
 
 
-class Pairs(NamedTuple):
-    """Of pairs of numbers: how many, both means, the sums of squares and products of what differs from the means.
-
-    Each is (2 + targets, U): of a value and itself, of a value and that of the step before, of a value and each target.
-    """
-
-    n: Array
-    x: Array
-    y: Array
-    xx: Array
-    yy: Array
-    xy: Array
-
-
-class Counts(NamedTuple):
-    """(U,), how many values are not finite, left and right of the thresholds; and the halvings by the gate."""
-
-    not_finite: Array
-    left: Array
-    right: Array
-    halvings: Array
-
-
 class Partial(NamedTuple):
     """The measures of U units over some rows, arrays whose last axis is the unit.
 
-    pairs: (6, 2 + targets, U), see `Pairs`. counts: (4, U), see `Counts`. changes: (2, V, U), for each token the steps,
-    and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of k sequences the highest value,
-    and the lowest with its sign turned round; -inf where there is none. places: of these, the number of the part and
-    the row there.
+    pairs: (6, 2 + targets, U), of a value and itself, of a value and that of the step before, and of a value and each
+    target: how many, both means, the sums of both squares and of the products of what differs from the means. counts:
+    (4, U), how many values are not finite, left and right of the thresholds, and the halvings by the gate. changes: (2,
+    V, U), for each token the steps, and by how much a value changed at them in all. sample: (S, U). best: (2, k, U), of
+    k sequences the highest value, and the lowest with its sign turned round; -inf where there is none. places: of
+    these, the number of the part and the row there.
     """
 
     pairs: Array
@@ -79,7 +59,7 @@ class Partial(NamedTuple):
     @property
     def steps(self) -> int:
         """How many rows they are."""
-        return int(Pairs(*self.pairs).n[0, 0] + Counts(*self.counts).not_finite[0])
+        return int(self.pairs[0, 0, 0] + self.counts[0, 0])
 
 
 def merge(a: Partial, b: Partial) -> Partial:
@@ -87,21 +67,21 @@ def merge(a: Partial, b: Partial) -> Partial:
     best, places = (np.concatenate(two, axis=1) for two in ((a.best, b.best), (a.places, b.places)))
     order = np.lexsort((places, -best), axis=1)[:, : a.best.shape[1]]
     return Partial(
-        _pairs(Pairs(*a.pairs), Pairs(*b.pairs)), a.counts + b.counts, a.changes + b.changes,
+        _pairs(a.pairs, b.pairs), a.counts + b.counts, a.changes + b.changes,
         np.concatenate([a.sample, b.sample]), *(np.take_along_axis(found, order, 1) for found in (best, places)),
     )  # fmt: skip
 
 
-def _pairs(a: Pairs, b: Pairs) -> Array:
+def _pairs(a: Array, b: Array) -> Array:
     """The pairs of both (Chan, Golub & LeVeque 1983)."""
-    n, x, y = a.n + b.n, b.x - a.x, b.y - a.y
-    share = b.n / np.maximum(n, 1)
-    both = a.n * share
-    sums = a.xx + b.xx + x * x * both, a.yy + b.yy + y * y * both, a.xy + b.xy + x * y * both
-    return np.stack(Pairs(n, a.x + x * share, a.y + y * share, *sums))
+    n = a[0] + b[0]
+    share = b[0] / np.maximum(n, 1)
+    x, y = apart = b[1:3] - a[1:3]
+    sums = a[3:] + b[3:] + np.array([x * x, y * y, x * y]) * (a[0] * share)
+    return np.concatenate([[n], a[1:3] + apart * share, sums])
 
 
-def correlation(pairs: Pairs) -> Array:
+def correlation(pairs: Array) -> Array:
     """Pearson's; NaN where one of the two does not vary, but by rounding."""
     n, x, y, xx, yy, xy = pairs
     least = n * (8 * np.finfo(np.float64).eps) ** 2
@@ -122,8 +102,7 @@ class Measure:
     def targets(self) -> list[str]:
         """The columns of numbers and truth values that the input brought."""
         schema = next(self.states.parts()).places.schema
-        kinds = pa.types.is_boolean, pa.types.is_integer, pa.types.is_floating
-        return [name for name in self.states.targets if any(is_kind(schema.field(name).type) for is_kind in kinds)]
+        return [name for name in self.states.targets if is_number(schema.field(name).type)]
 
     @cached_property
     def vocabulary(self) -> list[str]:
@@ -153,9 +132,9 @@ class Measure:
         return Partial(*(np.stack(arrays, axis=-1) for arrays in zip(*units, strict=True)))
 
     def _of(self, block: Block, rows: _Rows) -> Iterator[Partial]:
-        every = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
+        gates = {(b.scope, b.line, b.width): b for b in self.states.layout.blocks}
         backwards = layer_and_direction(block.scope)[1] == "reverse"
-        gate, limits = every.get((block.scope, block.keeps, block.width)), thresholds(block)
+        gate, limits = gates.get((block.scope, block.keeps, block.width)), thresholds(block)
         for first in range(0, block.width, AT_ONCE):
             units = range(first, min(first + AT_ONCE, block.width))
             kept = [None] * len(units) if gate is None else rows.part.values(gate, units).T
@@ -166,7 +145,7 @@ class Measure:
 
 
 def thresholds(block: Block) -> tuple[float, float]:
-    """Below and above what a unit is saturated: see `explanation.saturation`; never, where its line has no range."""
+    """Below and above what a unit is saturated: see `explanation.activity`; never, where its line has no range."""
     left, right = {"gate": (LOW, HIGH), "": (-np.inf, np.inf)}.get(block.range, (2 * LOW - 1, 2 * HIGH - 1))
     return (np.arctanh(left), np.arctanh(right)) if block.range == "before tanh" else (left, right)
 
@@ -229,13 +208,11 @@ class _Rows:
         there = np.isfinite(raw)
         whole = bool(there.all())
         of = self.whole[backwards] if whole else self.weights(there.astype(np.float64), backwards)
-        seen = raw if whole else raw[there]
+        seen, values = (raw, raw) if whole else (raw[there], np.where(there, raw, np.nan))
         mean = seen.mean(dtype=np.float64) if seen.size else 0.0
-        x = np.subtract(raw, np.float64(mean), out=self.room[0])
-        sides, sample = (raw, -raw), raw
+        x = np.subtract(values, np.float64(mean), out=self.room[0])
         if not whole:
-            x[~there], sample = 0.0, np.where(there, raw, np.nan)
-            sides = np.where(there, raw, -np.inf), np.where(there, -raw, -np.inf)
+            x[~there] = 0.0
         (sx, *sums, before), (xx, *squares, before2) = x @ of.w, np.multiply(x, x, out=self.room[1]) @ of.w
         lag = np.multiply(x[1:], x[:-1], out=self.room[1, 1:]) @ of.near
         sums = np.array([[sx, *sums], [sx, before, *of.y_sums]])
@@ -247,12 +224,12 @@ class _Rows:
         sizes = np.abs(np.subtract(x[1:], x[:-1], out=self.room[1, 1:]), out=self.room[1, 1:])
         moved = np.bincount(of.codes, sizes, self.words + 1)
         best, places = np.full((2, self.kept), -np.inf), np.zeros((2, self.kept), np.int64)
-        for side, values in enumerate(sides):
-            for k, (value, row) in enumerate(highest(values, self.part.starts, self.kept)):
+        for side, those in enumerate((values, -values)):
+            for k, (value, row) in enumerate(highest(those, self.part.starts, self.kept)):
                 best[side, k], places[side, k] = value, self.part.span.number << PLACE | row
         return Partial(
-            np.stack(Pairs(of.n, *means, *products)), np.array(Counts(len(raw) - len(seen), *saturated, halved)),
-            np.array([of.steps, moved])[:, :-1], sample[self.sampled], best, places,
+            np.stack([of.n, *means, *products]), np.array([len(raw) - len(seen), *saturated, halved]),
+            np.array([of.steps, moved])[:, :-1], values[self.sampled], best, places,
         )  # fmt: skip
 
 
@@ -280,11 +257,10 @@ BEFORE, AFTER = 12, 4
 
 @dataclass(frozen=True, repr=False)
 class Units:
-    """The units of a corpus; see `States.units`. sampled: from how many of the steps the quantiles are."""
+    """The units of a corpus over so many steps; see `States.units`."""
 
     frame: pd.DataFrame
     steps: int
-    sampled: int
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -306,8 +282,7 @@ class Units:
             raise MissingError(f"units have no {by!r}{nearest(by, self.frame.columns, 'they have')}")
         if not pd.api.types.is_numeric_dtype(self.frame[by]):
             raise OptionError(f"{by!r} has texts; sort by a column of numbers")
-        order = self.frame[by].astype(float).abs().sort_values(ascending=False, kind="stable", na_position="last").index
-        return self.frame.loc[order]
+        return self.frame.sort_values(by, key=lambda one: -one.astype(float).abs(), kind="stable")
 
     def __repr__(self) -> str:
         return f"<Units: {len(self.frame):,} units over {self.steps:,} steps; to_frame(), sorted('sd')>"
@@ -319,45 +294,40 @@ def units(states: States, line: str | None, contexts: int, progress: Callable[[i
 
     at_least(contexts=(contexts, 1))
     measure = Measure(states, states.layout.chosen(line), contexts)
-    found, total = None, sum(span.steps for span in states.spans)
-    for part in states.parts():
-        one = measure.of(part)
-        found = one if found is None else merge(found, one)
+    total = sum(span.steps for span in states.spans)
+    for found in accumulate(map(measure.of, states.parts()), merge):
         if progress is not None:
             progress(found.steps, total)
-    assert found is not None
-    return Units(pd.DataFrame(dict(columns(measure, found))), found.steps, len(found.sample))
+    return Units(pd.DataFrame(dict(columns(measure, found))), found.steps)
 
 
 def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
     """The columns of the frame."""
-    blocks = [block for block in measure.blocks for _ in range(block.width)]
-    places = [layer_and_direction(block.scope) for block in blocks]
-    yield "layer", [layer for layer, _ in places]
-    yield "direction", [direction for _, direction in places]
-    yield "line", [block.line for block in blocks]
-    yield "unit", [unit for block in measure.blocks for unit in range(block.width)]
-    pairs, counts = Pairs(*found.pairs), Counts(*found.counts)
-    n = np.where(pairs.n[0] > 0, pairs.n[0], np.nan)
+    units = [(block, unit) for block in measure.blocks for unit in range(block.width)]
+    blocks = [block for block, _ in units]
+    places = [(*layer_and_direction(block.scope), block.line, unit) for block, unit in units]
+    yield from zip(("layer", "direction", "line", "unit"), zip(*places, strict=True), strict=True)
+    (count, mean, _, squares), (not_finite, left, right, halved) = found.pairs[:4, 0], found.counts
+    n = np.where(count > 0, count, np.nan)
     most, least = found.best[0, 0] + 0 * n, -found.best[1, 0] + 0 * n
-    r = correlation(pairs)
-    yield "mean", pairs.x[0] + 0 * n
-    yield "sd", np.sqrt(pairs.xx[0] / n)
+    r = correlation(found.pairs)
+    yield "mean", mean + 0 * n
+    yield "sd", np.sqrt(squares / n)
     yield "least", least
     yield "most", most
     yield from zip(QUANTILES, quantiles(found.sample), strict=True)
     bounded = np.where([block.range != "" for block in blocks], n, np.nan)
-    yield "left", counts.left / bounded
-    yield "right", counts.right / bounded
+    yield "left", left / bounded
+    yield "right", right / bounded
     stored = float(np.finfo(found.sample.dtype).eps)
     same = DEAD * min(stored, float(COMPUTED)) + (stored if stored > COMPUTED else 0.0)
-    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(counts.halvings)
+    dead, by_gate = most - least <= same * np.maximum(np.abs(least), np.abs(most)), np.isfinite(halved)
     with np.errstate(divide="ignore"):
         fading = np.where(dead, np.nan, np.log(2) / np.abs(np.log(np.clip(r[1], 0, 1))))
-    yield "memory", np.where(by_gate, by_halvings(found.steps, counts.halvings), fading)
+    yield "memory", np.where(by_gate, by_halvings(found.steps, halved), fading)
     yield "memory_by", [block.keeps if gate else "lag 1" for block, gate in zip(blocks, by_gate, strict=True)]
     yield "dead", dead
-    yield "not_finite", counts.not_finite.astype(np.int64)
+    yield "not_finite", not_finite.astype(np.int64)
     yield from zip((f"r_{name}" for name in measure.targets), np.where(dead, np.nan, r[2:]), strict=True)
     yield "moves_at", [*moves(measure.vocabulary, found.changes)]
     yield from zip(("highest", "lowest"), texts(measure.states, found.best, found.places), strict=True)
@@ -365,9 +335,8 @@ def columns(measure: Measure, found: Partial) -> Iterator[tuple[str, Any]]:
 
 def quantiles(sample: Array) -> Array:
     """(quantiles, U) of the numbers of a sample (S, U); NaN where a unit has none."""
-    levels = [*QUANTILES.values()]
     numbers = (one[np.isfinite(one)].astype(np.float64) for one in sample.T)
-    return np.stack([np.quantile(one, levels) if len(one) else np.full(len(levels), np.nan) for one in numbers], axis=1)
+    return np.stack([np.quantile(one if len(one) else [np.nan], [*QUANTILES.values()]) for one in numbers], axis=1)
 
 
 def moves(vocabulary: Sequence[str], changes: Array) -> Iterator[str]:
@@ -383,13 +352,12 @@ def moves(vocabulary: Sequence[str], changes: Array) -> Iterator[str]:
 
 def texts(states: States, best: Array, places: Array) -> list[list[str]]:
     """For each side and unit the contexts of the best values, (2, k, U), as one text."""
-    there = np.argwhere(np.isfinite(best.swapaxes(1, 2)))
-    parts, rows = np.divmod(places.swapaxes(1, 2)[tuple(there.T)], 1 << PLACE)
+    there = np.isfinite(best)
+    parts, rows = np.divmod(places[there], 1 << PLACE)
     hits = [Hit(0.0, number, row) for number, row in zip(parts.tolist(), rows.tolist(), strict=True)]
-    found: list[list[list[str]]] = [[[] for _ in range(best.shape[2])] for _ in best]
-    for (side, unit, _), context in zip(there, around(states, hits, BEFORE, AFTER), strict=True):
-        found[side][unit].append(context.text)
-    return [[" · ".join(unit) for unit in side] for side in found]
+    found = np.full(best.shape, "", object)
+    found[there] = [context.text for context in around(states, hits, BEFORE, AFTER)]
+    return [[" · ".join(filter(None, unit)) for unit in side.T] for side in found]
 
 
 #: Columns of numbers as they are shown; and as they get room, both of a pair or none, after `--sort` and correlations.
@@ -406,29 +374,26 @@ def table(found: Units, rows: pd.DataFrame, sort: str, width: int) -> Table:
     frame = found.frame
     several = len(frame[["layer", "direction"]].drop_duplicates()) > 1
     scopes = rows["layer"].astype(str) + "/" + rows["direction"] + "/" if several else ""
-    units = [*(scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]")]
+    columns = {"unit": [*(scopes + rows["line"] + "[" + rows["unit"].astype(str) + "]")]}
     moved = bool(frame["moves_at"].any())
-    left = width - max(map(cells, units)) - (TOKENS if moved else 0)
+    left = width - max(map(cells, columns["unit"])) - (TOKENS if moved else 0)
     targets = [name for name in map(str, frame) if name.startswith("r_")]
-    columns: dict[str, list[str]] = {}
     without: list[str] = []
     sorted_by = [pair for pair in FIRST if sort in pair] or [(sort,)]
     for pair in dict.fromkeys((*sorted_by, *((name,) for name in targets), *FIRST)):
-        texts = {
-            name: [shown_number(value, 3) for value in rows[name]] for name in pair if not frame[name].isna().all()
-        }
+        texts = {name: [shown_number(value, 3) for value in rows[name]] for name in pair if frame[name].notna().any()}
         wide = sum(max(map(cells, (*column, name))) + 2 for name, column in texts.items())
         if wide <= left:
             columns, left = columns | texts, left - wide
         else:
             without += texts
-    names = [name for name in (*SHOWN, *targets) if name in columns]
-    cut = [(text if cells(text) <= left + TOKENS - 2 else f"{text[: left + TOKENS - 3]}…") for text in rows["moves_at"]]
-    more = (cut,) if moved else ()
+    if moved:
+        most = left + TOKENS - 2
+        columns["moves_at"] = [text if cells(text) <= most else f"{text[: most - 1]}…" for text in rows["moves_at"]]
+    names = [name for name in ("unit", *SHOWN, *targets, "moves_at") if name in columns]
     return Table(
-        f"{found.steps:,} steps", ("unit", *names, *(["moves_at"] if moved else [])),
-        tuple(zip(units, *(columns[name] for name in names), *more, strict=True)), 0, frozenset(),
-        " ".join(_notes(found, rows, without)), ("moves_at",),
+        f"{found.steps:,} steps", tuple(names), tuple(zip(*(columns[name] for name in names), strict=True)), 0,
+        frozenset(), " ".join(_notes(found, rows, without)), ("moves_at",),
     )  # fmt: skip
 
 

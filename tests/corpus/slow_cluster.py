@@ -120,7 +120,7 @@ def test_a_worker_that_sees_neither_input_nor_folder(
     job, prepared = job_of(model, inputs, tmp_path / "states")
     (tmp_path / "states" / "_manifest.json").unlink()
     with pytest.raises(HaltError, match=f"the worker tcp://127.0.0.1.* does not see the folder {tmp_path / 'states'}"):
-        list(by_cluster(job, prepared, job.spans, 0, address))
+        list(by_cluster(job, prepared, job.manifest.parts, 0, address))
     assert not content(tmp_path / "states")
 
 
@@ -148,9 +148,10 @@ def test_what_a_worker_must_have(
 
 def test_a_job_of_many_parts_is_small(model: lt.Model, inputs: Path, tmp_path: Path) -> None:
     job, _ = job_of(model, inputs, tmp_path / "states")
-    many = replace(job, spans=tuple(Span(n, 64 * n, 64 * n + 64, 64, 50_000) for n in range(20_000)))
+    parts = [Span(n, 64 * n, 64 * n + 64, 64, 50_000) for n in range(20_000)]
+    many = replace(job, manifest=job.manifest.model_copy(update={"parts": parts}))
     assert len(pickle.dumps(many)) < 1_500_000
-    assert len(pickle.dumps((many.key, many.spans[7]))) < 200, "which is what a task is"
+    assert len(pickle.dumps((many.manifest.key, many.manifest.parts[7]))) < 200, "which is what a task is"
 
 
 @pytest.mark.parametrize("at", ["tcp://127.0.0.1:9", "nowhere", "xyz://127.0.0.1:8786"])
@@ -171,16 +172,16 @@ def test_killed_workers_and_parts_that_fail(
     job, prepared = job_of(model, inputs, tmp_path / "states")
     (tmp_path / "notes").mkdir()
     faulty = Faulty(job.source, tmp_path / "notes", kills=(1,), fails=(2,))
-    with closing(by_cluster(replace(job, source=faulty), prepared, job.spans, 2, None)) as found:
+    with closing(by_cluster(replace(job, source=faulty), prepared, job.manifest.parts, 2, None)) as found:
         done = {one.span.number: one for one in found}
-    assert set(done) == {span.number for span in job.spans}
+    assert set(done) == {span.number for span in job.manifest.parts}
     assert {n: one.error for n, one in done.items() if one.error} == {2: "OSError: a part that nobody can read"}
     tried = [path.name.partition(".")[0] for path in (tmp_path / "notes").iterdir()]
     assert (tried.count("1"), tried.count("2")) == (2, 3)
     assert (capfd.readouterr(), logged.getvalue()) == (("", ""), "")
-    assert [span.number for span in missing(job, job.spans)] == [2]
+    assert [span.number for span in missing(job, job.manifest.parts)] == [2]
     again = run(model, inputs, tmp_path / "states", **HOW, progress=lambda *so_far: tried.append(str(so_far)))
-    assert tried[-1] == str((job.spans[2].steps, job.spans[2].steps)), "only that part"
+    assert tried[-1] == str((job.manifest.parts[2].steps, job.manifest.parts[2].steps)), "only that part"
     assert again.failed == {}
     assert content(tmp_path / "states") == content(states.folder)
 

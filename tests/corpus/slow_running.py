@@ -52,7 +52,7 @@ def test_any_flipped_bit_is_noticed_and_mended(model: lt.Model, inputs: Path, tm
         whole = before[name]
         for at in {*range(0, len(whole), 97), len(whole) - 1}:
             (tmp_path / name).write_bytes(whole[:at] + bytes([whole[at] ^ (1 << at % 8)]) + whole[at + 1 :])
-            assert faults(states, states.manifest.spans[1]), f"{name}: bit {at % 8} of byte {at}"
+            assert faults(states, states.manifest.parts[1]), f"{name}: bit {at % 8} of byte {at}"
             if at % 5 == k:
                 found = states.verify(1)
                 assert (found.status, found.faults) == ("failed", [f"{name} is damaged: {AGAIN}"])

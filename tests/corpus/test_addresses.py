@@ -12,7 +12,7 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.cli.verbs.corpus import READING
 from lstm_trace.corpus import run
-from lstm_trace.corpus.layout import layout
+from lstm_trace.corpus.rows import layout
 from lstm_trace.errors import MissingError, OptionError
 
 from .conftest import INPUTS, UNITS

@@ -19,7 +19,8 @@ import pyarrow.parquet as pq  # noqa: E402
 import lstm_trace as lt  # noqa: E402
 from lstm_trace import corpus  # noqa: E402
 from lstm_trace.corpus.inputs import forms, opened, table_file  # noqa: E402
-from lstm_trace.corpus.rows import Rows, Source, cut  # noqa: E402
+from lstm_trace.corpus.inputs.table_file import TableFile  # noqa: E402
+from lstm_trace.corpus.rows import Rows, cut  # noqa: E402
 
 rng = np.random.default_rng(3)
 LENGTHS = (3, 1, 7, 4, 5)
@@ -150,7 +151,7 @@ FORMS: list[Callable[[Path], Any]] = [
 ]  # fmt: skip
 
 
-def read(source: Source, steps: int) -> Rows:
+def read(source: TableFile, steps: int) -> Rows:
     """All rows, read in parts of about so many steps, from the last part to the first and then forwards."""
     spans = cut(source.index(), steps)
     for span in reversed(spans):

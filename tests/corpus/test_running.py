@@ -314,7 +314,7 @@ def test_errors_of_any_kind_are_those_of_their_part(
     assert found.failed == {1: said}
     assert tried == [span.steps for span in states.spans]
     job, _ = laid_out(model, inputs, tmp_path, HOW["record"], None, None, "parquet", HOW["steps_per_part"], 64, {})
-    assert run_part(job, model, job.spans[1]) == Done(job.spans[1], said)
+    assert run_part(job, model, job.manifest.parts[1]) == Done(job.manifest.parts[1], said)
 
 
 def test_two_runs_in_one_folder(model: lt.Model, inputs: Path, tmp_path: Path) -> None:

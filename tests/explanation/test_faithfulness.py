@@ -13,8 +13,8 @@ import pytest
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.rerun import rerun
-from lstm_trace.explanation.account import Account, State, Step, account
-from lstm_trace.explanation.occlusion import BINS, Faithfulness, Variants, rank_correlation
+from lstm_trace.explanation.account import BINS, Account, Faithfulness, State, Step, account, rank_correlation
+from lstm_trace.explanation.trials import Variants
 from lstm_trace.languages.strings import words
 from lstm_trace.model.sources import read_input
 from lstm_trace.results.contribution import experiments
@@ -347,7 +347,7 @@ def measured(trace: lt.Trace, **how: Any) -> Faithfulness | None:
 
 def test_a_large_trace_has_fewer_draws_or_none(monkeypatch: pytest.MonkeyPatch) -> None:
     _, trace = case("plain", 65, steps=8)
-    seconds = Variants.of(pair_of(trace)).seconds  # type: ignore[union-attr]
+    seconds = Variants.of(pair_of(trace)).trials.seconds  # type: ignore[union-attr]
     for runs, draws in ((20 + 2 + 40.5, 4), (20 + 2 + 29.5, 0)):
         monkeypatch.setattr(plan_choice, "EXTRA_SECONDS", runs * seconds)
         found = measured(trace)

@@ -15,8 +15,7 @@ from lstm_trace.engine.jit.machine import installed
 from lstm_trace.engine.rerun import run_seconds
 from lstm_trace.errors import OptionError
 from lstm_trace.explanation import trials
-from lstm_trace.explanation.account import Account, account
-from lstm_trace.explanation.occlusion import BINS
+from lstm_trace.explanation.account import BINS, Account, account
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row
 

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from lstm_trace.corpus.layout import Block, Layout
-from lstm_trace.corpus.rows import Span
+from lstm_trace.corpus.rows import Block, Layout, Span
 
 BLOCKS = (Block("0/forward", "f_t", 2, "f_t", "gate"), Block("0/forward", "c_t", 2, "c_t", "before tanh", "f_t"))
 COLUMNS = [name for block in BLOCKS for name in block.columns]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.corpus.layout import Layout
+from lstm_trace.corpus.rows import Layout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking import Context, Contexts
 from lstm_trace.tracking.contexts import Hit, around, level, match, select, top

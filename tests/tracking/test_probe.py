@@ -343,7 +343,7 @@ def test_without_scikit_learn_it_is_said_how_to_get_it(quoted: Any, monkeypatch:
 
 
 def sample(rng: np.random.Generator, x: np.ndarray, y: np.ndarray, tokens: Any, sequences: int) -> Any:
-    from lstm_trace.tracking.sampling import Sample
+    from lstm_trace.tracking.probe import Sample
 
     lengths = np.full(sequences, len(x) // sequences)
     return Sample(x, y, tuple(range(y.max() + 1)), tokens, np.arange(sequences), lengths, 0, sequences)
@@ -400,7 +400,7 @@ def test_a_class_that_is_tested_alone_has_no_weights_and_counts_as_wrong() -> No
 
 
 def test_an_interval_takes_sequences_as_units() -> None:
-    from lstm_trace.tracking.sampling import interval, resampled
+    from lstm_trace.tracking.probe import interval, resampled
 
     rng = np.random.default_rng(5)
     right = rng.random(100) < 0.7  # all 50 steps of a sequence, or none

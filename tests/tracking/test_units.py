@@ -12,7 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.corpus import run
-from lstm_trace.corpus.layout import Layout
+from lstm_trace.corpus.rows import Layout
 from lstm_trace.errors import MissingError, OptionError
 from lstm_trace.tracking.units import Measure, columns, merge
 

@@ -70,13 +70,9 @@ class Columns(NamedTuple):
             if name not in self.lists:
                 found[name] = column.take(repeated)
                 continue
-            wrong = np.flatnonzero(list_lengths(column) != counts)
-            if wrong.size:
-                k = int(wrong[0])
-                raise ShapeError(
-                    f"{where}: sequence {table.column(SEQUENCE)[k].as_py()!r}: {name} has "
-                    f"{len(column[k])} values and there are {counts[k]} steps; expected one for each"
-                )
+            if (k := first(list_lengths(column) != counts)) is not None:
+                said = f"{name} has {len(column[k])} values and there are {counts[k]} steps; expected one for each"
+                raise ShapeError(f"{where}: sequence {table.column(SEQUENCE)[k].as_py()!r}: {said}")
             found[name] = compute.list_flatten(column)
         firsts = np.repeat(np.cumsum(counts) - counts, counts)
         return pa.table({STEP: pa.array(np.arange(len(firsts), dtype=np.int32) - firsts)} | found)
@@ -87,15 +83,12 @@ def columns_of(schema: Any, names: Names, where: str) -> Columns:
 
     Raises FileError where none says of what sequence a row is.
     """
-    twice = [name for name, count in Counter(schema.names).items() if count > 1]
-    if twice:
+    if twice := [name for name, count in Counter(schema.names).items() if count > 1]:
         raise FileError(f"{where}: there are two columns {twice[0]!r}; rename or remove one of them")
     ours = {field.name: names.ours(field.name) for field in schema}
     if SEQUENCE not in ours.values():
-        raise FileError(
-            f"{where}: there is no column {names.id!r}, which says of what sequence a row is"
-            f"{nearest(names.id, ours, 'there are')}; name it with --id (id=)"
-        )
+        said = f"there is no column {names.id!r}, which says of what sequence a row is"
+        raise FileError(f"{where}: {said}{nearest(names.id, ours, 'there are')}; name it with --id (id=)")
     depths = {name: _depth(schema.field(name).type) for name in ours}
     whole = any(depths[n] == 1 + (o == X) for n, o in ours.items() if o in (X, TOKEN, STEP, names.ids))
     kept = {n: o for n, o in ours.items() if o and depths[n] <= whole + (o == X) and _plain(schema.field(n).type)}
@@ -119,6 +112,11 @@ def spot(table: Any, row: int) -> str:
     """A row of a table, or of a part of one, as a message calls it."""
     said = f"sequence {table.column(SEQUENCE)[row].as_py()!r}"
     return f"{said}, t = {table.column(STEP)[row].as_py()}" if STEP in table.column_names else said
+
+
+def first(wrong: Array) -> int | None:
+    """The first place at which something is; None where it is nowhere."""
+    return int(np.argmax(wrong)) if wrong.any() else None
 
 
 def is_text(kind: Any) -> bool:
@@ -162,15 +160,12 @@ def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> Index:
             lengths, last = np.ones(table.num_rows, np.int64), found[-1].as_py()
             if STEP in table.column_names:
                 t = _t(table, where)
-                gaps = np.flatnonzero(~new & (np.diff(t, prepend=last_t) != 1))
-                if gaps.size:
-                    k = int(gaps[0])
+                if (k := first(~new & (np.diff(t, prepend=last_t) != 1))) is not None:
                     said = f"t is {t[k]} after {t[k - 1] if k else last_t} in the same sequence"
                     raise ShapeError(f"{where}: row {count + k}: {said}; expected {_STEPS}")
                 last_t = t[-1]
-        empty = np.flatnonzero(lengths < 1)
-        if empty.size:
-            raise ShapeError(f"{where}: row {count + empty[0]}: {spot(table, int(empty[0]))} has no steps")
+        if (k := first(lengths < 1)) is not None:
+            raise ShapeError(f"{where}: row {count + k}: {spot(table, k)} has no steps")
         ends = steps + np.cumsum(lengths, dtype=np.int64)
         ids += found.filter(pa.array(new)).chunks
         before.append((ends - lengths)[new])
@@ -179,13 +174,10 @@ def indexed(tables: Iterable[tuple[Any, Array | None]], where: str) -> Index:
     if not count:
         raise FileError(f"{where}: there are no sequences in it")
     every = pa.chunked_array(ids)
-    if len(every.unique()) < len(every):
-        counts = every.value_counts()
-        twice = counts.field(0)[int(np.argmax(counts.field(1).to_numpy() > 1))].as_py()
-        raise ShapeError(
-            f"{where}: the sequence {twice!r} is in two places; sort the rows by sequence and step, and give each "
-            "sequence an id of its own"
-        )
+    counts = every.value_counts()
+    if (k := first(counts.field(1).to_numpy() > 1)) is not None:
+        said = f"the sequence {counts.field(0)[k].as_py()!r} is in two places; sort the rows by sequence and step"
+        raise ShapeError(f"{where}: {said}, and give each sequence an id of its own")
     return Index(every.to_numpy(), np.diff(np.concatenate([*before, [steps]])), np.concatenate([*places, [count]]))
 
 
@@ -197,13 +189,12 @@ def rows(table: Any, x: Array, where: str) -> Rows:
     t = np.arange(len(found), dtype=np.int32) - np.repeat(starts, lengths)
     if STEP in table.column_names:
         said = _t(table, where)
-        wrong = np.flatnonzero(said - t != np.repeat(said[starts], lengths))
-        if wrong.size:
-            raise ShapeError(f"{where}: {spot(table, int(wrong[0]))}: expected {_STEPS}")
+        if (r := first(said - t != np.repeat(said[starts], lengths))) is not None:
+            raise ShapeError(f"{where}: {spot(table, r)}: expected {_STEPS}")
         t = said
-    if not np.isfinite(x).all():
-        r, k = np.argwhere(~np.isfinite(x))[0]
-        raise ShapeError(f"{where}: {spot(table, int(r))}: x[{k}] is {x[r, k]}; expected a finite number")
+    if (at := first(~np.isfinite(x))) is not None:
+        r, k = divmod(at, x.shape[1])
+        raise ShapeError(f"{where}: {spot(table, r)}: x[{k}] is {x[r, k]}; expected a finite number")
     names = [n for n in table.column_names if n not in (SEQUENCE, STEP, X) and not WIDE.fullmatch(n)]
     more = {name: _array(table, name, where) for name in names}
     token = more.pop(TOKEN, None)
@@ -217,17 +208,15 @@ def inputs(table: Any, where: str, width: int = 0) -> Array | None:
     Raises ShapeError.
     """
     names = sorted((name for name in table.column_names if WIDE.fullmatch(name)), key=lambda name: int(name[2:]))
-    if names and names[-1] != f"x_{len(names) - 1}":
-        absent = next(k for k, name in enumerate(names) if name != f"x_{k}")
-        raise ShapeError(f"{where}: there is {names[-1]} and no x_{absent}; expected x_0, x_1, … without a gap")
+    if (k := first(np.array([name != f"x_{k}" for k, name in enumerate(names)]))) is not None:
+        raise ShapeError(f"{where}: there is {names[-1]} and no x_{k}; expected x_0, x_1, … without a gap")
     names = names or [X] * (X in table.column_names)
-    kinds = [table.schema.field(name).type for name in names]
     if not names:
         return None
+    kinds = [table.schema.field(name).type for name in names]
     lists = names == [X] and hasattr(kinds[0], "value_type")
     numbers = [kinds[0].value_type] if lists else kinds
-    other = [kind for kind in numbers if not is_number(kind)]
-    if other:
+    if other := [kind for kind in numbers if not is_number(kind)]:
         raise ShapeError(f"{where}: x has the type {other[0]}; expected numbers")
     width = (width or len(table.column(X)[0])) if lists else len(names)
     dtype = np.result_type(np.float32, *{kind.to_pandas_dtype() for kind in numbers})
@@ -244,11 +233,8 @@ def inputs(table: Any, where: str, width: int = 0) -> Array | None:
 
 def _flat(batch: Any, width: int, where: str) -> Array:
     column = batch.column(X)
-    wrong = np.flatnonzero(list_lengths(column) != width)
-    if wrong.size:
-        r = int(wrong[0])
-        said = f"x has {len(column[r])} numbers; expected I = {width}"
-        raise ShapeError(f"{where}: {spot(batch, r)}: {said}")
+    if (r := first(list_lengths(column) != width)) is not None:
+        raise ShapeError(f"{where}: {spot(batch, r)}: x has {len(column[r])} numbers; expected I = {width}")
     values = column.flatten()
     if values.null_count:
         r = compute.index(values.is_null(), True).as_py() // width

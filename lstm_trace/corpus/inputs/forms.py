@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
@@ -19,9 +21,9 @@ from ...errors import FileError, OptionError, ShapeError
 from ...model.model import Model
 from ...model.tokens import numbered
 from ...trace.argument_types import checked
-from ...weights.formats.arrays import npz_arrays
-from ...weights.guards import told
-from ..rows import SEQUENCE, TOKEN, Source, pa, parquet
+from ...weights.formats.arrays import members
+from ...weights.guards import archive, told
+from ..rows import SEQUENCE, TOKEN, pa, parquet
 from .columns import WIDE, Names, X, columns_of
 from .table_file import Lookup, TableFile, files_in, hashed
 
@@ -35,8 +37,8 @@ LONGEST_LINE = 1 << 28
 def archives(paths: Iterable[Path]) -> Iterator[Row]:
     """A sequence for each .npz file, called as the file is."""
     for path in paths:
-        with npz_arrays(path) as arrays:
-            yield {SEQUENCE: path.stem} | {name: np.asarray(one) for name, one in arrays.items()}
+        with archive(path) as opened:
+            yield {SEQUENCE: path.stem} | {name: np.asarray(one) for name, one in members(path, opened).items()}
 
 
 def in_python(inputs: Iterable[Any], split: Split) -> Iterator[Row]:
@@ -73,14 +75,12 @@ def json_lines(path: Path) -> Iterator[Row]:
 
 
 def _joined(lines: Iterable[str], path: Path) -> str:
-    found: list[str] = []
-    size = 0
+    found = io.StringIO()
     for line in lines:
-        found.append(line)
-        size += len(line)
-        if size > LONGEST_LINE:
+        found.write(line)
+        if found.tell() > LONGEST_LINE:
             raise FileError(f"{path}: a sequence of more than {LONGEST_LINE:,} characters; read it by lines")
-    return "".join(found)
+    return found.getvalue()
 
 
 def _decoded(path: Path) -> Iterator[str]:
@@ -125,19 +125,15 @@ def imported(rows: Iterable[Row], names: Names, folder: Path, where: str, origin
 
     def write(file: IO[bytes]) -> None:
         schema = columns = out = None
-        with told(where, *_WRONG):
-            try:
-                for group in _groups(rows):
-                    table = _table(group, schema, names, where)
-                    schema, columns = table.schema, columns or columns_of(table.schema, names, where)
-                    steps = columns.steps(columns.renamed(table), where)
-                    few = [field.name for field in steps.schema if field.name != X]
-                    look = {"compression": "zstd", "compression_level": 1, "use_dictionary": few}
-                    out = out or parquet.ParquetWriter(file, steps.schema, **look)
-                    out.write_table(steps)
-            finally:
-                if out is not None:
-                    out.close()
+        with told(where, *_WRONG), ExitStack() as stack:
+            for group in _groups(rows):
+                table = _table(group, schema, names, where)
+                schema, columns = table.schema, columns or columns_of(table.schema, names, where)
+                steps = columns.steps(columns.renamed(table), where)
+                few = [field.name for field in steps.schema if field.name != X]
+                look = {"compression": "zstd", "compression_level": 1, "use_dictionary": few}
+                out = out or stack.enter_context(parquet.ParquetWriter(file, steps.schema, **look))
+                out.write_table(steps)
         if out is None:
             raise FileError(f"{where}: there are no sequences in it")
 
@@ -207,7 +203,7 @@ def opened(
     inputs: Any, model: Model | int | None, folder: Path, *, id: str = "seq_id", x: str = "x", ids: str | None = None,
     vocabulary: Any = None, embedding: Any = None, unknown: str | None = None, sequences: str | None = None,
     tokens: str | None = None,
-) -> Source:  # fmt: skip
+) -> TableFile:  # fmt: skip
     """The source of many sequences.
 
     Args:
@@ -238,20 +234,17 @@ def opened(
     for name, value, known in (("sequences", sequences, SEQUENCES), ("tokens", tokens, SPLIT)):
         if value is not None and value not in known:
             raise OptionError(f"there is no {name} {value!r}; expected {', '.join(known)}")
-    path, names = _parquet(inputs, Names(id, x, ids), folder, sequences, tokens)
-    source = TableFile(path, names)
+    source = TableFile(*_parquet(inputs, Names(id, x, ids), folder, sequences, tokens))
     given = {"vocabulary": vocabulary, "embedding": embedding, "ids": ids, "unknown": unknown}
+    more = [name for name, value in given.items() if value is not None]
     found = source.measured()
-    if found:
-        more = [name for name, value in given.items() if value is not None]
-        if more:
-            said = f"{' and '.join(more)} would give: leave {'it' if len(more) == 1 else 'them'} out"
-            raise OptionError(f"{source.called}: there is x, which {said}")
-    else:
+    if found and more:
+        said = f"{' and '.join(more)} would give: leave {'it' if len(more) == 1 else 'them'} out"
+        raise OptionError(f"{source.called}: there is x, which {said}")
+    if not found:
+        names_of_x, sources = (model.header.names.get("x", ()), model.sources) if isinstance(model, Model) else ((), ())
         if (vocabulary is None and embedding is None) or (isinstance(vocabulary, str) and vocabulary == "model"):
-            names_of_x = model.header.names.get("x", ()) if isinstance(model, Model) else ()
             given["vocabulary"] = [str(name) for name in names_of_x] or None
-        sources = model.sources if isinstance(model, Model) else ()
         files = {name: _file(name, given[name], folder, sources) for name in ("vocabulary", "embedding")}
         lookup = Lookup(ids, unknown=unknown, **files)
         source, found = replace(source, lookup=lookup), lookup.width
@@ -264,24 +257,23 @@ def opened(
 def _parquet(inputs: Any, names: Names, folder: Path, sequences: str | None, tokens: str | None) -> tuple[Path, Names]:
     """The Parquet of the inputs, and what its columns are called."""
     ours, split = Names(ids=names.ids), SPLIT[tokens or "characters"]
+    if hasattr(inputs, "columns"):
+        with told("the inputs", pa.lib.ArrowException, ValueError, TypeError):
+            frame = pa.table(inputs)
+        return kept(folder, "_inputs.parquet", lambda file: parquet.write_table(frame, file)), names
+    if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable | Path):
+        raise OptionError(f"inputs: expected a path, a data frame or a list of sequences, found {describe(inputs)}")
     if not isinstance(inputs, str | Path):
-        if hasattr(inputs, "columns"):
-            with told("the inputs", pa.lib.ArrowException, ValueError, TypeError):
-                frame = pa.table(inputs)
-            return kept(folder, "_inputs.parquet", lambda file: parquet.write_table(frame, file)), names
-        if isinstance(inputs, Mapping) or not isinstance(inputs, Iterable):
-            raise OptionError(f"inputs: expected a path, a data frame or a list of sequences, found {describe(inputs)}")
         return imported(in_python(inputs, split), ours, folder, "the inputs"), ours
     path = _moved(Path(inputs).absolute(), folder)
     if not path.exists():
         raise FileError(f"{path}: there is no such file or folder")
     kind, files = path.suffix.lower(), [path]
     if path.is_dir():
-        every = files_in(path, *FOLDERS)
-        kinds = {one.suffix.lower() for one in every}
-        if len(kinds) != 1:
-            raise FileError(f"{path}: a folder with {' and '.join(sorted(kinds)) or 'no sequences'}; {READ}")
-        kind, files = kinds.pop(), every
+        files = files_in(path, *FOLDERS)
+        kind, *others = sorted({one.suffix.lower() for one in files}) or ["no sequences"]
+        if others or not files:
+            raise FileError(f"{path}: a folder with {' and '.join([kind, *others])}; {READ}")
     for name, value in (("sequences", sequences), ("tokens", tokens)):
         if value is not None and kind != ".txt":
             raise OptionError(f"{path}: {name} is for text; leave it out")

@@ -19,7 +19,7 @@ from ...model.tokens import read_vocabulary
 from ...weights.formats.arrays import array_in
 from ...weights.guards import afford, told
 from ..rows import SEQUENCE, STEP, TOKEN, Index, Rows, Span, compute, pa, parquet
-from .columns import WIDE, Names, X, check_full, columns_of, indexed, inputs, rows, spot
+from .columns import WIDE, Names, X, check_full, columns_of, first, indexed, inputs, rows, spot
 
 
 class Lookup(NamedTuple):
@@ -39,16 +39,19 @@ class Lookup(NamedTuple):
         """I: the width of the embedding, or how many numbers the vocabulary has. Raises MissingError, OptionError."""
         if self.vocabulary is None and self.embedding is None:
             raise OptionError("the input has no x: give a vocabulary, an embedding, or both (docs/corpus.md)")
-        words = self._words
+        words, matrix = self._words, self._matrix
         if self.unknown is not None and self.unknown not in words:
             said = f"the vocabulary has no {self.unknown!r}, which --unknown (unknown=) names"
             raise MissingError(said + nearest(self.unknown, words))
-        return 1 + max(words.values()) if self.embedding is None else int(_kept(_matrix, self.embedding).shape[1])
+        return 1 + max(words.values()) if matrix is None else int(matrix.shape[1])
 
     @property
     def _words(self) -> dict[str, int]:
-        found: dict[str, int] = {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)
-        return found
+        return {} if self.vocabulary is None else _kept(read_vocabulary, self.vocabulary)
+
+    @property
+    def _matrix(self) -> Array | None:
+        return None if self.embedding is None else _kept(_read_matrix, self.embedding)
 
     def numbers(self, table: Any, where: str) -> Array:
         """The numbers of the tokens of a table, (R,). Raises MissingError, ShapeError for the first that has no x."""
@@ -61,22 +64,18 @@ class Lookup(NamedTuple):
             lacks = "a vocabulary" if not self._words else f"a column {TOKEN}"
             raise OptionError(f"{where}: x of tokens needs {lacks}, or a column of numbers that --ids names (ids=)")
         else:
-            found = self._looked_up(table, where)
-        end = self.width if self.embedding is None else len(_kept(_matrix, self.embedding))
-        if (wrong := np.flatnonzero((found < 0) | (found >= end))).size:
-            said = f"the token has the number {found[wrong[0]]}; expected 0 to {end - 1}"
-            raise ShapeError(f"{where}: {spot(table, int(wrong[0]))}: {said}")
+            tokens = table.column(TOKEN).cast(pa.string())
+            places = compute.index_in(tokens, pa.array(self._words))
+            if places.null_count and self.unknown is None:
+                r = compute.index(places.is_null(), True).as_py()
+                said = "is not in the vocabulary; say what stands for such with --unknown (unknown=)"
+                raise MissingError(f"{where}: {spot(table, r)}: {tokens[r].as_py()!r} {said}")
+            known = np.array([*self._words.values(), self._words.get(self.unknown or "", 0)])
+            found = known[places.fill_null(len(self._words)).to_numpy()]
+        end = self.width if self._matrix is None else len(self._matrix)
+        if (k := first((found < 0) | (found >= end))) is not None:
+            raise ShapeError(f"{where}: {spot(table, k)}: the token has the number {found[k]}; expected 0 to {end - 1}")
         return found
-
-    def _looked_up(self, table: Any, where: str) -> Array:
-        words, tokens = self._words, table.column(TOKEN).cast(pa.string())
-        places = compute.index_in(tokens, pa.array(words))
-        if places.null_count and self.unknown is None:
-            r = compute.index(places.is_null(), True).as_py()
-            said = f"{tokens[r].as_py()!r} is not in the vocabulary; say what stands for such with --unknown (unknown=)"
-            raise MissingError(f"{where}: {spot(table, r)}: {said}")
-        numbers = np.array([*words.values(), words.get(self.unknown or "", 0)])
-        return numbers[places.fill_null(len(words)).to_numpy()]
 
     def x(self, table: Any, where: str) -> tuple[Any, Array]:
         """The table, with tokens where it has their numbers alone, and its x, (R, I). Raises as `numbers`."""
@@ -84,8 +83,8 @@ class Lookup(NamedTuple):
         if self._words and TOKEN not in table.column_names:
             named = {number: word for word, number in self._words.items()}
             table = table.append_column(TOKEN, pa.array([named.get(k, "") for k in numbers.tolist()]))
-        if self.embedding is not None:
-            return table, _kept(_matrix, self.embedding)[numbers]
+        if self._matrix is not None:
+            return table, self._matrix[numbers]
         x = np.zeros((len(numbers), self.width), np.float32)
         x[np.arange(len(numbers)), numbers] = 1
         return table, x
@@ -93,8 +92,7 @@ class Lookup(NamedTuple):
     def digest(self) -> str:
         """SHA-256 of what x follows from."""
         found = hashlib.sha256(json.dumps([self.ids, self.unknown, list(self._words.items())]).encode())
-        if self.embedding is not None:
-            matrix = _kept(_matrix, self.embedding)
+        if (matrix := self._matrix) is not None:
             found.update(f"{matrix.dtype}{matrix.shape}".encode() + matrix.tobytes())
         return found.hexdigest()
 
@@ -117,7 +115,7 @@ def _kept(read: Any, reference: str) -> Any:
     return _read(read, path, name, now.st_mtime_ns, now.st_size)
 
 
-def _matrix(path: Path, name: str) -> Array:
+def _read_matrix(path: Path, name: str) -> Array:
     found = array_in(path, name)
     if found.ndim != 2 or found.dtype.kind not in "fiu":
         said = f"{name or 'the array'} has the shape {found.shape} and the dtype {found.dtype}"

@@ -11,7 +11,7 @@ import numpy as np
 from ...cell.lines import Cell, Operand
 from ...cell.network import Stage
 from ...errors import OptionError
-from ...explanation.recurrence import Recurrence, recurrence
+from ...explanation.memory import Recurrence, recurrence
 from ...trace.labels import hidden, readout
 from ...view.line_groups import gated, multiplied
 from .cases import STEPS, Case, CaseCourse, Described

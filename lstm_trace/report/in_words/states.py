@@ -9,8 +9,7 @@ from typing import NamedTuple
 from ...cell.lines import Cell, Line, Operand
 from ...cell.ops import OPS
 from ...errors import MissingError, OptionError
-from ...explanation.memory import flow
-from ...explanation.recurrence import Recurrence, recurrence, terms
+from ...explanation.memory import Recurrence, flow, recurrence, terms
 from ...formulas.tree import Call, Fn, Node, Num, call, number
 from .cases import Case, Described
 

@@ -11,8 +11,7 @@ from ...backpropagation.gradients import Premise, in_baseline, premises
 from ...base.arrays import Array
 from ...base.display import visible
 from ...documents.blocks import Block, Derivation, Heading, Para, Row, Table, Text
-from ...explanation.account import Account, Step, share_of
-from ...explanation.occlusion import BINS, Faithfulness, Score
+from ...explanation.account import BINS, Account, Faithfulness, Score, Step, share_of
 from ...formulas.numbers import show
 from ...formulas.tree import Baseline, MatVec, Node, Num, Prod, Sum, Sym
 from ...formulas.whole import times, total
