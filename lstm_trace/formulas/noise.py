@@ -17,10 +17,10 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Line, Operand
-from ..cell.network import Stage, scope_and_name
+from ..cell.network import Stage
 from ..cell.ops import OPS
 from ..trace.trace import Trace
-from .exact import ExactWalk
+from .exact import ExactWalk, made
 from .numbers import Style, fraction
 from .tree import Key, Node, Num, Prod, Quot, Sum
 
@@ -46,7 +46,7 @@ class Noise:
 
     def hides(self, key: Key) -> bool:
         """Whether a value is shown as 0 though it was recorded as another number."""
-        key = self._made(key)
+        key = made(self.trace, key)
         if not self._is_left(key):
             return False
         if key not in self._shown:
@@ -58,8 +58,9 @@ class Noise:
         """The values that are 0 together with one, and whether something that reads them needs them as they are."""
         group, todo, shown = {key}, [key], False
         while todo and len(group) < MANY:
-            here = todo.pop()
-            near = set(self._zeros(here))
+            scope, name, t, b, _ = here = todo.pop()
+            stage = self.trace.stage(scope)
+            near = {key for *_, key in self._places(stage, stage.cell.by_name[name], t, b)}
             for reader, changes in self._readers(here):
                 if self._is_left(reader):
                     near.add(reader)
@@ -68,15 +69,6 @@ class Noise:
             todo += near - group
             group |= near
         return group, shown
-
-    def _made(self, key: Key) -> Key:
-        """The value of a line that a state or the input of another layer is; the key itself of anything else."""
-        scope, name, t, b, index = key
-        stage = self.trace.stage(scope)
-        if name in stage.cell.states:
-            return scope, stage.cell.states[name], t + (1 if stage.backwards else -1), b, index
-        source, line = scope_and_name(stage.sources.get(name, ""))
-        return (source, line, t, b, index) if source else key
 
     def _is_left(self, key: Key) -> bool:
         """Whether a value is what rounding left of a zero, whoever reads it."""
@@ -119,33 +111,24 @@ class Noise:
         for n, a in enumerate(self._operands(stage, line, t, b) or ()):
             if a.ndim == 3:
                 for unit in np.flatnonzero((a[0, 0] != 0) & (np.abs(a[0, 0]) < small(a))).tolist():
-                    key = self._made((stage.scope, line.operands[n], t, b, (unit,)))
+                    key = made(self.trace, (stage.scope, line.operands[n], t, b, (unit,)))
                     if self._is_left(key):
                         yield n, unit, key
-
-    def _zeros(self, key: Key) -> Iterator[Key]:
-        scope, name, t, b, _ = key
-        stage = self.trace.stage(scope)
-        yield from (found for *_, found in self._places(stage, stage.cell.by_name[name], t, b))
 
     def _without(self, stage: Stage, line: Line, t: int, b: int) -> tuple[Array, Array] | None:
         """A line's values, and those with 0 for what it reads that is 0 but for rounding; None if there is no such."""
         key = stage.scope, line.name, t, b
         if key not in self._both:
-            self._both[key] = self._computed(stage, line, t, b)
+            places, operands = list(self._places(stage, line, t, b)), self._operands(stage, line, t, b)
+            self._both[key] = None
+            if places and operands is not None:
+                zeroed = [a.copy() for a in operands]
+                for n, unit, _ in places:
+                    zeroed[n][0, 0, unit] = 0
+                with np.errstate(all="ignore"):  # a quotient of two that are 0 but for rounding
+                    before, after = (np.ravel(OPS[line.op].array(a, line.constants)) for a in (operands, zeroed))
+                self._both[key] = before, after
         return self._both[key]
-
-    def _computed(self, stage: Stage, line: Line, t: int, b: int) -> tuple[Array, Array] | None:
-        places = list(self._places(stage, line, t, b))
-        operands = self._operands(stage, line, t, b)
-        if not places or operands is None:
-            return None
-        zeroed = [a.copy() for a in operands]
-        for n, unit, _ in places:
-            zeroed[n][0, 0, unit] = 0
-        with np.errstate(all="ignore"):  # a quotient of two that are 0 but for rounding
-            before, after = (OPS[line.op].array(a, line.constants) for a in (operands, zeroed))
-        return np.ravel(before), np.ravel(after)
 
     @cached_property
     def _read_by(self) -> dict[tuple[str, str], list[tuple[Stage, Line, int]]]:
@@ -154,8 +137,8 @@ class Noise:
         for stage in self.trace.stages:
             for line in stage.cell.lines:
                 for name in {operand for operand in line.operands if isinstance(operand, str)}:
-                    scope, made, t, *_ = self._made((stage.scope, name, 0, 0, ()))
-                    found.setdefault((scope, made), []).append((stage, line, -t))
+                    scope, of, t, *_ = made(self.trace, (stage.scope, name, 0, 0, ()))
+                    found.setdefault((scope, of), []).append((stage, line, -t))
         return found
 
     def _readers(self, key: Key) -> Iterator[tuple[Key, bool]]:

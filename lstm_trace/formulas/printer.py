@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from ..cell.ops import OPS
@@ -67,7 +68,7 @@ def loose(node: Node, least: int) -> bool:
 def minus_first(node: Node, slash: bool) -> bool:
     """Whether a term is printed with a minus at its beginning; slash: of a format whose quotients are one line."""
     if isinstance(node, Prod | MatVec):
-        first, second = map(alone, vars(node).values())
+        first, second = map(alone, node.pieces)
         both = isinstance(first, Num) and isinstance(second, Num)  # each in parentheses
         return not both and minus_first(first, slash)
     if isinstance(node, Quot):
@@ -91,13 +92,12 @@ def letters(f: Format, found: Symbol) -> str:
     """A symbol of the tables, of the same pieces as one that an author wrote."""
     base = (f.upright if found.upright else f.letter)(found.base)
     base = f.accent(found.accent, base) if found.accent else base
-    sub = f.joined([part for k, text in enumerate(found.lower) for part in _index(f, text, k % 2 > 0)])
+    words_apart = (  # every second part is a word, the others are letters, numbers and signs in a row
+        [f.upright(text)] if k % 2 else map(f.letter, re.findall("[0-9]+|.", text))
+        for k, text in enumerate(found.lower)
+    )
+    sub = f.joined(list(chain.from_iterable(words_apart)))
     return f.scripts(base, sub, upper(f, found.power)) if sub or found.power else base
-
-
-def _index(f: Format, text: str, word: bool) -> list[str]:
-    """Part of an index: a word, or letters, numbers and signs in a row."""
-    return [f.upright(text)] if word else list(map(f.letter, re.findall("[0-9]+|.", text)))
 
 
 def upper(f: Format, power: str) -> str:
@@ -218,19 +218,12 @@ def _sum(p: Printer, f: Format, node: Sum) -> str:
     return f.row(parts)
 
 
-def _product(p: Printer, f: Format, node: Prod) -> str:
-    left, right = alone(node.left), alone(node.right)
+def _product(p: Printer, f: Format, node: Prod | MatVec) -> str:
+    left, right = map(alone, node.pieces)
     if isinstance(left, Num) and isinstance(right, Num):
         return _factors(p, f, (left, right))
-    sign = f.space if isinstance(left, Num) else f.times
+    sign = f.times if isinstance(node, Prod) and not isinstance(left, Num) else f.space
     return f.row([p.inside(left, 3), sign, p.inside(right, RIGHT)])
-
-
-def _matvec(p: Printer, f: Format, node: MatVec) -> str:
-    matrix, vector = alone(node.matrix), alone(node.vector)
-    if isinstance(matrix, Num) and isinstance(vector, Num):
-        return _factors(p, f, (matrix, vector))
-    return f.row([p.inside(matrix, 3), f.space, p.inside(vector, RIGHT)])
 
 
 def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
@@ -297,13 +290,6 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
     return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
 
 
-def _field(f: Format, node: Field) -> str:
-    """An input field; where nobody can type, its value or a blank."""
-    if f.field:
-        return f.field(node)
-    return f.upright(node.value) if node.value else f.blank(node.width)
-
-
 #: Kind of node to how it is printed, of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Sym: lambda p, f, node: p.symbol(p.found(node)),
@@ -313,7 +299,7 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Prod: _product,
     Factors: lambda p, f, node: _factors(p, f, node.parts),
     Square: _square,
-    MatVec: _matvec,
+    MatVec: _product,
     Transposed: lambda p, f, node: _raised(p, f, node, "T"),
     Baseline: lambda p, f, node: _raised(p, f, node, "0"),
     Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),
@@ -326,5 +312,8 @@ NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
     Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
     Dots: lambda p, f, node: f.dots[node.way],
     Blank: lambda p, f, node: f.blank(node.width),
-    Field: lambda p, f, node: _field(f, node),
+    # where nobody can type, its value or a blank
+    Field: lambda p, f, node: (
+        f.field(node) if f.field else f.upright(node.value) if node.value else f.blank(node.width)
+    ),
 }

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from ..cell.lines import Line, Operand
 from ..cell.ops import OPS
-from .tree import Call, Dots, Holds, Neg, Node, Parts, Prod, Quot, Sum, call, kept, number
+from .tree import Call, Dots, Holds, Neg, Node, Parts, Prod, Quot, Sum, call, kept, number, plus
 
 
+@dataclass(frozen=True)
 class Terms:
     """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
 
@@ -17,17 +20,17 @@ class Terms:
     parameter) and index, or what stands for it. most: how many terms are written before dots.
     """
 
-    def __init__(
-        self,
-        line: Line,
-        place: tuple[int, int],
-        unit: int,
-        arrays: Sequence[Any],
-        num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node],
-        most: int | None = None,
-    ) -> None:
-        self.line, self.place, self.unit, self.arrays, self.num, self.most = line, place, unit, arrays, num, most
-        self.widths = [values.shape[-1] for values in arrays]
+    line: Line
+    place: tuple[int, int]
+    unit: int
+    arrays: Sequence[Any]
+    num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node]
+    most: int | None = None
+
+    @cached_property
+    def widths(self) -> list[int]:
+        """How many units each operand has."""
+        return [values.shape[-1] for values in self.arrays]
 
     def leaf(self, i: int, index: tuple[int, ...]) -> Node:
         """One number of operand i."""
@@ -54,19 +57,11 @@ def _products(line: Line, terms: Terms) -> Node:
         place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
         return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
 
-    return _plus(terms.over(terms.widths[vector], term))
+    return plus(terms.over(terms.widths[vector], term))
 
 
-def _plus(parts: Parts) -> Node:
-    return Sum((1.0,) * len(parts), parts)
-
-
-def _each(line: Line, terms: Terms) -> Parts:
-    return tuple(terms.at(i) for i in range(len(line.operands)))
-
-
-def _reduced(line: Line, terms: Terms) -> Node:
-    return _plus(terms.all(0))
+def _each(terms: Terms) -> Parts:
+    return tuple(map(terms.at, range(len(terms.arrays))))
 
 
 def _part(line: Line, terms: Terms) -> Node:
@@ -81,18 +76,28 @@ def _part(line: Line, terms: Terms) -> Node:
 
 #: Operation to the tree of one unit of a line, with numbers.
 SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
-    **{name: lambda line, terms: call(line, _each(line, terms)) for name, op in OPS.items() if op.function},
+    **{name: lambda line, terms: call(line, _each(terms)) for name, op in OPS.items() if op.function},
     "matvec": _products,
     "vecmat": _products,
-    "add": lambda line, terms: Sum(line.constants, _each(line, terms)),
+    "add": lambda line, terms: Sum(line.constants, _each(terms)),
     "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
     "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
     "neg": lambda line, terms: Neg(terms.at(0)),
     "copy": lambda line, terms: terms.at(0),
-    "sum": _reduced,
-    "mean": lambda line, terms: Quot(_reduced(line, terms), number(terms.widths[0])),
+    "sum": lambda line, terms: plus(terms.all(0)),
+    "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.widths[0])),
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
     "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
     "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
 }
+
+
+def substituted(
+    line: Line, place: tuple[int, int], unit: int, array: Callable[[Operand], Any], num: Callable[..., Node],
+    most: int | None = None,
+) -> Node | None:  # fmt: skip
+    """One unit of a line with numbers, see `Terms`; None where an operand has no values. array: all of an operand."""
+    arrays = list(map(array, line.operands))
+    known = all(values is not None for values in arrays)
+    return SCALAR[line.op](line, Terms(line, place, unit, arrays, num, most)) if known else None

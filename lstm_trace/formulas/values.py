@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from ..base.arrays import Array
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
-from ..cell.network import VALID, Stage, X, scope_and_name
+from ..cell.network import VALID, Stage, X
 from ..trace.trace import Trace
-from .exact import Exact, ExactWalk, evaluate
+from .exact import ExactWalk, evaluate, made
 from .noise import Noise, small
 from .numbers import DIGITS, Style, fraction
-from .scalar import SCALAR, Terms
+from .scalar import substituted
 from .symbols import SLOPES
-from .tree import HELD, Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
+from .tree import HELD, Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers, plus
 from .whole import on_paper
 
 #: Operations that compute nothing.
 COPIES = frozenset({"copy", "slice", "concat"})
+#: What a number is exactly, as it is printed.
+_PRINTED = attrgetter("shown.fraction")
 
 
 class Scalar(NamedTuple):
@@ -79,7 +82,9 @@ class Values:
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
             given = self._premise(key) if self.style.written else None
-            short = given is not None and self._is_short(given)
+            if given is not None and id(given) not in self._short:  # no value has more decimals than are shown
+                self._short[id(given)] = self.style.is_short(given)
+            short = given is not None and self._short[id(given)]
             found = Num(self.style.show(value, line, self._noise(key, value), given is not None, short), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
@@ -101,12 +106,11 @@ class Values:
 
         def num(name: Operand, *at: Any) -> Node:
             inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
-            if inner is None or inner.assigned:
-                return self.num(stage.scope, name, *at)
-            if inner.call and inner.call[0] == "count":
-                values = self.array(stage.scope, inner.call[1])
+            function, *args = (inner and inner.call) or ("",)
+            if function == "count":
+                values = self.array(stage.scope, args[0])
                 return number(1 if values is None else values.shape[-1])
-            if inner.call and inner.call[0] in SLOPES:
+            if inner is None or inner.assigned or function in SLOPES:
                 return self.num(stage.scope, name, *at)
             found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
@@ -117,11 +121,8 @@ class Values:
     def _substituted(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None, num: Callable[..., Node]
     ) -> Node | None:
-        arrays = [self.array(stage.scope, operand) for operand in line.operands]
-        if any(values is None for values in arrays):
-            return None
-        found = SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num, most))
-        return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+        found = substituted(line, (t, b), unit, partial(self.array, stage.scope), num, most)
+        return Call(HELD, (found,)) if found is not None and line.call[:1] == (HELD,) else found
 
     def scalar(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, whole: bool = False
@@ -147,8 +148,7 @@ class Values:
         if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
             return None
         shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
-        places = kept(len(terms), most)
-        return Sum((1.0,) * len(places), tuple(Dots() if k is None else shown[k] for k in places))
+        return plus(tuple(Dots() if k is None else shown[k] for k in kept(len(terms), most)))
 
     # -- what stands between a formula and its value ------------------------------------------------------------------
 
@@ -163,19 +163,12 @@ class Values:
             return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
         if tree is None or _has_dots(tree):
             return "=" if self.is_exact(result) else "≈"
-        return "=" if evaluate(tree, _printed) == result.shown.fraction else "≈"
+        return "=" if evaluate(tree, _PRINTED) == result.shown.fraction else "≈"
 
     def between(self, tree: Node, other: Node) -> str:
         """The sign between two trees of printed numbers: `=` where they come to the same."""
-        value = evaluate(tree, _printed)
-        return "=" if value is not None and value == evaluate(other, _printed) else "≈"
-
-    def _is_short(self, premise: Array) -> bool:
-        """Whether none of the given values has more decimals than are shown."""
-        short = self._short.get(id(premise))
-        if short is None:
-            self._short[id(premise)] = short = self.style.is_short(premise)
-        return short
+        value = evaluate(tree, _PRINTED)
+        return "=" if value is not None and value == evaluate(other, _PRINTED) else "≈"
 
     def _premise(self, key: Key) -> Array | None:
         """The given values of which a number is one; None for what was computed, also in another layer or step."""
@@ -189,15 +182,14 @@ class Values:
             line = stage.cell.by_name[name]
             copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
             return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
+        before = made(self.trace, key)
         if name in stage.cell.states:
-            before = t + (1 if stage.backwards else -1)
-            return None if before in self.trace.span else self.trace.initial.get(scope, {}).get(name)
-        source, of = scope_and_name(stage.sources.get(name, ""))
-        if source:
-            return self._premise((source, of, t, b, index))
+            return None if before[2] in self.trace.span else self.trace.initial.get(scope, {}).get(name)
+        if before != key:
+            return self._premise(before)
         if stage.sources.get(name) == VALID:  # what lengths or a mask say
             return self.array(scope, name)
-        return self.trace.x if stage.sources.get(name) == X else self.trace.given.get(scope, {}).get(name)
+        return self.trace.x if stage.sources.get(name) == X else None
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""
@@ -215,10 +207,6 @@ class Values:
         if self.noise or self.style.whole or self.trace.header.arithmetic is not None:
             return 0.0
         return 2 * float(abs(value)) if 0 < abs(value) < small(value) and self._zeros.hides(key) else 0.0
-
-
-def _printed(leaf: Num) -> Exact:
-    return leaf.shown.fraction
 
 
 def _has_dots(node: Node) -> bool:

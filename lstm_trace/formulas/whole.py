@@ -5,8 +5,11 @@ Equations compute a slope first, `d * (y * (1 - y))`; a person writes `d ⊙ y �
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
+from functools import partial, reduce
+from itertools import chain
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
@@ -22,7 +25,6 @@ from .tree import (
     Node,
     Num,
     Prod,
-    Quot,
     Square,
     Sum,
     Sym,
@@ -45,13 +47,13 @@ def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], Node])
         inner = cell.by_name.get(operand) if isinstance(operand, str) else None
         if inner is None or inner.assigned:
             return leaf(operand)
-        if inner.call and inner.call[0] == "count":
-            return number(width(str(inner.call[1])))
-        if inner.call and inner.call[0] in between:
-            if inner.call[0] in SLOPES:
-                return Call(str(inner.call[0]), tuple(map(part, inner.call[1:])))
-            if inner.call[0] == "gap":  # as the difference that it is of finite numbers
-                return Sum((1.0, -1.0), tuple(map(part, inner.call[1:])))
+        name, *args = inner.call or ("",)
+        if name == "count":
+            return number(width(str(args[0])))
+        if name in between and name in SLOPES:
+            return Call(str(name), tuple(map(part, args)))
+        if name in between and name == "gap":  # as the difference that it is of finite numbers
+            return Sum((1.0, -1.0), tuple(map(part, args)))
         return SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
     return on_paper(SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
@@ -65,81 +67,43 @@ def on_paper(node: Node) -> Node:
     >>> Plain()(on_paper(Prod(d, Prod(y, Sum((1.0, -1.0), (number(1), Prod(y, y)))))))
     'd ⊙ y ⊙ (1 - y²)'
     """
-    return _PAPER.get(type(node), _same)(node)
-
-
-def _same(node: Any) -> Node:
-    """A node with its parts as on paper."""
-    if isinstance(node, Num | Sym | Vec):
-        return node
-    changed = {f.name: _each(getattr(node, f.name)) for f in fields(node)}
-    same: Node = replace(node, **changed)
-    return same
-
-
-def _each(part: Any) -> Any:
-    if isinstance(part, tuple):
-        return tuple(map(_each, part))
-    return on_paper(part) if hasattr(part, "__dataclass_fields__") else part
+    return _PAPER[type(node)](node) if type(node) in _PAPER else node.remade(on_paper)
 
 
 # -- products ---------------------------------------------------------------------------------------------------------
-
-
-def _product(node: Prod) -> Node:
-    return times(on_paper(node.left), on_paper(node.right))
 
 
 def times(*parts: Node) -> Node:
     """A product: numbers each in parentheses, symbols and vectors with the sign between them, equal ones squared."""
     factors: list[Node] = []
     minus = False
-    for factor in (factor for part in parts for factor in _factors(part)):
+    for factor in chain.from_iterable(map(_factors, parts)):
         if isinstance(factor, Neg):
             minus, factor = not minus, factor.of
         if factors and factor == factors[-1]:
             factors[-1] = Square(factor)
         elif factor != number(1):
             factors.append(factor)
-    found: Node
-    if not factors:
-        return Neg(number(1)) if minus else number(1)
     if len(factors) > 1 and all(map(_of_numbers, factors)):
         one = len(factors) == 2 and all(isinstance(factor, Num) for factor in factors)
-        found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
+        found: Node = Prod(*factors) if one else Factors(tuple(factors))
     else:
         constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
-        ordered = [*constants, *(factor for factor in factors if factor not in constants)]
-        found = ordered[0]
-        for factor in ordered[1:]:
-            found = Prod(found, factor)
+        rest = [factor for factor in factors if factor not in constants]
+        found = reduce(Prod, [*constants, *rest]) if factors else number(1)
     return Neg(found) if minus else found
 
 
 def _factors(node: Node) -> Iterator[Node]:
-    if isinstance(node, Prod):
-        yield from _factors(node.left)
-        yield from _factors(node.right)
-    elif isinstance(node, Factors):
-        yield from node.parts
-    else:
-        yield node
+    return chain.from_iterable(map(_factors, node.pieces)) if isinstance(node, Prod | Factors) else iter([node])
 
 
 def _of_numbers(node: Node) -> bool:
     """Whether only single numbers stand in a formula, and neither symbols nor vectors."""
-    if isinstance(node, Sym | Vec):
-        return False
-    parts = [getattr(node, f.name) for f in fields(node)]
-    inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
-    return all(_of_numbers(one) for one in inner if hasattr(one, "__dataclass_fields__"))
+    return not isinstance(node, Sym | Vec) and all(map(_of_numbers, node.pieces))
 
 
 # -- sums -------------------------------------------------------------------------------------------------------------
-
-
-def _sum(node: Sum) -> Node:
-    return total(list(zip(node.signs, map(on_paper, node.terms), strict=True)))
 
 
 def total(terms: list[tuple[float, Node]]) -> Node:
@@ -150,9 +114,7 @@ def total(terms: list[tuple[float, Node]]) -> Node:
             sign, term = -sign, term.of
         inner = zip(term.signs, term.terms, strict=True) if isinstance(term, Sum) else [(1.0, term)]
         flat += [(sign * own, part) for own, part in inner]
-    counts: dict[tuple[float, Node], int] = {}
-    for one in flat:
-        counts[one] = counts.get(one, 0) + 1
+    counts = Counter(flat)
     if any(count > 1 and not _of_numbers(term) for (_, term), count in counts.items()):
         flat = [(sign, term if n == 1 else times(number(n), term)) for (sign, term), n in counts.items()]
     if len(flat) == 1:
@@ -191,17 +153,13 @@ def _call(node: Call) -> Node:
     return Call("where", (condition, then, other)) if known is None else then if known else other
 
 
-def _below(part: Any, at: Node) -> Any:
+def _below(part: Node, at: Node) -> Node:
     """A formula where `at` is not above 0: -relu(-at) is `at`."""
     if isinstance(part, Neg) and isinstance(part.of, Call) and part.of.op == "relu":
         of = part.of.args[0]
         if of == Neg(at) or (isinstance(of, Num) and isinstance(at, Num) and of.value == -at.value):
             return at
-    if isinstance(part, tuple):
-        return tuple(_below(one, at) for one in part)
-    if isinstance(part, Num | Sym | Vec) or not hasattr(part, "__dataclass_fields__"):
-        return part
-    return replace(part, **{f.name: _below(getattr(part, f.name), at) for f in fields(part)})
+    return part if isinstance(part, Vec) else part.remade(partial(_below, at=at))
 
 
 _OPPOSITE = {">": "≤", "≤": ">", "≠": "=", "=": "≠"}
@@ -215,10 +173,9 @@ def _known(condition: Holds) -> bool | None:
 
 
 _PAPER: dict[type, Callable[[Any], Node]] = {
-    Prod: _product,
-    Factors: lambda node: times(*map(on_paper, node.parts)),
-    Sum: _sum,
+    Vec: lambda node: node,
+    **dict.fromkeys((Prod, Factors), lambda node: times(*map(on_paper, node.pieces))),
+    Sum: lambda node: total(list(zip(node.signs, map(on_paper, node.terms), strict=True))),
     Neg: _negative,
     Call: _call,
-    Quot: _same,
 }
