@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from unicodedata import category, east_asian_width
 
@@ -220,6 +221,16 @@ def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
+
+
+def comma_list(words: Words, *parts: str) -> str:
+    """The parts that say something, one after the other."""
+    return words.word("list").join(filter(None, parts))
+
+
+def remarks(words: Words, when: Mapping[str, bool]) -> list[str]:
+    """Sentences for a caption, each where it holds."""
+    return [words.word(key) for key, holds in when.items() if holds]
 
 
 def of_units(scope: str, line: str, units: str) -> str:

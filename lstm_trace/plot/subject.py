@@ -26,7 +26,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import View, held_in
-from .furniture import MarkedPlain, step_in_words
+from .furniture import MarkedPlain, comma_list, step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,14 +98,9 @@ class Subject:
         """How many units a line has."""
         return int(self.trace.lines[stage.scope][line.name].shape[-1])
 
-    def is_gate(self, stage: Stage, line: Line) -> bool:
-        """Whether a line lies between 0 and 1."""
-        return stage.cell.is_gate(line)
-
-    def column(self, stage: Stage, line: Line, j: int) -> str:
-        """What the values of a unit are called in a frame, as in a wide table."""
-        name = f"{line.name}[{j}]"
-        return f"{stage.scope}/{name}" if len(self.shown.stages) > 1 else name
+    def column(self, stage: Stage, name: str, j: int) -> str:
+        """What the values of a unit of a line are called in a frame, as in a wide table."""
+        return f"{stage.scope}/{name}[{j}]" if len(self.shown.stages) > 1 else f"{name}[{j}]"
 
     def symbol(self, stage: Stage, line: Line) -> str:
         """The symbol of a line, marked (see `marked_text`)."""
@@ -124,8 +119,7 @@ class Subject:
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
         unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
-        parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
-        return self.words.word("list").join(part for part in parts if part)
+        return comma_list(self.words, self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
 
     def explained(self, text: str) -> str:
         """What is explained in words: a value, or a sum as it is written."""
@@ -187,6 +181,13 @@ class Subject:
 
         named = {"token": list(self.labels), **columns} if any(self.labels) else columns
         return pd.DataFrame(named, index=pd.Index(self.steps, name="t"))
+
+
+def rows_frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
+    """A frame of rows that are no steps."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(columns))
 
 
 def subject(

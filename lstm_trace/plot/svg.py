@@ -46,7 +46,7 @@ def _grid(grid: Grid, y: float, wide: float) -> tuple[str, float]:
     """A grid that begins at y, and where it ends."""
     parts = []
     if grid.heading:
-        parts.append(f"{text('kind', LEFT, y + 14, spans(grid.heading))}\n")
+        parts.append(f"{text('kind', LEFT, y + 14, spans(grid.heading[:1].upper() + grid.heading[1:]))}\n")
         y += LINE
     y += grid.top
     left, lefts = LEFT, []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...cell.lines import Line
 from ...cell.network import Stage
@@ -13,13 +13,10 @@ from ...errors import MissingError
 from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import LEFT, RIGHT, of_units, shown_number
+from ..furniture import LEFT, RIGHT, comma_list, of_units, shown_number
 from ..panels import Axis, Column, Dot, Grid, Panel, Tick
-from ..subject import Subject, subject
+from ..subject import Subject, rows_frame, subject
 from . import Direction, High, Language, Layer, Low, SaturationLines, picture
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Panels side by side, and what is free between them.
 _ACROSS, _BETWEEN = 3, 38.0
@@ -65,17 +62,19 @@ def saturation(
         )
     words = found.words
     caption = [words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))]
-    if any(not found.is_gate(gate.stage, gate.line) for gate in gates):
+    if any(not gate.stage.cell.is_gate(gate.line) for gate in gates):
         ends = {"low": shown_number(2 * low - 1), "high": shown_number(2 * high - 1)}
         caption.append(words.word("plot.saturation.signed", **ends))
     caption += [words.word("plot.saturation.points"), *found.held(every=True)]
-    grids = []
+    grids: list[Grid] = []
     for scope in dict.fromkeys(gate.stage.scope for gate in gates):
         here = [_panel(found, gate) for gate in gates if gate.stage.scope == scope]
-        rows = [here[at : at + _ACROSS] for at in range(0, len(here), _ACROSS)]
-        grids += [Grid([Column([panel]) for panel in row], between=_BETWEEN) for row in rows]
-    grids[0] = Grid(grids[0].columns, between=_BETWEEN, top=6.0)
-    frame = partial(_frame, measured, [(gate.stage.scope, gate.line.name) for gate in gates])
+        for at in range(0, len(here), _ACROSS):
+            row = [Column([panel]) for panel in here[at : at + _ACROSS]]
+            grids.append(Grid(row, between=_BETWEEN, top=0.0 if grids else 6.0))
+    kept = {(gate.stage.scope, gate.line.name) for gate in gates}
+    units = zip(measured.units, measured.rows, strict=True)
+    frame = partial(rows_frame, [row for unit, row in units if (unit.scope, unit.line) in kept], COLUMNS)
     title = found.titled("plot.saturation")
     return Figure("saturation", title, " ".join(caption), tuple(grids), frame, words, wide=_WIDE)
 
@@ -85,7 +84,7 @@ def _gates(found: Subject, measured: Behaviour, asked: bool) -> Iterator[_Gate]:
     for stage in found.shown.stages:
         for line in found.shown.lines(stage):
             units = tuple(u for u in measured.units if (u.scope, u.line) == (stage.scope, line.name))
-            if units and (asked or found.is_gate(stage, line)):
+            if units and (asked or stage.cell.is_gate(line)):
                 yield _Gate(stage, line, units)
 
 
@@ -110,7 +109,7 @@ def _panel(found: Subject, gate: _Gate) -> Panel:
         row = {"count": len(units), "units": names}
         dots.append(Dot(left, right, radius * sqrt(len(units)), said, attributes, row))
     place, extremes = found.shown.place(stage), list(_extremes(found, gate))
-    name = words.word("list").join(filter(None, (found.told(stage, line), place)))
+    name = comma_list(words, found.told(stage, line), place)
     said = words.labelled(name) + ": " + words.word("semicolon").join(extremes) + "."
     corner = (found.symbol(stage, line), *filter(None, [place]), *extremes)
     return Panel(x, y, dots, name, side, side, frame="floor", said=said, corner=corner)
@@ -119,7 +118,7 @@ def _panel(found: Subject, gate: _Gate) -> Panel:
 def _names(found: Subject, gate: _Gate, units: Sequence[int], most: int = 12) -> str:
     """Units in words, at most so many of them."""
     names = [found.unit(gate.stage, gate.line, j) for j in units[:most]]
-    return found.words.word("list").join([*names, *([f"+ {len(units) - most}"] if len(units) > most else [])])
+    return comma_list(found.words, *names, f"+ {len(units) - most}" if len(units) > most else "")
 
 
 def _extremes(found: Subject, gate: _Gate) -> Iterator[str]:
@@ -129,11 +128,3 @@ def _extremes(found: Subject, gate: _Gate) -> Iterator[str]:
         if (share := getattr(unit, end)) > 0:
             name = found.unit(gate.stage, gate.line, unit.unit)
             yield found.words.word(f"plot.saturation.most.{end}", unit=name, share=f"{100 * share:.3g}")
-
-
-def _frame(measured: Behaviour, kept: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """The activity of every unit that is drawn, as `lt.explain(how="gates")` has it."""
-    import pandas as pd
-
-    rows = [row for unit, row in zip(measured.units, measured.rows, strict=True) if (unit.scope, unit.line) in kept]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
