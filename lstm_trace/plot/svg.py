@@ -7,7 +7,7 @@ The picture has a ground of its own, so that it can be read in a page that is li
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from math import hypot
 from typing import Any
 
@@ -49,19 +49,11 @@ def _grid(grid: Grid, y: float, wide: float) -> tuple[str, float]:
         parts.append(f"{text('kind', LEFT, y + 14, spans(grid.heading[:1].upper() + grid.heading[1:]))}\n")
         y += LINE
     y += grid.top
-    left, lefts = LEFT, []
-    for column in grid.columns:
-        lefts.append(left)
-        left += (column.wide or max(panel.room or panel.wide for panel in column.panels)) + grid.between
-    legends = [_legend(column, at, y, wide) for column, at in zip(grid.columns, lefts, strict=True)]
-    parts += [legend for legend, _ in legends]
-    y += max(tall for _, tall in legends)
-    ends = []
-    for column, at in zip(grid.columns, lefts, strict=True):
-        body, end = _column(column, at, y)
-        parts.append(body)
-        ends.append(end)
-    return "".join(parts), max(ends)
+    taken = ((one.wide or max(panel.room or panel.wide for panel in one.panels)) + grid.between for one in grid.columns)
+    placed = list(zip(grid.columns, accumulate(taken, initial=LEFT), strict=False))
+    legends, heights = zip(*(_legend(column, left, y, wide) for column, left in placed), strict=True)
+    bodies, ends = zip(*(_column(column, left, y + max(heights)) for column, left in placed), strict=True)
+    return "".join([*parts, *legends, *bodies]), max(ends)
 
 
 def _legend(column: Column, left: float, y: float, wide: float) -> tuple[str, float]:
@@ -129,13 +121,14 @@ class _Panel:
         """The panel, and the height of what is below it. ticks: whether its x axis has its ticks."""
         panel = self.panel
         first = panel.marks[0] if panel.marks else None
+        draw = {Line: self._line, Bar: self._bar, Dot: self._dot, Cells: self._cells, Spans: self._spans}
         heading = self._heading(first)
         outside = panel.frame == "panel"
         body = (
             ("" if outside else heading)
             + self._frame()
             + (self._names() if panel.y.kind == "ordinal" else self._scale(isinstance(first, Bar)))
-            + "".join(self._marks(panel.marks))
+            + "".join(draw[type(mark)](mark) for mark in panel.marks)
         )
         if isinstance(first, Bar):
             body += "".join(f'<path class="zero" d="{way}"/>' for at, way in self._rules() if self._is_zero(at))
@@ -247,20 +240,6 @@ class _Panel:
 
     # -- marks -------------------------------------------------------------------------------------------------------
 
-    def _marks(self, marks: Sequence[Any]) -> Iterator[str]:
-        for mark in marks:
-            match mark:
-                case Line():
-                    yield self._line(mark)
-                case Bar():
-                    yield self._bar(mark)
-                case Dot():
-                    yield self._dot(mark)
-                case Cells():
-                    yield self._cells(mark)
-                case Spans():
-                    yield from self._spans(mark)
-
     def _line(self, line: Line) -> str:
         """A line with gaps where there is no value; a value that stands alone is a point."""
         finite = np.isfinite(line.values)
@@ -313,9 +292,9 @@ class _Panel:
             body += f'<path class="first" d="M{x:.1f} {self.top:.1f}v{panel.tall:.1f}"/>'
         return body
 
-    def _spans(self, mark: Spans) -> Iterator[str]:
+    def _spans(self, mark: Spans) -> str:
         """The parts of a text on their colours; on grey at padding, and in a box where a value is no number."""
-        strengths, gap = strength(mark.scale, mark.values), 5.0 if mark.tokens.spaced else 0.0
+        strengths, gap, body = strength(mark.scale, mark.values), 5.0 if mark.tokens.spaced else 0.0, ""
         for row, line in enumerate(mark.lines):
             x, y = self.left, self.top + 25.0 * row
             for k in line:
@@ -325,8 +304,9 @@ class _Panel:
                 ground = f'<rect class="{kind}" {box}/>' if kind else _ground(strengths[k], x, y, wide, 21.0)
                 token = text("token", x + wide / 2, y + 15.5, escape(mark.tokens.shown[k]))
                 title = f"<title>{escape(mark.said[k])}</title>"
-                yield f'<g data-t="{(self.panel.x.first or 0) + k}">{ground}{token}{title}</g>\n'
+                body += f'<g data-t="{(self.panel.x.first or 0) + k}">{ground}{token}{title}</g>\n'
                 x += wide + gap
+        return body
 
 
 def _thinned(values: Array, places: list[int]) -> list[int]:

@@ -6,7 +6,7 @@ nothing that cancels out is hidden, and all bars together still add up to what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,9 @@ from ...languages.strings import Words
 from ...trace.derived import total
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import shown_number, step_in_words
+from ..furniture import remarks, shown_number, step_in_words
 from ..panels import ROOM, Axis, Bar, Column, Grid, Panel, Tick, round_axis, step_axis
-from ..subject import Subject, subject
+from ..subject import Subject, rows_frame, subject
 from . import Baseline, Language, Occlusion, Value, picture
 
 if TYPE_CHECKING:
@@ -124,13 +124,19 @@ def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[st
     """
     drawn = steps[shown]
     if len(drawn) < len(steps):
-        rest = np.ones(len(steps), bool)
-        rest[shown] = False
-        items = (
-            f"{words.labelled(name)}: {shown_number(total([part[rest & np.isfinite(part)]]))}" for name, part in values
-        )
+        outside = [(name, np.delete(part, np.r_[shown])) for name, part in values]
         ends = {"first": words.nth(drawn[0]), "last": words.nth(drawn[-1])}
-        yield words.word("plot.focus", n=len(steps), **ends, items=words.word("semicolon").join(items))
+        items = _items(words, [(name, total([part[np.isfinite(part)]])) for name, part in outside])
+        yield words.word("plot.focus", n=len(steps), **ends, items=items)
+
+
+def _items(words: Words, named: Iterable[tuple[str, float]]) -> str:
+    """Numbers with their names, one after the other."""
+    return words.word("semicolon").join(f"{words.labelled(name)}: {shown_number(part)}" for name, part in named)
+
+
+def _shared(words: Words, x: Axis) -> list[str]:
+    return [words.word("plot.columns", n=x.size)] if x.size > 1 else []
 
 
 def summed(values: Array, size: int) -> Iterator[tuple[int, float, float]]:
@@ -144,13 +150,8 @@ def summed(values: Array, size: int) -> Iterator[tuple[int, float, float]]:
 
 def _largest(words: Words, key: str, parts: Sequence[tuple[str, float]]) -> Iterator[str]:
     """The largest of some finite parts, each with its name."""
-    items = [
-        f"{words.labelled(name)}: {shown_number(part, 4)}"
-        for name, part in sorted(parts, key=lambda one: -abs(one[1]))[:NAMED]
-        if part
-    ]
-    if items:
-        yield words.word(key, items=words.word("semicolon").join(items))
+    if largest := [one for one in sorted(parts, key=lambda one: -abs(one[1]))[:NAMED] if one[1]]:
+        yield words.word(key, items=_items(words, largest))
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------
@@ -174,9 +175,8 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     caption = [*found.held(), *_ledger_sum(found, book)]
     finite = [row for row in book.rows if np.isfinite(row.part)]
     named = [(row.source if row.step is None else found.step(row.step), row.part) for row in finite]
-    caption += _largest(words, "plot.largest", named)
-    if not all(np.isfinite([row.part, row.written]).all() for row in book.rows):
-        caption.append(words.word("plot.gaps"))
+    whole = all(np.isfinite([row.part, row.written]).all() for row in book.rows)
+    caption += [*_largest(words, "plot.largest", named), *remarks(words, {"plot.gaps": not whole})]
     parts = _by_source(found, book)
     written = np.array([values["part"] for values in parts.values()]).reshape(len(parts), len(found.steps))
     places, left = focus(np.abs(written).max(axis=0, initial=0.0)), written.sum(axis=0)
@@ -184,14 +184,13 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     steps, labels = found.steps[places], found.labels[places] if found.labels else ()
     behind, before = trace.stage(at.scope).backwards, book.rows[0].source
     x, wide, apart = axis_of_bars(words, steps, labels, before, behind)
-    if x.size > 1:
-        caption.append(words.word("plot.columns", n=x.size))
+    caption += _shared(words, x)
     shown = {source: {of: part[places] for of, part in values.items()} for source, values in parts.items()}
     bars = tuple(_memory_bars(found, book, shown, x.size, apart))
     legend = tuple(dict.fromkeys((bar.style, bar.name) for bar in sorted(bars, key=lambda bar: bar.style.split()[0])))
     grid = Grid([Column(panels_of_bars(x, wide, {"": bars}), legend=legend)], top=0.0 if legend else 8.0)
-    title = found.titled("plot.memory", what=found.value(at))
-    return Figure("memory", title, " ".join(caption), (grid,), partial(_ledger_frame, trace, book), words)
+    title, (columns, rows) = found.titled("plot.memory", what=found.value(at)), table(trace, book)
+    return Figure("memory", title, " ".join(caption), (grid,), partial(rows_frame, rows, columns), words)
 
 
 def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
@@ -236,13 +235,6 @@ def _memory_bars(
                     if part:
                         yield Bar(column, part, style, name, base.get((column, side), 0.0))
                         base[column, side] = base.get((column, side), 0.0) + part
-
-
-def _ledger_frame(trace: Trace, book: Ledger) -> pd.DataFrame:
-    import pandas as pd
-
-    columns, rows = table(trace, book)
-    return pd.DataFrame(rows, columns=list(columns))
 
 
 # -- contribution ----------------------------------------------------------------------------------------------------
@@ -290,10 +282,7 @@ def contribution_figure(trace: Trace, known: Account, language: str = "en") -> F
     starts = np.arange(0, len(found.steps[places]), x.size)
     finite = [np.where(np.isfinite(values), values, 0.0)[places] for values in measures.values()]
     shaded = opposed(*(np.add.reduceat(values, starts) for values in finite)) if len(finite) == 2 else []
-    if shaded:
-        caption.append(words.word("plot.contribution.opposed"))
-    if x.size > 1:
-        caption.append(words.word("plot.columns", n=x.size))
+    caption += [*remarks(words, {"plot.contribution.opposed": bool(shaded)}), *_shared(words, x)]
     each = {}
     for measure, values in measures.items():
         name, style = words.word(f"plot.contribution.{measure}"), _MEASURES[measure]
@@ -346,7 +335,5 @@ def _states(found: Subject, known: Account) -> Iterator[str]:
 
 def _step_frame(steps: Sequence[Step]) -> pd.DataFrame:
     """The steps; only those columns in which there is something, as in `lt.explain`."""
-    import pandas as pd
-
-    frame = pd.DataFrame(list(steps), columns=list(Step._fields))
+    frame = rows_frame(steps, Step._fields)
     return frame.drop(columns=[name for name in ("token", "occlusion") if frame[name].isna().all()])
