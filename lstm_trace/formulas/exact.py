@@ -20,8 +20,7 @@ from ..cell.network import Stage, scope_and_name
 from ..cell.ops import OPS
 from ..trace.trace import Trace
 from .numbers import Shown, fraction
-from .scalar import substituted
-from .tree import COMPARED, HELD, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum
+from .tree import COMPARED, HELD, Call, Factors, Holds, Key, Neg, Node, Num, Prod, Quot, Square, Sum, substituted
 
 Exact = Fraction | None
 
