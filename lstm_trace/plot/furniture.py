@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate
 from unicodedata import category, east_asian_width
 
 import numpy as np
@@ -135,17 +137,10 @@ def spans(marked: str) -> str:
 def cut_to_room(marked: str) -> str:
     """At most ROOM characters of a marked text, never in the middle of a symbol."""
     parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
-    lengths = [len(unmarked(part)) for part in parts]
-    if sum(lengths) <= ROOM:
+    ends = list(accumulate(len(unmarked(part)) for part in parts))
+    if not parts or ends[-1] <= ROOM:
         return marked
-    kept_parts: list[str] = []
-    room = ROOM - 2
-    for part, length in zip(parts, lengths, strict=True):
-        room -= length
-        if room < 0:
-            break
-        kept_parts.append(part)
-    return "".join(kept_parts).rstrip(" +-−(") + " …"
+    return "".join(parts[: bisect(ends, ROOM - 2)]).rstrip(" +-−(") + " …"
 
 
 #: Width of a picture, and what is left free left and right of its panels.
@@ -175,15 +170,10 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot" role="img" viewBox="0 0 {wide:.0f} {tall:.0f}" '
         f'width="{wide:.0f}" height="{tall:.0f}" data-body="{HEAD:.0f} {bottom - HEAD:.0f}">\n'
-        f"<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n<style>{style()}</style>\n"
+        f"<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n<style>{asset('plot/plot.css')}</style>\n"
         f'<rect class="ground" width="100%" height="100%" rx="6"/>\n'
         f'<text class="title" x="{LEFT:.0f}" y="24.8">{escape(title)}</text>\n{body}{notes}</svg>'
     )
-
-
-def style() -> str:
-    """The style sheet of the pictures."""
-    return asset("plot/plot.css")
 
 
 def text(kind: str, x: float, y: float, content: str) -> str:
