@@ -153,7 +153,7 @@ class Subject:
         yours = mine if self.against is None else self._held(self.against, every)
         if mine == yours:
             return [self.words.word("intervention", what=mine)] if mine else []
-        sides = (("a", mine), ("b", yours))
+        sides = [("a", mine), ("b", yours)]
         told = [self.words.word("intervention.in", side=side, what=what) for side, what in sides if what]
         return [*told, self.words.word("plot.sides")]
 
@@ -191,15 +191,9 @@ def rows_frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
 
 
 def subject(
-    trace: Trace,
-    *,
-    lines: Sequence[str] | str | None = None,
-    layer: int | None = None,
-    direction: str | None = None,
-    batch: int | None = None,
-    steps: Any = None,
-    language: str = "en",
-) -> Subject:
+    trace: Trace, *, lines: Sequence[str] | str | None = None, layer: int | None = None, direction: str | None = None,
+    batch: int | None = None, steps: Any = None, language: str = "en",
+) -> Subject:  # fmt: skip
     """What is drawn of a trace. Raises MissingError for a selection that is not there."""
     row = 0 if batch is None else batch
     chosen = Selection(only=lines, layer=layer, direction=direction, steps=steps, batch=row)

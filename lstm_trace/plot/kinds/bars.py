@@ -6,6 +6,7 @@ nothing that cancels out is hidden, and all bars together still add up to what t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -224,7 +225,7 @@ def _memory_bars(
         value = getattr(before, of)
         if value and np.isfinite(value):
             yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
-        base: dict[tuple[int, int], float] = {}
+        base: dict[tuple[int, int], float] = defaultdict(float)
         for k, (source, values) in enumerate(parts.items()):
             name, *scaled = source.partition(SCALED)
             line = stage.cell.by_name.get(name)
@@ -233,8 +234,8 @@ def _memory_bars(
             for column, *sums in summed(values[of], size):
                 for side, part in enumerate(sums):
                     if part:
-                        yield Bar(column, part, style, name, base.get((column, side), 0.0))
-                        base[column, side] = base.get((column, side), 0.0) + part
+                        yield Bar(column, part, style, name, base[column, side])
+                        base[column, side] += part
 
 
 # -- contribution ----------------------------------------------------------------------------------------------------
@@ -285,9 +286,8 @@ def contribution_figure(trace: Trace, known: Account, language: str = "en") -> F
     caption += [*remarks(words, {"plot.contribution.opposed": bool(shaded)}), *_shared(words, x)]
     each = {}
     for measure, values in measures.items():
-        name, style = words.word(f"plot.contribution.{measure}"), _MEASURES[measure]
-        columns = summed(values[places], x.size)
-        each[name] = [Bar(column, part, style, name) for column, *sums in columns for part in sums if part]
+        name, columns = words.word(f"plot.contribution.{measure}"), summed(values[places], x.size)
+        each[name] = [Bar(at, part, _MEASURES[measure], name) for at, *sums in columns for part in sums if part]
     grid = Grid([Column(panels_of_bars(x, wide, each), shaded=shaded)], top=8.0)
     title = found.titled("plot.contribution", what=found.explained(str(split.of)))
     return Figure("contribution", title, " ".join(caption), (grid,), partial(_step_frame, known.steps), words)
@@ -323,10 +323,9 @@ def opposed(share: Array, lost: Array) -> list[int]:
 def _states(found: Subject, known: Account) -> Iterator[str]:
     """What came from no step, in words."""
     words, items = found.words, []
-    lost = {} if known.occlusion is None else known.occlusion.states
     for place, kind in known.split.kinds.items():
         if kind == "state" and (part := float(known.split.parts[place].sum())):
-            without = lost.get(place)
+            without = known.occlusion and known.occlusion.states.get(place)
             more = "" if without is None else words.word("plot.contribution.without", loss=shown_number(without))
             items.append(f"{words.labelled(place)}: {shown_number(part)}{words.aside(more) if more else ''}")
     if items:

@@ -60,16 +60,9 @@ class Map(NamedTuple):
 
 @picture
 def states(
-    trace: Trace,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    order: Order = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
+    batch: Batch = None, steps: Steps = None, order: Order = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
 
     Returns:
@@ -197,16 +190,9 @@ def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list
 
 @picture
 def diff(
-    trace: Trace,
-    against: Other,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, against: Other, unit: Units = None, lines: Lines = None, layer: Layer = None,
+    direction: Direction = None, batch: Batch = None, steps: Steps = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Where this trace and another differ: the size of each difference, unit by step.
 
     Returns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from math import sqrt
 from typing import NamedTuple
@@ -20,6 +20,8 @@ from . import Direction, High, Language, Layer, Low, SaturationLines, picture
 
 #: Panels side by side, and what is free between them.
 _ACROSS, _BETWEEN = 3, 38.0
+#: So many units of a point are named.
+NAMED = 12
 #: Narrow, so that its letters are large where it has the width of a column or of a telephone.
 _WIDE = 640.0
 #: The radius of a point of one unit, at least and at most; about that of one that stands for all units of a gate.
@@ -36,14 +38,9 @@ class _Gate(NamedTuple):
 
 @picture
 def saturation(
-    trace: Trace,
-    low: Low = LOW,
-    high: High = HIGH,
-    lines: SaturationLines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, low: Low = LOW, high: High = HIGH, lines: SaturationLines = None, layer: Layer = None,
+    direction: Direction = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): a point for each unit.
 
     Returns:
@@ -103,22 +100,16 @@ def _panel(found: Subject, gate: _Gate) -> Panel:
         places.setdefault((unit.left, unit.right), []).append(unit.unit)
     dots = []
     for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # none hides a smaller one
-        names = _names(found, gate, units)
-        said = f"{names}: {shown_number(left)}, {shown_number(right)}"
-        attributes = of_units(stage.scope, line.name, str(units[0]))
-        row = {"count": len(units), "units": names}
+        names = [found.unit(stage, line, j) for j in units[:NAMED]]
+        shown = comma_list(words, *names, f"+ {len(units) - NAMED}" if len(units) > NAMED else "")
+        said = f"{shown}: {shown_number(left)}, {shown_number(right)}"
+        attributes, row = of_units(stage.scope, line.name, str(units[0])), {"count": len(units), "units": shown}
         dots.append(Dot(left, right, radius * sqrt(len(units)), said, attributes, row))
     place, extremes = found.shown.place(stage), list(_extremes(found, gate))
     name = comma_list(words, found.told(stage, line), place)
     said = words.labelled(name) + ": " + words.word("semicolon").join(extremes) + "."
     corner = (found.symbol(stage, line), *filter(None, [place]), *extremes)
     return Panel(x, y, dots, name, side, side, frame="floor", said=said, corner=corner)
-
-
-def _names(found: Subject, gate: _Gate, units: Sequence[int], most: int = 12) -> str:
-    """Units in words, at most so many of them."""
-    names = [found.unit(gate.stage, gate.line, j) for j in units[:most]]
-    return comma_list(found.words, *names, f"+ {len(units) - most}" if len(units) > most else "")
 
 
 def _extremes(found: Subject, gate: _Gate) -> Iterator[str]:

@@ -41,15 +41,9 @@ class _Unit(NamedTuple):
 
 @picture
 def text(
-    trace: Trace,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
+    batch: Batch = None, steps: Steps = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """The text of the steps, coloured by the value of a unit; of several units one below the other.
 
     Returns:

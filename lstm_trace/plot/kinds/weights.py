@@ -50,13 +50,9 @@ class Matrix(NamedTuple):
 
 @picture
 def weights(
-    trace: Trace | Model,
-    of: WeightNames = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    against: OtherWeights = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace | Model, of: WeightNames = None, layer: Layer = None, direction: Direction = None,
+    against: OtherWeights = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
     Returns:
