@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import chain, combinations
-from typing import Any, dataclass_transform
+from typing import Any, ClassVar, dataclass_transform
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
@@ -27,6 +27,8 @@ Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
 @dataclass_transform(frozen_default=True)
 class Piece:
     """A piece of a formula: each kind is a frozen dataclass of its parts."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls) -> None:
         dataclass(frozen=True)(cls)
@@ -264,9 +266,9 @@ def formula(line: Line, cell: Cell) -> Node:
     The value of a composite function is its call; `written_out` has what that stands for.
     """
 
-    name, *args = line.call or (None, *line.operands)
+    args = line.call[1:] if line.call else line.operands
     parts = tuple(value(arg, cell) if isinstance(arg, str) else number(arg) for arg in args)
-    return Call(str(name), parts) if line.call else SYMBOLIC[line.op](line, parts)
+    return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 
 def value(name: str, cell: Cell) -> Node:

@@ -113,7 +113,7 @@ class Values:
 
         def num(name: Operand, *at: Any) -> Node:
             inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
-            function, *args = (inner and inner.call) or ("",)
+            function, *args = inner.call if inner is not None and inner.call else ("",)
             if function == "count":
                 values = self.array(stage.scope, args[0])
                 return number(1 if values is None else values.shape[-1])
@@ -168,7 +168,8 @@ class Values:
         """
         if not result.shown.finite:
             return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
-        if tree is None or _has_dots(tree):
+        terms = tree.over if isinstance(tree, Quot) else tree
+        if tree is None or terms is None or any(isinstance(part, Dots) for part in terms.pieces):
             return "=" if self.is_exact(result) else "≈"
         return "=" if evaluate(tree, _PRINTED) == result.shown.fraction else "≈"
 
@@ -214,13 +215,6 @@ class Values:
         if self.noise or self.style.whole or self.trace.header.arithmetic is not None:
             return 0.0
         return 2 * float(abs(value)) if 0 < abs(value) < small(value) and self._zeros.hides(key) else 0.0
-
-
-def _has_dots(node: Node) -> bool:
-    if isinstance(node, Quot):
-        return _has_dots(node.over)
-    parts = node.terms if isinstance(node, Sum) else getattr(node, "args", ())
-    return any(isinstance(part, Dots) for part in parts)
 
 
 #: So many values are followed back to one that rounding left, and so many at once are checked against their readers.

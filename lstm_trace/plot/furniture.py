@@ -218,7 +218,7 @@ def comma_list(words: Words, *parts: str) -> str:
     return words.word("list").join(filter(None, parts))
 
 
-def remarks(words: Words, when: Mapping[str, bool]) -> list[str]:
+def remarks(words: Words, when: Mapping[str, object]) -> list[str]:
     """Sentences for a caption, each where it holds."""
     return [words.word(key) for key, holds in when.items() if holds]
 

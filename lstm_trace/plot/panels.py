@@ -253,6 +253,11 @@ def number_axis(low: float, high: float, title: str = "", **more: Any) -> Axis:
     return Axis(low, high, ticks, title=title, **more)
 
 
+def share_axis(**more: Any) -> Axis:
+    """An axis from 0 to 1."""
+    return Axis(0.0, 1.0, tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0)), **more)
+
+
 def round_axis(low: float, high: float, powers: bool = False, **more: Any) -> Axis:
     """An axis that begins and ends with a round number. powers: `low` and `high` are logarithms to base ten."""
     places = decades(low, high) if powers else marks(low, high)

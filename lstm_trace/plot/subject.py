@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Cell, Line
+from ..cell.lines import Line
 from ..cell.network import Stage, forward_stages
 from ..documents.blocks import Code
 from ..errors import MissingError, OptionError
@@ -87,7 +87,8 @@ class Subject:
             return []
         cell = stage.cell
         output = {line.name for line in lines if line.name == cell.output and line.assigned and line.op != "where"}
-        wanted = told(stage) if candidates else gates(cell) | {*stage.carried} | output
+        gates = {line.name for line in lines if cell.is_gate(line)}
+        wanted = told(stage) if candidates else gates | {*stage.carried} | output
         return [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
 
     def values(self, stage: Stage, line: Line) -> Array:
@@ -219,11 +220,6 @@ def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
     if missing := [int(j) for j in wanted if j not in there]:
         raise MissingError(f"no unit {missing[0]} to draw: there are 0 to {max(there, default=0)}")
     return tuple(map(int, wanted))
-
-
-def gates(cell: Cell) -> set[str]:
-    """The gates that have a name."""
-    return {line.name for line in cell.lines if cell.is_gate(line)}
 
 
 def told(stage: Stage) -> set[str]:

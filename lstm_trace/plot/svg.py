@@ -121,7 +121,9 @@ class _Panel:
         """The panel, and the height of what is below it. ticks: whether its x axis has its ticks."""
         panel = self.panel
         first = panel.marks[0] if panel.marks else None
-        draw = {Line: self._line, Bar: self._bar, Dot: self._dot, Cells: self._cells, Spans: self._spans}
+        draw: dict[type, Callable[[Any], str]] = {
+            Line: self._line, Bar: self._bar, Dot: self._dot, Cells: self._cells, Spans: self._spans,
+        }  # fmt: skip
         rules, zero = (self._names(), "") if panel.y.kind == "ordinal" else self._scale(isinstance(first, Bar))
         body = self._frame() + rules + "".join(draw[type(mark)](mark) for mark in panel.marks) + zero
         below, axis = 0.0, ""

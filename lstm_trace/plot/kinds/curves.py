@@ -15,8 +15,8 @@ from ...formulas.numbers import show
 from ...formulas.plain import number
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import as_text, comma_list, remarks, shown_number
-from ..panels import BETWEEN, ROOM, Axis, Column, Grid, Line, Panel, Tick, round_axis, step_axis
+from ..furniture import as_text, comma_list, remarks
+from ..panels import BETWEEN, ROOM, Axis, Column, Grid, Line, Panel, round_axis, share_axis, step_axis
 from ..subject import Subject, chosen_units, rows_frame, subject, told
 from . import Address, Batch, Direction, Language, Layer, Lines, Steps, Units, picture
 
@@ -201,7 +201,7 @@ def _grid(
 def _scale(kind: str, lines: Sequence[Line], powers: bool) -> Axis:
     """The y axis of a kind: from 0 to 1 for gates, else as far as all lines reach."""
     if kind == "gates":
-        return Axis(0.0, 1.0, tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0)), field="value")
+        return share_axis(field="value")
     finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     if powers:
         logs = np.log10(finite) if finite.size else np.array([0.0, 1.0])

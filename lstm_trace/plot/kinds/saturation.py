@@ -14,7 +14,7 @@ from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, beh
 from ...trace.trace import Trace
 from ..figure import Figure
 from ..furniture import LEFT, RIGHT, comma_list, of_units, shown_number
-from ..panels import Axis, Column, Dot, Grid, Panel, Tick
+from ..panels import Column, Dot, Grid, Panel, share_axis
 from ..subject import Subject, rows_frame, subject
 from . import Direction, High, Language, Layer, Low, SaturationLines, picture
 
@@ -89,11 +89,7 @@ def _panel(found: Subject, gate: _Gate) -> Panel:
     """The triangle in which all points lie, and in the free corner the units nearest to its ends."""
     words, stage, line = found.words, gate.stage, gate.line
     side = (_WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
-    ticks = tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0))
-    x, y = (
-        Axis(0.0, 1.0, ticks, title=words.word(f"plot.saturation.{end}"), field=end, key=float)
-        for end in ("left", "right")
-    )
+    x, y = (share_axis(title=words.word(f"plot.saturation.{end}"), field=end) for end in ("left", "right"))
     radius = max(_LEAST, min(_MOST, _ALL / len(gate.units) ** 0.5))
     places: dict[tuple[float, float], list[int]] = {}
     for unit in gate.units:

@@ -83,9 +83,8 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
         lines = [line for line in lines if line.name == stage.cell.output] or lines[-1:]
     for line in lines:
         values = np.where(found.valid[:, None], found.values(stage, line), np.nan)
-        scale = gate() if stage.cell.is_gate(line) else None
         for j in range(values.shape[1]):
-            yield _Unit(stage, line, j, values[:, j], scale or symmetric(values[:, j]))
+            yield _Unit(stage, line, j, values[:, j], gate() if stage.cell.is_gate(line) else symmetric(values[:, j]))
 
 
 def _chosen(found: Subject, every: Sequence[_Unit], unit: Any) -> tuple[list[_Unit], list[str]]:

@@ -63,11 +63,14 @@ def weights(
         ShapeError: if the weights of the other source have other shapes.
     """
     source, said = trace, words(language, trace.header.count_from)
-    stages = _stages(source, layer, direction)
+    every = _stages(source)
+    stages = [stage for stage in every if layer in (None, stage.layer) and direction in (None, stage.direction)]
+    if not stages:
+        what = ", ".join(filter(None, (None if layer is None else f"layer {layer}", direction)))
+        raise MissingError(f"{what} has no weights; there are {', '.join(stage.scope for stage in every)}")
     found = _chosen([(stage, *one) for stage in stages for one in _arrays(source)[stage.scope].items()], of)
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
-    every = _stages(source, None, None)
     panels = _one_scale([_matrix(source, *one, _place(said, one[0], every)) for one in found], against is not None)
     rows, columns = np.max([panel.values.shape for panel in panels], axis=0)
     size = room(int(rows), int(columns), len(panels))
@@ -94,17 +97,13 @@ def _arrays(source: Trace | Model) -> Mapping[str, Mapping[str, Array]]:
     return source.weights if isinstance(source, Model) else source.parameters
 
 
-def _stages(source: Trace | Model, layer: int | None, direction: str | None) -> list[Stage]:
-    """The stages that have parameters. Raises MissingError where none is meant."""
+def _stages(source: Trace | Model) -> list[Stage]:
+    """The stages that have parameters."""
     every = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
     there = [stage for stage in every if _arrays(source).get(stage.scope)]
-    found = [stage for stage in there if layer in (None, stage.layer) and direction in (None, stage.direction)]
     if not there:
         raise MissingError("there is nothing to draw: the trace has no weights")
-    if not found:
-        said = f"layer {layer}" if direction is None else f"{'' if layer is None else f'layer {layer}, '}{direction}"
-        raise MissingError(f"{said} has no weights; there are {', '.join(stage.scope for stage in there)}")
-    return found
+    return there
 
 
 Found = list[tuple[Stage, str, Array]]
