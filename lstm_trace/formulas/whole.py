@@ -48,6 +48,7 @@ def on_paper(node: tree.Node) -> tree.Node:
     """The same formula as a person writes it.
 
     >>> from .plain import Plain
+    >>> from .tree import Prod, Sum, Sym, number
     >>> d, y = Sym("d"), Sym("y")
     >>> Plain()(on_paper(Prod(d, Prod(y, Sum((1.0, -1.0), (number(1), Prod(y, y)))))))
     'd ⊙ y ⊙ (1 - y²)'

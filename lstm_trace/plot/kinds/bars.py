@@ -60,7 +60,7 @@ def axis_of_bars(
     Returns:
         The axis, its width in pixels, and the place of the column apart.
     """
-    size = steps_in_column(len(steps))
+    size = -(-len(steps) // COLUMNS)  # how many steps share a column
     columns = -(-len(steps) // size)
     inner = ROOM - 2 * _INSET
     pitch = min(inner / (columns + (1.6 if before else 0)), _WIDEST)
@@ -72,11 +72,10 @@ def axis_of_bars(
     def where(at: float) -> str:
         if before and at == apart:
             return before
-        first = int(at) * size
-        here = steps[first : first + size]
+        here = steps[int(at) * size :][:size]
         if len(here) > 1:
             return f"t = {words.span(here)}"
-        return step_in_words(words, here[0], labels[first] if labels else "")
+        return step_in_words(words, here[0], labels[int(at)] if labels else "")
 
     domain = [where(k) for k in range(columns)]
     if before:
@@ -100,11 +99,6 @@ def panels_of_bars(x: Axis, wide: float, each: Mapping[str, Sequence[Bar]]) -> l
             below=10.0 if name == names[-1] else 14.0,
         ) for name, bars in each.items()
     ]  # fmt: skip
-
-
-def steps_in_column(steps: int) -> int:
-    """How many steps share a column."""
-    return -(-steps // COLUMNS)
 
 
 def focus(sizes: Array) -> slice:
@@ -178,16 +172,15 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     named = [(row.source if row.step is None else found.step(row.step), row.part) for row in finite]
     whole = all(np.isfinite([row.part, row.written]).all() for row in book.rows)
     caption += [*_largest(words, "plot.largest", named), *remarks(words, {"plot.gaps": not whole})]
-    parts = _by_source(found, book)
-    written = np.array([values["part"] for values in parts.values()]).reshape(len(parts), len(found.steps))
-    places, left = focus(np.abs(written).max(axis=0, initial=0.0)), written.sum(axis=0)
-    caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left)])
+    sources, values = _by_source(found, book)
+    left = values[:, list(_SHADES).index("part")]
+    places = focus(np.abs(left).max(axis=0, initial=0.0))
+    caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left.sum(axis=0))])
     steps, labels = found.steps[places], found.labels[places] if found.labels else ()
     behind, before = trace.stage(at.scope).backwards, book.rows[0].source
     x, wide, apart = axis_of_bars(words, steps, labels, before, behind)
     caption += _shared(words, x)
-    shown = {source: {of: part[places] for of, part in values.items()} for source, values in parts.items()}
-    bars = tuple(_memory_bars(found, book, shown, x.size, apart))
+    bars = tuple(_memory_bars(found, book, dict(zip(sources, values[..., places], strict=True)), x.size, apart))
     legend = tuple(dict.fromkeys((bar.style, bar.name) for bar in sorted(bars, key=lambda bar: bar.style.split()[0])))
     grid = Grid([Column(panels_of_bars(x, wide, {"": bars}), legend=legend)], top=0.0 if legend else 8.0)
     title, (columns, rows) = found.titled("plot.memory", what=found.value(at)), table(trace, book)
@@ -204,24 +197,21 @@ def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
         yield found.words.word(key, value=shown_number(book.value, 6), sum=shown_number(whole, 6))
 
 
-def _by_source(found: Subject, book: Ledger) -> dict[str, dict[str, Array]]:
-    """What each source wrote at the steps of the picture, and what is left of that; 0 where that is no number."""
-    sources: dict[str, dict[str, Array]] = {}
+def _by_source(found: Subject, book: Ledger) -> tuple[list[str], Array]:
+    """The sources; (sources, `_SHADES`, steps): what each wrote, and what is left of it; 0 where that is no number."""
+    sources = list(dict.fromkeys(row.source for row in book.rows[1:]))
+    values = np.zeros((len(sources), len(_SHADES), len(found.steps)))
     for row in book.rows[1:]:
-        values = sources.setdefault(row.source, {of: np.zeros(len(found.steps)) for of in _SHADES})
-        for of in _SHADES:
-            number = getattr(row, of)
-            values[of][(row.step or 0) - found.steps[0]] = number if np.isfinite(number) else 0.0
-    return sources
+        at = (row.step or 0) - found.steps[0]
+        values[sources.index(row.source), :, at] = [getattr(row, of) for of in _SHADES]
+    return sources, np.where(np.isfinite(values), values, 0.0)
 
 
-def _memory_bars(
-    found: Subject, book: Ledger, parts: Mapping[str, Mapping[str, Array]], size: int, apart: float
-) -> Iterator[Bar]:
+def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size: int, apart: float) -> Iterator[Bar]:
     """For each source what it wrote, pale, and what is left of that in front of it; sources are stacked."""
     words, before = found.words, book.rows[0]
     stage = found.trace.stage(book.address.scope)
-    for of, shade in _SHADES.items():
+    for n, (of, shade) in enumerate(_SHADES.items()):
         value = getattr(before, of)
         if value and np.isfinite(value):
             yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
@@ -231,7 +221,7 @@ def _memory_bars(
             line = stage.cell.by_name.get(name)
             symbol = source if line is None else "".join([found.symbol(stage, line), *scaled])
             style, name = _SOURCES[k % len(_SOURCES)] + shade, words.word(f"plot.memory.{of}", source=symbol)
-            for column, *sums in summed(values[of], size):
+            for column, *sums in summed(values[n], size):
                 for side, part in enumerate(sums):
                     if part:
                         yield Bar(column, part, style, name, base[column, side])
