@@ -113,12 +113,11 @@ class Values:
 
         def num(name: Operand, *at: Any) -> Node:
             inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
-            function, *args = inner.call if inner is not None and inner.call else ("",)
-            if function == "count":
-                values = self.array(stage.scope, args[0])
-                return number(1 if values is None else values.shape[-1])
-            if inner is None or inner.assigned or function in SLOPES:
+            if inner is None or inner.assigned or (inner.call and inner.call[0] in SLOPES):
                 return self.num(stage.scope, name, *at)
+            if inner.call and inner.call[0] == "count":
+                values = self.array(stage.scope, inner.call[1])
+                return number(1 if values is None else values.shape[-1])
             found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
 
