@@ -186,7 +186,7 @@ LONGEST = 400
 _ABOVE, _BELOW = (189, 153, 111, 69), (224, 217, 209, 208)
 #: How padding (grey) and what is no number (reversed) are set off.
 _SPECIAL = {"x": "48;5;250;38;5;16", "#": "7"}
-_BLOCKS = "░▒▓█"
+_BLOCKS = " ░▒▓█"
 
 
 @dataclass(frozen=True)
@@ -263,10 +263,8 @@ def strength(scale: Scale, values: Array) -> Array:
 
     Of a scale of one colour it is 0 to 1.
     """
-    finite = np.isfinite(values)
-    at = np.clip(np.where(finite, values, 0.0), scale.low, scale.high)
-    share = at / scale.high if scale.two else (at - scale.low) / (scale.high - scale.low)
-    return np.where(finite, share, np.nan)
+    at = np.clip(np.where(np.isfinite(values), values, np.nan), scale.low, scale.high)
+    return at / scale.high if scale.two else (at - scale.low) / (scale.high - scale.low)
 
 
 def paragraph(
@@ -303,9 +301,8 @@ def legend(scale: Scale, colours: bool) -> str:
     """The scale in a terminal, from its lower to its upper end."""
     low, high = scale.ends
     levels = range(-4 if scale.two else 0, 5)
-    if colours:
-        return f"{low} {''.join(_coloured(' ', level) for level in levels)} {high}"
-    return f"{low} {''.join(_BLOCKS[abs(level) - 1] if level else ' ' for level in levels)} {high}"
+    signs = (_coloured(" ", level) if colours else _BLOCKS[abs(level)] for level in levels)
+    return f"{low} {''.join(signs)} {high}"
 
 
 def lines(
@@ -333,19 +330,15 @@ def lines(
 
 def _level(share: float, valid: bool) -> int | str:
     """-4 to 4, or the sign of padding or of what is no number."""
-    if not valid:
-        return "x"
-    return "#" if not np.isfinite(share) else int(np.rint(share * 4))
+    return "x" if not valid else "#" if not np.isfinite(share) else int(np.rint(share * 4))
 
 
 def ground(share: float, valid: bool, more: str = "", marked: bool = False) -> str:
     """The class and style of what is behind a part in a page. share: see `strength`. more: of its style."""
-    if not valid or np.isnan(share):
-        kind, styles = "box" if valid else "padded", [more]
-    else:
-        kind, styles = "above" if share >= 0 else "below", [f"--a:{100 * abs(share):.1f}%", more]
-    style, kind = ";".join(filter(None, styles)), f"{kind} inside" if marked else kind
-    return f'class="{kind}" style="{style}"' if style else f'class="{kind}"'
+    there = valid and not np.isnan(share)
+    kind = ("above" if share >= 0 else "below") if there else "box" if valid else "padded"
+    style = ";".join(filter(None, [f"--a:{100 * abs(share):.1f}%" if there else "", more]))
+    return f'class="{kind}{" inside" * marked}"' + (f' style="{style}"' if style else "")
 
 
 def _coloured(label: str, level: int | str, marked: bool = False) -> str:
@@ -361,4 +354,4 @@ def _sign(level: int | str, way: int) -> str:
     """What stands below a part, in the row of values above 0 (way 1) or below."""
     if isinstance(level, str):
         return level if way > 0 else " "
-    return _BLOCKS[level * way - 1] if level * way > 0 else " "
+    return _BLOCKS[max(level * way, 0)]

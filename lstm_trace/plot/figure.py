@@ -75,13 +75,11 @@ class Figure:
             "panels": [
                 {**map.live, "log": map.scale.logarithmic, "low": map.scale.low, "high": map.scale.high} for map in maps
             ],
-            "steps": maps[0].values.shape[1],
-            "first": self.words.nth(axis.first or 0),
-            "every": maps[0].size[1],
+            "steps": maps[0].values.shape[1], "first": self.words.nth(axis.first or 0), "every": maps[0].size[1],
             "labels": [label for _, label in axis.labels],
             "words": {key: self.words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
             "named": self.words.word("step.named", step="{step}", name="{name}"),
-        }
+        }  # fmt: skip
         content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
         hint, close = escape(self.words.word("plot.click")), escape(self.words.word("plot.close"))
         return (
