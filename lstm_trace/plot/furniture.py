@@ -121,17 +121,15 @@ def spans(marked: str) -> str:
     """A marked text as SVG: letters in italics, indices lowered; everything escaped."""
 
     def one(match: re.Match[str]) -> str:
+        if match[3]:
+            return escape(match[3])
         kind = {NAME: "n", UPRIGHT: "u"}.get(match[1][:1], "m")
         base, (sub, _, sup) = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2]).partition(UPPER)
         lowered = f'<tspan class="s" dy="0.28em">{sub}</tspan><tspan dy="-0.2em">\u200b</tspan>' if sub else ""
         above = f'<tspan class="s" dy="-0.5em">{sup}</tspan><tspan dy="0.36em">\u200b</tspan>' if sup else ""
         return f'<tspan class="{kind}">{base}</tspan>{lowered}{above}'
 
-    pieces = re.split(f"({OPEN}.*?{CLOSE})", marked)
-    return "".join(
-        re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, piece) if k % 2 else escape(piece)
-        for k, piece in enumerate(pieces)
-    )
+    return re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}|([^{OPEN}]+)", one, marked)
 
 
 def cut_to_room(marked: str) -> str:

@@ -205,7 +205,8 @@ def diff(
     choice = partial(subject, trace, lines=lines, layer=layer, direction=direction, steps=steps, language=language)
     found = replace(choice(batch=batch), against=against)
     drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
-    both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
+    there = [one for one in drawn if one[1].name in against.lines.get(one[0].scope, {})]
+    both = [one for one in there if against.lines[one[0].scope][one[1].name].shape[-1] == found.width(*one)]
     if not both:
         names = ", ".join(sorted({line.name for _, line in drawn}))
         raise MissingError(f"there is nothing to compare: none of {names} is in both with the same width")
@@ -232,12 +233,6 @@ def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
         hint = f"choose steps that both have, as {common.start}:{common.stop}" if common else "none is in both"
         raise MissingError(f"the two traces have other steps, {said}: {hint}")
     return between(a, chosen), between(b, chosen), None
-
-
-def _width(other: Trace, stage: Stage, line: Line) -> int:
-    """How many units the other trace has of a line; 0 if it has none."""
-    theirs = other.lines.get(stage.scope, {}).get(line.name)
-    return 0 if theirs is None else theirs.shape[-1]
 
 
 def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]], wanted: Sequence[int]) -> int:
