@@ -97,13 +97,13 @@ ROUNDED = frozenset({"sigmoid", "tanh", "exp", "log", "sqrt", "elu", "softplus"}
 
 def evaluate(node: Node, leaf: Callable[[Num], Exact]) -> Exact:
     """The exact value of a tree with numbers; None where it has none, or where part of it is left out."""
+    if isinstance(node, Num):
+        return leaf(node)
 
     def of(part: Node) -> Exact:
         return evaluate(part, leaf)
 
     match node:
-        case Num():
-            return leaf(node)
         case Sum():
             total = Fraction(0)
             for sign, term in zip(node.signs, node.terms, strict=True):

@@ -45,7 +45,7 @@ def loose(node: tree.Node, least: int) -> bool:
 def minus_first(node: tree.Node, slash: bool) -> bool:
     """Whether a term is printed with a minus at its beginning; slash: of a format whose quotients are one line."""
     if isinstance(node, tree.Prod | tree.MatVec):
-        first, second = map(alone, node.pieces)
+        first, second = map(alone, vars(node).values())
         both = isinstance(first, tree.Num) and isinstance(second, tree.Num)  # each in parentheses
         return not both and minus_first(first, slash)
     if isinstance(node, tree.Quot):
@@ -196,7 +196,7 @@ def _sum(p: Printer, f: Format, node: tree.Sum) -> str:
 
 
 def _product(p: Printer, f: Format, node: tree.Prod | tree.MatVec) -> str:
-    left, right = map(alone, node.pieces)
+    left, right = map(alone, vars(node).values())
     if isinstance(left, tree.Num) and isinstance(right, tree.Num):
         return _factors(p, f, (left, right))
     sign = f.times if isinstance(node, tree.Prod) and not isinstance(left, tree.Num) else f.space

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache, partial
+from functools import lru_cache, partial
 from itertools import chain, combinations
 from typing import Any, ClassVar, dataclass_transform
 
@@ -359,7 +359,7 @@ def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple
     return pieces
 
 
-@dataclass(frozen=True)
+@dataclass
 class Terms:
     """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
 
@@ -374,10 +374,9 @@ class Terms:
     num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node]
     most: int | None = None
 
-    @cached_property
-    def widths(self) -> list[int]:
-        """How many units each operand has."""
-        return [values.shape[-1] for values in self.arrays]
+    def width(self, i: int) -> int:
+        """How many units operand i has."""
+        return int(self.arrays[i].shape[-1])
 
     def leaf(self, i: int, index: tuple[int, ...]) -> Node:
         """One number of operand i."""
@@ -386,7 +385,7 @@ class Terms:
 
     def at(self, i: int) -> Node:
         """Operand i at this unit; a value of width 1 serves every unit."""
-        return self.leaf(i, (0 if self.widths[i] == 1 else self.unit,))
+        return self.leaf(i, (0 if self.width(i) == 1 else self.unit,))
 
     def over(self, width: int, term: Callable[[int], Node]) -> Parts:
         """A term for each of `width` numbers, with dots where there are too many."""
@@ -394,7 +393,7 @@ class Terms:
 
     def all(self, i: int) -> Parts:
         """Every unit of operand i."""
-        return self.over(self.widths[i], lambda k: self.leaf(i, (k,)))
+        return self.over(self.width(i), lambda k: self.leaf(i, (k,)))
 
 
 def _products(line: Line, terms: Terms) -> Node:
@@ -404,7 +403,7 @@ def _products(line: Line, terms: Terms) -> Node:
         place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
         return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
 
-    return plus(terms.over(terms.widths[vector], term))
+    return plus(terms.over(terms.width(vector), term))
 
 
 def _each(terms: Terms) -> Parts:
@@ -414,10 +413,10 @@ def _each(terms: Terms) -> Parts:
 def _part(line: Line, terms: Terms) -> Node:
     """The entry of a concatenation that is this unit."""
     unit = terms.unit
-    for i, width in enumerate(terms.widths):
-        if unit < width:
+    for i in range(len(terms.arrays)):
+        if unit < terms.width(i):
             return terms.leaf(i, (unit,))
-        unit -= width
+        unit -= terms.width(i)
     raise IndexError(terms.unit)
 
 
@@ -432,7 +431,7 @@ SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
     "neg": lambda line, terms: Neg(terms.at(0)),
     "copy": lambda line, terms: terms.at(0),
     "sum": lambda line, terms: plus(terms.all(0)),
-    "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.widths[0])),
+    "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.width(0))),
     "max": lambda line, terms: Call("max", terms.all(0)),
     "concat": _part,
     "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
