@@ -25,8 +25,8 @@ Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
 
 
 @dataclass_transform(frozen_default=True)
-class Piece:
-    """A piece of a formula: each kind is a frozen dataclass of its parts."""
+class TreeNode:
+    """A node of a formula: each kind is a frozen dataclass of its parts."""
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
@@ -40,7 +40,7 @@ class Piece:
         def inside(part: Any) -> Iterator[Any]:
             if isinstance(part, tuple):
                 return chain.from_iterable(map(inside, part))
-            return iter([part] if isinstance(part, Piece) else [])
+            return iter([part] if isinstance(part, TreeNode) else [])
 
         return inside(() if isinstance(self, Num) else tuple(vars(self).values()))
 
@@ -50,27 +50,27 @@ class Piece:
         def each(part: Any) -> Any:
             if isinstance(part, tuple):
                 return tuple(map(each, part))
-            return change(part) if isinstance(part, Piece) else part
+            return change(part) if isinstance(part, TreeNode) else part
 
         found: Any = self
         return found if isinstance(self, Num) else replace(found, **{name: each(of) for name, of in vars(self).items()})
 
 
-class Sym(Piece):
+class Sym(TreeNode):
     """A name: a line, input, state or parameter. steps: numbers that stand for the indices t and t - 1."""
 
     name: str
     steps: tuple[int, int] | None = None
 
 
-class Index(Piece):
+class Index(TreeNode):
     """Part of a value: `W_xi[5,:]`."""
 
     of: Node
     at: str
 
 
-class Num(Piece):
+class Num(TreeNode):
     """A number as it is shown; `value` is what was recorded, `key` says of what (None for a number of an equation)."""
 
     shown: Shown
@@ -78,7 +78,7 @@ class Num(Piece):
     key: Key | None = None
 
 
-class Sum(Piece):
+class Sum(TreeNode):
     """Terms with their signs, in order. goes_on: whether it stands after a sign, as the rest of a broken sum does."""
 
     signs: tuple[float, ...]
@@ -86,45 +86,45 @@ class Sum(Piece):
     goes_on: bool = False
 
 
-class Prod(Piece):
+class Prod(TreeNode):
     """A product of numbers, or element by element."""
 
     left: Node
     right: Node
 
 
-class Factors(Piece):
+class Factors(TreeNode):
     """Numbers multiplied, more than two or with sums among them: each in parentheses."""
 
     parts: tuple[Node, ...]
 
 
-class Square(Piece):
+class Square(TreeNode):
     """A number or vector squared, element by element."""
 
     of: Node
 
 
-class MatVec(Piece):
+class MatVec(TreeNode):
     """Matrix times vector."""
 
     matrix: Node
     vector: Node
 
 
-class Transposed(Piece):
+class Transposed(TreeNode):
     """A matrix with rows for columns."""
 
     of: Node
 
 
-class Baseline(Piece):
+class Baseline(TreeNode):
     """The same value in another trace, against which this one is held."""
 
     of: Node
 
 
-class Holds(Piece):
+class Holds(TreeNode):
     """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
     left: Node
@@ -132,7 +132,7 @@ class Holds(Piece):
     sign: str = ">"
 
 
-class Gradient(Piece):
+class Gradient(TreeNode):
     """The gradient of L with respect to something; through: by which way it comes back, where there are several.
 
     between: whether it is the slope of L between two traces, and not the derivative.
@@ -143,20 +143,20 @@ class Gradient(Piece):
     between: bool = False
 
 
-class Quot(Piece):
+class Quot(TreeNode):
     """A quotient."""
 
     over: Node
     under: Node
 
 
-class Neg(Piece):
+class Neg(TreeNode):
     """A minus before something."""
 
     of: Node
 
 
-class Call(Piece):
+class Call(TreeNode):
     """A function, of the operation table or composite; constants are numbers that follow its operands."""
 
     op: str
@@ -164,38 +164,38 @@ class Call(Piece):
     constants: tuple[float, ...] = ()
 
 
-class Fn(Piece):
+class Fn(TreeNode):
     """The sign of a function alone, or that of the `product` element by element."""
 
     op: str
 
 
-class Vec(Piece):
+class Vec(TreeNode):
     """A vector by its entries."""
 
     entries: tuple[Node, ...]
 
 
-class Mat(Piece):
+class Mat(TreeNode):
     """A matrix by its rows."""
 
     rows: tuple[tuple[Node, ...], ...]
 
 
-class Dots(Piece):
+class Dots(TreeNode):
     """What was left out: across a row, `down` a column, or `diagonal`."""
 
     way: str = "across"
 
 
-class Blank(Piece):
+class Blank(TreeNode):
     """An answer box. name: the address of what belongs in it; width: digits that it has room for."""
 
     name: str
     width: int = 8
 
 
-class Field(Piece):
+class Field(TreeNode):
     """An input field: a page lets the reader type; other formats show its value, or a blank where there is none."""
 
     name: str
