@@ -31,11 +31,6 @@ def math(body: str, tall: bool = False) -> str:
     return f'<math displaystyle="true">{body}</math>' if tall and "<mfrac>" in body else f"<math>{body}</math>"
 
 
-def _scaled(number: str, exponent: int) -> str:
-    """A number as HTML text, its power of ten raised; directly in <mn> that would stand below."""
-    return f"<span>{number}×10<sup>{str(exponent).replace('-', '−')}</sup></span>"
-
-
 _OPERATORS = frozenset("-+,:;|/.[]") | frozenset(SIGNS.values()) - {"∂", "∇", "∞"}
 
 
@@ -96,7 +91,8 @@ def input_field(node: Field) -> str:
 
 MATHML = Format(
     negative="−",
-    scaled=_scaled,
+    # HTML text, its power of ten raised; directly in <mn> that would stand below
+    scaled=lambda number, exponent: f"<span>{number}×10<sup>{str(exponent).replace('-', '−')}</sup></span>",
     num=lambda p, node: f"<mn>{p.number(node.shown)}</mn>",
     dots={"across": "<mo>⋯</mo>", "down": "<mo>⋮</mo>", "diagonal": "<mo>⋱</mo>"},
     letter=_letter,

@@ -13,73 +13,51 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, get_args
 
 from ..cell.ops import OPS
+from . import tree
 from .numbers import Shown
 from .symbols import Symbol, at, symbol
-from .tree import (
-    Baseline,
-    Blank,
-    Call,
-    Dots,
-    Factors,
-    Field,
-    Fn,
-    Gradient,
-    Holds,
-    Index,
-    Mat,
-    MatVec,
-    Neg,
-    Node,
-    Num,
-    Prod,
-    Quot,
-    Square,
-    Sum,
-    Sym,
-    Transposed,
-    Vec,
-)
-from .tree import number as written
 from .user_tex import translated
 
 # -- parentheses: which part needs them where it stands, so that no sign stands beside a sign --------------------------
 
 #: How tightly each kind binds; a looser one inside a tighter one stands in parentheses.
 BINDING: dict[type, int] = {
-    Sum: 1, Neg: 2, Prod: 3, Factors: 3, MatVec: 3, Quot: 3, Square: 4,
-    Transposed: 4, Baseline: 4, Holds: 5, Gradient: 5,
-    Sym: 5, Index: 5, Num: 5, Call: 5, Fn: 5, Vec: 5, Mat: 5, Dots: 5, Blank: 5, Field: 5,
-}  # fmt: skip
+    **dict.fromkeys(get_args(tree.Node), 5),
+    **{tree.Sum: 1, tree.Neg: 2},
+    **dict.fromkeys((tree.Prod, tree.Factors, tree.MatVec, tree.Quot), 3),
+    **dict.fromkeys((tree.Square, tree.Transposed, tree.Baseline), 4),
+}
 #: How tightly a right factor and what stands under a slash have to bind.
 RIGHT = 4
 
 
-def loose(node: Node, least: int) -> bool:
+def loose(node: tree.Node, least: int) -> bool:
     """Whether a part of a formula needs parentheses there: it binds more loosely than `least`, or is a negative number
     as a right factor or under a power.
     """
-    return BINDING[type(node)] < least or (least >= RIGHT and isinstance(node, Num) and node.shown.negative)
+    return BINDING[type(node)] < least or (least >= RIGHT and isinstance(node, tree.Num) and node.shown.negative)
 
 
-def minus_first(node: Node, slash: bool) -> bool:
+def minus_first(node: tree.Node, slash: bool) -> bool:
     """Whether a term is printed with a minus at its beginning; slash: of a format whose quotients are one line."""
-    if isinstance(node, Prod | MatVec):
+    if isinstance(node, tree.Prod | tree.MatVec):
         first, second = map(alone, vars(node).values())
-        both = isinstance(first, Num) and isinstance(second, Num)  # each in parentheses
+        both = isinstance(first, tree.Num) and isinstance(second, tree.Num)  # each in parentheses
         return not both and minus_first(first, slash)
-    if isinstance(node, Quot):
+    if isinstance(node, tree.Quot):
         return slash and minus_first(node.over, slash)
-    return isinstance(node, Num) and node.shown.negative
+    return isinstance(node, tree.Num) and node.shown.negative
 
 
-def alone(node: Node) -> Node:
+def alone(node: tree.Node) -> tree.Node:
     """The entry of a vector or matrix that has no other, since it is printed as that number; anything else itself."""
-    if isinstance(node, Vec) and len(node.entries) == 1:
+    if isinstance(node, tree.Vec) and len(node.entries) == 1:
         return node.entries[0]
-    if isinstance(node, Mat) and len(node.rows) == len(node.rows[0]) == 1:
+    if isinstance(node, tree.Mat) and len(node.rows) == len(node.rows[0]) == 1:
         return node.rows[0][0]
     return node
 
@@ -91,13 +69,12 @@ def letters(f: Format, found: Symbol) -> str:
     """A symbol of the tables, of the same pieces as one that an author wrote."""
     base = (f.upright if found.upright else f.letter)(found.base)
     base = f.accent(found.accent, base) if found.accent else base
-    sub = f.joined([part for k, text in enumerate(found.lower) for part in _index(f, text, k % 2 > 0)])
+    words_apart = (  # every second part is a word, the others are letters, numbers and signs in a row
+        [f.upright(text)] if k % 2 else map(f.letter, re.findall("[0-9]+|.", text))
+        for k, text in enumerate(found.lower)
+    )
+    sub = f.joined(list(chain.from_iterable(words_apart)))
     return f.scripts(base, sub, upper(f, found.power)) if sub or found.power else base
-
-
-def _index(f: Format, text: str, word: bool) -> list[str]:
-    """Part of an index: a word, or letters, numbers and signs in a row."""
-    return [f.upright(text)] if word else list(map(f.letter, re.findall("[0-9]+|.", text)))
 
 
 def upper(f: Format, power: str) -> str:
@@ -115,7 +92,7 @@ class Format:
     nan: str = "NaN"
     digits: Callable[[str], str] = str
     scaled: Callable[[str, int], str]
-    num: Callable[[Printer, Num], str] = lambda p, node: p.number(node.shown)
+    num: Callable[[Printer, tree.Num], str] = lambda p, node: p.number(node.shown)
     dots: Mapping[str, str]  # what stands for what is left out, by its way
 
     # symbols: a letter, number or sign (Greek and signs by their command in TeX), a word and an accent by theirs
@@ -146,7 +123,7 @@ class Format:
     # functions: by their operation; between function and arguments; arguments, with their nodes; which part of a value
     function: Callable[[str], str]
     apply: str = ""
-    arguments: Callable[[Sequence[Node], list[str]], str]
+    arguments: Callable[[Sequence[tree.Node], list[str]], str]
     at: Callable[[str], str] = "[{}]".format
     fraction: Callable[[str, str], str]
     slash: bool = False  # whether a quotient needs parentheses, around it and inside it
@@ -163,7 +140,7 @@ class Format:
 
     # an answer box with room for so many digits; an input field, which most formats show as its value or as a blank
     blank: Callable[[int], str]
-    field: Callable[[Field], str] | None = None
+    field: Callable[[tree.Field], str] | None = None
 
 
 class Printer:
@@ -175,17 +152,17 @@ class Printer:
         self.own = {} if own is None else own  # may be filled later
         self.format = format or self.format
 
-    def __call__(self, node: Node) -> str:
+    def __call__(self, node: tree.Node) -> str:
         """The text of a tree."""
         return NODES[type(node)](self, self.format, node)
 
-    def inside(self, node: Node, least: int) -> str:
+    def inside(self, node: tree.Node, least: int) -> str:
         """The text of a tree, in parentheses where it binds more loosely than `least`."""
         node = alone(node)
-        needed = loose(node, least) and (self.format.slash or least > RIGHT or not isinstance(node, Quot))
+        needed = loose(node, least) and (self.format.slash or least > RIGHT or not isinstance(node, tree.Quot))
         return self.format.around(self(node)) if needed else self(node)
 
-    def found(self, node: Sym) -> Symbol:
+    def found(self, node: tree.Sym) -> Symbol:
         """The symbol of a name."""
         known = symbol(node.name, self.own)
         return known if node.steps is None else at(known, node.steps)
@@ -206,7 +183,7 @@ class Printer:
         return text if shown.exponent is None else f.scaled(text, shown.exponent)
 
 
-def _sum(p: Printer, f: Format, node: Sum) -> str:
+def _sum(p: Printer, f: Format, node: tree.Sum) -> str:
     parts = []
     for k, (sign, term) in enumerate(zip(node.signs, node.terms, strict=True)):
         after = k > 0 or sign < 0 or node.goes_on
@@ -218,67 +195,62 @@ def _sum(p: Printer, f: Format, node: Sum) -> str:
     return f.row(parts)
 
 
-def _product(p: Printer, f: Format, node: Prod) -> str:
-    left, right = alone(node.left), alone(node.right)
-    if isinstance(left, Num) and isinstance(right, Num):
+def _product(p: Printer, f: Format, node: tree.Prod | tree.MatVec) -> str:
+    left, right = map(alone, vars(node).values())
+    if isinstance(left, tree.Num) and isinstance(right, tree.Num):
         return _factors(p, f, (left, right))
-    sign = f.space if isinstance(left, Num) else f.times
+    sign = f.times if isinstance(node, tree.Prod) and not isinstance(left, tree.Num) else f.space
     return f.row([p.inside(left, 3), sign, p.inside(right, RIGHT)])
 
 
-def _matvec(p: Printer, f: Format, node: MatVec) -> str:
-    matrix, vector = alone(node.matrix), alone(node.vector)
-    if isinstance(matrix, Num) and isinstance(vector, Num):
-        return _factors(p, f, (matrix, vector))
-    return f.row([p.inside(matrix, 3), f.space, p.inside(vector, RIGHT)])
-
-
-def _factors(p: Printer, f: Format, parts: Sequence[Node]) -> str:
+def _factors(p: Printer, f: Format, parts: Sequence[tree.Node]) -> str:
     return f.row([f.parens(p(part)) for part in parts])
 
 
-def _square(p: Printer, f: Format, node: Square) -> str:
+def _square(p: Printer, f: Format, node: tree.Square) -> str:
     of = alone(node.of)
-    if isinstance(of, Gradient):  # what is in it is not squared
+    if isinstance(of, tree.Gradient):  # what is in it is not squared
         return f.squared(f.around(p(of)))
-    if f.tanh_squared and isinstance(of, Call) and of.op == "tanh":
+    if f.tanh_squared and isinstance(of, tree.Call) and of.op == "tanh":
         return f.row([f.tanh_squared, f.parens(p(of.args[0]))])
-    return f.squared(_factors(p, f, (of,)) if isinstance(of, Num) else p.inside(of, 5))
+    return f.squared(_factors(p, f, (of,)) if isinstance(of, tree.Num) else p.inside(of, 5))
 
 
-def _raised(p: Printer, f: Format, node: Transposed | Baseline, power: str) -> str:
+def _raised(p: Printer, f: Format, node: tree.Transposed | tree.Baseline, power: str) -> str:
     """A symbol of the tables with its power, what was transposed before without one; anything else with it behind."""
     of = node.of
-    while isinstance(of, Sym) and (inner := p.found(of).node) is not None:
+    while isinstance(of, tree.Sym) and (inner := p.found(of).node) is not None:
         of = inner
-    found = p.found(of) if isinstance(of, Sym) else None
+    found = p.found(of) if isinstance(of, tree.Sym) else None
     if found and not found.tex and not found.name and found.power in ("", power):
         return p.symbol(found._replace(power="" if found.power else power))
     return f.symbol(f.scripts(f.group(p.inside(of, 5)), "", upper(f, power)))
 
 
-def _single(node: Node) -> bool:
+def _single(node: tree.Node) -> bool:
     """Whether a formula is clearly one number."""
-    if isinstance(node, Sum):
+    if isinstance(node, tree.Sum):
         return all(map(_single, node.terms))
-    return isinstance(node, Num) or (isinstance(node, Call) and node.op in OPS and OPS[node.op].reduces)
+    return isinstance(node, tree.Num) or (isinstance(node, tree.Call) and node.op in OPS and OPS[node.op].reduces)
 
 
-def _quotient(p: Printer, f: Format, node: Quot) -> str:
-    if isinstance(node.over, Vec) and len(node.over.entries) > 1 and _single(node.under) and not f.slash:
-        return f.row([f.fraction(p(written(1)), p(node.under)), f.space, p(node.over)])  # no column stands on a line
+def _quotient(p: Printer, f: Format, node: tree.Quot) -> str:
+    if isinstance(node.over, tree.Vec) and len(node.over.entries) > 1 and _single(node.under) and not f.slash:
+        return f.row(
+            [f.fraction(p(tree.number(1)), p(node.under)), f.space, p(node.over)]
+        )  # no column stands on a line
     if f.slash:
         return f.fraction(p.inside(node.over, 3), p.inside(node.under, RIGHT))
     return f.fraction(p(node.over), p(node.under))
 
 
-def _negative(p: Printer, f: Format, node: Neg) -> str:
+def _negative(p: Printer, f: Format, node: tree.Neg) -> str:
     of = alone(node.of)
     return f.row([f.minus, f.parens(p(of)) if minus_first(of, f.slash) else p.inside(of, 3)])
 
 
-def _call(p: Printer, f: Format, node: Call) -> str:
-    args = (*node.args, *map(written, node.constants))
+def _call(p: Printer, f: Format, node: tree.Call) -> str:
+    args = (*node.args, *map(tree.number, node.constants))
     texts = list(map(p, args))
     if node.op == "concat":
         return f.concatenated(texts) if f.concatenated else _vector(f, texts)
@@ -297,34 +269,30 @@ def _matrix(f: Format, rows: list[list[str]]) -> str:
     return rows[0][0] if len(rows) == len(rows[0]) == 1 and not f.vector else f.matrix(rows)
 
 
-def _field(f: Format, node: Field) -> str:
-    """An input field; where nobody can type, its value or a blank."""
-    if f.field:
-        return f.field(node)
-    return f.upright(node.value) if node.value else f.blank(node.width)
-
-
 #: Kind of node to how it is printed, of the pieces of a format.
 NODES: dict[type, Callable[[Printer, Format, Any], str]] = {
-    Sym: lambda p, f, node: p.symbol(p.found(node)),
-    Index: lambda p, f, node: f.row([p.inside(node.of, 5), f.at(node.at)]),
-    Num: lambda p, f, node: f.num(p, node),
-    Sum: _sum,
-    Prod: _product,
-    Factors: lambda p, f, node: _factors(p, f, node.parts),
-    Square: _square,
-    MatVec: _matvec,
-    Transposed: lambda p, f, node: _raised(p, f, node, "T"),
-    Baseline: lambda p, f, node: _raised(p, f, node, "0"),
-    Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),
-    Gradient: lambda p, f, node: f.gradient(p.inside(node.of, 5), node.through, "Δ" if node.between else "∂"),
-    Quot: _quotient,
-    Neg: _negative,
-    Call: _call,
-    Fn: lambda p, f, node: f.times.strip() if node.op == "product" else f.function(node.op),
-    Vec: lambda p, f, node: _vector(f, list(map(p, node.entries))),
-    Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
-    Dots: lambda p, f, node: f.dots[node.way],
-    Blank: lambda p, f, node: f.blank(node.width),
-    Field: lambda p, f, node: _field(f, node),
+    tree.Sym: lambda p, f, node: p.symbol(p.found(node)),
+    tree.Index: lambda p, f, node: f.row([p.inside(node.of, 5), f.at(node.at)]),
+    tree.Num: lambda p, f, node: f.num(p, node),
+    tree.Sum: _sum,
+    tree.Prod: _product,
+    tree.Factors: lambda p, f, node: _factors(p, f, node.parts),
+    tree.Square: _square,
+    tree.MatVec: _product,
+    tree.Transposed: lambda p, f, node: _raised(p, f, node, "T"),
+    tree.Baseline: lambda p, f, node: _raised(p, f, node, "0"),
+    tree.Holds: lambda p, f, node: f.holds(p(node.left), node.sign, p(node.right)),
+    tree.Gradient: lambda p, f, node: f.gradient(p.inside(node.of, 5), node.through, "Δ" if node.between else "∂"),
+    tree.Quot: _quotient,
+    tree.Neg: _negative,
+    tree.Call: _call,
+    tree.Fn: lambda p, f, node: f.times.strip() if node.op == "product" else f.function(node.op),
+    tree.Vec: lambda p, f, node: _vector(f, list(map(p, node.entries))),
+    tree.Mat: lambda p, f, node: _matrix(f, [list(map(p, row)) for row in node.rows]),
+    tree.Dots: lambda p, f, node: f.dots[node.way],
+    tree.Blank: lambda p, f, node: f.blank(node.width),
+    # where nobody can type, its value or a blank
+    tree.Field: lambda p, f, node: (
+        f.field(node) if f.field else f.upright(node.value) if node.value else f.blank(node.width)
+    ),
 }

@@ -133,7 +133,9 @@ def symbol(name: str, own: Mapping[str, str | Symbol] | None = None) -> Symbol:
     if isinstance(found, Symbol):
         return found
     known = SYMBOLS.get(name) or _own(name)
-    return known._replace(tex=_safe(found)) if found is not None else known
+    if found is None:
+        return known
+    return known._replace(tex=" ".join(printable(found).replace("`", "'").split()))  # cannot end the block it is in
 
 
 #: The indices t - 1 and t in TeX, within braces and without.
@@ -156,11 +158,6 @@ def at(found: Symbol, steps: tuple[int, int]) -> Symbol:
     sub = ",".join({"t": now, "t-1": before}.get(part, part) for part in found.sub.split(","))
     node = None if found.node is None else at_step(found.node, (), steps)
     return found._replace(sub=sub, tex=_INDEX.sub(numbered, found.tex), node=node)
-
-
-def _safe(tex: str) -> str:
-    """TeX from a file on one line, unable to end the block that it stands in."""
-    return " ".join(printable(tex).replace("`", "'").split())
 
 
 def distinct(names: Iterable[str], own: Mapping[str, str | Symbol]) -> dict[str, Symbol]:

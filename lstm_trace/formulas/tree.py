@@ -1,18 +1,19 @@
 """A small tree for mathematics, neutral to the format: what stands on a printed line, not how it is set.
 
 Two tables, keyed by operation, write a line as a tree: in symbols (`SYMBOLIC`) and, for one unit, with numbers
-(`scalar.SCALAR`). Printers are tables keyed by the kinds of nodes.
+(`SCALAR`). Printers are tables keyed by the kinds of nodes.
 """
 
 from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Callable, Container, Iterator
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
-from itertools import combinations
-from typing import Any, TypeVar, cast
+from collections.abc import Callable, Container, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import chain, combinations
+from typing import Any, ClassVar, dataclass_transform
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.ops import OPS
@@ -20,28 +21,56 @@ from ..cell.parse import parse
 from ..errors import CellError
 from .numbers import Shown, show
 
-N = TypeVar("N")
 Key = tuple[Any, ...]  # what a number is the value of; see `values.Values`
 
 
-@dataclass(frozen=True)
-class Sym:
+@dataclass_transform(frozen_default=True)
+class TreeNode:
+    """A node of a formula: each kind is a frozen dataclass of its parts."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    def __init_subclass__(cls) -> None:
+        dataclass(frozen=True)(cls)
+
+    @property
+    def pieces(self) -> Iterator[Node]:
+        """The pieces that it is made of, in order; of a number there are none."""
+
+        def inside(part: Any) -> Iterator[Any]:
+            if isinstance(part, tuple):
+                return chain.from_iterable(map(inside, part))
+            return iter([part] if isinstance(part, TreeNode) else [])
+
+        return inside(() if isinstance(self, Num) else tuple(vars(self).values()))
+
+    def remade(self, change: Callable[[Any], Node]) -> Node:
+        """The same of changed pieces."""
+
+        def each(part: Any) -> Any:
+            if isinstance(part, tuple):
+                return tuple(map(each, part))
+            return change(part) if isinstance(part, TreeNode) else part
+
+        found: Any = self
+        return found if isinstance(self, Num) else replace(found, **{name: each(of) for name, of in vars(self).items()})
+
+
+class Sym(TreeNode):
     """A name: a line, input, state or parameter. steps: numbers that stand for the indices t and t - 1."""
 
     name: str
     steps: tuple[int, int] | None = None
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(TreeNode):
     """Part of a value: `W_xi[5,:]`."""
 
     of: Node
     at: str
 
 
-@dataclass(frozen=True)
-class Num:
+class Num(TreeNode):
     """A number as it is shown; `value` is what was recorded, `key` says of what (None for a number of an equation)."""
 
     shown: Shown
@@ -49,8 +78,7 @@ class Num:
     key: Key | None = None
 
 
-@dataclass(frozen=True)
-class Sum:
+class Sum(TreeNode):
     """Terms with their signs, in order. goes_on: whether it stands after a sign, as the rest of a broken sum does."""
 
     signs: tuple[float, ...]
@@ -58,52 +86,45 @@ class Sum:
     goes_on: bool = False
 
 
-@dataclass(frozen=True)
-class Prod:
+class Prod(TreeNode):
     """A product of numbers, or element by element."""
 
     left: Node
     right: Node
 
 
-@dataclass(frozen=True)
-class Factors:
+class Factors(TreeNode):
     """Numbers multiplied, more than two or with sums among them: each in parentheses."""
 
     parts: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Square:
+class Square(TreeNode):
     """A number or vector squared, element by element."""
 
     of: Node
 
 
-@dataclass(frozen=True)
-class MatVec:
+class MatVec(TreeNode):
     """Matrix times vector."""
 
     matrix: Node
     vector: Node
 
 
-@dataclass(frozen=True)
-class Transposed:
+class Transposed(TreeNode):
     """A matrix with rows for columns."""
 
     of: Node
 
 
-@dataclass(frozen=True)
-class Baseline:
+class Baseline(TreeNode):
     """The same value in another trace, against which this one is held."""
 
     of: Node
 
 
-@dataclass(frozen=True)
-class Holds:
+class Holds(TreeNode):
     """A comparison as a number: 1 where it holds, 0 elsewhere. sign: `>`, `≤`, `≠` or `=`."""
 
     left: Node
@@ -111,8 +132,7 @@ class Holds:
     sign: str = ">"
 
 
-@dataclass(frozen=True)
-class Gradient:
+class Gradient(TreeNode):
     """The gradient of L with respect to something; through: by which way it comes back, where there are several.
 
     between: whether it is the slope of L between two traces, and not the derivative.
@@ -123,23 +143,20 @@ class Gradient:
     between: bool = False
 
 
-@dataclass(frozen=True)
-class Quot:
+class Quot(TreeNode):
     """A quotient."""
 
     over: Node
     under: Node
 
 
-@dataclass(frozen=True)
-class Neg:
+class Neg(TreeNode):
     """A minus before something."""
 
     of: Node
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(TreeNode):
     """A function, of the operation table or composite; constants are numbers that follow its operands."""
 
     op: str
@@ -147,44 +164,38 @@ class Call:
     constants: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True)
-class Fn:
+class Fn(TreeNode):
     """The sign of a function alone, or that of the `product` element by element."""
 
     op: str
 
 
-@dataclass(frozen=True)
-class Vec:
+class Vec(TreeNode):
     """A vector by its entries."""
 
     entries: tuple[Node, ...]
 
 
-@dataclass(frozen=True)
-class Mat:
+class Mat(TreeNode):
     """A matrix by its rows."""
 
     rows: tuple[tuple[Node, ...], ...]
 
 
-@dataclass(frozen=True)
-class Dots:
+class Dots(TreeNode):
     """What was left out: across a row, `down` a column, or `diagonal`."""
 
     way: str = "across"
 
 
-@dataclass(frozen=True)
-class Blank:
+class Blank(TreeNode):
     """An answer box. name: the address of what belongs in it; width: digits that it has room for."""
 
     name: str
     width: int = 8
 
 
-@dataclass(frozen=True)
-class Field:
+class Field(TreeNode):
     """An input field: a page lets the reader type; other formats show its value, or a blank where there is none."""
 
     name: str
@@ -229,6 +240,11 @@ def _slice(line: Line, parts: Parts) -> Node:
     return Index(parts[0], f"{begin}:{end}" if end > begin + 1 else f"{begin}")
 
 
+def plus(terms: Parts) -> Sum:
+    """A sum without minus."""
+    return Sum((1.0,) * len(terms), terms)
+
+
 #: Operation to the tree of a line, from the trees of its operands.
 SYMBOLIC: dict[str, Callable[[Line, Parts], Node]] = {
     **{name: call for name, op in OPS.items() if op.function},
@@ -250,12 +266,9 @@ def formula(line: Line, cell: Cell) -> Node:
     The value of a composite function is its call; `written_out` has what that stands for.
     """
 
-    def operand(o: Operand) -> Node:
-        return value(o, cell) if isinstance(o, str) else number(o)
-
-    if line.call:
-        return Call(str(line.call[0]), tuple(map(operand, line.call[1:])))
-    return SYMBOLIC[line.op](line, tuple(map(operand, line.operands)))
+    args = line.call[1:] if line.call else line.operands
+    parts = tuple(value(arg, cell) if isinstance(arg, str) else number(arg) for arg in args)
+    return Call(str(line.call[0]), parts) if line.call else SYMBOLIC[line.op](line, parts)
 
 
 def value(name: str, cell: Cell) -> Node:
@@ -279,18 +292,13 @@ def _fed(name: str, functions: tuple[str, ...], matrices: frozenset[str]) -> Nod
     beside = [n for n in dict.fromkeys(re.findall(r"\w+(?= @)|(?<=@ )\w+", name)) if n not in matrices]
     others = (set(some) for count in range(len(beside) + 1) for some in combinations(beside, count))
     words = [n for n in dict.fromkeys(re.findall(r"[^\W\d]\w*\b(?!\()", name)) if n not in matrices]
-    refused: CellError | None = None
     for unknown in (left, *others):
         names = [n for n in words if n not in unknown]
         fed = [f"input: {', '.join(names)}"] if names else []
-        try:
+        with suppress(CellError):
             cell = parse("\n".join([*functions, *fed, f"v = {name}", "output: v"]))
-        except CellError as error:
-            refused = refused or error
-        else:
             return formula(cell.by_name["v"], cell)
-    assert refused is not None
-    raise refused
+    raise CellError(f"{name} is no value of a cell")
 
 
 def written_out(line: Line, cell: Cell) -> Node | None:
@@ -314,33 +322,24 @@ def kept(size: int, most: int | None) -> list[int | None]:
     return [*range(max(most - 2, 1)), None, size - 1]
 
 
-def numbers(node: Any) -> Iterator[Num]:
+def numbers(node: Node) -> Iterator[Num]:
     """Every number that stands in a tree, in order."""
     if isinstance(node, Num):
         yield node
-    elif isinstance(node, tuple):
-        for part in node:
-            yield from numbers(part)
-    elif hasattr(node, "__dataclass_fields__"):
-        for part in vars(node).values():
-            yield from numbers(part)
+    for part in node.pieces:
+        yield from numbers(part)
 
 
-def at_step(node: N, constant: Container[str], steps: tuple[int, int]) -> N:
+def at_step(node: Node, constant: Container[str], steps: tuple[int, int]) -> Node:
     """A formula with numbers for the indices t and t - 1 of its symbols, but of those that are `constant`.
 
     >>> from .plain import Plain
     >>> Plain()(at_step(Sum((1.0, 1.0), (MatVec(Sym("W_hi"), Sym("h_prev")), Sym("x_t"))), {"W_hi"}, (2, 1)))
     'W_hi h_1 + x_2'
     """
-    found: Any = node
     if isinstance(node, Sym):
-        found = node if node.name in constant else replace(node, steps=steps)
-    elif isinstance(node, tuple):
-        found = tuple(at_step(part, constant, steps) for part in node)
-    elif not isinstance(node, Num) and hasattr(node, "__dataclass_fields__"):
-        found = replace(found, **{f.name: at_step(getattr(node, f.name), constant, steps) for f in fields(found)})
-    return cast(N, found)
+        return node if node.name in constant else replace(node, steps=steps)
+    return node.remade(partial(at_step, constant=constant, steps=steps))
 
 
 def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple[str, Node]]:
@@ -358,3 +357,93 @@ def broken(node: Node, size: Callable[[Node], float], room: float) -> list[tuple
             pieces.append(("" if not start else "+" if sign > 0 else "-", piece))
             start = end
     return pieces
+
+
+@dataclass
+class Terms:
+    """The numbers that one unit of a line reads: `at(i)` is operand i at the unit, `all(i)` every unit of operand i.
+
+    place: step and row. arrays: all values of each operand. num: the number of an operand at step and row (None for a
+    parameter) and index, or what stands for it. most: how many terms are written before dots.
+    """
+
+    line: Line
+    place: tuple[int, int]
+    unit: int
+    arrays: Sequence[Any]
+    num: Callable[[Operand, int | None, int | None, tuple[int, ...]], Node]
+    most: int | None = None
+
+    def width(self, i: int) -> int:
+        """How many units operand i has."""
+        return int(self.arrays[i].shape[-1])
+
+    def leaf(self, i: int, index: tuple[int, ...]) -> Node:
+        """One number of operand i."""
+        t, b = self.place if self.arrays[i].ndim == 3 else (None, None)
+        return self.num(self.line.operands[i], t, b, index)
+
+    def at(self, i: int) -> Node:
+        """Operand i at this unit; a value of width 1 serves every unit."""
+        return self.leaf(i, (0 if self.width(i) == 1 else self.unit,))
+
+    def over(self, width: int, term: Callable[[int], Node]) -> Parts:
+        """A term for each of `width` numbers, with dots where there are too many."""
+        return tuple(Dots() if k is None else term(k) for k in kept(width, self.most))
+
+    def all(self, i: int) -> Parts:
+        """Every unit of operand i."""
+        return self.over(self.width(i), lambda k: self.leaf(i, (k,)))
+
+
+def _products(line: Line, terms: Terms) -> Node:
+    matrix, vector = (0, 1) if line.op == "matvec" else (1, 0)
+
+    def term(k: int) -> Node:
+        place = (terms.unit, k) if line.op == "matvec" else (k, terms.unit)
+        return Prod(terms.leaf(matrix, place), terms.leaf(vector, (k,)))
+
+    return plus(terms.over(terms.width(vector), term))
+
+
+def _each(terms: Terms) -> Parts:
+    return tuple(map(terms.at, range(len(terms.arrays))))
+
+
+def _part(line: Line, terms: Terms) -> Node:
+    """The entry of a concatenation that is this unit."""
+    unit = terms.unit
+    for i in range(len(terms.arrays)):
+        if unit < terms.width(i):
+            return terms.leaf(i, (unit,))
+        unit -= terms.width(i)
+    raise IndexError(terms.unit)
+
+
+#: Operation to the tree of one unit of a line, with numbers.
+SCALAR: dict[str, Callable[[Line, Terms], Node]] = {
+    **{name: lambda line, terms: call(line, _each(terms)) for name, op in OPS.items() if op.function},
+    "matvec": _products,
+    "vecmat": _products,
+    "add": lambda line, terms: Sum(line.constants, _each(terms)),
+    "mul": lambda line, terms: Prod(terms.at(0), terms.at(1)),
+    "div": lambda line, terms: Quot(terms.at(0), terms.at(1)),
+    "neg": lambda line, terms: Neg(terms.at(0)),
+    "copy": lambda line, terms: terms.at(0),
+    "sum": lambda line, terms: plus(terms.all(0)),
+    "mean": lambda line, terms: Quot(plus(terms.all(0)), number(terms.width(0))),
+    "max": lambda line, terms: Call("max", terms.all(0)),
+    "concat": _part,
+    "slice": lambda line, terms: terms.leaf(0, (int(line.constants[0]) + terms.unit,)),
+    "greater": lambda line, terms: Holds(terms.at(0), terms.at(1)),
+}
+
+
+def substituted(
+    line: Line, place: tuple[int, int], unit: int, array: Callable[[Operand], Any], num: Callable[..., Node],
+    most: int | None = None,
+) -> Node | None:  # fmt: skip
+    """One unit of a line with numbers, see `Terms`; None where an operand has no values. array: all of an operand."""
+    arrays = list(map(array, line.operands))
+    known = all(values is not None for values in arrays)
+    return SCALAR[line.op](line, Terms(line, place, unit, arrays, num, most)) if known else None

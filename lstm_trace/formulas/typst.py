@@ -26,11 +26,6 @@ def string(text: str) -> str:
     return f'"{escaped}"'
 
 
-def _letter(c: str) -> str:
-    """A letter, number or sign; a mark of Typst escaped."""
-    return f"{NAMED.get(c) or (c if c.isalnum() or c in '+-' else chr(92) + c)} "
-
-
 def _scripts(base: str, sub: str, sup: str) -> str:
     texts = [(mark, text.strip()) for mark, text in (("_", sub), ("^", sup)) if text]
     return base.strip() + "".join(mark + (text if len(text) == 1 else f"({text})") for mark, text in texts) + " "
@@ -60,7 +55,8 @@ TYPST = Format(
     digits=lambda digits: string(digits) if "," in digits else digits,  # a comma parts arguments
     scaled="{} × 10^({})".format,
     dots={"across": "dots.c", "down": "dots.v", "diagonal": "dots.down"},
-    letter=lambda c: "sum " if c == "Σ" else _letter(c),
+    # a letter, number or sign; a mark of Typst escaped
+    letter=lambda c: "sum " if c == "Σ" else f"{NAMED.get(c) or (c if c.isalnum() or c in '+-' else chr(92) + c)} ",
     word=lambda command, text: _WAYS.get(WORDS[command], f"{WORDS[command]}({{}})").format(string(text)),
     accent=lambda name, body: f"{_ACCENTS[name]}({body.strip()})",
     scripts=_scripts,

@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from .printer import Format
 
 #: Accents, each with the mark that in text stands over the letter before it.
-ACCENTS = {
-    **{"tilde": "\u0303", "hat": "\u0302", "bar": "\u0304", "dot": "\u0307", "vec": "\u20d7"},
-    "overleftarrow": "\u20d6",
-}
+_ACCENTS = "tilde hat bar dot vec overleftarrow"
+ACCENTS = dict(zip(_ACCENTS.split(), "\u0303\u0302\u0304\u0307\u20d7\u20d6", strict=True))
 #: Commands that set a word, with how it stands.
 WORDS = {
     **{"mathrm": "upright", "text": "upright", "operatorname": "upright", "mathbf": "bold", "mathit": "italic"},
@@ -27,9 +25,9 @@ WORDS = {
 }
 #: Commands that are another's in a wider form, or under another name.
 _SAME = {
-    **{"widetilde": "tilde", "widehat": "hat", "overline": "bar", "overrightarrow": "vec"},
-    **{"star": "ast", "bm": "boldsymbol"},
-}
+    "widetilde": "tilde", "widehat": "hat", "overline": "bar", "overrightarrow": "vec", "star": "ast",
+    "bm": "boldsymbol",
+}  # fmt: skip
 _GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau "
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell"

@@ -1,27 +1,37 @@
-"""The recorded numbers of a trace as they are shown, and whether what is printed between them is = or ≈."""
+"""The recorded numbers of a trace as they are shown, and whether what is printed between them is = or ≈.
+
+What rounding left of a zero is shown as 0. A value is that where its exact value is 0, where its terms cancel to no
+more than their rounding, and where it is 0 as soon as such values are. It is shown as 0 only if nothing that reads it,
+directly or through others, would be printed with other digits for it: a page does not contradict itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property, partial
-from typing import Any, NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
+
+import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import find, products
 from ..cell.lines import Line, Operand
-from ..cell.network import VALID, Stage, X, scope_and_name
+from ..cell.network import VALID, Stage, X
+from ..cell.ops import OPS
 from ..trace.trace import Trace
-from .exact import Exact, ExactWalk, evaluate
-from .noise import Noise, small
+from .exact import ExactWalk, evaluate, made
 from .numbers import DIGITS, Style, fraction
-from .scalar import SCALAR, Terms
 from .symbols import SLOPES
-from .tree import HELD, Call, Dots, Key, Node, Num, Quot, Sum, Vec, kept, number, numbers
+from .tree import HELD, Call, Dots, Key, Node, Num, Prod, Quot, Sum, Vec, kept, number, numbers, plus, substituted
 from .whole import on_paper
 
 #: Operations that compute nothing.
 COPIES = frozenset({"copy", "slice", "concat"})
+#: What a number is exactly, as it is printed.
+_PRINTED = attrgetter("shown.fraction")
 
 
 class Scalar(NamedTuple):
@@ -79,7 +89,9 @@ class Values:
             value = values[index] if t is None else values[self.trace.index(t), b, index[0]]
             line = self.trace.stage(scope).cell.states.get(name, name)
             given = self._premise(key) if self.style.written else None
-            short = given is not None and self._is_short(given)
+            if given is not None and id(given) not in self._short:  # no value has more decimals than are shown
+                self._short[id(given)] = self.style.is_short(given)
+            short = given is not None and self._short[id(given)]
             found = Num(self.style.show(value, line, self._noise(key, value), given is not None, short), value, key)
             if len(self._nums) < 100_000:
                 self._nums[key] = found
@@ -101,13 +113,11 @@ class Values:
 
         def num(name: Operand, *at: Any) -> Node:
             inner = stage.cell.by_name.get(name) if isinstance(name, str) else None
-            if inner is None or inner.assigned:
+            if inner is None or inner.assigned or (inner.call and inner.call[0] in SLOPES):
                 return self.num(stage.scope, name, *at)
             if inner.call and inner.call[0] == "count":
                 values = self.array(stage.scope, inner.call[1])
                 return number(1 if values is None else values.shape[-1])
-            if inner.call and inner.call[0] in SLOPES:
-                return self.num(stage.scope, name, *at)
             found = self._substituted(stage, inner, t, b, at[-1][0], most, num)
             return self.num(stage.scope, name, *at) if found is None else found
 
@@ -117,11 +127,8 @@ class Values:
     def _substituted(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None, num: Callable[..., Node]
     ) -> Node | None:
-        arrays = [self.array(stage.scope, operand) for operand in line.operands]
-        if any(values is None for values in arrays):
-            return None
-        found = SCALAR[line.op](line, Terms(line, (t, b), unit, arrays, num, most))
-        return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+        found = substituted(line, (t, b), unit, partial(self.array, stage.scope), num, most)
+        return Call(HELD, (found,)) if found is not None and line.call[:1] == (HELD,) else found
 
     def scalar(
         self, stage: Stage, line: Line, t: int, b: int, unit: int, most: int | None = None, whole: bool = False
@@ -147,8 +154,7 @@ class Values:
         if all(term == w * x for term, w, x in zip(terms, row[0], here, strict=True)):
             return None
         shown = [Num(self.style.show(float(term), line.name), float(term)) for term in terms]
-        places = kept(len(terms), most)
-        return Sum((1.0,) * len(places), tuple(Dots() if k is None else shown[k] for k in places))
+        return plus(tuple(Dots() if k is None else shown[k] for k in kept(len(terms), most)))
 
     # -- what stands between a formula and its value ------------------------------------------------------------------
 
@@ -161,21 +167,15 @@ class Values:
         """
         if not result.shown.finite:
             return "=" if tree is not None and not all(leaf.shown.finite for leaf in numbers(tree)) else "≈"
-        if tree is None or _has_dots(tree):
+        terms = tree.over if isinstance(tree, Quot) else tree
+        if tree is None or terms is None or any(isinstance(part, Dots) for part in terms.pieces):
             return "=" if self.is_exact(result) else "≈"
-        return "=" if evaluate(tree, _printed) == result.shown.fraction else "≈"
+        return "=" if evaluate(tree, _PRINTED) == result.shown.fraction else "≈"
 
     def between(self, tree: Node, other: Node) -> str:
         """The sign between two trees of printed numbers: `=` where they come to the same."""
-        value = evaluate(tree, _printed)
-        return "=" if value is not None and value == evaluate(other, _printed) else "≈"
-
-    def _is_short(self, premise: Array) -> bool:
-        """Whether none of the given values has more decimals than are shown."""
-        short = self._short.get(id(premise))
-        if short is None:
-            self._short[id(premise)] = short = self.style.is_short(premise)
-        return short
+        value = evaluate(tree, _PRINTED)
+        return "=" if value is not None and value == evaluate(other, _PRINTED) else "≈"
 
     def _premise(self, key: Key) -> Array | None:
         """The given values of which a number is one; None for what was computed, also in another layer or step."""
@@ -189,15 +189,14 @@ class Values:
             line = stage.cell.by_name[name]
             copied = self.tree(stage, line, t, b, index[0]) if line.op in COPIES else None
             return self._premise(copied.key) if isinstance(copied, Num) and copied.key is not None else None
+        before = made(self.trace, key)
         if name in stage.cell.states:
-            before = t + (1 if stage.backwards else -1)
-            return None if before in self.trace.span else self.trace.initial.get(scope, {}).get(name)
-        source, of = scope_and_name(stage.sources.get(name, ""))
-        if source:
-            return self._premise((source, of, t, b, index))
+            return None if before[2] in self.trace.span else self.trace.initial.get(scope, {}).get(name)
+        if before != key:
+            return self._premise(before)
         if stage.sources.get(name) == VALID:  # what lengths or a mask say
             return self.array(scope, name)
-        return self.trace.x if stage.sources.get(name) == X else self.trace.given.get(scope, {}).get(name)
+        return self.trace.x if stage.sources.get(name) == X else None
 
     def is_exact(self, result: Num) -> bool:
         """Whether a number is shown as exactly what it is."""
@@ -217,12 +216,182 @@ class Values:
         return 2 * float(abs(value)) if 0 < abs(value) < small(value) and self._zeros.hides(key) else 0.0
 
 
-def _printed(leaf: Num) -> Exact:
-    return leaf.shown.fraction
+#: So many values are followed back to one that rounding left, and so many at once are checked against their readers.
+DEEP, MANY = 30, 1000
+#: Operations whose terms may cancel.
+SUMS = frozenset({"matvec", "vecmat", "add", "sum", "mean"})
 
 
-def _has_dots(node: Node) -> bool:
-    if isinstance(node, Quot):
-        return _has_dots(node.over)
-    parts = node.terms if isinstance(node, Sum) else getattr(node, "args", ())
-    return any(isinstance(part, Dots) for part in parts)
+@dataclass
+class Noise:
+    """Finds such values of a trace. array: recorded values by scope and name (`values.Values.array`)."""
+
+    trace: Trace
+    array: Callable[[str, Operand], Array | None]
+    exact: ExactWalk
+    style: Style
+    _left: dict[Key, bool] = field(default_factory=dict)
+    _shown: dict[Key, bool] = field(default_factory=dict)
+    _both: dict[Key, tuple[Array, Array] | None] = field(default_factory=dict)
+    _sizes: dict[Key, Array] = field(default_factory=dict)
+    _deep: int = 0
+
+    def hides(self, key: Key) -> bool:
+        """Whether a value is shown as 0 though it was recorded as another number."""
+        key = made(self.trace, key)
+        if not self._is_left(key):
+            return False
+        if key not in self._shown:
+            group, shown = self._group(key)
+            self._shown.update(dict.fromkeys(group, shown))
+        return not self._shown[key]
+
+    def _group(self, key: Key) -> tuple[set[Key], bool]:
+        """The values that are 0 together with one, and whether something that reads them needs them as they are."""
+        group, todo, shown = {key}, [key], False
+        while todo and len(group) < MANY:
+            scope, name, t, b, _ = here = todo.pop()
+            stage = self.trace.stage(scope)
+            near = {key for *_, key in self._places(stage, stage.cell.by_name[name], t, b)}
+            for reader, changes in self._readers(here):
+                if self._is_left(reader):
+                    near.add(reader)
+                else:
+                    shown |= changes
+            todo += near - group
+            group |= near
+        return group, shown
+
+    def _is_left(self, key: Key) -> bool:
+        """Whether a value is what rounding left of a zero, whoever reads it."""
+        if key in self._left:
+            return self._left[key]
+        scope, name, t, b, index = key
+        stage = self.trace.stage(scope)
+        line = stage.cell.by_name.get(name)
+        values = self.trace.lines.get(scope, {}).get(name)
+        if line is None or values is None or t not in self.trace.span:
+            return False
+        unit = index[0]
+        value = values[self.trace.index(t), b, unit]
+        if not 0 < abs(value) < small(value):
+            return False
+        if self._deep == DEEP:  # shown from here on, whoever asks
+            self._left[key] = False
+            return False
+        self._deep += 1
+        both = self._without(stage, line, t, b)
+        left = both is not None and bool(both[0][unit] != 0 == both[1][unit])
+        if left or line.op not in SUMS or abs(value) <= self._most(stage, line, t, b)[unit]:
+            exact = self.exact.of(key)
+            if exact is not None:  # of given numbers as they were written: 0.1 + 0.2 - 0.3, and not 1 - 0.9999999
+                left = exact == 0
+            elif line.op in SUMS:
+                left |= bool(abs(value) <= self._rounding(stage, line, t, b, unit))
+        self._deep -= 1
+        self._left[key] = left
+        return left
+
+    def _operands(self, stage: Stage, line: Line, t: int, b: int) -> list[Array] | None:
+        arrays = [self.array(stage.scope, operand) for operand in line.operands]
+        i = self.trace.index(t)
+        here = [a if a is None or a.ndim < 3 else a[i : i + 1, b : b + 1] for a in arrays]
+        return None if any(a is None for a in here) else cast(list[Array], here)
+
+    def _places(self, stage: Stage, line: Line, t: int, b: int) -> Iterator[tuple[int, int, Key]]:
+        """Operand, unit and key of what a line reads that is 0 but for rounding."""
+        for n, a in enumerate(self._operands(stage, line, t, b) or ()):
+            if a.ndim == 3:
+                for unit in np.flatnonzero((a[0, 0] != 0) & (np.abs(a[0, 0]) < small(a))).tolist():
+                    key = made(self.trace, (stage.scope, line.operands[n], t, b, (unit,)))
+                    if self._is_left(key):
+                        yield n, unit, key
+
+    def _without(self, stage: Stage, line: Line, t: int, b: int) -> tuple[Array, Array] | None:
+        """A line's values, and those with 0 for what it reads that is 0 but for rounding; None if there is no such."""
+        key = stage.scope, line.name, t, b
+        if key not in self._both:
+            places, operands = list(self._places(stage, line, t, b)), self._operands(stage, line, t, b)
+            self._both[key] = None
+            if places and operands is not None:
+                zeroed = [a.copy() for a in operands]
+                for n, unit, _ in places:
+                    zeroed[n][0, 0, unit] = 0
+                with np.errstate(all="ignore"):  # a quotient of two that are 0 but for rounding
+                    before, after = (np.ravel(OPS[line.op].array(a, line.constants)) for a in (operands, zeroed))
+                self._both[key] = before, after
+        return self._both[key]
+
+    @cached_property
+    def _read_by(self) -> dict[tuple[str, str], list[tuple[Stage, Line, int]]]:
+        """Lines by the line that they read, and how many steps later."""
+        found: dict[tuple[str, str], list[tuple[Stage, Line, int]]] = {}
+        for stage in self.trace.stages:
+            for line in stage.cell.lines:
+                for name in {operand for operand in line.operands if isinstance(operand, str)}:
+                    scope, of, t, *_ = made(self.trace, (stage.scope, name, 0, 0, ()))
+                    found.setdefault((scope, of), []).append((stage, line, -t))
+        return found
+
+    def _readers(self, key: Key) -> Iterator[tuple[Key, bool]]:
+        """Values that change with what is 0 but for rounding, and whether their digits on the page do."""
+        scope, name, t, b, _ = key
+        for stage, line, later in self._read_by.get((scope, name), ()):
+            if t + later not in self.trace.span or line.name not in self.trace.lines.get(stage.scope, {}):
+                continue
+            both = self._without(stage, line, t + later, b)
+            if both is not None:
+                for unit in np.flatnonzero(both[0] != both[1]).tolist():
+                    was, new = (self.style.show(values[unit], line.name) for values in both)
+                    yield (stage.scope, line.name, t + later, b, (unit,)), was != new
+
+    def _most(self, stage: Stage, line: Line, t: int, b: int) -> Array:
+        """More than `_rounding` of each unit, sooner: n + 2 times eps times the sizes of the n terms."""
+        key = stage.scope, line.name, t, b
+        if key not in self._sizes:
+            operands = self._operands(stage, line, t, b) or []
+            count = len(operands) if line.op == "add" else operands[line.summed].shape[-1]
+            with np.errstate(all="ignore"):
+                sizes = OPS[line.op].array([np.abs(a) for a in operands], tuple(map(abs, line.constants)))
+            self._sizes[key] = (count + 2) * small(sizes) ** 2 * np.ravel(sizes)
+        return self._sizes[key]
+
+    def _rounding(self, stage: Stage, line: Line, t: int, b: int, unit: int) -> float:
+        """How far rounding may have set off a sum: that of its terms, and of what they add up to from left to right."""
+        tree = self.exact.tree(stage, line, t, b, unit)
+        tree = tree.over if isinstance(tree, Quot) and line.op == "mean" else tree
+        if not isinstance(tree, Sum):
+            return 0.0
+        off, total = 0.0, None
+        with np.errstate(all="ignore"):
+            for sign, term in zip(tree.signs, tree.terms, strict=True):
+                value, error = self._term(term)
+                signed = value if sign > 0 else -value
+                off += error + (0.0 if total is None else _half(total + signed))
+                total = signed if total is None else total + signed
+        off /= len(tree.terms) if line.op == "mean" else 1
+        return off if np.isfinite(off) else 0.0
+
+    def _term(self, term: Node) -> tuple[Any, float]:
+        """A number or a product of two as it was computed, and how far it may be off."""
+        if isinstance(term, Prod):
+            (a, off_a), (b, off_b) = self._term(term.left), self._term(term.right)
+            off = float(abs(a) * off_b + abs(b) * off_a)
+            if np.isfinite(a * b) and Fraction(float(a)) * Fraction(float(b)) != Fraction(float(a * b)):
+                off += _half(a * b)
+            return a * b, off
+        value, key = cast(Num, term).value, cast(Num, term).key
+        exact = fraction(value) if key is None else self.exact.of(key)
+        if exact is None or not np.isfinite(value):
+            return value, _half(value)
+        return value, abs(float(Fraction(float(value)) - exact))
+
+
+def small(values: Any) -> float:
+    """Below it a number may be what rounding left of a zero."""
+    return float(np.sqrt(np.finfo(values.dtype).eps))
+
+
+def _half(value: Any) -> float:
+    """Half a unit in the last place."""
+    return float(np.spacing(np.abs(value))) / 2

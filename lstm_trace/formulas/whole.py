@@ -5,30 +5,17 @@ Equations compute a slope first, `d * (y * (1 - y))`; a person writes `d ⊙ y �
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import fields, replace
+from dataclasses import replace
+from functools import partial, reduce
+from itertools import chain
 from typing import Any
 
 from ..cell.lines import Cell, Line, Operand
 from ..cell.rules import BETWEEN
+from . import tree
 from .symbols import SLOPES
-from .tree import (
-    COMPARED,
-    SYMBOLIC,
-    Call,
-    Factors,
-    Holds,
-    Neg,
-    Node,
-    Num,
-    Prod,
-    Quot,
-    Square,
-    Sum,
-    Sym,
-    Vec,
-    number,
-)
 
 #: The key of a condition whose numbers are known: 1 or 0, a factor that stays.
 HELD = ()
@@ -36,189 +23,147 @@ HELD = ()
 Width = Callable[[str], int]
 
 
-def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], Node]) -> Node:
+def whole(line: Line, cell: Cell, width: Width, leaf: Callable[[Operand], tree.Node]) -> tree.Node:
     """What `line` computes, of the values that have a name or are fed; leaf: what stands for one of those."""
 
     between = {function.name for function in cell.functions if function.text in BETWEEN}
 
-    def part(operand: Operand) -> Node:
+    def part(operand: Operand) -> tree.Node:
         inner = cell.by_name.get(operand) if isinstance(operand, str) else None
         if inner is None or inner.assigned:
             return leaf(operand)
-        if inner.call and inner.call[0] == "count":
-            return number(width(str(inner.call[1])))
-        if inner.call and inner.call[0] in between:
-            if inner.call[0] in SLOPES:
-                return Call(str(inner.call[0]), tuple(map(part, inner.call[1:])))
-            if inner.call[0] == "gap":  # as the difference that it is of finite numbers
-                return Sum((1.0, -1.0), tuple(map(part, inner.call[1:])))
-        return SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
+        name, *args = inner.call or ("",)
+        if name == "count":
+            return tree.number(width(str(args[0])))
+        if name in between and name in SLOPES:
+            return tree.Call(str(name), tuple(map(part, args)))
+        if name in between and name == "gap":  # as the difference that it is of finite numbers
+            return tree.Sum((1.0, -1.0), tuple(map(part, args)))
+        return tree.SYMBOLIC[inner.op](inner, tuple(map(part, inner.operands)))
 
-    return on_paper(SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
+    return on_paper(tree.SYMBOLIC[line.op](line, tuple(map(part, line.operands))))
 
 
-def on_paper(node: Node) -> Node:
+def on_paper(node: tree.Node) -> tree.Node:
     """The same formula as a person writes it.
 
     >>> from .plain import Plain
+    >>> from .tree import Prod, Sum, Sym, number
     >>> d, y = Sym("d"), Sym("y")
     >>> Plain()(on_paper(Prod(d, Prod(y, Sum((1.0, -1.0), (number(1), Prod(y, y)))))))
     'd ⊙ y ⊙ (1 - y²)'
     """
-    return _PAPER.get(type(node), _same)(node)
-
-
-def _same(node: Any) -> Node:
-    """A node with its parts as on paper."""
-    if isinstance(node, Num | Sym | Vec):
-        return node
-    changed = {f.name: _each(getattr(node, f.name)) for f in fields(node)}
-    same: Node = replace(node, **changed)
-    return same
-
-
-def _each(part: Any) -> Any:
-    if isinstance(part, tuple):
-        return tuple(map(_each, part))
-    return on_paper(part) if hasattr(part, "__dataclass_fields__") else part
+    return _PAPER[type(node)](node) if type(node) in _PAPER else node.remade(on_paper)
 
 
 # -- products ---------------------------------------------------------------------------------------------------------
 
 
-def _product(node: Prod) -> Node:
-    return times(on_paper(node.left), on_paper(node.right))
-
-
-def times(*parts: Node) -> Node:
+def times(*parts: tree.Node) -> tree.Node:
     """A product: numbers each in parentheses, symbols and vectors with the sign between them, equal ones squared."""
-    factors: list[Node] = []
+    factors: list[tree.Node] = []
     minus = False
-    for factor in (factor for part in parts for factor in _factors(part)):
-        if isinstance(factor, Neg):
+    for factor in chain.from_iterable(map(_factors, parts)):
+        if isinstance(factor, tree.Neg):
             minus, factor = not minus, factor.of
         if factors and factor == factors[-1]:
-            factors[-1] = Square(factor)
-        elif factor != number(1):
+            factors[-1] = tree.Square(factor)
+        elif factor != tree.number(1):
             factors.append(factor)
-    found: Node
-    if not factors:
-        return Neg(number(1)) if minus else number(1)
     if len(factors) > 1 and all(map(_of_numbers, factors)):
-        one = len(factors) == 2 and all(isinstance(factor, Num) for factor in factors)
-        found = Prod(factors[0], factors[1]) if one else Factors(tuple(factors))
+        one = len(factors) == 2 and all(isinstance(factor, tree.Num) for factor in factors)
+        found: tree.Node = tree.Prod(*factors) if one else tree.Factors(tuple(factors))
     else:
-        constants = [factor for factor in factors if isinstance(factor, Num) and factor.key is None]
-        ordered = [*constants, *(factor for factor in factors if factor not in constants)]
-        found = ordered[0]
-        for factor in ordered[1:]:
-            found = Prod(found, factor)
-    return Neg(found) if minus else found
+        constants = [factor for factor in factors if isinstance(factor, tree.Num) and factor.key is None]
+        rest = [factor for factor in factors if factor not in constants]
+        found = reduce(tree.Prod, [*constants, *rest]) if factors else tree.number(1)
+    return tree.Neg(found) if minus else found
 
 
-def _factors(node: Node) -> Iterator[Node]:
-    if isinstance(node, Prod):
-        yield from _factors(node.left)
-        yield from _factors(node.right)
-    elif isinstance(node, Factors):
-        yield from node.parts
-    else:
-        yield node
+def _factors(node: tree.Node) -> Iterator[tree.Node]:
+    return (
+        chain.from_iterable(map(_factors, node.pieces)) if isinstance(node, tree.Prod | tree.Factors) else iter([node])
+    )
 
 
-def _of_numbers(node: Node) -> bool:
+def _of_numbers(node: tree.Node) -> bool:
     """Whether only single numbers stand in a formula, and neither symbols nor vectors."""
-    if isinstance(node, Sym | Vec):
-        return False
-    parts = [getattr(node, f.name) for f in fields(node)]
-    inner = [one for part in parts for one in (part if isinstance(part, tuple) else (part,))]
-    return all(_of_numbers(one) for one in inner if hasattr(one, "__dataclass_fields__"))
+    return not isinstance(node, tree.Sym | tree.Vec) and all(map(_of_numbers, node.pieces))
 
 
 # -- sums -------------------------------------------------------------------------------------------------------------
 
 
-def _sum(node: Sum) -> Node:
-    return total(list(zip(node.signs, map(on_paper, node.terms), strict=True)))
-
-
-def total(terms: list[tuple[float, Node]]) -> Node:
+def total(terms: list[tuple[float, tree.Node]]) -> tree.Node:
     """A sum of terms with their signs: sums among them become part of it, equal symbols are counted."""
-    flat: list[tuple[float, Node]] = []
+    flat: list[tuple[float, tree.Node]] = []
     for sign, term in terms:
-        while isinstance(term, Neg):
+        while isinstance(term, tree.Neg):
             sign, term = -sign, term.of
-        inner = zip(term.signs, term.terms, strict=True) if isinstance(term, Sum) else [(1.0, term)]
+        inner = zip(term.signs, term.terms, strict=True) if isinstance(term, tree.Sum) else [(1.0, term)]
         flat += [(sign * own, part) for own, part in inner]
-    counts: dict[tuple[float, Node], int] = {}
-    for one in flat:
-        counts[one] = counts.get(one, 0) + 1
+    counts = Counter(flat)
     if any(count > 1 and not _of_numbers(term) for (_, term), count in counts.items()):
-        flat = [(sign, term if n == 1 else times(number(n), term)) for (sign, term), n in counts.items()]
+        flat = [(sign, term if n == 1 else times(tree.number(n), term)) for (sign, term), n in counts.items()]
     if len(flat) == 1:
         sign, term = flat[0]
-        return term if sign > 0 else Neg(term)
-    return Sum(tuple(sign for sign, _ in flat), tuple(term for _, term in flat))
+        return term if sign > 0 else tree.Neg(term)
+    return tree.Sum(tuple(sign for sign, _ in flat), tuple(term for _, term in flat))
 
 
-def _negative(node: Neg) -> Node:
+def _negative(node: tree.Neg) -> tree.Node:
     of = on_paper(node.of)
-    return of.of if isinstance(of, Neg) else Neg(of)
+    return of.of if isinstance(of, tree.Neg) else tree.Neg(of)
 
 
 # -- conditions -------------------------------------------------------------------------------------------------------
 
 
-def _call(node: Call) -> Node:
+def _call(node: tree.Call) -> tree.Node:
     if node.op != "where":
         args = tuple(map(on_paper, node.args))
-        if node.op == "sum" and isinstance(inner := args[0], Neg):
-            return Neg(replace(node, args=(inner.of,)))
+        if node.op == "sum" and isinstance(inner := args[0], tree.Neg):
+            return tree.Neg(replace(node, args=(inner.of,)))
         return replace(node, args=args)
     condition, then, other = map(on_paper, node.args)
-    if isinstance(condition, Num) and condition.key is None:  # `expand`: one number for each unit of another value
+    if isinstance(condition, tree.Num) and condition.key is None:  # `expand`: one number for each unit of another value
         return then if condition.value else other
-    if not isinstance(condition, Holds):
-        condition = Holds(condition, number(0), "≠")
-    if other == number(0) or then == number(0):
-        here = condition if other == number(0) else replace(condition, sign=_OPPOSITE[condition.sign])
-        factor = here if (known := _known(here)) is None else replace(number(1 if known else 0), key=HELD)
-        rest = then if other == number(0) else other
-        return factor if rest == number(1) else times(rest, factor)
-    if condition.sign == ">" and condition.right == number(0):
+    if not isinstance(condition, tree.Holds):
+        condition = tree.Holds(condition, tree.number(0), "≠")
+    if other == tree.number(0) or then == tree.number(0):
+        here = condition if other == tree.number(0) else replace(condition, sign=_OPPOSITE[condition.sign])
+        factor = here if (known := _known(here)) is None else replace(tree.number(1 if known else 0), key=HELD)
+        rest = then if other == tree.number(0) else other
+        return factor if rest == tree.number(1) else times(rest, factor)
+    if condition.sign == ">" and condition.right == tree.number(0):
         other = _below(other, condition.left)
     known = _known(condition)
-    return Call("where", (condition, then, other)) if known is None else then if known else other
+    return tree.Call("where", (condition, then, other)) if known is None else then if known else other
 
 
-def _below(part: Any, at: Node) -> Any:
+def _below(part: tree.Node, at: tree.Node) -> tree.Node:
     """A formula where `at` is not above 0: -relu(-at) is `at`."""
-    if isinstance(part, Neg) and isinstance(part.of, Call) and part.of.op == "relu":
+    if isinstance(part, tree.Neg) and isinstance(part.of, tree.Call) and part.of.op == "relu":
         of = part.of.args[0]
-        if of == Neg(at) or (isinstance(of, Num) and isinstance(at, Num) and of.value == -at.value):
+        if of == tree.Neg(at) or (isinstance(of, tree.Num) and isinstance(at, tree.Num) and of.value == -at.value):
             return at
-    if isinstance(part, tuple):
-        return tuple(_below(one, at) for one in part)
-    if isinstance(part, Num | Sym | Vec) or not hasattr(part, "__dataclass_fields__"):
-        return part
-    return replace(part, **{f.name: _below(getattr(part, f.name), at) for f in fields(part)})
+    return part if isinstance(part, tree.Vec) else part.remade(partial(_below, at=at))
 
 
 _OPPOSITE = {">": "≤", "≤": ">", "≠": "=", "=": "≠"}
 
 
-def _known(condition: Holds) -> bool | None:
+def _known(condition: tree.Holds) -> bool | None:
     """Whether a comparison of numbers holds."""
-    if not (isinstance(condition.left, Num) and isinstance(condition.right, Num)):
+    if not (isinstance(condition.left, tree.Num) and isinstance(condition.right, tree.Num)):
         return None
-    return COMPARED[condition.sign](condition.left.value, condition.right.value)
+    return tree.COMPARED[condition.sign](condition.left.value, condition.right.value)
 
 
-_PAPER: dict[type, Callable[[Any], Node]] = {
-    Prod: _product,
-    Factors: lambda node: times(*map(on_paper, node.parts)),
-    Sum: _sum,
-    Neg: _negative,
-    Call: _call,
-    Quot: _same,
+_PAPER: dict[type, Callable[[Any], tree.Node]] = {
+    tree.Vec: lambda node: node,
+    **dict.fromkeys((tree.Prod, tree.Factors), lambda node: times(*map(on_paper, node.pieces))),
+    tree.Sum: lambda node: total(list(zip(node.signs, map(on_paper, node.terms), strict=True))),
+    tree.Neg: _negative,
+    tree.Call: _call,
 }

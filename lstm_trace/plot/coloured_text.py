@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from math import ceil, floor, log10
 from unicodedata import category
 
@@ -35,9 +35,9 @@ APART, SMALL, DECADES = 2, 0.1, 4
 MOST = 1_400_000
 #: Sizes up to this one are no larger than zero: they have few digits, or none.
 _LEAST = float(np.finfo(np.float64).tiny)
-_ONE = ("#eef3fa", "#d8e5f4", "#bcd4ec", "#97bde0", "#6fa3d2", "#4b87c0", "#2f6aa8", "#1c4d89", "#0b2f61")
-_TWO = ("#8c3b00", "#c65a11", "#e8935a", "#f6cda9", "#f1f1f3", "#b9d4ec", "#6fa8d8", "#2f74b5", "#0b3f7a")
-_BROKEN = "#d100a5"
+_ONE = "eef3fa d8e5f4 bcd4ec 97bde0 6fa3d2 4b87c0 2f6aa8 1c4d89 0b2f61"
+_TWO = "8c3b00 c65a11 e8935a f6cda9 f1f1f3 b9d4ec 6fa8d8 2f74b5 0b3f7a"
+_APART = "ffffff d100a5"
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,6 @@ class Scale:
         found = np.where(finite, FIRST + np.rint(place * (LEVELS - 1)), BROKEN)
         return np.where(there, found, PADDING).astype(np.uint8)
 
-    def value(self, level: Array) -> Array:
-        """The value in the middle of those that have a colour; NaN for the colours of padding and no number."""
-        low, high = self._along(np.array([self.low, self.high]))
-        share = (np.asarray(level, np.float64) - FIRST) / (LEVELS - 1)
-        at = low * (1 - share) + high * share
-        return np.where(np.asarray(level) < FIRST, np.nan, 10.0**at if self.logarithmic else at)
-
     def _along(self, values: Array) -> Array:
         """Places along the scale before they are brought between its ends."""
         return np.log10(np.maximum(values, self.low)) if self.logarithmic else values
@@ -91,10 +84,9 @@ class Scale:
 
     def clipped(self, words: Words, name: str) -> str:
         """That the colours of what is called `name` end before its values do."""
-        share, reach, most = 100 * self.beyond / self.count, self.high, self.most
-        told = (shown_number(value, digits) for value, digits in ((reach, 3), (share, 2), (most, 3)))
-        key = "plot.clipped.apart" if self.apart else "plot.clipped"
-        return words.word(key, name=name, **dict(zip(("reach", "share", "most"), told, strict=True)))
+        told = (100 * self.beyond / self.count, 2), (self.high, 3), (self.most, 3)
+        share, reach, most = (shown_number(*one) for one in told)
+        return words.word(f"plot.clipped{'.apart' * self.apart}", name=name, reach=reach, share=share, most=most)
 
     @property
     def empty(self) -> bool:
@@ -172,14 +164,12 @@ def room(rows: int, columns: int, maps: int, pixels: int | None = None) -> tuple
 
 @cache
 def _palette(two: bool) -> Array:
-    stops = np.array([_rgb(colour) for colour in (_TWO if two else _ONE)], np.float64)
+    apart, stops = (
+        np.frombuffer(bytes.fromhex(one), np.uint8).reshape(-1, 3) for one in (_APART, _TWO if two else _ONE)
+    )
     at = np.linspace(0, len(stops) - 1, LEVELS)
-    between = [np.interp(at, range(len(stops)), stops[:, k]) for k in range(3)]
-    return np.vstack([[(255, 255, 255), _rgb(_BROKEN)], np.rint(np.stack(between, 1))]).astype(np.uint8)
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
+    between = [np.interp(at, range(len(stops)), channel) for channel in stops.T]
+    return np.vstack([apart, np.rint(np.stack(between, 1))]).astype(np.uint8)
 
 
 #: Parts that share a letter at most.
@@ -196,7 +186,7 @@ LONGEST = 400
 _ABOVE, _BELOW = (189, 153, 111, 69), (224, 217, 209, 208)
 #: How padding (grey) and what is no number (reversed) are set off.
 _SPECIAL = {"x": "48;5;250;38;5;16", "#": "7"}
-_BLOCKS = "░▒▓█"
+_BLOCKS = " ░▒▓█"
 
 
 @dataclass(frozen=True)
@@ -217,14 +207,11 @@ class Tokens:
         line: list[int] = []
         used = 0.0
         for k, wide in enumerate(widths):
-            if line and used + wide > room:
+            if line and (used + wide > room or "\n" in self.labels[k - 1]):
                 yield line
                 line, used = [], 0.0
             line.append(k)
             used += wide
-            if "\n" in self.labels[k]:
-                yield line
-                line, used = [], 0.0
         if line:
             yield line
 
@@ -276,10 +263,8 @@ def strength(scale: Scale, values: Array) -> Array:
 
     Of a scale of one colour it is 0 to 1.
     """
-    finite = np.isfinite(values)
-    at = np.clip(np.where(finite, values, 0.0), scale.low, scale.high)
-    share = at / scale.high if scale.two else (at - scale.low) / (scale.high - scale.low)
-    return np.where(finite, share, np.nan)
+    at = np.clip(np.where(np.isfinite(values), values, np.nan), scale.low, scale.high)
+    return at / scale.high if scale.two else (at - scale.low) / (scale.high - scale.low)
 
 
 def paragraph(
@@ -289,31 +274,21 @@ def paragraph(
 
     said: of each part, where it is pointed at; between: in a list of two; marked: the places of parts that are set off.
     """
+
+    def cluster(places: list[int]) -> str:
+        """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
+        labels = [found.labels[k] for k in places]
+        inner = "".join("<i>↵</i>" * ("\n" in label) + escape(seen(label)) for label in labels)
+        grounds = [partial(ground, strengths[k], valid[k], marked=k in marked) for k in places]
+        if len(places) == 1 and not is_mark(labels[0]):
+            return f'<span {grounds[0]()} title="{escape(said[places[0]])}">{inner}</span>'
+        for n, (k, label) in enumerate(zip(places, labels, strict=True)):
+            told = escape(between.join((visible(label, LABEL), said[k])))
+            inner += f'<b {grounds[n](f"--k:{n}")} title="{told}"></b>'
+        return f'<span class="joined" style="--n:{len(places)}">{inner}</span>'
+
     gap = " " if found.spaced else ""
-    parts = (_cluster(found.labels, strengths, valid, said, between, places, marked) for places in found.clusters())
-    return f'<p class="tokens">{gap.join(parts)}</p>\n'
-
-
-def _cluster(
-    every: Sequence[str],
-    strengths: Array,
-    valid: Array,
-    said: Sequence[str],
-    between: str,
-    places: list[int],
-    marked: range,
-) -> str:
-    """A part of the text; or several that share a letter, of which each has its share of the ground below that."""
-    labels = [every[k] for k in places]
-    inner = "".join(f"<i>↵</i>{escape(seen(label))}" if "\n" in label else escape(seen(label)) for label in labels)
-    if len(places) == 1 and not is_mark(labels[0]):
-        k = places[0]
-        return f'<span {ground(strengths[k], valid[k], marked=k in marked)} title="{escape(said[k])}">{inner}</span>'
-    shares = []
-    for n, (k, label) in enumerate(zip(places, labels, strict=True)):
-        told = escape(between.join((visible(label, LABEL), said[k])))
-        shares.append(f'<b {ground(strengths[k], valid[k], f"--k:{n}", k in marked)} title="{told}"></b>')
-    return f'<span class="joined" style="--n:{len(places)}">{inner}{"".join(shares)}</span>'
+    return f'<p class="tokens">{gap.join(map(cluster, found.clusters()))}</p>\n'
 
 
 def ends(scale: Scale) -> str:
@@ -326,9 +301,8 @@ def legend(scale: Scale, colours: bool) -> str:
     """The scale in a terminal, from its lower to its upper end."""
     low, high = scale.ends
     levels = range(-4 if scale.two else 0, 5)
-    if colours:
-        return f"{low} {''.join(_coloured(' ', level) for level in levels)} {high}"
-    return f"{low} {''.join(_BLOCKS[abs(level) - 1] if level else ' ' for level in levels)} {high}"
+    signs = (_coloured(" ", level) if colours else _BLOCKS[abs(level)] for level in levels)
+    return f"{low} {''.join(signs)} {high}"
 
 
 def lines(
@@ -346,30 +320,25 @@ def lines(
             yield gap.join(_coloured(found.shown[k], levels[k], k in marked) for k in line)
             continue
         yield " " * margin + gap.join(found.shown[k] for k in line).rstrip()
-        carets = "".join(("^" if k in marked else " ") * cells(found.shown[k]) + " " * len(gap) for k in line).rstrip()
-        if carets:
-            yield " " * margin + carets
-        for sign, mark in ((1, "+"), (-1, "−")):
-            marks = "".join(_mark(found.shown[k], levels[k], sign) + " " * len(gap) for k in line).rstrip()
-            if marks:
-                yield f"{mark} {marks}"
+        below = {" ": ["^" if k in marked else " " for k in line]}
+        below |= {mark: [_sign(levels[k], way) for k in line] for way, mark in ((1, "+"), (-1, "−"))}
+        for mark, signs in below.items():
+            parts = (sign * cells(found.shown[k]) for sign, k in zip(signs, line, strict=True))
+            if row := gap.join(parts).rstrip():
+                yield f"{mark} {row}"
 
 
 def _level(share: float, valid: bool) -> int | str:
     """-4 to 4, or the sign of padding or of what is no number."""
-    if not valid:
-        return "x"
-    return "#" if not np.isfinite(share) else int(np.rint(share * 4))
+    return "x" if not valid else "#" if not np.isfinite(share) else int(np.rint(share * 4))
 
 
 def ground(share: float, valid: bool, more: str = "", marked: bool = False) -> str:
     """The class and style of what is behind a part in a page. share: see `strength`. more: of its style."""
-    if not valid or np.isnan(share):
-        kind, styles = "box" if valid else "padded", [more]
-    else:
-        kind, styles = "above" if share >= 0 else "below", [f"--a:{100 * abs(share):.1f}%", more]
-    style, kind = ";".join(filter(None, styles)), f"{kind} inside" if marked else kind
-    return f'class="{kind}" style="{style}"' if style else f'class="{kind}"'
+    there = valid and not np.isnan(share)
+    kind = ("above" if share >= 0 else "below") if there else "box" if valid else "padded"
+    style = ";".join(filter(None, [f"--a:{100 * abs(share):.1f}%" if there else "", more]))
+    return f'class="{kind}{" inside" * marked}"' + (f' style="{style}"' if style else "")
 
 
 def _coloured(label: str, level: int | str, marked: bool = False) -> str:
@@ -381,9 +350,8 @@ def _coloured(label: str, level: int | str, marked: bool = False) -> str:
     return f"\x1b[{';'.join(codes)}m{label}\x1b[0m" if codes else label
 
 
-def _mark(label: str, level: int | str, sign: int) -> str:
-    """What stands below a part, in the row of values above 0 (sign 1) or below."""
-    wide = cells(label)
+def _sign(level: int | str, way: int) -> str:
+    """What stands below a part, in the row of values above 0 (way 1) or below."""
     if isinstance(level, str):
-        return (level if sign > 0 else " ") * wide
-    return (_BLOCKS[level * sign - 1] if level * sign > 0 else " ") * wide
+        return level if way > 0 else " "
+    return _BLOCKS[max(level * way, 0)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +18,7 @@ from ..languages.strings import Words
 from ..printable import json_text
 from . import coloured_text, png, svg, vega
 from .furniture import WIDE
-from .panels import Cells, Grid, Spans
+from .panels import Cells, Grid, Panel, Spans
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,30 +62,24 @@ class Figure:
 
     def html(self) -> str:
         """The picture as a page: one file that loads nothing, with the title and the caption as text."""
-        language = self.words.language
-        if any(isinstance(mark, Spans) for mark in self._marks):
+        if any(isinstance(mark, Spans) for panel in self.panels for mark in panel.marks):
             body = f'<div class="lstm-text">\n{"".join(self._texts())}</div>'
         else:
             body = self.interactive() if self._answers else self._svg
-        return whole(self.title, self.caption, language, body, SCRIPT if self._answers else "")
+        return whole(self.title, self.caption, self.words.language, body, SCRIPT if self._answers else "")
 
     def interactive(self) -> str:
         """The picture for a page that has SCRIPT: its heat maps say values, and draw the unit of a row. HTML."""
-        panels = [(panel, panel.marks[0]) for grid in self.grids for panel in grid.panels]
-        axis, steps = panels[0][0].x, panels[0][1].values.shape[1]
-        facts = [
-            {**map.live, "log": map.scale.logarithmic, "low": map.scale.low, "high": map.scale.high}
-            for _, map in panels
-        ]
+        axis, maps = self.panels[0].x, [panel.marks[0] for panel in self.panels]
         data = {
-            "panels": facts,
-            "steps": steps,
-            "first": self.words.nth(axis.first or 0),
-            "every": panels[0][1].size[1],
+            "panels": [
+                {**map.live, "log": map.scale.logarithmic, "low": map.scale.low, "high": map.scale.high} for map in maps
+            ],
+            "steps": maps[0].values.shape[1], "first": self.words.nth(axis.first or 0), "every": maps[0].size[1],
             "labels": [label for _, label in axis.labels],
             "words": {key: self.words.word(f"plot.{key}") for key in ("is.padding", "is.broken")},
             "named": self.words.word("step.named", step="{step}", name="{name}"),
-        }
+        }  # fmt: skip
         content = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
         hint, close = escape(self.words.word("plot.click")), escape(self.words.word("plot.close"))
         return (
@@ -141,32 +135,29 @@ class Figure:
             raise OptionError(f"there is no format {format!r}; expected svg, png, html or json")
         if format == "png":
             return self.png()
-        text = {"svg": self.svg, "html": self.html, "json": self._json}[format]()
+        if format == "json":
+            text = json.dumps(self.to_vega(), ensure_ascii=False, allow_nan=False)
+        else:
+            text = self._svg if format == "svg" else self.html()
         return f"{text.rstrip()}\n".encode()
 
-    def _json(self) -> str:
-        return json.dumps(self.to_vega(), ensure_ascii=False, allow_nan=False)
-
     @property
-    def _marks(self) -> list[Any]:
-        return [mark for grid in self.grids for panel in grid.panels for mark in panel.marks]
+    def panels(self) -> list[Panel]:
+        """Its panels, grid by grid and column by column."""
+        return [panel for grid in self.grids for panel in grid.panels]
 
     @property
     def _answers(self) -> bool:
         """Whether its heat maps answer to a pointer."""
-        return any(isinstance(mark, Cells) and mark.live for mark in self._marks)
+        return any(isinstance(mark, Cells) and mark.live for panel in self.panels for mark in panel.marks)
 
-    def _texts(self) -> list[str]:
+    def _texts(self) -> Iterator[str]:
         """The texts as text, which can be selected; a part says its value where it is pointed at."""
-        parts = []
-        for panel in (panel for grid in self.grids for panel in grid.panels):
+        for panel in self.panels:
             (mark,) = panel.marks
             strengths = coloured_text.strength(mark.scale, mark.values)
-            text = coloured_text.paragraph(mark.tokens, strengths, mark.valid, mark.said, self.words.word("list"))
-            parts.append(
-                f'<h2 class="over"><span>{escape(panel.name)}</span>{coloured_text.ends(mark.scale)}</h2>\n{text}'
-            )
-        return parts
+            yield f'<h2 class="over"><span>{escape(panel.name)}</span>{coloured_text.ends(mark.scale)}</h2>\n'
+            yield coloured_text.paragraph(mark.tokens, strengths, mark.valid, mark.said, self.words.word("list"))
 
     @cached_property
     def _svg(self) -> str:

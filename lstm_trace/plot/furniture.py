@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import accumulate
 from unicodedata import category, east_asian_width
 
 import numpy as np
@@ -118,33 +121,24 @@ def spans(marked: str) -> str:
     """A marked text as SVG: letters in italics, indices lowered; everything escaped."""
 
     def one(match: re.Match[str]) -> str:
+        if match[3]:
+            return escape(match[3])
         kind = {NAME: "n", UPRIGHT: "u"}.get(match[1][:1], "m")
         base, (sub, _, sup) = escape(match[1].lstrip(NAME + UPRIGHT)), escape(match[2]).partition(UPPER)
         lowered = f'<tspan class="s" dy="0.28em">{sub}</tspan><tspan dy="-0.2em">\u200b</tspan>' if sub else ""
         above = f'<tspan class="s" dy="-0.5em">{sup}</tspan><tspan dy="0.36em">\u200b</tspan>' if sup else ""
         return f'<tspan class="{kind}">{base}</tspan>{lowered}{above}'
 
-    pieces = re.split(f"({OPEN}.*?{CLOSE})", marked)
-    return "".join(
-        re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}", one, piece) if k % 2 else escape(piece)
-        for k, piece in enumerate(pieces)
-    )
+    return re.sub(f"{OPEN}(.*?){MIDDLE}(.*?){CLOSE}|([^{OPEN}]+)", one, marked)
 
 
 def cut_to_room(marked: str) -> str:
     """At most ROOM characters of a marked text, never in the middle of a symbol."""
     parts = re.findall(f"{OPEN}.*?{CLOSE}|.", marked)
-    lengths = [len(unmarked(part)) for part in parts]
-    if sum(lengths) <= ROOM:
+    ends = list(accumulate(len(unmarked(part)) for part in parts))
+    if not parts or ends[-1] <= ROOM:
         return marked
-    kept_parts: list[str] = []
-    room = ROOM - 2
-    for part, length in zip(parts, lengths, strict=True):
-        room -= length
-        if room < 0:
-            break
-        kept_parts.append(part)
-    return "".join(kept_parts).rstrip(" +-−(") + " …"
+    return "".join(parts[: bisect(ends, ROOM - 2)]).rstrip(" +-−(") + " …"
 
 
 #: Width of a picture, and what is left free left and right of its panels.
@@ -174,15 +168,10 @@ def document(title: str, caption: str, told: str, body: str, bottom: float, wide
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="lstm-plot" role="img" viewBox="0 0 {wide:.0f} {tall:.0f}" '
         f'width="{wide:.0f}" height="{tall:.0f}" data-body="{HEAD:.0f} {bottom - HEAD:.0f}">\n'
-        f"<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n<style>{style()}</style>\n"
+        f"<title>{escape(title)}</title>\n<desc>{escape(told)}</desc>\n<style>{asset('plot/plot.css')}</style>\n"
         f'<rect class="ground" width="100%" height="100%" rx="6"/>\n'
         f'<text class="title" x="{LEFT:.0f}" y="24.8">{escape(title)}</text>\n{body}{notes}</svg>'
     )
-
-
-def style() -> str:
-    """The style sheet of the pictures."""
-    return asset("plot/plot.css")
 
 
 def text(kind: str, x: float, y: float, content: str) -> str:
@@ -220,6 +209,16 @@ def step_in_words(words: Words, t: int, label: str = "") -> str:
     """A step, with its label where it has one."""
     step = words.word("step.short", t=words.nth(t))
     return words.word("step.named", step=step, name=visible(label, LABEL)) if label else step
+
+
+def comma_list(words: Words, *parts: str) -> str:
+    """The parts that say something, one after the other."""
+    return words.word("list").join(filter(None, parts))
+
+
+def remarks(words: Words, when: Mapping[str, object]) -> list[str]:
+    """Sentences for a caption, each where it holds."""
+    return [words.word(key) for key, holds in when.items() if holds]
 
 
 def of_units(scope: str, line: str, units: str) -> str:

@@ -11,7 +11,7 @@ A histogram needs no more than this:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, log10
 from typing import Any, NamedTuple
@@ -212,13 +212,12 @@ class Panel:
 
 @dataclass(frozen=True)
 class Column:
-    """Panels one below the other.
+    """Panels one below the other, with one x axis, whose ticks are below the last one.
 
     Attributes:
         panels: from above.
         heading: above them.
         legend: class and marked label of each style.
-        shared: whether all have the x axis of the last one, which alone has ticks.
         shaded: places on the x axis that are set off in all of them.
         wide: its width; that of its widest panel if 0.
     """
@@ -226,7 +225,6 @@ class Column:
     panels: Sequence[Panel]
     heading: str = ""
     legend: Sequence[tuple[str, str]] = ()
-    shared: bool = True
     shaded: Sequence[float] = ()
     wide: float = 0.0
 
@@ -255,6 +253,11 @@ def number_axis(low: float, high: float, title: str = "", **more: Any) -> Axis:
     return Axis(low, high, ticks, title=title, **more)
 
 
+def share_axis(**more: Any) -> Axis:
+    """An axis from 0 to 1."""
+    return Axis(0.0, 1.0, tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0)), **more)
+
+
 def round_axis(low: float, high: float, powers: bool = False, **more: Any) -> Axis:
     """An axis that begins and ends with a round number. powers: `low` and `high` are logarithms to base ten."""
     places = decades(low, high) if powers else marks(low, high)
@@ -263,14 +266,9 @@ def round_axis(low: float, high: float, powers: bool = False, **more: Any) -> Ax
 
 
 def step_axis(
-    words: Words,
-    steps: range,
-    labels: Sequence[str],
-    most: int,
-    size: int = 1,
-    extra: tuple[Tick, ...] = (),
+    words: Words, steps: range, labels: Sequence[str], most: int, size: int = 1, extra: tuple[Tick, ...] = (),
     **more: Any,
-) -> Axis:
+) -> Axis:  # fmt: skip
     """An axis over time.
 
     Args:
@@ -285,27 +283,18 @@ def step_axis(
     ticks = tuple(Tick(steps.index(t) // size, str(words.nth(t))) for t in round_steps(steps, words, most))
     named = tuple(Tick(k // size, visible(label, LABEL)) for k, label in enumerate(labels)) if any(labels) else ()
     facts: dict[str, Any] = {
-        "title": "t",
-        "field": "t",
-        "kind": "step",
-        "key": lambda at: words.nth(steps[int(at)]),
-        "where": lambda at: f"t = {words.nth(steps[int(at)])}",
-        "first": steps[0],
-        "size": size,
-    }
-    places = -(-len(steps) // size)
-    return Axis(**{"low": 0.0, "high": places - 1.0, **facts, **more, "ticks": extra + ticks, "labels": named})
+        "low": 0.0, "high": -(-len(steps) // size) - 1.0, "title": "t", "field": "t", "kind": "step",
+        "first": steps[0], "size": size, "ticks": extra + ticks, "labels": named,
+        "key": lambda at: words.nth(steps[int(at)]), "where": lambda at: f"t = {words.nth(steps[int(at)])}",
+    }  # fmt: skip
+    return Axis(**{**facts, **more})
 
 
 def round_steps(steps: range, words: Words, most: int) -> list[int]:
     """The steps that get a mark: those with a round number, at most about `most`."""
-    every = next(size for size in round_numbers(1) if len(steps) / size <= most)
+    sizes = (factor * 10**power for power in range(12) for factor in (1, 2, 5))
+    every = next(size for size in sizes if len(steps) / size <= most)
     return [t for t in steps if words.nth(t) % every == 0] or [steps[0]]
-
-
-def round_numbers(least: int) -> list[int]:
-    """1, 2, 5, 10, …, times `least`."""
-    return [factor * 10**power for power in range(12) for factor in (least, 2, 5)]
 
 
 def marks(low: float, high: float) -> tuple[float, ...]:
@@ -317,11 +306,7 @@ def marks(low: float, high: float) -> tuple[float, ...]:
     if low == high:
         low, high = (low, low + 1) if low >= 0 else (low, 0.0)
     power = floor(log10(max(high / 5 - low / 5, 1e-300)))
-    for size in (factor * 10.0**exponent for exponent in (power, power + 1) for factor in (1, 2, 2.5, 5)):
-        first, last = floor(low / size), ceil(high / size)
-        if last - first <= 5:
-            break
-    return tuple(min(max(k * size, -LARGEST), LARGEST) for k in range(first, last + 1))
+    return _apart(low, high, (factor * 10.0**exponent for exponent in (power, power + 1) for factor in (1, 2, 2.5, 5)))
 
 
 def decades(low: float, high: float) -> tuple[float, ...]:
@@ -330,8 +315,14 @@ def decades(low: float, high: float) -> tuple[float, ...]:
     >>> decades(-3.2, 0.5), decades(-120.0, 1.0), decades(2.0, 2.0)
     ((-4.0, -3.0, -2.0, -1.0, 0.0, 1.0), (-150.0, -100.0, -50.0, 0.0, 50.0), (2.0, 3.0))
     """
-    for size in (1, 2, 5, 10, 20, 50, 100, 200, 500):
-        first, last = floor(low / size), max(ceil(high / size), floor(low / size) + 1)
+    return _apart(low, high, (1, 2, 5, 10, 20, 50, 100, 200, 500))
+
+
+def _apart(low: float, high: float, sizes: Iterable[float]) -> tuple[float, ...]:
+    """Two to six places that reach from `low` to `high`, as far apart as the first of some sizes that allows it."""
+    for size in sizes:
+        first = floor(low / size)
+        last = max(ceil(high / size), first + 1)
         if last - first <= 5:
             break
-    return tuple(float(k * size) for k in range(first, last + 1))
+    return tuple(float(min(max(k * size, -LARGEST), LARGEST)) for k in range(first, last + 1))

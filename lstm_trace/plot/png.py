@@ -18,8 +18,6 @@ from ..base.extras import missing
 from ..documents.drawings import expression, light, size_of
 from ..errors import OptionError
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-
 
 def encoded(pixels: Array, palette: Array, clear: int = 1) -> bytes:
     """A PNG.
@@ -32,26 +30,22 @@ def encoded(pixels: Array, palette: Array, clear: int = 1) -> bytes:
     rows, columns = pixels.shape
     filtered = np.zeros((rows, columns + 1), np.uint8)  # each row begins with the number of its filter: none
     filtered[:, 1:] = pixels
-    return _SIGNATURE + b"".join(
-        _chunk(kind, data)
-        for kind, data in (
-            (b"IHDR", struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0)),
-            (b"PLTE", np.ascontiguousarray(palette, np.uint8).tobytes()),
-            (b"tRNS", bytes(clear)),
-            (b"IDAT", zlib.compress(filtered.tobytes(), 9)),
-            (b"IEND", b""),
-        )
-        if data or kind == b"IEND"
+    chunks = {
+        b"IHDR": struct.pack(">IIBBBBB", columns, rows, 8, 3, 0, 0, 0),
+        b"PLTE": np.ascontiguousarray(palette, np.uint8).tobytes(),
+        **({b"tRNS": bytes(clear)} if clear else {}),
+        b"IDAT": zlib.compress(filtered.tobytes(), 9),
+        b"IEND": b"",
+    }
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks.items()
     )
 
 
 def data_uri(png: bytes) -> str:
     """A PNG as the address of an image within a page or a picture."""
     return "data:image/png;base64," + base64.b64encode(png).decode()
-
-
-def _chunk(kind: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 #: Colours of a palette.

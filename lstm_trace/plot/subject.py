@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.lines import Cell, Line
+from ..cell.lines import Line
 from ..cell.network import Stage, forward_stages
 from ..documents.blocks import Code
 from ..errors import MissingError, OptionError
@@ -26,7 +26,7 @@ from ..trace.rows import Selection
 from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.view import View, held_in
-from .furniture import MarkedPlain, step_in_words
+from .furniture import MarkedPlain, comma_list, step_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +87,8 @@ class Subject:
             return []
         cell = stage.cell
         output = {line.name for line in lines if line.name == cell.output and line.assigned and line.op != "where"}
-        wanted = told(stage) if candidates else gates(cell) | {*stage.carried} | output
+        gates = {line.name for line in lines if cell.is_gate(line)}
+        wanted = told(stage) if candidates else gates | {*stage.carried} | output
         return [line for line in lines if line.name in wanted] or [line for line in lines if line.assigned]
 
     def values(self, stage: Stage, line: Line) -> Array:
@@ -98,14 +99,9 @@ class Subject:
         """How many units a line has."""
         return int(self.trace.lines[stage.scope][line.name].shape[-1])
 
-    def is_gate(self, stage: Stage, line: Line) -> bool:
-        """Whether a line lies between 0 and 1."""
-        return stage.cell.is_gate(line)
-
-    def column(self, stage: Stage, line: Line, j: int) -> str:
-        """What the values of a unit are called in a frame, as in a wide table."""
-        name = f"{line.name}[{j}]"
-        return f"{stage.scope}/{name}" if len(self.shown.stages) > 1 else name
+    def column(self, stage: Stage, name: str, j: int) -> str:
+        """What the values of a unit of a line are called in a frame, as in a wide table."""
+        return f"{stage.scope}/{name}[{j}]" if len(self.shown.stages) > 1 else f"{name}[{j}]"
 
     def symbol(self, stage: Stage, line: Line) -> str:
         """The symbol of a line, marked (see `marked_text`)."""
@@ -124,8 +120,7 @@ class Subject:
         stage = self.trace.stage(at.scope)
         line = stage.cell.by_name[at.line]
         unit = self.unit(stage, line, at.unit[0]) if at.unit is not None and self.width(stage, line) > 1 else ""
-        parts = (self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
-        return self.words.word("list").join(part for part in parts if part)
+        return comma_list(self.words, self.told(stage, line), unit, self.shown.where(stage, at.t, at.b))
 
     def explained(self, text: str) -> str:
         """What is explained in words: a value, or a sum as it is written."""
@@ -159,7 +154,7 @@ class Subject:
         yours = mine if self.against is None else self._held(self.against, every)
         if mine == yours:
             return [self.words.word("intervention", what=mine)] if mine else []
-        sides = (("a", mine), ("b", yours))
+        sides = [("a", mine), ("b", yours)]
         told = [self.words.word("intervention.in", side=side, what=what) for side, what in sides if what]
         return [*told, self.words.word("plot.sides")]
 
@@ -189,16 +184,17 @@ class Subject:
         return pd.DataFrame(named, index=pd.Index(self.steps, name="t"))
 
 
+def rows_frame(rows: Iterable[Any], columns: Iterable[str]) -> pd.DataFrame:
+    """A frame of rows that are no steps."""
+    import pandas as pd
+
+    return pd.DataFrame(list(rows), columns=list(columns))
+
+
 def subject(
-    trace: Trace,
-    *,
-    lines: Sequence[str] | str | None = None,
-    layer: int | None = None,
-    direction: str | None = None,
-    batch: int | None = None,
-    steps: Any = None,
-    language: str = "en",
-) -> Subject:
+    trace: Trace, *, lines: Sequence[str] | str | None = None, layer: int | None = None, direction: str | None = None,
+    batch: int | None = None, steps: Any = None, language: str = "en",
+) -> Subject:  # fmt: skip
     """What is drawn of a trace. Raises MissingError for a selection that is not there."""
     row = 0 if batch is None else batch
     chosen = Selection(only=lines, layer=layer, direction=direction, steps=steps, batch=row)
@@ -224,11 +220,6 @@ def chosen_units(unit: Any, there: Collection[int]) -> tuple[int, ...]:
     if missing := [int(j) for j in wanted if j not in there]:
         raise MissingError(f"no unit {missing[0]} to draw: there are 0 to {max(there, default=0)}")
     return tuple(map(int, wanted))
-
-
-def gates(cell: Cell) -> set[str]:
-    """The gates that have a name."""
-    return {line.name for line in cell.lines if cell.is_gate(line)}
 
 
 def told(stage: Stage) -> set[str]:

@@ -6,8 +6,8 @@ The picture has a ground of its own, so that it can be read in a page that is li
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Sequence
+from itertools import accumulate, groupby
 from math import hypot
 from typing import Any
 
@@ -28,6 +28,8 @@ POINTS, PLACES = 25, 160
 _MARKS, _LETTERS, _ROW, _FREE = 18.0, 11.0, 13.0, 2.0
 #: Width and height of the drawing of a scale; pixels between the names of rows; columns of such a name.
 _BAR, _THICK, _APART, _NAMED = 110.0, 9.0, 11.0, 8
+#: The colours of a scale, from its lower end.
+_SHADES = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)
 #: How a place on an axis becomes a pixel.
 Pixels = Callable[[Any], Any]
 
@@ -46,45 +48,36 @@ def _grid(grid: Grid, y: float, wide: float) -> tuple[str, float]:
     """A grid that begins at y, and where it ends."""
     parts = []
     if grid.heading:
-        parts.append(f"{text('kind', LEFT, y + 14, spans(grid.heading))}\n")
+        parts.append(f"{text('kind', LEFT, y + 14, spans(grid.heading[:1].upper() + grid.heading[1:]))}\n")
         y += LINE
     y += grid.top
-    left, lefts = LEFT, []
-    for column in grid.columns:
-        lefts.append(left)
-        left += (column.wide or max(panel.room or panel.wide for panel in column.panels)) + grid.between
-    legends = [_legend(column, at, y, wide) for column, at in zip(grid.columns, lefts, strict=True)]
-    parts += [legend for legend, _ in legends]
-    y += max(tall for _, tall in legends)
-    ends = []
-    for column, at in zip(grid.columns, lefts, strict=True):
-        body, end = _column(column, at, y)
-        parts.append(body)
-        ends.append(end)
-    return "".join(parts), max(ends)
+    taken = ((one.wide or max(panel.room or panel.wide for panel in one.panels)) + grid.between for one in grid.columns)
+    placed = list(zip(grid.columns, accumulate(taken, initial=LEFT), strict=False))
+    legends, heights = zip(*(_legend(column, left, y, wide) for column, left in placed), strict=True)
+    bodies, ends = zip(*(_column(column, left, y + max(heights)) for column, left in placed), strict=True)
+    return "".join([*parts, *legends, *bodies]), max(ends)
 
 
 def _legend(column: Column, left: float, y: float, wide: float) -> tuple[str, float]:
     """The heading and the styles of a column, and their height."""
     if not (column.heading or column.legend):
         return "", 0
-    lines = not column.panels or not any(isinstance(mark, Bar) for mark in column.panels[0].marks)
-    end = left + column.panels[0].wide if lines else wide - RIGHT
-    first, last = (14.2, LINE) if lines else (14.0, 12.0)
+    bars = any(isinstance(mark, Bar) for mark in column.panels[0].marks)
+    first, last, end = (14.0, 12.0, wide - RIGHT) if bars else (14.2, LINE, left + column.panels[0].wide)
     y += first
     body = text("kind", left, y + 4, escape(column.heading)) if column.heading else ""
-    start = x = left + (7.4 * cells(column.heading) + 16 if lines else 0.0)
+    start = x = left + (0.0 if bars else 7.4 * cells(column.heading) + 16)
     row = 0
     for style, label in column.legend:
-        taken = 42 + text_width(label, 15) if lines else 40 + text_width(label, 12)
+        taken = 40 + text_width(label, 12) if bars else 42 + text_width(label, 15)
         if x + taken > end and x > start:
             x, row = left, row + 1
         at = y + row * LINE
-        if lines:
-            body += f'<path class="{style}" d="M{x:.1f} {at:.1f}h24"/>{text("label", x + 29, at + 4, spans(label))}'
-        else:
+        if bars:
             body += f'<rect class="{style}" x="{x:.1f}" y="{at - 5:.1f}" width="14" height="10"/>'
             body += text("entry", x + 20, at + 4, spans(label))
+        else:
+            body += f'<path class="{style}" d="M{x:.1f} {at:.1f}h24"/>{text("label", x + 29, at + 4, spans(label))}'
         x += taken
     return f"<g>{body}</g>\n", first + row * LINE + last
 
@@ -93,8 +86,7 @@ def _column(column: Column, left: float, y: float) -> tuple[str, float]:
     """The panels of a column, and where it ends."""
     parts, top = [], y
     for panel in column.panels:
-        last = not column.shared or panel is column.panels[-1]
-        body, below = _Panel(panel, left, y + panel.above).drawn(last)
+        body, below = _Panel(panel, left, y + panel.above).drawn(panel is column.panels[-1])
         parts.append(body)
         bottom = y + panel.above + panel.tall
         y = bottom + below + panel.below
@@ -129,26 +121,24 @@ class _Panel:
         """The panel, and the height of what is below it. ticks: whether its x axis has its ticks."""
         panel = self.panel
         first = panel.marks[0] if panel.marks else None
-        heading = self._heading(first)
-        outside = panel.frame == "panel"
-        body = (
-            ("" if outside else heading)
-            + self._frame()
-            + (self._names() if panel.y.kind == "ordinal" else self._scale(isinstance(first, Bar)))
-            + "".join(self._marks(panel.marks))
-        )
-        if isinstance(first, Bar):
-            body += "".join(f'<path class="zero" d="{way}"/>' for at, way in self._rules() if self._is_zero(at))
-        below, axis, inner = 0.0, "", ""
+        draw: dict[type, Callable[[Any], str]] = {
+            Line: self._line, Bar: self._bar, Dot: self._dot, Cells: self._cells, Spans: self._spans,
+        }  # fmt: skip
+        rules, zero = (self._names(), "") if panel.y.kind == "ordinal" else self._scale(isinstance(first, Bar))
+        body = self._frame() + rules + "".join(draw[type(mark)](mark) for mark in panel.marks) + zero
+        below, axis = 0.0, ""
         if ticks and panel.x.kind == "number":
-            inner, below = self._numbers()
+            numbers, below = self._numbers()
+            body += numbers
         elif ticks:
             axis, below = below_axis(panel.x, self.x, self.bottom, self.left)
         if panel.under:
             axis += text("mark begin", self.left, self.bottom + below + 12, panel.under)
             below += 16
-        body += inner + self._corner() + ("" if outside else axis)
-        return f"{heading if outside else ''}<g>{body}</g>\n{axis if outside else ''}", below
+        body += self._corner()
+        if panel.frame == "panel":
+            return f"{self._heading(first)}<g>{body}</g>\n{axis}", below
+        return f"<g>{self._heading(first)}{body}{axis}</g>\n", below
 
     # -- what is round the marks -------------------------------------------------------------------------------------
 
@@ -177,7 +167,7 @@ class _Panel:
             return body
         if not panel.frame:
             return ""
-        box = f'x="{self.left:.1f}" y="{self.top:.1f}" width="{self.panel.wide:.1f}" height="{self.panel.tall:.0f}"'
+        box = f'x="{self.left:.1f}" y="{self.top:.1f}" width="{panel.wide:.1f}" height="{panel.tall:.0f}"'
         return f'<rect class="panel" {box}{self._over_time()}/>'
 
     def _over_time(self) -> str:
@@ -189,36 +179,28 @@ class _Panel:
         start = self.x(0) - pitch * (axis.size - 1) / 2
         return f' data-first="{axis.first}" data-start="{start:.2f}" data-pitch="{pitch:.5g}"'
 
-    def _rules(self) -> Iterator[tuple[float, str]]:
-        """Of each tick of the y axis its value, and the way across the panel."""
-        for tick in self.panel.y.ticks:
-            yield tick.at, f"M{self.left:.1f} {self.y(tick.at):.1f}h{self.panel.wide:.1f}"
-
-    def _is_zero(self, at: float) -> bool:
-        ticks = self.panel.y.ticks
-        return abs(at) < (ticks[1].at - ticks[0].at) / 2
-
-    def _scale(self, bars: bool) -> str:
-        """The ticks of the y axis, with rules inside of the panel; zero stands in front of bars."""
-        panel, body = self.panel, ""
-        for tick, (at, way) in zip(panel.y.ticks, self._rules(), strict=True):
-            inside = panel.y.low < at < panel.y.high
-            if inside and panel.frame == "panel" and not (bars and self._is_zero(at)):
-                body += f'<path class="{"zero" if self._is_zero(at) else "rule"}" d="{way}"/>'
-            x = self.left - self._clear(self.left, self.y(at), 6.0)
-            body += text("mark end", x, self.y(at) + 4, tick.label)
+    def _scale(self, bars: bool) -> tuple[str, str]:
+        """The ticks of the y axis, with rules inside of the panel; apart from them zero, which stands before bars."""
+        panel, body, front = self.panel, "", ""
+        for at, label in panel.y.ticks:
+            y, is_zero = self.y(at), abs(at) < (panel.y.ticks[1].at - panel.y.ticks[0].at) / 2
+            rule = f'<path class="{"zero" if is_zero else "rule"}" d="M{self.left:.1f} {y:.1f}h{panel.wide:.1f}"/>'
+            if bars and is_zero:
+                front += rule
+            elif panel.y.low < at < panel.y.high and panel.frame == "panel":
+                body += rule
+            body += text("mark end", self.left - self._clear(self.left, y, 6.0), y + 4, label)
         if panel.y.title and self.left == LEFT:
             at_left = f"translate({self.left - 26:.1f} {self.top + panel.tall / 2:.1f}) rotate(-90)"
             body += f'<text class="mark" transform="{at_left}">{escape(panel.y.title)}</text>'
-        return body
+        return body, front
 
     def _names(self) -> str:
         """The names of as many rows as have room."""
         ticks = self.panel.y.ticks
         every = max(1, int(-(-_APART // (self.panel.tall / max(len(ticks), 1)))))
-        return "".join(
-            text("mark end", self.left - 5, self.y(at) + 4, escape(_cut(label))) for at, label in ticks[::every]
-        )
+        shown = [(at, label if cells(label) <= _NAMED else f"{label[: _NAMED - 1]}…") for at, label in ticks[::every]]
+        return "".join(text("mark end", self.left - 5, self.y(at) + 4, escape(label)) for at, label in shown)
 
     def _numbers(self) -> tuple[str, float]:
         """The ticks of an x axis of numbers, and its title."""
@@ -240,34 +222,20 @@ class _Panel:
 
     def _corner(self) -> str:
         """Lines in the upper right corner; in front of them what the panel is of."""
-        x, y, body = self.left + self.panel.wide, self.top + 12, ""
-        for k, line in enumerate(self.panel.corner):
-            body += text("named" if k else "label end", x, y + k * (LINE - 3), spans(line))
-        return body
+        x, y = self.left + self.panel.wide, self.top + 12
+        return "".join(
+            text("named" if k else "label end", x, y + k * (LINE - 3), spans(line))
+            for k, line in enumerate(self.panel.corner)
+        )
 
     # -- marks -------------------------------------------------------------------------------------------------------
 
-    def _marks(self, marks: Sequence[Any]) -> Iterator[str]:
-        for mark in marks:
-            match mark:
-                case Line():
-                    yield self._line(mark)
-                case Bar():
-                    yield self._bar(mark)
-                case Dot():
-                    yield self._dot(mark)
-                case Cells():
-                    yield self._cells(mark)
-                case Spans():
-                    yield from self._spans(mark)
-
     def _line(self, line: Line) -> str:
         """A line with gaps where there is no value; a value that stands alone is a point."""
-        finite = np.isfinite(line.values)
-        path, points = "", []
+        finite, path, points = np.isfinite(line.values), "", list[int]()
         for is_there, run in groupby(range(len(finite)), key=lambda k: bool(finite[k])):
-            places = list(run)
             if is_there:
+                places = list(run)
                 kept = places if len(finite) <= PLACES else _thinned(line.values, places)
                 if len(kept) > 1:
                     ways = zip(kept, self.y(self.panel.y.along(line.values[kept])), strict=True)
@@ -313,35 +281,29 @@ class _Panel:
             body += f'<path class="first" d="M{x:.1f} {self.top:.1f}v{panel.tall:.1f}"/>'
         return body
 
-    def _spans(self, mark: Spans) -> Iterator[str]:
+    def _spans(self, mark: Spans) -> str:
         """The parts of a text on their colours; on grey at padding, and in a box where a value is no number."""
-        strengths, gap = strength(mark.scale, mark.values), 5.0 if mark.tokens.spaced else 0.0
+        strengths, gap, body = strength(mark.scale, mark.values), 5.0 if mark.tokens.spaced else 0.0, ""
         for row, line in enumerate(mark.lines):
             x, y = self.left, self.top + 25.0 * row
             for k in line:
                 wide = mark.widths[k]
-                box = f'x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="21"'
                 kind = "padded" if not mark.valid[k] else "box" if np.isnan(strengths[k]) else ""
-                ground = f'<rect class="{kind}" {box}/>' if kind else _ground(strengths[k], x, y, wide, 21.0)
+                box = f'<rect class="{kind}" x="{x:.1f}" y="{y:.1f}" width="{wide:.1f}" height="21"/>'
+                ground = box if kind else _ground(strengths[k], x, y, wide, 21.0)
                 token = text("token", x + wide / 2, y + 15.5, escape(mark.tokens.shown[k]))
                 title = f"<title>{escape(mark.said[k])}</title>"
-                yield f'<g data-t="{(self.panel.x.first or 0) + k}">{ground}{token}{title}</g>\n'
+                body += f'<g data-t="{(self.panel.x.first or 0) + k}">{ground}{token}{title}</g>\n'
                 x += wide + gap
+        return body
 
 
 def _thinned(values: Array, places: list[int]) -> list[int]:
     """The first, the last, the lowest and the highest of the steps that share a place along the panel."""
     size = -(-len(values) // PLACES)
-    kept: list[int] = []
-    for at in range(0, len(places), size):
-        part = places[at : at + size]
-        here = values[part]
-        kept += sorted({part[0], part[-1], part[int(here.argmin())], part[int(here.argmax())]})
-    return kept
-
-
-def _cut(name: str) -> str:
-    return name if cells(name) <= _NAMED else f"{name[: _NAMED - 1]}…"
+    parts = [places[at : at + size] for at in range(0, len(places), size)]
+    ends = ({part[0], part[-1], part[values[part].argmin()], part[values[part].argmax()]} for part in parts)
+    return [k for part in ends for k in sorted(part)]
 
 
 # -- scales of colours -----------------------------------------------------------------------------------------------
@@ -363,8 +325,7 @@ def _level(scale: Scale, label: str, left: float, right: float, y: float) -> str
     taken = text_width(label, 15) + 6.2 * (cells(low) + cells(high)) + 24
     wide = float(np.clip(right - left - taken, 24.0, _BAR))
     x = right - 7 - 6.2 * cells(high) - wide
-    levels = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)[None]
-    image = _image("scale", levels, scale, _box(x, y - 8, wide, _THICK))
+    image = _image("scale", _SHADES[None], scale, _box(x, y - 8, wide, _THICK))
     return text("mark end", x - 5, y, low) + image + text("mark end", right, y, high)
 
 
@@ -376,8 +337,7 @@ def _upright(scale: Scale, x: float, y: float, tall: float) -> str:
     bar = min(tall, _BAR)
     alone = f"±{high}" if scale.two else high
     ends = ((y + 9, high), (y + bar, low)) if bar >= 2 * _APART else ((y + 9, alone),)
-    levels = np.arange(FIRST, FIRST + LEVELS, dtype=np.uint8)[::-1, None]
-    image = _image("scale", levels, scale, _box(x, y, _THICK, bar))
+    image = _image("scale", _SHADES[::-1, None], scale, _box(x, y, _THICK, bar))
     return image + "".join(text("mark begin", x + _THICK + 4, at, label) for at, label in ends)
 
 
@@ -385,11 +345,8 @@ def _ramp(scale: Scale, right: float, y: float) -> str:
     """The scale of a text, in the colours of its style sheet."""
     low, high = scale.ends
     x, n = right - 7 - 6.2 * cells(high) - _BAR, 22
-    shares = [(k + 0.5) / n for k in range(n)]
-    grounds = (
-        _ground(share * 2 - 1 if scale.two else share, x + k * _BAR / n, y - 10, _BAR / n, _THICK)
-        for k, share in enumerate(shares)
-    )
+    shares = (np.arange(n) + 0.5) / n * (2 if scale.two else 1) - scale.two
+    grounds = (_ground(share, x + k * _BAR / n, y - 10, _BAR / n, _THICK) for k, share in enumerate(shares))
     frame = f'<rect class="frame" x="{x:.1f}" y="{y - 10:.1f}" width="{_BAR:.0f}" height="{_THICK:.0f}"/>'
     return "".join(grounds) + frame + text("mark end", x - 5, y - 1, low) + text("mark end", right, y - 1, high)
 
@@ -436,11 +393,8 @@ def _labels(labels: Sequence[Tick], x: Pixels, y: float) -> tuple[str, float]:
     for rows in (1, 2):
         between = ((widths[k] + widths[k + rows]) / 2 - (at[k + rows] - at[k]) for k in range(n - rows))
         if max(between, default=0.0) + _FREE <= 0 or n == 1:
-            upright = (
-                text("mark step", at[k], y + 11 + _ROW * (k % rows), escape(label))
-                for k, (_, label) in enumerate(labels)
-                if label
-            )
+            named = [(k, escape(label)) for k, (_, label) in enumerate(labels) if label]
+            upright = (text("mark step", at[k], y + 11 + _ROW * (k % rows), label) for k, label in named)
             return "".join(upright), 16.0 + _ROW * (rows - 1)
     pitch = (at[-1] - at[0]) / (n - 1)  # on average: several may stand in one column
     every = max(1, int(-(-_LETTERS // max(pitch, 0.01))))

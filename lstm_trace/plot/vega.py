@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..languages.strings import Words
-from .coloured_text import Scale
+from .coloured_text import Scale, room
 from .furniture import as_text, wrapped
 from .panels import Axis, Bar, Cells, Dot, Grid, Line, Panel, Spans
 from .svg import POINTS
@@ -46,10 +46,8 @@ def _size(marks: Sequence[Any], words: Words) -> tuple[tuple[int, int], list[str
         steps = 1 if sum(lines) <= MOST else -(-2 * sum(lines) // MOST)
         return (1, steps), [words.word("plot.thinned.curves", n=steps)] if steps > 1 else []
     rows, columns = map(max, zip(*(one.values.shape for one in maps), strict=True))
-    size = [1, 1]
-    while -(-rows // size[0]) * -(-columns // size[1]) * len(maps) > MOST:
-        size[1 if columns / size[1] >= rows / size[0] else 0] += 1
-    return (size[0], size[1]), maps[0].note((size[0], size[1]))
+    size = room(rows, columns, len(maps), MOST)
+    return size, maps[0].note(size)
 
 
 def _view(panel: Panel, size: tuple[int, int]) -> dict[str, Any]:

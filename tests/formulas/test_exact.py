@@ -35,9 +35,8 @@ from lstm_trace.documents.typst import BLOCKS
 from lstm_trace.formulas.exact import EXACT
 from lstm_trace.formulas.plain import Plain
 from lstm_trace.formulas.printer import BINDING, NODES
-from lstm_trace.formulas.scalar import SCALAR
 from lstm_trace.formulas.symbols import FUNCTIONS
-from lstm_trace.formulas.tree import SYMBOLIC, Node
+from lstm_trace.formulas.tree import SCALAR, SYMBOLIC, Node
 from lstm_trace.formulas.values import Values
 from lstm_trace.report.sections.equations import DEFINED
 from lstm_trace.trace.trace import Trace

@@ -5,7 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lstm_trace.plot.coloured_text import BROKEN, FIRST, LEVELS, PADDING, extremes, from_zero, gate, symmetric
+from lstm_trace.base.arrays import Array
+from lstm_trace.plot.coloured_text import BROKEN, FIRST, LEVELS, PADDING, Scale, extremes, from_zero, gate, symmetric
+
+
+def value(scale: Scale, level: Array) -> Array:
+    """The value in the middle of those that have a colour; NaN for the colours of padding and no number."""
+    share = (level.astype(np.float64) - FIRST) / (LEVELS - 1)
+    return np.where(level < FIRST, np.nan, scale.low * (1 - share) + scale.high * share)
 
 
 def test_a_value_is_read_back_to_half_a_colour() -> None:
@@ -15,8 +22,8 @@ def test_a_value_is_read_back_to_half_a_colour() -> None:
         levels = scale.levels(found)
         assert levels.min() >= FIRST
         inside = np.clip(found, scale.low, scale.high)
-        assert np.abs(scale.value(levels) - inside).max() <= (scale.high - scale.low) / (LEVELS - 1) / 2 + 1e-12
-    assert symmetric(values).value(np.array([FIRST, 255])).tolist() == [symmetric(values).low, symmetric(values).high]
+        assert np.abs(value(scale, levels) - inside).max() <= (scale.high - scale.low) / (LEVELS - 1) / 2 + 1e-12
+    assert value(symmetric(values), np.array([FIRST, 255])).tolist() == [symmetric(values).low, symmetric(values).high]
 
 
 def test_padding_and_what_is_no_number_have_colours_of_their_own() -> None:
@@ -25,7 +32,7 @@ def test_padding_and_what_is_no_number_have_colours_of_their_own() -> None:
         [FIRST, BROKEN, PADDING],
         [BROKEN, FIRST + round(0.5 * (LEVELS - 1)), PADDING],
     ]
-    assert np.isnan(gate().value(np.array([PADDING, BROKEN]))).all()
+    assert np.isnan(value(gate(), np.array([PADDING, BROKEN]))).all()
 
 
 def test_the_scale_of_states_is_robust_and_says_what_lies_beyond() -> None:

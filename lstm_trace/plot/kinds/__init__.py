@@ -10,11 +10,12 @@ that file, and a new kind comes last.
 from __future__ import annotations
 
 import json
+import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from inspect import signature
+from inspect import formatannotation, signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -22,6 +23,7 @@ from ...base.option import Option, Parameter, parameters
 from ...errors import OptionError, nearest
 
 if TYPE_CHECKING:
+    from ...trace.trace import Trace
     from ..figure import Figure
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -38,12 +40,10 @@ class PictureOption(Option):
 
     Attributes:
         control: how it is written on the command line and chosen on a page.
-        accepts: its type, as a key of `trace.argument_types.KINDS`; empty if its reader checks it.
         choices: the values that a page offers, and all that there are for the control `choice`.
     """
 
     control: str
-    accepts: str = ""
     choices: tuple[str, ...] = ()
 
 
@@ -55,80 +55,43 @@ Units = Annotated[
 ]
 Lines = Annotated[
     Sequence[str] | str | None,
-    PictureOption(
-        "names of lines (gates and states; unit: and candidates; text: the output)",
-        "lines",
-        "Sequence[str] | str | None",
-    ),
+    PictureOption("names of lines (gates and states; unit: and candidates; text: the output)", "lines"),
 ]
 SaturationLines = Annotated[
     Sequence[str] | str | None,
-    PictureOption(
-        "names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates)",
-        "gates",
-        "Sequence[str] | str | None",
-    ),
+    PictureOption("names of gates, or of tanh lines, whose place between −1 and 1 counts (all gates)", "gates"),
 ]
-Layer = Annotated[int | None, PictureOption("layer, from 0 (all)", "number", "int | None")]
+Layer = Annotated[int | None, PictureOption("layer, from 0 (all)", "number")]
 Direction = Annotated[
-    str | None,
-    PictureOption("forward, reverse or joined; adjoint-forward, … of a gradient (all)", "direction", "str | None"),
+    str | None, PictureOption("forward, reverse or joined; adjoint-forward, … of a gradient (all)", "direction")
 ]
 Batch = Annotated[
     int | None,
-    PictureOption(
-        "sequence of the batch, from 0 (the first; diff: that of the first difference)", "number", "int | None"
-    ),
+    PictureOption("sequence of the batch, from 0 (the first; diff: that of the first difference)", "number"),
 ]
 Steps = Annotated[slice | int | None, PictureOption("steps: A:B, A: or :B (B excluded), or one (all)", "steps")]
-Order = Annotated[
-    str | None,
-    PictureOption(
-        "order of the units: index, cluster (by what they do together), memory (half-life) or activity (cluster for "
-        "more than 16 units, else index)",
-        "choice",
-        "str | None",
-        ORDERS,
-    ),
-]
-Value = Annotated[str, PictureOption("address of the value, as 3/c_t[1]", "address", "str")]
-Address = Annotated[
-    str | None,
-    PictureOption(
-        "address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output)",
-        "address",
-        "str | None",
-    ),
-]
+_ORDERED = (
+    "order of the units: index, cluster (by what they do together), memory (half-life) or activity (cluster for more "
+    "than 16 units, else index)"
+)
+Order = Annotated[str | None, PictureOption(_ORDERED, "choice", ORDERS)]
+Value = Annotated[str, PictureOption("address of the value, as 3/c_t[1]", "address")]
+_ADDRESS = "address of a value, as 5/h_t[0], of a vector, as 5/h_t, or the name of a loss (the last output)"
+Address = Annotated[str | None, PictureOption(_ADDRESS, "address")]
 WeightNames = Annotated[
-    str | None,
-    PictureOption("names of weights, with commas between: W_hi, 0/forward/W_hi (all)", "names", "str | None"),
+    str | None, PictureOption("names of weights, with commas between: W_hi, 0/forward/W_hi (all)", "names")
 ]
-Low = Annotated[float, PictureOption("below it a gate is saturated at 0 (0.1)", "share", "float")]
-High = Annotated[float, PictureOption("above it a gate is saturated at 1 (0.9)", "share", "float")]
-Baseline = Annotated[
-    Any,
-    PictureOption(
-        "zero-input, zero-state, another sequence of the batch, or a trace (zero-input)",
-        "baseline",
-        "",
-        ("zero-input", "zero-state"),
-    ),
-]
-Occlusion = Annotated[
-    Any,
-    PictureOption(
-        "how many steps are occluded: all, none, a number, or auto, what a second allows (auto)",
-        "runs",
-        "",
-        ("auto", "all", "none"),
-    ),
-]
-Other = Annotated[Any, PictureOption("the other trace, of the same steps and sequences", "source", "Trace")]
+Low = Annotated[float, PictureOption("below it a gate is saturated at 0 (0.1)", "share")]
+High = Annotated[float, PictureOption("above it a gate is saturated at 1 (0.9)", "share")]
+_BASELINE = "zero-input, zero-state, another sequence of the batch, or a trace (zero-input)"
+Baseline = Annotated[Any, PictureOption(_BASELINE, "baseline", ("zero-input", "zero-state"))]
+_OCCLUSION = "how many steps are occluded: all, none, a number, or auto, what a second allows (auto)"
+Occlusion = Annotated[Any, PictureOption(_OCCLUSION, "runs", ("auto", "all", "none"))]
+Other = Annotated["Trace", PictureOption("the other trace, of the same steps and sequences", "source")]
 OtherWeights = Annotated[
     Any, PictureOption("another trace or model: what is drawn are its weights less these", "source")
 ]
-Language = Annotated[str, PictureOption("language of the words in the picture (en)", "language", "str")]
+Language = Annotated[str, PictureOption("language of the words in the picture (en)", "language")]
 
 
 def picture(function: F) -> F:
@@ -142,8 +105,8 @@ def picture(function: F) -> F:
     )
     function.__doc__ = f"{head}    Args:\n{listed}\n{mark}{tail}"
     shape = signature(function)
-    accepts = {one.name: option.accepts for one, option in _options(function) if option.accepts}
-    typed = [one.replace(annotation=accepts.get(one.name, one.annotation)) for one in shape.parameters.values()]
+    written = {one.name: re.sub(r"[\w.]+\.", "", formatannotation(one.type)) for one, _ in _options(function)}
+    typed = [one.replace(annotation=written.get(one.name, one.annotation)) for one in shape.parameters.values()]
     function.__signature__ = shape.replace(parameters=typed)  # type: ignore[attr-defined]
     made = checked(function)
     made.is_picture = True  # type: ignore[attr-defined]
@@ -159,10 +122,9 @@ def described(function: Callable[..., Any]) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _options(function: Callable[..., Any]) -> Iterator[tuple[Parameter, PictureOption]]:
-    for one in parameters(function).values():
-        if isinstance(one.option, PictureOption):
-            yield one, one.option
+def _options(function: Callable[..., Any]) -> list[tuple[Parameter, PictureOption]]:
+    every = parameters(function).values()
+    return [(one, one.option) for one in every if isinstance(one.option, PictureOption)]
 
 
 def maker(kind: str) -> Callable[..., Figure]:

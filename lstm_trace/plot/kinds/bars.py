@@ -6,7 +6,8 @@ nothing that cancels out is hidden, and all bars together still add up to what t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,9 +21,9 @@ from ...languages.strings import Words
 from ...trace.derived import total
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import shown_number, step_in_words
+from ..furniture import remarks, shown_number, step_in_words
 from ..panels import ROOM, Axis, Bar, Column, Grid, Panel, Tick, round_axis, step_axis
-from ..subject import Subject, subject
+from ..subject import Subject, rows_frame, subject
 from . import Baseline, Language, Occlusion, Value, picture
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def axis_of_bars(
     Returns:
         The axis, its width in pixels, and the place of the column apart.
     """
-    size = steps_in_column(len(steps))
+    size = -(-len(steps) // COLUMNS)  # how many steps share a column
     columns = -(-len(steps) // size)
     inner = ROOM - 2 * _INSET
     pitch = min(inner / (columns + (1.6 if before else 0)), _WIDEST)
@@ -71,11 +72,10 @@ def axis_of_bars(
     def where(at: float) -> str:
         if before and at == apart:
             return before
-        first = int(at) * size
-        here = steps[first : first + size]
+        here = steps[int(at) * size :][:size]
         if len(here) > 1:
             return f"t = {words.span(here)}"
-        return step_in_words(words, here[0], labels[first] if labels else "")
+        return step_in_words(words, here[0], labels[int(at)] if labels else "")
 
     domain = [where(k) for k in range(columns)]
     if before:
@@ -101,11 +101,6 @@ def panels_of_bars(x: Axis, wide: float, each: Mapping[str, Sequence[Bar]]) -> l
     ]  # fmt: skip
 
 
-def steps_in_column(steps: int) -> int:
-    """How many steps share a column."""
-    return -(-steps // COLUMNS)
-
-
 def focus(sizes: Array) -> slice:
     """Of many steps the places between which all is but for the `REST` of it; all where that spares less than half."""
     steps, whole = len(sizes), float(sizes.sum())
@@ -124,13 +119,19 @@ def left_out(words: Words, steps: range, shown: slice, values: Sequence[tuple[st
     """
     drawn = steps[shown]
     if len(drawn) < len(steps):
-        rest = np.ones(len(steps), bool)
-        rest[shown] = False
-        items = (
-            f"{words.labelled(name)}: {shown_number(total([part[rest & np.isfinite(part)]]))}" for name, part in values
-        )
+        outside = [(name, np.delete(part, np.r_[shown])) for name, part in values]
         ends = {"first": words.nth(drawn[0]), "last": words.nth(drawn[-1])}
-        yield words.word("plot.focus", n=len(steps), **ends, items=words.word("semicolon").join(items))
+        items = _items(words, [(name, total([part[np.isfinite(part)]])) for name, part in outside])
+        yield words.word("plot.focus", n=len(steps), **ends, items=items)
+
+
+def _items(words: Words, named: Iterable[tuple[str, float]]) -> str:
+    """Numbers with their names, one after the other."""
+    return words.word("semicolon").join(f"{words.labelled(name)}: {shown_number(part)}" for name, part in named)
+
+
+def _shared(words: Words, x: Axis) -> list[str]:
+    return [words.word("plot.columns", n=x.size)] if x.size > 1 else []
 
 
 def summed(values: Array, size: int) -> Iterator[tuple[int, float, float]]:
@@ -144,13 +145,8 @@ def summed(values: Array, size: int) -> Iterator[tuple[int, float, float]]:
 
 def _largest(words: Words, key: str, parts: Sequence[tuple[str, float]]) -> Iterator[str]:
     """The largest of some finite parts, each with its name."""
-    items = [
-        f"{words.labelled(name)}: {shown_number(part, 4)}"
-        for name, part in sorted(parts, key=lambda one: -abs(one[1]))[:NAMED]
-        if part
-    ]
-    if items:
-        yield words.word(key, items=words.word("semicolon").join(items))
+    if largest := [one for one in sorted(parts, key=lambda one: -abs(one[1]))[:NAMED] if one[1]]:
+        yield words.word(key, items=_items(words, largest))
 
 
 # -- memory ----------------------------------------------------------------------------------------------------------
@@ -174,24 +170,21 @@ def memory(trace: Trace, of: Value, language: Language = "en") -> Figure:
     caption = [*found.held(), *_ledger_sum(found, book)]
     finite = [row for row in book.rows if np.isfinite(row.part)]
     named = [(row.source if row.step is None else found.step(row.step), row.part) for row in finite]
-    caption += _largest(words, "plot.largest", named)
-    if not all(np.isfinite([row.part, row.written]).all() for row in book.rows):
-        caption.append(words.word("plot.gaps"))
-    parts = _by_source(found, book)
-    written = np.array([values["part"] for values in parts.values()]).reshape(len(parts), len(found.steps))
-    places, left = focus(np.abs(written).max(axis=0, initial=0.0)), written.sum(axis=0)
-    caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left)])
+    whole = all(np.isfinite([row.part, row.written]).all() for row in book.rows)
+    caption += [*_largest(words, "plot.largest", named), *remarks(words, {"plot.gaps": not whole})]
+    sources, values = _by_source(found, book)
+    left = values[:, list(_SHADES).index("part")]
+    places = focus(np.abs(left).max(axis=0, initial=0.0))
+    caption += left_out(words, found.steps, places, [(words.word("plot.memory.rest"), left.sum(axis=0))])
     steps, labels = found.steps[places], found.labels[places] if found.labels else ()
     behind, before = trace.stage(at.scope).backwards, book.rows[0].source
     x, wide, apart = axis_of_bars(words, steps, labels, before, behind)
-    if x.size > 1:
-        caption.append(words.word("plot.columns", n=x.size))
-    shown = {source: {of: part[places] for of, part in values.items()} for source, values in parts.items()}
-    bars = tuple(_memory_bars(found, book, shown, x.size, apart))
+    caption += _shared(words, x)
+    bars = tuple(_memory_bars(found, book, dict(zip(sources, values[..., places], strict=True)), x.size, apart))
     legend = tuple(dict.fromkeys((bar.style, bar.name) for bar in sorted(bars, key=lambda bar: bar.style.split()[0])))
     grid = Grid([Column(panels_of_bars(x, wide, {"": bars}), legend=legend)], top=0.0 if legend else 8.0)
-    title = found.titled("plot.memory", what=found.value(at))
-    return Figure("memory", title, " ".join(caption), (grid,), partial(_ledger_frame, trace, book), words)
+    title, (columns, rows) = found.titled("plot.memory", what=found.value(at)), table(trace, book)
+    return Figure("memory", title, " ".join(caption), (grid,), partial(rows_frame, rows, columns), words)
 
 
 def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
@@ -204,45 +197,35 @@ def _ledger_sum(found: Subject, book: Ledger) -> Iterator[str]:
         yield found.words.word(key, value=shown_number(book.value, 6), sum=shown_number(whole, 6))
 
 
-def _by_source(found: Subject, book: Ledger) -> dict[str, dict[str, Array]]:
-    """What each source wrote at the steps of the picture, and what is left of that; 0 where that is no number."""
-    sources: dict[str, dict[str, Array]] = {}
+def _by_source(found: Subject, book: Ledger) -> tuple[list[str], Array]:
+    """The sources; (sources, `_SHADES`, steps): what each wrote, and what is left of it; 0 where that is no number."""
+    sources = list(dict.fromkeys(row.source for row in book.rows[1:]))
+    values = np.zeros((len(sources), len(_SHADES), len(found.steps)))
     for row in book.rows[1:]:
-        values = sources.setdefault(row.source, {of: np.zeros(len(found.steps)) for of in _SHADES})
-        for of in _SHADES:
-            number = getattr(row, of)
-            values[of][(row.step or 0) - found.steps[0]] = number if np.isfinite(number) else 0.0
-    return sources
+        at = (row.step or 0) - found.steps[0]
+        values[sources.index(row.source), :, at] = [getattr(row, of) for of in _SHADES]
+    return sources, np.where(np.isfinite(values), values, 0.0)
 
 
-def _memory_bars(
-    found: Subject, book: Ledger, parts: Mapping[str, Mapping[str, Array]], size: int, apart: float
-) -> Iterator[Bar]:
+def _memory_bars(found: Subject, book: Ledger, parts: Mapping[str, Array], size: int, apart: float) -> Iterator[Bar]:
     """For each source what it wrote, pale, and what is left of that in front of it; sources are stacked."""
     words, before = found.words, book.rows[0]
     stage = found.trace.stage(book.address.scope)
-    for of, shade in _SHADES.items():
+    for n, (of, shade) in enumerate(_SHADES.items()):
         value = getattr(before, of)
         if value and np.isfinite(value):
             yield Bar(apart, value, _BEFORE + shade, words.word(f"plot.memory.{of}", source=before.source))
-        base: dict[tuple[int, int], float] = {}
+        base: dict[tuple[int, int], float] = defaultdict(float)
         for k, (source, values) in enumerate(parts.items()):
             name, *scaled = source.partition(SCALED)
             line = stage.cell.by_name.get(name)
             symbol = source if line is None else "".join([found.symbol(stage, line), *scaled])
             style, name = _SOURCES[k % len(_SOURCES)] + shade, words.word(f"plot.memory.{of}", source=symbol)
-            for column, *sums in summed(values[of], size):
+            for column, *sums in summed(values[n], size):
                 for side, part in enumerate(sums):
                     if part:
-                        yield Bar(column, part, style, name, base.get((column, side), 0.0))
-                        base[column, side] = base.get((column, side), 0.0) + part
-
-
-def _ledger_frame(trace: Trace, book: Ledger) -> pd.DataFrame:
-    import pandas as pd
-
-    columns, rows = table(trace, book)
-    return pd.DataFrame(rows, columns=list(columns))
+                        yield Bar(column, part, style, name, base[column, side])
+                        base[column, side] += part
 
 
 # -- contribution ----------------------------------------------------------------------------------------------------
@@ -290,15 +273,11 @@ def contribution_figure(trace: Trace, known: Account, language: str = "en") -> F
     starts = np.arange(0, len(found.steps[places]), x.size)
     finite = [np.where(np.isfinite(values), values, 0.0)[places] for values in measures.values()]
     shaded = opposed(*(np.add.reduceat(values, starts) for values in finite)) if len(finite) == 2 else []
-    if shaded:
-        caption.append(words.word("plot.contribution.opposed"))
-    if x.size > 1:
-        caption.append(words.word("plot.columns", n=x.size))
+    caption += [*remarks(words, {"plot.contribution.opposed": bool(shaded)}), *_shared(words, x)]
     each = {}
     for measure, values in measures.items():
-        name, style = words.word(f"plot.contribution.{measure}"), _MEASURES[measure]
-        columns = summed(values[places], x.size)
-        each[name] = [Bar(column, part, style, name) for column, *sums in columns for part in sums if part]
+        name, columns = words.word(f"plot.contribution.{measure}"), summed(values[places], x.size)
+        each[name] = [Bar(at, part, _MEASURES[measure], name) for at, *sums in columns for part in sums if part]
     grid = Grid([Column(panels_of_bars(x, wide, each), shaded=shaded)], top=8.0)
     title = found.titled("plot.contribution", what=found.explained(str(split.of)))
     return Figure("contribution", title, " ".join(caption), (grid,), partial(_step_frame, known.steps), words)
@@ -334,10 +313,9 @@ def opposed(share: Array, lost: Array) -> list[int]:
 def _states(found: Subject, known: Account) -> Iterator[str]:
     """What came from no step, in words."""
     words, items = found.words, []
-    lost = {} if known.occlusion is None else known.occlusion.states
     for place, kind in known.split.kinds.items():
         if kind == "state" and (part := float(known.split.parts[place].sum())):
-            without = lost.get(place)
+            without = known.occlusion and known.occlusion.states.get(place)
             more = "" if without is None else words.word("plot.contribution.without", loss=shown_number(without))
             items.append(f"{words.labelled(place)}: {shown_number(part)}{words.aside(more) if more else ''}")
     if items:
@@ -346,7 +324,5 @@ def _states(found: Subject, known: Account) -> Iterator[str]:
 
 def _step_frame(steps: Sequence[Step]) -> pd.DataFrame:
     """The steps; only those columns in which there is something, as in `lt.explain`."""
-    import pandas as pd
-
-    frame = pd.DataFrame(list(steps), columns=list(Step._fields))
+    frame = rows_frame(steps, Step._fields)
     return frame.drop(columns=[name for name in ("token", "occlusion") if frame[name].isna().all()])

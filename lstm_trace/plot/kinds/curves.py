@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,13 +15,10 @@ from ...formulas.numbers import show
 from ...formulas.plain import number
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import as_text, shown_number
-from ..panels import BETWEEN, ROOM, Axis, Column, Grid, Line, Panel, Tick, round_axis, step_axis
-from ..subject import Subject, chosen_units, subject, told
+from ..furniture import as_text, comma_list, remarks
+from ..panels import BETWEEN, ROOM, Axis, Column, Grid, Line, Panel, round_axis, share_axis, step_axis
+from ..subject import Subject, chosen_units, rows_frame, subject, told
 from . import Address, Batch, Direction, Language, Layer, Lines, Steps, Units, picture
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: So many units have room in a picture.
 MOST = 8
@@ -30,32 +27,30 @@ STROKES = 8
 
 
 class _Unit(NamedTuple):
-    """The lines of a unit by kind, `gates` and `values`: name of each, and the line. named: where it is, in words."""
+    """A unit to draw. named: where it is, in words. kinds: its lines by name, of gates and of other values."""
 
     stage: Stage
     unit: int
     named: str
-    lines: dict[str, list[tuple[str, Line]]]
+    kinds: dict[str, dict[str, Line]]
+
+    @property
+    def lines(self) -> dict[str, Line]:
+        """All of its lines."""
+        return self.kinds["gates"] | self.kinds["values"]
 
     @property
     def reach(self) -> float:
         """The largest range of a line."""
-        every = (line.values for lines in self.lines.values() for _, line in lines)
-        finite = (values[np.isfinite(values)] for values in every)
-        return max((float(values.max() - values.min()) for values in finite if values.size), default=0.0)
+        finite = (line.values[np.isfinite(line.values)] for line in self.lines.values())
+        return max((float(np.ptp(values)) for values in finite if values.size), default=0.0)
 
 
 @picture
 def unit(
-    trace: Trace,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
+    batch: Batch = None, steps: Steps = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Gates, candidate and states of a unit, or of several, over time.
 
     Returns:
@@ -75,16 +70,15 @@ def unit(
     words = found.words
     notes = [words.word("plot.most", n=len(units), shown=len(kept))] if len(kept) < len(units) else []
     notes += found.notes
-    if any(_broken(found, one.stage, name, one.unit) for one in kept for name, _ in _lines(one)):
-        notes.append(words.word("plot.gaps"))
-    rows = [(one.named, {kind: [line for _, line in lines] for kind, lines in one.lines.items()}) for one in kept]
+    finite = all(np.isfinite(line.values[found.valid]).all() for one in kept for line in one.lines.values())
+    notes += remarks(words, {"plot.gaps": not finite})
+    rows = [(one.named, {kind: list(lines.values()) for kind, lines in one.kinds.items()}) for one in kept]
     names = {"gates": words.word("plot.gates"), "values": words.word(_values(found, kept))}
-    grid = _grid(found, rows, {kind: name for kind, name in names.items() if any(one.lines[kind] for one in kept)})
-    return Figure("unit", found.titled("plot.title"), " ".join(notes), (grid,), partial(_wide, found, kept), words)
+    grid = _grid(found, rows, {kind: name for kind, name in names.items() if any(one.kinds[kind] for one in kept)})
 
-
-def _lines(unit: _Unit) -> Iterator[tuple[str, Line]]:
-    return (one for lines in unit.lines.values() for one in lines)
+    columns = ((one, name, line) for one in kept for name, line in one.lines.items())
+    frame = partial(found.frame, {found.column(one.stage, name, one.unit): line.values for one, name, line in columns})
+    return Figure("unit", found.titled("plot.title"), " ".join(notes), (grid,), frame, words)
 
 
 def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
@@ -92,40 +86,24 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
     lines = [(line, found.values(stage, line)) for line in found.lines(stage)]
     widest = max((values.shape[-1] for _, values in lines), default=0)
     for j in range(widest):
-        kinds: dict[str, list[tuple[str, Line]]] = {"gates": [], "values": []}
+        kinds: dict[str, dict[str, Line]] = {"gates": {}, "values": {}}
         for line, values in lines:
             if j < values.shape[-1]:
                 drawn = np.where(found.valid, values[:, j], np.nan)
-                one = Line("", found.symbol(stage, line), found.told(stage, line), drawn)
-                kinds["gates" if found.is_gate(stage, line) else "values"].append((line.name, one))
-        if any(np.isfinite(line.values).any() for lines in kinds.values() for _, line in lines):
-            parts = (found.shown.place(stage), found.shown.unit(j, widest))
-            yield _Unit(stage, j, found.words.word("list").join(filter(None, parts)), kinds)
-
-
-def _broken(found: Subject, stage: Stage, name: str, j: int) -> bool:
-    """Whether there are steps at which the value of a line is no finite number."""
-    return not np.isfinite(found.values(stage, stage.cell.by_name[name])[found.valid, j]).all()
+                kind = kinds["gates" if stage.cell.is_gate(line) else "values"]
+                kind[line.name] = Line("", found.symbol(stage, line), found.told(stage, line), drawn)
+        where = comma_list(found.words, found.shown.place(stage), found.shown.unit(j, widest))
+        unit = _Unit(stage, j, where, kinds)
+        if any(np.isfinite(line.values).any() for line in unit.lines.values()):
+            yield unit
 
 
 def _values(found: Subject, units: Sequence[_Unit]) -> str:
     """What the lines are that are no gates."""
-    there, stages = {name for one in units for name, _ in one.lines["values"]}, found.shown.stages
+    there, stages = {name for one in units for name in one.kinds["values"]}, found.shown.stages
     if not there <= {name for stage in stages for name in told(stage)}:
         return "plot.values"
     return "plot.states" if there <= {name for stage in stages for name in stage.carried} else "plot.candidates"
-
-
-def _wide(found: Subject, units: Sequence[_Unit]) -> pd.DataFrame:
-    """A column for each line, called as in a wide table; NaN at padding."""
-    by_name = {(one.stage.scope, line.name): line for one in units for line in one.stage.cell.lines}
-    return found.frame(
-        {
-            found.column(one.stage, by_name[one.stage.scope, name], one.unit): line.values
-            for one in units
-            for name, line in _lines(one)
-        }
-    )
 
 
 # -- gradient --------------------------------------------------------------------------------------------------------
@@ -152,58 +130,44 @@ def gradient_figure(
     """The picture, also of a weighting of the output: see `norms`."""
     measured = norms(trace, of, 0 if batch is None else batch, output)
     found = subject(trace, batch=measured.b if of is not None else batch, language=language)
-    words, what = found.words, _what(found, measured, output is not None)
-    rows = list(_sizes(found, measured))
+    words = found.words
+    what = words.word("plot.gradient.last" if output is None else "plot.gradient.weighted")
+    if measured.of:
+        what = found.explained(measured.of) if "/" in measured.of else measured.of  # or a loss, at all steps
+    places = [(found.shown.place(stage), stage) for stage in found.shown.stages if stage.cell.carry]
+    rows = list(_sizes(found, measured, places))
     if not rows:
         raise MissingError(f"there is nothing to draw: no gradient of {what} is a finite number other than 0")
-    caption = [words.word(f"plot.gradient.{'matrix' if measured.vector else 'norm'}", what=what)]
-    caption += found.notes if of is None else found.held()
     sizes = np.array([row.norm for row in measured.rows])
-    if (sizes == 0).any():
-        caption.append(words.word("plot.gradient.zero"))
-    if not np.isfinite(sizes).all():
-        caption.append(words.word("plot.gaps"))
-    places = {place for place, _ in _places(found)}
-    heading = words.word("plot.gradient.places") if len(places) > 1 else ""
+    caption = [
+        words.word(f"plot.gradient.{'matrix' if measured.vector else 'norm'}", what=what),
+        *(found.notes if of is None else found.held()),
+        *remarks(words, {"plot.gradient.zero": (sizes == 0).any(), "plot.gaps": not np.isfinite(sizes).all()}),
+    ]
+    heading = words.word("plot.gradient.places") if len({place for place, _ in places}) > 1 else ""
     grid = _grid(found, rows, {"norms": heading}, powers=True)
-    title, frame = found.titled("plot.gradient", what=what), partial(_norm_frame, measured)
+    title, frame = found.titled("plot.gradient", what=what), partial(rows_frame, measured.rows, Norm._fields)
     return Figure("gradient", title, " ".join(caption), (grid,), frame, words)
 
 
-def _what(found: Subject, measured: Norms, weighted: bool) -> str:
-    """What the gradient is of, in words."""
-    if not measured.of:
-        return found.words.word("plot.gradient.weighted" if weighted else "plot.gradient.last")
-    return found.explained(measured.of) if "/" in measured.of else measured.of  # or a loss, at all steps
-
-
-def _places(found: Subject) -> list[tuple[str, Stage]]:
-    return [(found.shown.place(stage), stage) for stage in found.shown.stages if stage.cell.carry]
-
-
-def _sizes(found: Subject, measured: Norms) -> Iterator[tuple[str, dict[str, list[Line]]]]:
+def _sizes(
+    found: Subject, measured: Norms, places: Sequence[tuple[str, Stage]]
+) -> Iterator[tuple[str, dict[str, list[Line]]]]:
     """For each carried line what it is called, marked, and a line for each layer and direction that has it."""
+    size = found.words.word("plot.gradient.size" + (".matrix" if measured.vector else ""))
     for name in dict.fromkeys(row.line for row in measured.rows):
         lines, symbol = [], ""
-        for place, stage in _places(found):
-            called = place or found.words.word("plot.gradient.size" + (".matrix" if measured.vector else ""))
+        for place, stage in places:
             values = np.full(len(found.steps), np.nan)
             for row in measured.rows:
                 if (row.layer, row.direction, row.line) == (stage.layer, stage.direction, name):
-                    values[row.t - found.steps[0]] = row.norm
-            values = np.where(np.isfinite(values) & (values > 0), values, np.nan)
+                    values[row.t - found.steps[0]] = row.norm if 0 < row.norm < np.inf else np.nan
             if not symbol and name in stage.cell.by_name:
                 symbol = found.symbol(stage, stage.cell.by_name[name])
             if np.isfinite(values).any():
-                lines.append(Line("", called, called, values))
+                lines.append(Line("", place or size, place or size, values))
         if lines:
             yield found.words.word("plot.gradient.to", line=symbol), {"norms": lines}
-
-
-def _norm_frame(measured: Norms) -> pd.DataFrame:
-    import pandas as pd
-
-    return pd.DataFrame(list(measured.rows), columns=list(Norm._fields))
 
 
 # -- the grid of both ------------------------------------------------------------------------------------------------
@@ -237,9 +201,8 @@ def _grid(
 def _scale(kind: str, lines: Sequence[Line], powers: bool) -> Axis:
     """The y axis of a kind: from 0 to 1 for gates, else as far as all lines reach."""
     if kind == "gates":
-        return Axis(0.0, 1.0, tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0)), field="value")
-    every = np.concatenate([line.values for line in lines])
-    finite = every[np.isfinite(every)]
+        return share_axis(field="value")
+    finite = np.concatenate([line.values[np.isfinite(line.values)] for line in lines])
     if powers:
         logs = np.log10(finite) if finite.size else np.array([0.0, 1.0])
         return round_axis(float(logs.min()), float(logs.max()), powers=True, field="value")

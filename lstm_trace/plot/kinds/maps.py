@@ -23,7 +23,7 @@ from ...trace.window import between
 from ...verification.propagation import sizes_apart
 from ..coloured_text import Scale, from_zero, gate, room, symmetric
 from ..figure import Figure
-from ..furniture import of_units, reach, shown_number
+from ..furniture import comma_list, of_units, reach, remarks, shown_number
 from ..panels import BETWEEN, ROOM, Axis, Cells, Column, Grid, Panel, Tick, step_axis
 from ..subject import Subject, chosen_units, subject
 from . import ORDERS, Batch, Direction, Language, Layer, Lines, Order, Other, Steps, Units, picture
@@ -60,16 +60,9 @@ class Map(NamedTuple):
 
 @picture
 def states(
-    trace: Trace,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    order: Order = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
+    batch: Batch = None, steps: Steps = None, order: Order = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Gates and states of every unit over time: a row of pixels for each unit, a column for each step.
 
     Returns:
@@ -104,12 +97,11 @@ def _maps(
     orders: dict[int, tuple[Array, str]] = {}
     for line in lines:
         values = found.values(stage, line).T
-        width = len(values)
-        if width not in orders:
-            orders[width] = _order(found, stage, width, order)
-        units, by = orders[width]
+        if len(values) not in orders:
+            orders[len(values)] = _order(found, stage, len(values), order)
+        units, by = orders[len(values)]
         units = units[np.isin(units, wanted)]
-        scale = gate() if found.is_gate(stage, line) else symmetric(values[units][:, found.valid])
+        scale = gate() if stage.cell.is_gate(line) else symmetric(values[units][:, found.valid])
         if len(units):
             yield Map(stage, line, units, values[units], scale, by)
 
@@ -117,15 +109,13 @@ def _maps(
 def _order(found: Subject, stage: Stage, width: int, order: str | None) -> tuple[Array, str]:
     """The units of lines that have so many, and the line by which they are ordered, if any."""
     how = order or ("cluster" if width > FEW else "index")
-    if how != "index":
-        try:
-            units, by = ordered(found, stage, how)
-            if len(units) == width:
-                return units, by
-        except OptionError:
-            if order is not None:
-                raise
-    return np.arange(width), ""
+    try:
+        units, by = (np.arange(width), "") if how == "index" else ordered(found, stage, how)
+    except OptionError:
+        if order is not None:
+            raise
+        units, by = np.arange(width), ""
+    return (units, by) if len(units) == width else (np.arange(width), "")
 
 
 def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
@@ -146,12 +136,11 @@ def ordered(found: Subject, stage: Stage, how: str) -> tuple[Array, str]:
         raise OptionError(f"order={how!r}: {stage.scope} has no {what} that was recorded; order='index' needs none")
     values = found.values(stage, lines[0])[found.valid]
     values = np.where(np.isfinite(values), values, 0.0)
-    if how == "memory":
-        return np.argsort(halvings(values).sum(axis=0), kind="stable"), lines[0].name
-    if how == "activity":
-        size = np.abs(values)
-        return np.argsort((size >= size.max(axis=0) / 2).argmax(axis=0), kind="stable"), lines[0].name
-    return clustered(values), lines[0].name
+    if how == "cluster":
+        return clustered(values), lines[0].name
+    size = np.abs(values)
+    sooner = halvings(values).sum(axis=0) if how == "memory" else (size >= size.max(axis=0) / 2).argmax(axis=0)
+    return np.argsort(sooner, kind="stable"), lines[0].name
 
 
 def clustered(values: Array) -> Array:
@@ -184,8 +173,7 @@ def _axes(scaled: Array) -> tuple[Array, Array]:
 
 def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list[str]:
     """The order, and what the colours do not show."""
-    words = found.words
-    notes = []
+    words, notes = found.words, []
     if by := next((one for one in maps if one.by), None):
         line = found.told(by.stage, by.stage.cell.by_name[by.by])
         notes.append(words.word(f"plot.order.{order or 'cluster'}", line=line))
@@ -193,11 +181,8 @@ def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list
         if one.scale.beyond:
             place = words.aside(found.shown.place(one.stage))
             notes.append(one.scale.clipped(words, found.told(one.stage, one.line) + place))
-    if not found.valid.all():
-        notes.append(words.word("plot.padding"))
-    if any(not np.isfinite(one.values[:, found.valid]).all() for one in maps):
-        notes.append(words.word("plot.broken"))
-    return notes
+    broken = not all(np.isfinite(one.values[:, found.valid]).all() for one in maps)
+    return [*notes, *remarks(words, {"plot.padding": not found.valid.all(), "plot.broken": broken})]
 
 
 # -- diff ------------------------------------------------------------------------------------------------------------
@@ -205,16 +190,9 @@ def _state_notes(found: Subject, maps: Sequence[Map], order: str | None) -> list
 
 @picture
 def diff(
-    trace: Trace,
-    against: Other,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, against: Other, unit: Units = None, lines: Lines = None, layer: Layer = None,
+    direction: Direction = None, batch: Batch = None, steps: Steps = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Where this trace and another differ: the size of each difference, unit by step.
 
     Returns:
@@ -224,22 +202,17 @@ def diff(
         MissingError: for a selection that is not there, or if nothing is in both.
     """
     trace, against, steps = _aligned(trace, against, steps)
-    chosen: dict[str, Any] = {
-        "lines": lines,
-        "layer": layer,
-        "direction": direction,
-        "steps": steps,
-        "language": language,
-    }
-    found = replace(subject(trace, batch=batch, **chosen), against=against)
+    choice = partial(subject, trace, lines=lines, layer=layer, direction=direction, steps=steps, language=language)
+    found = replace(choice(batch=batch), against=against)
     drawn = [(stage, line) for stage in found.shown.stages for line in found.lines(stage, candidates=False)]
-    both = [(stage, line) for stage, line in drawn if _width(against, stage, line) == found.width(stage, line)]
+    there = [one for one in drawn if one[1].name in against.lines.get(one[0].scope, {})]
+    both = [one for one in there if against.lines[one[0].scope][one[1].name].shape[-1] == found.width(*one)]
     if not both:
         names = ", ".join(sorted({line.name for _, line in drawn}))
         raise MissingError(f"there is nothing to compare: none of {names} is in both with the same width")
     wanted = chosen_units(unit, range(max(found.width(stage, line) for stage, line in both)))
     if batch is None and (row := _first_row(found, against, both, wanted)):
-        found = replace(subject(trace, batch=row, **chosen), against=against, asked=False)
+        found = replace(choice(batch=row), against=against, asked=False)
     maps = [one for stage, line in both if (one := _difference(found, against, stage, line, wanted))]
     scale = from_zero(np.concatenate([one.values[:, found.valid].ravel() for one in maps]))
     maps = [one._replace(scale=scale) for one in maps]
@@ -260,12 +233,6 @@ def _aligned(a: Trace, b: Trace, steps: Any) -> tuple[Trace, Trace, Any]:
         hint = f"choose steps that both have, as {common.start}:{common.stop}" if common else "none is in both"
         raise MissingError(f"the two traces have other steps, {said}: {hint}")
     return between(a, chosen), between(b, chosen), None
-
-
-def _width(other: Trace, stage: Stage, line: Line) -> int:
-    """How many units the other trace has of a line; 0 if it has none."""
-    theirs = other.lines.get(stage.scope, {}).get(line.name)
-    return 0 if theirs is None else theirs.shape[-1]
 
 
 def _first_row(found: Subject, other: Trace, both: Sequence[tuple[Stage, Line]], wanted: Sequence[int]) -> int:
@@ -312,21 +279,18 @@ def _diff_notes(found: Subject, against: Trace, maps: Sequence[Map]) -> list[str
         firsts = [one for one in firsts if one.stage is firsts[0].stage]
     first = min(firsts, key=lambda one: -(one.marked or 0) if one.stage.backwards else one.marked or 0)
     notes = [words.word("plot.diff.first", where=_where(found, first, first.marked or 0))]
-    free = [one._replace(values=values) for one, values in zip(maps, _free(found, against, maps), strict=True)]
-    all_of_it, most = _largest(inside), _largest([np.where(found.valid, one.values, 0.0) for one in free])
+    free = list(_free(found, against, maps))
+    all_of_it, most = _largest(inside), _largest([one.values for one in free])
     if most[0] > 0:
         key = "plot.diff.most" if most == all_of_it else "plot.diff.most.free"
         notes.append(words.word(key, most=shown_number(most[0]), where=_where(found, free[most[1]], most[2])))
-    elif all_of_it[0] > 0 and not any(one.values[:, found.valid].any() for one in free):
+    elif all_of_it[0] > 0 and not any(one.values.any() for one in free):
         notes.append(words.word("plot.diff.held"))
     if scale.logarithmic:
         notes.append(words.word("plot.logarithmic", low=shown_number(scale.low, 3)))
-    if any(not np.isfinite(values).all() for values in inside):
-        notes.append(words.word("plot.diff.broken"))
-    if not found.valid.all():
-        both = np.array_equal(found.trace.valid, against.valid)
-        notes.append(words.word("plot.padding" if both else "plot.diff.padding"))
-    return notes
+    padding = "plot.padding" if np.array_equal(found.trace.valid, against.valid) else "plot.diff.padding"
+    broken = not all(np.isfinite(values).all() for values in inside)
+    return [*notes, *remarks(words, {"plot.diff.broken": broken, padding: not found.valid.all()})]
 
 
 def _largest(each: Sequence[Array]) -> tuple[float, int, int]:
@@ -336,17 +300,17 @@ def _largest(each: Sequence[Array]) -> tuple[float, int, int]:
     return float(finite[top].max()), top, int(finite[top].argmax())
 
 
-def _free(found: Subject, against: Trace, maps: Sequence[Map]) -> Iterator[Array]:
-    """The sizes of each map, 0 for the units that are held in one of the two, or follow from such a value alone."""
+def _free(found: Subject, against: Trace, maps: Sequence[Map]) -> Iterator[Map]:
+    """Each map with 0 at padding and for units that are held in one of the two, or follow from such a value alone."""
     masks = [held_through(trace) for trace in (found.run or found.trace, against)]
     for one in maps:
-        values, key = one.values.copy(), (one.stage.scope, one.line.name)
-        for mask in masks:
-            if key in mask:
-                whole = np.broadcast_to(mask[key], found.trace.lines[key[0]][key[1]].shape)
-                held = np.flatnonzero(whole[found.window, found.row].any(axis=0))
-                values[np.isin(one.units, held)] = 0.0
-        yield values
+        scope, name = key = one.stage.scope, one.line.name
+        values = np.where(found.valid, one.values, 0.0)
+        for mask in (mask[key] for mask in masks if key in mask):
+            whole = np.broadcast_to(mask, found.trace.lines[scope][name].shape)
+            held = np.flatnonzero(whole[found.window, found.row].any(axis=0))
+            values[np.isin(one.units, held)] = 0.0
+        yield one._replace(values=values)
 
 
 def _where(found: Subject, one: Map, at: int) -> str:
@@ -354,8 +318,7 @@ def _where(found: Subject, one: Map, at: int) -> str:
     values = one.values[:, at]
     j = int(np.where(np.isnan(values), np.inf, values).argmax())
     unit, step = found.unit(one.stage, one.line, int(one.units[j])), found.step(found.steps[at])
-    parts = (found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
-    return found.words.word("list").join(filter(None, parts))
+    return comma_list(found.words, found.told(one.stage, one.line), found.shown.place(one.stage), unit, step)
 
 
 # -- the grids of both -----------------------------------------------------------------------------------------------
@@ -366,27 +329,29 @@ def _figure(
 ) -> Figure:
     """The picture: for each stage a grid. size: how many rows and columns share a pixel."""
     half = (ROOM - BETWEEN) / 2
-    columns = 2 if len(found.steps) * _NARROW <= half and len(maps) > 1 else 1
-    grids = []
+    beside = len(found.steps) * _NARROW <= half and len(maps) > 1
+    wide, grids = half if beside else ROOM, []
     for scope in dict.fromkeys(one.stage.scope for one in maps):
         here = [one for one in maps if one.stage.scope == scope]
-        place = found.shown.place(here[0].stage)
-        wide = half if columns == 2 else ROOM
-        parts = _parts(found, here, columns)
+        parts = _halves(here) if beside and len(here) > 1 else [here]
         stacks = [Column([_panel(found, one, wide, size) for one in part], wide=wide) for part in parts]
-        grids.append(Grid(stacks, place[:1].upper() + place[1:]))
+        grids.append(Grid(stacks, found.shown.place(here[0].stage)))
+
+    def frame() -> pd.DataFrame:
+        rows = ((one, int(j), values) for one in maps for j, values in zip(one.units, one.values, strict=True))
+        named = ((found.column(one.stage, one.line.name, j), values) for one, j, values in rows)
+        return found.frame({name: np.where(found.valid, values, np.nan) for name, values in named})
+
     caption = " ".join([*found.notes, *notes, *_blocks(found, size)])
-    return Figure(kind, title, caption, tuple(grids), partial(_frame, found, maps), found.words)
+    return Figure(kind, title, caption, tuple(grids), frame, found.words)
 
 
-def _parts(found: Subject, maps: Sequence[Map], columns: int) -> list[Sequence[Map]]:
-    """What stands below one another: gates left and states right, or half of the maps each."""
-    if columns == 1 or len(maps) == 1:
-        return [maps]
-    gates = [one for one in maps if found.is_gate(one.stage, one.line)]
-    states = [one for one in maps if not found.is_gate(one.stage, one.line)]
+def _halves(maps: Sequence[Map]) -> list[list[Map]]:
+    """What stands side by side: gates left and states right, or half of the maps each."""
+    gates = [one for one in maps if one.stage.cell.is_gate(one.line)]
+    states = [one for one in maps if not one.stage.cell.is_gate(one.line)]
     half = -(-len(maps) // 2)
-    return [gates, states] if gates and states else [maps[:half], maps[half:]]
+    return [gates, states] if gates and states else [[*maps[:half]], [*maps[half:]]]
 
 
 def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Panel:
@@ -395,31 +360,23 @@ def _panel(found: Subject, one: Map, whole: float, size: tuple[int, int]) -> Pan
     rows, columns = -(-len(one.units) // size[0]), -(-n // size[1])
     wide = min(whole, n * _COLUMN)
     tall = float(np.clip(_ROWS // max(len(one.units), 1), 1.0, _ROW)) * size[0]
-    of, place = axis(found.trace, stage, line.name), found.shown.place(stage)
+    of, place, told = axis(found.trace, stage, line.name), found.shown.place(stage), found.told(stage, line)
     named = labels(found.trace, of, found.width(stage, line))
     shown = one.units[:: size[0]].tolist()
-    names = [named[j] if named else str(words.nth(j)) for j in shown]
+    ticks = tuple(Tick(k, named[j] if named else str(words.nth(j))) for k, j in enumerate(shown))
     x = step_axis(  # the last pixel may have fewer steps
         words, found.steps, found.labels, max(2, int(wide // 36)), low=-0.5, high=columns * size[1] - 0.5
     )
-    y = Axis(
-        rows - 0.5, -0.5, tuple(Tick(k, name) for k, name in enumerate(names)), field="unit", kind="ordinal",
-        key=lambda k: words.nth(int(one.units[k])),
-    )  # fmt: skip
-    told = found.told(stage, line)
-    named = [found.unit(stage, line, j) for j in shown]
-    live = {"line": told, "place": place, "stage": stage.scope, "units": named}
+    y = Axis(rows - 0.5, -0.5, ticks, field="unit", kind="ordinal", key=lambda k: words.nth(int(one.units[k])))
+    live = {"line": told, "place": place, "stage": stage.scope, "units": [found.unit(stage, line, j) for j in shown]}
     units = of_units(stage.scope, line.name, " ".join(map(str, shown)))
     cells = Cells(one.values, one.scale, found.valid, size, partial(_blocks, found), units, live)
-    said = words.word(
-        "map.title", name=told, where=words.aside(place), steps=n,
-        units=words.count("map.outputs" if of == "y" else "map.units", len(one.units)),
-        **reach(one.values[:, found.valid]),
-    )  # fmt: skip
-    name, marked = words.word("list").join(filter(None, (told, place))), one.marked
+    counted = words.count("map.outputs" if of == "y" else "map.units", len(one.units))
+    ends = reach(one.values[:, found.valid])
+    said = words.word("map.title", name=told, where=words.aside(place), steps=n, units=counted, **ends)
     return Panel(
-        x, y, (cells,), name, wide, tall * rows, found.symbol(stage, line), "label", above=22.0,
-        room=max(wide, 260.0), frame="", said=said, marked=marked,
+        x, y, (cells,), comma_list(words, told, place), wide, tall * rows, found.symbol(stage, line), "label",
+        above=22.0, room=max(wide, 260.0), frame="", said=said, marked=one.marked,
     )  # fmt: skip
 
 
@@ -430,14 +387,3 @@ def _blocks(found: Subject, size: tuple[int, int]) -> list[str]:
         return []
     key = "plot.blocks" if rows > 1 < columns else "plot.blocks.units" if rows > 1 else "plot.blocks.steps"
     return [found.words.word(key, units=rows, steps=columns)]
-
-
-def _frame(found: Subject, maps: Sequence[Map]) -> pd.DataFrame:
-    """A row for each step, a column for each unit of each line in the order that is drawn; NaN at padding."""
-    return found.frame(
-        {
-            found.column(one.stage, one.line, int(j)): np.where(found.valid, values, np.nan)
-            for one in maps
-            for j, values in zip(one.units, one.values, strict=True)
-        }
-    )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from math import sqrt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from ...cell.lines import Line
 from ...cell.network import Stage
@@ -13,16 +13,15 @@ from ...errors import MissingError
 from ...explanation.activity import COLUMNS, HIGH, LOW, Activity, Behaviour, behaviour
 from ...trace.trace import Trace
 from ..figure import Figure
-from ..furniture import LEFT, RIGHT, of_units, shown_number
-from ..panels import Axis, Column, Dot, Grid, Panel, Tick
-from ..subject import Subject, subject
+from ..furniture import LEFT, RIGHT, comma_list, of_units, shown_number
+from ..panels import Column, Dot, Grid, Panel, share_axis
+from ..subject import Subject, rows_frame, subject
 from . import Direction, High, Language, Layer, Low, SaturationLines, picture
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: Panels side by side, and what is free between them.
 _ACROSS, _BETWEEN = 3, 38.0
+#: So many units of a point are named.
+NAMED = 12
 #: Narrow, so that its letters are large where it has the width of a column or of a telephone.
 _WIDE = 640.0
 #: The radius of a point of one unit, at least and at most; about that of one that stands for all units of a gate.
@@ -39,14 +38,9 @@ class _Gate(NamedTuple):
 
 @picture
 def saturation(
-    trace: Trace,
-    low: Low = LOW,
-    high: High = HIGH,
-    lines: SaturationLines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, low: Low = LOW, high: High = HIGH, lines: SaturationLines = None, layer: Layer = None,
+    direction: Direction = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """How often each gate is saturated at 0 and at 1 (Karpathy et al. 2015, figure 3): a point for each unit.
 
     Returns:
@@ -65,17 +59,19 @@ def saturation(
         )
     words = found.words
     caption = [words.word("plot.saturation.axes", low=shown_number(low), high=shown_number(high))]
-    if any(not found.is_gate(gate.stage, gate.line) for gate in gates):
+    if any(not gate.stage.cell.is_gate(gate.line) for gate in gates):
         ends = {"low": shown_number(2 * low - 1), "high": shown_number(2 * high - 1)}
         caption.append(words.word("plot.saturation.signed", **ends))
     caption += [words.word("plot.saturation.points"), *found.held(every=True)]
-    grids = []
+    grids: list[Grid] = []
     for scope in dict.fromkeys(gate.stage.scope for gate in gates):
         here = [_panel(found, gate) for gate in gates if gate.stage.scope == scope]
-        rows = [here[at : at + _ACROSS] for at in range(0, len(here), _ACROSS)]
-        grids += [Grid([Column([panel]) for panel in row], between=_BETWEEN) for row in rows]
-    grids[0] = Grid(grids[0].columns, between=_BETWEEN, top=6.0)
-    frame = partial(_frame, measured, [(gate.stage.scope, gate.line.name) for gate in gates])
+        for at in range(0, len(here), _ACROSS):
+            row = [Column([panel]) for panel in here[at : at + _ACROSS]]
+            grids.append(Grid(row, between=_BETWEEN, top=0.0 if grids else 6.0))
+    kept = {(gate.stage.scope, gate.line.name) for gate in gates}
+    units = zip(measured.units, measured.rows, strict=True)
+    frame = partial(rows_frame, [row for unit, row in units if (unit.scope, unit.line) in kept], COLUMNS)
     title = found.titled("plot.saturation")
     return Figure("saturation", title, " ".join(caption), tuple(grids), frame, words, wide=_WIDE)
 
@@ -85,7 +81,7 @@ def _gates(found: Subject, measured: Behaviour, asked: bool) -> Iterator[_Gate]:
     for stage in found.shown.stages:
         for line in found.shown.lines(stage):
             units = tuple(u for u in measured.units if (u.scope, u.line) == (stage.scope, line.name))
-            if units and (asked or found.is_gate(stage, line)):
+            if units and (asked or stage.cell.is_gate(line)):
                 yield _Gate(stage, line, units)
 
 
@@ -93,33 +89,23 @@ def _panel(found: Subject, gate: _Gate) -> Panel:
     """The triangle in which all points lie, and in the free corner the units nearest to its ends."""
     words, stage, line = found.words, gate.stage, gate.line
     side = (_WIDE - LEFT - RIGHT - (_ACROSS - 1) * _BETWEEN) / _ACROSS
-    ticks = tuple(Tick(at, shown_number(at)) for at in (0.0, 0.5, 1.0))
-    x, y = (
-        Axis(0.0, 1.0, ticks, title=words.word(f"plot.saturation.{end}"), field=end, key=float)
-        for end in ("left", "right")
-    )
+    x, y = (share_axis(title=words.word(f"plot.saturation.{end}"), field=end) for end in ("left", "right"))
     radius = max(_LEAST, min(_MOST, _ALL / len(gate.units) ** 0.5))
     places: dict[tuple[float, float], list[int]] = {}
     for unit in gate.units:
         places.setdefault((unit.left, unit.right), []).append(unit.unit)
     dots = []
     for (left, right), units in sorted(places.items(), key=lambda item: -len(item[1])):  # none hides a smaller one
-        names = _names(found, gate, units)
-        said = f"{names}: {shown_number(left)}, {shown_number(right)}"
-        attributes = of_units(stage.scope, line.name, str(units[0]))
-        row = {"count": len(units), "units": names}
+        names = [found.unit(stage, line, j) for j in units[:NAMED]]
+        shown = comma_list(words, *names, f"+ {len(units) - NAMED}" if len(units) > NAMED else "")
+        said = f"{shown}: {shown_number(left)}, {shown_number(right)}"
+        attributes, row = of_units(stage.scope, line.name, str(units[0])), {"count": len(units), "units": shown}
         dots.append(Dot(left, right, radius * sqrt(len(units)), said, attributes, row))
     place, extremes = found.shown.place(stage), list(_extremes(found, gate))
-    name = words.word("list").join(filter(None, (found.told(stage, line), place)))
+    name = comma_list(words, found.told(stage, line), place)
     said = words.labelled(name) + ": " + words.word("semicolon").join(extremes) + "."
     corner = (found.symbol(stage, line), *filter(None, [place]), *extremes)
     return Panel(x, y, dots, name, side, side, frame="floor", said=said, corner=corner)
-
-
-def _names(found: Subject, gate: _Gate, units: Sequence[int], most: int = 12) -> str:
-    """Units in words, at most so many of them."""
-    names = [found.unit(gate.stage, gate.line, j) for j in units[:most]]
-    return found.words.word("list").join([*names, *([f"+ {len(units) - most}"] if len(units) > most else [])])
 
 
 def _extremes(found: Subject, gate: _Gate) -> Iterator[str]:
@@ -129,11 +115,3 @@ def _extremes(found: Subject, gate: _Gate) -> Iterator[str]:
         if (share := getattr(unit, end)) > 0:
             name = found.unit(gate.stage, gate.line, unit.unit)
             yield found.words.word(f"plot.saturation.most.{end}", unit=name, share=f"{100 * share:.3g}")
-
-
-def _frame(measured: Behaviour, kept: Sequence[tuple[str, str]]) -> pd.DataFrame:
-    """The activity of every unit that is drawn, as `lt.explain(how="gates")` has it."""
-    import pandas as pd
-
-    rows = [row for unit, row in zip(measured.units, measured.rows, strict=True) if (unit.scope, unit.line) in kept]
-    return pd.DataFrame(rows, columns=list(COLUMNS))

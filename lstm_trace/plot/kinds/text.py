@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,13 +18,10 @@ from ...trace.trace import Trace
 from ..coloured_text import Scale, gate, legend, strength, symmetric, tokens
 from ..coloured_text import lines as shown_lines
 from ..figure import Figure
-from ..furniture import reach, shown_number, text_width, wrapped
+from ..furniture import comma_list, reach, remarks, shown_number, text_width, wrapped
 from ..panels import ROOM, Axis, Column, Grid, Panel, Spans
 from ..subject import Subject, chosen_units, subject
 from . import Batch, Direction, Language, Layer, Lines, Steps, Units, picture
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 #: So many parts of texts are drawn at most.
 MOST = 20_000
@@ -44,15 +41,9 @@ class _Unit(NamedTuple):
 
 @picture
 def text(
-    trace: Trace,
-    unit: Units = None,
-    lines: Lines = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    batch: Batch = None,
-    steps: Steps = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace, unit: Units = None, lines: Lines = None, layer: Layer = None, direction: Direction = None,
+    batch: Batch = None, steps: Steps = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """The text of the steps, coloured by the value of a unit; of several units one below the other.
 
     Returns:
@@ -75,17 +66,14 @@ def text(
     words = found.words
     for one in units:
         if one.scale.beyond:
-            name = f"{found.told(one.stage, one.line)}[{words.nth(one.unit)}]"
-            notes.append(one.scale.clipped(words, name))
+            notes.append(one.scale.clipped(words, f"{found.told(one.stage, one.line)}[{words.nth(one.unit)}]"))
     broken = any(not np.isfinite(one.values[found.valid]).all() for one in units)
-    signs = [words.word("plot.text.padding")] if not found.valid.all() else []
-    signs += [words.word("plot.text.broken")] if broken else []
     notes = [*found.notes, *notes]
-    grids = _grids(found, units)
-    frame = partial(_frame, found, units)
+    signs = remarks(words, {"plot.text.padding": not found.valid.all(), "plot.text.broken": broken})
+    grids = tuple(Grid([Column([panel])]) for panel in _panels(found, units))
+    frame = partial(found.frame, {found.column(one.stage, one.line.name, one.unit): one.values for one in units})
     terminal = partial(_terminal, found, grids, notes, broken)
-    title, caption = found.titled("plot.text"), " ".join([*notes, *signs])
-    return Figure("text", title, caption, grids, frame, words, terminal=terminal)
+    return Figure("text", found.titled("plot.text"), " ".join([*notes, *signs]), grids, frame, words, terminal=terminal)
 
 
 def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
@@ -95,9 +83,8 @@ def _units(found: Subject, stage: Stage) -> Iterator[_Unit]:
         lines = [line for line in lines if line.name == stage.cell.output] or lines[-1:]
     for line in lines:
         values = np.where(found.valid[:, None], found.values(stage, line), np.nan)
-        scale = gate() if found.is_gate(stage, line) else None
         for j in range(values.shape[1]):
-            yield _Unit(stage, line, j, values[:, j], scale or symmetric(values[:, j]))
+            yield _Unit(stage, line, j, values[:, j], gate() if stage.cell.is_gate(line) else symmetric(values[:, j]))
 
 
 def _chosen(found: Subject, every: Sequence[_Unit], unit: Any) -> tuple[list[_Unit], list[str]]:
@@ -113,40 +100,30 @@ def _chosen(found: Subject, every: Sequence[_Unit], unit: Any) -> tuple[list[_Un
     return units, [found.words.word("plot.most.one", n=count)] if count > 1 else []
 
 
-def _grids(found: Subject, units: Sequence[_Unit]) -> tuple[Grid, ...]:
-    """A grid of one panel for each unit."""
+def _panels(found: Subject, units: Sequence[_Unit]) -> Iterator[Panel]:
+    """A panel for each unit."""
     words = found.words
     shown = tokens(found.labels, [words.nth(t) for t in found.steps])
     widths = [max(text_width(label, _SIZE), 8.0) + 3 for label in shown.shown]
     gap = 5.0 if shown.spaced else 0.0
     lines = tuple(map(tuple, shown.lines([wide + gap for wide in widths], ROOM)))
-    grids = []
     x = Axis(
         0.0, len(found.steps) - 1.0, field="t", kind="ordinal", first=found.steps[0],
         key=lambda k: words.nth(found.steps[k]),
     )  # fmt: skip
+    y = Axis(0.0, float(len(lines)), field="line")
     for one in units:
-        line, unit = found.told(one.stage, one.line), found.unit(one.stage, one.line, one.unit)
-        where = words.word("list").join(filter(None, (found.shown.place(one.stage), unit)))
-        there = np.isfinite(one.values).any()
-        told = words.word("plot.curve", name=line, where=where, **reach(one.values)) if there else ""
-        said = [f"t = {words.nth(t)}: {_value(found, k, one.values[k])}" for k, t in enumerate(found.steps)]
-        mark = Spans(shown, one.values, found.valid, one.scale, said, lines, widths)
-        y = Axis(0.0, float(len(lines)), field="line")
-        symbol = found.symbol(one.stage, one.line)
-        panel = Panel(
-            x, y, [mark], f"{line}, {where}", tall=_TALL * len(lines), heading=symbol, style="label", aside=where,
-            above=24.0, below=14.0, frame="", said=told,
+        line = found.told(one.stage, one.line)
+        where = comma_list(words, found.shown.place(one.stage), found.unit(one.stage, one.line, one.unit))
+        told = words.word("plot.curve", name=line, where=where, **reach(one.values))
+        special = np.where(found.valid, words.word("plot.is.broken"), words.word("plot.is.padding"))
+        values = [shown_number(value) if np.isfinite(value) else special[k] for k, value in enumerate(one.values)]
+        said = [f"t = {words.nth(t)}: {value}" for t, value in zip(found.steps, values, strict=True)]
+        yield Panel(
+            x, y, [Spans(shown, one.values, found.valid, one.scale, said, lines, widths)], f"{line}, {where}",
+            tall=_TALL * len(lines), heading=found.symbol(one.stage, one.line), style="label", aside=where, above=24.0,
+            below=14.0, frame="", said=told if np.isfinite(one.values).any() else "",
         )  # fmt: skip
-        grids.append(Grid([Column([panel])]))
-    return tuple(grids)
-
-
-def _value(found: Subject, k: int, value: float) -> str:
-    """A value in words."""
-    if not found.valid[k]:
-        return found.words.word("plot.is.padding")
-    return shown_number(value) if np.isfinite(value) else found.words.word("plot.is.broken")
 
 
 def _terminal(
@@ -159,14 +136,8 @@ def _terminal(
         lines += [printable(panel.name), legend(mark.scale, colours)]
         lines += shown_lines(mark.tokens, strength(mark.scale, mark.values), mark.valid, width, colours)
         lines.append("")
-    seen, signs = np.array([cells(label) > 0 for label in mark.tokens.shown]), []
-    if (seen & ~found.valid).any():
-        signs.append(words.word("plot.text.padding" if colours else "plot.terminal.padding"))
-    if broken:
-        signs.append(words.word("plot.terminal.reversed" if colours else "plot.terminal.broken"))
+    seen = np.array([cells(label) > 0 for label in mark.tokens.shown])
+    padding = "plot.text.padding" if colours else "plot.terminal.padding"
+    special = "plot.terminal.reversed" if colours else "plot.terminal.broken"
+    signs = remarks(words, {padding: (seen & ~found.valid).any(), special: broken})
     return "\n".join([*lines, *map(printable, wrapped(" ".join([*notes, *signs]), width))]).rstrip() + "\n"
-
-
-def _frame(found: Subject, units: Sequence[_Unit]) -> pd.DataFrame:
-    """A row for each step, a column for each unit; NaN at padding."""
-    return found.frame({found.column(one.stage, one.line, one.unit): one.values for one in units})

@@ -22,7 +22,7 @@ from ...trace.labels import readout
 from ...trace.trace import Trace
 from ..coloured_text import Scale, room, symmetric
 from ..figure import Figure
-from ..furniture import LABEL, MarkedPlain, reach, shown_number
+from ..furniture import LABEL, MarkedPlain, comma_list, reach, remarks, shown_number
 from ..panels import ROOM, Axis, Cells, Column, Grid, Panel, Tick
 from . import Direction, Language, Layer, OtherWeights, WeightNames, picture
 
@@ -50,13 +50,9 @@ class Matrix(NamedTuple):
 
 @picture
 def weights(
-    trace: Trace | Model,
-    of: WeightNames = None,
-    layer: Layer = None,
-    direction: Direction = None,
-    against: OtherWeights = None,
-    language: Language = "en",
-) -> Figure:
+    trace: Trace | Model, of: WeightNames = None, layer: Layer = None, direction: Direction = None,
+    against: OtherWeights = None, language: Language = "en",
+) -> Figure:  # fmt: skip
     """Heat maps of the weights, one cell per entry, with the norm of each matrix.
 
     Returns:
@@ -67,25 +63,28 @@ def weights(
         ShapeError: if the weights of the other source have other shapes.
     """
     source, said = trace, words(language, trace.header.count_from)
-    stages = _stages(source, layer, direction)
+    every = _stages(source)
+    stages = [stage for stage in every if layer in (None, stage.layer) and direction in (None, stage.direction)]
+    if not stages:
+        what = ", ".join(filter(None, (None if layer is None else f"layer {layer}", direction)))
+        raise MissingError(f"{what} has no weights; there are {', '.join(stage.scope for stage in every)}")
     found = _chosen([(stage, *one) for stage in stages for one in _arrays(source)[stage.scope].items()], of)
     if against is not None:
         found = [(stage, name, _apart(stage, name, array, against)) for stage, name, array in found]
-    every = _stages(source, None, None)
     panels = _one_scale([_matrix(source, *one, _place(said, one[0], every)) for one in found], against is not None)
     rows, columns = np.max([panel.values.shape for panel in panels], axis=0)
     size = room(int(rows), int(columns), len(panels))
-    notes = [said.word("plot.weights.norms")] if any(_has_norms(panel) for panel in panels) else []
-    notes += [said.word("plot.broken")] if any(not np.isfinite(panel.values).all() for panel in panels) else []
-    notes += _blocks(said, size)
-    notes += _beyond(said, source.header.symbols, panels)
+    broken = not all(np.isfinite(panel.values).all() for panel in panels)
+    notes = remarks(said, {"plot.weights.norms": any(map(_has_norms, panels)), "plot.broken": broken})
+    notes += [*_blocks(said, size), *_beyond(said, source.header.symbols, panels)]
     title, own = said.word("plot.weights"), source.header.title
     if against is not None:
-        a, b, sides = own, against.header.title, []
-        if not (a and b) or a == b:
-            a, b, sides = "a", "b", [said.word("plot.sides")]
-        title, own = said.word("plot.weights.less", a=a, b=b), own if sides else ""
-        notes += sides if any(panel.values.any() for panel in panels) else [said.word("plot.diff.none")]
+        a, b = own, against.header.title
+        unnamed = not (a and b) or a == b
+        a, b, own = ("a", "b", own) if unnamed else (a, b, "")
+        title = said.word("plot.weights.less", a=a, b=b)
+        alike = not any(panel.values.any() for panel in panels)
+        notes += remarks(said, {"plot.diff.none": alike, "plot.sides": unnamed and not alike})
     title = own + said.aside(title) if own else title
     grids = _grids(panels, source.header.symbols, size, said)
     return Figure("weights", title, " ".join(notes), tuple(grids), partial(_frame, panels), said)
@@ -98,17 +97,13 @@ def _arrays(source: Trace | Model) -> Mapping[str, Mapping[str, Array]]:
     return source.weights if isinstance(source, Model) else source.parameters
 
 
-def _stages(source: Trace | Model, layer: int | None, direction: str | None) -> list[Stage]:
-    """The stages that have parameters. Raises MissingError where none is meant."""
+def _stages(source: Trace | Model) -> list[Stage]:
+    """The stages that have parameters."""
     every = source.stages() if isinstance(source, Model) else forward_stages(source.stages)
     there = [stage for stage in every if _arrays(source).get(stage.scope)]
-    found = [stage for stage in there if layer in (None, stage.layer) and direction in (None, stage.direction)]
     if not there:
         raise MissingError("there is nothing to draw: the trace has no weights")
-    if not found:
-        said = f"layer {layer}" if direction is None else f"{'' if layer is None else f'layer {layer}, '}{direction}"
-        raise MissingError(f"{said} has no weights; there are {', '.join(stage.scope for stage in there)}")
-    return found
+    return there
 
 
 Found = list[tuple[Stage, str, Array]]
@@ -118,15 +113,17 @@ def _chosen(found: Found, of: str | None) -> Found:
     """The parameters that `of` names: by name, or by layer, direction and name; several with commas between."""
     if of is None:
         return found
-    kept: Found = []
+    kept: dict[tuple[str, str], tuple[Stage, str, Array]] = {}
     known = dict.fromkeys([*(name for _, name, _ in found), *(f"{stage.scope}/{name}" for stage, name, _ in found)])
-    for wanted in (part.strip() for part in of.split(",")):
-        here = [one for one in found if wanted in (one[1], f"{one[0].scope}/{one[1]}")]
-        if not here:
+    for wanted in map(str.strip, of.split(",")):
+        if wanted not in known:
             raise MissingError(f"there is no weight {wanted!r}{nearest(wanted, known, 'there are')}")
-        kept += [one for one in here if one[:2] not in [other[:2] for other in kept]]
-    order = list(dict.fromkeys(stage.scope for stage, _, _ in found))
-    return sorted(kept, key=lambda one: order.index(one[0].scope))
+        for one in found:
+            scope, name = one[0].scope, one[1]
+            if wanted in (name, f"{scope}/{name}"):
+                kept.setdefault((scope, name), one)
+    scopes = list(dict.fromkeys(stage.scope for stage, _, _ in found))
+    return sorted(kept.values(), key=lambda one: scopes.index(one[0].scope))
 
 
 def _apart(stage: Stage, name: str, array: Array, other: Trace | Model) -> Array:
@@ -165,13 +162,11 @@ def _operand(stage: Stage, name: str) -> str:
 
 def _one_scale(panels: Sequence[Matrix], apart: bool) -> list[Matrix]:
     """Parameters of one shape have one scale in a stage, so that gates can be compared. apart: as of `symmetric`."""
-    found: dict[tuple[str, tuple[int, ...]], Scale] = {}
+    alike: dict[tuple[str, tuple[int, ...]], list[Array]] = {}
     for panel in panels:
-        key = panel.stage.scope, panel.values.shape
-        if key not in found:
-            alike = [other.values.ravel() for other in panels if (other.stage.scope, other.values.shape) == key]
-            found[key] = symmetric(np.concatenate(alike), apart)
-    return [panel._replace(scale=found[panel.stage.scope, panel.values.shape]) for panel in panels]
+        alike.setdefault((panel.stage.scope, panel.values.shape), []).append(panel.values.ravel())
+    scales = {key: symmetric(np.concatenate(values), apart) for key, values in alike.items()}
+    return [panel._replace(scale=scales[panel.stage.scope, panel.values.shape]) for panel in panels]
 
 
 def _place(said: Words, stage: Stage, every: Sequence[Stage]) -> str:
@@ -206,7 +201,7 @@ def _beyond(said: Words, symbols: Mapping[str, Any], panels: Sequence[Matrix]) -
     for scale in dict.fromkeys(panel.scale for panel in panels if panel.scale.beyond):
         alike = [Plain(symbols)(Sym(panel.name)) for panel in panels if panel.scale == scale]
         place = said.aside(next(panel.place for panel in panels if panel.scale == scale))
-        notes.append(scale.clipped(said, said.word("list").join(alike) + place))
+        notes.append(scale.clipped(said, comma_list(said, *alike) + place))
     return notes
 
 
@@ -221,17 +216,15 @@ def _grids(matrices: Sequence[Matrix], symbols: Mapping[str, Any], size: tuple[i
     ]
     field, grids, place = _field(groups), [], None
     for group in groups:
-        heading = group[0].place if group[0].place != place else ""
-        place = group[0].place
-        x, row = 0.0, list[Column]()
-        for matrix in group:
-            panel = _panel(matrix, symbols, size, said, field)
-            if row and x + panel.room > ROOM:
-                grids.append(Grid(row, heading[:1].upper() + heading[1:], _BETWEEN))
-                x, row, heading = 0.0, [], ""
+        heading, place = group[0].place if group[0].place != place else "", group[0].place
+        row: list[Column] = []
+        for panel in (_panel(matrix, symbols, size, said, field) for matrix in group):
+            taken = sum(column.panels[0].room + _BETWEEN for column in row)
+            if row and taken + panel.room > ROOM:
+                grids.append(Grid(row, heading, _BETWEEN))
+                row, heading = [], ""
             row.append(Column([panel]))
-            x += panel.room + _BETWEEN
-        grids.append(Grid(row, heading[:1].upper() + heading[1:], _BETWEEN))
+        grids.append(Grid(row, heading, _BETWEEN))
     return grids
 
 
@@ -248,23 +241,20 @@ def _field(groups: Sequence[Sequence[Matrix]]) -> float:
 
 def _panel(matrix: Matrix, symbols: Mapping[str, Any], size: tuple[int, int], said: Words, field: float) -> Panel:
     """The panel of a parameter."""
-    (rows, columns), vector = matrix.values.shape, matrix.columns == [""]
-    wide, symbol = columns * field, MarkedPlain(symbols)(Sym(matrix.name)).replace("-", "−")
-    taken = wide + _SCALE if columns == 1 else max(wide, _LEAST)
-    shape = f"{rows}" if vector else f"{rows} {columns}"
-    place = f' data-weight="{escape(matrix.stage.scope)}/{escape(matrix.name)}" data-shape="{shape}"'
+    (rows, columns), (scope, name) = matrix.values.shape, (matrix.stage.scope, matrix.name)
+    shape = f"{rows}" if matrix.columns == [""] else f"{rows} {columns}"
+    place = f' data-weight="{escape(scope)}/{escape(name)}" data-shape="{shape}"'
     cells = Cells(matrix.values, matrix.scale, size=size, note=partial(_blocks, said), attributes=place)
     below = tuple(Tick(k, visible(label, LABEL)) for k, label in enumerate(matrix.columns))
     x = Axis(-0.5, columns - 0.5, labels=below, field="column", kind="nominal", key=int)
-    beside = tuple(Tick(k, name) for k, name in enumerate(matrix.rows))
+    beside = tuple(Tick(k, label) for k, label in enumerate(matrix.rows))
     y = Axis(rows - 0.5, -0.5, beside, field="row", kind="ordinal", key=int)
-    name = Plain(symbols)(Sym(matrix.name))
-    where = said.word("list").join(filter(None, (matrix.place, "×".join(map(str, matrix.values.shape)))))
-    told = said.word("plot.curve", name=name, where=where, **reach(matrix.values))
-    name = said.word("list").join(filter(None, (name, matrix.place)))
+    text, symbol = Plain(symbols)(Sym(name)), MarkedPlain(symbols)(Sym(name)).replace("-", "−")
+    where = comma_list(said, matrix.place, f"{rows}×{columns}")
     return Panel(
-        x, y, (cells,), name, min(wide, ROOM), rows * field, symbol, "label", above=22.0, below=_GAP, room=taken,
-        frame="", said=told, under=_norms(matrix),
+        x, y, (cells,), comma_list(said, text, matrix.place), min(columns * field, ROOM), rows * field, symbol, "label",
+        above=22.0, below=_GAP, room=columns * field + _SCALE if columns == 1 else max(columns * field, _LEAST),
+        frame="", said=said.word("plot.curve", name=text, where=where, **reach(matrix.values)), under=_norms(matrix),
     )  # fmt: skip
 
 

@@ -17,8 +17,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import VALID, Stage
-from ...formulas.scalar import SCALAR, Terms
-from ...formulas.tree import HELD, SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
+from ...formulas.tree import HELD, SCALAR, SYMBOLIC, Call, Mat, Node, Num, Sum, Terms, number, value
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
