@@ -7,27 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ..errors import OptionError, nearest
+from ..formulas import tree
 from ..formulas.plain import Plain
 from ..formulas.symbols import sign as sign_of
 from ..formulas.tex import Tex
-from ..formulas.tree import (
-    Blank,
-    Call,
-    Factors,
-    Field,
-    Mat,
-    MatVec,
-    Neg,
-    Node,
-    Num,
-    Prod,
-    Quot,
-    Square,
-    Sum,
-    Vec,
-    broken,
-)
-from .blocks import Block, Body, Boxed, Chain, Chains, Code, Heading, Inline, Premises, Row, Table
+from ..formulas.tree import Mat, Node, Num, Vec, broken
+from .blocks import Block, BlockPrinter, Body, Boxed, Chain, Chains, Code, Heading, Inline, Premises, Row, Table
 
 #: A sign between two terms or formulas with the space around it, parentheses that grow, and brackets of a matrix.
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
@@ -53,22 +38,22 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         if isinstance(node, Mat):
             columns = [max(map(width, column)) for column in zip(*node.rows, strict=True)]
             return _BRACKETS + sum(columns) + _GAP * (len(columns) - 1)
-        if isinstance(node, Sum):
+        if isinstance(node, tree.Sum):
             return sum(map(width, node.terms)) + _SIGN * (len(node.terms) - 1 + (node.signs[0] < 0))
-        if isinstance(node, Prod):
+        if isinstance(node, tree.Prod):
             return _SIGN + width(node.left) + width(node.right)
-        if isinstance(node, MatVec):
+        if isinstance(node, tree.MatVec):
             return 1 + _inside(node.matrix) + _inside(node.vector)
-        if isinstance(node, Factors):
+        if isinstance(node, tree.Factors):
             return sum(1.6 + width(part) for part in node.parts)
-        if isinstance(node, Neg | Square):
+        if isinstance(node, tree.Neg | tree.Square):
             return 1.6 + _inside(node.of) + (isinstance(node.of, Num) and 1.6)
-        if isinstance(node, Quot):
+        if isinstance(node, tree.Quot):
             parts = width(node.over), width(node.under)
             return 3 + sum(parts) if isinstance(node.over, Vec) else 1 + max(parts)
-        if isinstance(node, Call):
+        if isinstance(node, tree.Call):
             return len(sign_of(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
-        if isinstance(node, Blank | Field):
+        if isinstance(node, tree.Blank | tree.Field):
             return node.width
         text = plain(node)
         if isinstance(node, Num):  # a power of ten is written out: 1.5 × 10⁻⁹ for 1.5e-9
@@ -76,7 +61,7 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         return _LETTER + _INDEX * (len(text.translate(_UNSEEN)) - 1)
 
     def _inside(node: Node) -> float:
-        return width(node) + (_AROUND if isinstance(node, Sum | Prod) else 0)
+        return width(node) + (_AROUND if isinstance(node, tree.Sum | tree.Prod) else 0)
 
     return width
 
@@ -99,13 +84,13 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
             return 3 + max(map(size, node.entries))
         if isinstance(node, Mat):
             return 1 + sum(2 + max(map(size, column)) for column in zip(*node.rows, strict=True))
-        if isinstance(node, Sum):
+        if isinstance(node, tree.Sum):
             return sum(3 + size(term) for term in node.terms)
-        if isinstance(node, Prod):
+        if isinstance(node, tree.Prod):
             return 3 + size(node.left) + size(node.right)
-        if isinstance(node, Quot):
+        if isinstance(node, tree.Quot):
             return max(size(node.over), size(node.under))
-        if isinstance(node, Call):
+        if isinstance(node, tree.Call):
             return len(node.op) + sum(2 + size(arg) for arg in node.args)
         return len(plain(node))
 
@@ -175,15 +160,43 @@ def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[li
     return rows
 
 
-def with_names(block: Boxed) -> list[tuple[Block, ...]]:
-    """The blocks of a frame, each table with the name that stands above it."""
+def tex_equations(rows: Sequence[Sequence[tuple[Node, str, Node]]], tex: Tex) -> list[list[str]]:
+    """Given values in TeX, each with its symbol."""
+    return [[f"{tex(left)} {TEX_SIGNS[sign]} {tex(right)}" for left, sign, right in items] for items in rows]
+
+
+def with_names(block: Boxed) -> tuple[list[tuple[Block, ...]], bool]:
+    """The blocks of a frame, each table with the name that stands above it; and whether these are several tables."""
     found: list[tuple[Block, ...]] = []
     for one in block.blocks:
         if found and isinstance(one, Table):
             found[-1] = (*found[-1], one)
         else:
             found.append((one,))
-    return found
+    return found, len(found) > 1 and all(isinstance(part[-1], Table) for part in found)
+
+
+@dataclass(frozen=True)
+class PaperPrinter(BlockPrinter):
+    """Prints blocks for paper.
+
+    size: how wide a formula is. tight: whether paper is to be saved. part: the level of a fragment, None in a document.
+    room: how much of a formula stands on one row.
+    """
+
+    size: Width
+    tight: bool
+    part: Level | None
+    room: int
+
+    @property
+    def given(self) -> int:
+        """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
+        return self.room + 2 if self.tight and self.part is None else self.room
+
+    def packed(self, block: Premises) -> list[list[tuple[Node, str, Node]]]:
+        """Given values in rows."""
+        return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
 
 def columns(block: Table, size: Width, room: int) -> list[list[int]]:

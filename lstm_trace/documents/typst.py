@@ -5,20 +5,19 @@ Typst's own fonts are embedded; those of the system serve only for characters th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..base import fonts
 from ..base.extras import missing
 from ..errors import OptionError
 from ..formulas.plain import Plain
-from ..formulas.tree import Dots, Node
+from ..formulas.tree import Dots
 from ..formulas.typst import TypstMath, string
 from ..printable import printable
 from . import blocks
 from .drawings import bare, expression, light, size_of
-from .layout import CLOSE, DEEPEST, FULL, GAP, Level, columns, laid_out, packed, sizes, stretches, widths, with_names
+from .layout import DEEPEST, FULL, Level, PaperPrinter, columns, laid_out, sizes, stretches, widths, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 84
@@ -102,26 +101,117 @@ _TOGETHER = """\
 
 
 @dataclass(frozen=True)
-class _Printer:
-    """part: the level of a fragment, None in a document; room: how much of a formula stands on one row."""
+class TypstPrinter(PaperPrinter):
+    """Prints blocks as Typst. inset: the space around a cell of a table."""
 
     math: TypstMath
-    size: Callable[[Node], float]
-    tight: bool
-    part: Level | None
-    room: int
-    inset: str = "4pt"
+    inset: str
 
-    def text(self, text: blocks.Text) -> str:
-        """Words and formulas in running text."""
-        return "".join(map(self._inline, text))
-
-    def _inline(self, part: blocks.Inline) -> str:
+    def inline(self, part: blocks.Inline) -> str:
+        """Words or a formula."""
         if isinstance(part, str):
             return f"#{string(part)};"
         if isinstance(part, blocks.Code):
             return f"#raw({string(part.text)});"
         return "…" if isinstance(part, Dots) and part.way == "across" else f"${self.math(part)}$"
+
+    def heading(self, block: blocks.Heading) -> str:
+        """A heading; below the deepest level bold text."""
+        if block.level > DEEPEST:
+            return f"#block(sticky: true, strong[{self.text(block.text)}])"
+        number = ", numbering: none" if self.part is not None and self.part.starred else ""
+        return f"#heading(level: {block.level}{number})[{self.text(block.text)}]"
+
+    def para(self, block: blocks.Para) -> str:
+        """A paragraph."""
+        return f"#block(sticky: true)[{self.text(block.text)}]" if block.leads else self.text(block.text)
+
+    def items(self, block: blocks.Items) -> str:
+        """A list."""
+        return f"#list({', '.join(f'[{self.text(row)}]' for row in block.rows)})"
+
+    def listing(self, block: blocks.Listing) -> str:
+        """Lines as they are."""
+        rows = " \\\n".join(f"#raw({string(row)})" for row in block.rows)
+        return f"#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n{rows}]"
+
+    def table(self, block: blocks.Table) -> str:
+        """Columns next to each other, in several tables where they do not fit."""
+        cells = [
+            [f"[{self.text(cell)}]" for cell in row] for row in (*([block.head] if block.head else []), *block.rows)
+        ]
+        tables = []
+        for shown in columns(block, self.size, WIDE):
+            rows = [", ".join(row[k] for k in shown) for row in cells]
+            head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
+            inner, texts = ",\n  ".join([*head, *rows]), block.texts.intersection(shown)
+            align = f"({', '.join('left' if k in texts else 'right' for k in shown)},)" if texts else "right"
+            how = f"columns: {len(shown)}, align: {align}, stroke: none, inset: {self.inset}"
+            tables.append(f"#table({how},\n  {inner},\n)")
+        return "\n\n".join(tables)
+
+    def picture(self, block: blocks.Picture) -> str:
+        """The picture in its light colours, with its caption or to the right of its table."""
+        svg = bare(block.drawing())
+        if block.beside is None:
+            return f"#{expression(light(svg), '100%')}\n\n{self.text((block.caption,))}"
+        wide, tall = size_of(svg)
+        image = expression(light(svg), f"{min(BESIDE[0], BESIDE[1] * wide / tall):.2f}cm")
+        return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{self.table(block.beside)}],\n{image})"
+
+    def derivation(self, block: blocks.Derivation) -> str:
+        """Each row as a formula in a line of text, which goes on below at a sign where it is too long."""
+        found = []
+        for rows in block.lines:
+            for row in rows:
+                texts = (part.text if isinstance(part, blocks.Code) else part for part in row.left)
+                left = "".join(string(part) if isinstance(part, str) else self.math(part) for part in texts)
+                signs = (('":" quad ' if sign == ":" else f" {sign} ", node) for sign, node in row.parts)
+                formula = left + "".join(sign + self.math(node) for sign, node in signs)
+                found.append(f"#{'under' if row.under else 'first' if len(rows) > 1 else 'only'}[${formula}$]")
+        return "#lines[\n" + "\n".join(found) + "\n]"
+
+    def premises(self, block: blocks.Premises) -> str:
+        """Values in a grid."""
+        packed = self.packed(block)
+        rows = [[f"[${self.math(left)} {sign} {self.math(right)}$]" for left, sign, right in items] for items in packed]
+        most = max(map(len, rows))
+        body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
+        return f"#given(columns: {most},\n  {body},\n)"
+
+    def chains(self, block: blocks.Chains) -> str:
+        """Chains that are not parted: two beside each other, or one beside its name."""
+        layout = laid_out(block, self.size, self.room)
+        cells = []
+        for row in layout.rows:
+            for chain in row:
+                title = f"*{self.text(chain.title)}*" if chain.title else ""
+                lines = [line for value in chain.rows for line in self._stretched(value, layout.room(row))]
+                formulas = "$ " + " \\ ".join(lines) + " $"
+                if layout.named:
+                    cells += [f"one[{title}]", f"one[{formulas}]"]
+                else:
+                    cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
+        return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
+
+    def _stretched(self, row: blocks.Row, room: float) -> list[str]:
+        """One value on the way, the signs below one another."""
+        lines = [""] * len(found := stretches(row, self.size, room))
+        lines[0] = "".join(self.math(part) for part in row.left if not isinstance(part, str | blocks.Code))
+        for k, stretch in enumerate(found):
+            for at, (sign, node) in enumerate(stretch):
+                within = f"quad {sign}" if sign in "+-" else sign
+                lines[k] += f" {'&' if at == 0 else ''}{within} {self.math(node)}"
+        return lines
+
+    def boxed(self, block: blocks.Boxed) -> str:
+        """A frame; tables stand in two columns, each below its name."""
+        named, several = with_names(block)
+        parts = ["\n\n".join(map(self, part)) for part in named]
+        if several:
+            cells = ",\n".join(f"[{part}]" for part in parts)
+            return f"#boxed(grid(columns: 2, column-gutter: 1.6em, row-gutter: 0.8em,\n{cells}))"
+        return "#boxed[\n" + "\n\n".join(parts) + "\n]"
 
 
 def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
@@ -150,16 +240,8 @@ def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None
 
 def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
     size = (widths if body.tight else sizes)(Plain(body.own))
-    printer = _Printer(TypstMath(body.own), size, body.tight, part, room or (FULL if body.tight else ROOM))
-    printer = replace(printer, inset=_INSET) if body.small else printer
-    return "\n\n".join(BLOCKS[type(block)](printer, block) for block in body.blocks)
-
-
-def _heading(p: _Printer, block: blocks.Heading) -> str:
-    if block.level > DEEPEST:
-        return f"#block(sticky: true, strong[{p.text(block.text)}])"
-    number = ", numbering: none" if p.part is not None and p.part.starred else ""
-    return f"#heading(level: {block.level}{number})[{p.text(block.text)}]"
+    room, inset = room or (FULL if body.tight else ROOM), _INSET if body.small else "4pt"
+    return "\n\n".join(map(TypstPrinter(size, body.tight, part, room, TypstMath(body.own), inset), body.blocks))
 
 
 def pdf(source: str) -> bytes:
@@ -177,126 +259,3 @@ def pdf(source: str) -> bytes:
 def plain_text(text: blocks.Text, plain: Plain) -> str:
     """Words and formulas as plain text."""
     return "".join(p if isinstance(p, str) else p.text if isinstance(p, blocks.Code) else plain(p) for p in text)
-
-
-def _table(p: _Printer, block: blocks.Table) -> str:
-    """Columns next to each other, in several tables where they do not fit."""
-    cells = [[f"[{p.text(cell)}]" for cell in row] for row in (*([block.head] if block.head else []), *block.rows)]
-    tables = []
-    for shown in columns(block, p.size, WIDE):
-        rows = [", ".join(row[k] for k in shown) for row in cells]
-        head = [f"table.header({rows.pop(0)})", "table.hline(stroke: 0.5pt)"] if block.head else []
-        inner, texts = ",\n  ".join([*head, *rows]), block.texts.intersection(shown)
-        align = f"({', '.join('left' if k in texts else 'right' for k in shown)},)" if texts else "right"
-        tables.append(f"#table(columns: {len(shown)}, align: {align}, stroke: none, inset: {p.inset},\n  {inner},\n)")
-    return "\n\n".join(tables)
-
-
-def _picture(p: _Printer, block: blocks.Picture) -> str:
-    """The picture with its caption, or to the right of its table."""
-    if block.beside is None:
-        return f"#{_image(block.drawing(), '100%')}\n\n{p.text((block.caption,))}"
-    wide, tall = size_of(bare(svg := block.drawing()))
-    width = f"{min(BESIDE[0], BESIDE[1] * wide / tall):.2f}cm"
-    return f"#grid(columns: 2, column-gutter: 1.6em, align: top,\n[{_table(p, block.beside)}],\n{_image(svg, width)})"
-
-
-def _image(svg: str, width: str) -> str:
-    """A picture, drawn by Typst itself in its light colours."""
-    return expression(light(bare(svg)), width)
-
-
-def _listing(p: _Printer, block: blocks.Listing) -> str:
-    rows = (f"#raw({string(row)})" for row in block.rows)
-    return "#block[#set text(size: 0.9em)\n#set par(leading: 0.45em)\n" + " \\\n".join(rows) + "]"
-
-
-def _derivation(p: _Printer, block: blocks.Derivation) -> str:
-    found = []
-    for rows in block.lines:
-        start = "first" if len(rows) > 1 else "only"
-        found += [f"#{'under' if row.under else start}[{_row(p, row)}]" for row in rows]
-    return "#lines[\n" + "\n".join(found) + "\n]"
-
-
-def _row(p: _Printer, row: blocks.Row) -> str:
-    """One row as a formula in a line of text, which goes on below at a sign where it is too long."""
-    text = "".join(
-        string(part) if isinstance(part, str) else string(part.text) if isinstance(part, blocks.Code) else p.math(part)
-        for part in row.left
-    )
-    for sign, node in row.parts:
-        text += '":" quad ' if sign == ":" else f" {sign} "
-        text += p.math(node)
-    return f"${text}$"
-
-
-def _premises(p: _Printer, block: blocks.Premises) -> str:
-    rows = [
-        [f"[${p.math(left)} {sign} {p.math(right)}$]" for left, sign, right in items]
-        for items in packed(
-            block, p.size, p.room + 2 if p.tight and p.part is None else p.room, CLOSE if p.tight else GAP
-        )
-    ]
-    most = max(map(len, rows))
-    body = ",\n  ".join(", ".join(row + ["[]"] * (most - len(row))) for row in rows)
-    return f"#given(columns: {most},\n  {body},\n)"
-
-
-def _chains(p: _Printer, block: blocks.Chains) -> str:
-    """Chains that are not parted: two beside each other, or one beside its name."""
-    layout = laid_out(block, p.size, p.room)
-    cells = []
-    for row in layout.rows:
-        for chain in row:
-            title = f"*{p.text(chain.title)}*" if chain.title else ""
-            formulas = _chain(p, chain, layout.room(row))
-            if layout.named:
-                cells += [f"one[{title}]", f"one[{formulas}]"]
-            else:
-                cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
-    return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
-
-
-def _chain(p: _Printer, chain: blocks.Chain, room: float) -> str:
-    lines = [line for row in chain.rows for line in _stretched(p, row, room)]
-    return "$ " + " \\ ".join(lines) + " $"
-
-
-def _stretched(p: _Printer, row: blocks.Row, room: float) -> list[str]:
-    """One value on the way, the signs below one another."""
-    lines = []
-    for k, stretch in enumerate(stretches(row, p.size, room)):
-        text = "".join(p.math(part) for part in row.left if not isinstance(part, str | blocks.Code)) if k == 0 else ""
-        for at, (sign, node) in enumerate(stretch):
-            within = f"quad {sign}" if sign in "+-" else sign
-            text += f" {'&' if at == 0 else ''}{within} {p.math(node)}"
-        lines.append(text)
-    return lines
-
-
-def _boxed(p: _Printer, block: blocks.Boxed) -> str:
-    """A frame; tables stand in two columns, each below its name."""
-    parts = ["\n\n".join(BLOCKS[type(one)](p, one) for one in part) for part in with_names(block)]
-    if len(parts) > 1 and all(isinstance(part[-1], blocks.Table) for part in with_names(block)):
-        return (
-            "#boxed(grid(columns: 2, column-gutter: 1.6em, row-gutter: 0.8em,\n"
-            + ",\n".join(f"[{x}]" for x in parts)
-            + "))"
-        )
-    return "#boxed[\n" + "\n\n".join(parts) + "\n]"
-
-
-BLOCKS: dict[type, Callable[[_Printer, Any], str]] = {
-    blocks.Heading: _heading,
-    blocks.Para: lambda p, block: f"#block(sticky: true)[{p.text(block.text)}]" if block.leads else p.text(block.text),
-    blocks.Items: lambda p, block: f"#list({', '.join(f'[{p.text(row)}]' for row in block.rows)})",
-    blocks.Table: _table,
-    blocks.Stacked: lambda p, block: _table(p, block.table),
-    blocks.Listing: _listing,
-    blocks.Derivation: _derivation,
-    blocks.Premises: _premises,
-    blocks.Chains: _chains,
-    blocks.Boxed: _boxed,
-    blocks.Picture: _picture,
-}
