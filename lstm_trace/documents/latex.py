@@ -20,7 +20,7 @@ from ..formulas.tree import Dots
 from ..formulas.user_tex import GREEK
 from ..printable import printable
 from . import blocks, layout
-from .layout import Level, PaperPrinter, tex_equations
+from .layout import NAMES, Level, PaperPrinter, tex_equations
 
 #: Characters that T1 has not, and mathematics has.
 _MATH = {
@@ -149,11 +149,7 @@ class LatexPrinter(PaperPrinter):
         if self.part is None and block.level == 1:
             return rf"{{\{'Large' if self.tight else 'LARGE'}\bfseries {text}\par}}"
         level, star = (block.level - 1, "*") if self.part is None else (block.level, "*" if self.part.starred else "")
-        deep = (
-            len(layout.NAMES)
-            if self.part is not None and level == self.part.number
-            else layout.NAMES.index("paragraph")
-        )
+        deep = len(NAMES) if self.part is not None and level == self.part.number else NAMES.index("paragraph")
         return rf"\par\textbf{{{text}}}\par\nopagebreak" if level >= deep else rf"\{NAMES[level]}{star}{{{text}}}"
 
     def para(self, block: blocks.Para) -> str:

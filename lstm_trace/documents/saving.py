@@ -36,9 +36,9 @@ def printed(result: Result, words: Words, show: Show, width: int = 80, math: str
 def page(body: Body, words: Words) -> str:
     """A document as a page of its own: one file that loads nothing."""
     from .drawings import PICTURES, WIDER, wider
-    from .html import Printer
+    from .html import HtmlPrinter
 
-    printer = Printer(None, body.own, linked=False)
+    printer = HtmlPrinter(None, body.own, linked=False)
     title = next(("".join(map(str, b.text)) for b in body.blocks if isinstance(b, Heading)), "")
     main = "".join(map(printer, body.blocks))
     footer = f"<footer><p>{escape(words.word('made'))}</p></footer>"
@@ -51,9 +51,9 @@ def in_notebook(result: Result, kind: str, words: Words) -> str:
     if kind != "html":
         show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
         return printed(result, words, show, math="dollars")
-    from .html import Printer
+    from .html import HtmlPrinter
 
-    printer = Printer(None, result.own, linked=False, lower=2)
+    printer = HtmlPrinter(None, result.own, linked=False, lower=2)
     body = "".join(map(printer, result.blocks(words, Show("md", rows=BRIEF))))
     style = asset("documents/blocks.css")
     return (
