@@ -9,6 +9,8 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
+
 from ..base.display import escape
 from ..formulas.mathml import MATHML, MathML, input_field, math
 from ..formulas.plain import Plain
@@ -21,7 +23,6 @@ from .layout import FULL, Width, laid_out, sizes, widths, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass
@@ -61,7 +62,7 @@ class HtmlPrinter(blocks.BlockPrinter):
         key = origin(self.trace, node.key)
         known = self.made.get(key)
         if known is None and self.making:
-            ident = f"n{self.mark}{_short(len(self.made))}"
+            ident = f"n{self.mark}{np.base_repr(len(self.made), 36).lower()}"
             self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
         # the same line of another run (in full precision, say) has another value: no link
@@ -210,10 +211,3 @@ class HtmlPrinter(blocks.BlockPrinter):
 def scrolled(body: str) -> str:
     """A wide part that scrolls by itself, with the keyboard too."""
     return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
-
-
-def _short(n: int) -> str:
-    text = _DIGITS[n % 36]
-    while n := n // 36:
-        text = _DIGITS[n % 36] + text
-    return text

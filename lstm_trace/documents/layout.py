@@ -12,7 +12,7 @@ from ..formulas.plain import Plain
 from ..formulas.symbols import sign as sign_of
 from ..formulas.tex import Tex
 from ..formulas.tree import Mat, Node, Num, Vec, broken
-from .blocks import Block, BlockPrinter, Body, Boxed, Chain, Chains, Code, Heading, Inline, Premises, Row, Table
+from .blocks import Block, BlockPrinter, Body, Boxed, Chain, Chains, Code, Heading, Premises, Row, Table, Text
 
 #: A sign between two terms or formulas with the space around it, parentheses that grow, and brackets of a matrix.
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
@@ -27,7 +27,7 @@ _UNSEEN = str.maketrans("", "", "_{}")
 def widths(plain: Plain) -> Callable[[Node], float]:
     """How wide a formula is on paper, in digits; matrices stand close.
 
-    >>> from lstm_trace.formulas.tree import number
+    >>> from lstm_trace.formulas.tree import Mat, MatVec, Vec, number
     >>> widths(Plain())(MatVec(Mat(((number(1), number(-2)),)), Vec((number(0.5), number(10)))))
     12.2
     """
@@ -132,10 +132,10 @@ def tex_rows(
     words: sets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider than
     `room`, since nothing scrolls.
     """
-    texts = [part.text if isinstance(part, Code) else part for part in row.left]
+    texts = (part.text if isinstance(part, Code) else part for part in row.left)
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
     left += colon if row.parts and row.parts[0][0] == ":" else ""
-    begin = 2 * row.under + sum(len(text) if isinstance(text, str) else size(text) for text in texts)
+    begin = 2 * row.under + breadth(row.left, size)
     rows = []
     for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
@@ -201,13 +201,16 @@ class PaperPrinter(BlockPrinter):
 
 def columns(block: Table, size: Width, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`."""
-
-    def width(part: Inline) -> float:
-        return len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
-
     rows = zip(*([block.head] if block.head else []), *block.rows, strict=True)
-    widths = [max(sum(map(width, cell)) for cell in column) for column in rows]
-    return fitting(widths, block.places, room)
+    return fitting([max(breadth(cell, size) for cell in column) for column in rows], block.places, room)
+
+
+def breadth(text: Text, size: Width) -> float:
+    """How wide words and formulas are on one line."""
+    return sum(
+        len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
+        for part in text
+    )
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
@@ -240,7 +243,7 @@ Stretch = list[tuple[str, Node]]
 
 def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     """The formulas of a chain in lines that fit into `room` with its symbol: as many as fit, then within a sum."""
-    left = sum(len(part) if isinstance(part, str) else 0 if isinstance(part, Code) else size(part) for part in row.left)
+    left = breadth(row.left, size)
     found: list[Stretch] = [[]]
     used = left
     for sign, node in row.parts:
@@ -290,11 +293,20 @@ def laid_out(block: Chains, size: Width, full: float = FULL) -> Layout:
 
     full: how much stands on a line.
     """
-    chains = block.chains
+    chains, half = block.chains, round(full * HALF)
+
+    def fits(chain: Chain) -> bool:
+        for row in chain.rows:
+            left = sum(size(part) for part in row.left if not isinstance(part, str | Code))
+            lines = stretches(row, size, half)
+            if any(left + sum(SIGN + size(node) for _, node in line) > half for line in lines):
+                return False
+        return True
+
     rows: list[tuple[Chain, ...]] = []
     while (at := sum(map(len, rows))) < len(chains):
         pair = chains[at : at + 2]
-        rows.append(pair if all(_fits(chain, size, round(full * HALF)) for chain in pair) else pair[:1])
+        rows.append(pair if all(map(fits, pair)) else pair[:1])
     found = Layout(False, rows, full)
     if full < ROOMY or not any(chain.title for chain in chains):
         return found
@@ -319,18 +331,6 @@ def _tall(node: Any) -> int:
         return len(node.entries if isinstance(node, Vec) else node.rows)
     parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
     return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
-
-
-def _fits(chain: Chain, size: Width, half: float) -> bool:
-    """Whether a chain fits into one of two columns."""
-    lines = ((row, line) for row in chain.rows for line in stretches(row, size, half))
-    return all(_wide(row, line, size) <= half for row, line in lines)
-
-
-def _wide(row: Row, stretch: Stretch, size: Width) -> float:
-    return sum(size(part) for part in row.left if not isinstance(part, str | Code)) + sum(
-        SIGN + size(node) for _, node in stretch
-    )
 
 
 #: The names of the levels 0 to 5, which are also those of Markdown and Typst (1 is # and =).
