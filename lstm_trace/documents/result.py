@@ -24,8 +24,7 @@ from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..printable import json_text
 from .blocks import Block, Heading, Items, Picture, Text, marked
-from .formats import BINARY, DOCUMENTS, FORMATS, Show
-from .rendered import Report
+from .formats import BINARY, DOCUMENTS, FORMATS, Report, Show
 
 if TYPE_CHECKING:
     import pandas as pd
