@@ -40,7 +40,7 @@ from ..progress import Bar
 @click.option("--title", metavar="TEXT", help="Another text for that column than the title of SOURCE.")
 @digits_option("Decimals in .csv and .tsv, or of one line: c_t=6 (repeatable); decimals that .xlsx shows (6).")
 @click.option("--gradient-of", metavar="ADDRESS", help="With the gradient of one value (2/h_t[0]) or of a loss "
-              "(L): every line of the way back; live in .xlsx.")  # fmt: skip
+              "(L): every line of the backward pass; live in .xlsx.")  # fmt: skip
 @click.option("--values", is_flag=True, help="Plain numbers in .xlsx, instead of formulas.")
 @selection_options
 @hold_option
