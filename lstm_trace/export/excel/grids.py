@@ -6,14 +6,13 @@ Where inputs, initial states and weights stand on "By hand", their sheets show t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ...base.arrays import Array
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
-from .formulas import BlockFormulas, column
+from .formulas import NONE, Formulas, column
 from .page import TEXTS, Page, units
 from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
 
@@ -21,16 +20,6 @@ from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
 WIDEST = 24
 #: Steps whose numbers are read at once.
 PIECE = 64
-
-
-class Formulas(Protocol):
-    """What says which formulas stand in a row, as `Cells` does."""
-
-    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
-        """The formulas in `row`; None where numbers stand there."""
-
-
-NONE = BlockFormulas(None)
 
 
 class BlockColumns(NamedTuple):
@@ -44,7 +33,7 @@ class BlockColumns(NamedTuple):
     values: Array
     style: str
     live: str = ""
-    cells: Formulas = NONE
+    formulas: Formulas = NONE
 
 
 def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], left: int) -> None:
@@ -69,7 +58,6 @@ def write_steps(
     title: str,
     note: str,
     found: Sequence[BlockColumns],
-    backward: bool = False,
     progress: Callable[[int], None] = lambda values: None,
 ) -> None:
     """A row for each step of each row of the batch."""
@@ -84,11 +72,10 @@ def write_steps(
     page.worksheet.set_column(0, 1, 5, None, {})
     if book.tokens:
         page.worksheet.set_column(2, 2, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
-    back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
     for row, i, k, values in rows(book, found):
         places(book, page, row, i, k)
         for columns, numbers in zip(found, values, strict=True):
-            formulas = columns.cells.at(row, k == edge, back, i)
+            formulas = columns.formulas(row, i, k)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
         progress(lines)
     runs: list[range] = []  # of neighbouring values, which are all but those to be edited
@@ -127,27 +114,16 @@ _NOTES = TEXTS["notes"]
 Elsewhere = Callable[[tuple[str | int, ...], int, int], str]
 
 
-@dataclass(frozen=True)
-class Copies:
-    """The formulas of a block whose numbers are to be changed elsewhere."""
+def copies(book: Book, scope: str, name: str, width: int, elsewhere: Elsewhere) -> Formulas:
+    """The formulas of a block of given numbers: none where they are to be changed here."""
+    if not elsewhere((scope, name, book.steps[0], 0), 0, 0):
+        return NONE
 
-    book: Book
-    scope: str
-    name: str
-    width: int
-    elsewhere: Elsewhere
-
-    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
-        """The formulas in `row`."""
-        t = self.book.steps[(row - TOP) % len(self.book.steps)]
-        found = tuple(self.elsewhere((self.scope, self.name, t, b), j, 0) for j in range(self.width))
+    def at(row: int, i: int, k: int) -> list[str] | None:
+        found = [elsewhere((scope, name, book.steps[k], i), j, 0) for j in range(width)]
         return found if all(found) else None
 
-
-def copies(book: Book, scope: str, block: ValueBlock, elsewhere: Elsewhere) -> Formulas:
-    """The formulas of a block of given numbers: none where they are to be changed here."""
-    there = elsewhere((scope, block.name, book.steps[0], 0), 0, 0)
-    return Copies(book, scope, block.name, block.width, elsewhere) if there else NONE
+    return at
 
 
 def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
@@ -156,9 +132,9 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     assert x is not None
     block = ValueBlock("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
     named = labels(book.trace, "x", block.width)
-    found = copies(book, "", block._replace(name=X), elsewhere)
+    found = copies(book, "", X, block.width, elsewhere)
     values = x[book.window, book.batch]
-    note = _NOTES["inputs" if isinstance(found, BlockFormulas) else "by_hand"]
+    note = _NOTES["inputs" if found is NONE else "by_hand"]
     write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
     page.named("x_t", TOP, block.first, book.height - TOP, block.width)
 
@@ -198,7 +174,7 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
     page.write(1, 0, _NOTES["by_hand" if any(moved) else "weights"], "note")
     widest = 1
     for table, away in zip(tables, moved, strict=True):
-        values = table.values if table.values.ndim == 2 else table.values[:, None]
+        values = table.matrix
         size = " × ".join(map(str, table.values.shape))
         page.write(table.top, 0, table.name, "name")
         page.write(table.top, 1, f"{size}, named {table.range}", "note")
@@ -247,9 +223,9 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
     page.write(0, 0, f"{grid.sheet}: weights", "title")
     page.write(1, 0, TEXTS["notes"]["totals"], "note")
-    widest = max(_values(table).shape[1] for table in tables)
+    widest = max(table.matrix.shape[1] for table in tables)
     for table in tables:
-        values = _values(table)
+        values = table.matrix
         page.write(table.top, 0, f"∂L/∂{of.get(table.name, table.name)}", "name")
         page.write(table.top, 1, f"{sums[table.name].text.replace(' <-', ' =')}, over all rows", "note")
         page.write(table.top + 1, 0, "", "unit")
@@ -270,17 +246,13 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
 
 def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
     """Where the live and the recorded numbers of a table stand."""
-    widest = max(_values(other).shape[1] for other in tables)
-    rows, columns = _values(table).shape
+    widest = max(other.matrix.shape[1] for other in tables)
+    rows, columns = table.matrix.shape
 
     def area(left: int) -> str:
         return f"{column(left)}{table.top + 3}:{column(left + columns - 1)}{table.top + 2 + rows}"
 
     return area(1), area(widest + 2)
-
-
-def _values(table: WeightTable) -> Array:
-    return table.values if table.values.ndim == 2 else table.values[:, None]
 
 
 def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:

@@ -101,6 +101,11 @@ class WeightTable(NamedTuple):
     top: int
     values: Array
 
+    @property
+    def matrix(self) -> Array:
+        """The values in two dimensions; a vector is a column."""
+        return self.values.reshape(len(self.values), -1)
+
 
 class Start(NamedTuple):
     """An initial state (or the lengths) on the sheet of initial states: (B, width) from column `first` on."""

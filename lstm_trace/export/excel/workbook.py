@@ -79,26 +79,24 @@ def write(job: ExportJob, path: str | Path) -> None:
 
 def _layer(book: Book, grid: StepGrid, page: Page, job: ExportJob, elsewhere: Elsewhere) -> None:
     """One layer and direction: formulas, each with the recorded number as its result so far."""
-    blocks = list(grid.blocks.values())
-    backward = grid.stage.backwards
-    partly = not all(block.live for block in blocks if block.kind == "line")
+    found, stage, partly = [], grid.stage, False
+    for block in grid.blocks.values():
+        columns = _columns(book, grid, block, "recorded")
+        if block.kind == "given":
+            formulas = copies(book, stage.scope, block.name, block.width, elsewhere)
+            found.append(columns._replace(style="input", live="shown", formulas=formulas))
+            if book.live:
+                page.named(book.ranges[stage.scope, block.name], TOP, block.first, book.height - TOP, block.width)
+            continue
+        live = "copy"
+        if block.kind == "line":
+            partly |= not block.live
+            live = "result" if stage.cell.by_name[block.name].assigned else "part"
+        found.append(columns._replace(live=live, formulas=cells(book, grid, block)))
     note = _NOTES["numbers" if not book.live else "partly" if partly else "live"]
-    note += (_NOTES["padded"] if book.padded else "") + (_NOTES["upwards"] if backward and book.live else "")
-    found = []
-    for block in blocks:
-        given = block.kind == "given"
-        found.append(
-            _columns(book, grid, block, "input" if given else "recorded")._replace(
-                live="shown" if given else _style(grid, block),
-                cells=copies(book, grid.stage.scope, block, elsewhere) if given else cells(book, grid, block),
-            )
-        )
-    write_steps(book, page, title(grid), note, found, backward, job.progress)
+    note += (_NOTES["padded"] if book.padded else "") + (_NOTES["upwards"] if stage.backwards and book.live else "")
+    write_steps(book, page, title(grid), note, found, job.progress)
     write_scales(book, grid, page)
-    for block in blocks:
-        if block.kind == "given" and book.live:
-            name = book.ranges[grid.stage.scope, block.name]
-            page.named(name, TOP, block.first, book.height - TOP, block.width)
 
 
 def _recorded(book: Book, grid: StepGrid, page: Page) -> None:
@@ -112,12 +110,6 @@ def _columns(book: Book, grid: StepGrid, block: ValueBlock, style: str) -> Block
     """The recorded numbers of a block, with the problem's labels of its units."""
     named = labels(book.trace, axis(book.trace, grid.stage, block.name), block.width)
     return BlockColumns(block, named, recorded(book, grid, block), style)
-
-
-def _style(grid: StepGrid, block: ValueBlock) -> str:
-    if block.kind != "line":
-        return "copy"
-    return "result" if grid.stage.cell.by_name[block.name].assigned else "part"
 
 
 def _read_me(book: Book, page: Page, hand: Arranged | str, units: Collection[str]) -> None:

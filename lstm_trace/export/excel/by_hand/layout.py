@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from ....base.arrays import Array
 from ....cell.network import GIVEN, VALID, X, scope_and_name
-from ..formulas import Ref, column, constant, formula, rounding
+from ..formulas import Ref, column, formula
 from ..grids import Compared, distance
 from ..sheets import BY_HAND, TOP, Book, StepGrid, ValueBlock
 from .chains import SHARED, Band, BandPlan, Chain, Piece, Slot, again, slots_of_chains
@@ -299,7 +299,8 @@ def _formula(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int
         return f"INDEX({layout.book.weights(placed.grid)[placed.piece.name].range},{k + 1},{j + 1})", "copy"
     block = placed.grid.blocks[placed.piece.name]
     if block.kind == "line" and block.live and placed.piece.fresh:
-        return _line(layout, placed, near, j), "live"
+        nearest = lambda o: _ref(near[key(placed.grid, o, placed.t, placed.b)])  # noqa: E731
+        return formula(layout.book, placed.grid.stage.cell.by_name[placed.piece.name], nearest, j), "live"
     if (block.live and block.kind != "state") or block.kind == "given":  # a state that is found nowhere was recorded
         row = TOP + placed.b * len(layout.book.steps) + placed.t - layout.book.steps.start
         return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", (
@@ -356,16 +357,6 @@ def _find(layout: HandLayout, grid: StepGrid, name: str, t: int, b: int) -> Plac
         if scope in layout.book.grids:
             return _find(layout, layout.book.grids[scope], line, t, b)
     return None
-
-
-def _line(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int) -> str:
-    """One unit of a line, from the operands as they stand nearest to it."""
-    line = placed.grid.stage.cell.by_name[placed.piece.name]
-    operands = [
-        _ref(near[key(placed.grid, o, placed.t, placed.b)]) if isinstance(o, str) else constant(o)
-        for o in line.operands
-    ]
-    return formula(line, operands, j, rounding(layout.book.trace.header.arithmetic))
 
 
 def _ref(placed: Placed) -> Ref:
