@@ -57,6 +57,16 @@ def column(index: int) -> str:
     return letters
 
 
+def address(row: int, at: int) -> str:
+    """`B7`, from numbers counted from 0."""
+    return f"{column(at)}{row + 1}"
+
+
+def area(top: int, left: int, bottom: int, right: int) -> str:
+    """`B7:D9`, from numbers counted from 0."""
+    return f"{address(top, left)}:{address(bottom, right)}"
+
+
 def block_ref(first: int, width: int) -> Ref:
     """A value that stands in neighbouring columns of the row of the result."""
     cells = tuple(f"{column(first + j)}{{r}}" for j in range(width))

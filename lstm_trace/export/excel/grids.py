@@ -12,7 +12,7 @@ from ...base.arrays import Array
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
-from .formulas import NONE, Formulas, column
+from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
 from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
 
@@ -246,13 +246,10 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
 
 def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
     """Where the live and the recorded numbers of a table stand."""
-    widest = max(other.matrix.shape[1] for other in tables)
-    rows, columns = table.matrix.shape
-
-    def area(left: int) -> str:
-        return f"{column(left)}{table.top + 3}:{column(left + columns - 1)}{table.top + 2 + rows}"
-
-    return area(1), area(widest + 2)
+    widest, (rows, columns) = max(other.matrix.shape[1] for other in tables), table.matrix.shape
+    top = table.top + 2
+    live, record = (area(top, left, top + rows - 1, left + columns - 1) for left in (1, widest + 2))
+    return live, record
 
 
 def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
@@ -290,13 +287,13 @@ def _compared(book: Book) -> Iterator[Compared]:
     """What the check compares."""
     for scope, grid in book.grids.items():
         for block in grid.lines:
-            area = f"{column(block.first)}{TOP + 1}:{column(block.columns[-1])}{book.height}"
+            cells = area(TOP, block.first, book.height - 1, block.columns[-1])
             count = block.width * len(book.rows) * len(book.steps)
-            far = distance(f"'{grid.sheet}'!{area}", f"'{grid.recorded}'!{area}")
+            far = distance(f"'{grid.sheet}'!{cells}", f"'{grid.recorded}'!{cells}")
             yield Compared(grid.sheet, block.name, block.heading, count, far)
         tables = book.totals.get(scope, ())
         for table in tables:
-            live, record = (f"'{grid.totals}'!{area}" for area in areas(tables, table))
+            live, record = (f"'{grid.totals}'!{cells}" for cells in areas(tables, table))
             yield Compared(grid.totals, table.name, "", table.values.size, distance(live, record))
 
 

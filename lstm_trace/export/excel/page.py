@@ -20,7 +20,7 @@ from ...base.writing import destination, folder, written
 from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
 from ...printable import printable
-from .formulas import column, literal, rounding
+from .formulas import address, area, literal, rounding
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
 
 
@@ -267,9 +267,9 @@ class Page:
 
         valid: the column that is 0 where a row is padding; None where there is none.
         """
-        areas = [f"{column(run.start)}{top + 1}:{column(run.stop - 1)}{bottom + 1}" for run in runs]
+        areas = [area(top, run.start, bottom, run.stop - 1) for run in runs]
         if valid is not None:  # what holds together is one rule: LibreOffice applies the first that holds, no other
-            padding, value = f"${column(valid)}{top + 1}=0", f"{column(runs[0].start)}{top + 1}"
+            padding, value = f"${address(top, valid)}=0", address(top, runs[0].start)
             least = literal(float(smallest(self.styles.digits)))
             power = f"OR(ABS({value})>{LARGE},AND({value}<>0,ABS({value})<={least}))"
             self._rule(areas, "formula", "padding_power", criteria=f"AND({padding},{power})")

@@ -7,15 +7,18 @@ into which each chain fits, as short as possible.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from itertools import product
+from operator import itemgetter
 from typing import NamedTuple
 
 from ....cell.lines import Line, Operand, number
 from ....cell.network import GIVEN, VALID, Stage, X
 from ....cell.ops import OPS
 from ....formulas.symbols import sign
-from ....view.line_groups import LineGroup, groups
+from ....view.line_groups import groups
 from ..sheets import Book, StepGrid
-from .names import SheetNames, names
+from .names import names
 
 #: Operations that stand between their two operands.
 BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}
@@ -64,12 +67,11 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
     for line in lines:
         if line.name in terms:
             continue
-        chain = (
-            _joined(_spelled(line, own, terms)) if line.name not in alone else (Piece("vector", line.name, fresh=True),)
-        )
+        whole = line.name not in alone
+        chain = _joined(_spelled(line, own, terms)) if whole else (Piece("vector", line.name, fresh=True),)
         last = found[-1] if found else ()
-        goes_on = last and chain[0] == last[-1]._replace(fresh=False) and _values(last) + _values(chain) <= LONGEST + 1
-        if goes_on:
+        values = sum(piece.is_value for piece in (*last, *chain))
+        if last and chain[0] == last[-1]._replace(fresh=False) and values <= LONGEST + 1:
             found[-1] = (*last, *chain[1:])
         else:
             found.append(chain)
@@ -84,10 +86,6 @@ def _joined(chain: Chain) -> Chain:
             piece = Piece("sign", f"{found.pop().name} {piece.name}")
         found.append(piece)
     return tuple(found)
-
-
-def _values(chain: Chain) -> int:
-    return sum(piece.is_value for piece in chain)
 
 
 def _is_term(stage: Stage, line: Line, own: dict[str, Line], alone: frozenset[str]) -> bool:
@@ -107,10 +105,7 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
             return (Piece("sign", number(o)),)
         return _spelled(own[o], own, terms) if o in terms else (Piece("vector", o),)
 
-    def text(written: str) -> Piece:
-        return Piece("sign", written)
-
-    result = Piece("vector", line.name, fresh=True)
+    text, result = partial(Piece, "sign"), Piece("vector", line.name, fresh=True)
     if line.op == "add":
         parts: list[Piece] = []
         for k, (sign_, term) in enumerate(zip(line.constants, line.operands, strict=True)):
@@ -119,10 +114,8 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
         return (*parts, text("Σ =" if terms & set(line.reads) else "="), result)  # the last product is no sum
     if line.product:
         matrix, vector = line.product
-        return (
-            Piece("matrix", matrix, flipped=line.op == "vecmat"), text(BETWEEN[line.op]), *operand(vector), text("="),
-            result,
-        )  # fmt: skip
+        first = Piece("matrix", matrix, flipped=line.op == "vecmat")
+        return (first, text(BETWEEN[line.op]), *operand(vector), text("="), result)
     if line.op in BETWEEN:
         left, right = map(operand, line.operands)
         return (*left, text(BETWEEN[line.op]), *right, text("="), result)
@@ -144,10 +137,8 @@ def _function(line: Line, operands: tuple[Chain, ...], result: Piece) -> Chain:
     if len(operands) == 1:
         name += f"({', '.join(constants)})" if constants else ""
         return (*operands[0], Piece("sign", name), result)
-    parts: list[Piece] = [Piece("sign", f"{name} (")]
-    for k, operand in enumerate(operands):
-        parts += ([Piece("sign", ";")] if k else []) + list(operand)
-    return (*parts, Piece("sign", ") ="), result)
+    parts = [piece for operand in operands for piece in (Piece("sign", ";"), *operand)][1:]
+    return (Piece("sign", f"{name} ("), *parts, Piece("sign", ") ="), result)
 
 
 #: What a slot is worth, in widths of a number.
@@ -188,30 +179,30 @@ def shared(chains: Iterable[Chain], widths: Widths) -> list[Slot]:
 
 def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
     """The slots with as few more as take the chain too: a shortest common supersequence."""
-    rows, more = len(slots), [slot(piece, widths) for piece in chain]
-    best: list[list[tuple[float, int, int, Slot | None]]] = [
-        [(0.0, 0, 0, None)] * (len(chain) + 1) for _ in range(rows + 1)
-    ]
-    for i in range(rows + 1):
-        for j in range(len(chain) + 1):
-            ways: list[tuple[float, int, int, Slot | None]] = []
-            if i:
-                ways.append((best[i - 1][j][0] + slots[i - 1].size, 1, 0, slots[i - 1]))
-            if j:
-                ways.append((best[i][j - 1][0] + more[j - 1].size, 0, 1, more[j - 1]))
-            if i and j and slots[i - 1].takes(chain[j - 1]):
-                wider = slots[i - 1]._replace(width=max(slots[i - 1].width, more[j - 1].width))
-                ways.append((best[i - 1][j - 1][0] + wider.size, 1, 1, wider))
-            if ways:
-                best[i][j] = min(ways, key=lambda way: way[0])
-    found: list[Slot] = []
-    i, j = rows, len(chain)
-    while i or j:
-        _, up, left, taken = best[i][j]
-        assert taken is not None
-        found.append(taken)
-        i, j = i - up, j - left
+    more = [slot(piece, widths) for piece in chain]
+
+    best = {(0, 0): _Way(0.0)}  # for the first i slots and the first j pieces
+    for i, j in product(range(len(slots) + 1), range(len(chain) + 1)):
+        ways = [(best[i - 1, j], slots[i - 1])] if i else []
+        if j:
+            ways.append((best[i, j - 1], more[j - 1]))
+        if i and j and slots[i - 1].takes(chain[j - 1]):
+            wider = slots[i - 1]._replace(width=max(slots[i - 1].width, more[j - 1].width))
+            ways.append((best[i - 1, j - 1], wider))
+        if ways:
+            best[i, j] = min((_Way(way.room + last.size, (way, last)) for way, last in ways), key=itemgetter(0))
+    way, found = best[len(slots), len(chain)], list[Slot]()
+    while way.steps:
+        way, last = way.steps
+        found.append(last)
     return found[::-1]
+
+
+class _Way(NamedTuple):
+    """Some slots: the room they take, and the last of them after the others."""
+
+    room: float
+    steps: tuple[_Way, Slot] | None = None
 
 
 def slots_of_chains(
@@ -264,15 +255,15 @@ def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> li
     return at
 
 
-def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[Chain]]:
+def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> tuple[tuple[Chain, ...], ...]:
     """The chains in rows: as many beside each other as the slots take."""
-    rows: list[list[Chain]] = []
+    rows: list[tuple[Chain, ...]] = []
     for chain in chains:
         if rows and slots_of_chains(slots, [*rows[-1], chain], widths) is not None:
-            rows[-1].append(chain)
+            rows[-1] = (*rows[-1], chain)
         else:
-            rows.append([chain])
-    return rows
+            rows.append((chain,))
+    return tuple(rows)
 
 
 #: The keys of what belongs to no layer: the input and what says which steps are valid.
@@ -303,29 +294,23 @@ class BandPlan(NamedTuple):
 def plan(book: Book) -> BandPlan:
     """The bands of a trace that is laid out."""
     widths: Widths = {}
-    loose: list[tuple[StepGrid | None, list[tuple[StepGrid, str, list[Chain], bool]]]] = []
-    entries = list(_entries(book))
-    if entries:
+    loose: list[tuple[StepGrid | None, list[Band]]] = []
+    if entries := list(_entries(book)):
         loose.append((None, entries))
     for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
-        for name, columns in _widths(book, grid).items():  # layers have matrices of one name and several sizes
-            widths[name] = max(columns, widths.get(name, 0))
+        for line in grid.stage.cell.lines:
+            if line.product and line.product[0] in book.weights(grid):
+                name, *_ = line.product  # layers have matrices of one name and several sizes
+                columns = book.weights(grid)[name].values.shape[1 if line.op == "matvec" else 0]
+                widths[name] = max(columns, widths.get(name, 0))
         loose.append((grid, list(_of(book, grid))))
-    every = [chain for _, bands in loose for _, _, found, _ in bands for chain in found]
-    first = shared(every, widths)
+    first = shared((chain for _, bands in loose for band in bands for (chain,) in band.rows), widths)
     stages = tuple(
-        (
-            grid,
-            tuple(
-                Band(owner, title, tuple(map(tuple, packed(first, found, widths))), edge)
-                for owner, title, found, edge in bands
-            ),
-        )
+        (grid, tuple(b._replace(rows=packed(first, [chain for (chain,) in b.rows], widths)) for b in bands))
         for grid, bands in loose
     )
     rows = [row for _, bands in stages for band in bands for row in band.rows]
-    others = shared([again(in_a_row(row)) for row in rows], widths)
-    return BandPlan(stages, tuple(first), tuple(others), widths)
+    return BandPlan(stages, tuple(first), tuple(shared([again(in_a_row(row)) for row in rows], widths)), widths)
 
 
 def again(chain: Chain) -> Chain:
@@ -346,52 +331,35 @@ def in_a_row(row: tuple[Chain, ...]) -> Chain:
     return tuple(pieces)
 
 
-def _widths(book: Book, grid: StepGrid) -> Widths:
-    """The columns of each matrix as it stands."""
-    found: Widths = {}
-    for line in grid.stage.cell.lines:
-        if line.product and line.product[0] in book.weights(grid):
-            values = book.weights(grid)[line.product[0]].values
-            columns = values.shape[1 if line.op == "matvec" else 0]
-            found[line.product[0]] = max(columns, found.get(line.product[0], 0))
-    return found
-
-
-def _entries(book: Book) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
+def _entries(book: Book) -> Iterator[Band]:
     """The input, and what says which steps are valid, as the first stage that reads them calls them."""
     found: dict[str, tuple[StepGrid, str]] = {}
-    for grid in book.grids.values():
-        for block in grid.blocks.values():
-            source = grid.stage.sources.get(block.name)
-            if source in (X, VALID) and not grid.stage.is_adjoint:
-                found.setdefault(source, (grid, block.name))
-    if X in found:
-        grid, name = found[X]
-        yield grid, "input", [(Piece("vector", name, fresh=True),)], False
-    if VALID in found and book.padded:
-        grid, name = found[VALID]
-        yield grid, "valid", [(Piece("vector", name, fresh=True),)], False
+    for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
+        for name in grid.blocks:
+            found.setdefault(grid.stage.sources.get(name, ""), (grid, name))
+    for source, title in ((X, "input"), (VALID, "valid")):
+        if source in found and (source == X or book.padded):
+            grid, name = found[source]
+            yield Band(grid, title, _vectors([name]))
 
 
-def _of(book: Book, grid: StepGrid) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
-    """The bands of one stage."""
-    starts = [start for start in book.starts if start.scope == grid.stage.scope]
-    if starts:
-        yield grid, "initial", [(Piece("vector", s.state, fresh=True),) for s in starts], True
-    given = [name for name in grid.blocks if grid.stage.sources.get(name) == GIVEN]
-    if given:
-        yield grid, "given", [(Piece("vector", name, fresh=True),) for name in given], False
+def _vectors(names: Iterable[str]) -> tuple[tuple[Chain, ...], ...]:
+    """Values that are not computed here, each in a row of its own."""
+    return tuple(((Piece("vector", name, fresh=True),),) for name in names)
+
+
+def _of(book: Book, grid: StepGrid) -> Iterator[Band]:
+    """The bands of one stage, each chain in a row of its own."""
+    stage, known = grid.stage, names(book.trace)
+    if starts := [start.state for start in book.starts if start.scope == stage.scope]:
+        yield Band(grid, "initial", _vectors(starts), edge=True)
+    if given := [name for name in grid.blocks if stage.sources.get(name) == GIVEN]:
+        yield Band(grid, "given", _vectors(given))
     there = {block.name for block in grid.blocks.values() if block.kind == "line"}
     alone = frozenset(there - {block.name for block in grid.lines})
-    known = names(book.trace)
-    for group in _groups(book, grid.stage, known):
-        lines = [line for line in group.lines if line.name in there]
-        if lines:
-            named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
-            yield grid, named, chains(grid.stage, lines, alone), False
-
-
-def _groups(book: Book, stage: Stage, known: SheetNames) -> list[LineGroup]:
     asked = {address.line for address in book.trace.asked()}
     titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
-    return groups(stage, frozenset(titled))
+    for group in groups(stage, frozenset(titled)):
+        if lines := [line for line in group.lines if line.name in there]:
+            named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
+            yield Band(grid, named, tuple((chain,) for chain in chains(stage, lines, alone)))

@@ -9,11 +9,11 @@ import numpy as np
 
 from ....trace.trace import Trace
 from ..charts import ROLES, ends, line_looks, of_units, role
-from ..formulas import rounding
+from ..formulas import area, rounding
 from ..page import LARGE, TEXTS, Page
 from ..sheets import ENTRIES, STEPS, TOP, Book, StepGrid, ValueBlock
 from .chains import plan
-from .layout import CHARACTER, ROW, HandLayout, SheetCell, address, entries, is_edited, laid, points
+from .layout import CHARACTER, ROW, HandLayout, SheetCell, SheetText, entries, is_edited, laid, points
 from .names import Runs, begun, plain
 
 #: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
@@ -255,33 +255,20 @@ class Pen:
 
 
 def write(found: Arranged, page: Page) -> None:
-    """Write the sheet.
-
-    Args:
-        found: where everything stands.
-        page: the sheet.
-    """
+    """Write the sheet."""
     layout, pen, sheet = found.layout, Pen(page), page.worksheet
     for at, size in enumerate(layout.columns):
         sheet.set_column_pixels(at, at, size)
     for row, size in layout.rows.items():
         sheet.set_row_pixels(row, size)
-    header = layout.book.trace.header
-    pen.text(0, 0, header.title or f"The cell {header.kind}", bold=True, font_size=15)
-    numbers = list(entries(layout))
+    header, numbers = layout.book.trace.header, list(entries(layout))
     partly = any(entry.style == "recorded" for entry in numbers)
     back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
     note = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
-    pen.text(1, 0, note, font_color="#595959")
+    heads = [SheetText(0, header.title or f"The cell {header.kind}", "title"), SheetText(1, note, "note")]
     _legend(layout, pen)
-    for title in layout.titles:
-        pen.text(title.row, title.column, title.text, title.width, **_TEXTS["titles"][title.style])
-    for row, band in layout.bands:
-        text = _TEXTS["bands"].get(band.title, band.title)
-        last = band.rows[-1][-1][-1].name
-        pen.text(row, 0, text or layout.called.symbol(band.grid.stage, last), bold=True)
-    for row, name in layout.names:
-        pen.text(row, 0, name, font_color="#595959", align="right", indent=1)
+    for text in (*heads, *layout.texts):
+        pen.text(text.row, text.column, text.text, text.width, **_TEXTS["titles"][text.style])
     _pieces(layout, pen)
     _numbers(numbers, pen)
     pen.done()
@@ -344,5 +331,5 @@ def _numbers(numbers: Iterable[SheetCell], pen: Pen) -> None:
         edges = {side: 1 for side, there in outer.items() if there}
         pen.number(entry, edges, role(placed.grid.stage, placed.piece.name))
         if entry.style not in ("edit", "given") and outer["top"] and outer["left"]:
-            areas.append(f"{address(placed.row, placed.column)}:{address(bottom, right)}")
+            areas.append(area(placed.row, placed.column, bottom, right))
     pen.page.sized(areas)
