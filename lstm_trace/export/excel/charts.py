@@ -108,11 +108,6 @@ def unit_lines(grid: StepGrid) -> list[ValueBlock]:
     return [block for block in found if block.width == widest > 1 and block.kind == "line"]
 
 
-def unit_sheet(grid: StepGrid) -> str:
-    """The name of the sheet."""
-    return f"Unit {grid.stage.owner.replace('/', ' ')}"
-
-
 def has_unit_sheet(book: Book, grid: StepGrid) -> bool:
     """Whether a layer is too large for the sheet "By hand", and has units to choose from, and steps to see."""
     if not book.live or grid.stage.is_adjoint or len(book.steps) == 1:

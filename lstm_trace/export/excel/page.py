@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import tomllib
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -102,40 +103,40 @@ def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple
     return [(name, tabs[kind][0], tabs[kind][1 + which].format(sheet=of)) for name, kind, which, of in found]
 
 
-def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """The rows of 'Read me': (texts, style of the first, sheet that it leads to).
+def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[str, str, str]]:
+    """The rows of 'Read me': a text, one beside it, and the style of the first, or `link` where it leads to a sheet.
 
     left_out: why there is no sheet "By hand"; empty where there is. units: the sheets of one unit.
     """
-    header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
+    header, said, blank = book.trace.header, TEXTS["read_me"], ("", "", "text")
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
     rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
     flags["counted"] = header.count_from == 1 and not left_out
-    yield (header.title or f"The cell {header.kind}",), "title", ""
-    yield (_extent(book),), "note", ""
+    yield header.title or f"The cell {header.kind}", "", "title"
+    yield _extent(book), "", "note"
     yield blank
     if book.live:
-        yield (said["change"],), "name", ""
+        yield said["change"], "", "name"
         yield blank
-    yield ("Sheets",), "name", ""
-    yield from (((name, what), "text", name) for name, _, what in sheets(book, not left_out, units) if name != README)
+    yield "Sheets", "", "name"
+    yield from ((name, what, "link") for name, _, what in sheets(book, not left_out, units) if name != README)
     if left_out:
-        yield (BY_HAND, said["left_out"].format(why=left_out)), "note", ""
+        yield BY_HAND, said["left_out"].format(why=left_out), "note"
     yield blank
-    yield ("Colours",), "name", ""
-    yield from (((style, what), style, "") for when, style, what in said["colours"] if flags[when])
+    yield "Colours", "", "name"
+    yield from ((style, what, style) for when, style, what in said["colours"] if flags[when])
     yield blank
-    yield ("How to read it",), "name", ""
-    yield from ((("", text.format(dtype=computed)), "text", "") for when, text in said["reading"] if flags[when])
+    yield "How to read it", "", "name"
+    yield from (("", text.format(dtype=computed), "text") for when, text in said["reading"] if flags[when])
     yield blank
-    seen: dict[str, list[str]] = {}
+    seen = defaultdict(list)
     for grid in book.grids.values():
-        seen.setdefault(grid.stage.cell.text, []).append(grid.stage.scope)
+        seen[grid.stage.cell.text].append(grid.stage.scope)
     for text, scopes in seen.items():
-        yield (f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations",), "name", ""
-        rows = (line for line in text.splitlines() if not line.startswith("gradient:"))  # the sheet's headings say it
-        yield from ((("", line), "text", "") for line in rows)
+        yield f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", "", "name"
+        # the sheet's headings say what a gradient is of
+        yield from (("", line, "text") for line in text.splitlines() if not line.startswith("gradient:"))
         yield blank
 
 
