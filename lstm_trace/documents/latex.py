@@ -20,7 +20,7 @@ from ..formulas.tree import Dots
 from ..formulas.user_tex import GREEK
 from ..printable import printable
 from . import blocks, layout
-from .layout import NAMES, Level, PaperPrinter, tex_equations
+from .layout import NAMES, Level, PaperPrinter, style_sheet, tex_equations
 
 #: Characters that T1 has not, and mathematics has.
 _MATH = {
@@ -31,59 +31,6 @@ _MATH = {
     "\u200c": "{}", "\u200d": "{}", "\u200e": "{}", **{c: rf"\{name}" for name, c in GREEK.items()},
 }  # fmt: skip
 _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸") | set("–—‘’‚“”„†‡•…‹›€")
-
-
-def document_class(tight: bool) -> list[str]:
-    """The class of a document, and how it is set. tight: whether paper is to be saved."""
-    return [
-        r"\documentclass[fleqn]{article}",
-        rf"\usepackage[a4paper, {'hmargin=2cm, vmargin=1.7cm' if tight else 'margin=2cm'}]{{geometry}}",
-        r"\usepackage{amsmath}",
-        r"\allowdisplaybreaks",
-        r"\setlength{\parindent}{0pt}",
-        rf"\setlength{{\parskip}}{{{'3pt' if tight else '6pt'}}}",
-        r"\setlength{\mathindent}{1em}",
-        r"\renewcommand{\labelitemi}{$\bullet$}",
-        *(_TIGHT if tight else ()),
-    ]
-
-
-#: How a fragment is set, by assignments that end with its group: displays stand at the left, as with fleqn.
-LOCAL = (
-    r"\allowdisplaybreaks",
-    r"\setlength{\parindent}{0pt}",
-    r"\setlength{\parskip}{4pt plus 1pt}",
-    r"\emergencystretch=2em  % a number in a sentence cannot be broken",
-    r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax  % formulas at the left",
-)
-#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
-TOGETHER = (
-    r"\newsavebox{\problembox}",
-    r"\newenvironment{problem}{\par\setbox\problembox=\vbox\bgroup}{\par\egroup",
-    r"  \ifdim\ht\problembox>\textheight\newpage\unvbox\problembox\else\box\problembox\fi}",
-)
-#: Less space around displays.
-SPACES = tuple(
-    rf"\setlength{{\{side}display{kind}skip}}{{4pt plus 2pt}}" for kind in ("", "short") for side in ("above", "below")
-)
-#: Less space around headings, displays and items, and smaller headings.
-_TIGHT = (
-    r"\makeatletter",
-    *(
-        rf"\renewcommand{{\{name}}}{{\@startsection{{{name}}}{{{level}}}{{0pt}}{{{above}}}{{2pt}}{{{font}}}}}"
-        for name, level, above, font in (
-            ("section", 1, r"7pt plus 2pt", r"\normalfont\large\bfseries"),
-            ("subsection", 2, r"4pt plus 2pt", r"\normalfont\normalsize\bfseries"),
-            ("subsubsection", 3, r"3pt plus 2pt", r"\normalfont\normalsize\bfseries"),
-        )
-    ),
-    r"\renewcommand{\@listI}{\leftmargin\leftmargini \topsep 0pt \parsep 0pt \itemsep 2pt}",
-    r"\let\@listi\@listI",
-    r"\makeatother",
-    r"\AtBeginDocument{%",
-    *(f"  {row}%" for row in SPACES),
-    r"}",
-)
 
 
 def most_columns(body: str) -> list[int]:
@@ -293,18 +240,22 @@ def render(bodies: Sequence[blocks.Body]) -> str:
     body = "\n\n".join(texts)
     wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
     small = [r"\AtBeginDocument{\small}"] if all(body.small for body in bodies) else []
-    preamble = "\n".join([*document_class(tight), *small, *(TOGETHER if several else ()), *wide, *packages(body)])
-    return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+    style = style_sheet("blocks.tex")
+    head = style["document"].replace("MARGINS", "hmargin=2cm, vmargin=1.7cm" if tight else "margin=2cm")
+    head = head.replace("SKIP", "3pt" if tight else "6pt") + (style["tight"] if tight else "")
+    rows = [*small, *([style["together"].rstrip()] if several else []), *wide, *packages(body)]
+    preamble = head + "".join(f"{row}\n" for row in rows)
+    return f"{preamble}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
 def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
     r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
     body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
     needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *packages(body)))
-    spaces = SPACES if all(one.tight for one in bodies) else ()
-    rows = [*LOCAL, *spaces, *(rf"\csname c@MaxMatrixCols\endcsname={n}\relax" for n in most_columns(body))]
-    group = "\n".join(rows)
-    return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n\n{body}\n\n\\par\\endgroup\n"
+    style = style_sheet("blocks.tex")
+    group = style["fragment"] + (style["spaces"] if all(one.tight for one in bodies) else "")
+    group += "".join(f"\\csname c@MaxMatrixCols\\endcsname={n}\\relax\n" for n in most_columns(body))
+    return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n{body}\n\n\\par\\endgroup\n"
 
 
 def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:

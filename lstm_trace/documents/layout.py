@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from ..errors import OptionError, nearest
@@ -375,3 +378,10 @@ def lowered(body: Body, by: int) -> Body:
         return body
     deeper = tuple(Heading(b.level + by, b.text) if isinstance(b, Heading) else b for b in body.blocks)
     return replace(body, blocks=deeper)
+
+
+@cache
+def style_sheet(name: str) -> dict[str, str]:
+    """The parts of `blocks.tex` or `blocks.typ` by their names, which stand in comments above them."""
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^\S+ -- (\w+):.*\n((?:(?!\S+ -- ).*\n)*)", text, re.M))

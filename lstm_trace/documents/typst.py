@@ -15,89 +15,17 @@ from ..formulas.plain import Plain
 from ..formulas.tree import Dots
 from ..formulas.typst import TypstMath, string
 from ..printable import printable
-from . import blocks
+from . import blocks, layout
 from .drawings import bare, expression, light, size_of
-from .layout import DEEPEST, FULL, Level, PaperPrinter, columns, laid_out, sizes, stretches, widths, with_names
+from .layout import FULL, Level, PaperPrinter, columns, laid_out, style_sheet, with_names
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 84
 
 #: Centimetres that a picture beside a table has at most, in width and in height.
 BESIDE = 11.0, 8.5
-
-_PREAMBLE = """\
-#set document(title: {title}, date: none)
-#set page(paper: "a4", margin: 2cm, numbering: "1 / 1")
-#set text(font: ({fonts}), size: 10pt, lang: "{lang}")
-#show math.equation: set text(font: ("New Computer Modern Math", {fonts}))
-#show heading.where(level: 1): set text(size: 1.25em)
-#show heading: set block(above: {above}, below: {below})
-#set par(leading: 0.6em, spacing: 1.1em)
-"""
-_DEFINED = """\
-#let edges = (top-edge: "bounds", bottom-edge: "bounds")
-#let line(above, body, ..more) = block(above: above, below: 0.75em, ..more, {
-  set text(..edges)
-  par(hanging-indent: 2.5em, leading: 0.75em, body)
-})
-#let first(body) = line(1.2em, body, sticky: true)
-#let only(body) = line(1.2em, body)
-#let under(body) = line(0.75em, body, inset: (left: 1.5em))
-#let lines(body) = block(above: 1.2em, below: 1.2em, body)
-#let given(..args) = block(above: 1.2em, below: 1.2em, {
-  set text(..edges)
-  grid(column-gutter: 2em, row-gutter: 1em, align: left + horizon, ..args)
-})
-#let chains(columns, ..cells) = block(above: 0.8em, below: 0.8em, {
-  show math.equation: set align(start)
-  show math.equation.where(block: true): set block(above: 0.5em, below: 0em, breakable: false)
-  grid(columns: columns, column-gutter: 1em, row-gutter: 0.5em, align: left + horizon, ..cells)
-})
-#let beside = (1fr, 1fr)
-#let named = (15%, 1fr)
-#let one(body) = grid.cell(breakable: false, body)
-#let wide(body) = grid.cell(breakable: false, colspan: 2, body)
-#let boxed(body) = block(stroke: 0.5pt, inset: 6pt, above: 0.9em, below: 0.9em, breakable: false, {
-  set block(above: 0.6em, below: 0.6em)
-  body
-})
-"""
-#: Less space, in a document and in what the blocks are made of.
-_TIGHT = """\
-#set page(margin: (x: 2cm, y: 1.5cm))
-#set par(spacing: 0.7em)
-#show heading.where(level: 1): set text(size: 0.85em)
-#show heading.where(level: 2): set text(size: 0.95em)
-#show table: set block(breakable: false)
-"""
-#: Smaller letters, and less space within tables and between paragraphs.
-_SMALL, _INSET = "#set text(size: 9pt)\n#set page(margin: (x: 2cm, y: 1.5cm))\n#set par(spacing: 0.7em)\n", "2.6pt"
-#: One report is set so small that a page holds it, as long as it can be read; what needs more pages is not.
-_FITTED = """\
-#let fitted(body) = context {
-  let fits(size) = measure(width: 17cm, text(size: size, body)).height <= 26.7cm
-  let size = (9pt, 8.5pt, 8pt).find(fits)
-  set text(size: if size == none { 9pt } else { size })
-  body
-}
-"""
-_CLOSE = """\
-#let given(..args) = block({
-  set text(..edges)
-  grid(column-gutter: 1.3em, row-gutter: 0.5em, align: left + horizon, ..args)
-})
-"""
-#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
-_TOGETHER = """\
-#let problem(body) = context {
-  if measure(width: 17cm, body).height > HEIGHT {
-    pagebreak(weak: true)
-    body
-  } else {
-    block(above: 2.6em, breakable: false, body)
-  }
-}
-"""
+#: The space around a cell of a table, and in a document that is set small.
+INSET, SMALL_INSET = "4pt", "2.6pt"
 
 
 @dataclass(frozen=True)
@@ -117,7 +45,7 @@ class TypstPrinter(PaperPrinter):
 
     def heading(self, block: blocks.Heading) -> str:
         """A heading; below the deepest level bold text."""
-        if block.level > DEEPEST:
+        if block.level > layout.DEEPEST:
             return f"#block(sticky: true, strong[{self.text(block.text)}])"
         number = ", numbering: none" if self.part is not None and self.part.starred else ""
         return f"#heading(level: {block.level}{number})[{self.text(block.text)}]"
@@ -181,22 +109,22 @@ class TypstPrinter(PaperPrinter):
 
     def chains(self, block: blocks.Chains) -> str:
         """Chains that are not parted: two beside each other, or one beside its name."""
-        layout = laid_out(block, self.size, self.room)
+        found = laid_out(block, self.size, self.room)
         cells = []
-        for row in layout.rows:
+        for row in found.rows:
             for chain in row:
                 title = f"*{self.text(chain.title)}*" if chain.title else ""
-                lines = [line for value in chain.rows for line in self._stretched(value, layout.room(row))]
+                lines = [line for value in chain.rows for line in self._stretched(value, found.room(row))]
                 formulas = "$ " + " \\ ".join(lines) + " $"
-                if layout.named:
+                if found.named:
                     cells += [f"one[{title}]", f"one[{formulas}]"]
                 else:
                     cells.append(f"{'one' if len(row) > 1 else 'wide'}[{title} {formulas}]")
-        return f"#chains({'named' if layout.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
+        return f"#chains({'named' if found.named else 'beside'},\n  " + ",\n  ".join(cells) + ",\n)"
 
     def _stretched(self, row: blocks.Row, room: float) -> list[str]:
         """One value on the way, the signs below one another."""
-        lines = [""] * len(found := stretches(row, self.size, room))
+        lines = [""] * len(found := layout.stretches(row, self.size, room))
         lines[0] = "".join(self.math(part) for part in row.left if not isinstance(part, str | blocks.Code))
         for k, stretch in enumerate(found):
             for at, (sign, node) in enumerate(stretch):
@@ -224,23 +152,25 @@ def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
     families = ", ".join(map(string, ("New Computer Modern", *fonts.families(title + body))))
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
     above, below, height = ("1em", "0.55em", "26.7cm") if tight or small else ("1.6em", "0.9em", "25.7cm")
-    spaces = {"above": above, "below": below}
-    head = _PREAMBLE.format(title=string(title), fonts=families + ",", lang=lang, **spaces) + _DEFINED
-    head += fonts.sized(title + body)
-    head += _SMALL + _FITTED if small else ""
-    head += (_TIGHT + _CLOSE if tight else "") + (_TOGETHER.replace("HEIGHT", height) if several else "")
+    style = style_sheet("blocks.typ")
+    given = {"title": string(title), "fonts": families + ",", "lang": lang, "above": above, "below": below}
+    head = style["document"].format(**given) + style["blocks"] + fonts.sized(title + body)
+    head += style["small"] + style["fitted"] if small else ""
+    head += style["tight"] + style["close"] if tight else ""
+    head += style["together"].replace("HEIGHT", height) if several else ""
     return f"{head}\n{body}\n"
 
 
 def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
     """Reports as a file for `#include`; part: the level of its highest heading, which the blocks have already."""
     body = "\n\n".join(_body(body, part, room) for body in bodies)
-    return f"{_DEFINED}{_CLOSE if all(body.tight for body in bodies) else ''}\n{body}\n"
+    style = style_sheet("blocks.typ")
+    return f"{style['blocks']}{style['close'] if all(body.tight for body in bodies) else ''}\n{body}\n"
 
 
 def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
-    size = (widths if body.tight else sizes)(Plain(body.own))
-    room, inset = room or (FULL if body.tight else ROOM), _INSET if body.small else "4pt"
+    size = (layout.widths if body.tight else layout.sizes)(Plain(body.own))
+    room, inset = room or (FULL if body.tight else ROOM), SMALL_INSET if body.small else INSET
     return "\n\n".join(map(TypstPrinter(size, body.tight, part, room, TypstMath(body.own), inset), body.blocks))
 
 
