@@ -77,7 +77,7 @@ class RowText:
         return to_json(value, inf_nan_mode=self.special).decode()
 
 
-def write_rows(job: ExportJob, path: str | Path) -> None:
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is whole.
 
     Raises FileError, MissingError.
