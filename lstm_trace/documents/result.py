@@ -23,8 +23,8 @@ from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..printable import json_text
-from .blocks import Block, Heading, Items, Picture, Text, marked
-from .formats import BINARY, DOCUMENTS, FORMATS, Report, Show
+from .blocks import Block, Body, Heading, Items, Picture, Text, marked
+from .formats import BINARY, DOCUMENTS, FORMATS, Report, Show, rendered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -139,9 +139,12 @@ class Result:
             width: columns of `text`.
             math: how Markdown marks formulas (`markdown.MATH`).
         """
-        from .saving import printed
+        from .saving import page
 
-        return printed(self, words, show, width, math)
+        body = Body(tuple(self.blocks(words, show)), self.own, legible=True)
+        return (
+            page(body, words) if show.format == "html" else rendered([body], show.format, words.language, width, math)
+        )
 
     def picture(self, language: str = "en") -> Figure | None:
         """The picture; None where there is none, or nothing to draw."""

@@ -13,11 +13,11 @@ from ..base.writing import format_of, is_device, spare, written
 from ..errors import OptionError, nearest
 from ..languages.strings import Words
 from .blocks import Body, Heading
-from .formats import BINARY, FORMATS, SUFFIXES, Show, rendered
+from .formats import BINARY, FORMATS, SUFFIXES, Show
+from .result import Result
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
-    from .result import Result
 
 #: The style of a page, beside that of its pictures; and what a notebook shows.
 STYLES = ("documents/blocks.css", "documents/page.css")
@@ -25,12 +25,6 @@ STYLES = ("documents/blocks.css", "documents/page.css")
 BRIEF = 12
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
-
-
-def printed(result: Result, words: Words, show: Show, width: int = 80, math: str = "github") -> str:
-    """The document in a format that is text. math: how Markdown marks formulas (`markdown.MATH`)."""
-    body = Body(tuple(result.blocks(words, show)), result.own, legible=True)
-    return page(body, words) if show.format == "html" else rendered([body], show.format, words.language, width, math)
 
 
 def page(body: Body, words: Words) -> str:
@@ -50,7 +44,7 @@ def in_notebook(result: Result, kind: str, words: Words) -> str:
     """What a notebook shows of a result, with short tables: `html` (part of its page), `markdown` or `plain`."""
     if kind != "html":
         show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
-        return printed(result, words, show, math="dollars")
+        return Result.printed(result, words, show, math="dollars")  # not the worked solution of an explanation
     from .html import HtmlPrinter
 
     printer = HtmlPrinter(None, result.own, linked=False, lower=2)

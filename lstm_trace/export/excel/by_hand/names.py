@@ -21,12 +21,11 @@ Runs = tuple[tuple[str, bool], ...]
 _LOW, _BACK = "\x02", "\x03"  # no text has them: they are made visible wherever a text comes from a file
 
 
-def _scripts(base: str, sub: str, sup: str) -> str:
-    return base + (f"{_LOW}{sub}{_BACK}" if sub else "") + (raised(sup) if sup else "")
-
-
 _PLAIN = replace(PLAIN, minus="−", less=" − ", name=printable)
-_LOWERED = replace(_PLAIN, scripts=_scripts)
+_LOWERED = replace(
+    _PLAIN,
+    scripts=lambda base, sub, sup: base + (f"{_LOW}{sub}{_BACK}" if sub else "") + (raised(sup) if sup else ""),
+)
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,14 @@ class SheetNames(Naming):
         """The symbol of a value, at a step with the index of that, or what it computes where it has no name."""
         node = value(name, stage.cell)
         node = node if t is None else self.at(stage, t, node)
-        return _split(Printer(self.trace.header.symbols, _LOWERED)(node))
+        found: list[tuple[str, bool]] = []
+        depth = 0  # an index within an index stands with it
+        for part in re.split(f"([{_LOW}{_BACK}])", Printer(self.trace.header.symbols, _LOWERED)(node)):
+            if part in (_LOW, _BACK):
+                depth += 1 if part == _LOW else -1
+            elif part:
+                found.append((part, depth > 0))
+        return tuple(found)
 
     def text(self, stage: Stage, name: str) -> str:
         """The symbol where no index can stand lower: `h_t`."""
@@ -70,18 +76,6 @@ def names(trace: Trace) -> SheetNames:
 def begun(text: str) -> str:
     """A text with a capital at its start."""
     return text[:1].upper() + text[1:]
-
-
-def _split(text: str) -> Runs:
-    """A printed text at its indices; an index within an index stands with it."""
-    found: list[tuple[str, bool]] = []
-    depth = 0
-    for part in re.split(f"([{_LOW}{_BACK}])", text):
-        if part in (_LOW, _BACK):
-            depth += 1 if part == _LOW else -1
-        elif part:
-            found.append((part, depth > 0))
-    return tuple(found)
 
 
 def plain(text: Runs) -> str:
