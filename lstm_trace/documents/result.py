@@ -13,6 +13,7 @@ A record of a low room leaves these four to a module above it, which `convenienc
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +24,7 @@ from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..printable import json_text
-from .blocks import Block, Body, Heading, Items, Picture, Text, marked
+from .blocks import Block, Body, Heading, Items, Picture, marked
 from .formats import BINARY, DOCUMENTS, FORMATS, Report, Show, rendered
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ class Finding(Result):
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """Title, sentences, picture and tables, of which long ones are shortened."""
         yield Heading(1, (self.title(words),))
-        if said := tuple(_text(sentence) for sentence in self.sentences(words)):
+        if said := tuple(marked(one) if isinstance(one, str) else one for one in self.sentences(words)):
             yield Items(said)
         captioned = show.captions and show.format in ("text", "tex")
         if (show.pictured or captioned) and (figure := self.picture(words.language)) is not None:
@@ -233,12 +234,11 @@ class Finding(Result):
         """Title, sentences and all rows, in English."""
         return self._facts(self.tables(strings()))
 
-    def _facts(self, tables: tuple[LongTable, ...], written: bool = True) -> dict[str, Any]:
-        """written: whether the rows of the last table are there."""
+    def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
         words = strings()
         *others, last = tables
         sentences = ["".join(map(str, sentence)) for sentence in self.sentences(words)]
-        facts = {"title": self.title(words), "sentences": sentences, **last.facts(written)}
+        facts = {"title": self.title(words), "sentences": sentences, **last.facts()}
         more = [{"title": table.heading, "sentences": [], **table.facts()} for table in others]
         return facts | ({"more": more} if more else {})
 
@@ -246,12 +246,13 @@ class Finding(Result):
         """The facts as JSON, the rows of the last table some at a time."""
         from .rows import JSON
 
-        tables = self.tables(strings())
-        before, rows, after = json_text(self._facts(tables, written=False), indent=1).partition('\n "rows": [')
+        *others, last = self.tables(strings())
+        facts = self._facts((*others, replace(last, rows=())))
+        before, rows, after = json_text(facts, indent=1).partition('\n "rows": [')
         yield before + rows
-        for at, text in enumerate(tables[-1].texts(JSON)):
+        for at, text in enumerate(last.texts(JSON)):
             yield (JSON.between if at else "\n") + text
-        yield ("\n " if tables[-1].rows else "") + after + "\n"
+        yield ("\n " if last.rows else "") + after + "\n"
 
     def _csv(self) -> Iterator[str]:
         """All rows of the last table."""
@@ -265,7 +266,3 @@ class Finding(Result):
     def rows(self) -> LongTable:
         """The table with the rows."""
         return self.tables(strings())[-1]
-
-
-def _text(sentence: str | Text) -> Text:
-    return marked(sentence) if isinstance(sentence, str) else sentence

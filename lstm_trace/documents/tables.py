@@ -53,13 +53,10 @@ class LongTable:
     bounds: Mapping[str, float] = field(default_factory=dict)
     said: Mapping[str, Callable[[Any, Words], Any]] = field(default_factory=dict)
 
-    def facts(self, written: bool = True) -> dict[str, Any]:
-        """The notes and the rows as plain data. written: whether the rows are there."""
-        rows = self.rows if written else ()
-        return {
-            "notes": self.notes,
-            "rows": [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in rows],
-        }
+    def facts(self) -> dict[str, Any]:
+        """The notes and the rows as plain data."""
+        rows = [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
+        return {"notes": self.notes, "rows": rows}
 
     def to_frame(self) -> pd.DataFrame:
         """All rows as a pandas frame."""

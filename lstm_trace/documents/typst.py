@@ -14,10 +14,10 @@ from ..errors import OptionError
 from ..formulas.plain import Plain
 from ..formulas.tree import Dots
 from ..formulas.typst import TypstMath, string
-from ..printable import printable
 from . import blocks, layout
 from .drawings import bare, expression, light, size_of
 from .layout import FULL, Level, PaperPrinter, columns, laid_out, style_sheet, with_names
+from .terminal import TerminalPrinter
 
 #: So many characters stand side by side on A4: given matrices, and columns of a table.
 ROOM, WIDE = 88, 84
@@ -147,8 +147,8 @@ def render(bodies: Sequence[blocks.Body], language: str = "en") -> str:
     several, tight, small = (len(bodies) > 1, all(body.tight for body in bodies), all(body.small for body in bodies))
     how = "#problem" if several else "#fitted" if small else ""
     body = "\n\n".join(f"{how}[\n{text}\n]" if how else text for text in map(_body, bodies))
-    plain = Plain(bodies[0].own)
-    title = printable(next((plain_text(b.text, plain) for b in bodies[0].blocks if isinstance(b, blocks.Heading)), ""))
+    titles = (block.text for block in bodies[0].blocks if isinstance(block, blocks.Heading))
+    title = TerminalPrinter(Plain(bodies[0].own), 80).text(next(titles, ()))
     families = ", ".join(map(string, ("New Computer Modern", *fonts.families(title + body))))
     lang = language.partition("-")[0]  # of pt-BR Typst knows pt
     above, below, height = ("1em", "0.55em", "26.7cm") if tight or small else ("1.6em", "0.9em", "25.7cm")
@@ -184,8 +184,3 @@ def pdf(source: str) -> bytes:
     common = not fonts.uncommon(source)
     found: bytes = typst.compile(source.encode(), format="pdf", ignore_system_fonts=common)
     return found
-
-
-def plain_text(text: blocks.Text, plain: Plain) -> str:
-    """Words and formulas as plain text."""
-    return "".join(p if isinstance(p, str) else p.text if isinstance(p, blocks.Code) else plain(p) for p in text)

@@ -67,12 +67,6 @@ def area(top: int, left: int, bottom: int, right: int) -> str:
     return f"{address(top, left)}:{address(bottom, right)}"
 
 
-def block_ref(first: int, width: int) -> Ref:
-    """A value that stands in neighbouring columns of the row of the result."""
-    cells = tuple(f"{column(first + j)}{{r}}" for j in range(width))
-    return Ref(cells, cells[0] if width == 1 else f"{cells[0]}:{cells[-1]}")
-
-
 def weights(name: str, shape: tuple[int, ...]) -> Ref:
     """A matrix, a row for each unit of the result, or a vector, which stands in a column: a named range."""
     if len(shape) == 2:
@@ -254,7 +248,8 @@ def _line(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
 
     def ref(operand: str) -> Ref:
         if operand in grid.blocks:
-            return block_ref(grid.blocks[operand].first, grid.blocks[operand].width)
+            cells = tuple(f"{column(c)}{{r}}" for c in grid.blocks[operand].columns)
+            return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}")
         return weights(tables[operand].range, tables[operand].values.shape)
 
     return [formula(book, grid.stage.cell.by_name[block.name], ref, j) for j in range(block.width)]

@@ -7,7 +7,7 @@ into which each chain fits, as short as possible.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from operator import itemgetter
 from typing import NamedTuple
@@ -205,38 +205,24 @@ class _Way(NamedTuple):
     steps: tuple[_Way, Slot] | None = None
 
 
-def slots_of_chains(
-    slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int = 0
-) -> list[list[int]] | None:
-    """The slots of each piece of chains beside each other, close together; None where they do not fit.
+def slots_of_chains(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[int]] | None:
+    """The slots of each piece of chains beside each other, each as close together as the others let it stand.
 
-    As much is left free between two chains as `GAP` takes.
+    None where they do not fit. As much is left free between two chains as `GAP` takes.
     """
-    found: list[list[int]] = []
-    for n, chain in enumerate(chains):
-        ways = [at for first in range(start, len(slots)) if (at := _from(slots, chain, first, widths))]
-        fitting = [at for at in ways if _fit(slots, chains[n + 1 :], widths, _after(at))]
-        if not fitting:
-            return None
-        found.append(min(fitting, key=lambda at: at[-1] - at[0]))
-        start = _after(found[-1])
-    return found
 
+    @cache
+    def placed(n: int, start: int) -> list[list[int]] | None:
+        """The chains from the n-th on, in the slots from `start` on."""
+        if n == len(chains):
+            return []
+        ways = [at for first in range(start, len(slots)) if (at := _from(slots, chains[n], first, widths))]
+        for at in sorted(ways, key=lambda at: at[-1] - at[0]):
+            if (rest := placed(n + 1, at[-1] + 1 + len(GAP))) is not None:
+                return [at, *rest]
+        return None
 
-def _after(at: Sequence[int]) -> int:
-    """Where the next chain may begin."""
-    return at[-1] + 1 + len(GAP)
-
-
-def _fit(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int) -> bool:
-    """Whether chains fit from `start` on: what begins as early as it can ends as early as it can."""
-    for chain in chains:
-        ways = (_from(slots, chain, first, widths) for first in range(start, len(slots)))
-        at = next((way for way in ways if way), None)
-        if at is None:
-            return False
-        start = _after(at)
-    return True
+    return placed(0, 0)
 
 
 def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> list[int] | None:
