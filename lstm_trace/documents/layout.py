@@ -122,13 +122,7 @@ def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0
 
 
 def tex_rows(
-    row: Row,
-    tex: Tex,
-    size: Width,
-    room: float,
-    words: Callable[[str], str],
-    colon: str,
-    page: bool = False,
+    row: Row, tex: Tex, size: Width, room: float, words: Callable[[str], str], colon: str, page: bool = False
 ) -> list[str]:
     """One row of a derivation in aligned rows of TeX; a long sum goes on below.
 

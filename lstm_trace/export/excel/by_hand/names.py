@@ -23,8 +23,7 @@ _LOW, _BACK = "\x02", "\x03"  # no text has them: they are made visible wherever
 
 _PLAIN = replace(PLAIN, minus="−", less=" − ", name=printable)
 _LOWERED = replace(
-    _PLAIN,
-    scripts=lambda base, sub, sup: base + (f"{_LOW}{sub}{_BACK}" if sub else "") + (raised(sup) if sup else ""),
+    _PLAIN, scripts=lambda base, sub, sup: base + (f"{_LOW}{sub}{_BACK}" if sub else "") + (raised(sup) if sup else "")
 )
 
 
