@@ -147,8 +147,7 @@ def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
     page.shown(TOP, book.height - 1, [range(first, first + len(shown))])
     page.worksheet.set_column(0, 1, 5)
     page.worksheet.set_column(first, first + len(shown) - 1, page.styles.digits + 8)
-    page.worksheet.freeze_panes(TOP, first)
-    page.printed(TOP - 1, len(shown), first - 1)
+    page.printed(TOP, first, len(shown))
     count = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": shown[0].width - 1}
     page.worksheet.data_validation(0, right + 1, 0, right + 1, count)
     page.worksheet.insert_chart(TOP - 3, right, _chart(book, page, grid, shown, first), {"object_position": 3})

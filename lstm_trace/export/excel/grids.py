@@ -38,8 +38,7 @@ class BlockColumns(NamedTuple):
 
 def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], left: int) -> None:
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
-    page.write(0, 0, title, "title")
-    page.write(1, 0, note, "note")
+    page.titled(title, note)
     for block, _ in blocks:
         page.across(2, block.first, block.width, block.name, "name")
     for block, _ in blocks:
@@ -48,8 +47,7 @@ def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBloc
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
-    page.worksheet.freeze_panes(TOP, left)
-    page.printed(TOP - 1, sum(block.width for block, _ in blocks), left - 1)
+    page.printed(TOP, left, sum(block.width for block, _ in blocks))
 
 
 def write_steps(
@@ -170,8 +168,7 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
     """The parameters of one layer and direction, one below the other."""
     tables = book.tables[grid.stage.scope]
     moved = [bool(elsewhere((grid.stage.owner, table.name), 0, 0)) for table in tables]
-    page.write(0, 0, f"{title(grid)}: weights", "title")
-    page.write(1, 0, _NOTES["by_hand" if any(moved) else "weights"], "note")
+    page.titled(f"{title(grid)}: weights", _NOTES["by_hand" if any(moved) else "weights"])
     widest = 1
     for table, away in zip(tables, moved, strict=True):
         values = table.matrix
@@ -194,8 +191,7 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
             page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, widest, 13)
-    page.worksheet.freeze_panes(2, 1)
-    page.printed(None)
+    page.printed(2, 1, repeated=False)
 
 
 def title(grid: StepGrid) -> str:
@@ -221,8 +217,7 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     """One below the other; each row of values is followed, a column further, by the recorded ones."""
     of = dict(grid.stage.cell.gradient)
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
-    page.write(0, 0, f"{grid.sheet}: weights", "title")
-    page.write(1, 0, TEXTS["notes"]["totals"], "note")
+    page.titled(f"{grid.sheet}: weights", _NOTES["totals"])
     widest = max(table.matrix.shape[1] for table in tables)
     for table in tables:
         values = table.matrix
@@ -239,9 +234,8 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
         page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, 2 * widest + 1, max(13, page.styles.digits + 8))
-    page.worksheet.freeze_panes(2, 1)
     page.shown(2, tables[-1].top + 1 + len(tables[-1].values), [range(1, 2 * widest + 2)])
-    page.printed(None)
+    page.printed(2, 1, repeated=False)
 
 
 def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
@@ -307,8 +301,7 @@ def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
     """
     found = [*_compared(book), *more]
     begin, end = 8, 7 + len(found)
-    page.write(0, 0, "Check", "title")
-    page.write(1, 0, TEXTS["notes"]["check"], "note")
+    page.titled("Check", _NOTES["check"])
     page.write(3, 0, "Largest difference", "name")
     page.write(3, 1, 0.0, "difference", formula=f"MAX(E{begin + 1}:E{end + 1})")
     page.write(3, 2, "as recorded", "verdict", formula='IF(B4<=B5,"as recorded","changed")')
@@ -330,5 +323,4 @@ def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
         page.worksheet.conditional_format(3, 1, 3, 1, rule)
     for at, width in enumerate((22, 24, 40, 10, 18)):
         page.worksheet.set_column(at, at, width)
-    page.worksheet.freeze_panes(8, 0)
-    page.printed(7)
+    page.printed(8)

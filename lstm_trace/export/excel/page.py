@@ -304,12 +304,23 @@ class Page:
 
         self.workbook.define_name(name, f"='{self.name}'!{xl_range_abs(top, left, top + height - 1, left + width - 1)}")
 
-    def printed(self, last_heading: int | None, columns: int = 1, left: int | None = None) -> None:
-        """On paper: landscape, as many pages wide as can be read, the headings and the left columns on every page."""
+    def titled(self, title: str, note: str) -> None:
+        """The first two rows."""
+        self.write(0, 0, title, "title")
+        self.write(1, 0, note, "note")
+
+    def printed(self, top: int = 0, left: int = 0, columns: int = 1, repeated: bool = True) -> None:
+        """On paper: landscape, as many pages wide as can be read.
+
+        top, left: so many rows and columns are headings, which stay in sight and, where they are repeated, are on every
+        page.
+        """
+        if top or left:
+            self.worksheet.freeze_panes(top, left)
         self.worksheet.set_landscape()
         self.worksheet.set_paper(9)
         self.worksheet.fit_to_pages(-(-columns // ON_PAPER), 0)
-        if last_heading is not None:
-            self.worksheet.repeat_rows(0, last_heading)
-        if left is not None:
-            self.worksheet.repeat_columns(0, left)
+        if top and repeated:
+            self.worksheet.repeat_rows(0, top - 1)
+        if left and repeated:
+            self.worksheet.repeat_columns(0, left - 1)

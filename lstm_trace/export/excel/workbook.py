@@ -112,4 +112,4 @@ def _read_me(book: Book, page: Page, left_out: str, units: Collection[str]) -> N
             page.write(row, 1, more, "text")
     page.worksheet.set_column(0, 0, 26)
     page.worksheet.set_column(1, 1, 90)
-    page.printed(None)
+    page.printed()

@@ -18,8 +18,7 @@ from ..formulas import Ref, address, area, formula
 from ..grids import Compared, distance
 from ..page import TEXTS
 from ..sheets import BY_HAND, TOP, Book, StepGrid
-from .chains import SHARED, Band, BandPlan, Chain, Piece, Slot, again, slots_of_chains
-from .names import Runs, SheetNames, begun, names
+from .chains import SHARED, Band, BandPlan, Chain, Piece, Runs, SheetNames, Slot, again, begun, names, slots_of_chains
 
 #: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2

@@ -12,9 +12,8 @@ from ..charts import ROLES, ends, line_looks, of_units, role
 from ..formulas import area, rounding
 from ..page import LARGE, TEXTS, Page
 from ..sheets import ENTRIES, STEPS, TOP, Book, ValueBlock
-from .chains import plan
+from .chains import Runs, begun, plain, plan
 from .layout import CHARACTER, ROW, HandLayout, SheetCell, SheetText, entries, is_edited, laid, points
-from .names import Runs, begun, plain
 
 #: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
 SEQUENCES, NUMBERS = 6, 2000
