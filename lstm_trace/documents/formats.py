@@ -19,6 +19,8 @@ SUFFIXES = DOCUMENTS | VALUES
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Formats that are bytes.
 BINARY = frozenset({"pdf", "png", "parquet"})
+#: Rows of a table in a notebook.
+BRIEF = 12
 #: Formats of a document that hold its picture themselves.
 HOLDING = frozenset({"html", "typ", "pdf"})
 

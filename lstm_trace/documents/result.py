@@ -25,7 +25,7 @@ from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..printable import json_text
 from .blocks import Block, Body, Heading, Items, Picture, marked
-from .formats import BINARY, DOCUMENTS, FORMATS, Report, Show, rendered
+from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, Report, Show, rendered
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -169,9 +169,12 @@ class Result:
 
     def _rendered(self, kind: str, language: str = "en") -> str:
         """What a notebook asks for: `html`, `markdown` or `plain`."""
+        if kind != "html":
+            show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
+            return Result.printed(self, strings(language), show, math="dollars")  # the tables of an explanation, too
         from .saving import in_notebook
 
-        return in_notebook(self, kind, strings(language))
+        return in_notebook(self, strings(language))
 
     def _repr_html_(self) -> str:
         return self._rendered("html")

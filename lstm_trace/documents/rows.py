@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -110,7 +110,7 @@ class Grid:
         found: dict[str, Array] = {n: r.start + r.step * at for (n, r), at in zip(self.axes, index, strict=True)}
         if self.labels and "t" in found:
             batch = found["batch"].tolist() if len(self.labels) > 1 else [0] * len(places)
-            rows = zip(map(self.labels.__getitem__, batch), found["t"].tolist(), strict=True)
+            rows = ((self.labels[b], t) for b, t in zip(batch, found["t"].tolist(), strict=True))
             found[STEP_LABEL] = np.array([row[t] if t < len(row) else "" for row, t in rows], object)
         for name, values in self.values.items():
             found[name] = np.broadcast_to(np.asarray(values[index], np.float64), places.shape)
@@ -186,11 +186,7 @@ class Entries(Sequence[tuple[Any, ...]]):
     def __len__(self) -> int:
         return sum(run.rows for run in self.runs)
 
-    @overload
-    def __getitem__(self, at: int) -> tuple[Any, ...]: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[tuple[Any, ...]]: ...
-    def __getitem__(self, at: int | slice) -> Any:
+    def __getitem__(self, at: Any) -> Any:
         places = range(len(self))[at]
         return self.take(places) if isinstance(places, range) else self.take([places])[0]
 
@@ -260,8 +256,8 @@ class Entries(Sequence[tuple[Any, ...]]):
             read = grid.read(places)
             cells: dict[str, Any] = {**grid.fixed, **read}
             if ADDRESS in found:
-                numbers = zip(*(read[name].tolist() for name, _ in grid.axes), strict=True) if grid.axes else [()]
-                cells[ADDRESS] = list(map(grid.address.__mod__, numbers))
+                numbers = [read[name].tolist() for name, _ in grid.axes]
+                cells[ADDRESS] = [grid.address % at for at in zip(*numbers, strict=True)] or [grid.address % ()]
             for name in found.keys() & cells.keys():
                 partial = name in grid.partial and name not in numeric
                 found[name][inside] = np.where(np.isnan(cells[name]), None, cells[name]) if partial else cells[name]
@@ -288,11 +284,12 @@ def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
 
 def _texts(grid: Grid, name: str, cells: Array, style: RowStyle) -> list[Any]:
     """The cells of a column as `Grid.template` has them."""
+    values: list[Any] = cells.tolist()
     if name == STEP_LABEL:
-        return [*map(style.text, cells)]
+        return [*map(style.text, values)]
     if name in grid.partial:
-        return [style.cell(None if value != value else value) for value in cells.tolist()]
-    return style.floats(cells) if name in grid.values else cells.tolist()
+        return [style.cell(None if value != value else value) for value in values]
+    return style.floats(cells) if name in grid.values else values
 
 
 def frame_as_csv(frame: pd.DataFrame) -> str:

@@ -13,16 +13,14 @@ from ..base.writing import format_of, is_device, spare, written
 from ..errors import OptionError, nearest
 from ..languages.strings import Words
 from .blocks import Body, Heading
-from .formats import BINARY, FORMATS, SUFFIXES, Show
-from .result import Result
+from .formats import BINARY, BRIEF, FORMATS, SUFFIXES, Show
 
 if TYPE_CHECKING:
     from ..plot.figure import Figure
+    from .result import Result
 
 #: The style of a page, beside that of its pictures; and what a notebook shows.
 STYLES = ("documents/blocks.css", "documents/page.css")
-#: Rows of a table in a notebook.
-BRIEF = 12
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 
@@ -40,11 +38,8 @@ def page(body: Body, words: Words) -> str:
     return whole(words.language, title, content, (*PICTURES, *STYLES), [WIDER])
 
 
-def in_notebook(result: Result, kind: str, words: Words) -> str:
-    """What a notebook shows of a result, with short tables: `html` (part of its page), `markdown` or `plain`."""
-    if kind != "html":
-        show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
-        return Result.printed(result, words, show, math="dollars")  # not the worked solution of an explanation
+def in_notebook(result: Result, words: Words) -> str:
+    """What a notebook shows of a result, with short tables, as part of its page."""
     from .html import HtmlPrinter
 
     printer = HtmlPrinter(None, result.own, linked=False, lower=2)

@@ -170,8 +170,8 @@ def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None
 
 def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
     size = (layout.widths if body.tight else layout.sizes)(Plain(body.own))
-    room, inset = room or (FULL if body.tight else ROOM), SMALL_INSET if body.small else INSET
-    return "\n\n".join(map(TypstPrinter(size, body.tight, part, room, TypstMath(body.own), inset), body.blocks))
+    wide, inset = room or (FULL if body.tight else ROOM), SMALL_INSET if body.small else INSET
+    return "\n\n".join(map(TypstPrinter(size, body.tight, part, wide, TypstMath(body.own), inset), body.blocks))
 
 
 def pdf(source: str) -> bytes:

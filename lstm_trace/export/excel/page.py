@@ -180,11 +180,6 @@ class Styles:
         self.sheet = _sheet_class()
 
 
-def property_text(text: str) -> str:
-    """A text for the workbook's properties, which have no way to write a tab or a newline."""
-    return " ".join(safe(text).split())[:200]
-
-
 def safe(text: str) -> str:
     """A text as a cell can hold it, and nothing that XlsxWriter would take for markup of its own."""
     text = printable(text)[:LONGEST]

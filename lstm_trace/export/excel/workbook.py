@@ -21,7 +21,7 @@ from .charts import has_unit_sheet, write_scales, write_unit
 from .formulas import cells, recorded
 from .grids import BlockColumns, Elsewhere, write_steps
 from .limits import fitting
-from .page import DIGITS, TEXTS, Page, Styles, about, property_text, sheets, workbook
+from .page import DIGITS, TEXTS, Page, Styles, about, safe, sheets, workbook
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock
 
 _NOTES = TEXTS["notes"]
@@ -42,7 +42,8 @@ def write(job: ExportJob, path: str | Path) -> None:
     elsewhere: Elsewhere = (lambda key, j, k: "") if isinstance(hand, str) else partial(edited, hand.layout)
     units = {g.unit: g for g in book.grids.values() if has_unit_sheet(book, g)}
     with workbook(path) as made:
-        made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
+        named = " ".join(safe(job.trace.header.title).split())[:200]  # properties cannot have a tab or a newline
+        made.set_properties({"title": named, "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if asked is None else asked)
         own, there = {BY_HAND: Styles(made, few)}, sheets(book, not isinstance(hand, str), units)
         pages = {name: Page(made, name, own.get(name, styles), tab) for name, tab, _ in there}
