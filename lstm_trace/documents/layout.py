@@ -273,7 +273,7 @@ def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "")
     return lines
 
 
-class Layout(NamedTuple):
+class ChainLayout(NamedTuple):
     """Chains in rows. named: whether each stands beside its name; else names, where there are such, stand above."""
 
     named: bool
@@ -285,7 +285,7 @@ class Layout(NamedTuple):
         return round(self.full * (BESIDE if self.named else HALF if len(row) > 1 else 1))
 
 
-def laid_out(block: Chains, size: Width, full: float = FULL) -> Layout:
+def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
     """The chains two beside each other where they fit so, or each beside its name where that takes less height.
 
     full: how much stands on a line.
@@ -304,14 +304,14 @@ def laid_out(block: Chains, size: Width, full: float = FULL) -> Layout:
     while (at := sum(map(len, rows))) < len(chains):
         pair = chains[at : at + 2]
         rows.append(pair if all(map(fits, pair)) else pair[:1])
-    found = Layout(False, rows, full)
+    found = ChainLayout(False, rows, full)
     if full < ROOMY or not any(chain.title for chain in chains):
         return found
-    alone = Layout(True, [(chain,) for chain in chains], full)
+    alone = ChainLayout(True, [(chain,) for chain in chains], full)
     return found if _height(found, size) <= MUCH * _height(alone, size) else alone
 
 
-def _height(layout: Layout, size: Width) -> float:
+def _height(layout: ChainLayout, size: Width) -> float:
     """About how many lines of text rows of chains take; a name above a chain takes one."""
 
     def height(chain: Chain, room: float) -> float:

@@ -284,12 +284,12 @@ def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
 
 def _texts(grid: Grid, name: str, cells: Array, style: RowStyle) -> list[Any]:
     """The cells of a column as `Grid.template` has them."""
+    if name in grid.values and name not in grid.partial:
+        return style.floats(cells)
     values: list[Any] = cells.tolist()
     if name == STEP_LABEL:
         return [*map(style.text, values)]
-    if name in grid.partial:
-        return [style.cell(None if value != value else value) for value in values]
-    return style.floats(cells) if name in grid.values else values
+    return [style.cell(None if v != v else v) for v in values] if name in grid.partial else values
 
 
 def frame_as_csv(frame: pd.DataFrame) -> str:

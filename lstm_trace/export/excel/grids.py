@@ -238,14 +238,6 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     page.printed(2, 1, repeated=False)
 
 
-def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
-    """Where the live and the recorded numbers of a table stand."""
-    widest, (rows, columns) = max(other.matrix.shape[1] for other in tables), table.matrix.shape
-    top = table.top + 2
-    live, record = (area(top, left, top + rows - 1, left + columns - 1) for left in (1, widest + 2))
-    return live, record
-
-
 def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
     """The sum over all rows of the product of two columns, or of one column."""
 
@@ -286,9 +278,12 @@ def _compared(book: Book) -> Iterator[Compared]:
             far = distance(f"'{grid.sheet}'!{cells}", f"'{grid.recorded}'!{cells}")
             yield Compared(grid.sheet, block.name, block.heading, count, far)
         tables = book.totals.get(scope, ())
+        beside = 2 + max((table.matrix.shape[1] for table in tables), default=0)
         for table in tables:
-            live, record = (f"'{grid.totals}'!{cells}" for cells in areas(tables, table))
-            yield Compared(grid.totals, table.name, "", table.values.size, distance(live, record))
+            top, (height, width) = table.top + 2, table.matrix.shape
+            places = (area(top, left, top + height - 1, left + width - 1) for left in (1, beside))
+            far = distance(*(f"'{grid.totals}'!{cells}" for cells in places))
+            yield Compared(grid.totals, table.name, "", table.values.size, far)
 
 
 def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
