@@ -93,19 +93,9 @@ def refuse(model: Model, selection: Selection, live: bool, padding: bool = False
     initial = {s.scope: {n: zeros(batch, layout.widths[s.scope][n]) for n in s.states} for s in layout.stages}
     parameters = {s.scope: {n: model.weights[s.scope][n] for n in s.parameters} for s in layout.stages}
     x = fed.x if fed.x is not None and layout.reads_x else None
-    trace = Trace(
-        model.header,
-        layout.stages,
-        steps,
-        batch,
-        x,
-        fed.lengths,
-        parameters,
-        initial,
-        {s: dict(given) for s, given in fed.given.items()},
-        lines,
-        mask=fed.mask,
-    )
+    given = {s: dict(values) for s, values in fed.given.items()}
+    shape = layout.stages, steps, batch, x, fed.lengths
+    trace = Trace(model.header, *shape, parameters, initial, given, lines, mask=fed.mask)
     fitting(trace, selection, live, padding)
 
 
