@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import tracemalloc
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -396,4 +397,5 @@ def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_of_formats_names_every_suffix() -> None:
     rows = formats_table().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(TABLE_FORMATS)
-    assert all(each.media and each.about and each.write for each in TABLE_FORMATS.values())
+    assert all(each.media and each.about for each in TABLE_FORMATS.values())
+    assert all(callable(import_module(f"lstm_trace.export.{each.writer}").write) for each in TABLE_FORMATS.values())
