@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import chain, repeat
+from itertools import chain, cycle, repeat
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from ..base.writing import written
 from ..formulas.numbers import EXACT, Style
 from ..frames.columns import Coded, Column, pieces, places
 from ..printable import printable
+from ..trace.rows import TracePart
 from .writers import DIALECTS, ExportJob, TextDialect
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -48,10 +49,8 @@ class RowText:
     special: Any
     comma: bool = False
 
-    def cells(self, column: Column | None, count: int) -> list[str]:
-        """A column of texts or whole numbers; empty cells where a piece does not have it."""
-        if column is None:
-            return [self.empty] * count
+    def cells(self, column: Column) -> list[str]:
+        """A column of texts or whole numbers."""
         if isinstance(column, Coded):
             texts = [*map(self.text, column.texts), self.empty]  # the last stands for the code -1
             return [texts[code] for code in column.codes.tolist()]
@@ -62,13 +61,13 @@ class RowText:
     def numbers(self, values: Array, style: Style = EXACT, lines: Iterable[str] = ()) -> list[str]:
         """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
 
-        style, lines: the decimals of the line of each value, where they are not all wanted.
+        style, lines: the decimals of the line of each value, in turn, where they are not all wanted.
         """
         if not style.whole:
             style = replace(style, comma=self.comma)
             return [
                 str(style.show(value, line.partition("[:,")[0])) if np.isfinite(value) else self._json(float(value))
-                for value, line in zip(values, lines, strict=True)  # W_xi[:,0] has the decimals of W_xi
+                for value, line in zip(values, lines, strict=False)  # W_xi[:,0] has the decimals of W_xi
             ]
         text = self._json(values.tolist())[1:-1]
         return text.replace(",", ";").replace(".", ",").split(";") if self.comma else text.split(",")
@@ -92,7 +91,7 @@ def write(job: ExportJob, path: str | Path) -> None:
         sep, newline, text = dialect.separator, dialect.newline, partial(_csv_text, dialect=dialect)
         how = RowText(newline, sep, newline, lambda name: "", text, "", "constants", dialect.decimal == ",")
         head = "\ufeff" * dialect.bom + sep.join(map(text, names))
-    rows = _long(job, how) if job.shape == "long" else _others(job, how)
+    rows = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, how)
     count, first = next(rows)
     with written(path, "wb") as file:
         for number, piece in chain([(count, (head + first).removeprefix(how.end))], rows):
@@ -106,38 +105,54 @@ def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
 
     A row is a head, of its place, a middle, of its line and unit, and a number.
     """
-    head = how.begin + "".join(how.named(name).replace("%", "%%") + "%s" + how.between for name in job.places)
     middle = how.between.join(how.named(name) + "%s" for name in ("line", "op", "unit", "value"))[:-2]
     for part in job.parts():
         entries = [(entry, how.text(entry.line), how.text(entry.op)) for entry in part.lines]
         middles = [middle % (line, op, unit) for entry, line, op in entries for unit in entry.units]
         lines = [entry.line for entry in part.lines for _ in entry.units]
         for piece in part.pieces(PIECE):
-            columns = places(job, piece).values()
-            heads = [head % row for row in zip(*(how.cells(c, piece.count) for c in columns), strict=True)]
+            heads = _heads(job, how, piece)
             cells: list[str] = [""] * (3 * piece.size)
             cells[0::3] = chain.from_iterable(repeat(text, len(middles)) for text in heads)
             cells[1::3] = middles * len(heads)
-            cells[2::3] = how.numbers(piece.values.reshape(-1), job.digits, lines * len(heads))
+            cells[2::3] = how.numbers(piece.values.reshape(-1), job.digits, cycle(lines))
             yield piece.size, "".join(cells)
 
 
-def _others(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
-    """(rows, text) of each piece of the other shapes."""
-    row = how.begin + how.between.join(how.named(name).replace("%", "%%") + "%s" for name in job.columns)
-    wide = job.parts() if job.shape == "wide" else ()
-    units = [(part, [entry.line for entry in part.lines for _ in entry.units]) for part in wide]
-    line_of = {name: line for part, lines in units for name, line in zip(job.of(part), lines, strict=True)}
-    for columns in pieces(job, 16 * PIECE, WORKED_PIECE, replace(job.digits, comma=how.comma)):
-        count, lines = len(columns["t"]), columns.get("line")
-        values = {name: np.asarray(c) for name, c in columns.items() if name in line_of or name == "value"}
-        named = (line_of[name] for name in values for _ in range(count))
-        if isinstance(lines, Coded):
-            named = (lines.texts[code] for code in lines.codes.tolist())
-        numbers = how.numbers(np.concatenate([*values.values()]), job.digits, named)
-        cells = {name: numbers[at * count : (at + 1) * count] for at, name in enumerate(values)}
-        rows = zip(*(cells.get(name) or how.cells(columns.get(name), count) for name in job.columns), strict=True)
-        yield count, "".join(map(row.__mod__, rows))
+def _wide(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece of the wide shape: a template has an empty cell for what a layer does not have."""
+    names = job.columns[len(job.places) :]
+    for part in job.parts():
+        own = {name: at for at, name in enumerate(job.of(part))}
+        lines = [entry.line for entry in part.lines for _ in entry.units]
+        texts = (how.named(name).replace("%", "%%") + ("%s" if name in own else how.empty) for name in names)
+        row, order = how.between.join(texts), [own[name] for name in names if name in own]
+        for piece in part.pieces(PIECE):
+            heads = _heads(job, how, piece)
+            numbers = how.numbers(piece.values.reshape(-1), job.digits, cycle(lines))
+            rows = (numbers[at : at + len(own)] for at in range(0, len(numbers), len(own)))
+            if order != [*own.values()]:
+                rows = ([cells[at] for at in order] for cells in rows)
+            yield len(heads), "".join(head + row % tuple(cells) for head, cells in zip(heads, rows, strict=True))
+
+
+def _heads(job: ExportJob, how: RowText, piece: TracePart) -> list[str]:
+    """The beginning of a row, for each place: the columns that say where it is."""
+    head = how.begin + "".join(how.named(name).replace("%", "%%") + "%s" + how.between for name in job.places)
+    columns = (how.cells(column) for column in places(job, piece).values())
+    return [*map(head.__mod__, zip(*columns, strict=True))]
+
+
+def _worked(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece of the worked shape."""
+    *names, last = job.columns
+    row = how.begin + how.between.join(how.named(name) + "%s" for name in job.columns)
+    for columns in pieces(job, worked=WORKED_PIECE, style=replace(job.digits, comma=how.comma)):
+        lines, values = columns["line"], np.asarray(columns[last])
+        assert isinstance(lines, Coded)
+        numbers = how.numbers(values, job.digits, (lines.texts[code] for code in lines.codes.tolist()))
+        cells = (how.cells(columns[name]) for name in names)
+        yield len(values), "".join(map(row.__mod__, zip(*cells, numbers, strict=True)))
 
 
 def _csv_text(cell: str, dialect: TextDialect) -> str:
