@@ -130,7 +130,7 @@ def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tu
     yield "How to read it", "", "name"
     yield from (("", text.format(dtype=computed), "text") for when, text in said["reading"] if flags[when])
     yield blank
-    seen = defaultdict(list)
+    seen: defaultdict[str, list[str]] = defaultdict(list)
     for grid in book.grids.values():
         seen[grid.stage.cell.text].append(grid.stage.scope)
     for text, scopes in seen.items():
