@@ -254,13 +254,13 @@ def _blocks(
         if values is None:
             continue
         source = stage.sources.get(name, "")
-        scope, line = scope_and_name(source)
+        scope, origin = scope_and_name(source)
         said = {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
-        kind, alive = "input", source in (X, VALID) or (scope in before and line in before[scope].blocks)
+        kind, alive = "input", source in (X, VALID) or (scope in before and origin in before[scope].blocks)
         if name in cell.states:
-            kind, line = "state", cell.states[name]
-            said = f"{line} of the step {'after' if stage.backwards else 'before'}"
-            there = line in shown or (line in cell.inputs and line in blocks)
+            kind, origin = "state", cell.states[name]
+            said = f"{origin} of the step {'after' if stage.backwards else 'before'}"
+            there = origin in shown or (origin in cell.inputs and origin in blocks)
             alive = there or (window.start, window.stop) == (edge, edge + 1)  # at that step it is its initial value
         elif source == GIVEN or (source == VALID and trace.mask is not None and mask_at(before) is None):
             kind, alive = "given", False
