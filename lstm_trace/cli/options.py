@@ -193,7 +193,7 @@ def deliver(
 ) -> None:
     """Write a result in its format. form: the one that was asked for by name; without it a terminal wraps Markdown."""
     from ..base.writing import written
-    from ..documents.saving import save
+    from ..documents.result import save
 
     if output == "-" and chosen in ("md", "text"):
         import shutil

@@ -1,7 +1,8 @@
-"""What a document is made of, neutral to the format: a printer is a table from these kinds to text."""
+"""What a document is made of, neutral to the format, and the walk over it that the printer of each format completes."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,11 +99,6 @@ class Stacked:
 
     rows: tuple[tuple[Text, Text], ...]
 
-    @property
-    def table(self) -> Table:
-        """As a table of two columns without a head."""
-        return Table((), self.rows, texts=frozenset({0, 1}))
-
 
 @dataclass(frozen=True)
 class Premises:
@@ -147,11 +143,6 @@ class Picture:
     file: str = ""
     beside: Table | None = None
 
-    @property
-    def instead(self) -> Table | Para:
-        """What a format without pictures has: the table, or the caption."""
-        return self.beside or Para((self.caption,))
-
 
 Block = Heading | Para | Items | Table | Listing | Derivation | Stacked | Premises | Chains | Boxed | Picture
 
@@ -171,3 +162,32 @@ class Body:
     tight: bool = False
     small: bool = False
     legible: bool = False
+
+
+class BlockPrinter(ABC):
+    """Prints blocks in one format, whose class has a method for each kind of block, named after it: `heading`, …"""
+
+    def __call__(self, block: Block) -> str:
+        """A block as text."""
+        text: str = getattr(self, type(block).__name__.lower())(block)
+        return text
+
+    @abstractmethod
+    def inline(self, part: Inline) -> str:
+        """Words or a formula in running text."""
+
+    @abstractmethod
+    def table(self, block: Table) -> str:
+        """A table, in several where one does not fit."""
+
+    def text(self, text: Text) -> str:
+        """Words and formulas in running text."""
+        return "".join(map(self.inline, text))
+
+    def stacked(self, block: Stacked) -> str:
+        """The equations as a table of two columns without a head."""
+        return self.table(Table((), block.rows, texts=frozenset({0, 1})))
+
+    def picture(self, block: Picture) -> str:
+        """What a format without pictures has: the table beside it, or the caption."""
+        return self(block.beside or Para((block.caption,)))

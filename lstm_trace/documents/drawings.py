@@ -89,11 +89,19 @@ def expression(svg: str, width: str = "100%") -> str:
         if not any("\u0370" <= c < "\u2000" or c >= "\u2c00" for c in letters):  # Latin, signs
             return found[0]
         x, y = _PLACE.findall(found[2])[0]
-        put.append(_put(_style(rules, found[1]), float(x), float(y) - top, "rotate(" in found[2], letters))
+        style: dict[str, str] = {}
+        for name, said in rules:
+            style |= said if name == "text" or name in found[1].split() else {}
+        weight = ', weight: "bold"' if style.get("font-weight") == "bold" else ""
+        put.append(
+            f"put({float(x):.1f}, {float(y) - top:.1f}, {_ANCHORS[style.get('text-anchor', 'start')]}, "
+            f"{-90 if 'rotate(' in found[2] else 0}, size: {style['font-size'].removesuffix('px')}pt, "
+            f'fill: rgb("{style["fill"]}"){weight}, {string(letters.replace(" ", _NO_BREAK))})'
+        )
         return ""
 
-    rest = _TEXT.sub(placed, svg)
-    image = f'image(bytes({_literal(_unjoined(rest))}), format: "svg", width: '
+    rest = _unjoined(_TEXT.sub(placed, svg)).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "")
+    image = f'image(bytes("{rest}"), format: "svg", width: '
     if not put:
         return f"{image}{width})"
     named = ", ".join(map(string, ("New Computer Modern", *fonts.families("".join(_TEXT.sub(r"\3", svg))))))
@@ -118,17 +126,6 @@ def _unjoined(svg: str) -> str:
     return re.sub("<text.*?</text>", lambda found: _JOINING.sub("\u200c", found[0]), svg, flags=re.S)
 
 
-def _put(style: dict[str, str], x: float, y: float, turned: bool, letters: str) -> str:
-    """A text at its place."""
-    anchor = _ANCHORS[style.get("text-anchor", "start")]
-    weight = ', weight: "bold"' if style.get("font-weight") == "bold" else ""
-    size = style["font-size"].removesuffix("px")
-    return (
-        f"put({x:.1f}, {y:.1f}, {anchor}, {-90 if turned else 0}, size: {size}pt, "
-        f'fill: rgb("{style["fill"]}"){weight}, {string(letters.replace(" ", _NO_BREAK))})'
-    )
-
-
 def _rules(svg: str) -> list[tuple[str, dict[str, str]]]:
     """Name of a class, or `text`, and what the style sheet says of it, in its order."""
     sheet = re.findall(r"<style>(.*?)</style>", svg, re.S)[0]
@@ -137,20 +134,6 @@ def _rules(svg: str) -> list[tuple[str, dict[str, str]]]:
         said = dict(part.split(":", 1) for part in body.split(";") if ":" in part)
         found += [(one.split()[-1].lstrip("."), said) for one in selectors.split(",")]
     return found
-
-
-def _style(rules: list[tuple[str, dict[str, str]]], classes: str) -> dict[str, str]:
-    """What the style sheet says of a text."""
-    style: dict[str, str] = {}
-    for name, said in rules:
-        if name == "text" or name in classes.split():
-            style |= said
-    return style
-
-
-def _literal(svg: str) -> str:
-    """SVG as a string of Typst."""
-    return '"' + svg.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "") + '"'
 
 
 def light(svg: str) -> str:

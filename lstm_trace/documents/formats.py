@@ -1,11 +1,11 @@
-"""The formats of a result, by suffix, their printers, and how much of it a document shows."""
+"""The formats of a result, by suffix, their printers, how much of it a document shows, and a report as an object."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .blocks import Body
@@ -19,6 +19,8 @@ SUFFIXES = DOCUMENTS | VALUES
 FORMATS = tuple(dict.fromkeys(SUFFIXES.values()))
 #: Formats that are bytes.
 BINARY = frozenset({"pdf", "png", "parquet"})
+#: Rows of a table in a notebook.
+BRIEF = 12
 #: Formats of a document that hold its picture themselves.
 HOLDING = frozenset({"html", "typ", "pdf"})
 
@@ -58,3 +60,36 @@ class Show:
     def pictured(self) -> bool:
         """Whether the document has room for a picture."""
         return self.format in HOLDING or bool(self.file)
+
+
+class Report(str):
+    """A worked solution as text; a notebook shows it rendered, whatever its format is.
+
+    It is a `str`, for `print`, files and everything but `repr`, which is short. Jupyter asks for the rendering that it
+    can show: a part of an HTML page, Markdown with dollars round the formulas (where a notebook becomes LaTeX), or
+    plain text. None of them is made before.
+    """
+
+    _render: Callable[[str], str]
+
+    def __new__(cls, text: str, render: Callable[[str], str]) -> Report:
+        """The text, and what makes `html`, `markdown` and `plain` of the same report."""
+        made = super().__new__(cls, text)
+        made._render = render
+        return made
+
+    def __repr__(self) -> str:
+        lines = self.count("\n") + 1
+        return f"<Report of {lines:,} lines; print(…) shows it>"
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, (str(self),)  # stored and copied as the text; the trace behind it is not
+
+    def _repr_html_(self) -> str:
+        return self._render("html")
+
+    def _repr_markdown_(self) -> str:
+        return self._render("markdown")
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(self._render("plain"))  # IPython in a terminal, and text/plain in a notebook

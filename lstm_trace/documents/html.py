@@ -5,9 +5,11 @@ All text is escaped; a name or title of a problem cannot become markup.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from ..base.display import escape
 from ..formulas.mathml import MATHML, MathML, input_field, math
@@ -17,15 +19,14 @@ from ..trace.address import address, origin
 from ..trace.trace import Trace
 from . import blocks
 from .drawings import unstyled
-from .layout import FULL, laid_out, sizes, widths, with_names
+from .layout import FULL, Width, laid_out, sizes, widths, with_names
 
 #: So many characters of a sum stay together; a longer one may go on in the next line.
 ROOM = 26
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass
-class Printer:
+class HtmlPrinter(blocks.BlockPrinter):
     """Prints blocks of the report of `trace`, and remembers where each number was made.
 
     own: symbols that the author gave. made: number to the id of the element in which it was made, and its value.
@@ -43,12 +44,8 @@ class Printer:
     linked: bool = True
 
     def __post_init__(self) -> None:
-        self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._mn(node)))
+        self.math = MathML(self.own, replace(MATHML, num=lambda p, node: self._number("mn", node)))
         self.size, self.width = sizes(Plain(self.own)), widths(Plain(self.own))
-
-    def __call__(self, block: object) -> str:
-        """The HTML of a block."""
-        return HTML[type(block)](self, block)
 
     def make(self, node: Node) -> str:
         """The MathML of what is made here: its numbers can be pointed at from now on."""
@@ -65,7 +62,7 @@ class Printer:
         key = origin(self.trace, node.key)
         known = self.made.get(key)
         if known is None and self.making:
-            ident = f"n{self.mark}{_short(len(self.made))}"
+            ident = f"n{self.mark}{np.base_repr(len(self.made), 36).lower()}"
             self.made[key] = ident, node.value
             return f' id="{ident}" data-a="{escape(self.told(key))}"', ""
         # the same line of another run (in full precision, say) has another value: no link
@@ -81,20 +78,22 @@ class Printer:
         of = dict(reversed(stage.cell.gradient)).get(name)
         return address(self.trace, key) if of is None else f"∂L/∂ {address(self.trace, (stage.owner, of, *place))}"
 
-    def _mn(self, node: Num) -> str:
+    def _number(self, tag: str, node: Num) -> str:
+        """A number as an element: a link to where it was made, or with a name if it is made here."""
         attributes, link = self.named(node)
         text = self.math.number(node.shown)
-        return f'<mn><a href="#{link}">{text}</a></mn>' if link else f"<mn{attributes}>{text}</mn>"
+        return f'<{tag}><a href="#{link}">{text}</a></{tag}>' if link else f"<{tag}{attributes}>{text}</{tag}>"
 
     def head(self, level: int, html: str) -> str:
         """A heading of a level within the report."""
         return f"<h{level + self.lower}>{html}</h{level + self.lower}>"
 
-    def text(self, text: blocks.Text) -> str:
-        """Words and formulas in running text."""
-        return "".join(map(self._inline, text))
+    def text(self, text: blocks.Text, tall: bool = False) -> str:
+        """Words and formulas in running text. tall: formulas as high as in a line of their own."""
+        return "".join(self.inline(part, tall) for part in text)
 
-    def _inline(self, part: blocks.Inline, tall: bool = False) -> str:
+    def inline(self, part: blocks.Inline, tall: bool = False) -> str:
+        """Words or a formula."""
         if isinstance(part, Field):
             return input_field(part)
         if isinstance(part, str):
@@ -105,140 +104,110 @@ class Printer:
             return "⋮" if part.way == "down" else "…"
         return math(self.math(part), tall)
 
+    def heading(self, block: blocks.Heading) -> str:
+        """A heading."""
+        return self.head(block.level, self.text(block.text))
 
-def _short(n: int) -> str:
-    text = _DIGITS[n % 36]
-    while n := n // 36:
-        text = _DIGITS[n % 36] + text
-    return text
+    def para(self, block: blocks.Para) -> str:
+        """A paragraph."""
+        return f"<p{' class=leads' if block.leads else ''}>{self.text(block.text)}</p>\n"
 
+    def items(self, block: blocks.Items) -> str:
+        """A list."""
+        return f"<ul>{''.join(f'<li>{self.text(row)}</li>' for row in block.rows)}</ul>\n"
 
-# -- the kinds of blocks ---------------------------------------------------------------------------------------------
+    def listing(self, block: blocks.Listing) -> str:
+        """Lines as they are."""
+        return scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>")
 
+    def table(self, block: blocks.Table) -> str:
+        """A table that scrolls; its numbers are made there."""
+        kinds = [' class="text"' if k in block.texts else "" for k in range(len(block.head or block.rows[0]))]
+        heads = zip(block.head, kinds, strict=False)
+        head = "".join(f'<th scope="col"{kind}>{self.text(cell)}</th>' for cell, kind in heads)
+        head = f"<thead><tr>{head}</tr></thead>\n" if head else ""
+        body = ""
+        self.making = True
+        for row in block.rows:
+            cells = [f'<th scope="row">{self.text(cell)}</th>' for cell in row[: block.places]]
+            for cell, kind in zip(row[block.places :], kinds[block.places :], strict=True):
+                number = cell[0] if len(cell) == 1 else None
+                cells.append(
+                    self._number("td", number) if isinstance(number, Num) else f"<td{kind}>{self.text(cell)}</td>"
+                )
+            body += f"<tr>{''.join(cells)}</tr>\n"
+        self.making = False
+        return scrolled(f"<table>{head}<tbody>\n{body}</tbody></table>")
 
-def _heading(p: Printer, block: blocks.Heading) -> str:
-    return p.head(block.level, p.text(block.text))
+    def derivation(self, block: blocks.Derivation) -> str:
+        """Rows that belong together in a line."""
+        lines = (f'<div class="line">{"".join(map(self._row, rows))}</div>' for rows in block.lines)
+        kind = "derivation" if any(len(rows) > 1 for rows in block.lines) else "derivation tight"
+        return f'<div class="{kind}">{"".join(lines)}</div>\n'
 
+    def _row(self, row: blocks.Row) -> str:
+        """What it is about, then its formulas; the last of them is made here if it is a value."""
+        last = len(row.parts) - 1
+        value = row.parts and row.parts[last][0] in ("=", "≈") and isinstance(row.parts[last][1], Num | Vec)
+        left = self.text(row.left, tall=True) + (":" if row.parts and row.parts[0][0] == ":" else "")
+        pieces = self._formulas(row, self.size, ROOM, {last} if value else ())
+        if row.under:
+            return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
+        return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
 
-def _table(p: Printer, block: blocks.Table) -> str:
-    head = "".join(f'<th scope="col"{_kind(block, k)}>{p.text(cell)}</th>' for k, cell in enumerate(block.head))
-    head = f"<thead><tr>{head}</tr></thead>\n" if head else ""
-    rows = []
-    p.making = True
-    for row in block.rows:
-        cells = [f'<th scope="row">{p.text(cell)}</th>' for cell in row[: block.places]]
-        rest = enumerate(row[block.places :], block.places)
-        rows.append("".join([*cells, *(_cell(p, cell, _kind(block, k)) for k, cell in rest)]))
-    p.making = False
-    body = "".join(f"<tr>{row}</tr>\n" for row in rows)
-    return scrolled(f"<table>{head}<tbody>\n{body}</tbody></table>")
+    def _formulas(self, row: blocks.Row, size: Width, room: float, made: Container[int]) -> list[str]:
+        """The formulas of a row, each with its sign, in pieces that stay together. made: those that are made here."""
+        pieces = []
+        for k, (sign, node) in enumerate(row.parts):
+            lead = f'<mo form="infix">{sign}</mo>' if sign != ":" else ""
+            for mark, piece in broken(node, size, room):
+                lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
+                pieces.append(math(f"{lead}{(self.make if k in made else self.math)(piece)}", tall=True))
+                lead = ""
+        return pieces
 
+    def premises(self, block: blocks.Premises) -> str:
+        """Values side by side, which are made here."""
+        rows = (
+            "".join(
+                f'<span class="item">{math(f"{self.math(left)}<mo>{sign}</mo>{self.make(right)}")}</span>'
+                for left, sign, right in items
+            )
+            for items in block.rows
+        )
+        return "".join(f'<div class="premises">{row}</div>' for row in rows) + "\n"
 
-def _kind(block: blocks.Table, column: int) -> str:
-    return ' class="text"' if column in block.texts else ""
+    def chains(self, block: blocks.Chains) -> str:
+        """Chains in two columns where they fit on paper, each beside its name otherwise."""
+        layout = laid_out(block, self.width)
+        kind = "chains named" if layout.named else "chains"
+        rows = ((" alone" if len(row) == 1 else "", chain) for row in layout.rows for chain in row)
+        texts = (f'<div class="chain{alone}">{self._chain(chain)}</div>' for alone, chain in rows)
+        return f'<div class="{kind}">{"".join(texts)}</div>\n'
 
+    def _chain(self, chain: blocks.Chain) -> str:
+        """A chain with its name; what is not given is made where it stands first."""
+        rows = ""
+        for row in chain.rows:
+            pieces = self._formulas(row, self.width, FULL, range(1, len(row.parts)))
+            stages = "<wbr>".join(f'<span class="stage">{text}</span>' for text in pieces)
+            rows += f'<div class="row worked"><span>{self.text(row.left, tall=True)}</span><span>{stages}</span></div>'
+        return f"<p>{self.text(chain.title)}</p><div>{rows}</div>"
 
-def _cell(p: Printer, cell: blocks.Text, kind: str = "") -> str:
-    if len(cell) == 1 and isinstance(cell[0], Num):
-        attributes, link = p.named(cell[0])
-        text = p.math.number(cell[0].shown)
-        return f'<td><a href="#{link}">{text}</a></td>' if link else f"<td{attributes}>{text}</td>"
-    return f"<td{kind}>{p.text(cell)}</td>"
+    def boxed(self, block: blocks.Boxed) -> str:
+        """A frame, in which blocks stand beside each other where they fit."""
+        parts = ("".join(map(self, part)) for part in with_names(block)[0])
+        return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
+
+    def picture(self, block: blocks.Picture) -> str:
+        """The picture as a part of the page, and a table beside it."""
+        note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
+        svg = scrolled(unstyled(block.drawing()))
+        if block.beside is None:
+            return f'<figure class="plot">{svg}{note}</figure>\n'
+        return f'<div class="beside"><div>{self.table(block.beside)}</div><figure>{svg}{note}</figure></div>'
 
 
 def scrolled(body: str) -> str:
     """A wide part that scrolls by itself, with the keyboard too."""
     return f'<div class="scroll" role="group" tabindex="0">{body}</div>'
-
-
-def _derivation(p: Printer, block: blocks.Derivation) -> str:
-    lines = [f'<div class="line">{"".join(_row(p, row) for row in rows)}</div>' for rows in block.lines]
-    kind = "derivation" if any(len(rows) > 1 for rows in block.lines) else "derivation tight"
-    return f'<div class="{kind}">{"".join(lines)}</div>\n'
-
-
-def _row(p: Printer, row: blocks.Row) -> str:
-    """One row: what it is about, then its formulas; the last value of it is made here."""
-    last = len(row.parts) - 1
-    pieces: list[str] = []
-    for k, (sign, node) in enumerate(row.parts):
-        values = sign in ("=", "≈") and isinstance(node, Num | Vec)
-        made = p.make if k == last and values else p.math
-        lead = f'<mo form="infix">{sign}</mo>' if sign != ":" else ""
-        for mark, piece in broken(node, p.size, ROOM):
-            lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
-            pieces.append(math(f"{lead}{made(piece)}", tall=True))
-            lead = ""
-    left = "".join(p._inline(part, tall=True) for part in row.left)
-    left += ":" if row.parts and row.parts[0][0] == ":" else ""
-    if row.under:
-        return f'<div class="row under"><span class="what">{left}</span> <span>{"<wbr>".join(pieces)}</span></div>'
-    return f'<div class="row">{"<wbr>".join([left, *pieces])}</div>'
-
-
-def _premises(p: Printer, block: blocks.Premises) -> str:
-    rows = []
-    for items in block.rows:
-        shown = [
-            f'<span class="item">{math(f"{p.math(left)}<mo>{sign}</mo>{p.make(right)}")}</span>'
-            for left, sign, right in items
-        ]
-        rows.append(f'<div class="premises">{"".join(shown)}</div>')
-    return "".join(rows) + "\n"
-
-
-def _chains(p: Printer, block: blocks.Chains) -> str:
-    """Chains in two columns where they fit on paper, each beside its name otherwise."""
-    layout = laid_out(block, p.width)
-    kind = "chains named" if layout.named else "chains"
-    rows = (
-        f'<div class="chain{" alone" if len(r) == 1 else ""}">{_chain(p, one)}</div>' for r in layout.rows for one in r
-    )
-    return f'<div class="{kind}">{"".join(rows)}</div>\n'
-
-
-def _chain(p: Printer, chain: blocks.Chain) -> str:
-    """A chain with its name; what is not given is made where it stands first."""
-    return f"<p>{p.text(chain.title)}</p><div>{''.join(_worked(p, row) for row in chain.rows)}</div>"
-
-
-def _worked(p: Printer, row: blocks.Row) -> str:
-    pieces = []
-    for k, (sign, node) in enumerate(row.parts):
-        lead = f'<mo form="infix">{sign}</mo>'
-        for mark, piece in broken(node, p.width, FULL):
-            lead += f'<mo form="infix">{mark.replace("-", "−")}</mo>' if mark else ""
-            text = math(f"{lead}{(p.make if k else p.math)(piece)}", tall=True)
-            pieces.append(f'<span class="stage">{text}</span>')
-            lead = ""
-    left = "".join(p._inline(part, tall=True) for part in row.left)
-    return f'<div class="row worked"><span>{left}</span><span>{"<wbr>".join(pieces)}</span></div>'
-
-
-def _boxed(p: Printer, block: blocks.Boxed) -> str:
-    parts = ("".join(map(p, part)) for part in with_names(block))  # beside each other where they fit
-    return f'<div class="boxed">{"".join(f"<div>{part}</div>" for part in parts)}</div>\n'
-
-
-def _picture(p: Printer, block: blocks.Picture) -> str:
-    """The picture as a part of the page, and a table beside it."""
-    note = f"<figcaption>{escape(block.caption)}</figcaption>" if block.caption else ""
-    svg = scrolled(unstyled(block.drawing()))
-    if block.beside is None:
-        return f'<figure class="plot">{svg}{note}</figure>\n'
-    return f'<div class="beside"><div>{_table(p, block.beside)}</div><figure>{svg}{note}</figure></div>'
-
-
-HTML: dict[type, Callable[[Printer, Any], str]] = {
-    blocks.Heading: _heading,
-    blocks.Para: lambda p, block: f"<p{' class=leads' if block.leads else ''}>{p.text(block.text)}</p>\n",
-    blocks.Items: lambda p, block: f"<ul>{''.join(f'<li>{p.text(row)}</li>' for row in block.rows)}</ul>\n",
-    blocks.Table: _table,
-    blocks.Stacked: lambda p, block: _table(p, block.table),
-    blocks.Listing: lambda p, block: scrolled(f"<pre>{escape(chr(10).join(block.rows))}</pre>"),
-    blocks.Derivation: _derivation,
-    blocks.Premises: _premises,
-    blocks.Chains: _chains,
-    blocks.Boxed: _boxed,
-    blocks.Picture: _picture,
-}

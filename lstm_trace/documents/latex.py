@@ -11,32 +11,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from ..formulas.plain import Plain
 from ..formulas.tex import TEX, Tex
-from ..formulas.tree import Dots, Node
+from ..formulas.tree import Dots
 from ..formulas.user_tex import GREEK
 from ..printable import printable
-from . import blocks
-from .layout import (
-    CLOSE,
-    FULL,
-    GAP,
-    NAMES,
-    TEX_SIGNS,
-    Level,
-    columns,
-    laid_out,
-    packed,
-    sizes,
-    tex_rows,
-    tex_stretches,
-    widths,
-    with_names,
-)
+from . import blocks, layout
+from .layout import NAMES, Level, PaperPrinter, style_sheet, tex_equations
 
 #: Characters that T1 has not, and mathematics has.
 _MATH = {
@@ -47,59 +31,6 @@ _MATH = {
     "\u200c": "{}", "\u200d": "{}", "\u200e": "{}", **{c: rf"\{name}" for name, c in GREEK.items()},
 }  # fmt: skip
 _KNOWN = set(map(chr, range(0xA0, 0x180))) - set("ĦħĸĿŀŉŦŧſ¤¦¨¯´¸") | set("–—‘’‚“”„†‡•…‹›€")
-
-
-def document_class(tight: bool) -> list[str]:
-    """The class of a document, and how it is set. tight: whether paper is to be saved."""
-    return [
-        r"\documentclass[fleqn]{article}",
-        rf"\usepackage[a4paper, {'hmargin=2cm, vmargin=1.7cm' if tight else 'margin=2cm'}]{{geometry}}",
-        r"\usepackage{amsmath}",
-        r"\allowdisplaybreaks",
-        r"\setlength{\parindent}{0pt}",
-        rf"\setlength{{\parskip}}{{{'3pt' if tight else '6pt'}}}",
-        r"\setlength{\mathindent}{1em}",
-        r"\renewcommand{\labelitemi}{$\bullet$}",
-        *(_TIGHT if tight else ()),
-    ]
-
-
-#: How a fragment is set, by assignments that end with its group: displays stand at the left, as with fleqn.
-LOCAL = (
-    r"\allowdisplaybreaks",
-    r"\setlength{\parindent}{0pt}",
-    r"\setlength{\parskip}{4pt plus 1pt}",
-    r"\emergencystretch=2em  % a number in a sentence cannot be broken",
-    r"\csname @fleqntrue\endcsname\csname @mathmargin\endcsname=1em\relax  % formulas at the left",
-)
-#: One of several reports goes on where it fits on the rest of the page, and begins on a new one where it does not.
-TOGETHER = (
-    r"\newsavebox{\problembox}",
-    r"\newenvironment{problem}{\par\setbox\problembox=\vbox\bgroup}{\par\egroup",
-    r"  \ifdim\ht\problembox>\textheight\newpage\unvbox\problembox\else\box\problembox\fi}",
-)
-#: Less space around displays.
-SPACES = tuple(
-    rf"\setlength{{\{side}display{kind}skip}}{{4pt plus 2pt}}" for kind in ("", "short") for side in ("above", "below")
-)
-#: Less space around headings, displays and items, and smaller headings.
-_TIGHT = (
-    r"\makeatletter",
-    *(
-        rf"\renewcommand{{\{name}}}{{\@startsection{{{name}}}{{{level}}}{{0pt}}{{{above}}}{{2pt}}{{{font}}}}}"
-        for name, level, above, font in (
-            ("section", 1, r"7pt plus 2pt", r"\normalfont\large\bfseries"),
-            ("subsection", 2, r"4pt plus 2pt", r"\normalfont\normalsize\bfseries"),
-            ("subsubsection", 3, r"3pt plus 2pt", r"\normalfont\normalsize\bfseries"),
-        )
-    ),
-    r"\renewcommand{\@listI}{\leftmargin\leftmargini \topsep 0pt \parsep 0pt \itemsep 2pt}",
-    r"\let\@listi\@listI",
-    r"\makeatother",
-    r"\AtBeginDocument{%",
-    *(f"  {row}%" for row in SPACES),
-    r"}",
-)
 
 
 def most_columns(body: str) -> list[int]:
@@ -120,15 +51,11 @@ def packages(body: str) -> list[str]:
     if foreign or r"\char34" in body:
         rows += [r"\ifdefined\Umathchar\else  % pdfTeX", r"\usepackage[T1]{fontenc}", r"\usepackage[utf8]{inputenc}"]
         rows += [r"\IfFileExists{lmodern.sty}{\usepackage{lmodern}}{}"]
-        rows += [_declared(c) for c in foreign if c not in _KNOWN and c not in wide]
-        rows += [r"\fi"]
+        for c in (c for c in foreign if c not in _KNOWN and c not in wide):  # pdfTeX's fonts do not have them
+            shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
+            rows.append(rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}")
+        rows.append(r"\fi")
     return rows
-
-
-def _declared(c: str) -> str:
-    """What pdfTeX prints for a character that its fonts do not have."""
-    shown = rf"\ensuremath{{{_MATH[c]}}}" if c in _MATH else rf"\texttt{{[U+{ord(c):04X}]}}"
-    return rf"\DeclareUnicodeCharacter{{{ord(c):04X}}}{{{shown}}}"
 
 
 #: So many characters of a formula stand on one row of A4, and of a table; so many rows of a table on one page.
@@ -150,31 +77,145 @@ _SPECIAL = {
 
 
 @dataclass(frozen=True)
-class _Printer:
-    """part: the level of a fragment, None in a document; room: characters of a formula on one row."""
+class LatexPrinter(PaperPrinter):
+    """Prints blocks as LaTeX."""
 
     tex: Tex
-    plain: Plain
-    size: Callable[[Node], float]
-    tight: bool
-    part: Level | None
-    room: int
 
-    @property
-    def given(self) -> int:
-        """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
-        return self.room + 2 if self.tight and self.part is None else self.room
-
-    def text(self, text: blocks.Text) -> str:
-        """Words and formulas in running text."""
-        return "".join(map(self._inline, text))
-
-    def _inline(self, part: blocks.Inline) -> str:
+    def inline(self, part: blocks.Inline) -> str:
+        """Words or a formula."""
         if isinstance(part, str):
             return literal(part)
         if isinstance(part, blocks.Code):
             return rf"\texttt{{{literal(part.text)}}}"
         return r"\dots" if isinstance(part, Dots) and part.way == "across" else f"${self.tex(part)}$"
+
+    def heading(self, block: blocks.Heading) -> str:
+        """A sectioning command, or bold text."""
+        text = self.text(block.text)
+        if self.part is None and block.level == 1:
+            return rf"{{\{'Large' if self.tight else 'LARGE'}\bfseries {text}\par}}"
+        level, star = (block.level - 1, "*") if self.part is None else (block.level, "*" if self.part.starred else "")
+        deep = len(NAMES) if self.part is not None and level == self.part.number else NAMES.index("paragraph")
+        return rf"\par\textbf{{{text}}}\par\nopagebreak" if level >= deep else rf"\{NAMES[level]}{star}{{{text}}}"
+
+    def para(self, block: blocks.Para) -> str:
+        """A paragraph."""
+        return self.text(block.text)
+
+    def items(self, block: blocks.Items) -> str:
+        """A list."""
+        rows = "\n".join(rf"\item {self.text(row)}" for row in block.rows)
+        return f"\\begin{{itemize}}\n{rows}\n\\end{{itemize}}"
+
+    def listing(self, block: blocks.Listing) -> str:
+        """Lines as they are."""
+        indent = r"\ "
+        rows = (indent * (len(row) - len(row.lstrip())) + literal(row.lstrip()) for row in block.rows)
+        body = " \\\\\n".join(rows)
+        return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
+
+    def table(self, block: blocks.Table) -> str:
+        """Columns next to each other, in several tables where they do not fit."""
+        cells = [[*map(self.text, row)] for row in (*([block.head] if block.head else []), *block.rows)]
+        tables = []
+        for shown in layout.columns(block, self.size, WIDE * self.room // ROOM):
+            rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
+            head = [rows.pop(0), r"\hline"] if block.head else []
+            align = "".join("l" if k in block.texts else "r" for k in shown)
+            for at in range(0, len(rows), LONG):
+                inner = "\n".join([*head, *rows[at : at + LONG]])
+                tables.append(f"\\begin{{tabular}}{{{align}}}\n{inner}\n\\end{{tabular}}")
+        return "\n\n".join(tables)
+
+    def derivation(self, block: blocks.Derivation) -> str:
+        """Lines in one display, which may continue on the next page between any two of them."""
+        how = self.tex, self.size, self.room, literal, r"\colon\quad", True
+        lines = (" \\\\*\n".join(text for row in rows for text in layout.tex_rows(row, *how)) for rows in block.lines)
+        body = " \\\\[4pt]\n".join(lines)
+        return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
+
+    def premises(self, block: blocks.Premises) -> str:
+        """Values in columns, where these fit; otherwise each row by itself."""
+        gap, found = layout.CLOSE if self.tight else layout.GAP, self.packed(block)
+        rows = tex_equations(found, self.tex)
+        most = max(map(len, rows))
+        widest = [
+            max(2 + self.size(row[k][0]) + self.size(row[k][2]) for row in found if k < len(row)) for k in range(most)
+        ]
+        aligned = sum(widest) + gap * (most - 1) <= self.given
+        if self.tight:
+            between = "$ & $" if aligned and most > 1 else r"\quad "
+            align = r"@{}l" + r"@{\quad}l" * (most - 1 if aligned else 0) + "@{}"
+            body = _below([f"${between.join(row)}$" for row in rows])
+            return _close(f"\\begin{{tabular}}{{{align}}}\n{body}\n\\end{{tabular}}")
+        kind, columns, between = ("alignat*", f"{{{most}}}", r" &\qquad &") if aligned else ("align*", "", r" \qquad ")
+        body = " \\\\[8pt]\n".join(f"&{between.join(row)}" for row in rows)
+        return f"\\begin{{{kind}}}{columns}\n{body}\n\\end{{{kind}}}"
+
+    def chains(self, block: blocks.Chains) -> str:
+        """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
+        found = layout.laid_out(block, self.size, self.room)
+        rows = []
+        for row in found.rows:
+            width, texts = "0.49" if len(row) > 1 else "1", [self._chain(chain, found.room(row)) for chain in row]
+            names = [rf"\textbf{{{self.text(chain.title)}}}" if chain.title else "" for chain in row]
+            if found.named:
+                name, rest = (
+                    ("0.15", "0.85") if self.part is None else ("0.2", "0.8")
+                )  # the lines of others are shorter
+                rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
+                continue
+            named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
+            rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
+        return _close("\n\n\\smallskip\n".join(rows))
+
+    def _chain(self, chain: blocks.Chain, room: float) -> str:
+        lines = (layout.tex_stretches(row, self.tex, self.size, room, r"\rlap{$%s$}") for row in chain.rows)
+        body = " \\\\[2pt]\n".join(line for some in lines for line in some)
+        return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
+
+    def boxed(self, block: blocks.Boxed) -> str:
+        """A frame as wide as what stands in it; on a page tables stand in two columns, each below its name."""
+        named, several = layout.with_names(block)
+        parts = [[row for one in part for row in self._in_box(one)] for part in named]
+        if self.part is None and several:
+            tables = [f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}\n{_below(rows)}\n\\end{{tabular}}" for rows in parts]
+            parts = [[" \\qquad\n".join(tables[at : at + 2])] for at in range(0, len(tables), 2)]
+        body = _below([row for rows in parts for row in rows])
+        return _close(f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}")
+
+    def _in_box(self, block: blocks.Block) -> list[str]:
+        """A block in rows of a table: displays as formulas in a line."""
+        if isinstance(block, blocks.Premises):
+            rows = tex_equations(layout.packed(block, self.size, self.given, layout.CLOSE), self.tex)
+            return [r"\qquad ".join(f"${text}$" for text in row) for row in rows]
+        text = self(block)
+        if isinstance(block, blocks.Derivation):
+            return [f"${text.replace('{align*}', '{aligned}')}$"]
+        return text.split("\n\n")
+
+    def placed(self, before: blocks.Block | None, block: blocks.Block) -> str:
+        """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty
+        line, which has no height."""
+        text = self(block)
+        if isinstance(block, blocks.Derivation) or (isinstance(block, blocks.Premises) and not self.tight):
+            return f"\n{text}" if isinstance(before, blocks.Para) else f"\n\n\\nointerlineskip\n{text}"
+        return f"\\par\\nopagebreak\n\n{text}" if isinstance(before, blocks.Para) and before.leads else f"\n\n{text}"
+
+
+def _below(rows: list[str]) -> str:
+    """Rows of a table with some space between them."""
+    return " \\\\\\noalign{\\smallskip}\n".join(rows)
+
+
+def _close(body: str) -> str:
+    """A paragraph whose matrices have their columns close to each other."""
+    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
+
+
+def _box(width: str, body: str) -> str:
+    return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
 
 
 def literal(text: str) -> str:
@@ -190,186 +231,39 @@ def literal(text: str) -> str:
 def render(bodies: Sequence[blocks.Body]) -> str:
     """Reports as a LaTeX document."""
     several, tight = len(bodies) > 1, all(body.tight for body in bodies)
-    body = "\n\n".join(_together(text) if several else text for text in map(_body, bodies))
+    texts = [*map(_body, bodies)]
+    if several:
+        texts = [
+            f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else f"\\newpage\n{text}"
+            for text in texts
+        ]
+    body = "\n\n".join(texts)
     wide = [rf"\setcounter{{MaxMatrixCols}}{{{n}}}" for n in most_columns(body)]
     small = [r"\AtBeginDocument{\small}"] if all(body.small for body in bodies) else []
-    preamble = "\n".join([*document_class(tight), *small, *(TOGETHER if several else ()), *wide, *packages(body)])
-    return f"{preamble}\n\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
+    style = style_sheet("blocks.tex")
+    head = style["document"].replace("MARGINS", "hmargin=2cm, vmargin=1.7cm" if tight else "margin=2cm")
+    head = head.replace("SKIP", "3pt" if tight else "6pt") + (style["tight"] if tight else "")
+    rows = [*small, *([style["together"].rstrip()] if several else []), *wide, *packages(body)]
+    preamble = head + "".join(f"{row}\n" for row in rows)
+    return f"{preamble}\\begin{{document}}\n\n{body}\n\n\\end{{document}}\n"
 
 
 def fragment(bodies: Sequence[blocks.Body], part: Level, room: int | None = None) -> str:
     r"""Reports as a file for `\input`; part: the level of its highest heading, which the blocks have already."""
     body = "\n\n".join(_body(body, part, room or NARROW) for body in bodies)
     needed = "\n".join(f"%   {row}" for row in (r"\usepackage{amsmath}", *packages(body)))
-    spaces = SPACES if all(one.tight for one in bodies) else ()
-    rows = [*LOCAL, *spaces, *(rf"\csname c@MaxMatrixCols\endcsname={n}\relax" for n in most_columns(body))]
-    group = "\n".join(rows)
-    return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n\n{body}\n\n\\par\\endgroup\n"
+    style = style_sheet("blocks.tex")
+    group = style["fragment"] + (style["spaces"] if all(one.tight for one in bodies) else "")
+    group += "".join(f"\\csname c@MaxMatrixCols\\endcsname={n}\\relax\n" for n in most_columns(body))
+    return f"% Needed in the preamble:\n{needed}\n\\begingroup\n{group}\n{body}\n\n\\par\\endgroup\n"
 
 
 def _body(body: blocks.Body, part: Level | None = None, room: int | None = None) -> str:
-    plain = Plain(body.own)
     format = replace(TEX, name=lambda name: rf"\text{{\ttfamily {literal(name)}}}")
-    size = (widths if body.tight else sizes)(plain)
+    size = (layout.widths if body.tight else layout.sizes)(Plain(body.own))
     if room is None:
-        room = FULL if body.tight else ROOM
+        room = layout.FULL if body.tight else ROOM
     elif body.tight:
         room = round(room * SPARE)
-    printer = _Printer(Tex(body.own, format), plain, size, body.tight, part, room)
-    placed = (_placed(printer, before, block) for block, before in zip(body.blocks, (None, *body.blocks), strict=False))
-    return "".join(placed).lstrip("\n")
-
-
-def _placed(p: _Printer, before: blocks.Block | None, block: blocks.Block) -> str:
-    """A block after another. A display belongs to the paragraph before it; elsewhere TeX begins one with an empty line,
-    which has no height."""
-    text = LATEX[type(block)](p, block)
-    if isinstance(block, blocks.Derivation) or (isinstance(block, blocks.Premises) and not p.tight):
-        return f"\n{text}" if isinstance(before, blocks.Para) else f"\n\n\\nointerlineskip\n{text}"
-    return f"\\par\\nopagebreak\n\n{text}" if isinstance(before, blocks.Para) and before.leads else f"\n\n{text}"
-
-
-def _together(text: str) -> str:
-    return f"\\begin{{problem}}\n{text}\n\\end{{problem}}" if text.count("\n") < PAGE else f"\\newpage\n{text}"
-
-
-def _heading(p: _Printer, block: blocks.Heading) -> str:
-    text = p.text(block.text)
-    if p.part is None and block.level == 1:
-        return rf"{{\{'Large' if p.tight else 'LARGE'}\bfseries {text}\par}}"
-    level, star = (block.level - 1, "*") if p.part is None else (block.level, "*" if p.part.starred else "")
-    deep = len(NAMES) if p.part is not None and level == p.part.number else NAMES.index("paragraph")
-    return rf"\par\textbf{{{text}}}\par\nopagebreak" if level >= deep else rf"\{NAMES[level]}{star}{{{text}}}"
-
-
-def _items(p: _Printer, block: blocks.Items) -> str:
-    rows = "\n".join(rf"\item {p.text(row)}" for row in block.rows)
-    return f"\\begin{{itemize}}\n{rows}\n\\end{{itemize}}"
-
-
-def _table(p: _Printer, block: blocks.Table) -> str:
-    """Columns next to each other, in several tables where they do not fit."""
-    cells = [[p.text(cell) for cell in row] for row in (*([block.head] if block.head else []), *block.rows)]
-    tables = []
-    for shown in columns(block, p.size, WIDE * p.room // ROOM):
-        rows = [" & ".join(row[k] for k in shown) + r" \\" for row in cells]
-        head = [rows.pop(0), r"\hline"] if block.head else []
-        align = "".join("l" if k in block.texts else "r" for k in shown)
-        for at in range(0, len(rows), LONG):
-            inner = "\n".join([*head, *rows[at : at + LONG]])
-            tables.append(f"\\begin{{tabular}}{{{align}}}\n{inner}\n\\end{{tabular}}")
-    return "\n\n".join(tables)
-
-
-def _listing(p: _Printer, block: blocks.Listing) -> str:
-    indent = r"\ "
-    rows = (indent * (len(row) - len(row.lstrip())) + literal(row.lstrip()) for row in block.rows)
-    body = " \\\\\n".join(rows)
-    return f"{{\\footnotesize\\ttfamily\\raggedright\\noindent\n{body}\\par}}"
-
-
-def _derivation(p: _Printer, block: blocks.Derivation) -> str:
-    lines = [
-        (r" \\*" + "\n").join(
-            text for row in rows for text in tex_rows(row, p.tex, p.size, p.room, literal, r"\colon\quad", page=True)
-        )
-        for rows in block.lines
-    ]
-    body = " \\\\[4pt]\n".join(lines)
-    return f"\\begin{{align*}}\n{body}\n\\end{{align*}}"
-
-
-def _premises(p: _Printer, block: blocks.Premises) -> str:
-    """Values in columns, where these fit; otherwise each row by itself."""
-    gap = CLOSE if p.tight else GAP
-    found = packed(block, p.size, p.given, gap)
-    rows = [[f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items] for items in found]
-    most = max(map(len, rows))
-    widest = [max(2 + p.size(row[k][0]) + p.size(row[k][2]) for row in found if k < len(row)) for k in range(most)]
-    aligned = sum(widest) + gap * (most - 1) <= p.given
-    if p.tight:
-        return _close_rows(rows, most if aligned else 1)
-    align, between = (f"alignat*}}{{{most}", r" &\qquad &") if aligned else ("align*", r" \qquad ")
-    body = " \\\\[8pt]\n".join(f"&{between.join(row)}" for row in rows)
-    return f"\\begin{{{align}}}\n{body}\n\\end{{{align.partition('}')[0]}}}"
-
-
-def _close_rows(rows: list[list[str]], columns: int) -> str:
-    between = "$ & $" if columns > 1 else r"\quad "
-    body = _below([f"${between.join(row)}$" for row in rows])
-    format = r"@{}l" + r"@{\quad}l" * (columns - 1) + "@{}"
-    return _close(f"\\begin{{tabular}}{{{format}}}\n{body}\n\\end{{tabular}}")
-
-
-def _chains(p: _Printer, block: blocks.Chains) -> str:
-    """Chains in boxes, so that none is parted: two beside each other, or one beside its name."""
-    layout = laid_out(block, p.size, p.room)
-    rows = []
-    for row in layout.rows:
-        width, texts = "0.49" if len(row) > 1 else "1", [_chain(p, chain, layout.room(row)) for chain in row]
-        names = [rf"\textbf{{{p.text(chain.title)}}}" if chain.title else "" for chain in row]
-        if layout.named:
-            name, rest = ("0.15", "0.85") if p.part is None else ("0.2", "0.8")  # the lines of others are shorter
-            rows.append(_box(name, rf"\raggedright{names[0]}\strut") + "%\n" + _box(rest, texts[0]))
-            continue
-        named = [f"{name}\\\\[2pt]\n{text}" if name else text for name, text in zip(names, texts, strict=True)]
-        rows.append("%\n\\hfill\n".join(_box(width, text) for text in named))
-    return _close("\n\n\\smallskip\n".join(rows))
-
-
-def _close(body: str) -> str:
-    """A paragraph whose matrices have their columns close to each other."""
-    return f"{{\\setlength{{\\arraycolsep}}{{3pt}}%\n{body}\\par}}"
-
-
-def _box(width: str, body: str) -> str:
-    return f"\\begin{{minipage}}[t]{{{width}\\linewidth}}\n{body}\n\\end{{minipage}}"
-
-
-def _chain(p: _Printer, chain: blocks.Chain, room: float) -> str:
-    lines = [line for one in chain.rows for line in tex_stretches(one, p.tex, p.size, room, r"\rlap{$%s$}")]
-    body = " \\\\[2pt]\n".join(lines)
-    return f"$\\begin{{aligned}}[t]\n{body}\n\\end{{aligned}}$"
-
-
-def _boxed(p: _Printer, block: blocks.Boxed) -> str:
-    """A frame as wide as what stands in it; on a page tables stand in two columns, each below its name."""
-    parts = [[row for one in part for row in _in_box(p, one)] for part in with_names(block)]
-    if p.part is None and len(parts) > 1 and all(isinstance(part[-1], blocks.Table) for part in with_names(block)):
-        tables = [f"\\begin{{tabular}}[t]{{@{{}}l@{{}}}}\n{_below(rows)}\n\\end{{tabular}}" for rows in parts]
-        parts = [[" \\qquad\n".join(tables[at : at + 2])] for at in range(0, len(tables), 2)]
-    body = _below([row for rows in parts for row in rows])
-    return _close(f"\\fbox{{\\begin{{tabular}}{{@{{\\,}}l@{{\\,}}}}\n{body}\n\\end{{tabular}}}}")
-
-
-def _below(rows: list[str]) -> str:
-    """Rows of a table with some space between them."""
-    return " \\\\\\noalign{\\smallskip}\n".join(rows)
-
-
-def _in_box(p: _Printer, block: blocks.Block) -> list[str]:
-    """A block in rows of a table: displays as formulas in a line."""
-    if isinstance(block, blocks.Premises):
-        rows = [[f"${p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}$" for left, sign, right in items]
-                for items in packed(block, p.size, p.given, CLOSE)]  # fmt: skip
-        return [r"\qquad ".join(row) for row in rows]
-    text = LATEX[type(block)](p, block)
-    if isinstance(block, blocks.Derivation):
-        text = text.replace("{align*}", "{aligned}")
-        return [f"${text}$"]
-    return text.split("\n\n")
-
-
-LATEX: dict[type, Callable[[_Printer, Any], str]] = {
-    blocks.Heading: _heading,
-    blocks.Para: lambda p, block: p.text(block.text),
-    blocks.Items: _items,
-    blocks.Table: _table,
-    blocks.Stacked: lambda p, block: _table(p, block.table),
-    blocks.Listing: _listing,
-    blocks.Derivation: _derivation,
-    blocks.Premises: _premises,
-    blocks.Chains: _chains,
-    blocks.Boxed: _boxed,
-    blocks.Picture: lambda p, block: LATEX[type(block.instead)](p, block.instead),
-}
+    printer = LatexPrinter(size, body.tight, part, room, Tex(body.own, format))
+    return "".join(map(printer.placed, (None, *body.blocks), body.blocks)).lstrip("\n")

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 from typing import Any, NamedTuple
 
 from ..errors import OptionError, nearest
+from ..formulas import tree
 from ..formulas.plain import Plain
 from ..formulas.symbols import sign as sign_of
 from ..formulas.tex import Tex
-from ..formulas.tree import (
-    Blank,
-    Call,
-    Factors,
-    Field,
-    Mat,
-    MatVec,
-    Neg,
-    Node,
-    Num,
-    Prod,
-    Quot,
-    Square,
-    Sum,
-    Vec,
-    broken,
-)
-from .blocks import Block, Body, Boxed, Chain, Chains, Code, Heading, Inline, Premises, Row, Table
+from ..formulas.tree import Mat, Node, Num, Vec, broken
+from .blocks import Block, BlockPrinter, Body, Boxed, Chain, Chains, Code, Heading, Premises, Row, Table, Text
 
 #: A sign between two terms or formulas with the space around it, parentheses that grow, and brackets of a matrix.
 _SIGN, _AROUND, _BRACKETS = 2.6, 2.8, 2.0
@@ -42,7 +30,7 @@ _UNSEEN = str.maketrans("", "", "_{}")
 def widths(plain: Plain) -> Callable[[Node], float]:
     """How wide a formula is on paper, in digits; matrices stand close.
 
-    >>> from lstm_trace.formulas.tree import number
+    >>> from lstm_trace.formulas.tree import Mat, MatVec, Vec, number
     >>> widths(Plain())(MatVec(Mat(((number(1), number(-2)),)), Vec((number(0.5), number(10)))))
     12.2
     """
@@ -53,22 +41,22 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         if isinstance(node, Mat):
             columns = [max(map(width, column)) for column in zip(*node.rows, strict=True)]
             return _BRACKETS + sum(columns) + _GAP * (len(columns) - 1)
-        if isinstance(node, Sum):
+        if isinstance(node, tree.Sum):
             return sum(map(width, node.terms)) + _SIGN * (len(node.terms) - 1 + (node.signs[0] < 0))
-        if isinstance(node, Prod):
+        if isinstance(node, tree.Prod):
             return _SIGN + width(node.left) + width(node.right)
-        if isinstance(node, MatVec):
+        if isinstance(node, tree.MatVec):
             return 1 + _inside(node.matrix) + _inside(node.vector)
-        if isinstance(node, Factors):
+        if isinstance(node, tree.Factors):
             return sum(1.6 + width(part) for part in node.parts)
-        if isinstance(node, Neg | Square):
+        if isinstance(node, tree.Neg | tree.Square):
             return 1.6 + _inside(node.of) + (isinstance(node.of, Num) and 1.6)
-        if isinstance(node, Quot):
+        if isinstance(node, tree.Quot):
             parts = width(node.over), width(node.under)
             return 3 + sum(parts) if isinstance(node.over, Vec) else 1 + max(parts)
-        if isinstance(node, Call):
+        if isinstance(node, tree.Call):
             return len(sign_of(node.op)[1]) + _AROUND + sum(map(width, node.args)) + len(node.args) - 1
-        if isinstance(node, Blank | Field):
+        if isinstance(node, tree.Blank | tree.Field):
             return node.width
         text = plain(node)
         if isinstance(node, Num):  # a power of ten is written out: 1.5 × 10⁻⁹ for 1.5e-9
@@ -76,7 +64,7 @@ def widths(plain: Plain) -> Callable[[Node], float]:
         return _LETTER + _INDEX * (len(text.translate(_UNSEEN)) - 1)
 
     def _inside(node: Node) -> float:
-        return width(node) + (_AROUND if isinstance(node, Sum | Prod) else 0)
+        return width(node) + (_AROUND if isinstance(node, tree.Sum | tree.Prod) else 0)
 
     return width
 
@@ -99,13 +87,13 @@ def sizes(plain: Plain) -> Callable[[Node], int]:
             return 3 + max(map(size, node.entries))
         if isinstance(node, Mat):
             return 1 + sum(2 + max(map(size, column)) for column in zip(*node.rows, strict=True))
-        if isinstance(node, Sum):
+        if isinstance(node, tree.Sum):
             return sum(3 + size(term) for term in node.terms)
-        if isinstance(node, Prod):
+        if isinstance(node, tree.Prod):
             return 3 + size(node.left) + size(node.right)
-        if isinstance(node, Quot):
+        if isinstance(node, tree.Quot):
             return max(size(node.over), size(node.under))
-        if isinstance(node, Call):
+        if isinstance(node, tree.Call):
             return len(node.op) + sum(2 + size(arg) for arg in node.args)
         return len(plain(node))
 
@@ -134,23 +122,17 @@ def pieces(row: Row, size: Width, room: float, taken: Sequence[float] = (0, 0, 0
 
 
 def tex_rows(
-    row: Row,
-    tex: Tex,
-    size: Width,
-    room: float,
-    words: Callable[[str], str],
-    colon: str,
-    page: bool = False,
+    row: Row, tex: Tex, size: Width, room: float, words: Callable[[str], str], colon: str, page: bool = False
 ) -> list[str]:
     """One row of a derivation in aligned rows of TeX; a long sum goes on below.
 
     words: sets a text within a formula. colon: between a word and a formula. page: whether nothing may be wider than
     `room`, since nothing scrolls.
     """
-    texts = [part.text if isinstance(part, Code) else part for part in row.left]
+    texts = (part.text if isinstance(part, Code) else part for part in row.left)
     left = "".join(rf"\text{{{words(text)}}}" if isinstance(text, str) else tex(text) for text in texts)
     left += colon if row.parts and row.parts[0][0] == ":" else ""
-    begin = 2 * row.under + sum(len(text) if isinstance(text, str) else size(text) for text in texts)
+    begin = 2 * row.under + breadth(row.left, size)
     rows = []
     for depth, parts in pieces(row, size, room, (begin, 4, 8, 3)) if page else pieces(row, size, room):
         text = ((r"&\quad " if row.under else "&") + left, r"&\qquad", r"&\qquad\qquad {}")[depth]
@@ -175,26 +157,57 @@ def packed(block: Premises, size: Width, room: int, gap: float = GAP) -> list[li
     return rows
 
 
-def with_names(block: Boxed) -> list[tuple[Block, ...]]:
-    """The blocks of a frame, each table with the name that stands above it."""
+def tex_equations(rows: Sequence[Sequence[tuple[Node, str, Node]]], tex: Tex) -> list[list[str]]:
+    """Given values in TeX, each with its symbol."""
+    return [[f"{tex(left)} {TEX_SIGNS[sign]} {tex(right)}" for left, sign, right in items] for items in rows]
+
+
+def with_names(block: Boxed) -> tuple[list[tuple[Block, ...]], bool]:
+    """The blocks of a frame, each table with the name that stands above it; and whether these are several tables."""
     found: list[tuple[Block, ...]] = []
     for one in block.blocks:
         if found and isinstance(one, Table):
             found[-1] = (*found[-1], one)
         else:
             found.append((one,))
-    return found
+    return found, len(found) > 1 and all(isinstance(part[-1], Table) for part in found)
+
+
+@dataclass(frozen=True)
+class PaperPrinter(BlockPrinter):
+    """Prints blocks for paper.
+
+    size: how wide a formula is. tight: whether paper is to be saved. part: the level of a fragment, None in a document.
+    room: how much of a formula stands on one row.
+    """
+
+    size: Width
+    tight: bool
+    part: Level | None
+    room: int
+
+    @property
+    def given(self) -> int:
+        """The room of given values, of which a document that saves paper puts as many on a row as there is room for."""
+        return self.room + 2 if self.tight and self.part is None else self.room
+
+    def packed(self, block: Premises) -> list[list[tuple[Node, str, Node]]]:
+        """Given values in rows."""
+        return packed(block, self.size, self.given, CLOSE if self.tight else GAP)
 
 
 def columns(block: Table, size: Width, room: int) -> list[list[int]]:
     """The columns of a table in tables that fit into `room`."""
-
-    def width(part: Inline) -> float:
-        return len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
-
     rows = zip(*([block.head] if block.head else []), *block.rows, strict=True)
-    widths = [max(sum(map(width, cell)) for cell in column) for column in rows]
-    return fitting(widths, block.places, room)
+    return fitting([max(breadth(cell, size) for cell in column) for column in rows], block.places, room)
+
+
+def breadth(text: Text, size: Width) -> float:
+    """How wide words and formulas are on one line."""
+    return sum(
+        len(part) if isinstance(part, str) else len(part.text) if isinstance(part, Code) else size(part)
+        for part in text
+    )
 
 
 def fitting(widths: Sequence[float], places: int, room: int) -> list[list[int]]:
@@ -227,7 +240,7 @@ Stretch = list[tuple[str, Node]]
 
 def stretches(row: Row, size: Width, room: float) -> list[Stretch]:
     """The formulas of a chain in lines that fit into `room` with its symbol: as many as fit, then within a sum."""
-    left = sum(len(part) if isinstance(part, str) else 0 if isinstance(part, Code) else size(part) for part in row.left)
+    left = breadth(row.left, size)
     found: list[Stretch] = [[]]
     used = left
     for sign, node in row.parts:
@@ -260,7 +273,7 @@ def tex_stretches(row: Row, tex: Tex, size: Width, room: float, apart: str = "")
     return lines
 
 
-class Layout(NamedTuple):
+class ChainLayout(NamedTuple):
     """Chains in rows. named: whether each stands beside its name; else names, where there are such, stand above."""
 
     named: bool
@@ -272,24 +285,33 @@ class Layout(NamedTuple):
         return round(self.full * (BESIDE if self.named else HALF if len(row) > 1 else 1))
 
 
-def laid_out(block: Chains, size: Width, full: float = FULL) -> Layout:
+def laid_out(block: Chains, size: Width, full: float = FULL) -> ChainLayout:
     """The chains two beside each other where they fit so, or each beside its name where that takes less height.
 
     full: how much stands on a line.
     """
-    chains = block.chains
+    chains, half = block.chains, round(full * HALF)
+
+    def fits(chain: Chain) -> bool:
+        for row in chain.rows:
+            left = sum(size(part) for part in row.left if not isinstance(part, str | Code))
+            lines = stretches(row, size, half)
+            if any(left + sum(SIGN + size(node) for _, node in line) > half for line in lines):
+                return False
+        return True
+
     rows: list[tuple[Chain, ...]] = []
     while (at := sum(map(len, rows))) < len(chains):
         pair = chains[at : at + 2]
-        rows.append(pair if all(_fits(chain, size, round(full * HALF)) for chain in pair) else pair[:1])
-    found = Layout(False, rows, full)
+        rows.append(pair if all(map(fits, pair)) else pair[:1])
+    found = ChainLayout(False, rows, full)
     if full < ROOMY or not any(chain.title for chain in chains):
         return found
-    alone = Layout(True, [(chain,) for chain in chains], full)
+    alone = ChainLayout(True, [(chain,) for chain in chains], full)
     return found if _height(found, size) <= MUCH * _height(alone, size) else alone
 
 
-def _height(layout: Layout, size: Width) -> float:
+def _height(layout: ChainLayout, size: Width) -> float:
     """About how many lines of text rows of chains take; a name above a chain takes one."""
 
     def height(chain: Chain, room: float) -> float:
@@ -306,18 +328,6 @@ def _tall(node: Any) -> int:
         return len(node.entries if isinstance(node, Vec) else node.rows)
     parts = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
     return 1 if isinstance(node, Num) else max(map(_tall, parts), default=1)
-
-
-def _fits(chain: Chain, size: Width, half: float) -> bool:
-    """Whether a chain fits into one of two columns."""
-    lines = ((row, line) for row in chain.rows for line in stretches(row, size, half))
-    return all(_wide(row, line, size) <= half for row, line in lines)
-
-
-def _wide(row: Row, stretch: Stretch, size: Width) -> float:
-    return sum(size(part) for part in row.left if not isinstance(part, str | Code)) + sum(
-        SIGN + size(node) for _, node in stretch
-    )
 
 
 #: The names of the levels 0 to 5, which are also those of Markdown and Typst (1 is # and =).
@@ -362,3 +372,10 @@ def lowered(body: Body, by: int) -> Body:
         return body
     deeper = tuple(Heading(b.level + by, b.text) if isinstance(b, Heading) else b for b in body.blocks)
     return replace(body, blocks=deeper)
+
+
+@cache
+def style_sheet(name: str) -> dict[str, str]:
+    """The parts of `blocks.tex` or `blocks.typ` by their names, which stand in comments above them."""
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return dict(re.findall(r"^\S+ -- (\w+):.*\n((?:(?!\S+ -- ).*\n)*)", text, re.M))

@@ -10,18 +10,17 @@ import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import chain
 from urllib.parse import quote
 
-from ..base.display import cells as columns
+from ..base.display import cells
 from ..formulas.plain import Plain
 from ..formulas.tex import Tex, escaped
 from ..formulas.tree import Dots, Node, Num
 from ..printable import printable
 from . import blocks
-from .layout import DEEPEST, FULL, TEX_SIGNS, packed, sizes, tex_rows, tex_stretches, widths
-from .terminal import TEXT
-from .terminal import Printer as TextPrinter
+from .layout import DEEPEST, FULL, packed, sizes, tex_equations, tex_rows, tex_stretches, widths
+from .terminal import TerminalPrinter, padded
 
 #: So many characters of a formula, as plain text, stand on one row.
 ROOM = 78
@@ -60,21 +59,31 @@ MATH = {
 
 
 @dataclass(frozen=True)
-class _Printer:
+class MarkdownPrinter(blocks.BlockPrinter):
+    """legible: as of `Body`."""
+
     tex: Tex
     plain: Plain
     size: Callable[[Node], int]
     dialect: Dialect
     legible: bool = False
 
+    def __call__(self, block: blocks.Block) -> str:
+        """A block; without math what is made of formulas is as in a terminal, where columns stand under columns."""
+        formulas = blocks.Derivation | blocks.Premises | blocks.Chains | blocks.Boxed
+        if isinstance(block, formulas) and not self.dialect.display:
+            return _fenced(TerminalPrinter(self.plain, ROOM)(block))
+        return super().__call__(block)
+
     def text(self, text: blocks.Text, table: bool = False) -> str:
-        """Words and formulas in running text."""
+        """Words and formulas in running text, or in a cell of a table."""
         whole = ""
-        for piece in (self._inline(part, table) for part in text):
+        for piece in (self.inline(part, table) for part in text):
             whole += (self.dialect.apart if _MONEY.match(whole[-1:] + piece[:1]) else "") + piece
         return whole
 
-    def _inline(self, part: blocks.Inline, table: bool) -> str:
+    def inline(self, part: blocks.Inline, table: bool = False) -> str:
+        """Words or a formula."""
         if isinstance(part, str):
             if self.legible:
                 return legible(part) if table else legible(part).replace(r"\|", "|")
@@ -89,6 +98,82 @@ class _Printer:
             return code(self.plain(part)).replace("|", r"\|" if table else "|")
         tex = self.tex(part)
         return self.dialect.inline.format(tex.replace("|", r"\vert ") if table else tex)  # | would end the cell
+
+    def heading(self, block: blocks.Heading) -> str:
+        """A heading; below the deepest level a line of bold text."""
+        text = self.text(block.text)
+        return f"{'#' * block.level} {text}" if block.level <= DEEPEST else f"**{text}**"
+
+    def para(self, block: blocks.Para) -> str:
+        """A paragraph, whose beginning makes no list."""
+        return _START.sub(r"\1\\\2", self.text(block.text))
+
+    def items(self, block: blocks.Items) -> str:
+        """A list with hyphens."""
+        return "\n".join(f"- {self.text(row)}" for row in block.rows)
+
+    def listing(self, block: blocks.Listing) -> str:
+        """A block of code for a shell."""
+        return _fenced("\n".join(map(printable, block.rows)), "sh")
+
+    def table(self, block: blocks.Table) -> str:
+        """A table, whose columns are padded where it is also read as it stands."""
+        many = len(block.rows[0]) if block.rows else len(block.head)
+        rows = [[self.text(cell, table=True) for cell in row] for row in (block.head or ((),) * many, *block.rows)]
+        words = [k in block.texts for k in range(many)]
+        rule = f" {' | '.join(':---' if left else '---:' for left in words)} "
+        if self.legible:
+            columns = (padded(column, left, 3) for column, left in zip(zip(*rows, strict=True), words, strict=True))
+            rows = [*map(list, zip(*columns, strict=True))]
+            marks = ("-" if left else ":" for left in words)
+            rule = "|".join("-" * (cells(cell) + 1) + mark for cell, mark in zip(rows[0], marks, strict=True))
+        head, *lines = (f"| {' | '.join(row)} |" for row in rows)
+        return "\n".join([head, f"|{rule}|", *lines])
+
+    def derivation(self, block: blocks.Derivation) -> str:
+        """Lines in one display, aligned at their signs."""
+        made = [[tex_rows(row, self.tex, self.size, ROOM, _label, r"\!:\quad") for row in rows] for rows in block.lines]
+        return self._display([" \\\\\n".join(chain.from_iterable(rows)) for rows in made], "4pt")
+
+    def premises(self, block: blocks.Premises) -> str:
+        """Values in one display, aligned in columns."""
+        rows = tex_equations(packed(block, self.size, ROOM), self.tex)
+        return self._display(["&" + _BESIDE.join(row) for row in rows], "8pt")
+
+    def chains(self, block: blocks.Chains) -> str:
+        """Each chain under its name; those without one in one display."""
+        size, texts = widths(self.plain), list[str]()
+        made = [[line for row in one.rows for line in tex_stretches(row, self.tex, size, FULL)] for one in block.chains]
+        if not any(one.title for one in block.chains):
+            return self._display([*chain.from_iterable(made)], "4pt")
+        for one, lines in zip(block.chains, made, strict=True):
+            texts += [f"**{self.text(one.title)}**"] if one.title else []
+            texts.append(self._display(lines, "4pt"))
+        return "\n\n".join(texts)
+
+    def boxed(self, block: blocks.Boxed) -> str:
+        """A frame around each formula; a table has its own."""
+        before, after = self.dialect.display.split("{}")
+        texts = []
+        for one in block.blocks:
+            text = self(one)
+            if isinstance(one, blocks.Premises | blocks.Derivation):
+                inner = text.removeprefix(before).removesuffix(after)
+                text = self.dialect.display.format(f"\\boxed{{\n{inner}\n}}")
+            texts.append(text)
+        return "\n\n".join(texts)
+
+    def picture(self, block: blocks.Picture) -> str:
+        """The picture, if there is a file of it, and the table beside it; the caption where there is neither."""
+        parts = [f"![{literal(block.title)}]({quote(os.fsencode(block.file))})"] if block.file else []
+        parts += [self.table(block.beside)] if block.beside is not None else []
+        return "\n\n".join(parts) or self.text((block.caption,))
+
+    def _display(self, lines: list[str], gap: str) -> str:
+        if len(lines) == 1 and "\n" not in lines[0] and lines[0].startswith("&"):
+            return self.dialect.display.format(lines[0].removeprefix("&").replace(_BESIDE, _SPACE))
+        body = f" \\\\[{gap}]\n".join(lines)
+        return self.dialect.display.format(f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}")
 
 
 def code(text: str) -> str:
@@ -128,37 +213,12 @@ def render(bodies: Sequence[blocks.Body], math: str = "github") -> str:
         bodies: the reports.
         math: how formulas are marked, a key of `MATH`.
     """
-    return "\n\n".join(_body(body, MATH[math]) for body in bodies) + "\n"
-
-
-def _body(body: blocks.Body, dialect: Dialect) -> str:
-    plain = Plain(body.own)
-    printer = _Printer(Tex(body.own), plain, sizes(plain), dialect, body.legible)
-    kinds = MARKDOWN if dialect.display else _WITHOUT_MATH
-    return "\n\n".join(kinds[type(block)](printer, block) for block in body.blocks)
-
-
-def heading(level: int, text: str) -> str:
-    """A heading; below the deepest level a line of bold text."""
-    return f"{'#' * level} {text}" if level <= DEEPEST else f"**{text}**"
-
-
-def _table(p: _Printer, block: blocks.Table) -> str:
-    many = len(block.rows[0]) if block.rows else len(block.head)
-    rows = [[p.text(cell, table=True) for cell in row] for row in (block.head or ((),) * many, *block.rows)]
-    if not p.legible:
-        rows.insert(1, [":---" if k in block.texts else "---:" for k in range(many)])
-        return "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    widths = [max(3, *map(columns, column)) for column in zip(*rows, strict=True)]
-    rule = ["-" * (wide + 2) if k in block.texts else f"{'-' * (wide + 1)}:" for k, wide in enumerate(widths)]
-    padded = [
-        (cell + room if k in block.texts else room + cell)
-        for row in rows
-        for k, (cell, wide) in enumerate(zip(row, widths, strict=True))
-        for room in [" " * (wide - columns(cell))]
-    ]
-    lines = [f"| {' | '.join(padded[at : at + many])} |" for at in range(0, len(padded), many)]
-    return "\n".join([lines[0], f"|{'|'.join(rule)}|", *lines[1:]])
+    texts = []
+    for body in bodies:
+        plain = Plain(body.own)
+        printer = MarkdownPrinter(Tex(body.own), plain, sizes(plain), MATH[math], body.legible)
+        texts.append("\n\n".join(map(printer, body.blocks)))
+    return "\n\n".join(texts) + "\n"
 
 
 def _label(text: str) -> str:
@@ -170,93 +230,6 @@ def _label(text: str) -> str:
     return re.sub(r"<|(?<=!)\[|\](?=\()", r"{\g<0>}", text)
 
 
-def _derivation(p: _Printer, block: blocks.Derivation) -> str:
-    lines = [
-        (r" \\" + "\n").join(text for row in rows for text in tex_rows(row, p.tex, p.size, ROOM, _label, r"\!:\quad"))
-        for rows in block.lines
-    ]
-    return _math(p, lines, "4pt")
-
-
-def _premises(p: _Printer, block: blocks.Premises) -> str:
-    rows = [
-        [f"{p.tex(left)} {TEX_SIGNS[sign]} {p.tex(right)}" for left, sign, right in items]
-        for items in packed(block, p.size, ROOM)
-    ]
-    return _math(p, ["&" + _BESIDE.join(row) for row in rows], "8pt")
-
-
-def _chains(p: _Printer, block: blocks.Chains) -> str:
-    """Each chain under its name; those without one in one display."""
-    if not any(chain.title for chain in block.chains):
-        return _math(p, [line for chain in block.chains for line in _chain(p, chain)], "4pt")
-    texts = []
-    for chain in block.chains:
-        texts += [f"**{p.text(chain.title)}**"] if chain.title else []
-        texts.append(_math(p, _chain(p, chain), "4pt"))
-    return "\n\n".join(texts)
-
-
-def _chain(p: _Printer, chain: blocks.Chain) -> list[str]:
-    return [line for row in chain.rows for line in tex_stretches(row, p.tex, widths(p.plain), FULL)]
-
-
-def _boxed(p: _Printer, block: blocks.Boxed) -> str:
-    """A frame around each formula; a table has its own."""
-    before, after = p.dialect.display.split("{}")
-    texts = []
-    for one in block.blocks:
-        text = MARKDOWN[type(one)](p, one)
-        if isinstance(one, blocks.Premises | blocks.Derivation):
-            inner = text.removeprefix(before).removesuffix(after)
-            text = p.dialect.display.format(f"\\boxed{{\n{inner}\n}}")
-        texts.append(text)
-    return "\n\n".join(texts)
-
-
-def _math(p: _Printer, lines: list[str], gap: str) -> str:
-    if len(lines) == 1 and "\n" not in lines[0] and lines[0].startswith("&"):
-        return p.dialect.display.format(lines[0].removeprefix("&").replace(_BESIDE, _SPACE))
-    body = f" \\\\[{gap}]\n".join(lines)
-    return p.dialect.display.format(f"\\begin{{aligned}}\n{body}\n\\end{{aligned}}")
-
-
-def _aligned(p: _Printer, block: blocks.Block) -> str:
-    """A block as in a terminal, where columns stand under columns."""
-    text = TEXT[type(block)](TextPrinter(p.plain, ROOM), block)
-    return _fenced(text)
-
-
 def _fenced(text: str, language: str = "") -> str:
     fence = "`" * max([3, *(1 + len(run) for run in re.findall("`+", text))])
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _picture(p: _Printer, block: blocks.Picture) -> str:
-    """The picture, if there is a file of it, and the table beside it; the caption where there is neither."""
-    parts = [image(block)] if block.file else []
-    parts += [_table(p, block.beside)] if block.beside is not None else []
-    return "\n\n".join(parts) or p.text((block.caption,))
-
-
-def image(block: blocks.Picture) -> str:
-    """What shows the file beside the document, which has the caption."""
-    return f"![{literal(block.title)}]({quote(os.fsencode(block.file))})"
-
-
-MARKDOWN: dict[type, Callable[[_Printer, Any], str]] = {
-    blocks.Heading: lambda p, block: heading(block.level, p.text(block.text)),
-    blocks.Para: lambda p, block: _START.sub(r"\1\\\2", p.text(block.text)),
-    blocks.Items: lambda p, block: "\n".join(f"- {p.text(row)}" for row in block.rows),
-    blocks.Table: _table,
-    blocks.Listing: lambda p, block: _fenced("\n".join(map(printable, block.rows)), "sh"),
-    blocks.Derivation: _derivation,
-    blocks.Stacked: lambda p, block: _table(p, block.table),
-    blocks.Premises: _premises,
-    blocks.Chains: _chains,
-    blocks.Boxed: _boxed,
-    blocks.Picture: _picture,
-}
-#: The same where there is no math: what is made of formulas stands in blocks of code.
-_WORDS = (blocks.Heading, blocks.Para, blocks.Items, blocks.Table, blocks.Stacked, blocks.Listing, blocks.Picture)
-_WITHOUT_MATH = {kind: p if kind in _WORDS else _aligned for kind, p in MARKDOWN.items()}

@@ -12,26 +12,34 @@ A record of a low room leaves these four to a module above it, which `convenienc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..base import conveniences
+from ..base.display import escape
+from ..base.writing import format_of, is_device, spare, written
 from ..errors import MissingError, OptionError, TooLargeError, nearest
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..printable import json_text
-from .blocks import Block, Heading, Items, Picture, Text, marked
-from .formats import BINARY, DOCUMENTS, FORMATS, Show
-from .rendered import Report
+from .blocks import Block, Body, Heading, Items, Picture, marked
+from .formats import BINARY, BRIEF, DOCUMENTS, FORMATS, SUFFIXES, Report, Show, rendered
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from ..plot.figure import Figure
     from .tables import LongTable
+
+#: The style of a page, beside that of its pictures; and what a notebook shows.
+STYLES = ("documents/blocks.css", "documents/page.css")
+#: MathJax leaves these alone: a dollar in a title is no formula.
+_CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 
 
 class Result:
@@ -92,8 +100,6 @@ class Result:
             OptionError: for a format or language that there is not, or without the extra that the format needs.
             MissingError: for a picture where there is none.
         """
-        from .saving import save
-
         save(self, path, format, language=language)
 
     def to_frame(self) -> pd.DataFrame:
@@ -140,9 +146,11 @@ class Result:
             width: columns of `text`.
             math: how Markdown marks formulas (`markdown.MATH`).
         """
-        from .saving import printed
 
-        return printed(self, words, show, width, math)
+        body = Body(tuple(self.blocks(words, show)), self.own, legible=True)
+        return (
+            page(body, words) if show.format == "html" else rendered([body], show.format, words.language, width, math)
+        )
 
     def picture(self, language: str = "en") -> Figure | None:
         """The picture; None where there is none, or nothing to draw."""
@@ -165,10 +173,17 @@ class Result:
         return str(self.report("text")).rstrip("\n")
 
     def _rendered(self, kind: str, language: str = "en") -> str:
-        """What a notebook asks for: `html`, `markdown` or `plain`."""
-        from .saving import in_notebook
+        """What a notebook asks for, with short tables: `html` (part of its page), `markdown` or `plain`."""
+        words = strings(language)
+        if kind != "html":
+            show = Show("md" if kind == "markdown" else "text", rows=BRIEF, captions=False)
+            return Result.printed(self, words, show, math="dollars")  # the tables of an explanation, too
+        from ..base.page import asset
+        from .html import HtmlPrinter
 
-        return in_notebook(self, kind, strings(language))
+        body = "".join(map(HtmlPrinter(None, self.own, linked=False, lower=2), self.blocks(words, Show(rows=BRIEF))))
+        style = f"<style>.lstm-trace{{{asset(STYLES[0])}}}</style>"
+        return f'<div class="{_CLASSES}" lang="{escape(words.language)}">\n{style}\n{body}</div>'
 
     def _repr_html_(self) -> str:
         return self._rendered("html")
@@ -210,7 +225,7 @@ class Finding(Result):
     def blocks(self, words: Words, show: Show) -> Iterator[Block]:
         """Title, sentences, picture and tables, of which long ones are shortened."""
         yield Heading(1, (self.title(words),))
-        if said := tuple(_text(sentence) for sentence in self.sentences(words)):
+        if said := tuple(marked(one) if isinstance(one, str) else one for one in self.sentences(words)):
             yield Items(said)
         captioned = show.captions and show.format in ("text", "tex")
         if (show.pictured or captioned) and (figure := self.picture(words.language)) is not None:
@@ -231,12 +246,11 @@ class Finding(Result):
         """Title, sentences and all rows, in English."""
         return self._facts(self.tables(strings()))
 
-    def _facts(self, tables: tuple[LongTable, ...], written: bool = True) -> dict[str, Any]:
-        """written: whether the rows of the last table are there."""
+    def _facts(self, tables: tuple[LongTable, ...]) -> dict[str, Any]:
         words = strings()
         *others, last = tables
         sentences = ["".join(map(str, sentence)) for sentence in self.sentences(words)]
-        facts = {"title": self.title(words), "sentences": sentences, **last.facts(written)}
+        facts = {"title": self.title(words), "sentences": sentences, **last.facts()}
         more = [{"title": table.heading, "sentences": [], **table.facts()} for table in others]
         return facts | ({"more": more} if more else {})
 
@@ -244,12 +258,13 @@ class Finding(Result):
         """The facts as JSON, the rows of the last table some at a time."""
         from .rows import JSON
 
-        tables = self.tables(strings())
-        before, rows, after = json_text(self._facts(tables, written=False), indent=1).partition('\n "rows": [')
+        *others, last = self.tables(strings())
+        facts = self._facts((*others, replace(last, rows=())))
+        before, rows, after = json_text(facts, indent=1).partition('\n "rows": [')
         yield before + rows
-        for at, text in enumerate(tables[-1].texts(JSON)):
+        for at, text in enumerate(last.texts(JSON)):
             yield (JSON.between if at else "\n") + text
-        yield ("\n " if tables[-1].rows else "") + after + "\n"
+        yield ("\n " if last.rows else "") + after + "\n"
 
     def _csv(self) -> Iterator[str]:
         """All rows of the last table."""
@@ -265,5 +280,83 @@ class Finding(Result):
         return self.tables(strings())[-1]
 
 
-def _text(sentence: str | Text) -> Text:
-    return marked(sentence) if isinstance(sentence, str) else sentence
+def page(body: Body, words: Words) -> str:
+    """A document as a page of its own: one file that loads nothing."""
+    from ..base.page import whole
+    from .drawings import PICTURES, WIDER, wider
+    from .html import HtmlPrinter
+
+    printer = HtmlPrinter(None, body.own, linked=False)
+    title = next(("".join(map(str, b.text)) for b in body.blocks if isinstance(b, Heading)), "")
+    main = "".join(map(printer, body.blocks))
+    footer = f"<footer><p>{escape(words.word('made'))}</p></footer>"
+    content = f"<main>\n{main}</main>\n{footer}\n{wider(words.language)}"
+    return whole(words.language, title, content, (*PICTURES, *STYLES), [WIDER])
+
+
+def save(
+    result: Result,
+    path: str | Path,
+    format: str | None = None,
+    *,
+    language: str = "en",
+    picture: bool = True,
+    spared: Iterable[str | Path] = (),
+) -> None:
+    """Write a result; see `Result.save`. picture: whether one is written beside Markdown. spared: files not to lose."""
+    chosen = format or format_of(path, SUFFIXES, "results", "md")
+    if chosen not in FORMATS:
+        raise OptionError(f"there is no format {chosen!r}{nearest(chosen, FORMATS, 'expected')}")
+    if chosen in ("svg", "png"):
+        result.plot(language).save(path, chosen)
+    elif chosen in BINARY:
+        content = content_of(result, chosen, language)
+        with written(path, "wb") as file:
+            file.write(content)
+    else:
+        beside = picture_beside(result, str(path), chosen, spared, language) if picture else None
+        name = "" if beside is None else os.path.basename(beside[0])
+        pieces = result.pieces(chosen, language=language, file=name)
+        with written(path) as file:
+            file.writelines(pieces)
+            if beside is not None:  # while the text has not appeared: where one cannot be written, neither appears
+                beside[1].save(beside[0])
+
+
+def picture_beside(
+    result: Result, output: str, format: str, spared: Iterable[str | Path] = (), language: str = "en"
+) -> tuple[str, Figure] | None:
+    """The file of the picture beside a Markdown file, and the picture; None where there is none.
+
+    Raises FileError where that file would be one of `spared`.
+    """
+    if format != "md" or output == "-" or is_device(output) or (figure := result.picture(language)) is None:
+        return None
+    file = os.path.splitext(output)[0] + ".svg"
+    spare(file, [*spared, output])
+    return file, figure
+
+
+def content_of(result: Result, format: str, language: str = "en") -> bytes:
+    """A result in a format that is bytes, or any other as UTF-8.
+
+    Raises OptionError without the extra that the format needs.
+    """
+    if format == "pdf":
+        from . import typst
+
+        return typst.pdf("".join(result.pieces("typ", language=language)))
+    if format == "png":
+        return result.plot(language).content("png")
+    if format == "parquet":
+        import io
+
+        from ..base.extras import missing
+
+        stream = io.BytesIO()
+        try:
+            result.to_frame().to_parquet(stream, index=False)
+        except ImportError:
+            raise OptionError(missing("Parquet", "pyarrow", "write .csv")) from None
+        return stream.getvalue()
+    return "".join(result.pieces(format, language=language)).encode()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -49,11 +49,6 @@ def _csv_row(columns: Sequence[str], cells: Sequence[str]) -> str:
     return printable(text.getvalue())
 
 
-def _json_cell(value: Any) -> str:
-    """NaN and infinities as words."""
-    return json_text(word(value))
-
-
 def _json_row(columns: Sequence[str], cells: Sequence[str]) -> str:
     """A row as `json_text(…, indent=1)` has it in a list within an object."""
     pairs = (f"   {json_text(name)}: {cell}" for name, cell in zip(columns, cells, strict=True))
@@ -61,7 +56,7 @@ def _json_row(columns: Sequence[str], cells: Sequence[str]) -> str:
 
 
 def _json_floats(values: Array) -> list[Any]:
-    return values.tolist() if np.isfinite(values).all() else [_json_cell(value) for value in values.tolist()]
+    return values.tolist() if np.isfinite(values).all() else [json_text(word(value)) for value in values.tolist()]
 
 
 def _csv_text(value: str) -> str:
@@ -69,7 +64,8 @@ def _csv_text(value: str) -> str:
 
 
 CSV = RowStyle(_csv_cell, _csv_row, "", np.ndarray.tolist, _csv_text)
-JSON = RowStyle(_json_cell, _json_row, ",\n", _json_floats, json_text)
+#: NaN and infinities are words.
+JSON = RowStyle(lambda value: json_text(word(value)), _json_row, ",\n", _json_floats, json_text)
 
 
 #: Rows that are written at once: some megabytes of text.
@@ -104,19 +100,21 @@ class Grid:
         """How many entries there are."""
         return int(np.prod([len(numbers) for _, numbers in self.axes], dtype=np.int64))
 
-    def at(self, places: Array) -> tuple[dict[str, Array], tuple[Array, ...]]:
-        """The numbers along each axis, and the index, of the entries at `places` in C order."""
-        index = np.unravel_index(places, [len(numbers) for _, numbers in self.axes]) if self.axes else ()
-        numbers = (n.start + n.step * at for (_, n), at in zip(self.axes, index, strict=True))
-        return dict(zip((name for name, _ in self.axes), numbers, strict=True)), index
+    def index(self, places: Array) -> tuple[Array, ...]:
+        """The index of the entries at `places` in C order."""
+        return np.unravel_index(places, [len(numbers) for _, numbers in self.axes]) if self.axes else ()
 
-    def tokens(self, numbers: Mapping[str, Array]) -> list[str] | None:
-        """The labels of the steps of some entries, from their numbers along the axes."""
-        if not self.labels or "t" not in numbers:
-            return None
-        several = len(self.labels) > 1
-        rows = numbers["batch"].tolist() if several else [0] * len(numbers["t"])
-        return [self.labels[b][t] if t < len(self.labels[b]) else "" for t, b in zip(numbers["t"], rows, strict=True)]
+    def read(self, places: Array) -> dict[str, Array]:
+        """The columns of the entries at `places`: their numbers along each axis, the labels of their steps, values."""
+        index = self.index(places)
+        found: dict[str, Array] = {n: r.start + r.step * at for (n, r), at in zip(self.axes, index, strict=True)}
+        if self.labels and "t" in found:
+            batch = found["batch"].tolist() if len(self.labels) > 1 else [0] * len(places)
+            rows = ((self.labels[b], t) for b, t in zip(batch, found["t"].tolist(), strict=True))
+            found[STEP_LABEL] = np.array([row[t] if t < len(row) else "" for row, t in rows], object)
+        for name, values in self.values.items():
+            found[name] = np.broadcast_to(np.asarray(values[index], np.float64), places.shape)
+        return found
 
     def template(self, columns: Sequence[str], style: RowStyle) -> tuple[str, list[str]]:
         """The text of a row with `%d` and `%s` for its numbers, and the names of those numbers in order."""
@@ -188,11 +186,7 @@ class Entries(Sequence[tuple[Any, ...]]):
     def __len__(self) -> int:
         return sum(run.rows for run in self.runs)
 
-    @overload
-    def __getitem__(self, at: int) -> tuple[Any, ...]: ...
-    @overload
-    def __getitem__(self, at: slice) -> list[tuple[Any, ...]]: ...
-    def __getitem__(self, at: int | slice) -> Any:
+    def __getitem__(self, at: Any) -> Any:
         places = range(len(self))[at]
         return self.take(places) if isinstance(places, range) else self.take([places])[0]
 
@@ -219,7 +213,7 @@ class Entries(Sequence[tuple[Any, ...]]):
         for run in self.runs:
             for grid, inside, places in _groups(run, run.order()):
                 if column in grid.values:
-                    found[begin + inside] = grid.values[column][grid.at(places)[1]]
+                    found[begin + inside] = grid.values[column][grid.index(places)]
             begin += run.rows
         return found
 
@@ -229,11 +223,7 @@ class Entries(Sequence[tuple[Any, ...]]):
             rows = np.empty(len(order), object)
             for grid, inside, places in _groups(run, order):
                 template, names = grid.template(self.columns, style)
-                numbers, index = grid.at(places)
-                cells = {name: numbers[name].tolist() for name in numbers}
-                cells |= {name: _texts(grid, name, index, inside.size, style) for name in grid.values}
-                if (tokens := grid.tokens(numbers)) is not None:
-                    cells[STEP_LABEL] = list(map(style.text, tokens))
+                cells = {name: _texts(grid, name, cells, style) for name, cells in grid.read(places).items()}
                 rows[inside] = list(map(template.__mod__, zip(*(cells[name] for name in names), strict=True)))
             yield style.between.join(rows.tolist())
 
@@ -242,38 +232,35 @@ class Entries(Sequence[tuple[Any, ...]]):
         import pandas as pd
 
         text = pd.Series(["", None]).dtype  # str from pandas 3 on
+        grids = [grid for run in self.runs for grid in run.grids]
+        whole = {name for grid in grids for name, _ in grid.axes}
+        whole |= {name for grid in grids for name, value in grid.fixed.items() if isinstance(value, int)}
+        numeric = whole.union(*(grid.values for grid in grids))
         found: dict[str, list[Any]] = {name: [] for name in self.columns}
         for run, order in self._pieces():
-            for name, column in self._columns(run, order).items():
-                found[name].append(pd.Series(column, dtype=text) if column.dtype == object else column)
-        columns = {name: _joined(pd, found.pop(name), name in self._whole) for name in self.columns}
+            for name, column in self._columns(run, order, numeric).items():
+                found[name].append(column if name in numeric else pd.Series(column, dtype=text))
+        columns: dict[str, Any] = {}
+        for name in self.columns:
+            if not (parts := found.pop(name)) or name not in numeric:
+                columns[name] = pd.concat(parts, ignore_index=True) if parts else []
+                continue
+            column = np.concatenate(parts)
+            columns[name] = column.astype(np.int64) if name in whole and not np.isnan(column).any() else column
         return pd.DataFrame(columns, copy=False)
 
-    @cached_property
-    def _whole(self) -> frozenset[str]:
-        """The columns of whole numbers."""
-        grids = [grid for run in self.runs for grid in run.grids]
-        fixed = (name for grid in grids for name, value in grid.fixed.items() if isinstance(value, int))
-        return frozenset(name for grid in grids for name, _ in grid.axes).union(fixed)
-
-    @cached_property
-    def _floats(self) -> frozenset[str]:
-        return frozenset(name for run in self.runs for grid in run.grids for name in grid.values)
-
-    def _columns(self, run: Run, order: Array) -> dict[str, Array]:
-        """The columns of some rows: float64 with NaN for an empty cell, texts as objects."""
-        numeric = self._whole | self._floats
+    def _columns(self, run: Run, order: Array, numeric: Container[str] = ()) -> dict[str, Array]:
+        """The columns of some rows. An empty cell is NaN in those that are numeric, and None in others."""
         found = {name: np.full(len(order), np.nan if name in numeric else None) for name in self.columns}
         for grid, inside, places in _groups(run, order):
-            numbers, index = grid.at(places)
-            cells: dict[str, Any] = {**grid.fixed, **numbers}
-            cells |= {name: grid.values[name][index] for name in grid.values}
-            if (tokens := grid.tokens(numbers)) is not None:
-                cells[STEP_LABEL] = np.array(tokens, object)
+            read = grid.read(places)
+            cells: dict[str, Any] = {**grid.fixed, **read}
             if ADDRESS in found:
-                cells[ADDRESS] = _addresses(grid, numbers, inside.size)
+                numbers = [read[name].tolist() for name, _ in grid.axes]
+                cells[ADDRESS] = [grid.address % at for at in zip(*numbers, strict=True)] or [grid.address % ()]
             for name in found.keys() & cells.keys():
-                found[name][inside] = cells[name]
+                partial = name in grid.partial and name not in numeric
+                found[name][inside] = np.where(np.isnan(cells[name]), None, cells[name]) if partial else cells[name]
         return found
 
     def _pieces(self) -> Iterator[tuple[Run, Array]]:
@@ -283,18 +270,7 @@ class Entries(Sequence[tuple[Any, ...]]):
                 yield run, order[at : at + PIECE]
 
     def _tuples(self, run: Run, order: Array) -> list[tuple[Any, ...]]:
-        rows: list[Any] = [None] * len(order)
-        for grid, inside, places in _groups(run, order):
-            numbers, index = grid.at(places)
-            cells: dict[str, Iterable[Any]] = {name: column.tolist() for name, column in numbers.items()}
-            cells |= {name: _cells(grid, name, index, inside.size) for name in grid.values}
-            cells[ADDRESS] = _addresses(grid, numbers, inside.size)
-            if (tokens := grid.tokens(numbers)) is not None:
-                cells[STEP_LABEL] = tokens
-            columns = [cells.get(name, [grid.fixed.get(name)] * inside.size) for name in self.columns]
-            for row, values in zip(inside.tolist(), zip(*columns, strict=True), strict=True):
-                rows[row] = values
-        return rows
+        return list(zip(*(column.tolist() for column in self._columns(run, order).values()), strict=True))
 
 
 def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
@@ -306,32 +282,14 @@ def _groups(run: Run, order: Array) -> Iterator[tuple[Grid, Array, Array]]:
         yield grid, inside, order[inside] - (ends[k] - grid.size)
 
 
-def _values(grid: Grid, name: str, index: tuple[Array, ...], rows: int) -> Array:
-    return np.broadcast_to(np.asarray(grid.values[name][index], np.float64), (rows,))
-
-
-def _cells(grid: Grid, name: str, index: tuple[Array, ...], rows: int) -> list[float | None]:
-    found: list[float | None] = _values(grid, name, index, rows).tolist()
-    return [None if value != value else value for value in found] if name in grid.partial else found
-
-
-def _texts(grid: Grid, name: str, index: tuple[Array, ...], rows: int, style: RowStyle) -> list[Any]:
-    if name in grid.partial:
-        return [style.cell(value) for value in _cells(grid, name, index, rows)]
-    return style.floats(_values(grid, name, index, rows))
-
-
-def _addresses(grid: Grid, numbers: Mapping[str, Array], rows: int) -> list[str]:
-    if not numbers:
-        return [grid.address % ()] * rows
-    return list(map(grid.address.__mod__, zip(*(column.tolist() for column in numbers.values()), strict=True)))
-
-
-def _joined(pd: Any, pieces: list[Any], whole: bool) -> Any:
-    if not pieces or isinstance(pieces[0], pd.Series):
-        return pd.concat(pieces, ignore_index=True) if pieces else []
-    column = np.concatenate(pieces)
-    return column.astype(np.int64) if whole and not np.isnan(column).any() else column
+def _texts(grid: Grid, name: str, cells: Array, style: RowStyle) -> list[Any]:
+    """The cells of a column as `Grid.template` has them."""
+    if name in grid.values and name not in grid.partial:
+        return style.floats(cells)
+    values: list[Any] = cells.tolist()
+    if name == STEP_LABEL:
+        return [*map(style.text, values)]
+    return [style.cell(None if v != v else v) for v in values] if name in grid.partial else values
 
 
 def frame_as_csv(frame: pd.DataFrame) -> str:

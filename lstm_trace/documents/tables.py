@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -52,13 +53,10 @@ class LongTable:
     bounds: Mapping[str, float] = field(default_factory=dict)
     said: Mapping[str, Callable[[Any, Words], Any]] = field(default_factory=dict)
 
-    def facts(self, written: bool = True) -> dict[str, Any]:
-        """The notes and the rows as plain data. written: whether the rows are there."""
-        rows = self.rows if written else ()
-        return {
-            "notes": self.notes,
-            "rows": [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in rows],
-        }
+    def facts(self) -> dict[str, Any]:
+        """The notes and the rows as plain data."""
+        rows = [{k: word(v) for k, v in zip(self.columns, row, strict=True)} for row in self.rows]
+        return {"notes": self.notes, "rows": rows}
 
     def to_frame(self) -> pd.DataFrame:
         """All rows as a pandas frame."""
@@ -78,15 +76,13 @@ class LongTable:
             return
         names, lines, left = self.excerpt(words, most)
         whole = [line for line in lines if line[0] != DOTS]
-        numeric = {
+        texts = frozenset(
             k
             for k, name in enumerate(names)
-            if name in self.bounds or all(isinstance(line[k], int | float | None) for line in whole)
-        }
-        rows = tuple(tuple(_text(value, digits) for value in line) for line in lines)
-        yield Table(
-            tuple((heading(name, words),) for name in names), rows, 1, frozenset({*range(len(names))} - numeric)
+            if name not in self.bounds and not all(isinstance(line[k], int | float | None) for line in whole)
         )
+        rows = tuple(tuple(_text(value, digits) for value in line) for line in lines)
+        yield Table(tuple((heading(name, words),) for name in names), rows, 1, texts)
         if left:
             yield Para((f"{left}{words.word('stop')} {words.word(complete)}",))
         yield from (Para(marked(note)) for note in self.notes)
@@ -98,7 +94,7 @@ class LongTable:
         """
         names = self.shown or self.columns
         ranked = {name: self._column(name) for name in self.ranked}
-        sizes = np.max([np.abs(column) for column in ranked.values()], axis=0) if ranked else np.ones(len(self.rows))
+        sizes = np.max(np.abs([*ranked.values()]), axis=0) if ranked else np.ones(len(self.rows))
         entries = excerpt(sizes, most, self.timed, self.adds and bool(ranked))
         places = [self.columns.index(name) for name in names]
         rows = iter(self._take([entry for entry in entries if isinstance(entry, int)]))
@@ -147,41 +143,26 @@ class LongTable:
             return words.word("rows.left.first", n=count)
         gone = {name: np.concatenate([column[g.start : g.stop] for g in gaps]) for name, column in ranked.items()}
         name, column = next(iter(gone.items()))
-        if not self.adds:
-            sizes = np.max([np.abs(column) for column in gone.values()], axis=0)
-            most, where = f"{sizes.max():.3g}", self._where(words, gaps, sizes)
-            return (
-                words.word(
-                    "rows.left",
-                    n=count,
-                    names=words.word("or").join(heading(name, words) for name in ranked),
-                    most=most,
-                )
-                + where
-            )
-        size = np.abs(column)
-        total = f"{float(column.sum()) + 0.0:.3g}"
-        told = words.word("rows.left.sum", n=count, name=heading(name, words), total=total, most=f"{size.max():.3g}")
-        return told + self._where(words, gaps, size)
+        if self.adds:
+            sizes, total = np.abs(column), f"{float(column.sum()) + 0.0:.3g}"
+            more = {"name": heading(name, words), "total": total}
+        else:
+            sizes = np.max(np.abs([*gone.values()]), axis=0)
+            more = {"names": words.word("or").join(heading(name, words) for name in ranked)}
+        told = words.word("rows.left.sum" if self.adds else "rows.left", n=count, most=f"{sizes.max():.3g}", **more)
+        return told + self._where(words, gaps, sizes)
 
     def _where(self, words: Words, gaps: Sequence[range], sizes: Array) -> str:
         """The largest of the rows in the gaps by name: `(line f_t, unit 3)`; nothing where all are 0."""
         at = int(np.argmax(sizes))
         if sizes[at] == 0:
             return ""
-        for gap in gaps:
-            if at < len(gap):
-                break
-            at -= len(gap)
-        row = self._take([gap[at]])[0]
+        row = self._take([next(islice(chain(*gaps), at, None))])[0]
         names = self.shown or self.columns
         names = names[: names.index(self.ranked[0])]
         cells = [(name, self._seen(name, row[self.columns.index(name)], words)) for name in names]
-        texts = [
-            str(v) if name in SPEAKING else f"{heading(name, words)} {v}"
-            for name, v in cells
-            if isinstance(v, int | str)
-        ]
+        said = ((name, value) for name, value in cells if isinstance(value, int | str))
+        texts = (str(value) if name in SPEAKING else f"{heading(name, words)} {value}" for name, value in said)
         return f" ({', '.join(texts)})"
 
 

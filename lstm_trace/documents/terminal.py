@@ -5,10 +5,9 @@ from __future__ import annotations
 import re
 import textwrap
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 from ..base.display import cells
 from ..formulas.plain import COLUMNS, PLAIN, Plain
@@ -22,47 +21,143 @@ _INDENT = "  "
 
 
 @dataclass(frozen=True)
-class Printer:
+class TerminalPrinter(blocks.BlockPrinter):
     """Prints blocks in so many columns."""
 
     plain: Plain
     width: int
 
-    def text(self, text: blocks.Text) -> str:
-        """Words and formulas on one line."""
-        return "".join(map(self._inline, text))
-
-    def _inline(self, part: blocks.Inline) -> str:
+    def inline(self, part: blocks.Inline) -> str:
+        """Words or a formula on one line."""
         if isinstance(part, str | blocks.Code):
             return printable(part if isinstance(part, str) else part.text)
-        return self.node(part)
+        return "⋮" if isinstance(part, Dots) and part.way == "down" else self.plain(part)
 
-    def node(self, node: Node) -> str:
-        """A formula on one line."""
-        return "⋮" if isinstance(node, Dots) and node.way == "down" else self.plain(node)
+    def heading(self, block: blocks.Heading) -> str:
+        """Two levels with a line below, one with lines beside it."""
+        title = self.text(block.text)
+        if mark := _LINES.get(block.level):
+            rows = _wrapped(title, self.width).splitlines()
+            return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
+        return _wrapped(title if block.level >= 4 else f"── {title} ──", self.width)
+
+    def para(self, block: blocks.Para) -> str:
+        """A paragraph, wrapped."""
+        return _wrapped(self.text(block.text), self.width)
+
+    def items(self, block: blocks.Items) -> str:
+        """A list with hyphens."""
+        return "\n".join(_wrapped(self.text(row), self.width, "- ", "  ") for row in block.rows)
+
+    def listing(self, block: blocks.Listing) -> str:
+        """Lines as they are."""
+        return "\n".join(_INDENT + printable(row) for row in block.rows)
+
+    def derivation(self, block: blocks.Derivation) -> str:
+        """Rows below each other."""
+        return "\n".join(line for rows in block.lines for row in rows for line in self._row(row))
+
+    def _row(self, row: blocks.Row) -> list[str]:
+        """One row of a derivation, broken before its signs and then within its sums where it is too long."""
+        start = (_INDENT * 2 if row.under else _INDENT) + self.text(row.left)
+        whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {self.plain(node)}" for sign, node in row.parts)
+        if cells(whole) <= self.width:
+            return [whole]
+        lines = [start]
+        indent = cells(start) + 1 if cells(start) < self.width // 3 else 6
+        for at, (sign, node) in enumerate(row.parts):
+            pieces = broken(node, lambda n: cells(self.plain(n)), self.width - indent - 4)
+            text = (": " if sign == ":" else f" {sign} ") + self.plain(pieces[0][1])
+            if at == 0 or (row.parts[0][0] == ":" and cells(lines[-1] + text) <= self.width):
+                lines[-1] += text
+            else:
+                lines.append(" " * (indent - 1) + text)
+            lines += [" " * indent + f"{mark} {self.plain(piece)}" for mark, piece in pieces[1:]]
+        return _fitted(lines, self.width, indent)
+
+    def premises(self, block: blocks.Premises) -> str:
+        """Values beside each other, those of one height in a row."""
+        rows: list[list[list[str]]] = []
+        for items in block.rows:
+            used = self.width
+            for left, sign, right in items:
+                box = self._box(f"{self.plain(left)} {sign} ", right)
+                wide = max(map(cells, box)) + 3
+                if used + wide > self.width or len(rows[-1][0]) != len(box):
+                    rows.append([])
+                    used = len(_INDENT)
+                rows[-1].append(box)
+                used += wide
+        beside = ([(_INDENT + "   ".join(parts)).rstrip() for parts in zip(*boxes, strict=True)] for boxes in rows)
+        gap = "\n\n" if any(len(boxes[0]) > 1 for boxes in rows) else "\n"
+        return gap.join("\n".join(_fitted(lines, self.width, 4)) for lines in beside)
+
+    def _box(self, label: str, node: Node) -> list[str]:
+        """A matrix on as many lines as it has rows, everything else on one."""
+        if not isinstance(node, Mat):
+            return [label + self.plain(node)]
+        if len(node.rows[0]) == 1:
+            return [label + self.plain(Vec(tuple(row[0] for row in node.rows)))]
+        columns = [padded(_aligned(list(map(self.inline, column)))) for column in zip(*node.rows, strict=True)]
+        lines = [f"[ {'  '.join(row)} ]" for row in zip(*columns, strict=True)]
+        return [(label if k == 0 else " " * cells(label)) + line for k, line in enumerate(lines)]
+
+    def table(self, block: blocks.Table) -> str:
+        """Columns next to each other, in several tables where they do not fit."""
+        columns = []
+        for k in range(len(block.head or block.rows[0])):
+            head = [self.text(block.head[k])] if block.head else []
+            texts, words = [self.text(row[k]) for row in block.rows], k in block.texts
+            columns.append(padded([*head, *(texts if words else _aligned(texts))], words))
+        rows = [*zip(*columns, strict=True)]
+        return "\n\n".join(
+            "\n".join((_INDENT + "  ".join(row[k] for k in shown)).rstrip() for row in rows)
+            for shown in fitting([*map(cells, rows[0])], block.places, self.width - len(_INDENT))
+        )
+
+    def chains(self, block: blocks.Chains) -> str:
+        """Chains below each other."""
+        gap = "\n\n" if any(chain.title for chain in block.chains) else "\n"
+        return gap.join("\n".join(self._chain(chain)) for chain in block.chains)
+
+    def _chain(self, chain: blocks.Chain) -> list[str]:
+        """A chain under its name, the signs of each value below one another."""
+        lines = [_wrapped(self.text(chain.title), self.width)] if chain.title else []
+        marked = replace(self.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
+        breaking = Plain(self.plain.own, marked)
+        for row in chain.rows:
+            start = _INDENT + self.text(row.left)
+            indent = cells(start) if cells(start) < self.width // 3 else len(_INDENT) * 2
+            lines.append(start)
+            for at, (sign, node) in enumerate(row.parts):
+                whole = f" {sign} {self.plain(node)}"
+                if at and cells(lines[-1] + whole) > self.width:
+                    lines.append(" " * indent)
+                too_long = cells(lines[-1] + whole) > self.width
+                first, *rest = _pieces(f" {sign} {breaking(node)}", self.width - indent - 5) if too_long else [whole]
+                lines[-1] += first
+                for piece in rest:
+                    if cells(lines[-1] + piece.rstrip()) > self.width:
+                        lines[-1] = lines[-1].rstrip()
+                        lines.append(" " * (indent + 5))
+                    lines[-1] += piece
+        return _fitted(lines, self.width, 6)
+
+    def boxed(self, block: blocks.Boxed) -> str:
+        """The blocks in a frame."""
+        inner = "\n\n".join(map(replace(self, width=self.width - 4), block.blocks))
+        lines = padded(textwrap.dedent(inner).splitlines(), left=True)
+        rule = "─" * (cells(lines[0]) + 2)
+        return "\n".join([f"┌{rule}┐", *(f"│ {line} │" for line in lines), f"└{rule}┘"])
 
 
 def render(bodies: Sequence[blocks.Body], width: int = 80) -> str:
     """Reports as plain text, `width` columns wide, one after the other."""
-    return "\n\n\n".join(_body(body, max(width, 40)) for body in bodies) + "\n"
-
-
-def _body(body: blocks.Body, width: int) -> str:
-    printer = Printer(Plain(body.own, COLUMNS if body.compact else PLAIN), width)
-    parts = [TEXT[type(block)](printer, block) for block in body.blocks]
-    return "\n\n".join(part for part in parts if part)
-
-
-def _heading(p: Printer, block: blocks.Heading) -> str:
-    title = p.text(block.text)
-    if mark := _LINES.get(block.level):
-        rows = _wrapped(title, p.width).splitlines()
-        return "\n".join([*rows, mark * max(map(cells, rows), default=0)])
-    return _wrapped(title if block.level >= 4 else f"── {title} ──", p.width)
-
-
-def _paragraph(p: Printer, block: blocks.Para) -> str:
-    return _wrapped(p.text(block.text), p.width)
+    texts = []
+    for body in bodies:
+        printer = TerminalPrinter(Plain(body.own, COLUMNS if body.compact else PLAIN), max(width, 40))
+        texts.append("\n\n".join(filter(None, map(printer, body.blocks))))
+    return "\n\n\n".join(texts) + "\n"
 
 
 def narrowed(markdown: str, width: int) -> str:
@@ -109,74 +204,14 @@ def _wrapped_anywhere(text: str, width: int, first: str, rest: str) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def _derivation(p: Printer, block: blocks.Derivation) -> str:
-    return "\n".join(line for rows in block.lines for row in rows for line in _row(p, row))
-
-
-def _row(p: Printer, row: blocks.Row) -> list[str]:
-    """One row of a derivation, broken before its signs and then within its sums where it is too long."""
-    start = (_INDENT * 2 if row.under else _INDENT) + p.text(row.left)
-    whole = start + "".join(f"{':' if sign == ':' else ' ' + sign} {p.plain(node)}" for sign, node in row.parts)
-    if cells(whole) <= p.width:
-        return [whole]
-    lines = [start]
-    indent = cells(start) + 1 if cells(start) < p.width // 3 else 6
-    for at, (sign, node) in enumerate(row.parts):
-        lead = ": " if sign == ":" else f" {sign} "
-        pieces = broken(node, lambda n: cells(p.plain(n)), p.width - indent - 4)
-        text = lead + p.plain(pieces[0][1])
-        if at == 0 or (row.parts[0][0] == ":" and cells(lines[-1] + text) <= p.width):
-            lines[-1] += text
-        else:
-            lines.append(" " * (indent - 1) + text)
-        lines += [" " * indent + f"{mark} {p.plain(piece)}" for mark, piece in pieces[1:]]
-    return [part for line in lines for part in _fitted(line, p.width, indent)]
-
-
-def _fitted(line: str, width: int, indent: int) -> list[str]:
-    """A line that is still too long, broken at its spaces."""
-    if cells(line) <= width:
-        return [line]
-    own = len(line) - len(line.lstrip())
-    return _wrapped(line.strip(), width, " " * own, " " * (max(indent, own) + 2)).splitlines()
-
-
-def _premises(p: Printer, block: blocks.Premises) -> str:
-    rows: list[list[list[str]]] = []
-    for items in block.rows:
-        used = p.width
-        for left, sign, right in items:
-            box = _box(f"{p.plain(left)} {sign} ", right, p)
-            wide = max(map(cells, box)) + 3
-            if used + wide > p.width or len(rows[-1][0]) != len(box):
-                rows.append([])
-                used = len(_INDENT)
-            rows[-1].append(box)
-            used += wide
-    texts = []
-    for boxes in rows:
-        beside = [(_INDENT + "   ".join(parts)).rstrip() for parts in zip(*boxes, strict=True)]
-        texts.append("\n".join(line if cells(line) <= p.width else _broken(line, p.width) for line in beside))
-    gap = "\n\n" if any(len(boxes[0]) > 1 for boxes in rows) else "\n"
-    return gap.join(texts)
-
-
-def _broken(line: str, width: int) -> str:
-    return "\n".join(_fitted(line, width, 4))
-
-
-def _box(label: str, node: Node, p: Printer) -> list[str]:
-    """A matrix on as many lines as it has rows, everything else on one."""
-    if not isinstance(node, Mat):
-        return [label + p.plain(node)]
-    if len(node.rows[0]) == 1:
-        return [label + p.plain(Vec(tuple(row[0] for row in node.rows)))]
-    texts = [[p.node(entry) for entry in row] for row in node.rows]
-    columns = [_aligned([row[k] for row in texts]) for k in range(len(texts[0]))]
-    texts = [list(row) for row in zip(*columns, strict=True)]
-    widths = [max(cells(row[k]) for row in texts) for k in range(len(texts[0]))]
-    lines = ["[ " + "  ".join(_right(t, w) for t, w in zip(row, widths, strict=True)) + " ]" for row in texts]
-    return [(label if k == 0 else " " * cells(label)) + line for k, line in enumerate(lines)]
+def _fitted(lines: Sequence[str], width: int, indent: int) -> list[str]:
+    """Lines, of which those that are still too long are broken at their spaces."""
+    found = []
+    for line in lines:
+        own = len(line) - len(line.lstrip())
+        rest = " " * (max(indent, own) + 2)
+        found += [line] if cells(line) <= width else _wrapped(line.strip(), width, " " * own, rest).splitlines()
+    return found
 
 
 def _aligned(texts: list[str]) -> list[str]:
@@ -186,63 +221,14 @@ def _aligned(texts: list[str]) -> list[str]:
     return [text + " " * (max(places) - n) if n else text for text, n in zip(texts, places, strict=True)]
 
 
-def _right(text: str, width: int) -> str:
-    return " " * (width - cells(text)) + text
+def padded(texts: Sequence[str], left: bool = False, least: int = 0) -> list[str]:
+    """The cells of a column, all as wide as the widest. left: words; numbers are aligned at the right."""
+    wide = max(least, *map(cells, texts))
+    return [text + " " * (wide - cells(text)) if left else " " * (wide - cells(text)) + text for text in texts]
 
-
-def _table(p: Printer, block: blocks.Table) -> str:
-    """Columns next to each other, in several tables where they do not fit."""
-    heads = [[p.text(cell)] for cell in block.head] or [[] for _ in block.rows[0]]
-    texts = [[p.text(row[k]) for row in block.rows] for k in range(len(heads))]
-    columns = [
-        [*head, *(column if k in block.texts else _aligned(column))]
-        for k, (head, column) in enumerate(zip(heads, texts, strict=True))
-    ]
-    widths = [max(map(cells, column)) for column in columns]
-    columns = [
-        [cell + " " * (wide - cells(cell)) if k in block.texts else _right(cell, wide) for cell in column]
-        for k, (column, wide) in enumerate(zip(columns, widths, strict=True))
-    ]
-    rows = [*zip(*columns, strict=True)]
-    return "\n\n".join(
-        "\n".join((_INDENT + "  ".join(row[k] for k in table)).rstrip() for row in rows)
-        for table in fitting(widths, block.places, p.width - len(_INDENT))
-    )
-
-
-# -- chains -----------------------------------------------------------------------------------------------------------
 
 #: Stand before the signs of sums and of products within a formula, where a long one may be broken.
 _TERM, _FACTOR = "\x1e", "\x1f"
-
-
-def _chains(p: Printer, block: blocks.Chains) -> str:
-    mark = "\n\n" if any(chain.title for chain in block.chains) else "\n"
-    return mark.join("\n".join(_chain(p, chain)) for chain in block.chains)
-
-
-def _chain(p: Printer, chain: blocks.Chain) -> list[str]:
-    """A chain under its name, the signs of each value below one another."""
-    lines = [_wrapped(p.text(chain.title), p.width)] if chain.title else []
-    marked = replace(p.plain.format, plus=f" {_TERM}+ ", less=f" {_TERM}- ", times=f" {_FACTOR}⊙ ")
-    breaking = Plain(p.plain.own, marked)
-    for row in chain.rows:
-        start = _INDENT + p.text(row.left)
-        indent = cells(start) if cells(start) < p.width // 3 else len(_INDENT) * 2
-        lines.append(start)
-        for at, (sign, node) in enumerate(row.parts):
-            whole = f" {sign} {p.plain(node)}"
-            if at and cells(lines[-1] + whole) > p.width:
-                lines.append(" " * indent)
-            broken = cells(lines[-1] + whole) > p.width
-            pieces = _pieces(f" {sign} {breaking(node)}", p.width - indent - 5) if broken else [whole]
-            lines[-1] += pieces[0]
-            for piece in pieces[1:]:
-                if cells(lines[-1] + piece.rstrip()) > p.width:
-                    lines[-1] = lines[-1].rstrip()
-                    lines.append(" " * (indent + 5))
-                lines[-1] += piece
-    return [part for line in lines for part in _fitted(line, p.width, 6)]
 
 
 def _pieces(text: str, room: int) -> list[str]:
@@ -258,28 +244,3 @@ def _pieces(text: str, room: int) -> list[str]:
     first = min(mark[:2] for mark in marks)
     places = [0, *(at for *kind, at in marks if tuple(kind) == first), len(text)]
     return [piece for a, b in pairwise(places) for piece in _pieces(text[a:b].lstrip(_TERM + _FACTOR), room)]
-
-
-def _boxed(p: Printer, block: blocks.Boxed) -> str:
-    """The blocks in a frame."""
-    inner = replace(p, width=p.width - 4)
-    lines = "\n\n".join(TEXT[type(one)](inner, one) for one in block.blocks).splitlines()
-    lines = textwrap.dedent("\n".join(lines)).splitlines()
-    wide = max(map(cells, lines))
-    rows = [f"│ {line}{' ' * (wide - cells(line))} │" for line in lines]
-    return "\n".join([f"┌{'─' * (wide + 2)}┐", *rows, f"└{'─' * (wide + 2)}┘"])
-
-
-TEXT: dict[type, Callable[[Printer, Any], str]] = {
-    blocks.Heading: _heading,
-    blocks.Para: _paragraph,
-    blocks.Items: lambda p, block: "\n".join(_wrapped(p.text(row), p.width, "- ", "  ") for row in block.rows),
-    blocks.Table: _table,
-    blocks.Listing: lambda p, block: "\n".join(_INDENT + printable(row) for row in block.rows),
-    blocks.Derivation: _derivation,
-    blocks.Stacked: lambda p, block: _table(p, block.table),
-    blocks.Premises: _premises,
-    blocks.Chains: _chains,
-    blocks.Boxed: _boxed,
-    blocks.Picture: lambda p, block: TEXT[type(block.instead)](p, block.instead),
-}

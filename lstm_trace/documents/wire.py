@@ -7,7 +7,7 @@ its SVG. This is no format to store anything in: it changes with the tree.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from typing import Any, get_args
 
@@ -30,7 +30,8 @@ DEPTH = 60
 
 def encoded(body: blocks.Body) -> list[dict[str, Any]]:
     """The blocks as plain data that JSON can hold."""
-    return [_encoded(block, _Formulas(body.own)) for block in body.blocks]
+    plain, mathml = Plain(body.own), MathML(body.own)
+    return [_encoded(one, lambda node: {"text": plain(node), "mathml": element(mathml(node))}) for one in body.blocks]
 
 
 def decoded(data: Sequence[Any]) -> blocks.Body:
@@ -44,25 +45,18 @@ def decoded(data: Sequence[Any]) -> blocks.Body:
         raise FileError(f"this is no document of lstm-trace: {error}") from None
 
 
-class _Formulas:
-    """Formulas as text and as MathML, with the symbols of an author."""
-
-    def __init__(self, own: Mapping[str, Any]) -> None:
-        self.plain, self.mathml = Plain(own), MathML(own)
-
-
-def _encoded(one: Any, f: _Formulas | None) -> Any:
-    """f: None within a formula."""
+def _encoded(one: Any, formula: Callable[[tree.Node], dict[str, str]] | None) -> Any:
+    """formula: a formula as text and as MathML; None within one."""
     if isinstance(one, blocks.Picture):
-        beside = None if one.beside is None else _encoded(one.beside, f)
+        beside = None if one.beside is None else _encoded(one.beside, formula)
         return {"kind": "Picture", "svg": one.drawing(), "title": one.title, "caption": one.caption, "beside": beside}
     if isinstance(one, Shown):
         return {"kind": "Shown", **one._asdict()}
     if is_dataclass(one) and not isinstance(one, type):
         data: dict[str, Any] = {"kind": type(one).__name__}
-        inner = f
-        if f is not None and isinstance(one, tree.Node):
-            data |= {"text": f.plain(one), "mathml": element(f.mathml(one))}
+        inner = formula
+        if formula is not None and isinstance(one, tree.Node):
+            data |= formula(one)
             inner = None
         for part in fields(one):
             if part.name not in ("value", "key") or not isinstance(one, tree.Num):  # what a number is of stays here
@@ -71,7 +65,7 @@ def _encoded(one: Any, f: _Formulas | None) -> Any:
     if isinstance(one, frozenset):
         return sorted(one)
     if isinstance(one, tuple | list):
-        return [_encoded(part, f) for part in one]
+        return [_encoded(part, formula) for part in one]
     return str(one) if isinstance(one, float) and not math.isfinite(one) else one
 
 

@@ -7,9 +7,10 @@ written many at once by pydantic's JSON serializer, which gives the shortest tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import chain, repeat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain, cycle, repeat
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..base.writing import written
 from ..formulas.numbers import EXACT, Style
 from ..frames.table import Coded, Column, pieces, places
 from ..printable import printable
-from ..trace.rows import LineUnits, TracePart
+from ..trace.rows import TracePart
 from .writers import DIALECTS, ExportJob, TextDialect
 
 #: Values in a piece: small enough for the processor's cache, large enough that a piece's fixed cost does not count.
@@ -30,140 +31,131 @@ PIECE = 1 << 12
 WORKED_PIECE = 1 << 8  # a row of the worked shape holds a whole dot product
 
 
-def write_rows(job: ExportJob, path: str | Path) -> None:
+@dataclass(frozen=True)
+class RowText:
+    """How the rows of a table are written as text.
+
+    begin: of a row, after the end of the one before. between: two cells. end: of the last row. named: what stands
+    before a cell of a column. text: a cell with a text. empty: an empty cell. special: how NaN and infinities are
+    written, in pydantic's words. comma: a decimal comma.
+    """
+
+    begin: str
+    between: str
+    end: str
+    named: Callable[[str], str]
+    text: Callable[[str], str]
+    empty: str
+    special: Any
+    comma: bool = False
+
+    def cells(self, column: Column) -> list[str]:
+        """A column of texts or whole numbers."""
+        if isinstance(column, Coded):
+            texts = [*map(self.text, column.texts), self.empty]  # the last stands for the code -1
+            return [texts[code] for code in column.codes.tolist()]
+        if isinstance(column, tuple):
+            return [*map(self.text, column)]
+        return [self.empty if number < 0 else str(number) for number in column.tolist()]
+
+    def numbers(self, values: Array, style: Style = EXACT, lines: Iterable[str] = ()) -> list[str]:
+        """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
+
+        style, lines: the decimals of the line of each value, in turn, where they are not all wanted.
+        """
+        if not style.whole:
+            style = replace(style, comma=self.comma)
+            return [
+                str(style.show(value, line.partition("[:,")[0])) if np.isfinite(value) else self._json(float(value))
+                for value, line in zip(values, lines, strict=False)  # W_xi[:,0] has the decimals of W_xi
+            ]
+        text = self._json(values.tolist())[1:-1]
+        return text.replace(",", ";").replace(".", ",").split(";") if self.comma else text.split(",")
+
+    def _json(self, value: Any) -> str:
+        return to_json(value, inf_nan_mode=self.special).decode()
+
+
+def write(job: ExportJob, path: str | Path) -> None:
     """Write the table as JSON lines, or as CSV; nothing appears under `path` unless it is whole.
 
     Raises FileError, MissingError.
     """
     names = job.columns  # a selection that is not there is refused before a file is begun
-    if Path(path).suffix.lower() == ".jsonl":
-        rows, begin, end = _json_rows(job), "", ""
+    suffix, head = Path(path).suffix.lower(), ""
+    if suffix == ".jsonl":
+        how = RowText("}\n{", ",", "}\n", lambda name: f"{_json_text(name)}:", _json_text, "null", "strings")
     else:
         dialect = DIALECTS[job.dialect]
-        dialect = replace(dialect, separator="\t") if Path(path).suffix.lower() == ".tsv" else dialect
-        begin = "\ufeff" * dialect.bom + dialect.separator.join(_text(name, dialect) for name in names)
-        rows, end = _csv_rows(job, names, dialect), dialect.newline
+        dialect = replace(dialect, separator="\t") if suffix == ".tsv" else dialect
+        sep, newline, text = dialect.separator, dialect.newline, partial(_csv_text, dialect=dialect)
+        how = RowText(newline, sep, newline, lambda name: "", text, "", "constants", dialect.decimal == ",")
+        head = "\ufeff" * dialect.bom + sep.join(map(text, names))
+    rows = {"long": _long, "wide": _wide, "worked": _worked}[job.shape](job, how)
     count, first = next(rows)
     with written(path, "wb") as file:
-        file.write(begin.encode())
-        for number, text in chain([(count, first)], rows):
-            file.write(text.encode())
+        for number, piece in chain([(count, (head + first).removeprefix(how.end))], rows):
+            file.write(piece.encode())
             job.progress(number)
-        file.write(end.encode())
+        file.write(how.end.encode())
 
 
-def _long(
-    job: ExportJob,
-    middle: Callable[[LineUnits, int], str],
-    heads: Callable[[TracePart], list[str]],
-    numbers: Callable[[TracePart], list[str]],
-) -> Iterator[tuple[int, str]]:
+def _long(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
     """(rows, text) of each piece of the long shape: what rows share is written once.
 
     A row is a head, of its place, a middle, of its line and unit, and a number.
     """
+    middle = how.between.join(how.named(name) + "%s" for name in ("line", "op", "unit", "value"))[:-2]
     for part in job.parts():
-        middles = [middle(entry, unit) for entry in part.lines for unit in entry.units]
+        entries = [(entry, how.text(entry.line), how.text(entry.op)) for entry in part.lines]
+        middles = [middle % (line, op, unit) for entry, line, op in entries for unit in entry.units]
+        lines = [entry.line for entry in part.lines for _ in entry.units]
         for piece in part.pieces(PIECE):
-            here = heads(piece)
+            heads = _heads(job, how, piece)
             cells: list[str] = [""] * (3 * piece.size)
-            cells[0::3] = chain.from_iterable(repeat(head, len(middles)) for head in here)
-            cells[1::3] = middles * len(here)
-            cells[2::3] = numbers(piece)
+            cells[0::3] = chain.from_iterable(repeat(text, len(middles)) for text in heads)
+            cells[1::3] = middles * len(heads)
+            cells[2::3] = how.numbers(piece.values.reshape(-1), job.digits, cycle(lines))
             yield piece.size, "".join(cells)
 
 
-# -- CSV and TSV -----------------------------------------------------------------------------------------------------
-
-
-def _csv_rows(job: ExportJob, names: Sequence[str], dialect: TextDialect) -> Iterator[tuple[int, str]]:
-    """(rows, text) of each piece; a row begins with the newline that ends the one before."""
-    if job.shape == "worked":
-        return _worked(job, dialect, names)
-    if job.shape == "wide":
-        return _wide(job, dialect, names)
-    sep = dialect.separator
-    return _long(
-        job,
-        lambda entry, unit: f"{_text(entry.line, dialect)}{sep}{entry.op}{sep}{unit}{sep}",
-        lambda piece: _heads(job, piece, dialect),
-        lambda piece: _numbers(piece.values, dialect, job.digits, piece.lines),
-    )
-
-
-def _wide(job: ExportJob, dialect: TextDialect, columns: Sequence[str]) -> Iterator[tuple[int, str]]:
-    names = list(columns[len(job.places) :])
+def _wide(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece of the wide shape: a template has an empty cell for what a layer does not have."""
+    names = job.columns[len(job.places) :]
     for part in job.parts():
-        own = job.of(part)
-        at = {name: column for column, name in enumerate(own)}
-        order = [at.get(name, len(own)) for name in names]  # the last stands for what this layer does not have
+        own = {name: at for at, name in enumerate(job.of(part))}
+        lines = [entry.line for entry in part.lines for _ in entry.units]
+        texts = (how.named(name).replace("%", "%%") + ("%s" if name in own else how.empty) for name in names)
+        row, order = how.between.join(texts), [own[name] for name in names if name in own]
         for piece in part.pieces(PIECE):
-            rows = []
-            for head, values in zip(_heads(job, piece, dialect), piece.values, strict=True):
-                cells = _numbers(values, dialect, job.digits, piece.lines)
-                if own != names:
-                    cells.append("")
-                    cells = [cells[column] for column in order]
-                rows.append(head + dialect.separator.join(cells))
-            yield len(rows), "".join(rows)
+            heads = _heads(job, how, piece)
+            numbers = how.numbers(piece.values.reshape(-1), job.digits, cycle(lines))
+            rows = (numbers[at : at + len(own)] for at in range(0, len(numbers), len(own)))
+            if order != [*own.values()]:
+                rows = ([cells[at] for at in order] for cells in rows)
+            yield len(heads), "".join(head + row % tuple(cells) for head, cells in zip(heads, rows, strict=True))
 
 
-def _worked(job: ExportJob, dialect: TextDialect, names: Sequence[str]) -> Iterator[tuple[int, str]]:
-    style = replace(job.digits, comma=dialect.decimal == ",")
-    for columns in pieces(job, worked=WORKED_PIECE, style=style):
-        lines = columns["line"]
+def _heads(job: ExportJob, how: RowText, piece: TracePart) -> list[str]:
+    """The beginning of a row, for each place: the columns that say where it is."""
+    head = how.begin + "".join(how.named(name).replace("%", "%%") + "%s" + how.between for name in job.places)
+    columns = (how.cells(column) for column in places(job, piece).values())
+    return [*map(head.__mod__, zip(*columns, strict=True))]
+
+
+def _worked(job: ExportJob, how: RowText) -> Iterator[tuple[int, str]]:
+    """(rows, text) of each piece of the worked shape."""
+    *names, last = job.columns
+    row = how.begin + how.between.join(how.named(name) + "%s" for name in job.columns)
+    for columns in pieces(job, worked=WORKED_PIECE, style=replace(job.digits, comma=how.comma)):
+        lines, values = columns["line"], np.asarray(columns[last])
         assert isinstance(lines, Coded)
-        value = np.asarray(columns["value"])
-        entries = {text: (LineUnits(text, "", range(1)),) for text in lines.texts}
-        numbers = (
-            _numbers(value[at : at + 1], dialect, job.digits, entries[lines.texts[code]])[0]
-            for at, code in enumerate(lines.codes.tolist())
-        )
-        cells = [_texts(columns[name], dialect) for name in names[:-1]]
-        rows = (dialect.separator.join(row) for row in zip(*cells, numbers, strict=True))
-        yield len(value), "".join(dialect.newline + row for row in rows)
+        numbers = how.numbers(values, job.digits, (lines.texts[code] for code in lines.codes.tolist()))
+        cells = (how.cells(columns[name]) for name in names)
+        yield len(values), "".join(map(row.__mod__, zip(*cells, numbers, strict=True)))
 
 
-def _heads(job: ExportJob, piece: TracePart, dialect: TextDialect) -> list[str]:
-    """The beginning of a row, for each place: newline, and the columns that say where it is."""
-    cells = [_texts(column, dialect) for column in places(job, piece).values()]
-    return [f"{dialect.newline}{dialect.separator.join(row)}{dialect.separator}" for row in zip(*cells, strict=True)]
-
-
-def _texts(column: Column, dialect: TextDialect) -> list[str]:
-    """The cells of a column of texts or whole numbers."""
-    if isinstance(column, Coded):
-        texts = [*(_text(text, dialect) for text in column.texts), ""]  # the last stands for the code -1
-        return [texts[code] for code in column.codes.tolist()]
-    if isinstance(column, tuple):
-        return [_text(text, dialect) for text in column]
-    return ["" if number < 0 else str(number) for number in column.tolist()]
-
-
-def _numbers(values: Array, dialect: TextDialect, style: Style = EXACT, lines: Sequence[LineUnits] = ()) -> list[str]:
-    """Each value as the shortest text that reads back as the same float64; float32 as the equal float64.
-
-    style, lines: the decimals of each line, where they are not all wanted; the last axis has the units of all lines.
-    """
-    if not style.whole:
-        return _rounded(values, replace(style, comma=dialect.decimal == ","), lines)
-    text = to_json(values.reshape(-1).tolist(), inf_nan_mode="constants").decode()[1:-1]
-    if dialect.decimal != ".":
-        return text.replace(",", ";").replace(".", dialect.decimal).split(";")
-    return text.split(",")
-
-
-def _rounded(values: Array, style: Style, lines: Sequence[LineUnits]) -> list[str]:
-    """Each value as a report shows it; NaN and infinities as in every table."""
-    names = [entry.line.partition("[:,")[0] for entry in lines for _ in entry.units]  # of W_xi[:,0]: W_xi
-    return [
-        str(style.show(value, name)) if np.isfinite(value) else to_json(float(value), inf_nan_mode="constants").decode()
-        for row in values.reshape(-1, len(names))
-        for name, value in zip(names, row, strict=True)
-    ]
-
-
-def _text(cell: str, dialect: TextDialect) -> str:
+def _csv_text(cell: str, dialect: TextDialect) -> str:
     """A text cell, never a formula, quoted where it must be (RFC 4180)."""
     text = printable(guarded(cell))
     if any(mark in text for mark in (dialect.separator, '"', "\n", "\r")):
@@ -171,46 +163,5 @@ def _text(cell: str, dialect: TextDialect) -> str:
     return text
 
 
-# -- JSON lines ------------------------------------------------------------------------------------------------------
-
-
-def _json_rows(job: ExportJob) -> Iterator[tuple[int, str]]:
-    """(rows, text) of each piece: an object for each row; numbers exact, NaN and infinities as words."""
-    if job.shape == "long":
-        return _long(
-            job,
-            lambda entry, unit: (
-                f',{_json({"line": printable(entry.line), "op": entry.op, "unit": unit})[1:-1]},"value":'
-            ),
-            lambda piece: [row[:-1] for row in _objects(places(job, piece), job.places)],
-            lambda piece: (_json(piece.values.reshape(-1).tolist())[1:-1].replace(",", "}\n,") + "}\n").split(","),
-        )
-    some = pieces(job, PIECE, WORKED_PIECE)
-    return ((len(each["t"]), "".join(f"{row}\n" for row in _objects(each, job.columns))) for each in some)
-
-
-def _objects(columns: Mapping[str, Column], names: Sequence[str]) -> Iterator[str]:
-    """The rows as objects with these names; null where a piece does not have a column."""
-    count, shown = len(columns["t"]), [printable(name) for name in names]
-    for row in zip(*(_cells(columns.get(name), count) for name in names), strict=True):
-        yield _json(dict(zip(shown, row, strict=True)))
-
-
-def _json(value: Any) -> str:
-    return to_json(value, inf_nan_mode="strings").decode()
-
-
-def _cells(column: Column | None, count: int) -> list[Any]:
-    """A column as plain values, None (null) for an empty cell and where this piece does not have the column.
-
-    A float is written as the shortest decimal that reads back to the last bit; float32 as the float64 that equals it.
-    """
-    if column is None:
-        return [None] * count
-    if isinstance(column, Coded):
-        texts = [*map(printable, column.texts), None]  # the last stands for the code -1
-        return [texts[code] for code in column.codes.tolist()]
-    if isinstance(column, tuple):
-        return [printable(cell) for cell in column]
-    cells: list[Any] = column.tolist()
-    return [None if cell < 0 else cell for cell in cells] if column.dtype.kind == "i" else cells
+def _json_text(cell: str) -> str:
+    return to_json(printable(cell)).decode()

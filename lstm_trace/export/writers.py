@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from importlib import import_module
 from pathlib import Path
 
 from ..base.writing import format_of
@@ -63,8 +64,7 @@ def export(job: ExportJob, path: str | Path) -> None:
     """
     chosen = check(path, **{name: getattr(job, name) for name in REQUESTS})
     check_style(job.trace, job.digits)
-    assert chosen.write is not None  # every registered format has one
-    chosen.write(job, path)
+    import_module(f"{__package__}.{chosen.writer}").write(job, path)
 
 
 def check(

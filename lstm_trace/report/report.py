@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from ..documents import latex, typst
-from ..documents.formats import rendered
+from ..documents.formats import Report, rendered
 from ..documents.layout import FULL
-from ..documents.rendered import Report
 from ..errors import Faults, OptionError, within
 from ..trace.trace import Trace
 from ..view.extent import view

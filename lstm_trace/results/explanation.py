@@ -27,7 +27,7 @@ from . import EXPLANATIONS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ..documents.rendered import Report
+    from ..documents.formats import Report
     from ..plot.figure import Figure
     from ..view.view import View
 

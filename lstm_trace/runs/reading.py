@@ -12,8 +12,8 @@ from pydantic import Field
 
 from ..base.arrays import to_list
 from ..cell.network import Stage, forward_stages
-from ..documents import terminal as text
 from ..documents.blocks import Items
+from ..documents.terminal import TerminalPrinter
 from ..errors import MissingError, OptionError
 from ..formulas.numbers import Style
 from ..formulas.plain import Plain, number
@@ -332,7 +332,7 @@ def said(trace: Trace, stage: Stage, t: int, batch: int, look: Look) -> list[str
         for steps in (here, so_far)
     )
     rows = [row for block in in_words(step) if isinstance(block, Items) for row in block.rows]
-    printer = text.Printer(Plain(trace.header.symbols), 80)
+    printer = TerminalPrinter(Plain(trace.header.symbols), 80)
     left = remembered(past) if len(trace.span[past.chosen.window(trace)]) <= _REMEMBERED else ()
     return [printer.text(row) for row in (*rows, *left)]
 

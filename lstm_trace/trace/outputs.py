@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import xarray as xr
 
-    from ..documents.rendered import Report
+    from ..documents.formats import Report
     from ..plot.plots import Plots
 
 

@@ -9,7 +9,7 @@ import pytest
 from lstm_trace.documents import latex, markdown, terminal, typst, wire
 from lstm_trace.documents.blocks import Body, Heading, Para, Row, Stacked, Table
 from lstm_trace.documents.blocks import Derivation as Lines
-from lstm_trace.documents.html import Printer
+from lstm_trace.documents.html import HtmlPrinter
 from lstm_trace.errors import FileError
 from lstm_trace.formulas.tree import Blank, Call, Field, Prod, Sym, number
 
@@ -34,7 +34,7 @@ def test_a_terminal_shows_a_line_to_write_on_and_equations_below_each_other() ->
 
 
 def test_a_page_has_boxes_and_fields_by_name() -> None:
-    html = "".join(map(Printer(None, linked=False), BODY.blocks))
+    html = "".join(map(HtmlPrinter(None, linked=False), BODY.blocks))
     assert '<input name="0/c_t[0]" aria-label="0/c_t[0]" size="8" value="0.25">' in html
     assert '<mtext class="blank">' in html
     assert '<td class="text"><math' in html

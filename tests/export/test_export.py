@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import tracemalloc
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +147,8 @@ def test_wide_survives_and_equals_the_arrays(tmp_path_factory: pytest.TempPathFa
 def test_float32_is_written_as_the_equal_number() -> None:
     trace = filled(lt.run(QUESTION_19), np.array([0.1, 0.25], np.float32))
     assert [row[7] for row in expected(trace)][:1] == [np.float32(0.1)]
-    assert text_tables._numbers(np.array([0.1, 0.25], np.float32), DIALECTS["plain"]) == ["0.10000000149011612", "0.25"]
+    how = text_tables.RowText("\n", ",", "\n", str, str, "", "constants")
+    assert how.numbers(np.array([0.1, 0.25], np.float32)) == ["0.10000000149011612", "0.25"]
 
 
 def test_wide_leaves_empty_what_a_layer_does_not_have(tmp_path: Path) -> None:
@@ -229,7 +232,7 @@ def test_plain_has_no_formula_either(tmp_path: Path) -> None:
 def test_no_text_can_be_a_formula(start: str) -> None:
     shown = start.replace("\r", "\ufffd")  # a carriage return alone is not printed
     for style in DIALECTS.values():
-        assert text_tables._text(f"{start}1+1", style) == f"'{shown}1+1"
+        assert text_tables._csv_text(f"{start}1+1", style) == f"'{shown}1+1"
 
 
 @pytest.mark.parametrize("dialect", DIALECTS)
@@ -288,6 +291,17 @@ def test_a_selection_that_is_not_there(tmp_path: Path, chosen: dict[str, Any], m
         stacked().to_frame(**where, **chosen)
     assert message in str(caught.value)
     assert not list(tmp_path.iterdir())
+
+
+def test_memory_is_bounded_by_the_piece(tmp_path: Path) -> None:
+    trace = stacked(3000, 1, 1, 4, ("forward",))
+    export(ExportJob(trace, selection=Selection(steps=0)), tmp_path / "warm.csv")
+    tracemalloc.start()
+    export(ExportJob(trace), tmp_path / "x.csv")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (tmp_path / "x.csv").stat().st_size > 12_000_000
+    assert peak < 4_000_000
 
 
 @pytest.mark.parametrize("name", ["x.ods", "x", "x.csv.gz"])
@@ -365,16 +379,16 @@ def test_command_options(tmp_path: Path) -> None:
 
 
 def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lstm_trace.cli import terminal
+    from lstm_trace.cli import progress
 
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
 
-    monkeypatch.setattr(terminal, "PATIENCE", -1.0)
+    monkeypatch.setattr(progress, "PATIENCE", -1.0)
     for stream, drawn in ((io.StringIO(), False), (Terminal(), True)):
         monkeypatch.setattr("sys.stderr", stream)
-        with terminal.ProgressBar("writing", "rows", 10) as bar:
+        with progress.Bar("writing", "rows", 10) as bar:
             bar.advance(4)
             assert (bar._shown is not None) is drawn
         assert bool(stream.getvalue()) is drawn
@@ -383,4 +397,5 @@ def test_a_bar_on_terminals_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_table_of_formats_names_every_suffix() -> None:
     rows = formats_table().splitlines()[2:]
     assert [row.split("`")[1] for row in rows] == list(TABLE_FORMATS)
-    assert all(each.media and each.about and each.write for each in TABLE_FORMATS.values())
+    assert all(each.media and each.about for each in TABLE_FORMATS.values())
+    assert all(callable(import_module(f"lstm_trace.export.{each.writer}").write) for each in TABLE_FORMATS.values())

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 import lstm_trace as lt
-from lstm_trace.documents.saving import content_of
+from lstm_trace.documents.result import content_of
 from lstm_trace.results.explanation import explanation
 
 

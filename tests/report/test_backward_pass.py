@@ -12,7 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.backpropagation.gradients import backward
-from lstm_trace.documents.saving import content_of
+from lstm_trace.documents.result import content_of
 from lstm_trace.errors import OptionError
 from lstm_trace.report.report import FORMATS as PRINTERS
 from lstm_trace.results.gradient import gradient

@@ -12,7 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.documents.formats import VALUES
-from lstm_trace.documents.saving import content_of
+from lstm_trace.documents.result import content_of
 from lstm_trace.languages import languages
 from lstm_trace.languages.strings import words
 from lstm_trace.results import EXPLANATIONS

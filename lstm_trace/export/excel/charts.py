@@ -11,7 +11,7 @@ from ...base.arrays import runs
 from ...cell.lines import Line
 from ...cell.network import VALID, Stage
 from ...cell.ops import OPS
-from .formulas import column, recorded
+from .formulas import area, column, recorded
 from .grids import BlockColumns, places, rows, title
 from .page import TEXTS, Page
 from .sheets import ENTRIES, PLACES, STEPS, TOP, Book, StepGrid, ValueBlock, left
@@ -91,9 +91,7 @@ def write_scales(book: Book, grid: StepGrid, page: Page) -> None:
         values = values[np.isfinite(values)]
         largest = float(np.abs(values).max(initial=0.0))
         between = kind == "gate" and bool((values >= 0).all()) and largest <= 1
-        areas = [
-            f"{column(block.first)}{TOP + run.start + 1}:{column(block.columns[-1])}{TOP + run.stop}" for run in there
-        ]
+        areas = [area(TOP + run.start, block.first, TOP + run.stop - 1, block.columns[-1]) for run in there]
         if largest:
             low, high = (0.0, 1.0) if between else (-largest, largest)
             page.scaled(areas, TEXTS["scales"]["gate" if between else "signed"], low, high)
@@ -108,11 +106,6 @@ def unit_lines(grid: StepGrid) -> list[ValueBlock]:
     found = [grid.blocks[name] for name in of_units(grid.stage) if name in grid.blocks]
     widest = max((block.width for block in found), default=0)
     return [block for block in found if block.width == widest > 1 and block.kind == "line"]
-
-
-def unit_sheet(grid: StepGrid) -> str:
-    """The name of the sheet."""
-    return f"Unit {grid.stage.owner.replace('/', ' ')}"
 
 
 def has_unit_sheet(book: Book, grid: StepGrid) -> bool:
@@ -147,15 +140,14 @@ def write_unit(book: Book, grid: StepGrid, page: Page) -> None:
     for row, i, k, numbers in rows(book, here):
         places(book, page, row, i, k)
         for at, (block, (number,)) in enumerate(zip(shown, numbers, strict=True)):
-            there = f"'{grid.sheet}'!{column(block.first)}{row + 1}:{column(block.columns[-1])}{row + 1}"
-            formula = f"INDEX({there},1,{chosen}+1)"
+            there = area(row, block.first, row, block.columns[-1])
+            formula = f"INDEX('{grid.sheet}'!{there},1,{chosen}+1)"
             formula = f"IF({padding}{row + 1}=0,NA(),{formula})" if padding else formula
             page.write(row, first + at, number, "copy", formula=formula)
     page.shown(TOP, book.height - 1, [range(first, first + len(shown))])
     page.worksheet.set_column(0, 1, 5)
     page.worksheet.set_column(first, first + len(shown) - 1, page.styles.digits + 8)
-    page.worksheet.freeze_panes(TOP, first)
-    page.printed(TOP - 1, len(shown), first - 1)
+    page.printed(TOP, first, len(shown))
     count = {"validate": "integer", "criteria": "between", "minimum": 0, "maximum": shown[0].width - 1}
     page.worksheet.data_validation(0, right + 1, 0, right + 1, count)
     page.worksheet.insert_chart(TOP - 3, right, _chart(book, page, grid, shown, first), {"object_position": 3})

@@ -7,7 +7,6 @@ a sheet has one for each unit.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -40,6 +39,9 @@ class Ref(NamedTuple):
 
 
 Formula = Callable[[Sequence[Ref], Sequence[float], int], str]
+#: The formulas of a block in a row (counted from 0) of the i-th batch row and the k-th step; None for numbers.
+Formulas = Callable[[int, int, int], Sequence[str] | None]
+NONE: Formulas = lambda row, i, k: None  # noqa: E731
 
 
 def column(index: int) -> str:
@@ -55,16 +57,14 @@ def column(index: int) -> str:
     return letters
 
 
-def block_ref(first: int, width: int) -> Ref:
-    """A value that stands in neighbouring columns of the row of the result."""
-    cells = tuple(f"{column(first + j)}{{r}}" for j in range(width))
-    return Ref(cells, cells[0] if width == 1 else f"{cells[0]}:{cells[-1]}")
+def address(row: int, at: int) -> str:
+    """`B7`, from numbers counted from 0."""
+    return f"{column(at)}{row + 1}"
 
 
-def constant(value: float) -> Ref:
-    """A number, fit to stand in a sum or product."""
-    text = literal(value)
-    return Ref((text,), text)
+def area(top: int, left: int, bottom: int, right: int) -> str:
+    """`B7:D9`, from numbers counted from 0."""
+    return f"{address(top, left)}:{address(bottom, right)}"
 
 
 def weights(name: str, shape: tuple[int, ...]) -> Ref:
@@ -116,10 +116,6 @@ def _add(terms: Sequence[Ref], signs: Sequence[float], j: int) -> str:
     return text.removeprefix("+")
 
 
-def _concat(parts: Sequence[Ref], _: Sequence[float], j: int) -> str:
-    return [cell for part in parts for cell in part.cells][j]
-
-
 #: How each operation is written. EXP of more than 709 is #NUM!, so sigmoid asks first: where z < -700 it is below
 #: 1e-304, and 0 is what any other cell sees of it.
 FORMULAS: dict[str, Formula] = {
@@ -144,7 +140,7 @@ FORMULAS: dict[str, Formula] = {
     "max": _whole("MAX"),
     "sum": _whole("SUM"),
     "mean": _whole("AVERAGE"),
-    "concat": _concat,
+    "concat": lambda parts, constants, j: [cell for part in parts for cell in part.cells][j],
     "slice": lambda operands, constants, j: operands[0].cells[int(constants[0]) + j],
     "greater": _each("IF({0}>{1},1,0)"),
 }
@@ -164,8 +160,13 @@ def rounding(arithmetic: str | None) -> int | None:
     return decimals(arithmetic) if arithmetic and arithmetic.startswith(NOTED) else None
 
 
-def formula(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> str:
-    """Unit `j` of a line; with every product and result rounded to `places` decimals, unless that is None."""
+def formula(book: Book, line: Line, ref: Callable[[str], Ref], j: int) -> str:
+    """Unit `j` of a line; with every product and result rounded where the trace was. ref: where an operand stands."""
+    operands = [
+        ref(operand) if isinstance(operand, str) else Ref((literal(operand),), literal(operand))
+        for operand in line.operands
+    ]
+    places = rounding(book.trace.header.arithmetic)
     by_terms = _terms(line, operands, j, places) if line.product else ""
     text = by_terms or FORMULAS[line.op](operands, line.constants, j)
     return text if places is None or line.op in _CHOOSING else f"ROUND({text},{places})"
@@ -188,85 +189,72 @@ def _terms(line: Line, operands: Sequence[Ref], j: int, places: int | None) -> s
     return "+".join(terms if places is None else (f"ROUND({term},{places})" for term in terms))
 
 
-@dataclass(frozen=True)
-class BlockFormulas:
-    """The formulas of a block, one template for each unit: `{r}` is the row, `{p}` the row of the step before.
+def cells(book: Book, grid: StepGrid, block: ValueBlock) -> Formulas:
+    """The formulas of `block`, which stands on the sheet `grid`: one template for each unit, or none.
 
-    first: those of the step at which a state begins; None where the record stands there. formulas is None where the
-    record stands everywhere.
+    In a template `{r}` is the row, `{p}` that of the step before, `{b}` the batch row. first: the templates of the step
+    at which a state begins.
     """
+    if not block.live:
+        return NONE
+    if block.kind == "state":
+        formulas, first = _state(book, grid, block)
+    else:
+        formulas = first = _line(book, grid, block) if block.kind == "line" else _elsewhere(book, grid, block)
+    back, edge = (1, len(book.steps) - 1) if grid.stage.backwards else (-1, 0)
 
-    formulas: tuple[str, ...] | None
-    first: tuple[str, ...] | None = None
-
-    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
-        """The formulas in `row` (from 0), that of the b-th batch row shown; back: how far off the step before is."""
-        chosen = self.first if edge else self.formulas
+    def at(row: int, i: int, k: int) -> list[str] | None:
+        chosen = first if k == edge else formulas
         if chosen is None:
             return None
-        here, before, rank = str(row + 1), str(row + 1 + back), str(b + 1)
-        return tuple(text.replace("{r}", here).replace("{p}", before).replace("{b}", rank) for text in chosen)
+        here, before, rank = str(row + 1), str(row + 1 + back), str(i + 1)
+        return [text.replace("{r}", here).replace("{p}", before).replace("{b}", rank) for text in chosen]
+
+    return at
 
 
-def cells(book: Book, grid: StepGrid, block: ValueBlock) -> BlockFormulas:
-    """The formulas of `block`, which stands on the sheet `grid`."""
-    if not block.live:
-        return BlockFormulas(None)
-    if block.kind == "line":
-        formulas = _line(book, grid, block)
-        return BlockFormulas(formulas, formulas)
-    if block.kind == "state":
-        return _state(book, grid, block)
-    formulas = _elsewhere(book, grid, block)
-    return BlockFormulas(formulas, formulas)
-
-
-def _state(book: Book, grid: StepGrid, block: ValueBlock) -> BlockFormulas:
+def _state(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[list[str] | None, list[str] | None]:
     """The step before; at the first the initial state, which is all where there is a single step."""
     target = grid.blocks.get(grid.stage.cell.states[block.name])
-    before = None if target is None else tuple(f"{column(c)}{{p}}" for c in _spread(target, block.width))
+    before = None if target is None else [f"{column(c)}{{p}}" for c in _spread(target, block.width)]
     if grid.stage.cell.gradient:
-        return BlockFormulas(before, ("0",) * block.width)
+        return before, ["0"] * block.width
     start = next((s for s in book.starts if (s.scope, s.state) == (grid.stage.scope, block.name)), None)
     if start is None:
-        return BlockFormulas(before)
-    return BlockFormulas(before, tuple(f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)))
+        return before, None
+    return before, [f"INDEX({start.range},{{b}},{j + 1})" for j in range(block.width)]
 
 
-def _spread(target: ValueBlock, width: int) -> list[int]:
+def _spread(target: ValueBlock, width: int) -> Sequence[int]:
     """The column that each of `width` units reads; a value of width 1 serves all."""
-    return list(target.columns) if target.width == width else [target.first] * width
+    return target.columns if target.width == width else [target.first] * width
 
 
-def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[str, ...]:
+def _elsewhere(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
     """The same row of the inputs, or of the layer below."""
     source = grid.stage.sources[block.name]
     if source == X:
-        first = left(book.trace)
-        return tuple(f"{INPUTS}!{column(first + j)}{{r}}" for j in range(block.width))
+        return [f"{INPUTS}!{column(left(book.trace) + j)}{{r}}" for j in range(block.width)]
     if source == VALID:
         edited = mask_at(book.grids)
         if edited is None:
-            return ("IF(B{r}<INDEX(lengths,{b}),1,0)",)
-        return (f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}",)
+            return ["IF(B{r}<INDEX(lengths,{b}),1,0)"]
+        return [f"'{edited[0].sheet}'!{column(edited[1].first)}{{r}}"]
     scope, line = scope_and_name(source)
     below = book.grids[scope]
-    return tuple(f"'{below.sheet}'!{column(c)}{{r}}" for c in _spread(below.blocks[line], block.width))
+    return [f"'{below.sheet}'!{column(c)}{{r}}" for c in _spread(below.blocks[line], block.width)]
 
 
-def _line(book: Book, grid: StepGrid, block: ValueBlock) -> tuple[str, ...]:
-    line = grid.stage.cell.by_name[block.name]
+def _line(book: Book, grid: StepGrid, block: ValueBlock) -> list[str]:
     tables = book.weights(grid)
-    operands: list[Ref] = []
-    for operand in line.operands:
-        if not isinstance(operand, str):
-            operands.append(constant(operand))
-        elif operand in grid.blocks:
-            operands.append(block_ref(grid.blocks[operand].first, grid.blocks[operand].width))
-        else:
-            operands.append(weights(tables[operand].range, tables[operand].values.shape))
-    places = rounding(book.trace.header.arithmetic)
-    return tuple(formula(line, operands, j, places) for j in range(block.width))
+
+    def ref(operand: str) -> Ref:
+        if operand in grid.blocks:
+            cells = tuple(f"{column(c)}{{r}}" for c in grid.blocks[operand].columns)
+            return Ref(cells, cells[0] if len(cells) == 1 else f"{cells[0]}:{cells[-1]}")
+        return weights(tables[operand].range, tables[operand].values.shape)
+
+    return [formula(book, grid.stage.cell.by_name[block.name], ref, j) for j in range(block.width)]
 
 
 def recorded(book: Book, grid: StepGrid, block: ValueBlock) -> Array:

@@ -6,14 +6,13 @@ Where inputs, initial states and weights stand on "By hand", their sheets show t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ...base.arrays import Array
 from ...cell.lines import GatheredSum
 from ...cell.network import VALID, X, layer_and_direction
 from ...trace.labels import axis, labels
-from .formulas import BlockFormulas, column
+from .formulas import NONE, Formulas, area, column
 from .page import TEXTS, Page, units
 from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
 
@@ -21,16 +20,6 @@ from .sheets import PLACES, TOP, Book, StepGrid, ValueBlock, WeightTable, left
 WIDEST = 24
 #: Steps whose numbers are read at once.
 PIECE = 64
-
-
-class Formulas(Protocol):
-    """What says which formulas stand in a row, as `Cells` does."""
-
-    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
-        """The formulas in `row`; None where numbers stand there."""
-
-
-NONE = BlockFormulas(None)
 
 
 class BlockColumns(NamedTuple):
@@ -44,13 +33,12 @@ class BlockColumns(NamedTuple):
     values: Array
     style: str
     live: str = ""
-    cells: Formulas = NONE
+    formulas: Formulas = NONE
 
 
 def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBlock, Sequence[str]]], left: int) -> None:
     """Five rows: title, note, the names of the blocks, what they are, their units with the problem's labels."""
-    page.write(0, 0, title, "title")
-    page.write(1, 0, note, "note")
+    page.titled(title, note)
     for block, _ in blocks:
         page.across(2, block.first, block.width, block.name, "name")
     for block, _ in blocks:
@@ -59,8 +47,7 @@ def headings(page: Page, title: str, note: str, blocks: Sequence[tuple[ValueBloc
         page.write(4, at, text, "unit")
     for block, named in blocks:
         page.block(4, block.first, units(block.width, named), "unit")
-    page.worksheet.freeze_panes(TOP, left)
-    page.printed(TOP - 1, sum(block.width for block, _ in blocks), left - 1)
+    page.printed(TOP, left, sum(block.width for block, _ in blocks))
 
 
 def write_steps(
@@ -69,7 +56,6 @@ def write_steps(
     title: str,
     note: str,
     found: Sequence[BlockColumns],
-    backward: bool = False,
     progress: Callable[[int], None] = lambda values: None,
 ) -> None:
     """A row for each step of each row of the batch."""
@@ -84,11 +70,10 @@ def write_steps(
     page.worksheet.set_column(0, 1, 5, None, {})
     if book.tokens:
         page.worksheet.set_column(2, 2, min(max(len(text) for row in book.tokens for text in row) + 2, WIDEST))
-    back, edge = (1, len(book.steps) - 1) if backward else (-1, 0)
     for row, i, k, values in rows(book, found):
         places(book, page, row, i, k)
         for columns, numbers in zip(found, values, strict=True):
-            formulas = columns.cells.at(row, k == edge, back, i)
+            formulas = columns.formulas(row, i, k)
             page.block(row, columns.block.first, numbers, columns.live if formulas else columns.style, formulas)
         progress(lines)
     runs: list[range] = []  # of neighbouring values, which are all but those to be edited
@@ -127,27 +112,16 @@ _NOTES = TEXTS["notes"]
 Elsewhere = Callable[[tuple[str | int, ...], int, int], str]
 
 
-@dataclass(frozen=True)
-class Copies:
-    """The formulas of a block whose numbers are to be changed elsewhere."""
+def copies(book: Book, scope: str, name: str, width: int, elsewhere: Elsewhere) -> Formulas:
+    """The formulas of a block of given numbers: none where they are to be changed here."""
+    if not elsewhere((scope, name, book.steps[0], 0), 0, 0):
+        return NONE
 
-    book: Book
-    scope: str
-    name: str
-    width: int
-    elsewhere: Elsewhere
-
-    def at(self, row: int, edge: bool, back: int, b: int) -> tuple[str, ...] | None:
-        """The formulas in `row`."""
-        t = self.book.steps[(row - TOP) % len(self.book.steps)]
-        found = tuple(self.elsewhere((self.scope, self.name, t, b), j, 0) for j in range(self.width))
+    def at(row: int, i: int, k: int) -> list[str] | None:
+        found = [elsewhere((scope, name, book.steps[k], i), j, 0) for j in range(width)]
         return found if all(found) else None
 
-
-def copies(book: Book, scope: str, block: ValueBlock, elsewhere: Elsewhere) -> Formulas:
-    """The formulas of a block of given numbers: none where they are to be changed here."""
-    there = elsewhere((scope, block.name, book.steps[0], 0), 0, 0)
-    return Copies(book, scope, block.name, block.width, elsewhere) if there else NONE
+    return at
 
 
 def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
@@ -156,9 +130,9 @@ def inputs(book: Book, page: Page, elsewhere: Elsewhere) -> None:
     assert x is not None
     block = ValueBlock("x_t", "given", left(book.trace), x.shape[-1], False, "the input")
     named = labels(book.trace, "x", block.width)
-    found = copies(book, "", block._replace(name=X), elsewhere)
+    found = copies(book, "", X, block.width, elsewhere)
     values = x[book.window, book.batch]
-    note = _NOTES["inputs" if isinstance(found, BlockFormulas) else "by_hand"]
+    note = _NOTES["inputs" if found is NONE else "by_hand"]
     write_steps(book, page, "Inputs", note, [BlockColumns(block, named, values, "input", "shown", found)])
     page.named("x_t", TOP, block.first, book.height - TOP, block.width)
 
@@ -194,11 +168,10 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
     """The parameters of one layer and direction, one below the other."""
     tables = book.tables[grid.stage.scope]
     moved = [bool(elsewhere((grid.stage.owner, table.name), 0, 0)) for table in tables]
-    page.write(0, 0, f"{title(grid)}: weights", "title")
-    page.write(1, 0, _NOTES["by_hand" if any(moved) else "weights"], "note")
+    page.titled(f"{title(grid)}: weights", _NOTES["by_hand" if any(moved) else "weights"])
     widest = 1
     for table, away in zip(tables, moved, strict=True):
-        values = table.values if table.values.ndim == 2 else table.values[:, None]
+        values = table.matrix
         size = " × ".join(map(str, table.values.shape))
         page.write(table.top, 0, table.name, "name")
         page.write(table.top, 1, f"{size}, named {table.range}", "note")
@@ -218,8 +191,7 @@ def weights(book: Book, grid: StepGrid, page: Page, elsewhere: Elsewhere) -> Non
             page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, widest, 13)
-    page.worksheet.freeze_panes(2, 1)
-    page.printed(None)
+    page.printed(2, 1, repeated=False)
 
 
 def title(grid: StepGrid) -> str:
@@ -245,11 +217,10 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
     """One below the other; each row of values is followed, a column further, by the recorded ones."""
     of = dict(grid.stage.cell.gradient)
     sums = {gathered.name: gathered for gathered in grid.stage.cell.sums}
-    page.write(0, 0, f"{grid.sheet}: weights", "title")
-    page.write(1, 0, TEXTS["notes"]["totals"], "note")
-    widest = max(_values(table).shape[1] for table in tables)
+    page.titled(f"{grid.sheet}: weights", _NOTES["totals"])
+    widest = max(table.matrix.shape[1] for table in tables)
     for table in tables:
-        values = _values(table)
+        values = table.matrix
         page.write(table.top, 0, f"∂L/∂{of.get(table.name, table.name)}", "name")
         page.write(table.top, 1, f"{sums[table.name].text.replace(' <-', ' =')}, over all rows", "note")
         page.write(table.top + 1, 0, "", "unit")
@@ -263,24 +234,8 @@ def write_totals(book: Book, grid: StepGrid, tables: tuple[WeightTable, ...], pa
         page.named(table.range, table.top + 2, 1, *values.shape)
     page.worksheet.set_column(0, 0, 16)
     page.worksheet.set_column(1, 2 * widest + 1, max(13, page.styles.digits + 8))
-    page.worksheet.freeze_panes(2, 1)
     page.shown(2, tables[-1].top + 1 + len(tables[-1].values), [range(1, 2 * widest + 2)])
-    page.printed(None)
-
-
-def areas(tables: tuple[WeightTable, ...], table: WeightTable) -> tuple[str, str]:
-    """Where the live and the recorded numbers of a table stand."""
-    widest = max(_values(other).shape[1] for other in tables)
-    rows, columns = _values(table).shape
-
-    def area(left: int) -> str:
-        return f"{column(left)}{table.top + 3}:{column(left + columns - 1)}{table.top + 2 + rows}"
-
-    return area(1), area(widest + 2)
-
-
-def _values(table: WeightTable) -> Array:
-    return table.values if table.values.ndim == 2 else table.values[:, None]
+    page.printed(2, 1, repeated=False)
 
 
 def _formula(book: Book, grid: StepGrid, gathered: GatheredSum, j: int, k: int) -> str:
@@ -318,14 +273,17 @@ def _compared(book: Book) -> Iterator[Compared]:
     """What the check compares."""
     for scope, grid in book.grids.items():
         for block in grid.lines:
-            area = f"{column(block.first)}{TOP + 1}:{column(block.columns[-1])}{book.height}"
+            cells = area(TOP, block.first, book.height - 1, block.columns[-1])
             count = block.width * len(book.rows) * len(book.steps)
-            far = distance(f"'{grid.sheet}'!{area}", f"'{grid.recorded}'!{area}")
+            far = distance(f"'{grid.sheet}'!{cells}", f"'{grid.recorded}'!{cells}")
             yield Compared(grid.sheet, block.name, block.heading, count, far)
         tables = book.totals.get(scope, ())
+        beside = 2 + max((table.matrix.shape[1] for table in tables), default=0)
         for table in tables:
-            live, record = (f"'{grid.totals}'!{area}" for area in areas(tables, table))
-            yield Compared(grid.totals, table.name, "", table.values.size, distance(live, record))
+            top, (height, width) = table.top + 2, table.matrix.shape
+            places = (area(top, left, top + height - 1, left + width - 1) for left in (1, beside))
+            far = distance(*(f"'{grid.totals}'!{cells}" for cells in places))
+            yield Compared(grid.totals, table.name, "", table.values.size, far)
 
 
 def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
@@ -338,8 +296,7 @@ def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
     """
     found = [*_compared(book), *more]
     begin, end = 8, 7 + len(found)
-    page.write(0, 0, "Check", "title")
-    page.write(1, 0, TEXTS["notes"]["check"], "note")
+    page.titled("Check", _NOTES["check"])
     page.write(3, 0, "Largest difference", "name")
     page.write(3, 1, 0.0, "difference", formula=f"MAX(E{begin + 1}:E{end + 1})")
     page.write(3, 2, "as recorded", "verdict", formula='IF(B4<=B5,"as recorded","changed")')
@@ -361,5 +318,4 @@ def write_check(book: Book, page: Page, more: Iterable[Compared] = ()) -> None:
         page.worksheet.conditional_format(3, 1, 3, 1, rule)
     for at, width in enumerate((22, 24, 40, 10, 18)):
         page.worksheet.set_column(at, at, width)
-    page.worksheet.freeze_panes(8, 0)
-    page.printed(7)
+    page.printed(8)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import compress, product
 from typing import Any
@@ -32,7 +33,7 @@ def size(book: Book) -> tuple[int, int, int]:
     rows = [book.height, *(table.top + 2 + table.values.shape[0] for table in tables)]
     columns = [left(book.trace) + _inputs(book), 1 + sum(start.values.shape[-1] for start in book.starts)]
     columns += [grid.width for grid in book.grids.values()]
-    columns += [1 + (table.values.shape[1] if table.values.ndim == 2 else 1) for table in tables]
+    columns += [1 + table.matrix.shape[1] for table in tables]
     with_tables = sum(1 for part in (book.tables, book.totals) for found in part.values() if found)
     more = sum(bool(grid.lines) + has_unit_sheet(book, grid) for grid in book.grids.values())
     return max(rows), max(columns), 4 + len(book.grids) + with_tables + more
@@ -55,29 +56,28 @@ def _inputs(book: Book) -> int:
 
 def faults(book: Book) -> list[str]:
     """What does not fit, in words."""
-    rows, columns, sheets = size(book)
     each, fixed = cells(book)
-    total = each * (book.height - TOP) + fixed
-    found = []
-    if rows > ROWS:
-        found.append(f"{rows:,} rows (a sheet has {ROWS:,})")
-    if columns > COLUMNS:
-        found.append(f"{columns:,} columns (a sheet has {COLUMNS:,})")
-    if sheets > SHEETS:
-        found.append(f"{sheets} sheets (at most {SHEETS} are written)")
-    if total > CELLS:
-        found.append(f"{total:,} cells (more than {CELLS:,} no spreadsheet opens in reasonable time)")
-    return found
+    counts = (*size(book), each * (book.height - TOP) + fixed)
+    limits = (
+        (ROWS, "{:,} rows (a sheet has {:,})"),
+        (COLUMNS, "{:,} columns (a sheet has {:,})"),
+        (SHEETS, "{} sheets (at most {} are written)"),
+        (CELLS, "{:,} cells (more than {:,} no spreadsheet opens in reasonable time)"),
+    )
+    return [text.format(count, most) for count, (most, text) in zip(counts, limits, strict=True) if count > most]
 
 
 def fitting(trace: Trace, selection: Selection, live: bool, padding: bool = False) -> Book:
     """The selection laid out. Raises TooLargeError, with the nearest selection that fits, where it does not."""
     book = lay_out(trace, selection, live, padding)
-    wrong = faults(book)
+    wrong, advice = faults(book), ""
     if not wrong:
         return book
-    offer = next((text for text, chosen in _smaller(book, selection) if _fits(trace, chosen, live, padding)), "")
-    advice = f"; {offer} would fit" if offer else ""
+    for text, chosen in _smaller(book, selection):
+        with suppress(MissingError):
+            if not faults(lay_out(trace, chosen, live, padding)):
+                advice = f"; {text} would fit"
+                break
     raise TooLargeError(f"the spreadsheet would need {' and '.join(wrong)}{advice}; .csv and .parquet have no limit")
 
 
@@ -93,27 +93,10 @@ def refuse(model: Model, selection: Selection, live: bool, padding: bool = False
     initial = {s.scope: {n: zeros(batch, layout.widths[s.scope][n]) for n in s.states} for s in layout.stages}
     parameters = {s.scope: {n: model.weights[s.scope][n] for n in s.parameters} for s in layout.stages}
     x = fed.x if fed.x is not None and layout.reads_x else None
-    trace = Trace(
-        model.header,
-        layout.stages,
-        steps,
-        batch,
-        x,
-        fed.lengths,
-        parameters,
-        initial,
-        {s: dict(given) for s, given in fed.given.items()},
-        lines,
-        mask=fed.mask,
-    )
+    given = {s: dict(values) for s, values in fed.given.items()}
+    shape = layout.stages, steps, batch, x, fed.lengths
+    trace = Trace(model.header, *shape, parameters, initial, given, lines, mask=fed.mask)
     fitting(trace, selection, live, padding)
-
-
-def _fits(trace: Trace, selection: Selection, live: bool, padding: bool) -> bool:
-    try:
-        return not faults(lay_out(trace, selection, live, padding))
-    except MissingError:
-        return False
 
 
 def _smaller(book: Book, selection: Selection) -> Iterator[tuple[str, Selection]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import tomllib
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from importlib.resources import files
@@ -20,7 +21,7 @@ from ...base.writing import destination, folder, written
 from ...errors import OptionError, TooLargeError
 from ...formulas.numbers import smallest
 from ...printable import printable
-from .formulas import column, literal, rounding
+from .formulas import address, area, literal, rounding
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, Book
 
 
@@ -102,40 +103,40 @@ def sheets(book: Book, by_hand: bool, units: Collection[str] = ()) -> list[tuple
     return [(name, tabs[kind][0], tabs[kind][1 + which].format(sheet=of)) for name, kind, which, of in found]
 
 
-def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[tuple[str, ...], str, str]]:
-    """The rows of 'Read me': (texts, style of the first, sheet that it leads to).
+def about(book: Book, left_out: str, units: Collection[str] = ()) -> Iterator[tuple[str, str, str]]:
+    """The rows of 'Read me': a text, one beside it, and the style of the first, or `link` where it leads to a sheet.
 
     left_out: why there is no sheet "By hand"; empty where there is. units: the sheets of one unit.
     """
-    header, said, blank = book.trace.header, TEXTS["read_me"], ((), "text", "")
+    header, said, blank = book.trace.header, TEXTS["read_me"], ("", "", "text")
     computed = header.dtype if rounding(header.arithmetic) is not None else header.arithmetic or header.dtype
     rounded = book.live and computed != "float64"
     flags = {"all": True, "live": book.live, "padded": book.padded, "rounded": rounded}
     flags["counted"] = header.count_from == 1 and not left_out
-    yield (header.title or f"The cell {header.kind}",), "title", ""
-    yield (_extent(book),), "note", ""
+    yield header.title or f"The cell {header.kind}", "", "title"
+    yield _extent(book), "", "note"
     yield blank
     if book.live:
-        yield (said["change"],), "name", ""
+        yield said["change"], "", "name"
         yield blank
-    yield ("Sheets",), "name", ""
-    yield from (((name, what), "text", name) for name, _, what in sheets(book, not left_out, units) if name != README)
+    yield "Sheets", "", "name"
+    yield from ((name, what, "link") for name, _, what in sheets(book, not left_out, units) if name != README)
     if left_out:
-        yield (BY_HAND, said["left_out"].format(why=left_out)), "note", ""
+        yield BY_HAND, said["left_out"].format(why=left_out), "note"
     yield blank
-    yield ("Colours",), "name", ""
-    yield from (((style, what), style, "") for when, style, what in said["colours"] if flags[when])
+    yield "Colours", "", "name"
+    yield from ((style, what, style) for when, style, what in said["colours"] if flags[when])
     yield blank
-    yield ("How to read it",), "name", ""
-    yield from ((("", text.format(dtype=computed)), "text", "") for when, text in said["reading"] if flags[when])
+    yield "How to read it", "", "name"
+    yield from (("", text.format(dtype=computed), "text") for when, text in said["reading"] if flags[when])
     yield blank
-    seen: dict[str, list[str]] = {}
+    seen: defaultdict[str, list[str]] = defaultdict(list)
     for grid in book.grids.values():
-        seen.setdefault(grid.stage.cell.text, []).append(grid.stage.scope)
+        seen[grid.stage.cell.text].append(grid.stage.scope)
     for text, scopes in seen.items():
-        yield (f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations",), "name", ""
-        rows = (line for line in text.splitlines() if not line.startswith("gradient:"))  # the sheet's headings say it
-        yield from ((("", line), "text", "") for line in rows)
+        yield f"Equations of {', '.join(scopes)}" if len(seen) > 1 else "Equations", "", "name"
+        # the sheet's headings say what a gradient is of
+        yield from (("", line, "text") for line in text.splitlines() if not line.startswith("gradient:"))
         yield blank
 
 
@@ -177,11 +178,6 @@ class Styles:
         self.link = made(base, font_color="#1F3FBF", underline=1)
         self.rules = {name: made(look) for name, look in TEXTS["rules"].items()}
         self.sheet = _sheet_class()
-
-
-def property_text(text: str) -> str:
-    """A text for the workbook's properties, which have no way to write a tab or a newline."""
-    return " ".join(safe(text).split())[:200]
 
 
 def safe(text: str) -> str:
@@ -267,9 +263,9 @@ class Page:
 
         valid: the column that is 0 where a row is padding; None where there is none.
         """
-        areas = [f"{column(run.start)}{top + 1}:{column(run.stop - 1)}{bottom + 1}" for run in runs]
+        areas = [area(top, run.start, bottom, run.stop - 1) for run in runs]
         if valid is not None:  # what holds together is one rule: LibreOffice applies the first that holds, no other
-            padding, value = f"${column(valid)}{top + 1}=0", f"{column(runs[0].start)}{top + 1}"
+            padding, value = f"${address(top, valid)}=0", address(top, runs[0].start)
             least = literal(float(smallest(self.styles.digits)))
             power = f"OR(ABS({value})>{LARGE},AND({value}<>0,ABS({value})<={least}))"
             self._rule(areas, "formula", "padding_power", criteria=f"AND({padding},{power})")
@@ -303,12 +299,23 @@ class Page:
 
         self.workbook.define_name(name, f"='{self.name}'!{xl_range_abs(top, left, top + height - 1, left + width - 1)}")
 
-    def printed(self, last_heading: int | None, columns: int = 1, left: int | None = None) -> None:
-        """On paper: landscape, as many pages wide as can be read, the headings and the left columns on every page."""
+    def titled(self, title: str, note: str) -> None:
+        """The first two rows."""
+        self.write(0, 0, title, "title")
+        self.write(1, 0, note, "note")
+
+    def printed(self, top: int = 0, left: int = 0, columns: int = 1, repeated: bool = True) -> None:
+        """On paper: landscape, as many pages wide as can be read.
+
+        top, left: so many rows and columns are headings, which stay in sight and, where they are repeated, are on every
+        page.
+        """
+        if top or left:
+            self.worksheet.freeze_panes(top, left)
         self.worksheet.set_landscape()
         self.worksheet.set_paper(9)
         self.worksheet.fit_to_pages(-(-columns // ON_PAPER), 0)
-        if last_heading is not None:
-            self.worksheet.repeat_rows(0, last_heading)
-        if left is not None:
-            self.worksheet.repeat_columns(0, left)
+        if top and repeated:
+            self.worksheet.repeat_rows(0, top - 1)
+        if left and repeated:
+            self.worksheet.repeat_columns(0, left - 1)

@@ -6,7 +6,7 @@ result; only a carried state looks at the row before (after, in the reverse dire
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, count
@@ -73,6 +73,11 @@ class StepGrid:
         return f"Weights {self.stage.owner.replace('/', ' ')}"
 
     @property
+    def unit(self) -> str:
+        """The sheet of one of its units."""
+        return f"Unit {self.stage.owner.replace('/', ' ')}"
+
+    @property
     def totals(self) -> str:
         """The sheet of what it gathers over all steps."""
         return self.sheet.replace("Gradient", "Weight gradients")
@@ -100,6 +105,11 @@ class WeightTable(NamedTuple):
     range: str
     top: int
     values: Array
+
+    @property
+    def matrix(self) -> Array:
+        """The values in two dimensions; a vector is a column."""
+        return self.values.reshape(len(self.values), -1)
 
 
 class Start(NamedTuple):
@@ -185,10 +195,16 @@ def lay_out(trace: Trace, selection: Selection, live: bool = True, padding: bool
     tables: dict[str, tuple[WeightTable, ...]] = {}
     for scope, grid in grids.items() if live else ():
         if grid.stage.owner not in tables:  # an adjoint reads the weights of its stage
-            tables[scope] = _tables(trace, grid, names)
+            read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
+            weights = trace.parameters.get(grid.stage.owner, {}).items()
+            tables[scope] = _below(names, grid.stage.owner, [(name, array) for name, array in weights if name in read])
     steps, rows = trace.span[window], range(batch.start, batch.stop)
     whole = live and (len(steps), len(rows)) == (trace.steps, trace.batch)
-    totals = {scope: tuple(_totals(trace, grid, names)) for scope, grid in grids.items()} if whole else {}
+    totals: dict[str, tuple[WeightTable, ...]] = {}
+    for scope, grid in grids.items() if whole else ():
+        known = [gathered.name for gathered in grid.stage.cell.sums if set(gathered.reads) <= grid.blocks.keys()]
+        sums = trace.sums.get(scope, {})
+        totals[scope] = _below(names, scope, [(name, sums[name]) for name in known if name in sums])
     starts = tuple(_starts(trace, grids, steps, batch, names)) if live else ()
     every = [(scope, grid, block) for scope, grid in grids.items() for block in grid.blocks.values()]
     given = [(scope, block.name) for scope, _, block in every if block.kind == "given"]
@@ -223,24 +239,34 @@ def _blocks(
     shown = {line.name for line in lines}
     read = {name for line in lines for name in line.reads} if live else set()
     read |= {name for gathered in stage.cell.sums for name in gathered.reads} if live else set()
-    carried = {stage.cell.states[name] for name in stage.cell.states if name in read}
-    outside = [name for name in stage.cell.inputs if name in read | carried]
-    outside += [name for name in stage.cell.states if name in read]
+    cell = stage.cell
+    states = [name for name in cell.states if name in read]
+    carried = {cell.states[name] for name in states}
+    outside = [*(name for name in cell.inputs if name in read | carried), *states]
     outside += [VALID] if padded and VALID not in outside else []
+    edge = trace.steps - 1 if stage.backwards else 0
+    two = slice(max(window.stop - 2, window.start), window.stop)  # where it begins: is a state known at all?
+    two = two if stage.backwards else slice(window.start, min(window.start + 2, window.stop))
     blocks: dict[str, ValueBlock] = {}
     at = left(trace)
     for name in outside:
-        values = trace.operand(stage.scope, name, _probe(stage, window))
-        if values is not None:
-            kind = _kind(trace, stage, name, before) if live else "input"
-            follows = shown | set(stage.cell.inputs) if kind == "state" else set()
-            alive = live and (
-                _follows(stage, name, before, kind, follows & {*blocks, *shown})
-                or (kind == "state" and _begins(trace, stage, window))
-            )
-            blocks[name] = ValueBlock(name, kind, at, values.shape[-1], alive, _whence(stage, name))
-            at += values.shape[-1]
-    of = {line.name: "" for line in lines} | {d: f"∂L/∂{name} = " for d, name in reversed(stage.cell.gradient)}
+        values = trace.operand(stage.scope, name, two)
+        if values is None:
+            continue
+        source = stage.sources.get(name, "")
+        scope, origin = scope_and_name(source)
+        said = {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
+        kind, alive = "input", source in (X, VALID) or (scope in before and origin in before[scope].blocks)
+        if name in cell.states:
+            kind, origin = "state", cell.states[name]
+            said = f"{origin} of the step {'after' if stage.backwards else 'before'}"
+            there = origin in shown or (origin in cell.inputs and origin in blocks)
+            alive = there or (window.start, window.stop) == (edge, edge + 1)  # at that step it is its initial value
+        elif source == GIVEN or (source == VALID and trace.mask is not None and mask_at(before) is None):
+            kind, alive = "given", False
+        blocks[name] = ValueBlock(name, kind if live else "input", at, values.shape[-1], live and alive, said)
+        at += values.shape[-1]
+    of = {line.name: "" for line in lines} | {d: f"∂L/∂{name} = " for d, name in reversed(cell.gradient)}
     known = {*blocks, *shown, *trace.parameters.get(stage.owner, {})}
     for line in lines:
         width = recorded[line.name].shape[-1]
@@ -248,27 +274,6 @@ def _blocks(
         blocks[line.name] = ValueBlock(line.name, "line", at, width, live and set(line.reads) <= known, heading)
         at += width
     return blocks
-
-
-def _probe(stage: Stage, window: slice) -> slice:
-    """Two steps at the edge where the direction begins: enough to see whether a state is known at all."""
-    if stage.backwards:
-        return slice(max(window.stop - 2, window.start), window.stop)
-    return slice(window.start, min(window.start + 2, window.stop))
-
-
-def _begins(trace: Trace, stage: Stage, window: slice) -> bool:
-    """Whether the only step is that at which the direction begins, so that a state is its initial value."""
-    edge = trace.steps - 1 if stage.backwards else 0
-    return (window.start, window.stop) == (edge, edge + 1)
-
-
-def _kind(trace: Trace, stage: Stage, name: str, before: dict[str, StepGrid]) -> str:
-    if name in stage.cell.states:
-        return "state"
-    source = stage.sources[name]
-    edited = source == GIVEN or (source == VALID and trace.mask is not None and mask_at(before) is None)
-    return "given" if edited else "input"
 
 
 def mask_at(grids: dict[str, StepGrid]) -> tuple[StepGrid, ValueBlock] | None:
@@ -280,43 +285,13 @@ def mask_at(grids: dict[str, StepGrid]) -> tuple[StepGrid, ValueBlock] | None:
     return None
 
 
-def _follows(stage: Stage, name: str, before: dict[str, StepGrid], kind: str, here: set[str]) -> bool:
-    """Whether what comes from elsewhere can be read there."""
-    if kind == "state":
-        return stage.cell.states[name] in here
-    if kind == "given":
-        return False
-    scope, line = scope_and_name(stage.sources[name])
-    return stage.sources[name] in (X, VALID) or (scope in before and line in before[scope].blocks)
-
-
-def _whence(stage: Stage, name: str) -> str:
-    """Where a value comes from, in a few words."""
-    if name in stage.cell.states:
-        return f"{stage.cell.states[name]} of the step {'after' if stage.backwards else 'before'}"
-    source = stage.sources[name]
-    return {X: "the input", VALID: "1 at a valid step", GIVEN: "given"}.get(source, f"from {source}")
-
-
-def _tables(trace: Trace, grid: StepGrid, names: set[str]) -> tuple[WeightTable, ...]:
-    """The parameters that the shown formulas read, one below the other."""
-    read = {name for line in grid.lines for name in grid.stage.cell.by_name[line.name].reads}
+def _below(names: set[str], scope: str, values: Iterable[tuple[str, Array]]) -> tuple[WeightTable, ...]:
+    """Parameters or their gradients, one below the other, each with a range of its own."""
     found, top = [], 2
-    for name, values in trace.parameters.get(grid.stage.owner, {}).items():
-        if name in read:
-            found.append(WeightTable(name, _new_name(names, grid.stage.owner, name), top, values))
-            top += 3 + values.shape[0]
+    for name, array in values:
+        found.append(WeightTable(name, _new_name(names, scope, name), top, array))
+        top += 3 + len(array)
     return tuple(found)
-
-
-def _totals(trace: Trace, grid: StepGrid, names: set[str]) -> Iterator[WeightTable]:
-    """What the stage gathers over all steps, where all that it needs is shown, one below the other."""
-    top = 2
-    for gathered in grid.stage.cell.sums:
-        values = trace.sums.get(grid.stage.scope, {}).get(gathered.name)
-        if values is not None and set(gathered.reads) <= {*grid.blocks}:
-            yield WeightTable(gathered.name, _new_name(names, grid.stage.scope, gathered.name), top, values)
-            top += 3 + values.shape[0]
 
 
 def _starts(trace: Trace, grids: dict[str, StepGrid], steps: range, batch: slice, names: set[str]) -> Iterator[Start]:

@@ -13,25 +13,15 @@ from ...cell.network import VALID
 from ...errors import OptionError
 from ...trace.labels import axis, labels
 from ..writers import ExportJob
+from . import grids
 from .by_hand.layout import compared, edited
-from .by_hand.writing import Arranged, by_hand, shown_digits
+from .by_hand.writing import by_hand, shown_digits
 from .by_hand.writing import write as write_by_hand
-from .charts import has_unit_sheet, unit_sheet, write_scales, write_unit
+from .charts import has_unit_sheet, write_scales, write_unit
 from .formulas import cells, recorded
-from .grids import (
-    BlockColumns,
-    Elsewhere,
-    copies,
-    initial,
-    inputs,
-    title,
-    weights,
-    write_check,
-    write_steps,
-    write_totals,
-)
+from .grids import BlockColumns, Elsewhere, write_steps
 from .limits import fitting
-from .page import DIGITS, TEXTS, Page, Styles, about, property_text, sheets, workbook
+from .page import DIGITS, TEXTS, Page, Styles, about, safe, sheets, workbook
 from .sheets import BY_HAND, CHECK, INPUTS, README, START, TOP, Book, StepGrid, ValueBlock
 
 _NOTES = TEXTS["notes"]
@@ -50,62 +40,61 @@ def write(job: ExportJob, path: str | Path) -> None:
     few = shown_digits(job.trace, asked)
     hand = by_hand(book, few)
     elsewhere: Elsewhere = (lambda key, j, k: "") if isinstance(hand, str) else partial(edited, hand.layout)
-    units = {unit_sheet(g): g for g in book.grids.values() if has_unit_sheet(book, g)}
+    units = {g.unit: g for g in book.grids.values() if has_unit_sheet(book, g)}
     with workbook(path) as made:
-        made.set_properties({"title": property_text(job.trace.header.title), "comments": "Written by lstm-trace"})
+        named = " ".join(safe(job.trace.header.title).split())[:200]  # properties cannot have a tab or a newline
+        made.set_properties({"title": named, "comments": "Written by lstm-trace"})
         styles = Styles(made, DIGITS if asked is None else asked)
         own, there = {BY_HAND: Styles(made, few)}, sheets(book, not isinstance(hand, str), units)
         pages = {name: Page(made, name, own.get(name, styles), tab) for name, tab, _ in there}
         if not isinstance(hand, str):
             write_by_hand(hand, pages[BY_HAND])
-        _read_me(book, pages[README], hand, units)
+        _read_me(book, pages[README], hand if isinstance(hand, str) else "", units)
         if INPUTS in pages:
-            inputs(book, pages[INPUTS], elsewhere)
+            grids.inputs(book, pages[INPUTS], elsewhere)
         if START in pages:
-            initial(book, pages[START], elsewhere)
+            grids.initial(book, pages[START], elsewhere)
         for scope, grid in book.grids.items():
             if book.tables.get(scope):
-                weights(book, grid, pages[grid.weights], elsewhere)
+                grids.weights(book, grid, pages[grid.weights], elsewhere)
             _layer(book, grid, pages[grid.sheet], job, elsewhere)
             if book.totals.get(scope):
-                write_totals(book, grid, book.totals[scope], pages[grid.totals])
+                grids.write_totals(book, grid, book.totals[scope], pages[grid.totals])
             if grid.recorded in pages:
                 _recorded(book, grid, pages[grid.recorded])
         for name, grid in units.items():
             write_unit(book, grid, pages[name])
         if CHECK in pages:
-            write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
+            grids.write_check(book, pages[CHECK], () if isinstance(hand, str) else compared(hand.layout))
 
 
 def _layer(book: Book, grid: StepGrid, page: Page, job: ExportJob, elsewhere: Elsewhere) -> None:
     """One layer and direction: formulas, each with the recorded number as its result so far."""
-    blocks = list(grid.blocks.values())
-    backward = grid.stage.backwards
-    partly = not all(block.live for block in blocks if block.kind == "line")
+    found, stage, partly = [], grid.stage, False
+    for block in grid.blocks.values():
+        columns = _columns(book, grid, block, "recorded")
+        if block.kind == "given":
+            formulas = grids.copies(book, stage.scope, block.name, block.width, elsewhere)
+            found.append(columns._replace(style="input", live="shown", formulas=formulas))
+            if book.live:
+                page.named(book.ranges[stage.scope, block.name], TOP, block.first, book.height - TOP, block.width)
+            continue
+        live = "copy"
+        if block.kind == "line":
+            partly |= not block.live
+            live = "result" if stage.cell.by_name[block.name].assigned else "part"
+        found.append(columns._replace(live=live, formulas=cells(book, grid, block)))
     note = _NOTES["numbers" if not book.live else "partly" if partly else "live"]
-    note += (_NOTES["padded"] if book.padded else "") + (_NOTES["upwards"] if backward and book.live else "")
-    found = []
-    for block in blocks:
-        given = block.kind == "given"
-        found.append(
-            _columns(book, grid, block, "input" if given else "recorded")._replace(
-                live="shown" if given else _style(grid, block),
-                cells=copies(book, grid.stage.scope, block, elsewhere) if given else cells(book, grid, block),
-            )
-        )
-    write_steps(book, page, title(grid), note, found, backward, job.progress)
+    note += (_NOTES["padded"] if book.padded else "") + (_NOTES["upwards"] if stage.backwards and book.live else "")
+    write_steps(book, page, grids.title(grid), note, found, job.progress)
     write_scales(book, grid, page)
-    for block in blocks:
-        if block.kind == "given" and book.live:
-            name = book.ranges[grid.stage.scope, block.name]
-            page.named(name, TOP, block.first, book.height - TOP, block.width)
 
 
 def _recorded(book: Book, grid: StepGrid, page: Page) -> None:
     """The numbers of the trace, each at the address of its formula on the layer's sheet."""
     blocks = [block for block in grid.blocks.values() if block in grid.lines or (book.padded and block.name == VALID)]
     found = [_columns(book, grid, block, "recorded") for block in blocks]
-    write_steps(book, page, f"{title(grid)}: recorded", _NOTES["recorded"].format(sheet=grid.sheet), found)
+    write_steps(book, page, f"{grids.title(grid)}: recorded", _NOTES["recorded"].format(sheet=grid.sheet), found)
 
 
 def _columns(book: Book, grid: StepGrid, block: ValueBlock, style: str) -> BlockColumns:
@@ -114,19 +103,14 @@ def _columns(book: Book, grid: StepGrid, block: ValueBlock, style: str) -> Block
     return BlockColumns(block, named, recorded(book, grid, block), style)
 
 
-def _style(grid: StepGrid, block: ValueBlock) -> str:
-    if block.kind != "line":
-        return "copy"
-    return "result" if grid.stage.cell.by_name[block.name].assigned else "part"
-
-
-def _read_me(book: Book, page: Page, hand: Arranged | str, units: Collection[str]) -> None:
-    for row, (texts, style, leads) in enumerate(about(book, hand if isinstance(hand, str) else "", units)):
-        for at, text in enumerate(texts):
-            if at == 0 and leads:
-                page.link(row, 0, leads)
-            elif text:
-                page.write(row, at, text, "text" if at else style)
+def _read_me(book: Book, page: Page, left_out: str, units: Collection[str]) -> None:
+    for row, (text, more, style) in enumerate(about(book, left_out, units)):
+        if style == "link":
+            page.link(row, 0, text)
+        elif text:
+            page.write(row, 0, text, style)
+        if more:
+            page.write(row, 1, more, "text")
     page.worksheet.set_column(0, 0, 26)
     page.worksheet.set_column(1, 1, 90)
-    page.printed(None)
+    page.printed()

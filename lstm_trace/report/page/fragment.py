@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from ...base.display import escape
 from ...base.page import asset
-from ...documents.html import Printer
+from ...documents.html import HtmlPrinter
 from ...formulas.values import Values
 from ...view.view import View
 from ..diagram import diagram
@@ -50,7 +50,7 @@ def fragment(shown: View, plain: str) -> str:
 
 def _drawn(shown: View) -> str:
     values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
-    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
+    printer = HtmlPrinter(shown.trace, shown.trace.header.symbols, linked=False, lower=_DEEPER)
     found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values))
     return "\n".join(_section(found, part) for part in parts(shown))
 

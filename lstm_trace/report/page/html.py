@@ -14,7 +14,7 @@ from ...base.display import escape
 from ...base.page import whole
 from ...documents.blocks import Block, Heading, Para
 from ...documents.drawings import PICTURES, WIDER, wider
-from ...documents.html import Printer
+from ...documents.html import HtmlPrinter
 from ...errors import MissingError
 from ...formulas.values import Values
 from ...languages.strings import Words
@@ -79,9 +79,9 @@ class _Drawn(NamedTuple):
 
 
 def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
-    """What is shown; mark, lower: see `Printer`."""
+    """What is shown; mark, lower: see `HtmlPrinter`."""
     values = Values(shown.trace, replace(shown.values.style, digits=diagram.DIGITS, significant=None, lines={}))
-    printer = Printer(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
+    printer = HtmlPrinter(shown.trace, shown.trace.header.symbols, mark=mark, lower=lower)
     found = Page(shown, printer, values, {} if shown.profile is not None else pictures(shown, values, mark))
     first, *rest = parts(shown)
     top = "".join(map(printer, first.blocks))
@@ -98,7 +98,7 @@ def _drawn(shown: View, mark: str = "", lower: int = 0) -> _Drawn:
 
 def _paper(shown: View, lower: int = 0) -> str:
     """What is printed below the title in place of what is on the screen: few pages, without pictures and links."""
-    printer = Printer(shown.trace, shown.trace.header.symbols, linked=False, lower=lower)
+    printer = HtmlPrinter(shown.trace, shown.trace.header.symbols, linked=False, lower=lower)
     body = "".join(printer(block) for part in parts(shown)[1:] for block in (part.heading, *part.blocks))
     return f'<div class="paper">{body}</div>'
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from ...base.display import escape
 from ...cell.network import Stage
-from ...documents.html import Printer
+from ...documents.html import HtmlPrinter
 from ...formulas.values import Values
 from ...languages.strings import Words
 from ...printable import json_text
@@ -27,7 +27,7 @@ class Page:
     """What the parts of the page share."""
 
     shown: View
-    printer: Printer
+    printer: HtmlPrinter
     values: Values
     pictures: dict[str, tuple[str, diagram.Diagram]]
 
@@ -50,7 +50,7 @@ Section = tuple[str, str]  # heading and body of a section, as HTML
 
 
 def pictures(shown: View, values: Values, mark: str = "") -> dict[str, tuple[str, diagram.Diagram]]:
-    """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `Printer`."""
+    """Scope to the id and drawing of its cell; stages with the same lines share one. mark: see `HtmlPrinter`."""
     found: dict[object, tuple[str, diagram.Diagram]] = {}
     rooms: dict[object, dict[str, int]] = {}
     keys = {stage.scope: (stage.lines, stage.cell.carry, stage.cell.output, stage.inputs) for stage in shown.stages}

@@ -1,21 +1,101 @@
-"""What stands on the sheet By hand: lines as chains on a blackboard, the columns they share, and bands of them.
+"""What stands on the sheet By hand: lines as chains on a blackboard, the columns they share, bands of them, and names.
 
 A chain is what is multiplied, the sign, the result, and on to what is done with that. The columns are a row of slots
-into which each chain fits, as short as possible.
+into which each chain fits, as short as possible. Names and symbols are those of reports; an index is a text that stands
+lower.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from itertools import product
+from operator import itemgetter
 from typing import NamedTuple
 
 from ....cell.lines import Line, Operand, number
 from ....cell.network import GIVEN, VALID, Stage, X
 from ....cell.ops import OPS
+from ....formulas.plain import PLAIN, raised
+from ....formulas.printer import Printer
 from ....formulas.symbols import sign
-from ....view.line_groups import LineGroup, groups
+from ....formulas.tree import value
+from ....languages.strings import Words, words
+from ....printable import printable
+from ....trace.labels import axis, labels
+from ....trace.trace import Trace
+from ....view.line_groups import groups
+from ....view.view import Naming
 from ..sheets import Book, StepGrid
-from .names import SheetNames, names
+
+#: Texts, and whether each stands lower.
+Runs = tuple[tuple[str, bool], ...]
+
+_LOW, _BACK = "\x02", "\x03"  # no text has them: they are made visible wherever a text comes from a file
+
+
+_PLAIN = replace(PLAIN, minus="−", less=" − ", name=printable)
+_LOWERED = replace(
+    _PLAIN, scripts=lambda base, sub, sup: base + (f"{_LOW}{sub}{_BACK}" if sub else "") + (raised(sup) if sup else "")
+)
+
+
+@dataclass(frozen=True)
+class SheetNames(Naming):
+    """The names of the places and values of a trace, in English as the rest of the workbook."""
+
+    trace: Trace
+    words: Words
+
+    def symbol(self, stage: Stage, name: str, t: int | None = None) -> Runs:
+        """The symbol of a value, at a step with the index of that, or what it computes where it has no name."""
+        node = value(name, stage.cell)
+        node = node if t is None else self.at(stage, t, node)
+        found: list[tuple[str, bool]] = []
+        depth = 0  # an index within an index stands with it
+        for part in re.split(f"([{_LOW}{_BACK}])", Printer(self.trace.header.symbols, _LOWERED)(node)):
+            if part in (_LOW, _BACK):
+                depth += 1 if part == _LOW else -1
+            elif part:
+                found.append((part, depth > 0))
+        return tuple(found)
+
+    def text(self, stage: Stage, name: str) -> str:
+        """The symbol where no index can stand lower: `h_t`."""
+        return Printer(self.trace.header.symbols, _PLAIN)(value(name, stage.cell))
+
+    def title(self, name: str) -> str:
+        """A line in words; empty where there are none."""
+        key = f"{self.trace.header.kind}.{name}"
+        return self.words.word(key) if self.words.has(key) else ""
+
+    def entries(self, stage: Stage, name: str, width: int) -> list[str]:
+        """The labels of a value's units, or their numbers where the problem has none for this width."""
+        found = labels(self.trace, axis(self.trace, stage, name), width)
+        return list(found) or [f"[{self.words.nth(j)}]" for j in range(width)]
+
+    def one(self, j: int, width: int) -> str:
+        """A hidden unit by its label, or in words."""
+        found = labels(self.trace, "h", width)
+        return found[j] if found else self.unit(j, width)
+
+
+def names(trace: Trace) -> SheetNames:
+    """The names of a trace."""
+    return SheetNames(trace, words("en", trace.header.count_from))
+
+
+def begun(text: str) -> str:
+    """A text with a capital at its start."""
+    return text[:1].upper() + text[1:]
+
+
+def plain(text: Runs) -> str:
+    """The text alone."""
+    return "".join(part for part, _ in text)
+
 
 #: Operations that stand between their two operands.
 BETWEEN = {"matvec": "×", "vecmat": "×", "mul": "⊙", "div": "÷", "greater": ">"}
@@ -64,12 +144,11 @@ def chains(stage: Stage, lines: Sequence[Line], alone: frozenset[str] = frozense
     for line in lines:
         if line.name in terms:
             continue
-        chain = (
-            _joined(_spelled(line, own, terms)) if line.name not in alone else (Piece("vector", line.name, fresh=True),)
-        )
+        whole = line.name not in alone
+        chain = _joined(_spelled(line, own, terms)) if whole else (Piece("vector", line.name, fresh=True),)
         last = found[-1] if found else ()
-        goes_on = last and chain[0] == last[-1]._replace(fresh=False) and _values(last) + _values(chain) <= LONGEST + 1
-        if goes_on:
+        values = sum(piece.is_value for piece in (*last, *chain))
+        if last and chain[0] == last[-1]._replace(fresh=False) and values <= LONGEST + 1:
             found[-1] = (*last, *chain[1:])
         else:
             found.append(chain)
@@ -84,10 +163,6 @@ def _joined(chain: Chain) -> Chain:
             piece = Piece("sign", f"{found.pop().name} {piece.name}")
         found.append(piece)
     return tuple(found)
-
-
-def _values(chain: Chain) -> int:
-    return sum(piece.is_value for piece in chain)
 
 
 def _is_term(stage: Stage, line: Line, own: dict[str, Line], alone: frozenset[str]) -> bool:
@@ -107,10 +182,7 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
             return (Piece("sign", number(o)),)
         return _spelled(own[o], own, terms) if o in terms else (Piece("vector", o),)
 
-    def text(written: str) -> Piece:
-        return Piece("sign", written)
-
-    result = Piece("vector", line.name, fresh=True)
+    text, result = partial(Piece, "sign"), Piece("vector", line.name, fresh=True)
     if line.op == "add":
         parts: list[Piece] = []
         for k, (sign_, term) in enumerate(zip(line.constants, line.operands, strict=True)):
@@ -119,10 +191,8 @@ def _spelled(line: Line, own: dict[str, Line], terms: set[str]) -> Chain:
         return (*parts, text("Σ =" if terms & set(line.reads) else "="), result)  # the last product is no sum
     if line.product:
         matrix, vector = line.product
-        return (
-            Piece("matrix", matrix, flipped=line.op == "vecmat"), text(BETWEEN[line.op]), *operand(vector), text("="),
-            result,
-        )  # fmt: skip
+        first = Piece("matrix", matrix, flipped=line.op == "vecmat")
+        return (first, text(BETWEEN[line.op]), *operand(vector), text("="), result)
     if line.op in BETWEEN:
         left, right = map(operand, line.operands)
         return (*left, text(BETWEEN[line.op]), *right, text("="), result)
@@ -144,10 +214,8 @@ def _function(line: Line, operands: tuple[Chain, ...], result: Piece) -> Chain:
     if len(operands) == 1:
         name += f"({', '.join(constants)})" if constants else ""
         return (*operands[0], Piece("sign", name), result)
-    parts: list[Piece] = [Piece("sign", f"{name} (")]
-    for k, operand in enumerate(operands):
-        parts += ([Piece("sign", ";")] if k else []) + list(operand)
-    return (*parts, Piece("sign", ") ="), result)
+    parts = [piece for operand in operands for piece in (Piece("sign", ";"), *operand)][1:]
+    return (Piece("sign", f"{name} ("), *parts, Piece("sign", ") ="), result)
 
 
 #: What a slot is worth, in widths of a number.
@@ -188,64 +256,50 @@ def shared(chains: Iterable[Chain], widths: Widths) -> list[Slot]:
 
 def _merged(slots: Sequence[Slot], chain: Chain, widths: Widths) -> list[Slot]:
     """The slots with as few more as take the chain too: a shortest common supersequence."""
-    rows, more = len(slots), [slot(piece, widths) for piece in chain]
-    best: list[list[tuple[float, int, int, Slot | None]]] = [
-        [(0.0, 0, 0, None)] * (len(chain) + 1) for _ in range(rows + 1)
-    ]
-    for i in range(rows + 1):
-        for j in range(len(chain) + 1):
-            ways: list[tuple[float, int, int, Slot | None]] = []
-            if i:
-                ways.append((best[i - 1][j][0] + slots[i - 1].size, 1, 0, slots[i - 1]))
-            if j:
-                ways.append((best[i][j - 1][0] + more[j - 1].size, 0, 1, more[j - 1]))
-            if i and j and slots[i - 1].takes(chain[j - 1]):
-                wider = slots[i - 1]._replace(width=max(slots[i - 1].width, more[j - 1].width))
-                ways.append((best[i - 1][j - 1][0] + wider.size, 1, 1, wider))
-            if ways:
-                best[i][j] = min(ways, key=lambda way: way[0])
-    found: list[Slot] = []
-    i, j = rows, len(chain)
-    while i or j:
-        _, up, left, taken = best[i][j]
-        assert taken is not None
-        found.append(taken)
-        i, j = i - up, j - left
+    more = [slot(piece, widths) for piece in chain]
+
+    best = {(0, 0): _Way(0.0)}  # for the first i slots and the first j pieces
+    for i, j in product(range(len(slots) + 1), range(len(chain) + 1)):
+        ways = [(best[i - 1, j], slots[i - 1])] if i else []
+        if j:
+            ways.append((best[i, j - 1], more[j - 1]))
+        if i and j and slots[i - 1].takes(chain[j - 1]):
+            wider = slots[i - 1]._replace(width=max(slots[i - 1].width, more[j - 1].width))
+            ways.append((best[i - 1, j - 1], wider))
+        if ways:
+            best[i, j] = min((_Way(way.room + last.size, (way, last)) for way, last in ways), key=itemgetter(0))
+    way, found = best[len(slots), len(chain)], list[Slot]()
+    while way.steps:
+        way, last = way.steps
+        found.append(last)
     return found[::-1]
 
 
-def slots_of_chains(
-    slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int = 0
-) -> list[list[int]] | None:
-    """The slots of each piece of chains beside each other, close together; None where they do not fit.
+class _Way(NamedTuple):
+    """Some slots: the room they take, and the last of them after the others."""
 
-    As much is left free between two chains as `GAP` takes.
+    room: float
+    steps: tuple[_Way, Slot] | None = None
+
+
+def slots_of_chains(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[int]] | None:
+    """The slots of each piece of chains beside each other, each as close together as the others let it stand.
+
+    None where they do not fit. As much is left free between two chains as `GAP` takes.
     """
-    found: list[list[int]] = []
-    for n, chain in enumerate(chains):
-        ways = [at for first in range(start, len(slots)) if (at := _from(slots, chain, first, widths))]
-        fitting = [at for at in ways if _fit(slots, chains[n + 1 :], widths, _after(at))]
-        if not fitting:
-            return None
-        found.append(min(fitting, key=lambda at: at[-1] - at[0]))
-        start = _after(found[-1])
-    return found
 
+    @cache
+    def placed(n: int, start: int) -> list[list[int]] | None:
+        """The chains from the n-th on, in the slots from `start` on."""
+        if n == len(chains):
+            return []
+        ways = [at for first in range(start, len(slots)) if (at := _from(slots, chains[n], first, widths))]
+        for at in sorted(ways, key=lambda at: at[-1] - at[0]):
+            if (rest := placed(n + 1, at[-1] + 1 + len(GAP))) is not None:
+                return [at, *rest]
+        return None
 
-def _after(at: Sequence[int]) -> int:
-    """Where the next chain may begin."""
-    return at[-1] + 1 + len(GAP)
-
-
-def _fit(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths, start: int) -> bool:
-    """Whether chains fit from `start` on: what begins as early as it can ends as early as it can."""
-    for chain in chains:
-        ways = (_from(slots, chain, first, widths) for first in range(start, len(slots)))
-        at = next((way for way in ways if way), None)
-        if at is None:
-            return False
-        start = _after(at)
-    return True
+    return placed(0, 0)
 
 
 def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> list[int] | None:
@@ -264,15 +318,15 @@ def _from(slots: Sequence[Slot], chain: Chain, first: int, widths: Widths) -> li
     return at
 
 
-def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> list[list[Chain]]:
+def packed(slots: Sequence[Slot], chains: Sequence[Chain], widths: Widths) -> tuple[tuple[Chain, ...], ...]:
     """The chains in rows: as many beside each other as the slots take."""
-    rows: list[list[Chain]] = []
+    rows: list[tuple[Chain, ...]] = []
     for chain in chains:
         if rows and slots_of_chains(slots, [*rows[-1], chain], widths) is not None:
-            rows[-1].append(chain)
+            rows[-1] = (*rows[-1], chain)
         else:
-            rows.append([chain])
-    return rows
+            rows.append((chain,))
+    return tuple(rows)
 
 
 #: The keys of what belongs to no layer: the input and what says which steps are valid.
@@ -303,29 +357,23 @@ class BandPlan(NamedTuple):
 def plan(book: Book) -> BandPlan:
     """The bands of a trace that is laid out."""
     widths: Widths = {}
-    loose: list[tuple[StepGrid | None, list[tuple[StepGrid, str, list[Chain], bool]]]] = []
-    entries = list(_entries(book))
-    if entries:
+    loose: list[tuple[StepGrid | None, list[Band]]] = []
+    if entries := list(_entries(book)):
         loose.append((None, entries))
     for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
-        for name, columns in _widths(book, grid).items():  # layers have matrices of one name and several sizes
-            widths[name] = max(columns, widths.get(name, 0))
+        for line in grid.stage.cell.lines:
+            if line.product and line.product[0] in book.weights(grid):
+                name, *_ = line.product  # layers have matrices of one name and several sizes
+                columns = book.weights(grid)[name].values.shape[1 if line.op == "matvec" else 0]
+                widths[name] = max(columns, widths.get(name, 0))
         loose.append((grid, list(_of(book, grid))))
-    every = [chain for _, bands in loose for _, _, found, _ in bands for chain in found]
-    first = shared(every, widths)
+    first = shared((chain for _, bands in loose for band in bands for (chain,) in band.rows), widths)
     stages = tuple(
-        (
-            grid,
-            tuple(
-                Band(owner, title, tuple(map(tuple, packed(first, found, widths))), edge)
-                for owner, title, found, edge in bands
-            ),
-        )
+        (grid, tuple(b._replace(rows=packed(first, [chain for (chain,) in b.rows], widths)) for b in bands))
         for grid, bands in loose
     )
     rows = [row for _, bands in stages for band in bands for row in band.rows]
-    others = shared([again(in_a_row(row)) for row in rows], widths)
-    return BandPlan(stages, tuple(first), tuple(others), widths)
+    return BandPlan(stages, tuple(first), tuple(shared([again(in_a_row(row)) for row in rows], widths)), widths)
 
 
 def again(chain: Chain) -> Chain:
@@ -346,52 +394,35 @@ def in_a_row(row: tuple[Chain, ...]) -> Chain:
     return tuple(pieces)
 
 
-def _widths(book: Book, grid: StepGrid) -> Widths:
-    """The columns of each matrix as it stands."""
-    found: Widths = {}
-    for line in grid.stage.cell.lines:
-        if line.product and line.product[0] in book.weights(grid):
-            values = book.weights(grid)[line.product[0]].values
-            columns = values.shape[1 if line.op == "matvec" else 0]
-            found[line.product[0]] = max(columns, found.get(line.product[0], 0))
-    return found
-
-
-def _entries(book: Book) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
+def _entries(book: Book) -> Iterator[Band]:
     """The input, and what says which steps are valid, as the first stage that reads them calls them."""
     found: dict[str, tuple[StepGrid, str]] = {}
-    for grid in book.grids.values():
-        for block in grid.blocks.values():
-            source = grid.stage.sources.get(block.name)
-            if source in (X, VALID) and not grid.stage.is_adjoint:
-                found.setdefault(source, (grid, block.name))
-    if X in found:
-        grid, name = found[X]
-        yield grid, "input", [(Piece("vector", name, fresh=True),)], False
-    if VALID in found and book.padded:
-        grid, name = found[VALID]
-        yield grid, "valid", [(Piece("vector", name, fresh=True),)], False
+    for grid in (g for g in book.grids.values() if not g.stage.is_adjoint):
+        for name in grid.blocks:
+            found.setdefault(grid.stage.sources.get(name, ""), (grid, name))
+    for source, title in ((X, "input"), (VALID, "valid")):
+        if source in found and (source == X or book.padded):
+            grid, name = found[source]
+            yield Band(grid, title, _vectors([name]))
 
 
-def _of(book: Book, grid: StepGrid) -> Iterator[tuple[StepGrid, str, list[Chain], bool]]:
-    """The bands of one stage."""
-    starts = [start for start in book.starts if start.scope == grid.stage.scope]
-    if starts:
-        yield grid, "initial", [(Piece("vector", s.state, fresh=True),) for s in starts], True
-    given = [name for name in grid.blocks if grid.stage.sources.get(name) == GIVEN]
-    if given:
-        yield grid, "given", [(Piece("vector", name, fresh=True),) for name in given], False
+def _vectors(names: Iterable[str]) -> tuple[tuple[Chain, ...], ...]:
+    """Values that are not computed here, each in a row of its own."""
+    return tuple(((Piece("vector", name, fresh=True),),) for name in names)
+
+
+def _of(book: Book, grid: StepGrid) -> Iterator[Band]:
+    """The bands of one stage, each chain in a row of its own."""
+    stage, known = grid.stage, names(book.trace)
+    if starts := [start.state for start in book.starts if start.scope == stage.scope]:
+        yield Band(grid, "initial", _vectors(starts), edge=True)
+    if given := [name for name in grid.blocks if stage.sources.get(name) == GIVEN]:
+        yield Band(grid, "given", _vectors(given))
     there = {block.name for block in grid.blocks.values() if block.kind == "line"}
     alone = frozenset(there - {block.name for block in grid.lines})
-    known = names(book.trace)
-    for group in _groups(book, grid.stage, known):
-        lines = [line for line in group.lines if line.name in there]
-        if lines:
-            named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
-            yield grid, named, chains(grid.stage, lines, alone), False
-
-
-def _groups(book: Book, stage: Stage, known: SheetNames) -> list[LineGroup]:
     asked = {address.line for address in book.trace.asked()}
     titled = (line.name for line in stage.lines if line.name in asked or known.title(line.name))
-    return groups(stage, frozenset(titled))
+    for group in groups(stage, frozenset(titled)):
+        if lines := [line for line in group.lines if line.name in there]:
+            named = known.title(group.leader.name) if group.leader else known.words.word("line.carried")
+            yield Band(grid, named, tuple((chain,) for chain in chains(stage, lines, alone)))

@@ -5,19 +5,20 @@ A formula is over cells of this sheet, and over others only where what it shows 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
+from itertools import product
 from typing import NamedTuple
 
 from ....base.arrays import Array
 from ....cell.network import GIVEN, VALID, X, scope_and_name
-from ..formulas import Ref, column, constant, formula, rounding
+from ..formulas import Ref, address, area, formula
 from ..grids import Compared, distance
-from ..sheets import BY_HAND, TOP, Book, StepGrid, ValueBlock
-from .chains import SHARED, Band, BandPlan, Chain, Piece, Slot, again, slots_of_chains
-from .names import SheetNames, begun, names
+from ..page import TEXTS
+from ..sheets import BY_HAND, TOP, Book, StepGrid
+from .chains import SHARED, Band, BandPlan, Chain, Piece, Runs, SheetNames, Slot, again, begun, names, slots_of_chains
 
 #: Pixels: a row, one that names a layer, one of symbols, the gap below a band; a sign, the gap between steps, a letter.
 ROW, PLACE, SYMBOLS, GAP_BELOW, SIGN, BETWEEN, CHARACTER = 20, 28, 17, 7, 18, 24, 7.2
@@ -61,14 +62,14 @@ def key(grid: StepGrid, name: str, t: int, b: int) -> Key:
     return grid.stage.scope, name, t, b
 
 
-class Title(NamedTuple):
-    """A text over some columns. style: of `texts.toml`."""
+class SheetText(NamedTuple):
+    """A text over some columns. style: one of the titles in `texts.toml`."""
 
     row: int
-    column: int
-    width: int
-    text: str
+    text: str | Runs
     style: str
+    column: int = 0
+    width: int = 1
 
 
 @dataclass
@@ -86,9 +87,7 @@ class HandLayout:
     columns: list[int] = field(default_factory=list)
     rows: dict[int, int] = field(default_factory=dict)
     pieces: list[Placed] = field(default_factory=list)
-    titles: list[Title] = field(default_factory=list)
-    names: list[tuple[int, str]] = field(default_factory=list)
-    bands: list[tuple[int, Band]] = field(default_factory=list)
+    texts: list[SheetText] = field(default_factory=list)
     homes: dict[Key, Placed] = field(default_factory=dict)
     panels: list[tuple[int, int, int]] = field(default_factory=list)
     height: int = HEAD
@@ -142,33 +141,21 @@ def laid(book: Book, plan: BandPlan, across: int, number: int) -> HandLayout:
 
 def _columns(layout: HandLayout) -> None:
     """The size of every column: numbers alike, signs as their longest text."""
-    layout.columns = [_labels(layout)]
-    texts: dict[tuple[int, int], list[str]] = {}
-    for k in (0, 1):
-        for band in (band for _, bands in layout.plan.stages for band in bands):
-            for chain, at in _chains(layout, band, k):
-                for piece, place in zip(chain, at, strict=True):
-                    texts.setdefault((k, place), []).append(piece.name)  # of W_xi × two characters are small
+    labels, bands = layout.book.trace.header.names, [band for _, bands in layout.plan.stages for band in bands]
+    named = [name for kind in ("x", "h", "y") for name in labels.get(kind, ())]
+    widest = max(map(len, [*named, *(band.title for band in bands), "Initial states"]))
+    layout.columns = [int(widest * CHARACTER + 16)]
+    longest: defaultdict[tuple[bool, int], int] = defaultdict(int)
+    for later, band in product((False, True), bands):
+        for row in band.rows:
+            for chain, at in zip(*_row(layout, row, later), strict=True):
+                for piece, place in zip(chain, at, strict=True):  # of W_xi × two characters are small
+                    longest[later, place] = max(longest[later, place], len(piece.name))
     for k in range(layout.across):
         for n, slot in enumerate(layout.slots(k)):
-            size = layout.number
-            if slot.kind in ("sign", "symbol"):
-                longest = max(map(len, texts.get((min(k, 1), n), [""])))
-                size = max(SIGN, int(longest * CHARACTER + 8))
-            layout.columns += [size] * slot.width
+            text = max(SIGN, int(longest[k > 0, n] * CHARACTER + 8))
+            layout.columns += [text if slot.kind in ("sign", "symbol") else layout.number] * slot.width
         layout.columns.append(BETWEEN)
-
-
-def _labels(layout: HandLayout) -> int:
-    named = [name for key_ in ("x", "h", "y") for name in layout.book.trace.header.names.get(key_, ())]
-    titles = [band.title for _, bands in layout.plan.stages for band in bands]
-    return int(max(map(len, [*named, *titles, "Initial states"])) * CHARACTER + 16)
-
-
-def _chains(layout: HandLayout, band: Band, k: int) -> Iterator[tuple[Chain, list[int]]]:
-    """The chains of a band with the slots of their pieces."""
-    for row in band.rows:
-        yield from zip(*_row(layout, row, k), strict=True)
 
 
 def _row(layout: HandLayout, row: Sequence[Chain], k: int) -> tuple[list[Chain], list[list[int]]]:
@@ -182,14 +169,15 @@ def _panel(layout: HandLayout, b: int, steps: Sequence[int], several: bool) -> N
     """Some steps of one batch row, with all bands."""
     book, top = layout.book, layout.height
     if len(book.rows) > 1:
-        layout.titles.append(Title(top, 0, 1, begun(layout.called.row(book.rows[b])), "panel"))
+        layout.texts.append(SheetText(top, begun(layout.called.row(book.rows[b])), "panel"))
     for k, t in enumerate(steps):
         begin, end = layout.starts[k], layout.starts[k + 1] - 1
-        layout.titles.append(Title(top, begin, end - begin, begun(layout.called.step(t, short=True)), "step"))
+        named = begun(layout.called.step(t, short=True))
+        layout.texts.append(SheetText(top, named, "step", begin, end - begin))
     layout.height += 1
     for grid, bands in layout.plan.stages:
         if grid is not None and several:
-            layout.titles.append(Title(layout.height, 0, 1, begun(layout.called.place(grid.stage)), "panel"))
+            layout.texts.append(SheetText(layout.height, begun(layout.called.place(grid.stage)), "panel"))
             layout.rows[layout.height] = PLACE
             layout.height += 1
         for band in bands:
@@ -204,7 +192,9 @@ def _band(layout: HandLayout, band: Band, b: int, steps: Sequence[tuple[int, int
     for at, row in enumerate(band.rows):
         top = layout.height
         if not at:
-            layout.bands.append((top, band))
+            title = TEXTS["by_hand"]["bands"].get(band.title, band.title)
+            symbol = layout.called.symbol(band.grid.stage, band.rows[-1][-1][-1].name)
+            layout.texts.append(SheetText(top, title or symbol, "band"))
         height = max(_extent(layout, band.grid, piece)[0] for chain in row for piece in chain)
         for k, t in steps:
             for chain, slots in zip(*_row(layout, row, k), strict=True):
@@ -216,19 +206,14 @@ def _band(layout: HandLayout, band: Band, b: int, steps: Sequence[tuple[int, int
                     layout.pieces.append(found)
                     if piece.is_value and (piece.fresh or len(found.key) == 2):
                         layout.homes.setdefault(found.key, found)
-        _named(layout, band, row, top + 1, height)
+        for piece in reversed([piece for chain in row for piece in chain if piece.fresh]):
+            size, _ = _extent(layout, band.grid, piece)
+            if size > 1:  # the rows have the labels of the last vector that is computed there
+                named = enumerate(layout.called.entries(band.grid.stage, piece.name, size), top + 1)
+                layout.texts += [SheetText(n + (height - size) // 2, name, "name") for n, name in named]
+                break
         layout.rows |= {top: SYMBOLS, top + 1 + height: GAP_BELOW}
         layout.height = top + 2 + height
-
-
-def _named(layout: HandLayout, band: Band, row: Sequence[Chain], top: int, height: int) -> None:
-    """The labels of the rows, those of the last vector that is computed there."""
-    for piece in reversed([piece for chain in row for piece in chain if piece.fresh]):
-        size, _ = _extent(layout, band.grid, piece)
-        if size > 1:
-            found = layout.called.entries(band.grid.stage, piece.name, size)
-            layout.names += [(top + (height - size) // 2 + j, name) for j, name in enumerate(found)]
-            return
 
 
 def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]:
@@ -236,8 +221,7 @@ def _extent(layout: HandLayout, grid: StepGrid, piece: Piece) -> tuple[int, int]
     if not piece.is_value:
         return 0, 1
     if piece.name in grid.stage.cell.parameters:
-        values = layout.book.weights(grid)[piece.name].values
-        rows, columns = values.shape if values.ndim == 2 else (values.shape[0], 1)
+        rows, columns = layout.book.weights(grid)[piece.name].matrix.shape
         return (columns, rows) if piece.flipped else (rows, columns)
     return grid.blocks[piece.name].width, 1
 
@@ -257,11 +241,6 @@ class SheetCell(NamedTuple):
     placed: Placed
 
 
-def address(row: int, at: int) -> str:
-    """`B7`, from numbers counted from 0."""
-    return f"{column(at)}{row + 1}"
-
-
 def entries(layout: HandLayout) -> Iterator[SheetCell]:
     """Every number of the sheet, in the order in which its pieces stand there."""
     near: dict[Key, Placed] = {}
@@ -279,8 +258,8 @@ def _values(layout: HandLayout, placed: Placed) -> Array:
     """The recorded numbers of a piece, as they stand: (rows, columns)."""
     book, name = layout.book, placed.piece.name
     if len(placed.key) == 2:
-        values = book.weights(placed.grid)[name].values
-        return values.T if placed.piece.flipped else values.reshape(placed.height, placed.width)
+        values = book.weights(placed.grid)[name].matrix
+        return values.T if placed.piece.flipped else values
     window = book.trace.operand(placed.grid.stage.scope, name, book.window)
     assert window is not None
     return window[placed.t - book.steps.start, book.batch][placed.b][:, None]
@@ -299,7 +278,8 @@ def _formula(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int
         return f"INDEX({layout.book.weights(placed.grid)[placed.piece.name].range},{k + 1},{j + 1})", "copy"
     block = placed.grid.blocks[placed.piece.name]
     if block.kind == "line" and block.live and placed.piece.fresh:
-        return _line(layout, placed, near, j), "live"
+        nearest = lambda o: _ref(near[key(placed.grid, o, placed.t, placed.b)])  # noqa: E731
+        return formula(layout.book, placed.grid.stage.cell.by_name[placed.piece.name], nearest, j), "live"
     if (block.live and block.kind != "state") or block.kind == "given":  # a state that is found nowhere was recorded
         row = TOP + placed.b * len(layout.book.steps) + placed.t - layout.book.steps.start
         return f"'{placed.grid.sheet}'!{address(row, block.first + j)}", (
@@ -343,9 +323,8 @@ def _is_given(layout: HandLayout, placed: Placed, home: Placed) -> bool:
 
 
 def _find(layout: HandLayout, grid: StepGrid, name: str, t: int, b: int) -> Placed | None:
-    found = layout.homes.get(key(grid, name, t, b))
     stage = grid.stage
-    if found is not None:
+    if (found := layout.homes.get(key(grid, name, t, b))) is not None:
         return found
     if name in stage.cell.states:
         before = t + 1 if stage.backwards else t - 1
@@ -358,20 +337,9 @@ def _find(layout: HandLayout, grid: StepGrid, name: str, t: int, b: int) -> Plac
     return None
 
 
-def _line(layout: HandLayout, placed: Placed, near: dict[Key, Placed], j: int) -> str:
-    """One unit of a line, from the operands as they stand nearest to it."""
-    line = placed.grid.stage.cell.by_name[placed.piece.name]
-    operands = [
-        _ref(near[key(placed.grid, o, placed.t, placed.b)]) if isinstance(o, str) else constant(o)
-        for o in line.operands
-    ]
-    return formula(line, operands, j, rounding(layout.book.trace.header.arithmetic))
-
-
 def _ref(placed: Placed) -> Ref:
-    rows = tuple(
-        tuple(address(placed.row + j, placed.column + k) for k in range(placed.width)) for j in range(placed.height)
-    )
+    at, columns = range(placed.row, placed.row + placed.height), range(placed.column, placed.column + placed.width)
+    rows = tuple(tuple(address(row, column) for column in columns) for row in at)
     if placed.piece.kind == "matrix":
         return Ref((), "", entries=rows)
     cells = tuple(cell for (cell,) in rows)
@@ -384,20 +352,16 @@ MOST = 40
 
 def compared(layout: HandLayout) -> Iterator[Compared]:
     """A row for each line, or several where it has many steps."""
+    places = [*product(range(len(layout.book.rows)), enumerate(layout.book.steps))]
     for grid in layout.book.grids.values():
         for block in () if grid.stage.is_adjoint else grid.lines:
-            distances = _distances(layout, grid, block)
-            while some := list(islice(distances, MOST)):
-                count = block.width * len(some)
-                yield Compared(BY_HAND, block.name, block.heading, count, f"MAX({','.join(some)})")
-
-
-def _distances(layout: HandLayout, grid: StepGrid, block: ValueBlock) -> Iterator[str]:
-    """Of each step and row: the vector stands in a column here, and lies in a row of the record."""
-    for b in range(len(layout.book.rows)):
-        for k, t in enumerate(layout.book.steps):
-            home = layout.homes[grid.stage.scope, block.name, t, b]
-            live = f"{address(home.row, home.column)}:{address(home.row + home.height - 1, home.column)}"
-            row = TOP + b * len(layout.book.steps) + k + 1
-            record = f"'{grid.recorded}'!{column(block.first)}{row}:{column(block.columns[-1])}{row}"
-            yield distance(f"'{BY_HAND}'!{live}", f"TRANSPOSE({record})")
+            distances = []  # the vector stands in a column here, and lies in a row of the record
+            for b, (k, t) in places:
+                home = layout.homes[grid.stage.scope, block.name, t, b]
+                live = area(home.row, home.column, home.row + home.height - 1, home.column)
+                row = TOP + b * len(layout.book.steps) + k
+                record = area(row, block.first, row, block.columns[-1])
+                distances.append(distance(f"'{BY_HAND}'!{live}", f"TRANSPOSE('{grid.recorded}'!{record})"))
+            for at in range(0, len(distances), MOST):
+                some = distances[at : at + MOST]
+                yield Compared(BY_HAND, block.name, block.heading, block.width * len(some), f"MAX({','.join(some)})")

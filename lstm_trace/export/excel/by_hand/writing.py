@@ -9,12 +9,11 @@ import numpy as np
 
 from ....trace.trace import Trace
 from ..charts import ROLES, ends, line_looks, of_units, role
-from ..formulas import rounding
+from ..formulas import area, rounding
 from ..page import LARGE, TEXTS, Page
-from ..sheets import ENTRIES, STEPS, TOP, Book, StepGrid, ValueBlock
-from .chains import plan
-from .layout import CHARACTER, ROW, HandLayout, SheetCell, address, entries, is_edited, laid, points
-from .names import Runs, begun, plain
+from ..sheets import ENTRIES, STEPS, TOP, Book, ValueBlock
+from .chains import Runs, begun, plain, plan
+from .layout import CHARACTER, ROW, HandLayout, SheetCell, SheetText, entries, is_edited, laid, points
 
 #: More sequences and numbers than these are not tried; see also `sheets.ENTRIES`.
 SEQUENCES, NUMBERS = 6, 2000
@@ -142,29 +141,33 @@ def _beside(layout: HandLayout, count: int) -> tuple[ChartSpot, ...]:
 
 def draw(found: Arranged, page: Page) -> None:
     """Insert the charts."""
-    from_zero = found.layout.called.words.count_from == 0 or _counted(found.layout)
-    axis = "step" if from_zero else "step, counted from 0"
-    for spot, (name, series) in zip(found.spots, _charts(found.layout), strict=False):
+    words, steps = found.layout.called.words, found.layout.book.steps
+    counted = words.nth(steps.start) == 1  # by places: 1, 2, 3; the layer's sheet counts from 0 always
+    last, looks = TOP + len(steps) - 1, TEXTS["by_hand"]["chart"]
+    axis = "step" if words.count_from == 0 or counted else "step, counted from 0"
+    for spot, (name, sheet, series) in zip(found.spots, _charts(found.layout), strict=False):
         chart = page.workbook.add_chart({"type": "line"})
-        for one in series:
-            chart.add_series(one)
-        chart.set_title({"name": name, "name_font": {"size": 12}, "overlay": False})
-        chart.set_x_axis({"name": axis, "num_font": {"size": 10}, "label_position": "low"})
-        grid = {"visible": True, "line": {"color": "#D9D9D9"}}
-        chart.set_y_axis({"num_format": "0.0", "num_font": {"size": 10}, "major_gridlines": grid})
-        chart.set_legend({"position": "right", "font": {"size": 11}})
+        for block, j, called, look in series:
+            values = {"values": [sheet, TOP, block.first + j, last, block.first + j]}
+            places = {} if counted else {"categories": [sheet, TOP, 1, last, 1]}
+            colour = {"color": look["color"]}
+            marker = {"type": "circle", "size": 5, "fill": colour, "border": colour}
+            chart.add_series({"name": called, **places, **values, "line": look, "marker": marker})
+        chart.set_title({"name": name, **looks["title"]})
+        chart.set_x_axis({"name": axis, **looks["x"]})
+        chart.set_y_axis(looks["y"])
+        chart.set_legend(looks["legend"])
         chart.set_size({"width": spot.width, "height": spot.height})
         place = {"x_offset": spot.right, "y_offset": spot.down, "object_position": 3}
         page.worksheet.insert_chart(spot.row, spot.column, chart, place)
 
 
-def _counted(layout: HandLayout) -> bool:
-    """Whether the steps are numbered by their places: 1, 2, 3. The layer's sheet counts from 0 always."""
-    return layout.called.words.nth(layout.book.steps.start) == 1
+#: A line of a chart: the unit of a block, what it is called, and its look.
+_Series = tuple[ValueBlock, int, str, dict[str, Any]]
 
 
-def _charts(layout: HandLayout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
-    """(title, series) of each: a unit with its gates and states, or a line of other width with its entries."""
+def _charts(layout: HandLayout) -> Iterator[tuple[str, str, list[_Series]]]:
+    """(title, sheet, lines) of each: a unit with its gates and states, or a line of other width with its entries."""
     called, shades = layout.called, TEXTS["by_hand"]["entries"]
     grids = [grid for grid in layout.book.grids.values() if not grid.stage.is_adjoint]
     for grid in grids:
@@ -172,36 +175,16 @@ def _charts(layout: HandLayout) -> Iterator[tuple[str, list[dict[str, Any]]]]:
         names = of_units(grid.stage)
         blocks, looks = [grid.blocks[name] for name in names if name in grid.blocks], line_looks(grid.stage, names, 2.5)
         width = max((block.width for block in blocks), default=0)
+        lines = [(b, called.text(grid.stage, b.name), looks[b.name]) for b in blocks if b.width == width]
         for j in range(width):
-            lines = [(block, called.text(grid.stage, block.name)) for block in blocks if block.width == width]
-            yield (
-                f"{place}{called.one(j, width)}",
-                [_series(layout, grid, block, j, name, looks[block.name]) for block, name in lines],
-            )
+            yield f"{place}{called.one(j, width)}", grid.sheet, [(block, j, name, look) for block, name, look in lines]
         for block in (grid.blocks[name] for name in ends(grid.stage) if name in grid.blocks):
-            colours = [{"color": shades[j % len(shades)], "width": 2} for j in range(block.width)]
-            entries = zip(called.entries(grid.stage, block.name, block.width), colours, strict=True)
-            yield (
-                f"{place}{called.text(grid.stage, block.name)}",
-                [_series(layout, grid, block, j, *entry) for j, entry in enumerate(entries)],
-            )
-
-
-def _series(
-    layout: HandLayout, grid: StepGrid, block: ValueBlock, j: int, name: str, look: dict[str, Any]
-) -> dict[str, Any]:
-    last, colour = TOP + len(layout.book.steps) - 1, {"color": look["color"]}
-    return {
-        "name": name,
-        **({"categories": [grid.sheet, TOP, 1, last, 1]} if not _counted(layout) else {}),
-        "values": [grid.sheet, TOP, block.first + j, last, block.first + j],
-        "line": look,
-        "marker": {"type": "circle", "size": 5, "fill": colour, "border": colour},
-    }
+            entries = enumerate(called.entries(grid.stage, block.name, block.width))
+            series = [(block, j, name, {"color": shades[j % len(shades)], "width": 2}) for j, name in entries]
+            yield f"{place}{called.text(grid.stage, block.name)}", grid.sheet, series
 
 
 _TEXTS = TEXTS["by_hand"]
-_Write = Callable[[], None]
 
 
 class Pen:
@@ -209,7 +192,7 @@ class Pen:
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.cells: dict[tuple[int, int], _Write] = {}
+        self.cells: dict[tuple[int, int], Callable[[], None]] = {}
         self.formats: dict[tuple[tuple[str, Any], ...], Any] = {}
 
     def look(self, **look: Any) -> Any:
@@ -255,33 +238,20 @@ class Pen:
 
 
 def write(found: Arranged, page: Page) -> None:
-    """Write the sheet.
-
-    Args:
-        found: where everything stands.
-        page: the sheet.
-    """
+    """Write the sheet."""
     layout, pen, sheet = found.layout, Pen(page), page.worksheet
     for at, size in enumerate(layout.columns):
         sheet.set_column_pixels(at, at, size)
     for row, size in layout.rows.items():
         sheet.set_row_pixels(row, size)
-    header = layout.book.trace.header
-    pen.text(0, 0, header.title or f"The cell {header.kind}", bold=True, font_size=15)
-    numbers = list(entries(layout))
+    header, numbers = layout.book.trace.header, list(entries(layout))
     partly = any(entry.style == "recorded" for entry in numbers)
     back = any(grid.stage.is_adjoint for grid in layout.book.grids.values())
     note = _TEXTS["note"] + _TEXTS["recorded"] * partly + _TEXTS["back"] * back
-    pen.text(1, 0, note, font_color="#595959")
+    heads = [SheetText(0, header.title or f"The cell {header.kind}", "title"), SheetText(1, note, "note")]
     _legend(layout, pen)
-    for title in layout.titles:
-        pen.text(title.row, title.column, title.text, title.width, **_TEXTS["titles"][title.style])
-    for row, band in layout.bands:
-        text = _TEXTS["bands"].get(band.title, band.title)
-        last = band.rows[-1][-1][-1].name
-        pen.text(row, 0, text or layout.called.symbol(band.grid.stage, last), bold=True)
-    for row, name in layout.names:
-        pen.text(row, 0, name, font_color="#595959", align="right", indent=1)
+    for text in (*heads, *layout.texts):
+        pen.text(text.row, text.column, text.text, text.width, **_TEXTS["titles"][text.style])
     _pieces(layout, pen)
     _numbers(numbers, pen)
     pen.done()
@@ -344,5 +314,5 @@ def _numbers(numbers: Iterable[SheetCell], pen: Pen) -> None:
         edges = {side: 1 for side, there in outer.items() if there}
         pen.number(entry, edges, role(placed.grid.stage, placed.piece.name))
         if entry.style not in ("edit", "given") and outer["top"] and outer["left"]:
-            areas.append(f"{address(placed.row, placed.column)}:{address(bottom, right)}")
+            areas.append(area(placed.row, placed.column, bottom, right))
     pen.page.sized(areas)

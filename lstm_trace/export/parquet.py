@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from . import TableFormat
-
-if TYPE_CHECKING:
-    from ..writers import ExportJob
-
-FORMATS = (TableFormat(".parquet", "application/vnd.apache.parquet", "Parquet, typed columns (needs `[parquet]`)"),)
+from ..base.writing import written
+from ..frames.frame import arrow
+from .writers import ExportJob
 
 
 def write(job: ExportJob, path: str | Path) -> None:
@@ -20,9 +16,6 @@ def write(job: ExportJob, path: str | Path) -> None:
     place (sign and exponent first), which compress better.
     Raises OptionError where pyarrow is missing, MissingError for an empty selection.
     """
-    from ...base.writing import written
-    from ...frames.frame import arrow
-
     schema, tables = arrow(job, ".parquet")
     import pyarrow as pa
     from pyarrow import parquet
