@@ -1,7 +1,7 @@
 """Where the values of a run go, and what a model keeps between runs.
 
-Values go into memory, or wherever a `Storage` takes them; all steps, or a window of them. Kept are machines, stacked
-weights, and the memory that `out=` writes into again.
+Values go into memory, or where a subclass of `InMemory` puts them; all steps, or a window of them. Kept are machines,
+stacked weights, and the memory that `out=` writes into again.
 """
 
 from __future__ import annotations
@@ -70,26 +70,6 @@ def check_memory(work: Work, dtype: Any) -> None:
         affordable(size)
 
 
-class Storage(Protocol):
-    """Where the values of a planned run go."""
-
-    @property
-    def window(self) -> Window:
-        """The steps of them that are stored."""
-
-    def slab(self, scope: str) -> Slab | RowMemory | None:
-        """The memory of a whole stage, where the run may compute in it."""
-
-    def take(self, scope: str, block: Slab | RowMemory, first: int, count: int) -> bool | None:
-        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
-
-        True where the block (a slab) is not copied yet, but will be when the next one comes.
-        """
-
-    def line(self, scope: str, name: str) -> Array:
-        """A line of a finished stage, (T, B, width), that another stage reads."""
-
-
 class ComputedSteps(Protocol):
     """Steps that are computed."""
 
@@ -143,30 +123,36 @@ class Window:
 
 
 class InMemory:
-    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
+    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise.
+
+    slabs: the memory of whole stages, in which the run may compute.
+    """
 
     def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | RowMemory]) -> None:
         self.slabs, self.lines, self.window = slabs, trace.lines, Window(work)
         self.passed: Lines = {}  # what another stage reads, at every step
         for scope, names in work.passed.items():
-            for name in names - (trace.lines.get(scope, {}).keys() if work.whole else set()):
+            for name in names.difference(work.recorded[scope] if work.whole else ()):
                 shape = work.steps, work.batch, work.widths[scope][name]
                 self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
 
-    def slab(self, scope: str) -> Slab | RowMemory | None:
-        """See `Storage`."""
-        return self.slabs.get(scope)
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> bool:
+        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
 
-    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
-        """See `Storage`."""
+        True where the block is not copied yet, but will be when the next one comes.
+        """
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
-        steps, there = self.window.of(scope, block, first, count)
+        return self.store(scope, block, *self.window.of(scope, block, first, count))
+
+    def store(self, scope: str, block: ComputedSteps, steps: slice, there: slice) -> bool:
+        """Copy what is recorded: of the steps `there` in the block, which are `steps` of those that are stored."""
         for name, array in self.lines.get(scope, {}).items():
             array[steps] = block.line(name)[there]
+        return False
 
     def line(self, scope: str, name: str) -> Array:
-        """See `Storage`."""
+        """A line of a finished stage, (T, B, width), that another stage reads."""
         passed = self.passed.get(scope, {})
         return passed[name] if name in passed else self.lines[scope][name]
 

@@ -46,7 +46,7 @@ def rerun(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
     """
     new = _with(trace, **changes)
-    return with_sums(_run(new, _work(new), _weights(new), Pool()))
+    return with_sums(_run(new, work_of(new, new.stages), weights_of(new), Pool()))
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,11 @@ class Reruns:
     @cached_property
     def _work(self) -> Work:
         recorded = {stage.scope: tuple(self.record.get(stage.scope, ())) for stage in self.trace.stages}
-        return replace(_work(self.trace), window=self.window, recorded=recorded)
+        return replace(work_of(self.trace, self.trace.stages), window=self.window, recorded=recorded)
 
     @cached_property
     def _weights(self) -> Weights:
-        return _weights(self.trace)
+        return weights_of(self.trace)
 
     def lines(self, **changes: Unpack[PremiseChanges]) -> Lines:
         """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
@@ -79,22 +79,22 @@ class Reruns:
 
 def by_its_plan(trace: Trace) -> Trace:
     """The trace with the plan by which it is run again in its header, whatever becomes of its size."""
-    plan = _plan(trace, _work(trace), _weights(trace))
+    plan = plan_of(trace, work_of(trace, trace.stages), weights_of(trace))
     return replace(trace, header=replace(trace.header, plan=plan))
 
 
 def run_seconds(trace: Trace) -> float:
     """What it takes to run one row of a trace again, roughly: as one of many in a batch where `rows_alone`."""
-    work, weights = _work(trace), _weights(trace)
+    work, weights = work_of(trace, trace.stages), weights_of(trace)
     if rows_alone(trace):
         return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
-    return run_alone(work, weights, _plan(trace, work, weights), trace.header.arithmetic is not None)
+    return run_alone(work, weights, plan_of(trace, work, weights), trace.header.arithmetic is not None)
 
 
 def rows_alone(trace: Trace) -> bool:
     """Whether a row of a batch has the bits of a run of its own: where every stage is compiled."""
-    work, weights = _work(trace), _weights(trace)
-    compiled = _plan(trace, work, weights) == "compiled"
+    work, weights = work_of(trace, trace.stages), weights_of(trace)
+    compiled = plan_of(trace, work, weights) == "compiled"
     return compiled and all(work.task(stage, weights, trace.header.dtype) is not None for stage in trace.stages)
 
 
@@ -109,20 +109,20 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     dtype = np.dtype(trace.header.dtype)
     x, lengths, mask = changes.get("x"), changes.get("lengths"), changes.get("mask")
     x = trace.x if x is None else np.array(x, dtype)
+    given = _changed("supplied line", trace.given, changes.get("given"), dtype)
+    initial = _changed("initial state", trace.initial, changes.get("initial"), dtype)
+    batches = [a.shape[1] for here in given.values() for a in here.values()]
+    batches += [len(a) for here in initial.values() for a in here.values()]
     new = replace(
         trace,
-        batch=trace.batch if x is None else x.shape[1],
+        batch=next(iter(batches), trace.batch) if x is None else x.shape[1],
         x=x,
         lengths=trace.lengths if lengths is None else np.array(lengths),
         mask=trace.mask if mask is None else np.array(mask),
-        initial=_changed("initial state", trace.initial, changes.get("initial"), dtype),
-        given=_changed("supplied line", trace.given, changes.get("given"), dtype),
+        initial=initial,
+        given=given,
         parameters=_changed("parameter", trace.parameters, changes.get("parameters"), dtype),
     )
-    if x is None:
-        values = [(a, 1) for here in new.given.values() for a in here.values()]
-        values += [(a, 0) for here in new.initial.values() for a in here.values()]
-        new = replace(new, batch=next((a.shape[axis] for a, axis in values), trace.batch))
     if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
         new = replace(new, header=replace(new.header, step_labels=()))
     _require(new)
@@ -134,13 +134,19 @@ def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
     """The trace with what its run stores as its lines. Raises TooLargeError."""
     dtype = np.dtype(new.header.dtype)
     check_memory(work, dtype)
-    plan = _plan(new, work, weights)
-    new = replace(new, header=replace(new.header, plan=plan), lines=empty_lines(work, dtype), memory=None)
+    new = replace(new, lines=empty_lines(work, dtype), memory=None)
+    return computed(new, work, weights, pool, InMemory(new, work, {}))
+
+
+def computed(trace: Trace, work: Work, weights: Weights, pool: Pool, storage: InMemory) -> Trace:
+    """The trace, with the plan in its header by which its lines were computed into `storage`."""
+    plan = plan_of(trace, work, weights)
+    trace = replace(trace, header=replace(trace.header, plan=plan))
     if plan == "lines":
-        by_definition(new, work, InMemory(new, work, {}))
+        by_definition(trace, work, storage)
     else:
-        by_plan(new, work, weights, pool, InMemory(new, work, {}))
-    return new
+        by_plan(trace, work, weights, pool, storage)
+    return trace
 
 
 def with_holds(trace: Trace, hold: Hold) -> Trace:
@@ -161,7 +167,7 @@ def holding(trace: Trace, holds: Holds) -> Trace:
     return replace(trace, stages=applied(trace.stages, holds.lines), given=given, memory=None)
 
 
-def _plan(trace: Trace, work: Work, weights: Weights) -> str:
+def plan_of(trace: Trace, work: Work, weights: Weights) -> str:
     """The plan that the trace's header names; what no plan of ours computed goes by the one that suits its size."""
     if trace.header.arithmetic is not None:
         return "lines"
@@ -169,41 +175,37 @@ def _plan(trace: Trace, work: Work, weights: Weights) -> str:
     return choose(wanted, work, weights, trace.header.dtype)
 
 
-def _weights(trace: Trace) -> Weights:
+def weights_of(trace: Trace) -> Weights:
     """The parameters by the scope of the stage that reads them: an adjoint reads those of another stage."""
     return {stage.scope: trace.parameters.get(stage.owner, {}) for stage in trace.stages}
 
 
-def _work(trace: Trace) -> Work:
-    """What a run of the trace's stages computes: every line of every stage, all recorded."""
+def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
+    """What a run of some of the trace's stages computes: every line of each, all recorded."""
     widths = sizes(trace)
+    lines = {stage.scope: tuple(line.name for line in stage.lines) for stage in stages}
     return Work(
-        stages=trace.stages,
+        stages=stages,
         steps=trace.steps,
         length=trace.steps,
         batch=trace.batch,
-        widths={s.scope: {n: widths[s.scope][n] for n in (*_names(s), *s.states)} for s in trace.stages},
-        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in trace.stages},
-        recorded={s.scope: _names(s) for s in trace.stages},
+        widths={s.scope: {n: widths[s.scope][n] for n in (*lines[s.scope], *s.states)} for s in stages},
+        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages},
+        recorded=lines,
     )
-
-
-def _names(stage: Stage) -> tuple[str, ...]:
-    return tuple(line.name for line in stage.lines)
 
 
 def _changed(
     kind: str, before: dict[str, dict[str, Array]], changes: Premises | None, dtype: np.dtype[np.float64]
 ) -> dict[str, dict[str, Array]]:
     """Copies of `before` with `changes` in their places."""
+    found = {scope: {name: np.array(value, dtype) for name, value in here.items()} for scope, here in before.items()}
     for scope, here in (changes or {}).items():
-        for name in here:
-            if name not in before.get(scope, {}):
+        for name, value in here.items():
+            if name not in found.get(scope, {}):
                 raise MissingError(f"the trace has no {kind} {scope}/{name}")
-    return {
-        scope: {name: np.array((changes or {}).get(scope, {}).get(name, value), dtype) for name, value in here.items()}
-        for scope, here in before.items()
-    }
+            found[scope][name] = np.array(value, dtype)
+    return found
 
 
 def _require(trace: Trace) -> None:

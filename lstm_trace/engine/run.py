@@ -18,7 +18,7 @@ from ..trace.derived import with_sums
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
 from .jit.runner import RowMemory
-from .memory import InMemory, Pool, RunMemory, Storage, check_memory, empty_lines, taken_lines
+from .memory import InMemory, Pool, RunMemory, check_memory, empty_lines, taken_lines
 from .plan.numpy_machine import Slab
 from .work import Lines, Weights, Work
 
@@ -72,7 +72,7 @@ class Lined(NamedTuple):
         return self.values[name]
 
 
-def stage_inputs(trace: Trace, work: Work, stage: Stage, storage: Storage) -> dict[str, Array]:
+def stage_inputs(trace: Trace, work: Work, stage: Stage, storage: InMemory) -> dict[str, Array]:
     """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already.
 
     They may have another dtype than the run: machines convert them block by block.
@@ -105,7 +105,7 @@ def by_definition(trace: Trace, work: Work, storage: InMemory) -> None:
 
 
 def by_plan(
-    trace: Trace, work: Work, weights: Weights, kept: Pool, storage: Storage, progress: Progress | None = None
+    trace: Trace, work: Work, weights: Weights, kept: Pool, storage: InMemory, progress: Progress | None = None
 ) -> None:
     """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
     compiled = trace.header.plan == "compiled"
@@ -115,7 +115,7 @@ def by_plan(
             inputs = stage_inputs(trace, work, stage, storage)
             storage.window.enter(stage, inputs)
             first = trace.initial.get(stage.scope, {})
-            slab = storage.slab(stage.scope)
+            slab = storage.slabs.get(stage.scope)
             take = None if slab is not None else partial(storage.take, stage.scope)
             tick = None if progress is None else lambda now, done=done: progress(done + now, total)
             machine = kept.take(stage, work, weights, trace.header.dtype, compiled)
