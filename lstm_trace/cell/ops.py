@@ -61,15 +61,8 @@ def negated(a: Array) -> Array:
     return np.subtract(-0.0, a)
 
 
-def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
-    """W: (M, N), x: (…, N) -> (…, M); steps and rows as one axis, so that one product serves them all."""
-    matrix, vector = a
-    return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix.T).reshape(*vector.shape[:-1], matrix.shape[0])
-
-
-def _vecmat(a: Sequence[Array], _: Sequence[float]) -> Array:
-    """x: (…, M), W: (M, N) -> (…, N): a row vector times a matrix, as Keras and JAX write a layer."""
-    vector, matrix = a
+def _product(vector: Array, matrix: Array) -> Array:
+    """x: (…, M), W: (M, N) -> (…, N); steps and rows as one axis, so that one product serves them all."""
     return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix).reshape(*vector.shape[:-1], matrix.shape[1])
 
 
@@ -92,11 +85,15 @@ def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
     return np.concatenate([np.broadcast_to(v, (*lead, v.shape[-1])) for v in parts], axis=-1)
 
 
+def _reduction(function: Callable[..., Array]) -> Function:
+    return lambda a, _: function(np.atleast_1d(a[0]), axis=-1, keepdims=True)
+
+
 OPS: dict[str, Op] = {
     op.name: op
     for op in (
-        Op("matvec", _matvec, 2, width="matvec", ulp=None),
-        Op("vecmat", _vecmat, 2, width="vecmat", ulp=None),
+        Op("matvec", lambda a, _: _product(a[1], a[0].T), 2, width="matvec", ulp=None),
+        Op("vecmat", lambda a, _: _product(a[0], a[1]), 2, width="vecmat", ulp=None),
         Op("add", _add, None),
         Op("mul", lambda a, _: np.multiply(a[0], a[1]), 2),
         Op("div", lambda a, _: np.divide(a[0], a[1]), 2),
@@ -137,21 +134,9 @@ OPS: dict[str, Op] = {
         ),
         Op("where", lambda a, _: np.where(np.not_equal(a[0], 0), a[1], a[2]), 3, function="where"),
         Op("maximum", lambda a, _: np.maximum(a[0], a[1]), 2, function="max"),
-        Op("max", lambda a, _: np.max(np.atleast_1d(a[0]), axis=-1, keepdims=True), function="max", width="one"),
-        Op(
-            "sum",
-            lambda a, _: np.sum(np.atleast_1d(a[0]), axis=-1, keepdims=True),
-            function="sum",
-            width="one",
-            ulp=None,
-        ),
-        Op(
-            "mean",
-            lambda a, _: np.mean(np.atleast_1d(a[0]), axis=-1, keepdims=True),
-            function="mean",
-            width="one",
-            ulp=None,
-        ),
+        Op("max", _reduction(np.max), function="max", width="one"),
+        Op("sum", _reduction(np.sum), function="sum", width="one", ulp=None),
+        Op("mean", _reduction(np.mean), function="mean", width="one", ulp=None),
         Op("concat", _concat, None, function="concat", width="concat"),
     )
 }

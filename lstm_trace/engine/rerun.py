@@ -11,7 +11,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell.arithmetic import named
-from ..cell.network import GIVEN, Stage, X, forward_stages
+from ..cell.network import Stage, forward_stages
 from ..errors import MissingError, ShapeError, raise_all
 from ..trace.derived import sizes, with_sums
 from ..trace.held import as_hold, plain
@@ -125,7 +125,9 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     )
     if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
         new = replace(new, header=replace(new.header, step_labels=()))
-    _require(new)
+    lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in initial.get(s.scope, {})]
+    said = "without which it cannot be run again"
+    raise_all(MissingError, (f"the trace has no initial state {state}, {said}" for state in lost))
     _check(trace, new)
     return new
 
@@ -206,25 +208,6 @@ def _changed(
                 raise MissingError(f"the trace has no {kind} {scope}/{name}")
             found[scope][name] = np.array(value, dtype)
     return found
-
-
-def _require(trace: Trace) -> None:
-    """Raise MissingError for an input or state that a stage reads and the trace lacks; `sizes` tells of parameters."""
-    problems: list[str] = []
-    for stage in trace.stages:
-        given = trace.given.get(stage.scope, {})
-        sources = {name: stage.sources.get(name) for name in stage.inputs}
-        missing = {
-            "initial state": [n for n in stage.states if n not in trace.initial.get(stage.scope, {})],
-            "supplied line": [n for n, source in sources.items() if source == GIVEN and n not in given],
-            "input": [n for n, source in sources.items() if source == X and trace.x is None],
-        }
-        problems += (
-            f"the trace has no {kind} {stage.scope}/{name}, without which it cannot be run again"
-            for kind, names in missing.items()
-            for name in names
-        )
-    raise_all(MissingError, problems)
 
 
 def _check(trace: Trace, new: Trace) -> None:

@@ -53,26 +53,6 @@ def meant(name: str, known: Iterable[str]) -> str:
     return f" (did you mean {close}?)" if close else ""
 
 
-def check(spec: Any, needs: Mapping[str, Sequence[str]], excludes: Mapping[str, str]) -> None:
-    """Raise OptionError with every value of the dataclass `spec` that its option cannot take.
-
-    needs: option to those options of which one must be on for it to mean anything; excludes: to the option that it
-    cannot stand beside. An option that would change no equation is refused, never ignored.
-    """
-    problems = []
-    for f in fields(spec):
-        value = getattr(spec, f.name)
-        problem = _problem(f.name, f.default, value, _words(spec.__class__).get(f.name, ()))
-        if not problem and value != f.default:
-            if not any(getattr(spec, other) for other in needs.get(f.name, ())) and f.name in needs:
-                problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs[f.name])}"
-            elif f.name in excludes and getattr(spec, excludes[f.name]):
-                problem = f"changes nothing beside {excludes[f.name]}: true"
-        if problem:
-            problems.append(f"option {f.name} {problem}; found {value!r}")
-    raise_all(OptionError, problems)
-
-
 @cache
 def _words(spec: Any) -> dict[str, tuple[str, ...]]:
     """The options that take one of a few words."""
@@ -95,12 +75,12 @@ def _problem(name: str, default: Any, value: Any, words: Sequence[str]) -> str:
 
 
 def _activation_problem(value: Any) -> str:
-    composed = {f.name: f.arguments[1:] for f in BUILT_IN.values() if len(f.defaults) == len(f.arguments) - 1}
-    names = [*ACTIVATIONS, *composed]
+    known = {name: [constant for constant, _ in OPS[name].constants] for name in ACTIVATIONS}
+    known |= {f.name: [*f.arguments[1:]] for f in BUILT_IN.values() if len(f.defaults) == len(f.arguments) - 1}
     name, numbers = _parts(str(value))
-    if name not in names:
-        return f"must be one of {', '.join(names)}{meant(name, names)}"
-    constants = composed[name] if name in composed else [constant for constant, _ in OPS[name].constants]
+    if name not in known:
+        return f"must be one of {', '.join(known)}{meant(name, known)}"
+    constants = known[name]
     try:
         fits = len(numbers) <= len(constants) and all(math.isfinite(float(n)) for n in numbers)
     except ValueError:
@@ -119,7 +99,8 @@ class Kind:
 
     gates: a letter for each gate: gate i has the weights `W_xi` and `W_hi` and the biases `b_i`, or `b_xi` and `b_hi`.
     brings: a weight to the option, with its value, that brings it into the equations; biases need no entry.
-    needs, excludes: see `check`.
+    needs: option to those options of which one must be on for it to mean anything; excludes: to the option that it
+    cannot stand beside. An option that would change no equation is refused, never ignored.
     bias: none, one or two vectors for each gate.
     """
 
@@ -131,7 +112,18 @@ class Kind:
     bias: Bias = "none"
 
     def __post_init__(self) -> None:
-        check(self, self.needs, self.excludes)
+        problems = []
+        for f in fields(self):
+            value, needs, beside = getattr(self, f.name), self.needs.get(f.name, ()), self.excludes.get(f.name, "")
+            problem = _problem(f.name, f.default, value, _words(type(self)).get(f.name, ()))
+            if not problem and value != f.default:
+                if needs and not any(getattr(self, other) for other in needs):
+                    problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs)}"
+                elif beside and getattr(self, beside):
+                    problem = f"changes nothing beside {beside}: true"
+            if problem:
+                problems.append(f"option {f.name} {problem}; found {value!r}")
+        raise_all(OptionError, problems)
 
     def equations(self) -> str:
         """The cell as text, in the grammar of `parse`."""
