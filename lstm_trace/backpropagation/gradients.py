@@ -121,15 +121,13 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
         cell = trace.stage(stage.owner).cell
         wanted = {*cell.inputs, *cell.states, *cell.parameters}
         held = {*trace.lines.get(stage.scope, {}), *trace.sums.get(stage.scope, {})}
-        ends = dict.fromkeys(
-            line for line, name in stage.cell.gradient if name in wanted and line not in stage.cell.states
-        )
-        missing += (f"{stage.scope}/{line}" for line in ends if line not in held)
+        held |= stage.cell.states.keys()
+        ends = dict.fromkeys(line for line, name in stage.cell.gradient if name in wanted and line not in held)
+        missing += (f"{stage.scope}/{line}" for line in ends)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise MissingError(
-            f"this part of the trace does not have all gradients; it lacks {', '.join(missing[:3])}{more}"
-        )
+        lacking = f"{', '.join(missing[:3])}{more}"
+        raise MissingError(f"this part of the trace does not have all gradients; it lacks {lacking}")
     return by_address(trace)
 
 
@@ -275,19 +273,16 @@ def weighting(
 ) -> Weightings:
     """The weightings of `gradients` by scope and line, (T, B, width). Raises what `gradients` does."""
     if all(weights is None for weights in (output, h_n, c_n, of)) and (seeds is None or seeds == {}):
-        raise OptionError(
-            "nothing to differentiate: give weights as output, h_n, c_n or seeds, or one value's address as of"
-        )
+        said = "give weights as output, h_n, c_n or seeds, or one value's address as of"
+        raise OptionError(f"nothing to differentiate: {said}")
     found = _weights(trace, output, h_n, c_n)
     if seeds is not None:
         _add_lines(trace, found, seeds)
     if of is not None:
-        loss = loss_of(trace, of)
-        if loss is None:
-            target(trace, of).weigh(trace, found)
+        if loss := loss_of(trace, of):
+            add(found, *loss, np.ones((trace.steps, trace.batch, 1)))
         else:
-            stage, name = loss
-            add(found, stage, name, np.ones((trace.steps, trace.batch, 1)))
+            target(trace, of).weigh(trace, found)
     return found
 
 
@@ -300,8 +295,8 @@ def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
         scope, name = scope_and_name(str(text))
         scopes = [s for s in find(trace.stages, name) if scope in ("", s)]
         if len(scopes) != 1:
-            there = find(trace.stages, name)
-            raise MissingError(f"seeds: {text}: choose one of {', '.join(f'{s}/{name}' for s in there)}")
+            there = ", ".join(f"{s}/{name}" for s in find(trace.stages, name))
+            raise MissingError(f"seeds: {text}: choose one of {there}")
         shape = trace.steps, trace.batch, width_of(trace, scopes[0], name)
         given = np.asarray(values)
         if given.shape == shape[::2] and not trace.header.batched:
@@ -317,32 +312,21 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
     """The weightings of the outputs."""
     seeds: Weightings = {}
     problems: list[str] = []
-    if output is not None:
-        shape = trace.output.shape
-        if np.shape(output) != shape:
-            problems.append(f"output has shape {np.shape(output)}; expected {shape}, that of trace.output")
-        else:
-            last = trace.stages[-1]
-            add(seeds, last, last.cell.output, _inward(trace, np.asarray(output)))
-    for name, state, values in (("h_n", "h_prev", h_n), ("c_n", "c_prev", c_n)):
-        if values is None:
+    for name, given in (("output", output), ("h_n", h_n), ("c_n", c_n)):
+        if given is None:
             continue
-        shape = (trace.h_n if name == "h_n" else trace.c_n).shape
-        if np.shape(values) != shape:
-            problems.append(f"{name} has shape {np.shape(values)}; expected {shape}, that of trace.{name}")
+        shape, state = getattr(trace, name).shape, f"{name[0]}_prev"
+        if np.shape(given) != shape:
+            problems.append(f"{name} has shape {np.shape(given)}; expected {shape}, that of trace.{name}")
             continue
-        rows = np.asarray(values) if trace.header.batched else np.asarray(values)[:, None]
-        holders = [stage for stage in trace.stages if state in stage.cell.states]
-        for stage, value in zip(holders, rows, strict=True):
+        values = np.asarray(given) if trace.header.batched else np.asarray(given)[:, None]
+        if name == "output":
+            last, turned = trace.stages[-1], trace.header.batched and trace.header.batch_first
+            add(seeds, last, last.cell.output, np.swapaxes(values, 0, 1) if turned else values)
+            continue
+        for stage, value in zip((s for s in trace.stages if state in s.cell.states), values, strict=True):
             whole = np.zeros((trace.steps, *value.shape))
             whole[0 if stage.backwards else -1] = value
             add(seeds, stage, stage.cell.states[state], whole)
     raise_all(ShapeError, problems)
     return seeds
-
-
-def _inward(trace: Trace, values: Array) -> Array:
-    """(T, B, width) of an array in the layout in which x was given."""
-    if not trace.header.batched:
-        return values[:, None]
-    return np.swapaxes(values, 0, 1) if trace.header.batch_first else values

@@ -12,7 +12,6 @@ The text is parsed, never evaluated. In `sum(…)` an address may be one of seve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,19 +62,14 @@ def terms(text: str) -> list[Term]:
         depth += (letter in _OPENING) - (letter in _CLOSING)
         if letter in "+-" and depth == 0:
             before = text[begin:at]
-            if not before.strip() and not found and begin == 0:
-                sign, begin = _sign(letter), at + 1
-            elif before[-1:].isspace() or before[-1:] in _CLOSING:
-                found.append(_term(text, sign, before))
-                sign, begin = _sign(letter), at + 1
+            leading = not before.strip() and not found and begin == 0
+            if leading or before[-1:].isspace() or before[-1:] in _CLOSING:
+                found += [] if leading else [_term(text, sign, before)]
+                sign, begin = 1.0 if letter == "+" else -1.0, at + 1
     found.append(_term(text, sign, text[begin:]))
     if len(found) > MOST:
         raise OptionError(f"a sum of {len(found):,} addresses; at most {MOST:,} can be added up: use sum(…)")
     return found
-
-
-def _sign(letter: str) -> float:
-    return 1.0 if letter == "+" else -1.0
 
 
 def _term(text: str, sign: float, part: str) -> Term:
@@ -102,14 +96,6 @@ class Value(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.scope}/{self.t}/{self.b}/{self.line}[{self.unit}]"
-
-    def read(self, trace: Trace) -> float:
-        """The recorded value. Raises MissingError."""
-        at = trace.index(self.t)
-        values = trace.operand(self.scope, self.line, slice(at, at + 1))
-        if values is None:
-            raise MissingError(f"{self.scope}/{self.line} was not recorded")
-        return float(values[0, self.b, self.unit])
 
 
 def one_value(trace: Trace, text: str) -> Value:
@@ -176,15 +162,12 @@ class Target:
 
     def read(self, trace: Trace) -> float:
         """The value in a trace. Raises MissingError for a line that was not recorded."""
-        return total(self._values(trace))
-
-    def _values(self, trace: Trace) -> Iterator[Array]:
+        values: list[Array] = []
         for part in self.parts:
             first, last = int(part.steps[0]), int(part.steps[-1])
-            values = trace.operand(part.scope, part.line, slice(first, last + 1))
-            if values is None:
-                raise MissingError(f"{part.scope}/{part.line} was not recorded")
-            yield part.inside(values, first, self.b)
+            there = recorded(trace, part.scope, part.line, slice(first, last + 1))
+            values.append(part.inside(there, first, self.b))
+        return total(values)
 
     def weigh(self, trace: Trace, seeds: Weightings, weights: Array | None = None) -> None:
         """Add to `seeds` weights of 1 for its values; or those of its values in all rows, one weight for each row."""
@@ -213,6 +196,17 @@ def target(trace: Trace, text: str) -> Target:
     name = "".join(f"{' + ' if part.sign > 0 else ' - '}{said}" for _, said, part in parts)
     name = name.removeprefix(" + ") if parts[0][2].sign > 0 else f"-{name.removeprefix(' - ')}"
     return Target(name, rows[0], tuple(part for _, _, part in parts))
+
+
+def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:
+    """A line, input or state at some steps, (T, B, width). Raises MissingError for one that was not recorded.
+
+    more: what the message says after that.
+    """
+    values = trace.operand(scope, name, steps)
+    if values is None:
+        raise MissingError(f"{scope}/{name} was not recorded{more}")
+    return values
 
 
 def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
