@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partialmethod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -132,17 +133,10 @@ class Vector:
     def _binary(self, op: str, a: str, b: str) -> str:
         return self.code.value(f"{op} {self.type} {a}, {b}")
 
-    def add(self, a: str, b: str) -> str:
-        return self._binary("fadd", a, b)
-
-    def sub(self, a: str, b: str) -> str:
-        return self._binary("fsub", a, b)
-
-    def mul(self, a: str, b: str) -> str:
-        return self._binary("fmul", a, b)
-
-    def div(self, a: str, b: str) -> str:
-        return self._binary("fdiv", a, b)
+    add = partialmethod(_binary, "fadd")
+    sub = partialmethod(_binary, "fsub")
+    mul = partialmethod(_binary, "fmul")
+    div = partialmethod(_binary, "fdiv")
 
     def neg(self, a: str) -> str:
         return self.code.value(f"fneg {self.type} {a}")

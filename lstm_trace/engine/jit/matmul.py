@@ -179,7 +179,7 @@ class Pack:
     """
 
     names: tuple[str, ...]
-    at: int
+    at: int = 0
     starts: tuple[int, ...] = ()
     rows: int = 0
     left: tuple[bool, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -37,11 +38,24 @@ from lstm_trace.engine.jit.schedule import ACROSS, PRODUCTS, Task, declined
 
 from ...support.tiers import some
 
+
+def narrow(vector: int) -> machine.Cpu:
+    """This CPU with vectors of so many bytes, or as they are where they are no wider."""
+    host = machine.host()
+    return host if host.vector < vector else replace(host, vector=vector, registers=16)
+
+
+def generic() -> machine.Cpu:
+    """The least that a CPU of this architecture has: 128-bit vectors, and on x86-64 no fused multiply-add."""
+    x86 = "x86" in machine._llvm().get_default_triple()
+    return machine.Cpu("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
+
+
 TARGETS = {
     "host": machine.host,
-    "256 bits": lambda: machine.narrow(machine.host(), 32) if machine.host().vector == 64 else machine.host(),
-    "128 bits": lambda: machine.narrow(machine.host(), 16),
-    "generic": machine.generic,
+    "256 bits": lambda: narrow(32),
+    "128 bits": lambda: narrow(16),
+    "generic": generic,
 }
 
 
