@@ -253,9 +253,8 @@ def width_of(trace: Trace, scope: str, name: str) -> int:
     found = sizes(trace)[scope].get(name)
     if found is None:
         asked = ", ".join(trace.header.ask)
-        raise MissingError(
-            f"{scope}/{name} was not computed: neither it nor what needs it was asked for (ask: {asked})"
-        )
+        said = f"neither it nor what needs it was asked for (ask: {asked})"
+        raise MissingError(f"{scope}/{name} was not computed: {said}")
     return found
 
 

@@ -230,10 +230,8 @@ class AdjointWriter:
         if not isinstance(operand, str):
             return 1
         if self.widths is None:
-            raise CellError(
-                f"the adjoint of `{line.name}` needs to know how wide {operand} is: "
-                "give the widths of the cell's values"
-            )
+            needs = f"needs to know how wide {operand} is: give the widths of the cell's values"
+            raise CellError(f"the adjoint of `{line.name}` {needs}")
         return self.widths[operand]
 
 

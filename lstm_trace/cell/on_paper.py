@@ -64,6 +64,11 @@ class _Part(NamedTuple):
     kind: str  # operand, function, open, close, sign, dot, space
 
     @property
+    def factor(self) -> str:
+        """How it is shown as a factor of a product."""
+        return "(…)" if self.kind in ("open", "close") else self.typed + "(…)" * (self.kind == "function")
+
+    @property
     def matrix(self) -> bool:
         """Whether it has the name of a matrix: W, W_xi, Wx; not X_t, which has a value at each step."""
         capital = self.kind == "operand" and self.typed[0].isupper() and self.typed.isidentifier()
@@ -90,18 +95,9 @@ def slips(text: str) -> tuple[list[Slip], str]:
             part = _Part(part.at, sign, "sign")
         elif before and part.kind != "space" and _beside(before, part):
             sign = "@" if before.matrix or (part.matrix and not before.typed[0].isdigit()) else "*"
-            left, right = (
-                "(…)" if one.kind in ("open", "close") else one.typed + "(…)" * (one.kind == "function")
-                for one in (before, part)
-            )
-            what = (
-                "a matrix times a vector"
-                if before.matrix
-                else "a product"
-                if sign == "*"
-                else "a vector times a matrix"
-            )
-            found.append(Slip(before.at, f"{what} is written `{left} {sign} {right}`"))
+            what = "a product" if sign == "*" else "a vector times a matrix"
+            what = "a matrix times a vector" if before.matrix else what
+            found.append(Slip(before.at, f"{what} is written `{before.factor} {sign} {part.factor}`"))
             while parts[-1].kind == "space":
                 parts.pop()
             parts += [_Part(part.at, " ", "space"), _Part(part.at, sign, "sign"), _Part(part.at, " ", "space")]

@@ -43,11 +43,10 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
             if array is None:
                 problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
             elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
-                kind = "" if array.flags.writeable else ", which cannot be written"
-                problems.append(
-                    f"out: {scope}/{name} is {array.dtype}{list(array.shape)}{kind}; this run needs "
-                    f"{np.dtype(dtype)}{list(wanted)}"
-                )
+                found = f"{array.dtype}{list(array.shape)}"
+                found += "" if array.flags.writeable else ", which cannot be written"
+                needs = f"{np.dtype(dtype)}{list(wanted)}"
+                problems.append(f"out: {scope}/{name} is {found}; this run needs {needs}")
         problems += [f"out: {scope}/{name} is not recorded by this run" for name in here if name not in names]
     problems += [f"out: {scope} is not recorded by this run" for scope in lines if scope not in work.recorded]
     raise_all(ShapeError, problems[:MOST_TOLD])
@@ -89,8 +88,7 @@ class Window:
         """Note the states that carry an input, (T, B, width) at all steps, into the stored steps."""
         edge = self._edge(stage)
         if not self._whole and 0 <= edge < self._steps:
-            here = self.carried.setdefault(stage.scope, {})
-            here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
+            self._note(stage, {name: inputs[name][edge] for _, name in stage.cell.carry if name in inputs})
 
     def of(self, scope: str, block: ComputedSteps, first: int, count: int) -> tuple[slice, slice]:
         """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
@@ -99,15 +97,15 @@ class Window:
         span, stage = self._span, self._stages[scope]
         edge = self._edge(stage)
         if first <= edge < first + count:
-            here = self.carried.setdefault(scope, {})
-            here |= {
-                state: np.array(block.line(line)[edge - first])
-                for state, line in stage.cell.carry
-                if state in stage.states and line in stage.cell.by_name
-            }
+            there = (line for _, line in stage.cell.carry if line in stage.cell.by_name)
+            self._note(stage, {line: block.line(line)[edge - first] for line in there})
         begin = max(first, span.start)
         end = max(min(first + count, span.stop), begin)
         return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
+
+    def _note(self, stage: Stage, values: Mapping[str, Array]) -> None:
+        here = self.carried.setdefault(stage.scope, {})
+        here |= {s: np.array(values[line]) for s, line in stage.cell.carry if s in stage.states and line in values}
 
     def _edge(self, stage: Stage) -> int:
         """The step that is computed just before those that are stored."""

@@ -320,7 +320,5 @@ def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
 def require_padded(padding: str, padded: bool) -> None:
     """Raise OptionError for a rule of padding where nothing says which steps are padding."""
     if padding != "zero" and not padded:
-        raise OptionError(
-            "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
-            f"found {padding!r}"
-        )
+        said = "changes nothing without lengths or a mask: give lengths or mask, or leave it out"
+        raise OptionError(f"option padding {said}; found {padding!r}")

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from textwrap import TextWrapper
 from typing import Literal, NamedTuple
 
 from ...cell.lines import Line, expression
@@ -200,11 +201,9 @@ def _places(
     width = {column.line: column for column in columns.values()}
     for name in names:
         line = columns[name].line
-        if line in own:
-            continue
         while line in chains.left:
             line = chains.left[line]
-        for member in chains.chain(line):
+        for member in chains.chain(line) if line not in own else ():
             here = width[member]
             own[member] = totals[here.area]
             totals[here.area] += here.width
@@ -219,24 +218,23 @@ def _call(
     first = group[0]
     width = columns[first.name].width
     operands = []
-    for position in range(len(first.operands)):
-        names = [line.operands[position] for line in group]
-        if not isinstance(names[0], str):
-            operands.append(CallOperand("number", number=names[0]))
-            continue
-        texts = tuple(str(n) for n in names)
-        if texts[0] in parameters:
-            vector = parameters[texts[0]]
+    for one, *others in zip(*(line.operands for line in group), strict=True):
+        names = (str(one), *map(str, others))
+        shared = names if len(set(names)) > 1 else names[:1]
+        if not isinstance(one, str):
+            operands.append(CallOperand("number", number=one))
+        elif one in parameters:
+            vector = parameters[one]
             spread = width if vector and OPS[first.op].width == "same" else vector
-            operands.append(CallOperand("parameter", texts, spread))
+            operands.append(CallOperand("parameter", names, spread))
+        elif one in columns:
+            operands.append(CallOperand("value", shared, columns[one].width))
         else:
-            shared = texts if len(set(texts)) > 1 else texts[:1]
-            kind: Literal["value", "input"] = "value" if texts[0] in columns else "input"
-            operands.append(CallOperand(kind, shared, columns[texts[0]].width if kind == "value" else inputs[texts[0]]))
+            operands.append(CallOperand("input", shared, inputs[one]))
     return PlannedCall(first.op, tuple(line.name for line in group), tuple(operands), first.constants, width)
 
 
-def describe(plan: Plan, width: int = 80) -> str:
+def describe(plan: Plan) -> str:
     """The plan as text: the calls of each part, then the order in which the values lie."""
     parts = (
         ("before the loop, for many steps at once", plan.before),
@@ -248,25 +246,20 @@ def describe(plan: Plan, width: int = 80) -> str:
         if calls:
             lines = sum(len(call.lines) for call in calls)
             rows.append(f"{title}: {counted(lines, 'line')} in {counted(len(calls), 'call')}")
-            rows += [_wrapped(f"  {call.op:<9} ", call.lines, " | ", width) for call in calls]
+            rows += [_wrapped(call.op, call.lines) for call in calls]
     rows.append("memory: what lies side by side")
     homes = {line: f"{line} (read as {state})" for state, line in plan.carried}
     lonely = [s for s in plan.states if s not in dict(plan.carried)]
     order = sorted({*homes, *lonely, *(n for n in plan.places if n not in plan.states)}, key=lambda n: plan.places[n])
     for area in ("before", "scratch", "loop", "after"):
         here = [homes.get(n, n) for n in order if plan.places[n].area == area]
-        if here:
-            rows.append(_wrapped(f"  {area:<9} ", here, " | ", width))
+        rows += [_wrapped(area, here)] if here else []
     return "\n".join(rows)
 
 
-def _wrapped(head: str, parts: Sequence[str], mark: str, width: int) -> str:
+def _wrapped(head: str, parts: Sequence[str]) -> str:
     """`head` and the parts, broken between parts where a row is full."""
-    rows, row = [], head
-    for k, part in enumerate(parts):
-        text = part + (mark.rstrip() if k < len(parts) - 1 else "")
-        if row.strip() and row != head and len(row) + len(text) > width:
-            rows.append(row.rstrip())
-            row = " " * len(head)
-        row += text + " "
-    return "\n".join([*rows, row.rstrip()])
+    text = "\0| ".join(part.replace(" ", "\0") for part in parts)
+    first = f"  {head:<9} "
+    wrapper = TextWrapper(80, first, " " * len(first), break_long_words=False, break_on_hyphens=False)
+    return wrapper.fill(text).replace("\0", " ")
