@@ -16,7 +16,7 @@ from ..cell.lines import Cell
 from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
 from ..cell.variants import extended as with_equations
 from ..engine.memory import ComputedSteps, InMemory, Pool, check_memory, empty_lines
-from ..engine.rerun import computed, weights_of, work_of
+from ..engine.run import computed, weights_of, work_of
 from ..engine.work import Work
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..model.build import cell_of

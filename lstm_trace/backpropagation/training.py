@@ -16,7 +16,7 @@ import numpy as np
 from ..base.arrays import Array
 from ..cell.lines import Cell
 from ..cell.parse import parse
-from ..engine.rerun import rerun
+from ..engine.run import rerun
 from ..errors import CellError, MissingError, OptionError, nearest
 from ..model.sources import run
 from ..trace.argument_types import checked, listed

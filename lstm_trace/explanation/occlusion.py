@@ -24,7 +24,7 @@ from ..backpropagation.target import Part
 from ..base.arrays import Array, describe
 from ..cell.network import Stage, X
 from ..engine import plan_choice
-from ..engine.rerun import by_its_plan, rows_alone
+from ..engine.run import by_its_plan, rows_alone
 from ..errors import OptionError
 from ..trace.address import INITIAL
 from ..trace.trace import Trace

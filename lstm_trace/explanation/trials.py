@@ -19,7 +19,7 @@ from ..base.arrays import Array
 from ..cell.lines import names_of
 from ..cell.network import MEET, Stage, restrict
 from ..engine.plan_choice import at_once
-from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
+from ..engine.run import Reruns, by_its_plan, rows_alone, run_seconds
 from ..trace.address import origin
 from ..trace.derived import sizes, total
 from ..trace.holding import Lines, Region, applied
