@@ -10,9 +10,8 @@ from typing import Any, Literal
 from ..errors import CellError, MissingError, OptionError, nearest, within
 from .composites import Functions
 from .expressions import Builder
-from .kinds import KINDS
-from .kinds.kind import Bias, is_number, meant
 from .lines import Cell, Line
+from .named_cells import KINDS, Bias, is_number, meant
 from .parse import parse
 
 Padding = Literal["zero", "repeat", "carry"]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.kinds.kind import is_number
+from ..cell.named_cells import is_number
 from ..documents.result import Result
 from ..engine.inputs import numbers
 from ..errors import OptionError, ShapeError, counted

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.kinds.kind import apply
+from ..cell.named_cells import apply
 from ..cell.network import scope_and_name
 from ..cell.ops import OPS
 from ..cell.parse import parse

@@ -10,8 +10,8 @@ import numpy as np
 
 from ..base.arrays import Array, to_list
 from ..cell.composites import BUILT_IN
-from ..cell.kinds import KINDS
 from ..cell.lines import Cell
+from ..cell.named_cells import KINDS
 from ..cell.network import GIVEN, Stage, X, extent, forward_stages, stack
 from ..cell.parse import parse
 from ..cell.variants import directed, named, of_direction

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
-from ..cell.kinds.kind import is_number
+from ..cell.named_cells import is_number
 from ..cell.network import Stage, counted_at_padding
 from ..documents.result import Result
 from ..errors import OptionError, ShapeError, counted, raise_all

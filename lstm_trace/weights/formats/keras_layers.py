@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...cell.composites import BUILT_IN
-from ...cell.kinds.kind import ACTIVATIONS
+from ...cell.named_cells import ACTIVATIONS
 from ..names import Array, Group, Roles
 from .hdf5 import Tree
 
