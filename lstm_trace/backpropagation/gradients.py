@@ -86,6 +86,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
     for stage in first:
         back = adjoints.get(stage.scope)
         names = {} if back is None else back.cell.gradient_of
+        sums = {} if back is None else trace.sums.get(back.scope, {})
 
         def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
             """The gradient of an input or state, 0 where nothing flows."""
@@ -93,10 +94,10 @@ def premises(trace: Trace) -> Iterator[Premise]:
             return np.zeros(values.shape, dtype) if line is None else line
 
         for name in stage.parameters:
-            if back is None or name not in names:
+            if name not in names:
                 zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
                 yield Premise("parameter", stage.scope, name, zero)
-            elif names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
+            elif names[name] in sums:  # not in a part of some steps
                 yield Premise("parameter", stage.scope, name, sums[names[name]])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
@@ -148,11 +149,7 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     def whole(values: Array, axis: int) -> Array:
         if not batch:
             return values
-        shape = list(values.shape)
-        shape[axis] = batch
-        array = np.zeros(shape, values.dtype)
-        array[(slice(None),) * axis + (slice(row, row + 1),)] = values
-        return array
+        return np.pad(values, [(row, batch - row - 1) if k == axis else (0, 0) for k in range(values.ndim)])
 
     def unbatched(values: Array, axis: int) -> Array:
         return values if trace.header.batched else values.take(0, axis)

@@ -87,7 +87,7 @@ def _derived(
 
 
 @lru_cache(maxsize=128)  # an adjoint takes 20 ms, as long as a walk of a thousand steps
-def _written(writer: type[AdjointWriter], cell: Cell, seeds: Any, widths: Any, also: tuple[str, ...]) -> Secants:
+def _written(writer: Any, cell: Cell, seeds: Any, widths: Any, also: tuple[str, ...]) -> Secants:
     made = writer(cell, dict(seeds), None if widths is None else dict(widths), also)
     return Secants(made.written(), {new: place for place, new in made.pairs.items()})
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from itertools import chain
 from numbers import Real
-from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, cast, get_args, get_origin, get_type_hints
 
 from ..errors import OptionError, closest, raise_all
 from .composites import BUILT_IN
@@ -119,10 +119,10 @@ class Kind:
     bias: Bias = "none"
 
     def __post_init__(self) -> None:
-        problems = []
+        problems, kind = [], cast(Any, type(self))
         for f in fields(self):
             value, needs, beside = getattr(self, f.name), self.needs.get(f.name, ()), self.excludes.get(f.name, "")
-            problem = _problem(f.name, f.default, value, _words(self.__class__).get(f.name, ()))
+            problem = _problem(f.name, f.default, value, _words(kind).get(f.name, ()))
             if not problem and value != f.default:
                 if needs and not any(getattr(self, other) for other in needs):
                     problem = f"changes nothing without {' or '.join(f'{other}: true' for other in needs)}"

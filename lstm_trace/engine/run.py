@@ -22,9 +22,7 @@ from ..trace.held import as_hold, plain
 from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
-from .jit.runner import RowMemory
 from .memory import InMemory, Pool, RunMemory, check_memory, empty_lines, taken_lines
-from .plan.numpy_machine import Slab
 from .plan_choice import CHOICES, choose, run_alone
 from .work import Lines, Weights, Work
 
@@ -78,53 +76,45 @@ class Lined(NamedTuple):
         return self.values[name]
 
 
-def stage_inputs(trace: Trace, work: Work, stage: Stage, storage: InMemory) -> dict[str, Array]:
-    """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already.
-
-    They may have another dtype than the run: machines convert them block by block.
-    """
-    cells = {other.scope: other.cell for other in work.stages}
-    found: dict[str, Array] = {}
-    for name in stage.inputs:
-        scope, line = scope_and_name(stage.sources[name])
-        computed = scope in cells and line in cells[scope].by_name  # not where it is supplied
-        values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
-        assert values is not None, name  # checked with the work
-        found[name] = values
-    return found
-
-
-def by_definition(trace: Trace, work: Work, storage: InMemory) -> None:
-    """Compute every stage line by line, in the arithmetic that the header names, and keep what is recorded."""
+def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, Array], storage: InMemory) -> None:
+    """Compute a stage line by line, in the arithmetic that the header names, and keep what is recorded."""
+    dtype = trace.header.dtype
     arithmetic = None if trace.header.arithmetic is None else find(trace.header.arithmetic)
-    for stage in work.stages:
-        kept = {**storage.passed.get(stage.scope, {}), **storage.lines.get(stage.scope, {})} if work.whole else {}
-        shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
-        values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
-        first = trace.initial.get(stage.scope, {})
-        here = trace.parameters.get(stage.owner, {})
-        held = stage_inputs(trace, work, stage, storage)
-        inputs = {name: np.asarray(array, trace.header.dtype) for name, array in held.items()}
-        storage.window.enter(stage, inputs)
-        run_lines(stage, here, inputs, first, values, arithmetic)
-        storage.take(stage.scope, Lined(values), 0, work.steps)
+    kept = {**storage.passed.get(stage.scope, {}), **storage.lines.get(stage.scope, {})} if work.whole else {}
+    shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
+    values = {name: kept.get(name, np.empty(shape, dtype)) for name, shape in shapes.items()}
+    inputs = {name: np.asarray(array, dtype) for name, array in inputs.items()}
+    here, first = trace.parameters.get(stage.owner, {}), trace.initial.get(stage.scope, {})
+    run_lines(stage, here, inputs, first, values, arithmetic)
+    storage.take(stage.scope, Lined(values), 0, work.steps)
 
 
 def by_plan(
     trace: Trace, work: Work, weights: Weights, kept: Pool, storage: InMemory, progress: Progress | None = None
 ) -> None:
     """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
-    compiled = trace.header.plan == "compiled"
+    plan, dtype = trace.header.plan, trace.header.dtype
     done, total = 0, work.steps * len(work.stages)
+    cells = {stage.scope: stage.cell for stage in work.stages}
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in work.stages:
-            inputs = stage_inputs(trace, work, stage, storage)
+            # (T, B, width), maybe of another dtype than the run: machines convert them block by block
+            inputs: dict[str, Array] = {}
+            for name in stage.inputs:
+                scope, line = scope_and_name(stage.sources[name])
+                computed = scope in cells and line in cells[scope].by_name  # not where it is supplied
+                values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
+                assert values is not None, name  # checked with the work
+                inputs[name] = values
             storage.window.enter(stage, inputs)
+            if plan == "lines":
+                by_definition(trace, work, stage, inputs, storage)
+                continue
             first = trace.initial.get(stage.scope, {})
             slab = storage.slabs.get(stage.scope)
             take = None if slab is not None else partial(storage.take, stage.scope)
             tick = None if progress is None else lambda now, done=done: progress(done + now, total)
-            machine = kept.take(stage, work, weights, trace.header.dtype, compiled)
+            machine = kept.take(stage, work, weights, dtype, plan == "compiled")
             machine.run(work.steps, inputs, first, slab, take, tick)  # type: ignore[arg-type]  # a slab of its own
             kept.give(stage, machine)
             done += work.steps
@@ -148,29 +138,23 @@ class RunJob:
     def trace(self, out: Trace | None, progress: Progress | None) -> Trace:
         """Compute into new memory or into that of `out`. Raises ShapeError, TooLargeError."""
         work, dtype = self.work, self.header.dtype
-        planned = self.header.plan != "lines"
-        compiled = self.header.plan == "compiled"
-        slabs: dict[str, Slab | RowMemory] = {}
-        reuse = planned and out is not None and out.memory is not None and out.memory.work is work
-        reuse = reuse and out is not None and out.header.plan == self.header.plan  # each plan has memory of its own
+        plan = self.header.plan
+        memory: RunMemory | None = None
         if out is None:
             check_memory(work, dtype)
-            if planned and work.full:
-                slabs = self.kept.slabs(work, self.weights, dtype, compiled)
+            if plan != "lines" and work.full:
+                slabs = self.kept.slabs(work, self.weights, dtype, plan == "compiled")
                 memory = RunMemory(work, self.weights, slabs, self.call)
-                trace = self.premises(memory.lines, memory)
+            trace = self.premises(empty_lines(work, dtype) if memory is None else memory.lines, memory)
+        else:
+            memory = out.memory if out.header.plan == plan else None  # each plan has memory of its own
+            if memory is not None and memory.work is work and memory.holds(out, self.weights):
+                trace = refill(out, self.premises({}))
             else:
-                trace = self.premises(empty_lines(work, dtype))
-        elif reuse and out.memory.holds(out, self.weights):
-            slabs = out.memory.slabs
-            trace = refill(out, self.premises({}))
-        else:
-            trace = self.premises(taken_lines(work, dtype, out.lines))
-        storage = InMemory(trace, work, slabs)
-        if planned:
-            by_plan(trace, work, self.weights, self.kept, storage, progress)
-        else:
-            by_definition(trace, work, storage)
+                memory = None
+                trace = self.premises(taken_lines(work, dtype, out.lines))
+        storage = InMemory(trace, work, {} if memory is None else memory.slabs)
+        by_plan(trace, work, self.weights, self.kept, storage, progress)
         found = storage.window.cut(trace, trace.lines)
         return with_sums(found) if work.whole else found
 
@@ -178,14 +162,13 @@ class RunJob:
         """The trace with all but its lines' values."""
         work, header, fed, weights = self.work, self.header, self.fed, self.weights
         dtype = np.dtype(header.dtype)
-        order = {scope: k for k, scope in enumerate(self.scopes)}
-        initial: dict[str, dict[str, Array]] = {}
-        for stage in work.stages:
-            for state in stage.states:
-                rows = fed.initial.get(state)
-                width = work.widths[stage.scope][state]
-                value = np.zeros((work.batch, width), dtype) if rows is None else rows[order[stage.scope]]
-                initial.setdefault(stage.scope, {})[state] = value
+        given = {s.scope: {**fed.given.get(s.scope, {}), **fed.holds.given.get(s.scope, {})} for s in work.stages}
+
+        def start(scope: str, state: str) -> Array:
+            if state in fed.initial:
+                return fed.initial[state][self.scopes.index(scope)]
+            return np.zeros((work.batch, work.widths[scope][state]), dtype)
+
         return Trace(
             header=header.until(work.steps),
             stages=work.stages,
@@ -194,12 +177,8 @@ class RunJob:
             x=None if fed.x is None or not work.reads_x else fed.x[: work.steps],
             lengths=None if fed.lengths is None else np.minimum(fed.lengths, work.steps),
             parameters={s.scope: {n: weights[s.scope][n] for n in s.parameters} for s in work.stages if s.parameters},
-            initial=initial,
-            given={
-                stage.scope: {n: a[: work.steps] for n, a in here.items()}
-                for stage in work.stages
-                if (here := {**fed.given.get(stage.scope, {}), **fed.holds.given.get(stage.scope, {})})
-            },
+            initial={s.scope: {n: start(s.scope, n) for n in s.states} for s in work.stages if s.states},
+            given={s: {n: a[: work.steps] for n, a in here.items()} for s, here in given.items() if here},
             lines=lines,
             mask=None if fed.mask is None else fed.mask[: work.steps],
             memory=memory,
@@ -365,12 +344,8 @@ def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
 
 def computed(trace: Trace, work: Work, weights: Weights, pool: Pool, storage: InMemory) -> Trace:
     """The trace, with the plan in its header by which its lines were computed into `storage`."""
-    plan = plan_of(trace, work, weights)
-    trace = replace(trace, header=replace(trace.header, plan=plan))
-    if plan == "lines":
-        by_definition(trace, work, storage)
-    else:
-        by_plan(trace, work, weights, pool, storage)
+    trace = replace(trace, header=replace(trace.header, plan=plan_of(trace, work, weights)))
+    by_plan(trace, work, weights, pool, storage)
     return trace
 
 

@@ -126,8 +126,7 @@ def _by_definition(op: str) -> Kernel:
 
 #: How each operation is computed. The operands of products are not of one shape: their rule stands in `binding`.
 KERNELS: dict[str, Kernel] = {
-    "matvec": _by_definition("matvec"),
-    "vecmat": _by_definition("vecmat"),
+    **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
     "add": _add,
     "mul": _binary(np.multiply),
     "div": _binary(np.divide),
@@ -146,8 +145,4 @@ KERNELS: dict[str, Kernel] = {
     "clip": _clip,
     "where": _where,
     "maximum": _binary(_larger),
-    "max": _by_definition("max"),
-    "sum": _by_definition("sum"),
-    "mean": _by_definition("mean"),
-    "concat": _by_definition("concat"),
 }
