@@ -43,8 +43,8 @@ class SourcePlace(NamedTuple):
         row, column = self.row, self.operands.get(operand, self.column)
         if len(row) > _WIDE:  # only the part round the caret
             begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
-            row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
-            column += (1 if begin else 0) - begin
+            row = "…" * (begin > 0) + row[begin : begin + _WIDE] + "…" * (begin + _WIDE < len(row))
+            column += (begin > 0) - begin
         return f"{place}: {message}\n    {row}\n    {_as_wide(row[:column])}^"
 
 
@@ -54,11 +54,9 @@ def _as_wide(text: str) -> str:
     >>> _as_wide("a\\t変")
     ' \\t\\u3000'
     """
-    wide = {"W": "\u3000", "F": "\u3000"}
-    return "".join(
-        c if c == "\t" else "" if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), " ")
-        for c in text
-    )
+    wide = {"\t": "\t", "W": "\u3000", "F": "\u3000"}
+    letters = (c for c in text if not unicodedata.combining(c))
+    return "".join(wide.get(c if c == "\t" else unicodedata.east_asian_width(c), " ") for c in letters)
 
 
 def pointed(message: str, places: Mapping[str, SourcePlace], line: str, operand: str = "") -> str:
@@ -281,13 +279,12 @@ class Cell:
                 yield name
 
         found = {}
-        for line in self.lines:
-            if line.call:
-                given = {o for o in line.call[1:] if isinstance(o, str)}
-                # a sum that is an argument may have become part of another sum
-                own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
-                given |= {o for inner in own for o in inner.reads}
-                found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
+        for line in (line for line in self.lines if line.call):
+            given = {o for o in line.call[1:] if isinstance(o, str)}
+            # a sum that is an argument may have become part of another sum
+            own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
+            given |= {o for inner in own for o in inner.reads}
+            found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
         return found
 
     @cached_property
@@ -361,11 +358,9 @@ class Cell:
         open_names = list(wanted)
         while open_names:
             name = open_names.pop()
-            if name in found:
-                continue
-            if name in self.by_name:
+            if name in self.by_name and name not in found:
                 found.add(name)
-                open_names.extend(self.by_name[name].reads)
+                open_names += self.by_name[name].reads
             elif carried and name in self.states:
                 open_names.append(self.states[name])
         return frozenset(found)
