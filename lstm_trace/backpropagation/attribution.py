@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -310,12 +310,12 @@ class _Shares:
 
     def _local(self, stage: Stage, line: Line, steps: slice, slope: Array) -> None:
         """Recorded minus derived, in the trace less in the baseline."""
-        own = [_own(trace, stage, line, steps) for trace in self.traces]
-        gap = difference(own[0].gap, own[1].gap)
+        (own, odd), (base, other) = (_own(trace, stage, line, steps) for trace in self.traces)
+        gap = difference(own, base)
         if not np.any(gap):
             return
         share = _share(slope, gap)
-        off = np.broadcast_to(own[0].off | own[1].off, share.shape)
+        off = np.broadcast_to(odd | other, share.shape)
         if off.any():
             name = f"{stage.scope}/{line.name}"
             shape = (self.traces[0].steps, *share.shape[1:])
@@ -323,18 +323,14 @@ class _Shares:
         self.rounding.append(float(np.where(off, 0.0, share).sum()))
 
 
-class _Own(NamedTuple):
-    """A line's recorded value minus the one derived from its operands, and where that is more than rounding."""
-
-    gap: Array
-    off: Array
+_NOTHING = np.zeros(()), np.zeros((), bool)
 
 
-_NOTHING = _Own(np.zeros(()), np.zeros((), bool))
+def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
+    """A line's recorded value minus the one derived from its operands, and where that is more than rounding.
 
-
-def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
-    """The line's own part of its value at some steps; nothing where it or an operand was not recorded."""
+    Nothing where it or an operand was not recorded.
+    """
     values = trace.lines.get(stage.scope, {}).get(line.name)
     read: list[Any] = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     if values is None or any(operand is None for operand in read):
@@ -355,4 +351,4 @@ def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
     if values.dtype != np.float64:
         derived = op.array([np.asarray(operand, np.float64) for operand in operands], line.constants)
     gap = difference(np.asarray(values, np.float64), derived)
-    return _Own(gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape))
+    return gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape)

@@ -251,7 +251,16 @@ def adjoint(
     gradient: d_h_t <- h_t, d_z_t <- z_t, d_x_t <- x_t, d_W_x <- W_x
     output: d_x_t
     """
-    own = cell if isinstance(cell, Cell) else _read(cell)
+    if isinstance(cell, Cell):
+        own = cell
+    else:
+        spec = dict(cell) if isinstance(cell, Mapping) else {"equations" if "=" in cell else "kind": cell}
+        extra = spec.pop("extra", "")
+        own, reverse, *_ = cell_of(spec, set())
+        if reverse is not None:
+            said = "the adjoint is that of one direction; give the options of that direction"
+            raise OptionError(f"option reverse: {said}")
+        own = with_equations(own, extra) if extra else own
     lines = (own.output,) if seeds is None else listed("seeds", seeds)
     known = {*own.by_name, *own.inputs, *own.states}
     for name in lines:
@@ -259,15 +268,3 @@ def adjoint(
             raise MissingError(f"seeds: the cell has no line {name!r}{nearest(name, own.by_name, 'its lines are')}")
     named = seed_names(Stage(0, "forward", own, {}), lines)
     return derived(own, {name: (fed,) for name, fed in named.items()}, widths)
-
-
-def _read(cell: str | Mapping[str, Any]) -> Cell:
-    """The cell of one direction. Raises OptionError, CellError."""
-    if isinstance(cell, str):
-        cell = {"equations": cell} if "=" in cell else {"kind": cell}
-    spec = dict(cell)
-    extra = spec.pop("extra", "")
-    found, reverse, *_ = cell_of(spec, set())
-    if reverse is not None:
-        raise OptionError("option reverse: the adjoint is that of one direction; give the options of that direction")
-    return with_equations(found, extra) if extra else found

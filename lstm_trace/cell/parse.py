@@ -31,7 +31,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from ..errors import CellError, nearest, raise_all
@@ -216,24 +216,17 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
     found: list[str] = []
     for part, column in _split(rest):
-        name = _input(unicodedata.normalize("NFKC", part), states, functions)
+        text = unicodedata.normalize("NFKC", part)
+        name = text if is_name(text) else None
+        with suppress(SyntaxFault, RecursionError):  # an expression is named canonically
+            value = None if name else Builder({}, (text,), states, functions).value(text, 0, (0, text))
+            name = value if isinstance(value, str) and not value.isidentifier() else name
         if name is None or name in found:
             what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
             _note(problems, count, row, offset + column, what)
         else:
             found.append(name)
     return tuple(dict.fromkeys((*before, *found)))
-
-
-def _input(text: str, states: set[str], functions: Functions) -> str | None:
-    """An input as it is named: a name, or an expression, canonically; None where the text is neither."""
-    if is_name(text):
-        return text
-    try:
-        value = Builder({}, (text,), states, functions).value(text, 0, (0, text))
-    except (SyntaxFault, RecursionError):
-        return None
-    return value if isinstance(value, str) and not value.isidentifier() else None
 
 
 #: What stands for the arrow of a pair elsewhere.

@@ -11,7 +11,7 @@ from ..errors import CellError, MissingError, OptionError, nearest, within
 from .composites import Functions
 from .expressions import Builder
 from .lines import Cell, Line
-from .named_cells import KINDS, Bias, is_number, meant
+from .named_cells import KINDS, is_number, meant
 from .parse import parse
 
 Padding = Literal["zero", "repeat", "carry"]
@@ -59,7 +59,9 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
         raise OptionError(f"the cell {kind!r} has no option {', '.join(close)}. {there}")
     # a number of any library becomes a plain float: the equations and the trace's header are text
     chosen: dict[str, Any] = {n: float(v) if is_number(v) else v for n, v in options.items() if v is not None}
-    chosen.setdefault("bias", _bias(weights, KINDS[kind].gates))
+    read, gates = set(weights), KINDS[kind].gates
+    two = any(f"b_{side}{gate}" in read for side in "xh" for gate in gates)
+    chosen.setdefault("bias", "two" if two else "one" if any(f"b_{gate}" in read for gate in gates) else "none")
     spec = KINDS[kind](**chosen)
     return _parsed(spec.equations()), {f.name: getattr(spec, f.name) for f in fields(spec)}
 
@@ -184,10 +186,3 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Cell:
     return replace(parse(text), places={})  # nobody wrote these rows
-
-
-def _bias(weights: Iterable[str], gates: str) -> Bias:
-    names = set(weights)
-    if any(f"b_{side}{gate}" in names for side in "xh" for gate in gates):
-        return "two"
-    return "one" if any(f"b_{gate}" in names for gate in gates) else "none"

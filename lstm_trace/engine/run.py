@@ -95,14 +95,13 @@ def by_plan(
     """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
     plan, dtype = trace.header.plan, trace.header.dtype
     done, total = 0, work.steps * len(work.stages)
-    cells = {stage.scope: stage.cell for stage in work.stages}
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in work.stages:
             # (T, B, width), maybe of another dtype than the run: machines convert them block by block
             inputs: dict[str, Array] = {}
             for name in stage.inputs:
                 scope, line = scope_and_name(stage.sources[name])
-                computed = scope in cells and line in cells[scope].by_name  # not where it is supplied
+                computed = line in work.passed.get(scope, ())
                 values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
                 assert values is not None, name  # checked with the work
                 inputs[name] = values

@@ -80,13 +80,11 @@ class Work:
 
     def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
         """The plan of a stage. weights: its parameters, of which only the shapes matter."""
-        found = self.plans.get(stage.scope)
-        if found is None:
+        if stage.scope not in self.plans:
             vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
-            sizes = tuple(self.widths[stage.scope].items())
-            inputs = tuple(self.inputs[stage.scope].items())
-            found = self.plans[stage.scope] = make_plan(stage.lines, stage.cell.carry, sizes, inputs, vectors)
-        return found
+            sizes, inputs = (tuple(here[stage.scope].items()) for here in (self.widths, self.inputs))
+            self.plans[stage.scope] = make_plan(stage.lines, stage.cell.carry, sizes, inputs, vectors)
+        return self.plans[stage.scope]
 
     def task(self, stage: Stage, weights: Weights, dtype: Any) -> Task | None:
         """What is to be compiled for a stage; None where it cannot be."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -150,18 +151,6 @@ class ProgramWriter:
         pointer = f"%{spot.base}" + ("" if spot.base == "par" else self.walk)
         return self._begun(pointer, spot.start + ahead, spot.stride, *terms)
 
-    def _block_of(self, spot: Location) -> str:
-        """Where the first step in memory of a block has what `spot.start` counts from."""
-        if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
-            return "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
-        return "%par" if spot.base == "par" else f"%block_{spot.base}"
-
-    def _between_steps(self, spot: Location) -> int:
-        """Numbers from a value at one step to the same at the next."""
-        if spot.base.startswith("run"):
-            return self.program.runs[int(spot.base.removeprefix("run"))]
-        return 0 if spot.base == "par" else self.program.row
-
     def _begun(self, pointer: str, at: int, stride: int, *terms: tuple[str, int]) -> str:
         """An address in the first row of the batch that this call computes; stride: between rows."""
         begin = () if self.part == self.batch else (("%begin", stride),)
@@ -235,9 +224,17 @@ class ProgramWriter:
         """Products that no later step needs: those of one row of the batch for a block of steps, row after row."""
         code = self.code
         run, spot = self.spots[segment.lines[0].name], self.spots[segment.vector]
-        x = self._begun(self._block_of(spot), spot.start, spot.stride)
-        by = self.widths[segment.vector], self._between_steps(spot)
-        strides = Strides(*by, self.batch * run.stride, run.stride)
+        # where the first step in memory of a block has the vector, and how many numbers are between two steps
+        block, between = f"%block_{spot.base}", 0
+        if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
+            block = "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
+            between = self.program.row
+        elif spot.base.startswith("run"):
+            between = self.program.runs[int(spot.base.removeprefix("run"))]
+        elif spot.base == "par":
+            block = "%par"
+        x = self._begun(block, spot.start, spot.stride)
+        strides = Strides(self.widths[segment.vector], between, self.batch * run.stride, run.stride)
 
         def columns(widths: tuple[int, ...], weights: str, out: str) -> None:
             out = self._begun(out, 0, run.stride)
@@ -262,10 +259,8 @@ class ProgramWriter:
 
     def _rows(self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: Strides) -> None:
         """The products of one tile of weights with all rows that this call computes, at most so many at a time."""
-        runs: dict[int, list[int]] = {}
-        for share in shares(range(self.part), most):
-            runs.setdefault(len(share), []).append(share[0])
-        for rows, firsts in runs.items():
+        for rows, alike in groupby(shares(range(self.part), most), key=len):
+            firsts = [share[0] for share in alike]
             xs = self.code.address(x, firsts[0] * strides.x)
             outs = self.code.address(out, firsts[0] * strides.out)
             self._calls(self.tiles.function(widths, rows, strides), weights, xs, outs, rows, len(firsts), strides)

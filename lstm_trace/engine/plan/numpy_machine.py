@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import repeat
+from itertools import groupby, repeat
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,13 +91,9 @@ class Slab:
 
 def _sections(plan: Plan) -> tuple[tuple[Slot, int], ...]:
     """Neighbours of one width among the values outside the loop: the first of them, and how many."""
-    found: list[tuple[Slot, int]] = []
-    for place in sorted({p for p in plan.places.values() if p.area in ("before", "after")}):
-        if found and found[-1][0].area == place.area and found[-1][0].width == place.width:
-            found[-1] = found[-1][0], found[-1][1] + 1
-        else:
-            found.append((place, 1))
-    return tuple(found)
+    places = sorted({place for place in plan.places.values() if place.area in ("before", "after")})
+    groups = ([*group] for _, group in groupby(places, key=lambda place: (place.area, place.width)))
+    return tuple((group[0], len(group)) for group in groups)
 
 
 #: Up to so many numbers a vector is multiplied from the left with the transposed matrix, which is quicker.
@@ -176,14 +172,12 @@ class Binder:
         operands = [self._operand(call, operand) for operand in call.operands]
         out, operands = _flattened(out, operands, call.width) if OPS[call.op].width == "same" else (out, operands)
         bench.started(out.shape)
-        given: list[Any] = []
-        for operand, array in zip(call.operands, operands, strict=True):
-            if array is None:
-                given.append(bench.number(operand.number))
-            elif operand.kind == "parameter":
-                given.append(bench.fixed(array))
-            else:
-                given.append(bench.moving(array))
+        given = [
+            bench.number(operand.number)
+            if array is None
+            else (bench.fixed if operand.kind == "parameter" else bench.moving)(array)
+            for operand, array in zip(call.operands, operands, strict=True)
+        ]
         return KERNELS[call.op](bench, bench.moving(out), given, call.constants)
 
     def _values(self, names: tuple[str, ...]) -> Array:

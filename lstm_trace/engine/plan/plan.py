@@ -348,16 +348,12 @@ def _moving(lines: Sequence[Line], states: Container[str], begin: Iterable[str] 
 
 def _areas(lines: Sequence[Line], carried: Mapping[str, str], states: set[str]) -> dict[str, Area]:
     """Where each line is computed: before the loop, in it (a carried line needs it), or after it."""
-    by_name = {line.name: line for line in lines}
-    loop: set[str] = set(carried.values())
+    loop = set(carried.values())
     moving = _moving(lines, states, loop)
-    open_names = list(loop)
-    while open_names:
-        for name in by_name[open_names.pop()].reads:
-            if name in moving and name in by_name and name not in loop:
-                loop.add(name)
-                open_names.append(name)
-    return {n: "loop" if n in loop else "after" if n in moving else "before" for n in by_name}
+    for line in reversed(lines):
+        if line.name in loop:
+            loop |= moving.intersection(line.reads)
+    return {n: "loop" if n in loop else "after" if n in moving else "before" for n in (line.name for line in lines)}
 
 
 def _prefixes(lines: Sequence[Line], area: Mapping[str, Area], known: set[str]) -> tuple[tuple[Line, ...], list[Line]]:
