@@ -15,14 +15,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import groupby, repeat
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
 from ...cell.ops import OPS
-from .kernels import KERNELS, Steps
+from .kernels import KERNELS, Inside, Outside, Steps
 from .plan import CallOperand, Plan, PlannedCall, Slot
 
 
@@ -103,53 +103,6 @@ _VECTOR = {"matvec": 1, "vecmat": 0}
 
 Weights = Mapping[str, Array]
 Packs = dict[tuple[Any, ...], Array]
-
-
-class Outside:
-    """Calls on many steps at once: operands are arrays."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self.shape: tuple[int, ...] = ()
-
-    def number(self, value: float) -> Array:
-        return np.array(value, self.dtype)
-
-    def scratch(self, mask: bool = False) -> Array:
-        return np.empty(self.shape, bool if mask else self.dtype)
-
-    def moving(self, array: Array) -> Array:
-        """An operand that has a value at each step."""
-        return array
-
-    def fixed(self, array: Array) -> Array:
-        """An operand that is the same at each step."""
-        return array
-
-    def started(self, shape: tuple[int, ...]) -> None:
-        """A call begins whose result has this shape over all its steps."""
-        self.shape = shape
-
-
-class Inside(Outside):
-    """Calls in the loop: operands are sequences with one array for each step, in the order of the loop."""
-
-    def __init__(self, dtype: np.dtype[Any], reverse: bool, list_views: bool) -> None:
-        super().__init__(dtype)
-        self.reverse, self.list_views = reverse, list_views
-
-    def number(self, value: float) -> Any:
-        return repeat(np.array(value, self.dtype))
-
-    def scratch(self, mask: bool = False) -> Any:
-        return repeat(np.empty(self.shape[1:], bool if mask else self.dtype))
-
-    def moving(self, array: Array) -> Any:
-        ordered = array[::-1] if self.reverse else array
-        return list(ordered) if self.list_views else ordered
-
-    def fixed(self, array: Array) -> Any:
-        return repeat(array)
 
 
 class Binder:
