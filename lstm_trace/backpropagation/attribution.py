@@ -7,7 +7,7 @@ depend on the order of the operands; other complete splits exist (docs/attributi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..base.arrays import Array
 from ..cell import adjoint
-from ..cell.adjoint import Side
+from ..cell.adjoint import KnownWidths, Seeds, Side
 from ..cell.lines import GatheredSum, Line
 from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
@@ -226,7 +226,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     whole = exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
-    def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
+    def between(stage: Stage, here: Seeds, widths: KnownWidths) -> Any:
         found = adjoint.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if whole and side == "own"}
@@ -259,7 +259,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
 
 
-def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def _premises(stage: Stage, seeds: Seeds) -> tuple[str, ...]:
     """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
     cell = stage.active
     fed = [name for name in cell.inputs if stage.sources.get(name) in (X, VALID, GIVEN)]

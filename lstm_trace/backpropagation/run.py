@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.adjoint import KnownWidths, Seeds
 from ..cell.adjoint import adjoint as derived
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
@@ -26,22 +27,17 @@ from ..trace.trace import Trace
 
 #: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
 #: cell, and where its inputs come from, other than the weights.
-Write = Callable[[Stage, Mapping[str, Iterable[str]], Mapping[str, int]], tuple[Cell, Mapping[str, str]]]
+Write = Callable[[Stage, Seeds, KnownWidths], tuple[Cell, Mapping[str, str]]]
 
 
-def differential(
-    stage: Stage, seeds: Mapping[str, Iterable[str]], widths: Mapping[str, int]
-) -> tuple[Cell, Mapping[str, str]]:
+def differential(stage: Stage, seeds: Seeds, widths: KnownWidths) -> tuple[Cell, Mapping[str, str]]:
     """The adjoint by derivatives, which reads the lines of the stage: see `Write`."""
     cell = derived(stage.active, seeds, widths)
     return cell, {name: f"{stage.scope}/{name}" for name in cell.inputs}
 
 
 def adjoint_stages(
-    stages: Sequence[Stage],
-    seeds: Mapping[Scope, Iterable[str]],
-    widths: Mapping[Scope, Mapping[str, int]],
-    write: Write = differential,
+    stages: Sequence[Stage], seeds: Seeds, widths: Mapping[Scope, KnownWidths], write: Write = differential
 ) -> tuple[Stage, ...]:
     """The adjoint stages, in computing order.
 

@@ -25,14 +25,15 @@ from .ops import OPS
 from .parse import parse
 from .rules import BETWEEN, DERIVATIVE, SECANT, Rule
 
+#: Weighted values with the names of the inputs that bring their weights; widths of values.
+Seeds = Mapping[str, Iterable[str]]
+KnownWidths = Mapping[str, int]
 #: The functions that a rule calls, and its words that are none.
 _CALLED = re.compile(r"\b([a-z_]+)\(")
 _WORD = re.compile(r"\b[a-z]+0?\b(?!\()")
 
 
-def adjoint(
-    cell: Cell, seeds: Mapping[str, Iterable[str]] | None = None, widths: Mapping[str, int] | None = None
-) -> Cell:
+def adjoint(cell: Cell, seeds: Seeds | None = None, widths: KnownWidths | None = None) -> Cell:
     """The gradients of a weighted sum of the cell's lines with respect to all that they depend on, as a cell.
 
     Args:
@@ -74,11 +75,7 @@ class Secants(NamedTuple):
 
 
 def _derived(
-    writer: type[AdjointWriter],
-    cell: Cell,
-    seeds: Mapping[str, Iterable[str]] | None,
-    widths: Mapping[str, int] | None,
-    also: Iterable[str],
+    writer: type[AdjointWriter], cell: Cell, seeds: Seeds | None, widths: KnownWidths | None, also: Iterable[str]
 ) -> Secants:
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
@@ -104,7 +101,7 @@ class AdjointWriter:
 
     cell: Cell
     seeds: Mapping[str, tuple[str, ...]]
-    widths: Mapping[str, int] | None
+    widths: KnownWidths | None
     also: tuple[str, ...]
     gradients: dict[str, str] = field(default_factory=dict)
     terms: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
@@ -276,10 +273,7 @@ _PREFIX: dict[Side, str] = {"own": "at_", "base": "base_", "mean": "mean_"}
 
 
 def secants(
-    cell: Cell,
-    seeds: Mapping[str, Iterable[str]] | None = None,
-    widths: Mapping[str, int] | None = None,
-    also: Iterable[str] = (),
+    cell: Cell, seeds: Seeds | None = None, widths: KnownWidths | None = None, also: Iterable[str] = ()
 ) -> Secants:
     """The slopes of a weighted sum of the cell's lines between two traces, as a cell; arguments as those of `adjoint`.
 

@@ -19,6 +19,11 @@ from .lines import Cell, Line, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
+WeightShapes = Mapping[str, tuple[int, ...]]
+#: By name whether it broadcasts: True where its width is 1, False where it is wider, None where that is not known.
+Broadcasts = dict[str, bool | None]
+#: Widths that are known, with the words that say from where ('from x').
+KnownSizes = Mapping[str, tuple[int, str]]
 #: From a line, the widths of its operands and the shape of its matrix to its own width, and whether these fit.
 Rule = Callable[[Line, Sequence[Width], Sequence[Width]], tuple[Width, bool]]
 
@@ -79,10 +84,8 @@ class Classes:
         self.parent[self.find(a)] = self.find(b)
 
 
-def kinds_of(
-    cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], computed: set[str]
-) -> dict[str, bool | None]:
-    """For each name whether it broadcasts (True: its width is 1, False: it is wider, None: that is not known).
+def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], computed: set[str]) -> Broadcasts:
+    """For each name whether it broadcasts.
 
     Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
     broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
@@ -92,7 +95,7 @@ def kinds_of(
     }
     wide = {state for state in cell.states if widths.get(state, 1) > 1}
     while True:
-        states = {s: False if s in wide else True if s in narrow else None for s in cell.states}
+        states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s in cell.states}
         found = _pass(cell, parameters, widths, states)
         more = {state for state, line in cell.carry if found[line] is False} - wide
         if not more:
@@ -100,10 +103,8 @@ def kinds_of(
         wide |= more
 
 
-def _pass(
-    cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], states: Mapping[str, bool | None]
-) -> dict[str, bool | None]:
-    kinds: dict[str, bool | None] = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
+def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
+    kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
     for line in cell.lines:
         reads = [kinds.get(name) for name in line.reads]
@@ -126,7 +127,7 @@ def _pass(
     return kinds
 
 
-def unified(cell: Cell, kinds: Mapping[str, bool | None]) -> Classes:
+def unified(cell: Cell, kinds: Broadcasts) -> Classes:
     """Classes of sizes that the equations force to be equal."""
     classes = Classes()
     for line in cell.lines:
@@ -190,9 +191,7 @@ def beyond_the_end(line: Line, width: int) -> str:
 class _Sizes:
     """The size of each class: what most arrays say of it, among those that are large enough where there are such."""
 
-    def __init__(
-        self, cell: Cell, shapes: Mapping[str, tuple[int, ...]], widths: Mapping[str, tuple[int, str]], names: set[str]
-    ) -> None:
+    def __init__(self, cell: Cell, shapes: WeightShapes, widths: KnownSizes, names: set[str]) -> None:
         self.cell, self.given, self.widths, self.names = cell, shapes, widths, names
         kinds = kinds_of(cell, shapes, {n: w for n, (w, _) in widths.items()}, names)
         self.classes = unified(cell, kinds)
@@ -316,8 +315,8 @@ class InferredSizes:
 def infer(
     cell: Cell,
     computed: Iterable[str],
-    parameters: Mapping[str, tuple[int, ...]],
-    widths: Mapping[str, tuple[int, str]],
+    parameters: WeightShapes,
+    widths: KnownSizes,
     bound: str = "",
     advice: str = "",
 ) -> InferredSizes:

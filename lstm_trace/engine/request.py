@@ -277,11 +277,7 @@ def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[st
 
 
 def require(
-    stages: Sequence[Stage],
-    weights: Mapping[str, Mapping[str, Any]],
-    has_x: bool,
-    given: Collection[tuple[str, str]],
-    own: bool,
+    stages: Sequence[Stage], weights: Weights, has_x: bool, given: Collection[tuple[str, str]], own: bool
 ) -> None:
     """Raise MissingError with every weight and input that a computed line needs and nobody gives.
 

@@ -23,6 +23,7 @@ from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
 from .memory import InMemory, Pool, RunMemory, check_memory, empty_lines, taken_lines
+from .plan.kernels import Arrays
 from .plan_choice import CHOICES, choose, run_alone
 from .work import Lines, Weights, Work
 
@@ -69,7 +70,7 @@ def refill(trace: Trace, fresh: Trace) -> Trace:
 class Lined(NamedTuple):
     """All steps of a stage that was computed line by line."""
 
-    values: Mapping[str, Array]
+    values: Arrays
 
     def line(self, name: str) -> Array:
         """See `Block`."""
@@ -185,12 +186,7 @@ class RunJob:
 
 
 def run_lines(
-    stage: Stage,
-    parameters: Mapping[str, Array],
-    inputs: Mapping[str, Array],
-    initial: Mapping[str, Array],
-    out: Mapping[str, Array],
-    arithmetic: Arithmetic | None = None,
+    stage: Stage, parameters: Arrays, inputs: Arrays, initial: Arrays, out: Arrays, arithmetic: Arithmetic | None = None
 ) -> None:
     """Run the computed lines of one stage over time and write each into `out`.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import Any
@@ -11,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ...base.arrays import Array
+from ..plan.kernels import Arrays
+from ..plan.numpy_machine import Take, Tick
 from .llvm import ARGUMENTS
 from .machine import Compiled
 from .program import ALIGN, Location, Program
@@ -85,7 +86,7 @@ class Runner:
     weights: the stage's parameters by name, which are copied.
     """
 
-    def __init__(self, compiled: Compiled, weights: Mapping[str, Array]) -> None:
+    def __init__(self, compiled: Compiled, weights: Arrays) -> None:
         self.compiled, self.program, self.weights = compiled, compiled.program, weights
         task = self.program.task
         self.task, self.plan, self.batch, self.dtype = task, task, task.batch, np.dtype(task.dtype)
@@ -121,11 +122,11 @@ class Runner:
     def run(
         self,
         steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
+        inputs: Arrays,
+        state: Arrays,
         slab: RowMemory | None = None,
-        take: Callable[[RowMemory, int, int], bool | None] | None = None,
-        tick: Callable[[int], None] | None = None,
+        take: Take = None,
+        tick: Tick = None,
     ) -> None:
         """Compute `steps` steps: see `numpy_machine.Machine.run`."""
         for name, width in self.task.inputs:
@@ -133,7 +134,7 @@ class Runner:
         if slab is not None:
             _must(slab.program.fits(self.program) and slab.steps == steps, "the memory", slab.steps)
             for name, first_state in slab.states.items():
-                first_state[...] = initial[name]
+                first_state[...] = state[name]
         block = slab or self._kept(steps, self._block)
         size = self._part if slab is not None else block.steps
         with ExitStack() as stack:  # no thread outlives a run
@@ -147,13 +148,13 @@ class Runner:
                     self._call(slab, first, count, fed, pool)
                 else:
                     for name in block.states:
-                        block.state(name, count if self.task.reverse else 0)[...] = initial[name]
+                        block.state(name, count if self.task.reverse else 0)[...] = state[name]
                     self._call(block, 0, count, fed, pool)
                     filled = block
                     if take is not None and take(block, first, count):
                         block, self._other = self._kept(steps, self._other), block
                     edge = 0 if self.task.reverse else count  # after `take`, which may have set it to zero
-                    initial = {name: filled.state(name, edge).copy() for name, _ in self.program.carried}
+                    state = {name: filled.state(name, edge).copy() for name, _ in self.program.carried}
                 if tick is not None:
                     tick(done + count)
         if slab is None:

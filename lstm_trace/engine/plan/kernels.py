@@ -8,7 +8,7 @@ gives some functions other last digits at a stride. `verification.plans` compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.ops import OPS
 
+Arrays = Mapping[str, Array]
 Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
 Kernel = Callable[["Outside", Any, Sequence[Any], Sequence[float]], Steps]
 

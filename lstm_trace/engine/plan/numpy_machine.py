@@ -13,7 +13,7 @@ computed in the trace's own slab.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ import numpy as np
 
 from ...base.arrays import Array
 from ...cell.ops import OPS
-from .kernels import KERNELS, Inside, Outside, Steps
+from .kernels import KERNELS, Arrays, Inside, Outside, Steps
 from .plan import CallOperand, Plan, PlannedCall, Slot
 
 
@@ -101,7 +101,6 @@ LONG_VECTOR = 256
 #: Of each kind of product, at which place the vector stands.
 _VECTOR = {"matvec": 1, "vecmat": 0}
 
-Weights = Mapping[str, Array]
 Packs = dict[tuple[Any, ...], Array]
 
 
@@ -111,9 +110,7 @@ class Binder:
     fed: the inputs at these steps. weights: the parameters by name. packs: stacked copies of them, that are added to.
     """
 
-    def __init__(
-        self, slab: Slab, fed: Mapping[str, Array], weights: Weights, packs: Packs, first: int, last: int
-    ) -> None:
+    def __init__(self, slab: Slab, fed: Arrays, weights: Arrays, packs: Packs, first: int, last: int) -> None:
         self.slab, self.fed, self.weights, self.packs, self.first, self.last = slab, fed, weights, packs, first, last
         self.places, self.batch = slab.plan.places, slab.batch
 
@@ -234,7 +231,8 @@ PRODUCT_ROWS = 1024
 MOST_PRODUCT_STEPS = 256
 PRODUCT_BYTES = 8 * 1024 * 1024
 
-Take = Callable[[Slab, int, int], bool | None]
+Take = Callable[[Any, int, int], bool] | None
+Tick = Callable[[int], None] | None
 
 
 class Bound(NamedTuple):
@@ -246,9 +244,9 @@ class Bound(NamedTuple):
     before: Steps
     loop: Steps
     after: Steps
-    fed: Mapping[str, Array]
-    first: Mapping[str, Array]
-    last: Mapping[str, Array]
+    fed: Arrays
+    first: Arrays
+    last: Arrays
 
     def run(self) -> None:
         """Compute every step: in the loop the calls of one step after the other."""
@@ -268,7 +266,7 @@ class Machine:
     """
 
     def __init__(
-        self, plan: Plan, weights: Weights, batch: int, dtype: Any, reverse: bool, packs: Packs | None = None
+        self, plan: Plan, weights: Arrays, batch: int, dtype: Any, reverse: bool, packs: Packs | None = None
     ) -> None:
         self.plan, self.weights, self.batch, self.dtype = plan, weights, batch, np.dtype(dtype)
         self.reverse, self.packs = reverse, {} if packs is None else packs
@@ -287,24 +285,17 @@ class Machine:
         return Slab(self.plan, steps, self.batch, self.dtype, self.reverse, min(steps, self.block))
 
     def run(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: Slab | None = None,
-        take: Take | None = None,
-        tick: Callable[[int], None] | None = None,
+        self, steps: int, inputs: Arrays, state: Arrays, slab: Slab | None = None, take: Take = None, tick: Tick = None
     ) -> None:
         """Compute `steps` steps.
 
-        inputs: (T, B, width); initial: (B, width) for each state that is read. slab: where all steps go; without it
-        each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps, or
-        say True: then it may read on until it is given the next block.
+        inputs: (T, B, width); state: (B, width) for each state that is read, at the first step. slab: where all steps
+        go; without it each finished block is given to `take` (block, first step, number of steps), which must copy what
+        it keeps, or say True: then it may read on until it is given the next block.
         tick: told after each block how many steps are done.
         """
         whole = slab is not None and not self.small
         work = slab if slab is not None and whole else self._next()
-        state: Mapping[str, Array] = initial
         done = 0
         for first, count in self._starts(steps, self.block if whole else self._kept_steps):
             at = first if whole else 0
