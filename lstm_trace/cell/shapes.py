@@ -285,9 +285,11 @@ class _Sizes:
         wide |= {state: self.size(state) for state in cell.states}
         for line in (line for line in cell.lines if line.name in names):
             reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
+            wide[line.name] = self.size(line.name)
             if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
                 width, fits = fitted(line, reads, self.shapes)
-                if line.op == "slice":
+                if line.op == "slice" and width:
+                    wide[line.name] = width
                     if fault := beyond_the_end(line, reads[0]):
                         yield pointed(fault, cell.places, line.name)
                 elif not fits or width != self.size(line.name):
@@ -296,7 +298,6 @@ class _Sizes:
                     several = [name for name in line.reads if wide[name] != 1 and not line.product]
                     odd = next((name for name in several if wide[name] != wide[several[0]]), "")
                     yield pointed(fault, cell.places, line.name, odd)
-            wide[line.name] = self.size(line.name)
         for state, target in cell.carry:
             here, there = self.size(target), self.size(state)
             if target in names and here != there:
