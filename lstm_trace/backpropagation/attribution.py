@@ -51,11 +51,12 @@ def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")
             mine, yours = one.cell.equations, two.cell.equations
             names = [n for n in dict.fromkeys((*mine, *yours)) if mine.get(n) != yours.get(n)]
             problems.append(f"{one.scope}: the cells differ in {', '.join(names) or 'what they carry or are fed'}")
-    for place, own, other in _shapes(a, b):
-        if None in (own, other) and own != other:
-            problems.append(f"{place} is only in {first if other is None else second}")
-        elif own != other:
-            problems.append(f"{place} has the shape {own} in {first} and {other} in {second}")
+    own, other = _shapes(a), _shapes(b)
+    for place in dict.fromkeys((*own, *other)):
+        if place not in own or place not in other:
+            problems.append(f"{place} is only in {first if place in own else second}")
+        elif own[place] != other[place]:
+            problems.append(f"{place} has the shape {own[place]} in {first} and {other[place]} in {second}")
     raise_all(ShapeError, [f"{problem}; a difference is split only between equal shapes" for problem in problems])
 
 
@@ -73,16 +74,12 @@ def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
         )
 
 
-def _shapes(a: Trace, b: Trace) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:
-    """(place, shape in a, shape in b) without the axes of steps and rows."""
-    found = [("x", None if a.x is None else a.x.shape[2:], None if b.x is None else b.x.shape[2:])]
-    for part, lead in (("parameters", 0), ("initial", 1), ("given", 2)):
-        one: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        two: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*one, *two)):
-            for name in dict.fromkeys((*one.get(scope, {}), *two.get(scope, {}))):
-                shapes = [None if (v := t.get(scope, {}).get(name)) is None else v.shape[lead:] for t in (one, two)]
-                found.append((f"{scope}/{INITIAL.get(name, name)}", shapes[0], shapes[1]))
+def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
+    """The shapes of the premises by place, without the axes of steps and rows."""
+    found = {} if trace.x is None else {"x": trace.x.shape[2:]}
+    for part, lead in ((trace.parameters, 0), (trace.initial, 1), (trace.given, 2)):
+        for scope, here in part.items():
+            found |= {f"{scope}/{INITIAL.get(name, name)}": array.shape[lead:] for name, array in here.items()}
     return found
 
 

@@ -202,15 +202,13 @@ class Pool:
             self.weights, self.machines, self.packs = weights, {}, {}
         here = weights.get(stage.scope, {})
         task = work.task(stage, weights, dtype) if compiled and installed() else None
-        plan = task or work.plan(stage, here)
-        machine = self.machines.pop((stage.scope, plan, work.batch), None)
-        if machine is None:
-            packs = self.packs.setdefault(stage.scope, {})
-            if task is not None:
-                return Runner(load(task), here)
-            assert isinstance(plan, Plan)
-            machine = Machine(plan, here, work.batch, dtype, stage.backwards, packs)
-        return machine
+        machine = self.machines.pop((stage.scope, task or work.plan(stage, here), work.batch), None)
+        if machine is not None:
+            return machine
+        if task is not None:
+            return Runner(load(task), here)
+        packs = self.packs.setdefault(stage.scope, {})
+        return Machine(work.plan(stage, here), here, work.batch, dtype, stage.backwards, packs)
 
     def give(self, stage: Stage, machine: Machine | Runner) -> None:
         """Put a machine back."""

@@ -325,7 +325,19 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in initial.get(s.scope, {})]
     said = "without which it cannot be run again"
     raise_all(MissingError, (f"the trace has no initial state {state}, {said}" for state in lost))
-    _check(trace, new)
+    for kind, before, after, axis in (
+        ("initial state", trace.initial, initial, 0),
+        ("supplied line", trace.given, given, 1),
+        ("parameter", trace.parameters, new.parameters, None),
+    ):
+        for scope, name, value in (
+            (scope, name, value) for scope, here in after.items() for name, value in here.items()
+        ):
+            shape = list(before[scope][name].shape)
+            if axis is not None:
+                shape[axis] = new.batch
+            if list(value.shape) != shape:
+                raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {tuple(shape)}")
     return new
 
 
@@ -401,25 +413,3 @@ def _changed(
                 raise MissingError(f"the trace has no {kind} {scope}/{name}")
             found[scope][name] = np.array(value, dtype)
     return found
-
-
-def _check(trace: Trace, new: Trace) -> None:
-    """Raise ShapeError where a changed premise does not fit."""
-    if new.x is not None and trace.x is not None and new.x.shape[::2] != trace.x.shape[::2]:
-        raise ShapeError(f"x has shape {new.x.shape}; expected (T, B, I) with T, I = {trace.x.shape[::2]}")
-    for kind, before, after, axis in (
-        ("initial state", trace.initial, new.initial, 0),
-        ("supplied line", trace.given, new.given, 1),
-        ("parameter", trace.parameters, new.parameters, None),
-    ):
-        for scope, here in after.items():
-            for name, value in here.items():
-                shape = list(before[scope][name].shape)
-                if axis is not None:
-                    shape[axis] = new.batch
-                if list(value.shape) != shape:
-                    raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {tuple(shape)}")
-    if new.lengths is not None and new.lengths.shape != (new.batch,):
-        raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
-    if new.mask is not None and new.mask.shape != (new.steps, new.batch):
-        raise ShapeError(f"mask has shape {new.mask.shape}; expected (T, B) = {(new.steps, new.batch)}")
