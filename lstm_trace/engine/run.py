@@ -330,14 +330,11 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
         ("supplied line", trace.given, given, 1),
         ("parameter", trace.parameters, new.parameters, None),
     ):
-        for scope, name, value in (
-            (scope, name, value) for scope, here in after.items() for name, value in here.items()
-        ):
-            shape = list(before[scope][name].shape)
-            if axis is not None:
-                shape[axis] = new.batch
-            if list(value.shape) != shape:
-                raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {tuple(shape)}")
+        for scope, here in after.items():
+            for name, value in here.items():
+                shape = tuple(new.batch if k == axis else n for k, n in enumerate(before[scope][name].shape))
+                if value.shape != shape:
+                    raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {shape}")
     return new
 
 
