@@ -16,9 +16,8 @@ from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
 from ..cell.variants import extended as with_equations
-from ..engine.memory import ComputedSteps, InMemory, Pool, check_memory, empty_lines
+from ..engine.memory import ComputedSteps, InMemory, Pool, Work, check_memory, empty_lines
 from ..engine.run import computed, weights_of, work_of
-from ..engine.work import Work
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..model.build import cell_of
 from ..trace.argument_types import KINDS, checked, listed

@@ -15,7 +15,7 @@ from ..trace.address import INITIAL, Address, extents_of, is_whole, line_name, p
 from ..trace.holding import Lines, applied
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
-from .work import Weights, Work
+from .memory import Weights, Work
 
 #: The parts of `record=` as a mapping.
 PARTS = ("lines", "layers", "steps")

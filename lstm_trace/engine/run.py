@@ -22,10 +22,9 @@ from ..trace.held import as_hold, plain
 from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
-from .memory import InMemory, Pool, RunMemory, check_memory, empty_lines, taken_lines
+from .memory import InMemory, Lines, Pool, RunMemory, Weights, Work, check_memory, empty_lines, taken_lines
 from .plan.kernels import Arrays
 from .plan_choice import CHOICES, choose, run_alone
-from .work import Lines, Weights, Work
 
 Progress = Callable[[int, int], None]
 #: Looks at a trace before it is handed over, and raises where something is wrong with it.

@@ -31,9 +31,8 @@ from ..trace.files.safetensors import (
     write_rows,
 )
 from ..trace.trace import Trace
-from .memory import InMemory, Window
+from .memory import InMemory, Window, Work, products
 from .run import Check, Progress, RunJob, by_plan
-from .work import Work, products
 
 #: Multiplications for each number that is stored, up to which the writing is held to be as much work as the computing.
 MOST_PRODUCTS = 100

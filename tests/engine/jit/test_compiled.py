@@ -30,7 +30,7 @@ from ..plan.test_plan import FAMILY, Case, cells, check
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
 from lstm_trace.base import resources
-from lstm_trace.engine import work
+from lstm_trace.engine import memory
 from lstm_trace.engine.jit import machine
 from lstm_trace.engine.jit.functions import ELEMENTWISE
 from lstm_trace.engine.jit.runner import Runner
@@ -184,8 +184,8 @@ def test_rows_shared_out_among_threads(name: str, H: int, B: int, part: int, dty
 def test_how_many_rows_a_thread_has(
     monkeypatch: pytest.MonkeyPatch, batch: int, seconds: float, count: int, rows: int
 ) -> None:
-    monkeypatch.setattr(work, "threads", lambda: count)
-    assert work.thread_rows(batch, seconds) == rows
+    monkeypatch.setattr(memory, "threads", lambda: count)
+    assert memory.thread_rows(batch, seconds) == rows
 
 
 def test_as_many_threads_as_numpy_has() -> None:
