@@ -1,8 +1,8 @@
 """What a run computes, where its values go, and what a model keeps between runs.
 
 `Work` has the stages with the lines to compute, every width, and what is stored. Values go into memory, or where a
-subclass of `InMemory` puts them; all steps, or a window of them. Kept are machines, stacked weights, and the memory that
-`out=` writes into again.
+subclass of `InMemory` puts them; all steps, or a window of them. Kept are machines, stacked weights, and the memory
+that `out=` writes into again.
 """
 
 from __future__ import annotations

@@ -114,7 +114,8 @@ def _make(task: Task, target: Cpu) -> Compiled:
     llvm = _llvm()
     program = make_program(task, target.lanes(task.dtype), target.registers)
     version = ".".join(map(str, llvm.llvm_version_info))
-    entry = entry_name(program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple())
+    parts = program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple()
+    entry = hashlib.sha256("\0".join(parts).encode()).hexdigest() + ".o"
     place = cache_directory()
     code = read_entry(place, entry)
     cached = code is not None
@@ -190,11 +191,6 @@ def _closed(state: os.stat_result) -> bool:
     if sys.platform == "win32":
         return True  # under the user's profile: its access list is the profile's
     return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-
-
-def entry_name(*parts: str) -> str:
-    """The name of an entry that depends on `parts`."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest() + ".o"
 
 
 def read_entry(place: Path | None, entry: str) -> bytes | None:

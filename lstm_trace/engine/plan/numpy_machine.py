@@ -13,7 +13,7 @@ computed in the trace's own slab.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -46,11 +46,6 @@ class Slab:
         self.bound: dict[tuple[int, int], Any] = {}
         self._sections = () if self.joined else _sections(plan)
         self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
-
-    @staticmethod
-    def size(plan: Plan, batch: int) -> int:
-        """Numbers in one step of recorded memory."""
-        return batch * (plan.columns["loop"] + plan.columns["before"] + plan.columns["after"])
 
     def values(self, place: Slot, count: int, first: int, last: int) -> Array:
         """The `count` values from `place` on at the steps from `first` to before `last`: (steps, count, B, width)."""
@@ -270,7 +265,7 @@ class Machine:
     ) -> None:
         self.plan, self.weights, self.batch, self.dtype = plan, weights, batch, np.dtype(dtype)
         self.reverse, self.packs = reverse, {} if packs is None else packs
-        size = Slab.size(plan, batch) * self.dtype.itemsize
+        size = batch * sum(plan.columns[area] for area in ("loop", "before", "after")) * self.dtype.itemsize
         self.block = min(MOST_STEPS, KEPT // max(size, 1))
         self.small = self.block >= LEAST_STEPS and self.block * batch >= LEAST_ROWS
         if not self.small:
@@ -296,8 +291,9 @@ class Machine:
         """
         whole = slab is not None and not self.small
         work = slab if slab is not None and whole else self._next()
-        done = 0
-        for first, count in self._starts(steps, self.block if whole else self._kept_steps):
+        done, size = 0, self.block if whole else self._kept_steps
+        for first in range(0, steps, size)[:: -1 if self.reverse else 1]:
+            count = min(size, steps - first)
             at = first if whole else 0
             bound = self._bound(work, at, at + count, keep=not whole or count == steps)
             for name, array in bound.fed.items():
@@ -322,11 +318,6 @@ class Machine:
         else:
             self._pool.reverse()
         return self._pool[-1]
-
-    def _starts(self, steps: int, block: int) -> Sequence[tuple[int, int]]:
-        """(first step, number of steps) of each block, in the order in which they are computed."""
-        found = [(at, min(block, steps - at)) for at in range(0, steps, block)]
-        return found[::-1] if self.reverse else found
 
     # -- binding -------------------------------------------------------------------------------------------------
 
