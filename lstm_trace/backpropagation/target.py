@@ -189,13 +189,13 @@ def target(trace: Trace, text: str) -> Target:
         if not is_sum(text):
             raise
     found = terms(text)
-    parts = [_of_term(trace, term) for term in found]
-    rows = sorted({b for b, _, _ in parts})
+    several = [_of_term(trace, term) for term in found]
+    rows = sorted({one.b for one in several})
     if len(rows) > 1:
         raise OptionError(f"{text!r} adds up values of the sequences {rows[0]} and {rows[1]}; an explanation is of one")
-    name = "".join(f"{' + ' if part.sign > 0 else ' - '}{said}" for _, said, part in parts)
-    name = name.removeprefix(" + ") if parts[0][2].sign > 0 else f"-{name.removeprefix(' - ')}"
-    return Target(name, rows[0], tuple(part for _, _, part in parts))
+    name = "".join(f"{' + ' if term.sign > 0 else ' - '}{one}" for term, one in zip(found, several, strict=True))
+    name = name.removeprefix(" + ") if found[0].sign > 0 else f"-{name.removeprefix(' - ')}"
+    return Target(name, rows[0], tuple(part for one in several for part in one.parts))
 
 
 def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:
@@ -214,11 +214,10 @@ def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
     return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, np.array([value.unit])),))
 
 
-def _of_term(trace: Trace, term: Term) -> tuple[int, str, Part]:
+def _of_term(trace: Trace, term: Term) -> Target:
     """One value, or in a sum all that are no padding, at all steps and of all units that the address means."""
     if not term.summed:
-        single = _one(trace, one_value(trace, term.address), term.sign)
-        return single.b, single.name, single.parts[0]
+        return _one(trace, one_value(trace, term.address), term.sign)
     said, name = f"sum({term.address})", line_name(term.address)
     there = trace.extents(name)
     if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):
@@ -236,7 +235,7 @@ def _of_term(trace: Trace, term: Term) -> tuple[int, str, Part]:
         raise MissingError(f"{said}: all these steps of batch element {b} are padding")
     over = range(trace.span[steps[0]], trace.span[steps[-1]] + 1)
     called = ranged(scope, name, over, range(b, b + 1), units if len(units) < width else None)
-    return b, f"sum({called})", Part(term.sign, scope, name, steps, np.array(units))
+    return Target(f"sum({called})", b, (Part(term.sign, scope, name, steps, np.array(units)),))
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:

@@ -14,6 +14,8 @@ from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
 from ..trace.address import INITIAL
 from ..trace.holding import NO_HOLDS, Holds
 
+NamedValues = Mapping[str, Any]
+
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
     """`value` as an array, with a dtype as a copy. Raises ShapeError: where it is ragged, no number, too large."""
@@ -126,8 +128,8 @@ class RunInputs:
 
 def fed(
     x: Any,
-    states: Mapping[str, Any],
-    supplied: Mapping[str, Any],
+    states: NamedValues,
+    supplied: NamedValues,
     lengths: Any,
     mask: Any,
     batch_first: bool,
@@ -188,7 +190,7 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
     return array, batched
 
 
-def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int, batch_first: bool) -> tuple[int, int]:
+def _extent(supplied: NamedValues, states: NamedValues, scopes: int, batch_first: bool) -> tuple[int, int]:
     """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
     for shape in map(_shape, supplied.values()):
         if len(shape) == 3:
@@ -211,7 +213,7 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def initial_states(
-    states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
+    states: NamedValues, scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
 ) -> dict[str, list[Array]]:
     """For each state that was given its (B, width) for every scope in order."""
     found: dict[str, list[Array]] = {}
@@ -253,7 +255,7 @@ def initial_states(
 
 
 def given_lines(
-    supplied: Mapping[str, Any],
+    given: Mapping[str, Any],
     steps: int,
     batch: int,
     batched: bool,
@@ -264,7 +266,7 @@ def given_lines(
     """Supplied lines as (T, B, width) by scope."""
     found: dict[str, dict[str, Array]] = {}
     faults = Faults()
-    for key, values in supplied.items():
+    for key, values in given.items():
         with faults.gather():
             scope, name = _place(key, stages)
             array = numbers(values, f"given {key}", dtype)

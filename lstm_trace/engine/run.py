@@ -334,6 +334,10 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
                 shape = tuple(new.batch if k == axis else n for k, n in enumerate(before[scope][name].shape))
                 if value.shape != shape:
                     raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {shape}")
+    if new.lengths is not None and new.lengths.shape != (new.batch,):
+        raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
+    if new.mask is not None and new.mask.shape != (new.steps, new.batch):
+        raise ShapeError(f"mask has shape {new.mask.shape}; expected (T, B) = {(new.steps, new.batch)}")
     return new
 
 
