@@ -17,7 +17,7 @@ import numpy as np
 
 from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
-from .llvm import AGAIN, LlvmModule, Parts, Vector, module_text
+from .llvm import AGAIN, LlvmModule, Vector, module_text
 from .matmul import Call, Pack, Strides, Tiles, Tiling, shares, tiles_of
 from .schedule import Schedule, Segment, Task, make_schedule
 
@@ -162,7 +162,7 @@ class ProgramWriter:
         plan = self.schedule
         before, steps = self._text(self._before, plan.before), self._text(self._step, plan.loop)
         after, self.walk = self._text(self._after, plan.after), AGAIN
-        parts = Parts(before, steps, after, self._text(self._step, plan.again))
+        parts = before, steps, after, self._text(self._step, plan.again)
         inputs = [f"in{k}" for k in range(len(self.task.inputs))]
         runs = {f"run{k}": numbers for k, numbers in enumerate(self.program.runs)}
         bytes_of_row = max(1, sum(self.program.runs) // self.batch) * self.size
