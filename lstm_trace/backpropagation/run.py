@@ -106,13 +106,11 @@ def extended(
     if not record:
         work = replace(work, recorded={s.scope: tuple(dict.fromkeys(ends(new, s).values())) for s in stages})
     check_memory(work, dtype)
-    widths = work.widths
-    states = {s.scope: {n: np.zeros((trace.batch, widths[s.scope][n]), dtype) for n in s.states} for s in stages}
+    states = {s.scope: {n: np.zeros((trace.batch, work.widths[s.scope][n]), dtype) for n in s.states} for s in stages}
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
     storage = _Gathering(new, work, visit)
-    found = computed(new, work, weights_of(new), Pool(), storage)
-    return replace(found, sums=storage.sums)
+    return replace(computed(new, work, weights_of(new), Pool(), storage), sums=storage.sums)
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:

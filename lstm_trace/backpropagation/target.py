@@ -251,8 +251,7 @@ def width_of(trace: Trace, scope: str, name: str) -> int:
     """How many values a line or state has. Raises MissingError for what was not computed, so that nothing says it."""
     found = sizes(trace)[scope].get(name)
     if found is None:
-        asked = ", ".join(trace.header.ask)
-        said = f"neither it nor what needs it was asked for (ask: {asked})"
+        said = f"neither it nor what needs it was asked for (ask: {', '.join(trace.header.ask)})"
         raise MissingError(f"{scope}/{name} was not computed: {said}")
     return found
 

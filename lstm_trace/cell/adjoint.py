@@ -241,8 +241,7 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
         for line in reversed(cell.lines):
             if line.name in found:
                 # a matrix has no rule, and a gradient nevertheless
-                rules = table.get(line.op, ("d",) * len(line.operands))
-                pairs = zip(line.operands, rules, strict=True)
+                pairs = zip(line.operands, table.get(line.op, ("d",) * len(line.operands)), strict=True)
                 found |= {o for o, rule in pairs if isinstance(o, str) and (rule or line.product)}
         if len(found) == before:
             return found

@@ -122,8 +122,7 @@ def _make(task: Task, target: Cpu) -> Compiled:
     if code is None:
         code = _compile(program.text, target)
         write_entry(place, entry, code)
-    empty = llvm.parse_assembly("")
-    engine = llvm.create_mcjit_compiler(empty, _generator(target, jit=True))
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _generator(target, jit=True))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("kernel"))  # lets other threads run

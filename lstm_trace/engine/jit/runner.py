@@ -70,9 +70,9 @@ class RowMemory:
         if spot.base.startswith("run"):
             k = int(spot.base.removeprefix("run"))
             return self._view(self.runs, self._starts[k] + spot.start, spot, name, self.steps, self.program.runs[k])
-        ahead = 0 if self.program.task.reverse else self.program.row
         row = self.program.row
-        return self._view(self.rows, self._first + ahead + spot.start, spot, name, self.steps, row)
+        at = self._first + (0 if self.program.task.reverse else row) + spot.start
+        return self._view(self.rows, at, spot, name, self.steps, row)
 
     def _view(self, memory: Array, at: int, spot: Location, name: str, steps: int, each: int) -> Array:
         width, size = self.program.widths[name], self.dtype.itemsize
