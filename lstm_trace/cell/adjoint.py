@@ -12,7 +12,7 @@ traces' matrices (`mean_W_xi`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
@@ -75,12 +75,12 @@ class Secants(NamedTuple):
 
 
 def _derived(
-    writer: type[AdjointWriter], cell: Cell, seeds: Seeds | None, widths: KnownWidths | None, also: Iterable[str]
+    kind: Callable[..., AdjointWriter], cell: Cell, seeds: Seeds | None, widths: KnownWidths | None, also: Iterable[str]
 ) -> Secants:
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
     told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
-    return _written(writer, cell, told, None if widths is None else tuple(widths.items()), tuple(also))
+    return _written(kind, cell, told, None if widths is None else tuple(widths.items()), tuple(also))
 
 
 @lru_cache(maxsize=128)  # an adjoint takes 20 ms, as long as a walk of a thousand steps

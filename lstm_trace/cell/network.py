@@ -167,15 +167,10 @@ class Stage:
 
 
 def stack(
-    cell: Cell,
-    layers: int = 1,
-    directions: Sequence[str] = ("forward",),
-    merge: Merge = "concat",
-    padding: Padding | None = None,
-    extra: str = "",
-    given: Mapping[str, Iterable[str]] | None = None,
+    cell: Cell, layers: int = 1, directions: Sequence[str] = ("forward",), merge: Merge = "concat",
+    padding: Padding | None = None, extra: str = "", given: Mapping[str, Iterable[str]] | None = None,
     reverse: Cell | None = None,
-) -> tuple[Stage, ...]:
+) -> tuple[Stage, ...]:  # fmt: skip
     """The stages of `layers` layers of `cell`.
 
     reverse: the cell of the reverse direction, where it is another. padding: the rule for padded steps; None

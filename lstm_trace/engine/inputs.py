@@ -127,18 +127,9 @@ class RunInputs:
 
 
 def fed(
-    x: Any,
-    states: NamedValues,
-    supplied: NamedValues,
-    lengths: Any,
-    mask: Any,
-    batch_first: bool,
-    dtype: Any,
-    width: int | None,
-    stages: Sequence[Stage],
-    scopes: Sequence[str],
-    carried: Iterable[str],
-) -> RunInputs:
+    x: Any, states: NamedValues, supplied: NamedValues, lengths: Any, mask: Any, batch_first: bool,
+    dtype: Any, width: int | None, stages: Sequence[Stage], scopes: Sequence[str], carried: Iterable[str],
+) -> RunInputs:  # fmt: skip
     """Check and copy the arrays of a run.
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;

@@ -120,14 +120,9 @@ class Runner:
         return RowMemory(self.program, steps)
 
     def run(
-        self,
-        steps: int,
-        inputs: Arrays,
-        state: Arrays,
-        slab: RowMemory | None = None,
-        take: Take = None,
-        tick: Tick = None,
-    ) -> None:
+        self, steps: int, inputs: Arrays, state: Arrays,
+        slab: RowMemory | None = None, take: Take = None, tick: Tick = None,
+    ) -> None:  # fmt: skip
         """Compute `steps` steps: see `numpy_machine.Machine.run`."""
         for name, width in self.task.inputs:
             _must(inputs[name].shape == (steps, self.batch, width), "an input", inputs[name].shape)
