@@ -16,7 +16,7 @@ from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
 from ..cell.variants import extended as with_equations
-from ..engine.memory import ComputedSteps, InMemory, Pool, Work, check_memory, empty_lines
+from ..engine.memory import ComputedSteps, InMemory, Lines, Pool, Work, check_memory, empty_lines
 from ..engine.run import computed, weights_of, work_of
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..model.build import cell_of
@@ -87,13 +87,7 @@ Visit = Callable[[Stage, slice, Values], None]
 GATHERED_ROWS = 256
 
 
-def extended(
-    trace: Trace,
-    stages: tuple[Stage, ...],
-    given: dict[str, dict[str, Array]],
-    record: bool,
-    visit: Visit | None = None,
-) -> Trace:
+def extended(trace: Trace, stages: tuple[Stage, ...], given: Lines, record: bool, visit: Visit | None = None) -> Trace:
     """The trace with the adjoint `stages` added and run; the arrays of the trace are shared, not copied.
 
     given: their supplied values. record: keep all their lines; otherwise only the gradients of inputs and states.

@@ -314,12 +314,7 @@ class InferredSizes:
 
 
 def infer(
-    cell: Cell,
-    computed: Iterable[str],
-    parameters: WeightShapes,
-    widths: KnownSizes,
-    bound: str = "",
-    advice: str = "",
+    cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "", advice: str = ""
 ) -> InferredSizes:
     """Infer the width of every line in `computed`.
 

@@ -246,13 +246,7 @@ def initial_states(
 
 
 def given_lines(
-    given: Mapping[str, Any],
-    steps: int,
-    batch: int,
-    batched: bool,
-    batch_first: bool,
-    dtype: Any,
-    stages: Sequence[Stage],
+    given: NamedValues, steps: int, batch: int, batched: bool, batch_first: bool, dtype: Any, stages: Sequence[Stage]
 ) -> dict[str, dict[str, Array]]:
     """Supplied lines as (T, B, width) by scope."""
     found: dict[str, dict[str, Array]] = {}

@@ -402,9 +402,7 @@ def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
     )
 
 
-def _changed(
-    kind: str, before: dict[str, dict[str, Array]], changes: Premises | None, dtype: np.dtype[np.float64]
-) -> dict[str, dict[str, Array]]:
+def _changed(kind: str, before: Lines, changes: Premises | None, dtype: np.dtype[np.float64]) -> Lines:
     """Copies of `before` with `changes` in their places."""
     found = {scope: {name: np.array(value, dtype) for name, value in here.items()} for scope, here in before.items()}
     for scope, here in (changes or {}).items():
