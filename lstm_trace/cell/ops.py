@@ -79,6 +79,22 @@ def _sigmoid(a: Sequence[Array], _: Sequence[float]) -> Array:
     return 1 / (1 + np.exp(negated(a[0])))
 
 
+def _elu(a: Sequence[Array], c: Sequence[float]) -> Array:
+    return np.where(a[0] < 0, c[0] * np.expm1(np.minimum(a[0], 0)), a[0])
+
+
+def _softplus(a: Sequence[Array], _: Sequence[float]) -> Array:
+    return np.maximum(a[0], 0) + np.log1p(np.exp(negated(np.abs(a[0]))))
+
+
+def _clip(a: Sequence[Array], c: Sequence[float]) -> Array:
+    return np.minimum(np.maximum(a[0], c[0]), c[1])
+
+
+def _slice(a: Sequence[Array], c: Sequence[float]) -> Array:
+    return a[0][..., int(c[0]) : int(c[1])]
+
+
 def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
     parts = [np.atleast_1d(np.asarray(v, np.result_type(*a))) for v in a]  # a number is a part of width 1
     lead = np.broadcast_shapes(*(v.shape[:-1] for v in parts))
@@ -100,12 +116,7 @@ OPS: dict[str, Op] = {
         Op("neg", lambda a, _: negated(a[0])),
         Op("copy", lambda a, _: np.positive(a[0])),
         Op("greater", lambda a, _: np.greater(a[0], a[1]).astype(np.result_type(*a)), 2),
-        Op(
-            "slice",
-            lambda a, c: a[0][..., int(c[0]) : int(c[1])],
-            width="slice",
-            constants=(("begin", None), ("end", None)),
-        ),
+        Op("slice", _slice, width="slice", constants=(("begin", None), ("end", None))),
         # named functions: 4 ulp for those that a math library rounds to 1 or 2, 6 where two of them are composed
         Op("sigmoid", _sigmoid, function="sigmoid", ulp=6),
         Op("tanh", lambda a, _: np.tanh(a[0]), function="tanh", ulp=4),
@@ -113,25 +124,9 @@ OPS: dict[str, Op] = {
         Op("log", lambda a, _: np.log(a[0]), function="log", ulp=4),
         Op("sqrt", lambda a, _: np.sqrt(a[0]), function="sqrt"),
         Op("relu", lambda a, _: np.maximum(a[0], 0), function="relu"),
-        Op(
-            "elu",
-            lambda a, c: np.where(a[0] < 0, c[0] * np.expm1(np.minimum(a[0], 0)), a[0]),
-            function="elu",
-            ulp=6,
-            constants=(("alpha", 1.0),),
-        ),
-        Op(
-            "softplus",
-            lambda a, _: np.maximum(a[0], 0) + np.log1p(np.exp(negated(np.abs(a[0])))),
-            function="softplus",
-            ulp=6,
-        ),
-        Op(
-            "clip",
-            lambda a, c: np.minimum(np.maximum(a[0], c[0]), c[1]),
-            function="clip",
-            constants=(("low", None), ("high", None)),
-        ),
+        Op("elu", _elu, function="elu", ulp=6, constants=(("alpha", 1.0),)),
+        Op("softplus", _softplus, function="softplus", ulp=6),
+        Op("clip", _clip, function="clip", constants=(("low", None), ("high", None))),
         Op("where", lambda a, _: np.where(np.not_equal(a[0], 0), a[1], a[2]), 3, function="where"),
         Op("maximum", lambda a, _: np.maximum(a[0], a[1]), 2, function="max"),
         Op("max", _reduction(np.max), function="max", width="one"),

@@ -103,19 +103,12 @@ class Work:
         took = self.steps * self.batch * self.row_seconds(stage, weights)
         rows = thread_rows(self.batch, took) if self.batch > 1 else 0
         if (stage.scope, rows) not in self.tasks:
-            here = weights.get(stage.scope, {})
-            widths = self.widths[stage.scope]
-            task = Task(
-                stage.lines,
-                stage.cell.carry,
-                tuple((n, widths[n]) for n in (*(x.name for x in stage.lines), *stage.states)),
-                tuple(self.inputs[stage.scope].items()),
-                tuple((n, here[n].shape) for n in stage.parameters),
-                self.batch,
-                str(np.dtype(dtype)),
-                stage.backwards,
-                rows,
-            )
+            here, widths = weights.get(stage.scope, {}), self.widths[stage.scope]
+            sizes = tuple((n, widths[n]) for n in (*(x.name for x in stage.lines), *stage.states))
+            inputs = tuple(self.inputs[stage.scope].items())
+            shapes = tuple((n, here[n].shape) for n in stage.parameters)
+            way = self.batch, str(np.dtype(dtype)), stage.backwards, rows
+            task = Task(stage.lines, stage.cell.carry, sizes, inputs, shapes, *way)
             self.tasks[stage.scope, rows] = None if declined(task) else task
         return self.tasks[stage.scope, rows]
 

@@ -137,18 +137,11 @@ class Request(NamedTuple):
 
 def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes: Sequence[str]) -> Request:
     """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
-    return Request(
-        fed.steps,
-        fed.batch,
-        None if fed.x is None else fed.x.shape[2],
-        fed.padded,
-        ask,
-        tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
-        tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True)),
-        record,
-        fed.holds.lines,
-        fed.holds.widths,
-    )
+    width = None if fed.x is None else fed.x.shape[2]
+    given = tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items())
+    initial = tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True))
+    held = fed.holds.lines, fed.holds.widths
+    return Request(fed.steps, fed.batch, width, fed.padded, ask, given, initial, record, *held)
 
 
 class ModelSpec(NamedTuple):

@@ -391,15 +391,9 @@ def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
     """What a run of some of the trace's stages computes: every line of each, all recorded."""
     widths = sizes(trace)
     lines = {stage.scope: tuple(line.name for line in stage.lines) for stage in stages}
-    return Work(
-        stages=stages,
-        steps=trace.steps,
-        length=trace.steps,
-        batch=trace.batch,
-        widths={s.scope: {n: widths[s.scope][n] for n in (*lines[s.scope], *s.states)} for s in stages},
-        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages},
-        recorded=lines,
-    )
+    wide = {s.scope: {n: widths[s.scope][n] for n in (*lines[s.scope], *s.states)} for s in stages}
+    inputs = {s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages}
+    return Work(stages, trace.steps, trace.steps, trace.batch, wide, inputs, lines)
 
 
 def _changed(kind: str, before: Lines, changes: Premises | None, dtype: np.dtype[np.float64]) -> Lines:

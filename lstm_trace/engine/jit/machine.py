@@ -53,7 +53,7 @@ class Cpu:
 class Compiled:
     """A function in memory, with the program of which it is the code.
 
-    call: takes the address of the arguments (see `loops.ARGUMENTS`). engine: keeps the code alive. cached: whether it
+    call: takes the address of the arguments (see `llvm.ARGUMENTS`). engine: keeps the code alive. cached: whether it
     came from disk.
     """
 

@@ -90,7 +90,7 @@ class ProgramWriter:
         self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
         self.spots = self.program.spots
         self.tiles = Tiles(self.code, tiling.lanes)
-        self.walk = ""  # what the names of the walk that is being written end in: see `loops`
+        self.walk = ""  # what the names of the walk that is being written end in: see `llvm.AGAIN`
 
     def _block(self, numbers: int) -> int:
         """Room in a row."""

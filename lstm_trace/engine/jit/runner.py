@@ -39,7 +39,7 @@ def _must(fits: bool, what: str, found: object) -> None:
 
 
 class RowMemory:
-    """Memory for `steps` steps: what `slab.Slab` is for the numpy plan.
+    """Memory for `steps` steps: what `numpy_machine.Slab` is for the numpy plan.
 
     rows: of the loop, one more than there are steps; runs: products before the loop.
     """

@@ -165,7 +165,7 @@ def _by_definition(op: str) -> Kernel:
     return kernel
 
 
-#: How each operation is computed. The operands of products are not of one shape: their rule stands in `binding`.
+#: How each operation is computed. The operands of products are not of one shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
     **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
     "add": _add,
