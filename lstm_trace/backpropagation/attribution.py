@@ -68,10 +68,9 @@ def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
             continue
         names = {*mine.held} ^ {*yours.held} | {*mine.scaled} ^ {*yours.scaled}
         listed = ", ".join(name for name in (mine.plain or mine).by_name if name in names)
-        yield (
-            f"{one.scope}: {listed}: held in one of the two alone, or at a number in one and at a multiple in the "
-            "other; only runs that hold the same lines can be split: release them, or hold them in both"
-        )
+        apart = "held in one of the two alone, or at a number in one and at a multiple in the other"
+        advice = "only runs that hold the same lines can be split: release them, or hold them in both"
+        yield f"{one.scope}: {listed}: {apart}; {advice}"
 
 
 def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:

@@ -262,14 +262,11 @@ def walked(trace: Trace, weights: Weightings, record: bool, visit: Visit | None 
     """
     stages = adjoint_stages(trace.stages, weights, sizes(trace))
     dtype = trace.header.dtype
-    given = {
-        stage.scope: {
-            fed: np.asarray(weights[stage.owner][name], dtype)
-            for name, fed in seed_names(trace.stage(stage.owner), weights[stage.owner]).items()
-        }
-        for stage in stages
-        if stage.owner in weights
-    }
+    given: dict[str, dict[str, Array]] = {}
+    for stage in (stage for stage in stages if stage.owner in weights):
+        here = weights[stage.owner]
+        names = seed_names(trace.stage(stage.owner), here)
+        given[stage.scope] = {fed: np.asarray(here[name], dtype) for name, fed in names.items()}
     return extended(trace, stages, given, record, visit)
 
 

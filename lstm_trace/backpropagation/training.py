@@ -219,11 +219,6 @@ def _start(rule: Optimizer, value: Array) -> dict[str, Array]:
 
 def _run(rule: Optimizer, states: Mapping[str, Array], gradients: Array, trace: Trace) -> Trace:
     """The rule for one parameter. gradients: (updates, rows, width)."""
-    return run(
-        {name: np.array([value], trace.header.dtype) for name, value in rule.constants.items()},
-        given={"g_t": gradients},
-        initial=states,
-        cell={"equations": rule.equations},
-        plan="lines",
-        arithmetic=trace.header.arithmetic,
-    )
+    constants = {name: np.array([value], trace.header.dtype) for name, value in rule.constants.items()}
+    how = {"cell": {"equations": rule.equations}, "plan": "lines", "arithmetic": trace.header.arithmetic}
+    return run(constants, given={"g_t": gradients}, initial=states, **how)

@@ -280,10 +280,8 @@ class LSTM(Kind):
         if not self.projection or len(shape) != 2 or shape[0] < shape[1]:
             return []
         turned = " (it looks transposed)" if shape[0] > shape[1] else ""
-        return [
-            f"W_hr has shape {shape}: P = {shape[0]} projected units from H = {shape[1]}; "
-            f"a projection must be narrower than the hidden state{turned}"
-        ]
+        must = f"a projection must be narrower than the hidden state{turned}"
+        return [f"W_hr has shape {shape}: P = {shape[0]} projected units from H = {shape[1]}; {must}"]
 
 
 @dataclass(frozen=True)

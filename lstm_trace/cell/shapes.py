@@ -182,10 +182,8 @@ def beyond_the_end(line: Line, width: int) -> str:
         return ""
     units = "unit [0] only" if width == 1 else f"units [0] to [{width - 1}]"
     many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
-    return (
-        f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; write a part within "
-        f"[0:{width}], or make {line.operands[0]} wider"
-    )
+    advice = f"write a part within [0:{width}], or make {line.operands[0]} wider"
+    return f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; {advice}"
 
 
 class _Sizes:

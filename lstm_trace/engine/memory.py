@@ -168,11 +168,8 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
 
 def empty_lines(work: Work, dtype: Any) -> Lines:
     """Memory for the recorded lines, one array each."""
-    shape = len(work.span), work.batch
-    return {
-        scope: {name: np.empty((*shape, work.widths[scope][name]), dtype) for name in names}
-        for scope, names in work.recorded.items()
-    }
+    shape, recorded = (len(work.span), work.batch), work.recorded.items()
+    return {s: {name: np.empty((*shape, work.widths[s][name]), dtype) for name in names} for s, names in recorded}
 
 
 def check_memory(work: Work, dtype: Any) -> None:

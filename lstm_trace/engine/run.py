@@ -307,18 +307,13 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     x = trace.x if x is None else np.array(x, dtype)
     given = _changed("supplied line", trace.given, changes.get("given"), dtype)
     initial = _changed("initial state", trace.initial, changes.get("initial"), dtype)
-    batches = [a.shape[1] for here in given.values() for a in here.values()]
+    parameters = _changed("parameter", trace.parameters, changes.get("parameters"), dtype)
+    batches = [] if x is None else [x.shape[1]]
+    batches += [a.shape[1] for here in given.values() for a in here.values()]
     batches += [len(a) for here in initial.values() for a in here.values()]
-    new = replace(
-        trace,
-        batch=next(iter(batches), trace.batch) if x is None else x.shape[1],
-        x=x,
-        lengths=trace.lengths if lengths is None else np.array(lengths),
-        mask=trace.mask if mask is None else np.array(mask),
-        initial=initial,
-        given=given,
-        parameters=_changed("parameter", trace.parameters, changes.get("parameters"), dtype),
-    )
+    new = replace(trace, batch=[*batches, trace.batch][0], x=x, initial=initial, given=given, parameters=parameters)
+    new = new if lengths is None else replace(new, lengths=np.array(lengths))
+    new = new if mask is None else replace(new, mask=np.array(mask))
     if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
         new = replace(new, header=replace(new.header, step_labels=()))
     lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in initial.get(s.scope, {})]
@@ -327,7 +322,7 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     for kind, before, after, axis in (
         ("initial state", trace.initial, initial, 0),
         ("supplied line", trace.given, given, 1),
-        ("parameter", trace.parameters, new.parameters, None),
+        ("parameter", trace.parameters, parameters, None),
     ):
         for scope, here in after.items():
             for name, value in here.items():
