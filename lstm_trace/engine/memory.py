@@ -81,14 +81,9 @@ class Work:
     @cached_property
     def passed(self) -> Mapping[str, frozenset[str]]:
         """By scope, the computed lines that another stage reads."""
-        cells = {stage.scope: stage.cell for stage in self.stages}
-        found: dict[str, set[str]] = {}
-        for stage in self.stages:
-            for name in stage.inputs:
-                scope, line = scope_and_name(stage.sources[name])
-                if scope in cells and line in cells[scope].by_name:  # not where it is supplied
-                    found.setdefault(scope, set()).add(line)
-        return {scope: frozenset(names) for scope, names in found.items()}
+        read = {scope_and_name(stage.sources[name]) for stage in self.stages for name in stage.inputs}
+        # not what is supplied
+        return {s.scope: frozenset(n for n in s.cell.by_name if (s.scope, n) in read) for s in self.stages}
 
     def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
         """The plan of a stage. weights: its parameters, of which only the shapes matter."""

@@ -159,9 +159,7 @@ class ModelSpec(NamedTuple):
 
 def lay_out(request: Request, ground: ModelSpec) -> Work:
     """Stages, sizes and checks of one request. Raises MissingError and ShapeError with every fault."""
-    supplied: dict[str, list[str]] = {}
-    for scope, name, _ in request.given:
-        supplied.setdefault(scope, []).append(name)
+    supplied = {scope: [name for at, name, _ in request.given if at == scope] for scope, *_ in request.given}
     stages = applied(ground.stages(bool(request.padded), supplied), request.holds)
     steps = request.steps
     faults = Faults()
