@@ -193,7 +193,8 @@ class Window:
         """Note the states that carry an input, (T, B, width) at all steps, into the stored steps."""
         edge = self._edge(stage)
         if not self._whole and 0 <= edge < self._steps:
-            self._note(stage, {name: inputs[name][edge] for _, name in stage.cell.carry if name in inputs})
+            here = self.carried.setdefault(stage.scope, {})
+            here |= {s: np.array(inputs[n][edge]) for s, n in stage.cell.carry if s in stage.states and n in inputs}
 
     def of(self, scope: str, block: ComputedSteps, first: int, count: int) -> tuple[slice, slice]:
         """Which stored steps a block of the steps from `first` on has, and where in the block; notes the states."""
@@ -202,15 +203,12 @@ class Window:
         span, stage = self._span, self._stages[scope]
         edge = self._edge(stage)
         if first <= edge < first + count:
-            there = (line for _, line in stage.cell.carry if line in stage.cell.by_name)
-            self._note(stage, {line: block.line(line)[edge - first] for line in there})
+            here, lines = self.carried.setdefault(scope, {}), stage.cell.by_name
+            carry = [(state, line) for state, line in stage.cell.carry if state in stage.states and line in lines]
+            here |= {state: np.array(block.line(line)[edge - first]) for state, line in carry}
         begin = max(first, span.start)
         end = max(min(first + count, span.stop), begin)
         return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
-
-    def _note(self, stage: Stage, values: Mapping[str, Array]) -> None:
-        here = self.carried.setdefault(stage.scope, {})
-        here |= {s: np.array(values[line]) for s, line in stage.cell.carry if s in stage.states and line in values}
 
     def _edge(self, stage: Stage) -> int:
         """The step that is computed just before those that are stored."""

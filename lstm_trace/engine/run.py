@@ -319,6 +319,8 @@ def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
     lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in initial.get(s.scope, {})]
     said = "without which it cannot be run again"
     raise_all(MissingError, (f"the trace has no initial state {state}, {said}" for state in lost))
+    if new.x is not None and trace.x is not None and new.x.shape[::2] != trace.x.shape[::2]:
+        raise ShapeError(f"x has shape {new.x.shape}; expected (T, B, I) with T, I = {trace.x.shape[::2]}")
     for kind, before, after, axis in (
         ("initial state", trace.initial, initial, 0),
         ("supplied line", trace.given, given, 1),
