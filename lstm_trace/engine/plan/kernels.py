@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,7 +19,17 @@ from ...cell.ops import OPS
 
 Arrays = Mapping[str, Array]
 Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
-Kernel = Callable[["Outside", Any, Sequence[Any], Sequence[float]], Steps]
+Kernel = Callable[["Bench", Any, Sequence[Any], Sequence[float]], Steps]
+
+
+class Bench(Protocol):
+    """What a kernel needs beside its operands."""
+
+    def number(self, value: float) -> Any:
+        """The number as an operand."""
+
+    def scratch(self, mask: bool = False) -> Any:
+        """Memory of the result's shape, for truth values with `mask`."""
 
 
 class Outside:
@@ -30,11 +40,9 @@ class Outside:
         self.shape: tuple[int, ...] = ()
 
     def number(self, value: float) -> Any:
-        """The number as an operand."""
         return np.array(value, self.dtype)
 
     def scratch(self, mask: bool = False) -> Any:
-        """Memory of the result's shape, for truth values with `mask`."""
         return np.empty(self.shape, bool if mask else self.dtype)
 
     def moving(self, array: Array) -> Array:
@@ -91,12 +99,12 @@ def _binary(function: Callable[..., Any]) -> Kernel:
     return lambda bench, out, a, constants: [(function, (a[0], a[1], out))]
 
 
-def _neg(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _neg(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     """As `ops.negated` has it: `np.negative` is wrong at some strides."""
     return [(np.subtract, (bench.number(-0.0), a[0], out))]
 
 
-def _add(bench: Outside, out: Any, a: Sequence[Any], signs: Sequence[float]) -> Steps:
+def _add(bench: Bench, out: Any, a: Sequence[Any], signs: Sequence[float]) -> Steps:
     """From left to right, the first two terms at once where the first is not negated."""
     total = a[0]
     found: Steps = []
@@ -109,16 +117,16 @@ def _add(bench: Outside, out: Any, a: Sequence[Any], signs: Sequence[float]) -> 
     return found
 
 
-def _sigmoid(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _sigmoid(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     one = bench.number(1.0)
     return [*_neg(bench, out, a, ()), (np.exp, (out, out)), (np.add, (out, one, out)), (np.divide, (one, out, out))]
 
 
-def _clip(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+def _clip(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     return [(_larger, (a[0], bench.number(c[0]), out)), (_smaller, (out, bench.number(c[1]), out))]
 
 
-def _elu(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+def _elu(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     mask = bench.scratch(mask=True)
     zero = bench.number(0.0)
     return [
@@ -131,7 +139,7 @@ def _elu(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Step
     ]
 
 
-def _softplus(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _softplus(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     above = bench.scratch()
     return [
         (np.absolute, (a[0], out)),
@@ -143,12 +151,12 @@ def _softplus(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) ->
     ]
 
 
-def _where(bench: Outside, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
+def _where(bench: Bench, out: Any, a: Sequence[Any], _: Sequence[float]) -> Steps:
     mask = bench.scratch(mask=True)
     return [(np.not_equal, (a[0], bench.number(0.0), mask)), (np.positive, (a[2], out)), (_put, (mask, a[1], out))]
 
 
-def _slice(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
+def _slice(bench: Bench, out: Any, a: Sequence[Any], c: Sequence[float]) -> Steps:
     units = slice(int(c[0]), int(c[1]))
     return [(lambda whole, part: np.positive(whole[..., units], part), (a[0], out))]
 
@@ -156,7 +164,7 @@ def _slice(bench: Outside, out: Any, a: Sequence[Any], c: Sequence[float]) -> St
 def _by_definition(op: str) -> Kernel:
     """The operation's own array function, its result copied: for what numpy cannot compute in place."""
 
-    def kernel(bench: Outside, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
+    def kernel(bench: Bench, out: Any, a: Sequence[Any], constants: Sequence[float]) -> Steps:
         def call(result: Array, *operands: Array) -> None:
             result[...] = OPS[op].array(operands, constants)
 
