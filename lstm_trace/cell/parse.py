@@ -147,7 +147,11 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     if len(cell.text) > MAX_TEXT:
         said = f"the equations have {len(cell.text)} characters as they are saved"
         raise CellError(f"{said}; at most {MAX_TEXT} are read")
-    return _held(cell, declared)
+    names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
+    lost = [(key, name) for key, chosen in names.items() for name in chosen if name not in cell.by_name]
+    hint = "its lines are"
+    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, hint)}" for key, name in lost))
+    return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
 
 
 _Equation = tuple[int, str, str, str, int]  # row number, row, name, right side, column of the right side
@@ -280,15 +284,6 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
             if name in builder.lines or name in builder.states:
                 raise SyntaxFault(f"{name} has a value at each step; give the sum another name", start)
             yield GatheredSum(name, builder.gathered(text, start, (count, row)))
-
-
-def _held(cell: Cell, declared: _Declared) -> Cell:
-    """The cell with what it declares that can be held. Raises CellError for what is no line."""
-    names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
-    lost = [(key, name) for key, found in names.items() for name in found if name not in cell.by_name]
-    known = "its lines are"
-    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, known)}" for key, name in lost))
-    return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
 
 
 def _matrices(lines: Iterable[Line]) -> _Problems:
