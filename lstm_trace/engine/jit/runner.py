@@ -135,7 +135,7 @@ class Runner:
         with ExitStack() as stack:  # no thread outlives a run
             others = len(self._threads) - 1
             pool = stack.enter_context(ThreadPoolExecutor(others, "lstm-trace")) if others else None
-            for done in range(0, steps, size):
+            for done in range(0, max(steps, 1), size):  # no step at all is refused by the call
                 count = min(size, steps - done)
                 first = steps - done - count if self.task.reverse else done
                 fed = [inputs[name][first : first + count] for name, _ in self.task.inputs]
