@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -220,5 +220,5 @@ def _start(rule: Optimizer, value: Array) -> dict[str, Array]:
 def _run(rule: Optimizer, states: Mapping[str, Array], gradients: Array, trace: Trace) -> Trace:
     """The rule for one parameter. gradients: (updates, rows, width)."""
     constants = {name: np.array([value], trace.header.dtype) for name, value in rule.constants.items()}
-    how = {"cell": {"equations": rule.equations}, "plan": "lines", "arithmetic": trace.header.arithmetic}
+    how: dict[str, Any] = {"cell": {"equations": rule.equations}, "plan": "lines", "arithmetic": trace.header.arithmetic}
     return run(constants, given={"g_t": gradients}, initial=states, **how)
