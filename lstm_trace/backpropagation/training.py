@@ -220,5 +220,6 @@ def _start(rule: Optimizer, value: Array) -> dict[str, Array]:
 def _run(rule: Optimizer, states: Mapping[str, Array], gradients: Array, trace: Trace) -> Trace:
     """The rule for one parameter. gradients: (updates, rows, width)."""
     constants = {name: np.array([value], trace.header.dtype) for name, value in rule.constants.items()}
-    how: dict[str, Any] = {"cell": {"equations": rule.equations}, "plan": "lines", "arithmetic": trace.header.arithmetic}
-    return run(constants, given={"g_t": gradients}, initial=states, **how)
+    cell, arithmetic = {"equations": rule.equations}, trace.header.arithmetic
+    fed: dict[str, Any] = {"given": {"g_t": gradients}, "initial": states}
+    return run(constants, **fed, cell=cell, plan="lines", arithmetic=arithmetic)
