@@ -9,7 +9,7 @@ import pytest
 
 import lstm_trace as lt
 from docs import tour
-from lstm_trace.engine.rerun import with_holds
+from lstm_trace.engine.run import with_holds
 
 from .support.last_digits import same
 

@@ -7,19 +7,19 @@ depend on the order of the operands; other complete splits exist (docs/attributi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell import adjoint
-from ..cell.adjoint import Side
+from ..cell.adjoint import KnownWidths, Seeds, Side
 from ..cell.lines import GatheredSum, Line
 from ..cell.network import GIVEN, SEED, VALID, Stage, X
 from ..cell.ops import OPS
-from ..errors import MissingError, OptionError, ShapeError, raise_all
+from ..errors import OptionError, ShapeError, raise_all
 from ..trace.address import INITIAL
 from ..trace.argument_types import checked
 from ..trace.derived import Values, one_row, sizes, total
@@ -27,7 +27,7 @@ from ..trace.trace import Trace
 from ..verification.rounding import bound
 from .gradients import forward, premises
 from .run import Visit, adjoint_stages, extended, seed_names
-from .target import Target, Weightings, target
+from .target import Target, Weightings, recorded, target
 
 
 def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")) -> None:
@@ -36,31 +36,27 @@ def comparable(a: Trace, b: Trace, row: int, sides: tuple[str, str] = ("a", "b")
     problems: list[str] = []
     first, second = sides
     if a.scopes != b.scopes:
-        problems.append(
-            f"the layers and directions differ: {first} has {', '.join(a.scopes)}, {second} has {', '.join(b.scopes)}"
-        )
+        here, there = ", ".join(a.scopes), ", ".join(b.scopes)
+        problems.append(f"the layers and directions differ: {first} has {here}, {second} has {there}")
     if a.first != b.first:
-        problems.append(
-            f"the steps differ: {first} holds {a.span[0]} to {a.span[-1]}, {second} {b.span[0]} to {b.span[-1]}"
-        )
+        here, there = (f"{trace.span[0]} to {trace.span[-1]}" for trace in (a, b))
+        problems.append(f"the steps differ: {first} holds {here}, {second} {there}")
     elif a.steps != b.steps:
-        problems.append(
-            f"the numbers of steps differ: {first} has T = {a.steps}, {second} has T = {b.steps}: "
-            "run both over equally many"
-        )
+        here, there = f"{first} has T = {a.steps}", f"{second} has T = {b.steps}"
+        problems.append(f"the numbers of steps differ: {here}, {there}: run both over equally many")
     if not 0 <= row < a.batch:
         problems.append(f"{first} has no row {row} of the batch; it has B = {a.batch}")
     for one, two in zip(a.stages, b.stages, strict=False):
         if one.scope == two.scope and (one.cell != two.cell or one.sources != two.sources):
-            here, there = one.cell.equations, two.cell.equations
-            names = [n for n in dict.fromkeys((*here, *there)) if here.get(n) != there.get(n)]
+            mine, yours = one.cell.equations, two.cell.equations
+            names = [n for n in dict.fromkeys((*mine, *yours)) if mine.get(n) != yours.get(n)]
             problems.append(f"{one.scope}: the cells differ in {', '.join(names) or 'what they carry or are fed'}")
-    for place, mine, yours in _shapes(a, b):
-        if mine is None or yours is None:
-            if mine is not yours:
-                problems.append(f"{place} is only in {first if yours is None else second}")
-        elif mine != yours:
-            problems.append(f"{place} has the shape {mine} in {first} and {yours} in {second}")
+    own, other = _shapes(a), _shapes(b)
+    for place in dict.fromkeys((*own, *other)):
+        if place not in own or place not in other:
+            problems.append(f"{place} is only in {first if place in own else second}")
+        elif own[place] != other[place]:
+            problems.append(f"{place} has the shape {own[place]} in {first} and {other[place]} in {second}")
     raise_all(ShapeError, [f"{problem}; a difference is split only between equal shapes" for problem in problems])
 
 
@@ -72,22 +68,17 @@ def _held_apart(a: Trace, b: Trace) -> Iterator[str]:
             continue
         names = {*mine.held} ^ {*yours.held} | {*mine.scaled} ^ {*yours.scaled}
         listed = ", ".join(name for name in (mine.plain or mine).by_name if name in names)
-        yield (
-            f"{one.scope}: {listed}: held in one of the two alone, or at a number in one and at a multiple in the "
-            "other; only runs that hold the same lines can be split: release them, or hold them in both"
-        )
+        apart = "held in one of the two alone, or at a number in one and at a multiple in the other"
+        advice = "only runs that hold the same lines can be split: release them, or hold them in both"
+        yield f"{one.scope}: {listed}: {apart}; {advice}"
 
 
-def _shapes(a: Trace, b: Trace) -> list[tuple[str, tuple[int, ...] | None, tuple[int, ...] | None]]:
-    """(place, shape in a, shape in b) without the axes of steps and rows."""
-    found = [("x", None if a.x is None else a.x.shape[2:], None if b.x is None else b.x.shape[2:])]
-    for part, lead in (("parameters", 0), ("initial", 1), ("given", 2)):
-        one: Mapping[str, Mapping[str, Array]] = getattr(a, part)
-        two: Mapping[str, Mapping[str, Array]] = getattr(b, part)
-        for scope in dict.fromkeys((*one, *two)):
-            for name in dict.fromkeys((*one.get(scope, {}), *two.get(scope, {}))):
-                shapes = [None if (v := t.get(scope, {}).get(name)) is None else v.shape[lead:] for t in (one, two)]
-                found.append((f"{scope}/{INITIAL.get(name, name)}", shapes[0], shapes[1]))
+def _shapes(trace: Trace) -> dict[str, tuple[int, ...]]:
+    """The shapes of the premises by place, without the axes of steps and rows."""
+    found = {} if trace.x is None else {"x": trace.x.shape[2:]}
+    for part, lead in ((trace.parameters, 0), (trace.initial, 1), (trace.given, 2)):
+        for scope, here in part.items():
+            found |= {f"{scope}/{INITIAL.get(name, name)}": array.shape[lead:] for name, array in here.items()}
     return found
 
 
@@ -156,13 +147,12 @@ def split(a: Trace, b: Trace, of: str, row: int | None = None) -> Split:
     kinds: dict[str, str] = {}
     for one in premises(found):
         ours, theirs = one.value(trace), one.value(base)
-        kind = one.kind
+        place, kind = one.place, one.kind
         if kind == "valid":
             if not trace.padded or np.array_equal(ours, theirs):
                 continue
-            kind = "mask" if "mask" in (trace.padded, base.padded) else "lengths"
-        place = kind if one.kind == "valid" else one.place
-        parts[place], kinds[place] = _shares(one.gradient, ours, theirs), kind
+            place = kind = "mask" if "mask" in (trace.padded, base.padded) else "lengths"
+        parts[place], kinds[place] = _share(one.gradient, difference(ours, theirs)), kind
     rounding = total(told.rounding) if "float32" in (a.header.dtype, b.header.dtype) else 0.0
     numbers = value.read(trace), value.read(base)
     named = target(forward(b), of)  # in its own row
@@ -232,7 +222,7 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
     whole = exact(trace)
     reads: dict[str, Mapping[str, tuple[Side, str]]] = {}
 
-    def between(stage: Stage, here: Mapping[str, Iterable[str]], widths: Mapping[str, int]) -> Any:
+    def between(stage: Stage, here: Seeds, widths: KnownWidths) -> Any:
         found = adjoint.secants(stage.active, here, widths, _premises(stage, here) if record else ())
         reads[stage.scope] = found.reads
         linked = {new: f"{stage.scope}/{name}" for new, (side, name) in found.reads.items() if whole and side == "own"}
@@ -247,49 +237,30 @@ def _walked(trace: Trace, base: Trace, value: Target, record: bool, visit: Visit
         here = given[stage.scope] = {fed: weights[n] for n, fed in seed_names(trace.stage(scope), weights).items()}
         for new, (side, name) in reads[scope].items():
             if new not in cell.inputs:
-                parameters[scope][new] = _parameter(trace, base, scope, side, name)
+                ours, theirs = (np.asarray(t.parameters[scope][name], np.float64) for t in (trace, base))
+                mean = ours if np.array_equal(ours, theirs) else 0.5 * (ours + theirs)
+                parameters[scope][new] = {"own": ours, "base": theirs, "mean": mean}[side]
             elif stage.sources[new] == GIVEN:
-                here[new] = _values(base if side == "base" else trace, scope, name, side)
-        if record and (differing := _differing(trace, base, trace.stage(scope))):
-            parameters[scope] |= differing
+                where = " in the baseline" if side == "base" else ""
+                more = f"{where}: trace again and record that line too"
+                here[new] = recorded(base if side == "base" else trace, scope, name, more=more)
+        if record:  # the baseline's parameters that are others, by the names that they have in secants
+            active = trace.stage(scope).active
+            for name in active.parameters:
+                ours, theirs = (t.parameters[scope][name] for t in (trace, base))
+                if not np.array_equal(ours, theirs):
+                    new = adjoint.secant_names(active)["base", name]
+                    parameters[scope][new] = np.asarray(theirs, np.float64)
     header = replace(trace.header, dtype="float64", arithmetic=None)
     return extended(replace(trace, header=header, parameters=parameters), stages, given, record, visit)
 
 
-def _premises(stage: Stage, seeds: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+def _premises(stage: Stage, seeds: Seeds) -> tuple[str, ...]:
     """The values of a stage that the shares of a split need from the baseline: premises, and what is split."""
     cell = stage.active
     fed = [name for name in cell.inputs if stage.sources.get(name) in (X, VALID, GIVEN)]
     split = [name for name, inputs in seeds.items() if any(new.startswith(SEED) for new in inputs)]
     return tuple(dict.fromkeys((*fed, *cell.states, *split)))
-
-
-def _differing(trace: Trace, base: Trace, stage: Stage) -> dict[str, Array]:
-    """The baseline's parameters that are others, by the names that they have in secants."""
-    called = adjoint.secant_names(stage.active)
-    sides = {name: [t.parameters[stage.scope][name] for t in (trace, base)] for name in stage.active.parameters}
-    return {
-        called["base", name]: np.asarray(theirs, np.float64)
-        for name, (ours, theirs) in sides.items()
-        if not np.array_equal(ours, theirs)
-    }
-
-
-def _parameter(trace: Trace, base: Trace, scope: str, side: Side, name: str) -> Array:
-    """A parameter of one trace, or the mean of both."""
-    ours, theirs = (np.asarray(t.parameters[scope][name], np.float64) for t in (trace, base))
-    if side == "mean":
-        return ours if np.array_equal(ours, theirs) else 0.5 * (ours + theirs)
-    return ours if side == "own" else theirs
-
-
-def _values(trace: Trace, scope: str, name: str, side: Side) -> Array:
-    """A line, input or state as it was recorded, (T, 1, width); a run converts it. Raises MissingError."""
-    values = trace.operand(scope, name)
-    if values is None:
-        where = " in the baseline" if side == "base" else ""
-        raise MissingError(f"{scope}/{name} was not recorded{where}: trace again and record that line too")
-    return values
 
 
 def difference(a: Array, b: Array) -> Array:
@@ -299,11 +270,9 @@ def difference(a: Array, b: Array) -> Array:
         return np.where(a == b, 0.0, a - b)
 
 
-def _shares(slope: Array, a: Array, b: Array) -> Array:
+def _share(slope: Array, gap: Array) -> Array:
     """Slope times difference, in float64; 0 where nothing differs, however steep."""
-    gap = difference(a, b)
-    with np.errstate(all="ignore"):
-        return np.where(gap == 0, 0.0, slope * gap)
+    return np.where(gap == 0, 0.0, slope * gap)
 
 
 class _Shares:
@@ -337,12 +306,12 @@ class _Shares:
 
     def _local(self, stage: Stage, line: Line, steps: slice, slope: Array) -> None:
         """Recorded minus derived, in the trace less in the baseline."""
-        own = [_own(trace, stage, line, steps) for trace in self.traces]
-        gap = difference(own[0].gap, own[1].gap)
+        (own, odd), (base, other) = (_own(trace, stage, line, steps) for trace in self.traces)
+        gap = difference(own, base)
         if not np.any(gap):
             return
-        share = np.where(gap == 0, 0.0, slope * gap)
-        off = np.broadcast_to(own[0].off | own[1].off, share.shape)
+        share = _share(slope, gap)
+        off = np.broadcast_to(odd | other, share.shape)
         if off.any():
             name = f"{stage.scope}/{line.name}"
             shape = (self.traces[0].steps, *share.shape[1:])
@@ -350,18 +319,14 @@ class _Shares:
         self.rounding.append(float(np.where(off, 0.0, share).sum()))
 
 
-class _Own(NamedTuple):
-    """A line's recorded value minus the one derived from its operands, and where that is more than rounding."""
-
-    gap: Array
-    off: Array
+_NOTHING = np.zeros(()), np.zeros((), bool)
 
 
-_NOTHING = _Own(np.zeros(()), np.zeros((), bool))
+def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> tuple[Array, Array]:
+    """A line's recorded value minus the one derived from its operands, and where that is more than rounding.
 
-
-def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
-    """The line's own part of its value at some steps; nothing where it or an operand was not recorded."""
+    Nothing where it or an operand was not recorded.
+    """
     values = trace.lines.get(stage.scope, {}).get(line.name)
     read: list[Any] = [trace.operand(stage.scope, operand, steps) for operand in line.operands]
     if values is None or any(operand is None for operand in read):
@@ -382,4 +347,4 @@ def _own(trace: Trace, stage: Stage, line: Line, steps: slice) -> _Own:
     if values.dtype != np.float64:
         derived = op.array([np.asarray(operand, np.float64) for operand in operands], line.constants)
     gap = difference(np.asarray(values, np.float64), derived)
-    return _Own(gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape))
+    return gap.reshape(shape), np.broadcast_to(off, values.shape).reshape(shape)

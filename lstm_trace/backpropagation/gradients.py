@@ -1,23 +1,31 @@
-"""Gradients: back-propagation through time for weightings of the outputs, or for one value of any line."""
+"""Gradients: back-propagation through time for weightings of the outputs, or for one value of any line.
+
+`norms` is how far a gradient reaches back: its size with respect to each carried state, step by step. For one value, or
+a sum of values, the size is the 2-norm over the units of a state. For a vector of values it is the Frobenius norm of
+the Jacobian, the root of the sum of its squared entries: the 2-norms of its rows, squared and added.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array, describe
 from ..cell.adjoint import secant_names
-from ..cell.network import GIVEN, VALID, X, find, forward_stages, scope_and_name
-from ..errors import MissingError, OptionError, ShapeError, raise_all
-from ..trace.address import INITIAL, STATE
+from ..cell.network import GIVEN, VALID, Stage, X, find, forward_stages, scope_and_name
+from ..engine import plan_choice
+from ..engine.run import run_seconds
+from ..errors import MissingError, OptionError, ShapeError, TooLargeError, raise_all
+from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked
-from ..trace.derived import one_row, sizes
+from ..trace.derived import Values, one_row, sizes
 from ..trace.trace import Trace
+from ..trace.window import rows
 from .run import Visit, adjoint_stages, extended, seed_names
-from .target import Weightings, add, loss_of, target, width_of
+from .target import Weightings, add, loss_of, names_several, target, width_of
 
 _PARTS = {"parameter": "parameters", "state": "initial", "given": "given"}
 
@@ -78,6 +86,7 @@ def premises(trace: Trace) -> Iterator[Premise]:
     for stage in first:
         back = adjoints.get(stage.scope)
         names = {} if back is None else back.cell.gradient_of
+        sums = {} if back is None else trace.sums.get(back.scope, {})
 
         def at(name: str, values: Array, steps: slice = slice(None), back: Any = back, names: Any = names) -> Array:
             """The gradient of an input or state, 0 where nothing flows."""
@@ -85,10 +94,10 @@ def premises(trace: Trace) -> Iterator[Premise]:
             return np.zeros(values.shape, dtype) if line is None else line
 
         for name in stage.parameters:
-            if back is None or name not in names:
+            if name not in names:
                 zero = np.zeros(trace.parameters[stage.scope][name].shape, dtype)
                 yield Premise("parameter", stage.scope, name, zero)
-            elif names[name] in (sums := trace.sums.get(back.scope, {})):  # not in a part of some steps
+            elif names[name] in sums:  # not in a part of some steps
                 yield Premise("parameter", stage.scope, name, sums[names[name]])
         edge = slice(trace.steps - 1, None) if stage.backwards else slice(0, 1)
         for name, value in trace.initial.get(stage.scope, {}).items():
@@ -121,15 +130,13 @@ def gradients_of(trace: Trace) -> dict[str, Array]:
         cell = trace.stage(stage.owner).cell
         wanted = {*cell.inputs, *cell.states, *cell.parameters}
         held = {*trace.lines.get(stage.scope, {}), *trace.sums.get(stage.scope, {})}
-        ends = dict.fromkeys(
-            line for line, name in stage.cell.gradient if name in wanted and line not in stage.cell.states
-        )
-        missing += (f"{stage.scope}/{line}" for line in ends if line not in held)
+        held |= stage.cell.states.keys()
+        ends = dict.fromkeys(line for line, name in stage.cell.gradient if name in wanted and line not in held)
+        missing += (f"{stage.scope}/{line}" for line in ends)
     if missing:
         more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise MissingError(
-            f"this part of the trace does not have all gradients; it lacks {', '.join(missing[:3])}{more}"
-        )
+        lacking = f"{', '.join(missing[:3])}{more}"
+        raise MissingError(f"this part of the trace does not have all gradients; it lacks {lacking}")
     return by_address(trace)
 
 
@@ -142,11 +149,7 @@ def by_address(trace: Trace, batch: int = 0, row: int = 0) -> dict[str, Array]:
     def whole(values: Array, axis: int) -> Array:
         if not batch:
             return values
-        shape = list(values.shape)
-        shape[axis] = batch
-        array = np.zeros(shape, values.dtype)
-        array[(slice(None),) * axis + (slice(row, row + 1),)] = values
-        return array
+        return np.pad(values, [(row, batch - row - 1) if k == axis else (0, 0) for k in range(values.ndim)])
 
     def unbatched(values: Array, axis: int) -> Array:
         return values if trace.header.batched else values.take(0, axis)
@@ -259,14 +262,11 @@ def walked(trace: Trace, weights: Weightings, record: bool, visit: Visit | None 
     """
     stages = adjoint_stages(trace.stages, weights, sizes(trace))
     dtype = trace.header.dtype
-    given = {
-        stage.scope: {
-            fed: np.asarray(weights[stage.owner][name], dtype)
-            for name, fed in seed_names(trace.stage(stage.owner), weights[stage.owner]).items()
-        }
-        for stage in stages
-        if stage.owner in weights
-    }
+    given: dict[str, dict[str, Array]] = {}
+    for stage in (stage for stage in stages if stage.owner in weights):
+        here = weights[stage.owner]
+        names = seed_names(trace.stage(stage.owner), here)
+        given[stage.scope] = {fed: np.asarray(here[name], dtype) for name, fed in names.items()}
     return extended(trace, stages, given, record, visit)
 
 
@@ -275,19 +275,16 @@ def weighting(
 ) -> Weightings:
     """The weightings of `gradients` by scope and line, (T, B, width). Raises what `gradients` does."""
     if all(weights is None for weights in (output, h_n, c_n, of)) and (seeds is None or seeds == {}):
-        raise OptionError(
-            "nothing to differentiate: give weights as output, h_n, c_n or seeds, or one value's address as of"
-        )
+        said = "give weights as output, h_n, c_n or seeds, or one value's address as of"
+        raise OptionError(f"nothing to differentiate: {said}")
     found = _weights(trace, output, h_n, c_n)
     if seeds is not None:
         _add_lines(trace, found, seeds)
     if of is not None:
-        loss = loss_of(trace, of)
-        if loss is None:
-            target(trace, of).weigh(trace, found)
+        if loss := loss_of(trace, of):
+            add(found, *loss, np.ones((trace.steps, trace.batch, 1)))
         else:
-            stage, name = loss
-            add(found, stage, name, np.ones((trace.steps, trace.batch, 1)))
+            target(trace, of).weigh(trace, found)
     return found
 
 
@@ -300,8 +297,8 @@ def _add_lines(trace: Trace, found: Weightings, seeds: Any) -> None:
         scope, name = scope_and_name(str(text))
         scopes = [s for s in find(trace.stages, name) if scope in ("", s)]
         if len(scopes) != 1:
-            there = find(trace.stages, name)
-            raise MissingError(f"seeds: {text}: choose one of {', '.join(f'{s}/{name}' for s in there)}")
+            there = ", ".join(f"{s}/{name}" for s in find(trace.stages, name))
+            raise MissingError(f"seeds: {text}: choose one of {there}")
         shape = trace.steps, trace.batch, width_of(trace, scopes[0], name)
         given = np.asarray(values)
         if given.shape == shape[::2] and not trace.header.batched:
@@ -317,23 +314,19 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
     """The weightings of the outputs."""
     seeds: Weightings = {}
     problems: list[str] = []
-    if output is not None:
-        shape = trace.output.shape
-        if np.shape(output) != shape:
-            problems.append(f"output has shape {np.shape(output)}; expected {shape}, that of trace.output")
-        else:
-            last = trace.stages[-1]
-            add(seeds, last, last.cell.output, _inward(trace, np.asarray(output)))
-    for name, state, values in (("h_n", "h_prev", h_n), ("c_n", "c_prev", c_n)):
-        if values is None:
+    for name, given in (("output", output), ("h_n", h_n), ("c_n", c_n)):
+        if given is None:
             continue
-        shape = (trace.h_n if name == "h_n" else trace.c_n).shape
-        if np.shape(values) != shape:
-            problems.append(f"{name} has shape {np.shape(values)}; expected {shape}, that of trace.{name}")
+        shape, state = getattr(trace, name).shape, f"{name[0]}_prev"
+        if np.shape(given) != shape:
+            problems.append(f"{name} has shape {np.shape(given)}; expected {shape}, that of trace.{name}")
             continue
-        rows = np.asarray(values) if trace.header.batched else np.asarray(values)[:, None]
-        holders = [stage for stage in trace.stages if state in stage.cell.states]
-        for stage, value in zip(holders, rows, strict=True):
+        values = np.asarray(given) if trace.header.batched else np.asarray(given)[:, None]
+        if name == "output":
+            last, turned = trace.stages[-1], trace.header.batched and trace.header.batch_first
+            add(seeds, last, last.cell.output, np.swapaxes(values, 0, 1) if turned else values)
+            continue
+        for stage, value in zip((s for s in trace.stages if state in s.cell.states), values, strict=True):
             whole = np.zeros((trace.steps, *value.shape))
             whole[0 if stage.backwards else -1] = value
             add(seeds, stage, stage.cell.states[state], whole)
@@ -341,8 +334,145 @@ def _weights(trace: Trace, output: Any, h_n: Any, c_n: Any) -> Weightings:
     return seeds
 
 
-def _inward(trace: Trace, values: Array) -> Array:
-    """(T, B, width) of an array in the layout in which x was given."""
-    if not trace.header.batched:
-        return values[:, None]
-    return np.swapaxes(values, 0, 1) if trace.header.batch_first else values
+class Norm(NamedTuple):
+    """The size of the gradient with respect to a carried line at a step."""
+
+    layer: int
+    direction: str
+    line: str
+    t: int
+    norm: float
+
+
+@dataclass(frozen=True)
+class Norms:
+    """The sizes at every step of row `b` that is no padding; 0 where nothing flows.
+
+    of: the address of the value or vector, or the name of a loss; empty for the sum of the last outputs (`last`).
+    vector: whether they are those of a Jacobian.
+    """
+
+    of: str
+    b: int
+    vector: bool
+    rows: tuple[Norm, ...]
+
+
+def norms(trace: Trace, of: str | None = None, batch: int = 0, output: Any = None) -> Norms:
+    """How large the gradient of a value is with respect to what each layer and direction carries, at each step.
+
+    of: the address of one value, or of a line at a step, all units of it (`5/h_t`); the name of a loss; if None the
+    sum of what the top layer gives out last, in each of its directions. batch: the row, where the address does not say
+    it. output: weights of the output, in its shape, instead of `of`.
+
+    Raises MissingError for what there is not, TooLargeError for a Jacobian that would take minutes.
+    """
+    trace = forward(trace)
+    if not 0 <= batch < trace.batch:
+        raise MissingError(f"there is no batch element {batch}: there are 0 to {trace.batch - 1}")
+    vector = None if of is None else _vector(trace, of)
+    if vector is not None:
+        name, b = str(vector), vector.b or 0
+        found = _Squares(one_row(trace, b))
+        for seeds in _identity(found.trace, vector):
+            found.add(seeds)
+    else:
+        name, b, seeds = _weighted(trace, of, batch, output)
+        found = _Squares(one_row(trace, b))
+        found.add({scope: {n: v[:, b : b + 1] for n, v in here.items()} for scope, here in seeds.items()})
+    return Norms(name, b, vector is not None, tuple(found.norms()))
+
+
+def _vector(trace: Trace, of: str) -> Address | None:
+    """The address of all units of a line at a step; None for anything else."""
+    name = line_name(of)
+    known = any(name in stage.cell.by_name for stage in trace.stages)
+    if not known or names_several(trace, of) or loss_of(trace, of) is not None:
+        return None
+    found = trace.locate(of)
+    return found if found.unit is None and sizes(trace)[found.scope][name] > 1 else None
+
+
+def _weighted(trace: Trace, of: str | None, batch: int, output: Any) -> tuple[str, int, Weightings]:
+    """What `of` is called, its row, and its weightings."""
+    if output is not None:
+        return "", batch, weighting(trace, output=np.asarray(output))
+    if of is None:
+        return "", batch, _last(trace, batch)
+    if loss_of(trace, of) is not None:
+        return of, batch, weighting(trace, of=of)
+    value = target(trace, of)
+    return str(value), value.b, weighting(trace, of=of)
+
+
+def _last(trace: Trace, b: int) -> Weightings:
+    """Weights of one for what the stages of the top layer give out at their last step that is no padding."""
+    inside = np.flatnonzero(trace.valid[:, b, 0])
+    if not inside.size:
+        raise MissingError(f"all steps of batch element {b} are padding: choose another")
+    top = [stage for stage in trace.stages if stage.layer == trace.stages[-1].layer and stage.direction != "joined"]
+    seeds: Weightings = {}
+    for stage in top:
+        output = stage.cell.output
+        if output not in sizes(trace)[stage.scope]:  # `ask` may name a state and not what padding makes of it
+            output = stage.unpadded(output)
+        whole = np.zeros((trace.steps, trace.batch, width_of(trace, stage.scope, output)))
+        whole[inside[0 if stage.backwards else -1], b] = 1.0
+        seeds[stage.scope] = {output: whole}
+    return seeds
+
+
+def _identity(trace: Trace, of: Address) -> Iterator[Weightings]:
+    """The units of a vector one by one, as rows of a batch, some at once. Raises TooLargeError."""
+    widths = sizes(trace)
+    width = widths[of.scope][of.line]
+    if 2 * width * run_seconds(trace) > plan_choice.MOST_SECONDS:  # a backward pass takes up to twice as long as a run
+        raise TooLargeError(
+            f"the Jacobian of {of} is {width} gradients over {trace.steps} steps, which takes too long: "
+            f"name one of its units, {of}[0] for example"
+        )
+    values = trace.steps * sum(sum(here.values()) for here in widths.values())
+    size = plan_choice.at_once(values * np.dtype(trace.header.dtype).itemsize)
+    for first in range(0, width, size):
+        units = range(first, min(first + size, width))
+        whole = np.zeros((trace.steps, len(units), width))
+        whole[trace.index(of.t or 0), range(len(units)), units] = 1.0
+        yield {of.scope: {of.line: whole}}
+
+
+class _Squares:
+    """The squared entries of gradients with respect to what the stages of one row carry, summed at each step."""
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.sizes = {(stage.scope, line): np.zeros(trace.steps) for stage in trace.stages for line in stage.carried}
+
+    @np.errstate(all="ignore")  # a gradient that has overflowed has no size
+    def add(self, seeds: Weightings) -> None:
+        """Add the gradients of some weightings, each a row of a batch."""
+        count = next(values.shape[1] for here in seeds.values() for values in here.values())
+        trace = self.trace if count == 1 else rows(self.trace, np.zeros(count, int))
+        walked(trace, seeds, record=False, visit=self.visit)
+
+    def visit(self, back: Stage, steps: slice, values: Values) -> None:
+        """What comes back to a stage at some steps."""
+        for name, new in back.cell.gradient_of.items():
+            if (back.owner, name) in self.sizes:
+                sizes = self.sizes[back.owner, name][steps]
+                np.hypot(sizes, _size(np.asarray(values(new), np.float64)), out=sizes)
+
+    def norms(self) -> Iterator[Norm]:
+        """The sizes at the steps that are no padding."""
+        inside = np.flatnonzero(self.trace.valid[:, 0, 0])
+        for stage in self.trace.stages:
+            for line in stage.carried:
+                sizes = self.sizes[stage.scope, line]
+                for at in inside:
+                    yield Norm(stage.layer, stage.direction, line, self.trace.span[at], float(sizes[at]))
+
+
+def _size(values: Array) -> Array:
+    """The root of the sum of the squares over rows and units at each step, also where a square would overflow."""
+    largest = np.abs(values).max(axis=(1, 2), keepdims=True)
+    scale = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+    return scale[:, 0, 0] * np.sqrt(((values / scale) ** 2).sum(axis=(1, 2)))

@@ -10,40 +10,33 @@ from typing import Any
 import numpy as np
 
 from ..base.arrays import Array
+from ..cell.adjoint import KnownWidths, Seeds
 from ..cell.adjoint import adjoint as derived
 from ..cell.arithmetic import find
 from ..cell.lines import Cell
 from ..cell.network import ADJOINT, GIVEN, SEED, Scope, Stage, forward_stages, scope_and_name
 from ..cell.variants import extended as with_equations
-from ..engine.jit.machine import installed
-from ..engine.memory import ComputedSteps, InMemory, Pool, check_memory, empty_lines
-from ..engine.plan_choice import CHOICES, choose
-from ..engine.run import by_definition, by_plan
-from ..engine.work import Work
+from ..engine.memory import ComputedSteps, InMemory, Lines, Pool, Work, check_memory, empty_lines
+from ..engine.run import computed, weights_of, work_of
 from ..errors import MissingError, OptionError, nearest, raise_all
 from ..model.build import cell_of
 from ..trace.argument_types import KINDS, checked, listed
-from ..trace.derived import Values, add, gather, gather_in, one_thread, sizes, term
+from ..trace.derived import Values, add, gather, gather_in, one_thread, term
 from ..trace.trace import Trace
 
 #: Writes the adjoint of a stage, from its weighted values with the names of their weights and the widths of all: the
 #: cell, and where its inputs come from, other than the weights.
-Write = Callable[[Stage, Mapping[str, Iterable[str]], Mapping[str, int]], tuple[Cell, Mapping[str, str]]]
+Write = Callable[[Stage, Seeds, KnownWidths], tuple[Cell, Mapping[str, str]]]
 
 
-def differential(
-    stage: Stage, seeds: Mapping[str, Iterable[str]], widths: Mapping[str, int]
-) -> tuple[Cell, Mapping[str, str]]:
+def differential(stage: Stage, seeds: Seeds, widths: KnownWidths) -> tuple[Cell, Mapping[str, str]]:
     """The adjoint by derivatives, which reads the lines of the stage: see `Write`."""
     cell = derived(stage.active, seeds, widths)
     return cell, {name: f"{stage.scope}/{name}" for name in cell.inputs}
 
 
 def adjoint_stages(
-    stages: Sequence[Stage],
-    seeds: Mapping[Scope, Iterable[str]],
-    widths: Mapping[Scope, Mapping[str, int]],
-    write: Write = differential,
+    stages: Sequence[Stage], seeds: Seeds, widths: Mapping[Scope, KnownWidths], write: Write = differential
 ) -> tuple[Stage, ...]:
     """The adjoint stages, in computing order.
 
@@ -94,13 +87,7 @@ Visit = Callable[[Stage, slice, Values], None]
 GATHERED_ROWS = 256
 
 
-def extended(
-    trace: Trace,
-    stages: tuple[Stage, ...],
-    given: dict[str, dict[str, Array]],
-    record: bool,
-    visit: Visit | None = None,
-) -> Trace:
+def extended(trace: Trace, stages: tuple[Stage, ...], given: Lines, record: bool, visit: Visit | None = None) -> Trace:
     """The trace with the adjoint `stages` added and run; the arrays of the trace are shared, not copied.
 
     given: their supplied values. record: keep all their lines; otherwise only the gradients of inputs and states.
@@ -109,37 +96,15 @@ def extended(
     dtype = trace.header.dtype
     new = replace(trace, stages=trace.stages + stages, given={**trace.given, **given}, memory=None)
     raise_all(MissingError, _lacking(new, stages))
-    widths = sizes(new)
-    work = Work(
-        stages=stages,
-        steps=trace.steps,
-        length=trace.steps,
-        batch=trace.batch,
-        widths={s.scope: {n: widths[s.scope][n] for n in (*s.cell.by_name, *s.states)} for s in stages},
-        inputs={s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages},
-        recorded={
-            s.scope: tuple(s.cell.by_name) if record else tuple(dict.fromkeys(ends(new, s).values())) for s in stages
-        },
-    )
+    work = work_of(new, stages)
+    if not record:
+        work = replace(work, recorded={s.scope: tuple(dict.fromkeys(ends(new, s).values())) for s in stages})
     check_memory(work, dtype)
-    states = {s.scope: {n: np.zeros((trace.batch, widths[s.scope][n]), dtype) for n in s.states} for s in stages}
+    states = {s.scope: {n: np.zeros((trace.batch, work.widths[s.scope][n]), dtype) for n in s.states} for s in stages}
     lines = {**trace.lines, **empty_lines(work, dtype)}
     new = replace(new, initial={**trace.initial, **states}, lines=lines, sums={})
     storage = _Gathering(new, work, visit)
-    weights = {s.scope: trace.parameters.get(s.owner, {}) for s in stages}
-    plan = "lines" if trace.header.arithmetic is not None else choose(_plan(trace), work, weights, dtype)
-    new = replace(new, header=replace(new.header, plan=plan))
-    if plan == "lines":
-        by_definition(new, work, storage)
-    else:
-        by_plan(new, work, weights, Pool(), storage)
-    return replace(new, sums=storage.sums)
-
-
-def _plan(trace: Trace) -> str:
-    """The plan to ask for: that of the trace, where one computed it and can run here."""
-    known = trace.header.plan in CHOICES and (trace.header.plan != "compiled" or installed())
-    return trace.header.plan if known else "auto"
+    return replace(computed(new, work, weights_of(new), Pool(), storage), sums=storage.sums)
 
 
 def _lacking(trace: Trace, stages: tuple[Stage, ...]) -> Iterator[str]:
@@ -181,17 +146,6 @@ def line_gradients(trace: Trace) -> dict[str, dict[str, Array]]:
     return found
 
 
-def _flush(stage: Stage, block: ComputedSteps, count: int) -> None:
-    """What the block hands to the next one is 0 where it is below the normal range.
-
-    A gradient that vanishes would stay there for all steps that are left (0.9 times the smallest number is rounded to
-    that number), where arithmetic is a hundred times slower on many processors. `verify` lets a zero pass for it.
-    """
-    for line in dict.fromkeys(stage.cell.states.values()):
-        values = block.line(line)[0 if stage.backwards else count - 1]
-        values[np.abs(values) < np.finfo(values.dtype).tiny] = 0
-
-
 class _Gathering(InMemory):
     """A trace's memory that also gathers over all steps, some of them at once, what the stages ask for."""
 
@@ -201,10 +155,15 @@ class _Gathering(InMemory):
         self.sums: dict[str, dict[str, Array]] = {}
         self.waiting: list[tuple[range, dict[str, Array]]] = []  # blocks of one stage: steps, and lines that are read
 
-    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
-        """See `Storage`."""
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> bool:
+        """See `InMemory`."""
         stage = self.trace.stage(scope)
-        _flush(stage, block, count)
+        # what the block hands to the next one is 0 where it is below the normal range: a gradient that vanishes would
+        # stay there for all steps that are left (0.9 times the smallest number is rounded to that number), where
+        # arithmetic is a hundred times slower on many processors; `verify` lets a zero pass for it
+        for line in dict.fromkeys(stage.cell.states.values()):
+            edge = block.line(line)[0 if stage.backwards else count - 1]
+            edge[np.abs(edge) < np.finfo(edge.dtype).tiny] = 0
         super().take(scope, block, first, count)
         read = {name for gathered in stage.cell.sums for name in gathered.reads}
         read |= {name for name, _ in stage.cell.gradient if self.visit}
@@ -217,6 +176,7 @@ class _Gathering(InMemory):
             with one_thread(self.trace):
                 self._gather(stage, steps)
             self.waiting = []
+        return False
 
     def _gather(self, stage: Stage, steps: slice) -> None:
         scope = stage.scope
@@ -278,7 +238,16 @@ def adjoint(
     gradient: d_h_t <- h_t, d_z_t <- z_t, d_x_t <- x_t, d_W_x <- W_x
     output: d_x_t
     """
-    own = cell if isinstance(cell, Cell) else _read(cell)
+    if isinstance(cell, Cell):
+        own = cell
+    else:
+        spec = dict(cell) if isinstance(cell, Mapping) else {"equations" if "=" in cell else "kind": cell}
+        extra = spec.pop("extra", "")
+        own, reverse, *_ = cell_of(spec, set())
+        if reverse is not None:
+            said = "the adjoint is that of one direction; give the options of that direction"
+            raise OptionError(f"option reverse: {said}")
+        own = with_equations(own, extra) if extra else own
     lines = (own.output,) if seeds is None else listed("seeds", seeds)
     known = {*own.by_name, *own.inputs, *own.states}
     for name in lines:
@@ -286,15 +255,3 @@ def adjoint(
             raise MissingError(f"seeds: the cell has no line {name!r}{nearest(name, own.by_name, 'its lines are')}")
     named = seed_names(Stage(0, "forward", own, {}), lines)
     return derived(own, {name: (fed,) for name, fed in named.items()}, widths)
-
-
-def _read(cell: str | Mapping[str, Any]) -> Cell:
-    """The cell of one direction. Raises OptionError, CellError."""
-    if isinstance(cell, str):
-        cell = {"equations": cell} if "=" in cell else {"kind": cell}
-    spec = dict(cell)
-    extra = spec.pop("extra", "")
-    found, reverse, *_ = cell_of(spec, set())
-    if reverse is not None:
-        raise OptionError("option reverse: the adjoint is that of one direction; give the options of that direction")
-    return with_equations(found, extra) if extra else found

@@ -12,7 +12,6 @@ The text is parsed, never evaluated. In `sum(…)` an address may be one of seve
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -63,19 +62,14 @@ def terms(text: str) -> list[Term]:
         depth += (letter in _OPENING) - (letter in _CLOSING)
         if letter in "+-" and depth == 0:
             before = text[begin:at]
-            if not before.strip() and not found and begin == 0:
-                sign, begin = _sign(letter), at + 1
-            elif before[-1:].isspace() or before[-1:] in _CLOSING:
-                found.append(_term(text, sign, before))
-                sign, begin = _sign(letter), at + 1
+            leading = not before.strip() and not found and begin == 0
+            if leading or before[-1:].isspace() or before[-1:] in _CLOSING:
+                found += [] if leading else [_term(text, sign, before)]
+                sign, begin = 1.0 if letter == "+" else -1.0, at + 1
     found.append(_term(text, sign, text[begin:]))
     if len(found) > MOST:
         raise OptionError(f"a sum of {len(found):,} addresses; at most {MOST:,} can be added up: use sum(…)")
     return found
-
-
-def _sign(letter: str) -> float:
-    return 1.0 if letter == "+" else -1.0
 
 
 def _term(text: str, sign: float, part: str) -> Term:
@@ -102,14 +96,6 @@ class Value(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.scope}/{self.t}/{self.b}/{self.line}[{self.unit}]"
-
-    def read(self, trace: Trace) -> float:
-        """The recorded value. Raises MissingError."""
-        at = trace.index(self.t)
-        values = trace.operand(self.scope, self.line, slice(at, at + 1))
-        if values is None:
-            raise MissingError(f"{self.scope}/{self.line} was not recorded")
-        return float(values[0, self.b, self.unit])
 
 
 def one_value(trace: Trace, text: str) -> Value:
@@ -176,15 +162,12 @@ class Target:
 
     def read(self, trace: Trace) -> float:
         """The value in a trace. Raises MissingError for a line that was not recorded."""
-        return total(self._values(trace))
-
-    def _values(self, trace: Trace) -> Iterator[Array]:
+        values: list[Array] = []
         for part in self.parts:
             first, last = int(part.steps[0]), int(part.steps[-1])
-            values = trace.operand(part.scope, part.line, slice(first, last + 1))
-            if values is None:
-                raise MissingError(f"{part.scope}/{part.line} was not recorded")
-            yield part.inside(values, first, self.b)
+            there = recorded(trace, part.scope, part.line, slice(first, last + 1))
+            values.append(part.inside(there, first, self.b))
+        return total(values)
 
     def weigh(self, trace: Trace, seeds: Weightings, weights: Array | None = None) -> None:
         """Add to `seeds` weights of 1 for its values; or those of its values in all rows, one weight for each row."""
@@ -206,13 +189,24 @@ def target(trace: Trace, text: str) -> Target:
         if not is_sum(text):
             raise
     found = terms(text)
-    parts = [_of_term(trace, term) for term in found]
-    rows = sorted({b for b, _, _ in parts})
+    several = [_of_term(trace, term) for term in found]
+    rows = sorted({one.b for one in several})
     if len(rows) > 1:
         raise OptionError(f"{text!r} adds up values of the sequences {rows[0]} and {rows[1]}; an explanation is of one")
-    name = "".join(f"{' + ' if part.sign > 0 else ' - '}{said}" for _, said, part in parts)
-    name = name.removeprefix(" + ") if parts[0][2].sign > 0 else f"-{name.removeprefix(' - ')}"
-    return Target(name, rows[0], tuple(part for _, _, part in parts))
+    name = "".join(f"{' + ' if term.sign > 0 else ' - '}{one}" for term, one in zip(found, several, strict=True))
+    name = name.removeprefix(" + ") if found[0].sign > 0 else f"-{name.removeprefix(' - ')}"
+    return Target(name, rows[0], tuple(part for one in several for part in one.parts))
+
+
+def recorded(trace: Trace, scope: str, name: str, steps: slice = slice(None), more: str = "") -> Array:
+    """A line, input or state at some steps, (T, B, width). Raises MissingError for one that was not recorded.
+
+    more: what the message says after that.
+    """
+    values = trace.operand(scope, name, steps)
+    if values is None:
+        raise MissingError(f"{scope}/{name} was not recorded{more}")
+    return values
 
 
 def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
@@ -220,11 +214,10 @@ def _one(trace: Trace, value: Value, sign: float = 1.0) -> Target:
     return Target(str(value), value.b, (Part(sign, value.scope, value.line, steps, np.array([value.unit])),))
 
 
-def _of_term(trace: Trace, term: Term) -> tuple[int, str, Part]:
+def _of_term(trace: Trace, term: Term) -> Target:
     """One value, or in a sum all that are no padding, at all steps and of all units that the address means."""
     if not term.summed:
-        single = _one(trace, one_value(trace, term.address), term.sign)
-        return single.b, single.name, single.parts[0]
+        return _one(trace, one_value(trace, term.address), term.sign)
     said, name = f"sum({term.address})", line_name(term.address)
     there = trace.extents(name)
     if "t" not in there or not any(name in stage.cell.by_name for stage in trace.stages):
@@ -242,7 +235,7 @@ def _of_term(trace: Trace, term: Term) -> tuple[int, str, Part]:
         raise MissingError(f"{said}: all these steps of batch element {b} are padding")
     over = range(trace.span[steps[0]], trace.span[steps[-1]] + 1)
     called = ranged(scope, name, over, range(b, b + 1), units if len(units) < width else None)
-    return b, f"sum({called})", Part(term.sign, scope, name, steps, np.array(units))
+    return Target(f"sum({called})", b, (Part(term.sign, scope, name, steps, np.array(units)),))
 
 
 def loss_of(trace: Trace, text: str) -> tuple[Stage, str] | None:
@@ -258,10 +251,8 @@ def width_of(trace: Trace, scope: str, name: str) -> int:
     """How many values a line or state has. Raises MissingError for what was not computed, so that nothing says it."""
     found = sizes(trace)[scope].get(name)
     if found is None:
-        asked = ", ".join(trace.header.ask)
-        raise MissingError(
-            f"{scope}/{name} was not computed: neither it nor what needs it was asked for (ask: {asked})"
-        )
+        said = f"neither it nor what needs it was asked for (ask: {', '.join(trace.header.ask)})"
+        raise MissingError(f"{scope}/{name} was not computed: {said}")
     return found
 
 

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..base.arrays import Array
 from ..cell.lines import Cell
 from ..cell.parse import parse
-from ..engine.rerun import rerun
+from ..engine.run import rerun
 from ..errors import CellError, MissingError, OptionError, nearest
 from ..model.sources import run
 from ..trace.argument_types import checked, listed
 from ..trace.trace import Trace
 from .gradients import by_address, forward, walked, weighting
-from .target import loss_of, target
+from .target import loss_of, recorded, target
 
 
 class Optimizer(NamedTuple):
@@ -72,15 +72,13 @@ def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:
     if "=" in name:
         cell = parse(name)
         if "g_t" not in cell.inputs or cell.states.get("w_prev") != cell.output:
-            raise CellError(
-                "an update rule has `input: g_t` (the gradient) and carries its output as w_prev (the parameter): "
-                "`carry: w_prev <- w_t`, `output: w_t`"
-            )
-        known = dict.fromkeys(cell.parameters)
+            said = "an update rule has `input: g_t` (the gradient) and carries its output as w_prev (the parameter): "
+            raise CellError(f"{said}`carry: w_prev <- w_t`, `output: w_t`")
         rule = Optimizer(name, {})
+        known = [*cell.parameters]
     elif name in OPTIMIZERS:
         rule = OPTIMIZERS[name]
-        known = dict.fromkeys(rule.constants)
+        known = [*rule.constants]
     else:
         raise OptionError(f"there is no optimizer {name!r}{nearest(name, OPTIMIZERS, 'there are')}")
     for constant in constants:
@@ -88,8 +86,7 @@ def update_rule(name: str, constants: Mapping[str, float]) -> Optimizer:
             said = "the update rule" if "=" in name else name
             raise OptionError(f"{said} has no constant {constant!r}{nearest(constant, known, 'it has')}")
     found = {**rule.constants, **constants}
-    lacking = [constant for constant in known if constant not in found]
-    if lacking:
+    if lacking := [constant for constant in known if constant not in found]:
         raise OptionError(f"the update rule needs {', '.join(lacking)}: give each as a constant, {lacking[0]}=0.1")
     return rule._replace(constants=found)
 
@@ -191,10 +188,7 @@ def loss(trace: Trace, of: str) -> float:
     if line is None:
         return target(trace, of).read(trace)
     stage, name = line
-    values = trace.operand(stage.scope, name)
-    if values is None:
-        raise MissingError(f"{stage.scope}/{name} was not recorded")
-    return float(values.sum())
+    return float(recorded(trace, stage.scope, name).sum())
 
 
 def _chosen(trace: Trace, only: Sequence[str] | str | None) -> dict[str, Array]:
@@ -225,11 +219,7 @@ def _start(rule: Optimizer, value: Array) -> dict[str, Array]:
 
 def _run(rule: Optimizer, states: Mapping[str, Array], gradients: Array, trace: Trace) -> Trace:
     """The rule for one parameter. gradients: (updates, rows, width)."""
-    return run(
-        {name: np.array([value], trace.header.dtype) for name, value in rule.constants.items()},
-        given={"g_t": gradients},
-        initial=states,
-        cell={"equations": rule.equations},
-        plan="lines",
-        arithmetic=trace.header.arithmetic,
-    )
+    constants = {name: np.array([value], trace.header.dtype) for name, value in rule.constants.items()}
+    cell, arithmetic = {"equations": rule.equations}, trace.header.arithmetic
+    fed: dict[str, Any] = {"given": {"g_t": gradients}, "initial": states}
+    return run(constants, **fed, cell=cell, plan="lines", arithmetic=arithmetic)

@@ -12,29 +12,28 @@ traces' matrices (`mean_W_xi`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import accumulate, chain, pairwise
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from ..errors import CellError
 from .composites import BUILT_IN
-from .lines import Cell, Line, Operand, number
+from .lines import Cell, Line, Operand, as_name, ending, number
 from .ops import OPS
 from .parse import parse
 from .rules import BETWEEN, DERIVATIVE, SECANT, Rule
 
+#: Weighted values with the names of the inputs that bring their weights; widths of values.
+Seeds = Mapping[str, Iterable[str]]
+KnownWidths = Mapping[str, int]
 #: The functions that a rule calls, and its words that are none.
 _CALLED = re.compile(r"\b([a-z_]+)\(")
 _WORD = re.compile(r"\b[a-z]+0?\b(?!\()")
-#: Characters of a value without a name that a name made for it has.
-MOST_CHARACTERS = 40
 
 
-def adjoint(
-    cell: Cell, seeds: Mapping[str, Iterable[str]] | None = None, widths: Mapping[str, int] | None = None
-) -> Cell:
+def adjoint(cell: Cell, seeds: Seeds | None = None, widths: KnownWidths | None = None) -> Cell:
     """The gradients of a weighted sum of the cell's lines with respect to all that they depend on, as a cell.
 
     Args:
@@ -62,36 +61,54 @@ def adjoint(
     sum: d_W_h <- outer(d_z_t, c_prev), d_W_x <- outer(d_z_t, x_t)
     <BLANKLINE>
     """
+    return _derived(AdjointWriter, cell, seeds, widths, ()).cell
+
+
+Side = Literal["own", "base", "mean"]
+
+
+class Secants(NamedTuple):
+    """The cell, and what its inputs and parameters are: of `own` trace, of `base` or the `mean`, and of which value."""
+
+    cell: Cell
+    reads: Mapping[str, tuple[Side, str]]
+
+
+def _derived(
+    kind: Callable[..., AdjointWriter], cell: Cell, seeds: Seeds | None, widths: KnownWidths | None, also: Iterable[str]
+) -> Secants:
     if seeds is None:
         seeds = {cell.output: (f"seed_{cell.output}",)}
     told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
-    return _adjoint(cell, told, None if widths is None else tuple(widths.items()))
+    return _written(kind, cell, told, None if widths is None else tuple(widths.items()), tuple(also))
 
 
-@lru_cache(maxsize=64)  # it takes 20 ms, as long as a walk of a thousand steps
-def _adjoint(
-    cell: Cell, seeds: tuple[tuple[str, tuple[str, ...]], ...], widths: tuple[tuple[str, int], ...] | None
-) -> Cell:
-    return AdjointWriter(cell, dict(seeds), None if widths is None else dict(widths)).written()
+@lru_cache(maxsize=128)  # an adjoint takes 20 ms, as long as a walk of a thousand steps
+def _written(writer: Any, cell: Cell, seeds: Any, widths: Any, also: tuple[str, ...]) -> Secants:
+    made = writer(cell, dict(seeds), None if widths is None else dict(widths), also)
+    return Secants(made.written(), {new: place for place, new in made.pairs.items()})
 
 
-@dataclass
+@dataclass(eq=False)
 class AdjointWriter:
     """Writes the rows of one adjoint, by the derivatives.
 
     names: of each value with a name of its own, the name that its gradient has if it is no other's. gradients: of each
-    value the name of its gradient. terms: what its readers bring, by reader.
+    value the name of its gradient. terms: what its readers bring, by reader. also, pairs: see `SecantWriter`.
     """
+
+    table: ClassVar[Mapping[str, Rule]] = DERIVATIVE
 
     cell: Cell
     seeds: Mapping[str, tuple[str, ...]]
-    widths: Mapping[str, int] | None
+    widths: KnownWidths | None
+    also: tuple[str, ...]
     gradients: dict[str, str] = field(default_factory=dict)
     terms: dict[str, list[tuple[int, str]]] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     rows: list[str] = field(default_factory=list)
     helpers: dict[str, str] = field(default_factory=dict)
-    table: Mapping[str, Rule] = field(default_factory=lambda: DERIVATIVE)
+    pairs: dict[tuple[Side, str], str] = field(default_factory=dict)
 
     def written(self) -> Cell:
         """The adjoint. Raises CellError where a width is needed that is not known."""
@@ -112,13 +129,11 @@ class AdjointWriter:
         pairs += [(new, name) for name, new in self.gradients.items()]
         if states:
             rows.append("carry: " + ", ".join(f"{self.next[s]} <- {self.gradients[s]}" for s in states))
-        sums = {self.names[name]: (name, self.terms[name]) for name in cell.parameters if name in self.terms}
+        read = (name for name in cell.parameters if name in self.terms)
+        sums = {name: " + ".join(text for _, text in sorted(self.terms[name])) for name in read}
         if sums:
-            rows.append(
-                "sum: "
-                + ", ".join(f"{new} <- {' + '.join(t for _, t in sorted(terms))}" for new, (_, terms) in sums.items())
-            )
-            pairs += [(new, name) for new, (name, _) in sums.items()]
+            rows.append("sum: " + ", ".join(f"{self.names[name]} <- {terms}" for name, terms in sums.items()))
+            pairs += [(self.names[name], name) for name in sums]
         seeds = chain(*(self.seeds.get(name, ()) for name in (*cell.by_name, *cell.inputs, *cell.states)))
         rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in pairs))
         rows.append("output: " + [*(self.gradients[n] for n in cell.inputs if n in flows), *self.gradients.values()][0])
@@ -143,11 +158,8 @@ class AdjointWriter:
 
     def _new(self, name: str, prefix: str = "d_") -> str:
         """A name that is not taken: by default for the gradient of `name`."""
-        stem = new = prefix + re.sub(r"\W+", "_", name.replace("_prev", "_before")).strip("_")[:MOST_CHARACTERS]
-        count = 1
-        while new in self.taken:
-            count += 1
-            new = f"{stem}_{count}"
+        stem = prefix + as_name(name.replace("_prev", "_before"))
+        new = stem + ending([stem], self.taken)
         self.taken.add(new)
         return new
 
@@ -172,7 +184,10 @@ class AdjointWriter:
             if isinstance(operand, str) and rule:
                 text = _CALLED.sub(lambda found: self._helper(found[1]), rule)
                 text = _WORD.sub(lambda found: self._word(found[0], line, d), text)
-                if self._narrower(operand, line):
+                narrower = operand in self.narrow and line.name not in self.narrow
+                if self.widths is not None and operand in self.widths:
+                    narrower = self.widths[operand] < self.widths[line.name] and line.op != "concat"
+                if narrower and not line.product:  # one number where the line has several units
                     text = f"sum({text})"
                 self.terms.setdefault(operand, []).append((at, text))
 
@@ -212,17 +227,9 @@ class AdjointWriter:
         if not isinstance(operand, str):
             return 1
         if self.widths is None:
-            raise CellError(
-                f"the adjoint of `{line.name}` needs to know how wide {operand} is: "
-                "give the widths of the cell's values"
-            )
+            needs = f"needs to know how wide {operand} is: give the widths of the cell's values"
+            raise CellError(f"the adjoint of `{line.name}` {needs}")
         return self.widths[operand]
-
-    def _narrower(self, operand: str, line: Line) -> bool:
-        """Whether the operand is one number where the line has several units."""
-        if self.widths is None or operand not in self.widths:
-            return operand in self.narrow and line.name not in self.narrow and not line.product
-        return self.widths[operand] < self.widths[line.name] and line.op not in ("concat", "matvec", "vecmat")
 
 
 def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[str]:
@@ -234,8 +241,7 @@ def _flows(cell: Cell, seeds: Iterable[str], table: Mapping[str, Rule]) -> set[s
         for line in reversed(cell.lines):
             if line.name in found:
                 # a matrix has no rule, and a gradient nevertheless
-                rules = table.get(line.op, ("d",) * len(line.operands))
-                pairs = zip(line.operands, rules, strict=True)
+                pairs = zip(line.operands, table.get(line.op, ("d",) * len(line.operands)), strict=True)
                 found |= {o for o, rule in pairs if isinstance(o, str) and (rule or line.product)}
         if len(found) == before:
             return found
@@ -258,7 +264,6 @@ def narrow(cell: Cell) -> set[str]:
         found -= wide
 
 
-Side = Literal["own", "base", "mean"]
 #: Operations that are linear where an operand is a number, with the place of that operand (None: any): they have one
 #: slope, whatever the traces.
 _LINEAR = {"mul": None, "div": 1, "where": 0}
@@ -266,18 +271,8 @@ _LINEAR = {"mul": None, "div": 1, "where": 0}
 _PREFIX: dict[Side, str] = {"own": "at_", "base": "base_", "mean": "mean_"}
 
 
-class Secants(NamedTuple):
-    """The cell, and what its inputs and parameters are: of `own` trace, of `base` or the `mean`, and of which value."""
-
-    cell: Cell
-    reads: Mapping[str, tuple[Side, str]]
-
-
 def secants(
-    cell: Cell,
-    seeds: Mapping[str, Iterable[str]] | None = None,
-    widths: Mapping[str, int] | None = None,
-    also: Iterable[str] = (),
+    cell: Cell, seeds: Seeds | None = None, widths: KnownWidths | None = None, also: Iterable[str] = ()
 ) -> Secants:
     """The slopes of a weighted sum of the cell's lines between two traces, as a cell; arguments as those of `adjoint`.
 
@@ -293,21 +288,7 @@ def secants(
     output: d_x_t
     <BLANKLINE>
     """
-    if seeds is None:
-        seeds = {cell.output: (f"seed_{cell.output}",)}
-    told = tuple((name, tuple(inputs)) for name, inputs in seeds.items())
-    return _secants(cell, told, None if widths is None else tuple(widths.items()), tuple(also))
-
-
-@lru_cache(maxsize=64)  # as those of `adjoint`
-def _secants(
-    cell: Cell,
-    seeds: tuple[tuple[str, tuple[str, ...]], ...],
-    widths: tuple[tuple[str, int], ...] | None,
-    also: tuple[str, ...],
-) -> Secants:
-    writer = SecantWriter(cell, dict(seeds), None if widths is None else dict(widths), table=SECANT, also=also)
-    return Secants(writer.written(), {new: place for place, new in writer.pairs.items()})
+    return _derived(SecantWriter, cell, seeds, widths, also)
 
 
 @lru_cache(maxsize=64)
@@ -325,13 +306,9 @@ def secant_names(cell: Cell) -> Mapping[tuple[Side, str], str]:
     for side, prefix in _PREFIX.items():
         for name in values:
             if (side, name) not in found:
-                plain = name if name.isidentifier() else re.sub(r"\W+", "_", name).strip("_")[:MOST_CHARACTERS]
-                stem = prefix + plain
-                new, count = stem, 1
-                while new in taken:
-                    new, count = f"{stem}_{count + 1}", count + 1
-                found[side, name] = new
-                taken.add(new)
+                stem = prefix + (name if name.isidentifier() else as_name(name))
+                found[side, name] = stem + ending([stem], taken)
+                taken.add(found[side, name])
     return found
 
 
@@ -341,12 +318,10 @@ def read_by(cell: Cell, back: Cell) -> dict[str, tuple[Side, str]]:
     return {new: place for place, new in secant_names(cell).items() if new in there and place[0] != "own"}
 
 
-@dataclass
 class SecantWriter(AdjointWriter):
     """pairs: of each side and value that the rows read the name that it has there. also: see `secants`."""
 
-    pairs: dict[tuple[Side, str], str] = field(default_factory=dict)
-    also: tuple[str, ...] = ()
+    table = SECANT
 
     def _functions(self) -> Iterable[str]:
         """Only what is called: the values of the cell are read by names, whatever functions made them."""

@@ -75,8 +75,8 @@ def head(row: str) -> Head | None:
     if found is None:
         return None
     body = row[found.end() :]
-    arguments = [part.strip() for part in _normal(found[2]).split(",")]
-    return Head(_normal(found[1]), arguments, found.end() + len(body) - len(body.lstrip()))
+    name, inside = (unicodedata.normalize("NFKC", text) for text in found.groups())  # as Python reads names
+    return Head(name, [part.strip() for part in inside.split(",")], found.end() + len(body) - len(body.lstrip()))
 
 
 def function(said: Head, body: str) -> Function:
@@ -93,7 +93,13 @@ def function(said: Head, body: str) -> Function:
         if not mark and defaults:
             raise ValueError(f"the argument {name} of {said.name} needs a default value, as those before it have")
         if mark:
-            defaults.append(_number(name, default))
+            try:
+                value = float(default)
+            except ValueError:
+                value = math.nan
+            if not math.isfinite(value):
+                raise ValueError(f"the default value of {name} must be a number; found {default!r}")
+            defaults.append(value or 0.0)
         names.append(name)
     return Function(said.name, tuple(names), tuple(defaults), body)
 
@@ -103,29 +109,10 @@ def is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text) and text not in FUNCTIONS
 
 
-def _number(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"the default value of {name} must be a number; found {text!r}")
-    return value or 0.0
-
-
-def _normal(text: str) -> str:
-    return unicodedata.normalize("NFKC", text)  # as Python reads the names of the right side
-
-
-def _read(text: str) -> Function:
-    said = head(text)
-    assert said is not None, text
-    return function(said, text[said.start :])
-
-
+_ROWS = [(said, text[said.start :], printed) for text, printed in TABLE.items() if (said := head(text))]
 #: The functions of `TABLE` by name, and how some are printed.
-BUILT_IN: dict[str, Function] = {found.name: found for found in map(_read, TABLE)}
-PRINTED: dict[str, str] = {_read(text).name: printed for text, printed in TABLE.items() if printed}
+BUILT_IN: dict[str, Function] = {said.name: function(said, body) for said, body, _ in _ROWS}
+PRINTED: dict[str, str] = {said.name: printed for said, _, printed in _ROWS if printed}
 
 
 class Functions(dict[str, Function]):

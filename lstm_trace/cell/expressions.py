@@ -9,7 +9,8 @@ import ast
 import re
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from ..errors import nearest
 from .composites import BUILT_IN, Functions
@@ -102,7 +103,7 @@ class Builder:
 
     def __init__(self, later: dict[str, int], inputs: tuple[str, ...], states: set[str], functions: Functions) -> None:
         self.lines: dict[str, Line] = {}
-        self.known: dict[tuple[str, tuple[Operand, ...], tuple[float, ...]], str] = {}
+        self.known: dict[tuple[Any, ...], str] = {}  # operation, operands and constants to the line that has them
         self.later = later  # every assigned name, for use before assignment
         self.inputs = inputs
         self.states = states
@@ -122,20 +123,17 @@ class Builder:
     def assign(self, name: str, text: str, start: int, row: tuple[int, str]) -> None:
         """Add the lines of `name = text`, which stands at a column of a row."""
         self.name = name
-        self._begin(start, row)
-        node = self._syntax(text, start)
+        node = self._begin(text, start, row)
         line = self._line(node, text, top=True)
-        same = self._same(line) if isinstance(line, Line) else line
-        if isinstance(line, Line) and same is None:
-            self._add(line._replace(name=name), node, text)
-        elif same is not None:
-            self._add(Line(name, "copy", (same,)), node, text)
+        if not isinstance(line, Line):
+            line = Line("", "copy", (line,))
+        elif (same := self._same(line)) is not None:
+            line = Line("", "copy", (same,))
+        self._add(line._replace(name=name), node, text)
 
-    def _begin(self, start: int, row: tuple[int, str]) -> None:
+    def _begin(self, text: str, start: int, row: tuple[int, str]) -> ast.expr:
+        """Python's tree of what is read from now on; what is written as on paper is told how it is typed."""
         self.row, self.start, self.depth, self.read = row, start, 0, {}
-
-    def _syntax(self, text: str, start: int) -> ast.expr:
-        """Python's tree of what is being read; what is written as on paper is told how it is typed."""
         if LETTERS.search(text) and (fault := self.on_paper(text)):
             raise fault
         try:
@@ -162,7 +160,6 @@ class Builder:
         states = self.states or set(re.findall(r"\w+_prev\b", text))
         trial = Builder({}, (*self.inputs, *named), states, Functions(self.functions))
         trial.open, trial.arguments = self.open, self.arguments
-        trial._begin(0, (0, text))
         try:
             trial._line(syntax(text, 0), text, top=True)
         except (SyntaxFault, RecursionError):
@@ -171,46 +168,37 @@ class Builder:
 
     def value(self, text: str, start: int, row: tuple[int, str]) -> Operand:
         """The operand that stands for an expression, its lines added where they are new."""
-        self._begin(start, row)
-        return self._operand(self._syntax(text, start), text)
+        return self._operand(self._begin(text, start, row), text)
 
     def gathered(self, text: str, start: int, row: tuple[int, str]) -> tuple[tuple[str, ...], ...]:
         """The terms of what is gathered over all steps, their lines added where they are new."""
-        self._begin(start, row)
-        node, nodes = self._syntax(text, start), []
+        node, nodes = self._begin(text, start, row), []
         while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             nodes.append(node.right)
             node = node.left
-        return tuple(tuple(self._gathered(term, text)) for term in [node, *reversed(nodes)])
-
-    def _gathered(self, node: ast.expr, text: str) -> Iterator[str]:
-        match node:
-            case ast.Call(func=ast.Name(id="outer"), args=[left, right], keywords=[]):
-                parts = [left, right]
-            case _:
-                parts = [node]
-        values = [self._operand(part, text) for part in parts]
-        moving = [value for value in values if isinstance(value, str) and not self._weight(value)]
-        if not moving or not all(isinstance(value, str) for value in values):  # a bias may stand in a product
-            raise SyntaxFault(
-                "only values that the cell computes or is fed are gathered", self._at(node.col_offset, text)
-            )
-        yield from map(str, values)
-
-    @staticmethod
-    def _key(line: Line) -> tuple[str, tuple[Operand, ...], tuple[float, ...]]:
-        return line.op, line.operands, line.constants
+        terms: list[tuple[str, ...]] = []
+        for term in [node, *reversed(nodes)]:
+            parts = [term]
+            match term:
+                case ast.Call(func=ast.Name(id="outer"), args=[left, right], keywords=[]):
+                    parts = [left, right]
+            names = [value for part in parts if isinstance(value := self._operand(part, text), str)]
+            if len(names) < len(parts) or all(map(self._weight, names)):  # a bias may stand in a product
+                said = "only values that the cell computes or is fed are gathered"
+                raise SyntaxFault(said, self._at(term.col_offset, text))
+            terms.append(tuple(names))
+        return tuple(terms)
 
     def _same(self, line: Line) -> str | None:
         """The line, or the input, that has the value of an unnamed line."""
         text = expression(line)
-        return self.known.get(self._key(line), text if text in self.inputs else None)
+        return self.known.get(line[1:4], text if text in self.inputs else None)
 
     def _add(self, line: Line, node: ast.expr, text: str) -> None:
         if self.open:
             self.functions.names += len(line.name)
         self.lines[line.name] = line
-        self.known.setdefault(self._key(line), line.name)
+        self.known.setdefault(line[1:4], line.name)
         operands = {name: self.read[name] for name in line.reads if name in self.read}
         self.places[line.name] = SourcePlace(*self.row, self._place(operator_offset(node, text), text), operands)
 
@@ -225,20 +213,16 @@ class Builder:
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise SyntaxFault(DEEP, self._at(node.col_offset, text))
-        line = self._line(node, text)
+        operand = self._line(node, text)
         self.depth -= 1
-        operand = self._named(line, node, text) if isinstance(line, Line) else line
+        if isinstance(operand, Line):
+            line, name = operand, self._same(operand)
+            operand = expression(line) if name is None else name
+            if name is None:
+                self._add(line._replace(name=operand), node, text)
         if isinstance(operand, str):
             self.read[operand] = self._place(node.col_offset, text)
         return operand
-
-    def _named(self, line: Line, node: ast.expr, text: str) -> str:
-        """The name of an unnamed line, which is added where it is new."""
-        name = self._same(line)
-        if name is None:
-            name = expression(line)
-            self._add(line._replace(name=name), node, text)
-        return name
 
     def _line(self, node: ast.expr, text: str, top: bool = False) -> Line | Operand:
         """The (unnamed) line or the plain operand that `node` stands for."""
@@ -252,9 +236,8 @@ class Builder:
             case ast.Name(id=name) if name in self.arguments:
                 return self.arguments[name]
             case ast.Name(id=name) if self.open and name not in FUNCTIONS:
-                raise SyntaxFault(
-                    f"{name} is not an argument of {self.open[-1]}; a definition reads its arguments only", column
-                )
+                said = f"{name} is not an argument of {self.open[-1]}; a definition reads its arguments only"
+                raise SyntaxFault(said, column)
             case ast.Name(id=name):
                 if name in self.later and name not in self.lines:
                     back = f"{name.removesuffix('_t')}_prev"
@@ -343,9 +326,8 @@ class Builder:
         left, right = self._operand(node.left, text), self._operand(node.right, text)
         if op == "matvec":
             if isinstance(left, float) or isinstance(right, float):
-                raise SyntaxFault(
-                    "a number has no place beside @: one side is a weight matrix, the other a vector", column
-                )
+                said = "a number has no place beside @: one side is a weight matrix, the other a vector"
+                raise SyntaxFault(said, column)
             if not self._weight(left) and not self._weight(right):
                 raise SyntaxFault("one side of @ must be a weight matrix, and both are computed or fed", column)
             op = "matvec" if self._weight(left) else "vecmat"
@@ -366,9 +348,8 @@ class Builder:
         if isinstance(begin, bool) or isinstance(end, bool) or begin >= end:
             if fault := self.on_paper(text):
                 raise fault
-            raise SyntaxFault(
-                "a part of a vector is written z[2:5], with the first unit and the one after the last", column
-            )
+            said = "a part of a vector is written z[2:5], with the first unit and the one after the last"
+            raise SyntaxFault(said, column)
         if end > MAX_UNITS:
             raise SyntaxFault(f"a vector of an equation has at most {MAX_UNITS} units", column)
         operand = self._operand(node.value, text)
@@ -389,14 +370,10 @@ class Builder:
         if node.keywords or any(isinstance(a, ast.Starred) for a in node.args):
             raise SyntaxFault(f"{name} takes plain operands only, by position", column)
         count = len(node.args)
-        if function is not None:
-            least, most = len(function.arguments) - len(function.defaults), len(function.arguments)
-            if not least <= count <= most:
-                raise SyntaxFault(
-                    f"{name} has {count} argument{'s' * (count != 1)}; write {function.signature}", column
-                )
+        if function is not None and 0 <= len(function.arguments) - count <= len(function.defaults):
             return self._expanded(function, [self._operand(a, text) for a in node.args], column)
-        for op in (op for op in OPS.values() if op.function == name):
+        operations = [op for op in OPS.values() if op.function == name]
+        for op in operations:
             least = sum(1 for _, default in op.constants if default is None)
             arity = max(count, 1) if op.arity is None else op.arity
             if arity + least <= count <= arity + len(op.constants):
@@ -404,7 +381,8 @@ class Builder:
                 given = tuple(self._number(a, text) for a in node.args[arity:])
                 rest = tuple(float(d) for _, d in op.constants[len(given) :] if d is not None)
                 return Line("", op.name, operands, given + rest)
-        wanted = " or ".join(dict.fromkeys(op.signature for op in OPS.values() if op.function == name))
+        forms = [op.signature for op in operations] if function is None else [function.signature]
+        wanted = " or ".join(dict.fromkeys(forms))
         raise SyntaxFault(f"{name} has {count} argument{'s' * (count != 1)}; write {wanted}", column)
 
     def called(self, name: str, given: tuple[Operand, ...]) -> Line | Operand:
@@ -413,18 +391,16 @@ class Builder:
 
     def checked(self, function: Function, start: int, row: tuple[int, str]) -> None:
         """Read a definition for what is wrong with it; its arguments are any values, or their default values."""
-        self._begin(start, row)
         self.open = [function.name]
         free = function.arguments[: len(function.arguments) - len(function.defaults)]
         self.arguments = _bound(function, free)
-        self._line(self._syntax(function.body, start), function.body, top=True)
+        self._line(self._begin(function.body, start, row), function.body, top=True)
 
     def _expanded(self, function: Function, given: Sequence[Operand], column: int) -> Line | Operand:
         """The value of a call: the function's body, read with what is given in place of its arguments."""
         if function.name in self.open:
-            raise SyntaxFault(
-                f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})", column
-            )
+            said = f"{function.name} is defined by itself ({' → '.join([*self.open, function.name])})"
+            raise SyntaxFault(said, column)
         if len(self.open) == MAX_OPEN:
             raise SyntaxFault(f"more than {MAX_OPEN} functions call each other", column)
         before = self.arguments, self.start, self.call
@@ -433,20 +409,18 @@ class Builder:
         try:
             line = self._line(syntax(function.body, 0), function.body, top=True)
         except SyntaxFault as fault:
-            message = str(fault)
-            raise SyntaxFault(
-                message if fault.inner else f"{message} (in {function.text})", column, inner=True
-            ) from None
+            message = str(fault) if fault.inner else f"{fault} (in {function.text})"
+            raise SyntaxFault(message, column, inner=True) from None
         finally:
             self.arguments, self.start, self.call = before
             self.open.pop()
         if not isinstance(line, Line):
             return line
-        said = tuple(_bound(function, given).values())
-        first = len(said) - len(function.defaults)
-        if said[first:] == function.defaults:  # default values need not be said
-            said = said[:first]
-        return line._replace(call=(function.name, *said))
+        arguments = tuple(_bound(function, given).values())
+        first = len(arguments) - len(function.defaults)
+        if arguments[first:] == function.defaults:  # default values need not be said
+            arguments = arguments[:first]
+        return line._replace(call=(function.name, *arguments))
 
     def _number(self, node: ast.expr, text: str) -> float:
         value = self._line(node, text)

@@ -17,9 +17,10 @@ from __future__ import annotations
 import ast
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
+from itertools import chain, count
 from typing import NamedTuple
 
 from .ops import OPS
@@ -42,8 +43,8 @@ class SourcePlace(NamedTuple):
         row, column = self.row, self.operands.get(operand, self.column)
         if len(row) > _WIDE:  # only the part round the caret
             begin = max(min(column - _WIDE // 2, len(row) - _WIDE), 0)
-            row = ("…" if begin else "") + row[begin : begin + _WIDE] + ("…" if begin + _WIDE < len(row) else "")
-            column += (1 if begin else 0) - begin
+            row = "…" * (begin > 0) + row[begin : begin + _WIDE] + "…" * (begin + _WIDE < len(row))
+            column += (begin > 0) - begin
         return f"{place}: {message}\n    {row}\n    {_as_wide(row[:column])}^"
 
 
@@ -53,11 +54,9 @@ def _as_wide(text: str) -> str:
     >>> _as_wide("a\\t変")
     ' \\t\\u3000'
     """
-    wide = {"W": "\u3000", "F": "\u3000"}
-    return "".join(
-        c if c == "\t" else "" if unicodedata.combining(c) else wide.get(unicodedata.east_asian_width(c), " ")
-        for c in text
-    )
+    wide = {"\t": "\t", "W": "\u3000", "F": "\u3000"}
+    letters = (c for c in text if not unicodedata.combining(c))
+    return "".join(wide.get(c if c == "\t" else unicodedata.east_asian_width(c), " ") for c in letters)
 
 
 def pointed(message: str, places: Mapping[str, SourcePlace], line: str, operand: str = "") -> str:
@@ -144,10 +143,23 @@ class GatheredSum(NamedTuple):
     @property
     def text(self) -> str:
         """`d_W <- outer(d_z, x_t) + outer(d_q, h_prev)`."""
-        parts = (
-            f"outer({', '.join(t)})" if len(t) > 1 else f"({t[0]})" if _binding(t[0]) < 2 else t[0] for t in self.terms
-        )
-        return f"{self.name} <- {' + '.join(parts)}"
+        terms = ((f"outer({', '.join(t)})" if len(t) > 1 else t[0]) for t in self.terms)
+        return f"{self.name} <- {' + '.join(f'({term})' if _binding(term) < 2 else term for term in terms)}"
+
+
+#: Characters of a line without a name that the names made for it have.
+MOST_CHARACTERS = 40
+
+
+def as_name(text: str) -> str:
+    """What a name that is made for a line without one has of its text."""
+    return re.sub(r"\W+", "_", text).strip("_")[:MOST_CHARACTERS]
+
+
+def ending(stems: Iterable[str], taken: Set[str]) -> str:
+    """What makes new names of all `stems`: nothing, or the first of `_2`, `_3`, …."""
+    names = [*stems]
+    return next(end for end in chain([""], (f"_{n}" for n in count(2))) if taken.isdisjoint(n + end for n in names))
 
 
 _SIGN = {"matvec": " @ ", "vecmat": " @ ", "mul": " * ", "div": " / "}
@@ -176,34 +188,33 @@ def _binding(text: str) -> int:
 def expression(line: Line) -> str:
     """Write what `line` computes, canonically: single spaces round binary operators, fewest parentheses."""
 
-    def term(operand: Operand, least: int) -> str:
-        text = operand if isinstance(operand, str) else number(operand)
-        return f"({text})" if _binding(text) < least else text
-
     def argument(operand: Operand) -> str:
         return operand if isinstance(operand, str) else number(operand)
 
+    def term(operand: Operand, least: int) -> str:
+        text = argument(operand)
+        return f"({text})" if _binding(text) < least else text
+
     if line.call:
         return f"{line.call[0]}({', '.join(map(argument, line.call[1:]))})"
+    operands, one = line.operands, line.operands[0]
     if line.op == "add":
-        first, *rest = zip(line.constants, line.operands, strict=True)
+        first, *rest = zip(line.constants, operands, strict=True)
         text = ("-" if first[0] < 0 else "") + term(first[1], 2 if first[0] > 0 else 3)
         return text + "".join((" - " if s < 0 else " + ") + term(o, 2) for s, o in rest)
     if line.op == "neg":
-        return "-" + term(line.operands[0], 3)
+        return "-" + term(one, 3)
     if line.op in _SIGN:
-        return term(line.operands[0], 2) + _SIGN[line.op] + term(line.operands[1], 3)
+        return term(one, 2) + _SIGN[line.op] + term(operands[1], 3)
     if line.op == "copy":
-        return argument(line.operands[0])
+        return argument(one)
     if line.op == "greater":
-        return f"{term(line.operands[0], 1)} > {term(line.operands[1], 1)}"
+        return f"{term(one, 1)} > {term(operands[1], 1)}"
     if line.op == "slice":
-        begin, end = map(number, line.constants)
-        return f"{term(line.operands[0], 4)}[{begin}:{end}]"
+        return f"{term(one, 4)}[{number(line.constants[0])}:{number(line.constants[1])}]"
     op = OPS[line.op]
-    defaults = tuple(value for _, value in op.constants)
-    shown = () if line.constants == defaults else line.constants
-    return f"{op.function}({', '.join([*map(argument, line.operands), *map(number, shown)])})"
+    shown = () if line.constants == tuple(value for _, value in op.constants) else line.constants
+    return f"{op.function}({', '.join([*map(argument, operands), *map(number, shown)])})"
 
 
 @dataclass(frozen=True)
@@ -268,13 +279,12 @@ class Cell:
                 yield name
 
         found = {}
-        for line in self.lines:
-            if line.call:
-                given = {o for o in line.call[1:] if isinstance(o, str)}
-                # a sum that is an argument may have become part of another sum
-                own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
-                given |= {o for inner in own for o in inner.reads}
-                found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
+        for line in (line for line in self.lines if line.call):
+            given = {o for o in line.call[1:] if isinstance(o, str)}
+            # a sum that is an argument may have become part of another sum
+            own = [self.by_name[name] for name in given if not name.isidentifier() and name in self.by_name]
+            given |= {o for inner in own for o in inner.reads}
+            found[line.name] = tuple(name for operand in line.reads for name in brought(operand, given))
         return found
 
     @cached_property
@@ -319,9 +329,8 @@ class Cell:
             names[line.name] = line.name if line.assigned else expression(line)
             lines.append(line._replace(name=names[line.name]))
         carry = tuple((state, names.get(line, line)) for state, line in self.carry)
-        sums = tuple(
-            GatheredSum(s.name, tuple(tuple(names.get(o, o) for o in term) for term in s.terms)) for s in self.sums
-        )
+        terms = (tuple(tuple(names.get(o, o) for o in term) for term in gathered.terms) for gathered in self.sums)
+        sums = tuple(s._replace(terms=new) for s, new in zip(self.sums, terms, strict=True))
         output = names.get(self.output, self.output)
         return replace(self, lines=tuple(lines), carry=carry, output=output, functions=(), sums=sums)
 
@@ -335,12 +344,12 @@ class Cell:
         if self.inputs != ("x_t",):
             rows.insert(0, f"input: {', '.join(self.inputs)}")
         rows[:0] = (function.text for function in self.functions)
-        if self.carry:
-            rows.append("carry: " + ", ".join(f"{state} <- {line}" for state, line in self.carry))
-        if self.sums:
-            rows.append("sum: " + ", ".join(gathered.text for gathered in self.sums))
-        if self.gradient:
-            rows.append("gradient: " + ", ".join(f"{new} <- {name}" for new, name in self.gradient))
+        pairs = {
+            "carry": [f"{state} <- {line}" for state, line in self.carry],
+            "sum": [gathered.text for gathered in self.sums],
+            "gradient": [f"{new} <- {name}" for new, name in self.gradient],
+        }
+        rows += (f"{what}: {', '.join(texts)}" for what, texts in pairs.items() if texts)
         return "\n".join([*rows, f"output: {self.output}"]) + "\n"
 
     def closure(self, wanted: Iterable[str], carried: bool = True) -> frozenset[str]:
@@ -349,11 +358,9 @@ class Cell:
         open_names = list(wanted)
         while open_names:
             name = open_names.pop()
-            if name in found:
-                continue
-            if name in self.by_name:
+            if name in self.by_name and name not in found:
                 found.add(name)
-                open_names.extend(self.by_name[name].reads)
+                open_names += self.by_name[name].reads
             elif carried and name in self.states:
                 open_names.append(self.states[name])
         return frozenset(found)
@@ -382,8 +389,6 @@ class Cell:
 
 #: The rows of the equations that name such lines.
 HOLDS = ("hold", "scale")
-#: Characters of a line without a name that the names made for it have.
-MOST_CHARACTERS = 40
 
 
 class HoldNames(NamedTuple):
@@ -408,18 +413,11 @@ def names_of(cell: Cell) -> Mapping[str, HoldNames]:
     found = {}
     for line in plain.lines:
         if line.name in cell.held or line.name in cell.scaled:
-            stem = re.sub(r"\W+", "_", line.name).strip("_")[:MOST_CHARACTERS]
-            found[line.name] = _new(stem, taken)
+            stems = [f"{part}_{as_name(line.name)}" for part in HoldNames._fields]
+            end = ending(stems, taken)
+            found[line.name] = HoldNames(*(stem + end for stem in stems))
             taken |= set(found[line.name])
     return found
-
-
-def _new(stem: str, taken: Iterable[str]) -> HoldNames:
-    names, count = HoldNames(*(f"{field}_{stem}" for field in HoldNames._fields)), 1
-    while not set(names).isdisjoint(taken):
-        count += 1
-        names = HoldNames(*(f"{field}_{stem}_{count}" for field in HoldNames._fields))
-    return names
 
 
 def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> Cell:
@@ -431,28 +429,24 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
     (['0.5 * c_prev', 'free_c_t', 'c_t'], ('hold_c_t', 'to_c_t', 'free_c_t'))
     """
     plain = cell if cell.plain is None else cell.plain
-    names_held, names_scaled = ({*names} for names in (held, scaled))
-    order = [line.name for line in plain.lines]
-    if names_held.isdisjoint(order) and names_scaled.isdisjoint(order):
-        return plain
-    found = replace(
-        plain,
-        plain=plain,
-        held=tuple(name for name in order if name in names_held),
-        scaled=tuple(name for name in order if name in names_scaled),
+    own, multiples = (
+        tuple(line.name for line in plain.lines if line.name in chosen) for chosen in ({*held}, {*scaled})
     )
+    if not own and not multiples:
+        return plain
+    found = replace(plain, plain=plain, held=own, scaled=multiples)
     names = names_of(found)
     # a call of a composite function is no longer what it says where a line within it is held
     open_calls = {name for name, inner in plain.within.items() if not names.keys().isdisjoint(inner)}
     lines: list[Line] = []
     inputs = list(plain.inputs)
     for line in plain.lines:
-        own = line._replace(call=()) if line.name in open_calls else line
+        free = line._replace(call=()) if line.name in open_calls else line
         if line.name not in names:
-            lines.append(own)
+            lines.append(free)
             continue
         new, last = names[line.name], names[line.name].free
-        lines.append(own._replace(name=last))
+        lines.append(free._replace(name=last))
         if line.name in found.scaled:
             inputs += [new.scale, new.by]
             product = Line("", "mul", (new.by, new.free))
@@ -462,18 +456,11 @@ def with_holds(cell: Cell, held: Iterable[str], scaled: Iterable[str] = ()) -> C
         if line.name in found.held:
             inputs += [new.hold, new.to]
             lines.append(Line(line.name, "where", (new.hold, new.to, last)))
-    carry = tuple(
-        (state, names[line].free if line in names and _is_choice_of_padding(plain, state) else line)
-        for state, line in plain.carry
-    )
-    return replace(found, lines=tuple(lines), inputs=tuple(inputs), carry=carry)
-
-
-def _is_choice_of_padding(cell: Cell, state: str) -> bool:
-    """Whether what a state carries is also the output of a padded cell (`padding: carry`).
-
-    Holding that output changes what the cell gives out, and not what it carries, as with the other rules of padding.
-    """
-    line = cell.by_name.get(cell.states[state])
-    chosen = line is not None and line.op == "where" and line.operands[::2] == ("valid", state)
-    return chosen and cell.states[state] == cell.output
+    carry = []
+    for state, name in plain.carry:
+        # the output of a padded cell may also be what it carries (`padding: carry`): holding it changes what the cell
+        # gives out, and not what it carries, as with the other rules of padding
+        carried = name == plain.output and name in names and plain.by_name[name]
+        padded = carried and carried.op == "where" and carried.operands[::2] == ("valid", state)
+        carry.append((state, names[name].free if padded else name))
+    return replace(found, lines=tuple(lines), inputs=tuple(inputs), carry=tuple(carry))

@@ -167,15 +167,10 @@ class Stage:
 
 
 def stack(
-    cell: Cell,
-    layers: int = 1,
-    directions: Sequence[str] = ("forward",),
-    merge: Merge = "concat",
-    padding: Padding | None = None,
-    extra: str = "",
-    given: Mapping[str, Iterable[str]] | None = None,
+    cell: Cell, layers: int = 1, directions: Sequence[str] = ("forward",), merge: Merge = "concat",
+    padding: Padding | None = None, extra: str = "", given: Mapping[str, Iterable[str]] | None = None,
     reverse: Cell | None = None,
-) -> tuple[Stage, ...]:
+) -> tuple[Stage, ...]:  # fmt: skip
     """The stages of `layers` layers of `cell`.
 
     reverse: the cell of the reverse direction, where it is another. padding: the rule for padded steps; None
@@ -188,35 +183,29 @@ def stack(
     added = [row.partition("=")[0].strip() for row in extra.splitlines()]
     cells = {"forward": cell, "reverse": reverse or cell}
     inner = {d: masked(one, padding, added) if padding else one for d, one in cells.items()}
-    meets = len(directions) > 1 and merge != "none"
+    supplied = {scope: tuple(names) for scope, names in (given or {}).items()}
     stages: list[Stage] = []
+
+    def add(layer: int, direction: str, own: Cell, sources: Mapping[str, str], last: bool) -> str:
+        """One more stage; gives the place of its output."""
+        here = extended(own, extra) if extra and last and layer == layers - 1 else own
+        names = supplied.get(f"{layer}/{direction}", ())
+        found = {name: sources.get(name, GIVEN) for name in here.inputs} | dict.fromkeys(names, GIVEN)
+        stages.append(Stage(layer, direction, fed(here, names), found))
+        return f"{layer}/{direction}/{own.output}"
+
+    meets = len(directions) > 1 and merge != "none"
     source = X
     for layer in range(layers):
-        for direction in directions:
-            own = inner[direction]
-            here = extended(own, extra) if extra and layer == layers - 1 and not meets else own
-            stages.append(Stage(layer, direction, here, _sources(here, {"x_t": source, VALID: VALID})))
-        source = f"{layer}/{directions[0]}/{inner[directions[0]].output}"
+        ends = {d: add(layer, d, inner[d], {"x_t": source, VALID: VALID}, not meets) for d in directions}
+        source = ends[directions[0]]
         if meets:
-            meeting = joined(merge)
-            here = extended(meeting, extra) if extra and layer == layers - 1 else meeting
-            halves = {f"y_{d}": f"{layer}/{d}/{inner[d].output}" for d in directions}
-            stages.append(Stage(layer, "joined", here, _sources(here, halves)))
-            source = f"{layer}/joined/{meeting.output}"
-    supplied = dict(given or {})
+            source = add(layer, MEET, joined(merge), {f"y_{d}": end for d, end in ends.items()}, True)
     known = {stage.scope for stage in stages}
     for scope in supplied:
         if scope not in known:
             raise MissingError(f"given lines name {scope!r}, which is not there; there are {', '.join(sorted(known))}")
-    for k, stage in enumerate(stages):
-        names = tuple(supplied.get(stage.scope, ()))
-        sources = {**stage.sources, **dict.fromkeys(names, GIVEN)}
-        stages[k] = replace(stage, cell=fed(stage.cell, names), sources=sources)
     return tuple(stages)
-
-
-def _sources(cell: Cell, sources: Mapping[str, str]) -> dict[str, str]:
-    return {name: sources.get(name, GIVEN) for name in cell.inputs}
 
 
 def forward_stages(stages: Iterable[Stage]) -> tuple[Stage, ...]:
@@ -229,21 +218,15 @@ def restrict(stages: Sequence[Stage], wanted: Iterable[tuple[str, str]], carried
 
     carried: whether a step depends on the one before (False for a single step).
     """
-    asked: dict[str, set[str]] = {}
-    for scope, line in wanted:
-        asked.setdefault(scope, set()).add(line)
+    asked = set(wanted)
     kept: list[Stage] = []
     for stage in reversed(stages):
-        names = asked.get(stage.scope, set())
+        names = {line for scope, line in asked if scope == stage.scope}
         closure = stage.cell.closure(names, carried)
-        if not closure and not names:
-            continue
-        small = replace(stage, computed=tuple(line.name for line in stage.cell.lines if line.name in closure))
-        for name in small.inputs:
-            scope, line = scope_and_name(stage.sources[name])
-            if scope:
-                asked.setdefault(scope, set()).add(line)
-        kept.append(small)
+        if names:
+            small = replace(stage, computed=tuple(line.name for line in stage.cell.lines if line.name in closure))
+            asked |= {scope_and_name(stage.sources[name]) for name in small.inputs}
+            kept.append(small)
     return tuple(reversed(kept))
 
 

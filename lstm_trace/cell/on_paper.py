@@ -61,7 +61,13 @@ class Slip(NamedTuple):
 class _Part(NamedTuple):
     at: int
     typed: str
-    kind: str  # operand, function, open, close, sign, dot, space
+    kind: str  # operand, function, open, close, sign, dot
+    lead: str = ""  # blanks before it
+
+    @property
+    def factor(self) -> str:
+        """How it is shown as a factor of a product."""
+        return "(…)" if self.kind in ("open", "close") else self.typed + "(…)" * (self.kind == "function")
 
     @property
     def matrix(self) -> bool:
@@ -81,43 +87,32 @@ def slips(text: str) -> tuple[list[Slip], str]:
     """
     found: list[Slip] = []
     parts: list[_Part] = []
-    before: _Part | None = None
     for part in _parts(text, found):
+        before = parts[-1] if parts else None
         if before and part.kind == "dot":
             sign = "@" if before.matrix else "*"
             what = " between a matrix and a vector" if before.matrix else ""
-            found.append(Slip(part.at, f"{_written(text, part.at)} is typed {sign}{what}"))
-            part = _Part(part.at, sign, "sign")
-        elif before and part.kind != "space" and _beside(before, part):
+            written = (_TOKEN.match(text, part.at) or [""])[0]
+            found.append(Slip(part.at, f"{written} is typed {sign}{what}"))
+            part = part._replace(typed=sign, kind="sign")
+        elif before and _beside(before, part):
             sign = "@" if before.matrix or (part.matrix and not before.typed[0].isdigit()) else "*"
-            left, right = (
-                "(…)" if one.kind in ("open", "close") else one.typed + "(…)" * (one.kind == "function")
-                for one in (before, part)
-            )
-            what = (
-                "a matrix times a vector"
-                if before.matrix
-                else "a product"
-                if sign == "*"
-                else "a vector times a matrix"
-            )
-            found.append(Slip(before.at, f"{what} is written `{left} {sign} {right}`"))
-            while parts[-1].kind == "space":
-                parts.pop()
-            parts += [_Part(part.at, " ", "space"), _Part(part.at, sign, "sign"), _Part(part.at, " ", "space")]
+            what = "a product" if sign == "*" else "a vector times a matrix"
+            what = "a matrix times a vector" if before.matrix else what
+            found.append(Slip(before.at, f"{what} is written `{before.factor} {sign} {part.factor}`"))
+            parts.append(_Part(part.at, sign, "sign", " "))
+            part = part._replace(lead=" ")
         parts.append(part)
-        before = before if part.kind == "space" else part
     for k in reversed(range(len(parts))):
         if parts[k].kind == "function":
             _called(parts, k, found)
     for k in reversed(range(len(parts))):
         _apart(parts, k)
-    return sorted(found), "".join(part.typed for part in parts)
+    return sorted(found), _joined(parts)
 
 
-def _written(text: str, at: int) -> str:
-    """The sign or command at a character."""
-    return (re.match(r"\\[A-Za-z]+|.", text[at:], re.S) or [""])[0]
+def _joined(parts: list[_Part]) -> str:
+    return "".join(part.typed if k == 0 else part.lead + part.typed for k, part in enumerate(parts))
 
 
 def _beside(one: _Part, other: _Part) -> bool:
@@ -128,14 +123,9 @@ def _beside(one: _Part, other: _Part) -> bool:
     )
 
 
-def _ahead(parts: list[_Part], k: int) -> int:
-    """The next part from k on that is no space; the number of parts where there is none."""
-    return next((n for n in range(k, len(parts)) if parts[n].kind != "space"), len(parts))
-
-
 def _called(parts: list[_Part], k: int, found: list[Slip]) -> None:
     """Put what a function without parentheses is of into some, up to a product; before a sum nobody can tell."""
-    first = _ahead(parts, k + 1)
+    first = k + 1
     if first == len(parts) or parts[first].kind not in ("operand", "function"):
         return
     found.append(Slip(parts[k].at, f"a function is written with parentheses: `{parts[k].typed}(…)`"))
@@ -152,39 +142,33 @@ def _called(parts: list[_Part], k: int, found: list[Slip]) -> None:
     if sums:
         parts[k] = parts[k]._replace(typed=f"{parts[k].typed} ")  # no expression, so that it is not advised
     else:
-        last = last or n
-        while parts[last - 1].kind == "space":
-            last -= 1
-        inner = "".join(part.typed for part in parts[first:last])
-        parts[k:last] = [_Part(parts[k].at, f"{parts[k].typed}({inner})", "operand")]
+        typed = f"{parts[k].typed}({_joined(parts[first : last or n])})"
+        parts[k : last or n] = [parts[k]._replace(typed=typed, kind="operand")]
 
 
 def _apart(parts: list[_Part], k: int) -> None:
     """Put a matrix times a vector behind * or / into parentheses, as @ does not bind more tightly than they do."""
-    if not parts[k].matrix:
+    signs = [part.typed for part in parts[k - 1 : k + 2 : 2]] if k else []
+    if not parts[k].matrix or signs not in (["*", "@"], ["/", "@"]):
         return
-    before = next((parts[n] for n in range(k - 1, -1, -1) if parts[n].kind != "space"), None)
-    at = _ahead(parts, k + 1)
-    if not (before and before.typed in ("*", "/") and at < len(parts) and parts[at].typed == "@"):
-        return
-    last, depth = _ahead(parts, at + 1), 0
-    for n in range(last, len(parts)):
+    depth = 0
+    for n in range(k + 2, len(parts)):
         depth += (parts[n].kind == "open") - (parts[n].kind == "close")
         if not depth and parts[n].kind != "function":
-            inner = "".join(part.typed for part in parts[k : n + 1])
-            parts[k : n + 1] = [_Part(parts[k].at, f"({inner})", "operand")]
+            parts[k : n + 1] = [parts[k]._replace(typed=f"({_joined(parts[k : n + 1])})")]
             return
 
 
 def _parts(text: str, found: list[Slip]) -> Iterator[_Part]:
     """The text in pieces as they are typed; what is typed otherwise than it is written is added to `found`."""
     calls: list[bool] = []  # of the parentheses that are open, which are those of a function
-    before = ""
+    before = lead = ""
     for token in _TOKEN.finditer(text):
         written, kind, typed, at = token[0], "operand", token[0], token.start()
         if token["space"]:
-            kind = "space"
-        elif keyword.iskeyword(written):
+            lead = written
+            continue
+        if keyword.iskeyword(written):
             kind = "sign"
         elif token["command"] or token["name"]:
             name = token["command"] or written
@@ -230,27 +214,27 @@ def _parts(text: str, found: list[Slip]) -> Iterator[_Part]:
                 typed, kind = ".", "sign"
                 found.append(Slip(at, "a decimal comma is typed ."))
         elif not token["number"]:
-            yield from _indexed(token, found)
-            before = "x"
+            yield from _indexed(token, found, lead)
+            before, lead = "x", ""
             continue
-        before = before if kind == "space" else typed
-        yield _Part(at, typed, kind)
+        yield _Part(at, typed, kind, lead)
+        before, lead = typed, ""
 
 
-def _indexed(token: re.Match[str], found: list[Slip]) -> Iterator[_Part]:
+def _indexed(token: re.Match[str], found: list[Slip], lead: str) -> Iterator[_Part]:
     """A name with an index in braces, in parentheses or in small letters."""
     base, at = token["tight"] or token["base"], token.start()
     below = token["below"] or token["at"] or unicodedata.normalize("NFKC", token["small"] or "") or "t-1"
     below = re.sub(r"[\s,]", "", below)
     back = re.fullmatch("t[-−–]1", below)
     if (back or below == "t") and (both := re.fullmatch("([A-Z](?:_[a-z]+)?)([a-z])", base)):  # W_hh_{t-1}
-        yield _Part(at, both[1], "operand")
-        at, base = at + len(both[1]), both[2]
+        yield _Part(at, both[1], "operand", lead)
+        at, base, lead = at + len(both[1]), both[2], ""
     index = "".join(re.findall("[0-9A-Za-z]+", below))
     typed = base.removesuffix("_t") + "_prev" if back else base + "_" * (not token["small"] or "_" not in base) + index
     written = token[0][at - token.start() :]
     found.append(Slip(at, f"the previous step's state is written {typed}" if back else f"{written} is typed {typed}"))
-    yield _Part(at, typed, "operand")
+    yield _Part(at, typed, "operand", lead)
 
 
 def told(text: str, at: int | None = None) -> Slip | None:

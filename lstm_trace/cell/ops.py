@@ -61,15 +61,8 @@ def negated(a: Array) -> Array:
     return np.subtract(-0.0, a)
 
 
-def _matvec(a: Sequence[Array], _: Sequence[float]) -> Array:
-    """W: (M, N), x: (…, N) -> (…, M); steps and rows as one axis, so that one product serves them all."""
-    matrix, vector = a
-    return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix.T).reshape(*vector.shape[:-1], matrix.shape[0])
-
-
-def _vecmat(a: Sequence[Array], _: Sequence[float]) -> Array:
-    """x: (…, M), W: (M, N) -> (…, N): a row vector times a matrix, as Keras and JAX write a layer."""
-    vector, matrix = a
+def _product(vector: Array, matrix: Array) -> Array:
+    """x: (…, M), W: (M, N) -> (…, N); steps and rows as one axis, so that one product serves them all."""
     return np.matmul(vector.reshape(-1, vector.shape[-1]), matrix).reshape(*vector.shape[:-1], matrix.shape[1])
 
 
@@ -86,29 +79,44 @@ def _sigmoid(a: Sequence[Array], _: Sequence[float]) -> Array:
     return 1 / (1 + np.exp(negated(a[0])))
 
 
+def _elu(a: Sequence[Array], c: Sequence[float]) -> Array:
+    return np.where(a[0] < 0, c[0] * np.expm1(np.minimum(a[0], 0)), a[0])
+
+
+def _softplus(a: Sequence[Array], _: Sequence[float]) -> Array:
+    return np.maximum(a[0], 0) + np.log1p(np.exp(negated(np.abs(a[0]))))
+
+
+def _clip(a: Sequence[Array], c: Sequence[float]) -> Array:
+    return np.minimum(np.maximum(a[0], c[0]), c[1])
+
+
+def _slice(a: Sequence[Array], c: Sequence[float]) -> Array:
+    return a[0][..., int(c[0]) : int(c[1])]
+
+
 def _concat(a: Sequence[Array], _: Sequence[float]) -> Array:
     parts = [np.atleast_1d(np.asarray(v, np.result_type(*a))) for v in a]  # a number is a part of width 1
     lead = np.broadcast_shapes(*(v.shape[:-1] for v in parts))
     return np.concatenate([np.broadcast_to(v, (*lead, v.shape[-1])) for v in parts], axis=-1)
 
 
+def _reduction(function: Callable[..., Array]) -> Function:
+    return lambda a, _: function(np.atleast_1d(a[0]), axis=-1, keepdims=True)
+
+
 OPS: dict[str, Op] = {
     op.name: op
     for op in (
-        Op("matvec", _matvec, 2, width="matvec", ulp=None),
-        Op("vecmat", _vecmat, 2, width="vecmat", ulp=None),
+        Op("matvec", lambda a, _: _product(a[1], a[0].T), 2, width="matvec", ulp=None),
+        Op("vecmat", lambda a, _: _product(a[0], a[1]), 2, width="vecmat", ulp=None),
         Op("add", _add, None),
         Op("mul", lambda a, _: np.multiply(a[0], a[1]), 2),
         Op("div", lambda a, _: np.divide(a[0], a[1]), 2),
         Op("neg", lambda a, _: negated(a[0])),
         Op("copy", lambda a, _: np.positive(a[0])),
         Op("greater", lambda a, _: np.greater(a[0], a[1]).astype(np.result_type(*a)), 2),
-        Op(
-            "slice",
-            lambda a, c: a[0][..., int(c[0]) : int(c[1])],
-            width="slice",
-            constants=(("begin", None), ("end", None)),
-        ),
+        Op("slice", _slice, width="slice", constants=(("begin", None), ("end", None))),
         # named functions: 4 ulp for those that a math library rounds to 1 or 2, 6 where two of them are composed
         Op("sigmoid", _sigmoid, function="sigmoid", ulp=6),
         Op("tanh", lambda a, _: np.tanh(a[0]), function="tanh", ulp=4),
@@ -116,42 +124,14 @@ OPS: dict[str, Op] = {
         Op("log", lambda a, _: np.log(a[0]), function="log", ulp=4),
         Op("sqrt", lambda a, _: np.sqrt(a[0]), function="sqrt"),
         Op("relu", lambda a, _: np.maximum(a[0], 0), function="relu"),
-        Op(
-            "elu",
-            lambda a, c: np.where(a[0] < 0, c[0] * np.expm1(np.minimum(a[0], 0)), a[0]),
-            function="elu",
-            ulp=6,
-            constants=(("alpha", 1.0),),
-        ),
-        Op(
-            "softplus",
-            lambda a, _: np.maximum(a[0], 0) + np.log1p(np.exp(negated(np.abs(a[0])))),
-            function="softplus",
-            ulp=6,
-        ),
-        Op(
-            "clip",
-            lambda a, c: np.minimum(np.maximum(a[0], c[0]), c[1]),
-            function="clip",
-            constants=(("low", None), ("high", None)),
-        ),
+        Op("elu", _elu, function="elu", ulp=6, constants=(("alpha", 1.0),)),
+        Op("softplus", _softplus, function="softplus", ulp=6),
+        Op("clip", _clip, function="clip", constants=(("low", None), ("high", None))),
         Op("where", lambda a, _: np.where(np.not_equal(a[0], 0), a[1], a[2]), 3, function="where"),
         Op("maximum", lambda a, _: np.maximum(a[0], a[1]), 2, function="max"),
-        Op("max", lambda a, _: np.max(np.atleast_1d(a[0]), axis=-1, keepdims=True), function="max", width="one"),
-        Op(
-            "sum",
-            lambda a, _: np.sum(np.atleast_1d(a[0]), axis=-1, keepdims=True),
-            function="sum",
-            width="one",
-            ulp=None,
-        ),
-        Op(
-            "mean",
-            lambda a, _: np.mean(np.atleast_1d(a[0]), axis=-1, keepdims=True),
-            function="mean",
-            width="one",
-            ulp=None,
-        ),
+        Op("max", _reduction(np.max), function="max", width="one"),
+        Op("sum", _reduction(np.sum), function="sum", width="one", ulp=None),
+        Op("mean", _reduction(np.mean), function="mean", width="one", ulp=None),
         Op("concat", _concat, None, function="concat", width="concat"),
     )
 }

@@ -31,7 +31,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Container, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from ..errors import CellError, nearest, raise_all
@@ -50,9 +50,9 @@ _DECLARED = ("input", "carry", "sum", "gradient", "output", *HOLDS)
 _Problems = list[tuple[int, str]]  # row number and message
 
 
-def _point(number: int, row: str, fault: SyntaxFault) -> tuple[int, str]:
-    """The row's number and the message with the equation and a caret under the place."""
-    return number, SourcePlace(number, row, fault.column).pointed(str(fault))
+def _note(problems: _Problems, number: int, row: str, column: int, message: str) -> None:
+    """Add a problem: the message with the equation and a caret under the place."""
+    problems.append((number, SourcePlace(number, row, column).pointed(message)))
 
 
 @contextmanager
@@ -61,20 +61,13 @@ def _noted(problems: _Problems, number: int, row: str, column: int) -> Iterator[
     try:
         yield
     except RecursionError:
-        problems.append(_point(number, row, SyntaxFault(DEEP, column)))
+        _note(problems, number, row, column, DEEP)
     except SyntaxFault as fault:
-        problems.append(_point(number, row, fault))
+        _note(problems, number, row, fault.column, str(fault))
 
 
 def _refuse(problems: _Problems) -> None:
     raise_all(CellError, (message for _, message in sorted(problems, key=lambda problem: problem[0])))
-
-
-def _rows(text: str, first: int) -> Iterator[tuple[int, str]]:
-    for count, row in enumerate(text.splitlines(), first):
-        row = row.split("#", 1)[0].rstrip()
-        if row.strip():
-            yield count, row
 
 
 def _split(text: str) -> Iterator[tuple[str, int]]:
@@ -104,7 +97,7 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
         raise CellError(f"the equations have {len(text)} characters; at most {MAX_TEXT} are read")
     problems: _Problems = []
     functions = Functions()
-    equations, declared = _sorted(_rows(text, first), functions, problems)
+    equations, declared = _sorted(text, first, functions, problems)
     inputs = _inputs(declared, functions, problems, inputs)
     carry = list(_pairs("carry", declared, inputs, problems))
     states = {state for state, *_ in carry}
@@ -114,15 +107,14 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
         column = len(row) - len(row.lstrip())
         with _noted(problems, count, row, start):
             if name in builder.lines:
-                before = f"first in equation {given[name]}" if given[name] > 0 else "the cell has it already"
-                raise SyntaxFault(f"{name} is assigned twice ({before}); choose another name", column)
+                said = f"{name} is assigned twice ({_before(given[name])}); choose another name"
+                raise SyntaxFault(said, column)
             if name in states or name in inputs or name in FUNCTIONS:
                 kind = "a carried state" if name in states else "an input" if name in inputs else "a function"
                 raise SyntaxFault(f"{name} is {kind}; an equation cannot assign it", column)
             if name.endswith("_prev"):
-                raise SyntaxFault(
-                    f"{name} ends in _prev, as states do; choose another name, or declare it in carry", column
-                )
+                said = f"{name} ends in _prev, as states do; choose another name, or declare it in carry"
+                raise SyntaxFault(said, column)
             if name != unicodedata.normalize("NFKC", row.partition("=")[0].strip()):
                 builder.start = column
                 raise builder.on_paper(right, left=row[column:start]) or SyntaxFault("", column)
@@ -155,62 +147,63 @@ def parse(text: str, first: int = 1, inputs: tuple[str, ...] = ()) -> Cell:
     if len(cell.text) > MAX_TEXT:
         said = f"the equations have {len(cell.text)} characters as they are saved"
         raise CellError(f"{said}; at most {MAX_TEXT} are read")
-    return _held(cell, declared)
+    names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
+    lost = [(key, name) for key, chosen in names.items() for name in chosen if name not in cell.by_name]
+    hint = "its lines are"
+    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, hint)}" for key, name in lost))
+    return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
 
 
 _Equation = tuple[int, str, str, str, int]  # row number, row, name, right side, column of the right side
 _Declared = dict[str, tuple[int, str, str, int]]  # row number, row, what follows the colon, its column
 
 
-def _sorted(
-    rows: Iterator[tuple[int, str]], functions: Functions, problems: _Problems
-) -> tuple[list[_Equation], _Declared]:
+def _sorted(text: str, first: int, functions: Functions, problems: _Problems) -> tuple[list[_Equation], _Declared]:
     """The rows as equations and declarations; definitions go to `functions`. Raises CellError for a wrong one."""
     equations: list[_Equation] = []
     declared: _Declared = {}
     defined: dict[str, tuple[int, str, int]] = {}
     wrong: _Problems = []  # definitions: what calls them has no meaning
-    for count, row in rows:
+    for count, line in enumerate(text.splitlines(), first):
+        row = line.split("#", 1)[0].rstrip()
         column = len(row) - len(row.lstrip())
-        head, mark, rest = row.partition(":")
-        what = head.strip()
-        if mark and what in _DECLARED:
-            if what in declared:
-                fault = SyntaxFault(f"{what} is declared twice; write all of it in one row", column)
-                problems.append(_point(count, row, fault))
-            declared[what] = count, row, rest, len(head) + 1
-            continue
-        if said := composites.head(row):
+        what, mark, rest = row.partition(":")
+        if mark and what.strip() in _DECLARED:
+            if what.strip() in declared:
+                _note(problems, count, row, column, f"{what.strip()} is declared twice; write all of it in one row")
+            declared[what.strip()] = count, row, rest, len(what) + 1
+        elif said := composites.head(row):
             try:
                 if said.name in defined:
-                    at = defined[said.name][0]
-                    before = f"first in equation {at}" if at > 0 else "the cell has it already"
-                    raise ValueError(f"{said.name} is defined twice ({before})")
+                    raise ValueError(f"{said.name} is defined twice ({_before(defined[said.name][0])})")
                 functions[said.name] = composites.function(said, row[said.start :])
                 defined[said.name] = count, row, said.start
             except ValueError as error:
-                wrong.append(_point(count, row, SyntaxFault(str(error), column)))
-            continue
-        name, mark, right = row.partition("=")
-        name = _left(name)
-        if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
-            unknown = SyntaxFault("expected `name = expression`, or input:, carry: or output:", column)
-            problems.append(_point(count, row, unknown))
-        else:
-            start = row.index("=") + 1 + len(right) - len(right.lstrip())
-            equations.append((count, row, name, right.strip(), start))
+                _note(wrong, count, row, column, str(error))
+        elif row:
+            name, mark, right = row.partition("=")
+            name = _left(name)
+            if not mark or not name.isidentifier() or keyword.iskeyword(name) or right.startswith("="):
+                _note(problems, count, row, column, "expected `name = expression`, or input:, carry: or output:")
+            else:
+                start = row.index("=") + 1 + len(right) - len(right.lstrip())
+                equations.append((count, row, name, right.strip(), start))
     for name, (count, row, start) in defined.items():
-        try:
-            Builder({}, (), set(), functions).checked(functions[name], start, (count, row))
-        except RecursionError:
-            wrong.append(_point(count, row, SyntaxFault(DEEP, start)))
-        except SyntaxFault as fault:
-            meant = f"; if its value at step t is meant, it is written {name}_t"
-            meant = meant if functions[name].arguments == ("t",) else ""
-            wrong.append(_point(count, row, SyntaxFault(f"{fault}{meant}", fault.column)))
+        with _noted(wrong, count, row, start):
+            try:
+                Builder({}, (), set(), functions).checked(functions[name], start, (count, row))
+            except SyntaxFault as fault:
+                meant = f"; if its value at step t is meant, it is written {name}_t"
+                meant = meant if functions[name].arguments == ("t",) else ""
+                raise SyntaxFault(f"{fault}{meant}", fault.column) from None
     if wrong:
         _refuse(problems + wrong)
     return equations, declared
+
+
+def _before(number: int) -> str:
+    """Where a name was given a meaning before."""
+    return f"first in equation {number}" if number > 0 else "the cell has it already"
 
 
 def _left(text: str) -> str:
@@ -227,24 +220,17 @@ def _inputs(declared: _Declared, functions: Functions, problems: _Problems, befo
     states = {unicodedata.normalize("NFKC", part.partition("<-")[0].strip()) for part, _ in _split(carry)}
     found: list[str] = []
     for part, column in _split(rest):
-        name = _input(unicodedata.normalize("NFKC", part), states, functions)
+        text = unicodedata.normalize("NFKC", part)
+        name = text if is_name(text) else None
+        with suppress(SyntaxFault, RecursionError):  # an expression is named canonically
+            value = None if name else Builder({}, (text,), states, functions).value(text, 0, (0, text))
+            name = value if isinstance(value, str) and not value.isidentifier() else name
         if name is None or name in found:
             what = f"duplicate input {name}" if name else f"an input must be a name, or an expression; found {part!r}"
-            problems.append(_point(count, row, SyntaxFault(what, offset + column)))
+            _note(problems, count, row, offset + column, what)
         else:
             found.append(name)
     return tuple(dict.fromkeys((*before, *found)))
-
-
-def _input(text: str, states: set[str], functions: Functions) -> str | None:
-    """An input as it is named: a name, or an expression, canonically; None where the text is neither."""
-    if is_name(text):
-        return text
-    try:
-        value = Builder({}, (text,), states, functions).value(text, 0, (0, text))
-    except (SyntaxFault, RecursionError):
-        return None
-    return value if isinstance(value, str) and not value.isidentifier() else None
 
 
 #: What stands for the arrow of a pair elsewhere.
@@ -264,32 +250,29 @@ def _pairs(
         return
     count, row, rest, offset = declared[what]
     seen: set[str] = set()
-    for part, column in _split(rest):
-        left, mark, right = (unicodedata.normalize("NFKC", p.strip()) for p in part.partition("<-"))
-        if not part:
+    done = "carried" if what == "carry" else "gathered"
+    for part, column in ((part, offset + column) for part, column in _split(rest) if part):
+        before, mark, behind = part.partition("<-")
+        left, right = (unicodedata.normalize("NFKC", side.strip()) for side in (before, behind))
+        arrow = None if mark else _ARROW.search(part)
+        typed = _left(part[: arrow.start()]) if arrow else ""
+        if arrow and is_name(typed) and part[arrow.end() :]:  # what is meant is known, and is not missed elsewhere
+            _note(problems, count, row, column + arrow.start(), "the arrow is typed `<-`")
+            yield typed, part[arrow.end() :].strip(), column + arrow.end()
+            seen.add(typed)
             continue
         fault = ""
         if known is not None:
             fault = "" if left in known else f"there is no line, state or sum {left!r}"
-        elif left in inputs:
-            fault = f"{left} is an input; it cannot be {'carried' if what == 'carry' else 'gathered'}"
-        elif left in seen:
-            fault = f"{left} is {'carried' if what == 'carry' else 'gathered'} twice"
-        arrow = None if mark else _ARROW.search(part)
-        typed = _left(part[: arrow.start()]) if arrow else ""
-        if arrow and is_name(typed) and part[arrow.end() :]:  # what is meant is known, and is not missed elsewhere
-            problems.append(_point(count, row, SyntaxFault("the arrow is typed `<-`", offset + column + arrow.start())))
-            yield typed, part[arrow.end() :].strip(), offset + column + arrow.end()
-            seen.add(typed)
-            continue
-        if not mark or not is_name(left) or not right:
+        elif left in inputs or left in seen:
+            fault = f"{left} is an input; it cannot be {done}" if left in inputs else f"{left} is {done} twice"
+        if not fault and not (mark and is_name(left) and right):
             slip = told(left)
-            fault = fault or f"expected `{' <- '.join(_SIDES[what])}`" + (f" ({slip.said})" if slip else "")
+            fault = f"expected `{' <- '.join(_SIDES[what])}`" + (f" ({slip.said})" if slip else "")
         if fault:
-            problems.append(_point(count, row, SyntaxFault(fault, offset + column)))
+            _note(problems, count, row, column, fault)
         else:
-            behind = part.partition("<-")[2]
-            yield left, right, offset + column + part.index("<-") + 2 + len(behind) - len(behind.lstrip())
+            yield left, right, column + len(part) - len(behind.lstrip())
         seen.add(left)
 
 
@@ -303,29 +286,13 @@ def _sums(declared: _Declared, builder: Builder, problems: _Problems) -> Iterato
             yield GatheredSum(name, builder.gathered(text, start, (count, row)))
 
 
-def _held(cell: Cell, declared: _Declared) -> Cell:
-    """The cell with what it declares that can be held. Raises CellError for what is no line."""
-    names = {key: tuple(name for name, _ in _split(declared[key][2])) for key in HOLDS if key in declared}
-    lost = [(key, name) for key, found in names.items() for name in found if name not in cell.by_name]
-    known = "its lines are"
-    raise_all(CellError, (f"{key}: {name!r} is no line{nearest(name, cell.by_name, known)}" for key, name in lost))
-    return with_holds(cell, *(names.get(key, ()) for key in HOLDS))
-
-
 def _matrices(lines: Iterable[Line]) -> _Problems:
     """Names that are read both as a matrix and as a vector."""
     lines = tuple(lines)
     products = {line.product[0]: line.name for line in lines if line.product}
-    return [
-        (
-            sys.maxsize,
-            f"{name} is a matrix in `{products[name]}`, but `{line.name}` reads it as a vector; "
-            f"write {name} @ … or … @ {name}",
-        )
-        for line in lines
-        for name in (line.product[1:] if line.product else line.operands)
-        if name in products
-    ]
+    wrong = [(n, x.name) for x in lines for n in (x.product[1:] if x.product else x.reads) if n in products]
+    said = "{0} is a matrix in `{1}`, but `{2}` reads it as a vector; write {0} @ … or … @ {0}"
+    return [(sys.maxsize, said.format(name, products[name], reader)) for name, reader in wrong]
 
 
 def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:
@@ -340,6 +307,5 @@ def _output(declared: _Declared, builder: Builder, problems: _Problems) -> str:
         return "h_t" if "h_t" in builder.lines else lines[-1]
     if name not in builder.lines and name not in builder.inputs:
         column = offset + len(rest) - len(rest.lstrip())
-        fault = SyntaxFault(f"the output {name} is not a line of the cell{nearest(name, lines)}", column)
-        problems.append(_point(count, row, fault))
+        _note(problems, count, row, column, f"the output {name} is not a line of the cell{nearest(name, lines)}")
     return name

@@ -87,13 +87,10 @@ BETWEEN: tuple[str, ...] = (
 
 #: The secants. A product is a mean of the two orders in which its factors could change: it has no order.
 SECANT: dict[str, Rule] = {
-    "matvec": ("", "d @ a"),
-    "vecmat": ("b @ d", ""),
+    **{op: DERIVATIVE[op] for op in ("matvec", "vecmat", "neg", "copy", "sum", "mean")},
     "mul": ("d * middle(b, b0)", "d * middle(a, a0)"),
     # a product with the reciprocal, whose secant is -1 / (b b0)
     "div": ("d * middle(quotient(1, b), quotient(1, b0))", "-(d * (middle(a, a0) * quotient(1, b) * quotient(1, b0)))"),
-    "neg": ("-d",),
-    "copy": ("d",),
     "greater": ("d * greater_slope(gap(a, b), gap(a0, b0))", "-(d * greater_slope(gap(a, b), gap(a0, b0)))"),
     **{op: (f"d * {op}_slope(a, a0)",) for op in ("sigmoid", "tanh", "exp", "log", "sqrt", "relu", "softplus", "max")},
     "elu": ("d * elu_slope(a, a0, alpha)",),
@@ -105,6 +102,4 @@ SECANT: dict[str, Rule] = {
         "where(a, where(a0, 0, 0.5 * d), where(a0, 0.5 * d, d))",
     ),
     "maximum": ("d * larger_slope(gap(a, b), gap(a0, b0))", "d * (1 - larger_slope(gap(a, b), gap(a0, b0)))"),
-    "sum": DERIVATIVE["sum"],
-    "mean": DERIVATIVE["mean"],
 }

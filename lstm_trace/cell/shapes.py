@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -18,6 +19,11 @@ from .lines import Cell, Line, pointed
 from .ops import OPS
 
 Width = int | None  # None: not known
+WeightShapes = Mapping[str, tuple[int, ...]]
+#: By name whether it broadcasts: True where its width is 1, False where it is wider, None where that is not known.
+Broadcasts = dict[str, bool | None]
+#: Widths that are known, with the words that say from where ('from x').
+KnownSizes = Mapping[str, tuple[int, str]]
 #: From a line, the widths of its operands and the shape of its matrix to its own width, and whether these fit.
 Rule = Callable[[Line, Sequence[Width], Sequence[Width]], tuple[Width, bool]]
 
@@ -78,10 +84,8 @@ class Classes:
         self.parent[self.find(a)] = self.find(b)
 
 
-def kinds_of(
-    cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], computed: set[str]
-) -> dict[str, bool | None]:
-    """For each name whether it broadcasts (True: its width is 1, False: it is wider, None: that is not known).
+def kinds_of(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], computed: set[str]) -> Broadcasts:
+    """For each name whether it broadcasts.
 
     Wide operands of one line have one width, and the line has it too; a name of width 1 ties nothing. A state
     broadcasts where its line does though the state is taken to: so that H = 1 is no special case.
@@ -91,7 +95,7 @@ def kinds_of(
     }
     wide = {state for state in cell.states if widths.get(state, 1) > 1}
     while True:
-        states = {s: False if s in wide else True if s in narrow else None for s in cell.states}
+        states: Broadcasts = {s: False if s in wide else True if s in narrow else None for s in cell.states}
         found = _pass(cell, parameters, widths, states)
         more = {state for state, line in cell.carry if found[line] is False} - wide
         if not more:
@@ -99,10 +103,8 @@ def kinds_of(
         wide |= more
 
 
-def _pass(
-    cell: Cell, parameters: Mapping[str, tuple[int, ...]], widths: Mapping[str, int], states: Mapping[str, bool | None]
-) -> dict[str, bool | None]:
-    kinds: dict[str, bool | None] = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
+def _pass(cell: Cell, parameters: WeightShapes, widths: Mapping[str, int], states: Broadcasts) -> Broadcasts:
+    kinds: Broadcasts = {n: parameters[n] == (1,) if n in parameters else None for n in cell.parameters}
     kinds |= {n: widths[n] == 1 if n in widths else None for n in cell.inputs} | dict(states)
     for line in cell.lines:
         reads = [kinds.get(name) for name in line.reads]
@@ -116,19 +118,16 @@ def _pass(
         elif line.op == "concat":
             kinds[line.name] = False if len(line.operands) > 1 or False in reads else reads[0] if reads else True
         else:
-            if line.op == "add" and any(kinds[p] is False for p in _products(cell, line)):
+            products = [name for name in line.reads if name in cell.by_name and cell.by_name[name].product]
+            if line.op == "add" and any(kinds[name] is False for name in products):
                 # products added to wider products do not broadcast: a matrix of one row there is a mistake
-                kinds |= dict.fromkeys(_products(cell, line), False)
+                kinds |= dict.fromkeys(products, False)
                 reads = [kinds.get(name) for name in line.reads]
             kinds[line.name] = False if False in reads else None if None in reads else True
     return kinds
 
 
-def _products(cell: Cell, line: Line) -> list[str]:
-    return [name for name in line.reads if name in cell.by_name and cell.by_name[name].product]
-
-
-def unified(cell: Cell, kinds: Mapping[str, bool | None]) -> Classes:
+def unified(cell: Cell, kinds: Broadcasts) -> Classes:
     """Classes of sizes that the equations force to be equal."""
     classes = Classes()
     for line in cell.lines:
@@ -145,51 +144,6 @@ def unified(cell: Cell, kinds: Mapping[str, bool | None]) -> Classes:
         if kinds[state] == kinds[target]:
             classes.join((state, 0), (target, 0))
     return classes
-
-
-def evidence_of(
-    classes: Classes,
-    kinds: Mapping[str, bool | None],
-    parameters: Mapping[str, tuple[int, ...]],
-    widths: Mapping[str, tuple[int, str]],
-) -> dict[Key, list[tuple[int, str]]]:
-    """Sizes that the arrays give to each class: the input's first, the states' last, where votes are equal."""
-    found: list[tuple[Key, int, str]] = []
-    early = [name for name, (_, source) in widths.items() if source == "from x" or "/" in source]
-    found += [((name, 0), *widths[name]) for name in early]
-    found += [((n, axis), size, f"from {n}") for n, shape in parameters.items() for axis, size in enumerate(shape)]
-    found += [((name, 0), *widths[name]) for name in widths if name not in early]
-    found += [((name, 0), 1, f"`{name}` is one number") for name, kind in kinds.items() if kind is True]
-    evidence: dict[Key, list[tuple[int, str]]] = {}
-    for key, size, source in found:
-        evidence.setdefault(classes.find(key), []).append((size, source))
-    return evidence
-
-
-def read_by_slices(cell: Cell, classes: Classes) -> dict[Key, int]:
-    """How many units a vector must have so that all its slices are parts of it."""
-    least: dict[Key, int] = {}
-    for line in cell.lines:
-        if line.op == "slice":
-            key = classes.find((str(line.operands[0]), 0))
-            least[key] = max(least.get(key, 0), int(line.constants[1]))
-    return least
-
-
-def majority(sizes: list[int], least: int) -> int:
-    """The size that most arrays give, among those that are large enough where there are such."""
-    return Counter([size for size in sizes if size >= least] or sizes).most_common(1)[0][0]
-
-
-def add_concats(cell: Cell, classes: Classes, sizes: dict[Key, int]) -> None:
-    """Give every slice its width, and every concatenation the sum of its operands' widths."""
-    for line in cell.lines:
-        if line.op == "slice":
-            sizes[classes.find((line.name, 0))] = int(line.constants[1] - line.constants[0])
-        if line.op == "concat":
-            parts = [sizes.get(classes.find((o, 0)), 0) if isinstance(o, str) else 1 for o in line.operands]
-            if all(parts):
-                sizes[classes.find((line.name, 0))] = sum(parts)
 
 
 def reader(cell: Cell, name: str, computed: set[str]) -> str:
@@ -213,16 +167,12 @@ def ranks(cell: Cell, parameters: Mapping[str, tuple[int, ...]], computed: set[s
         kind = "a matrix (rows, columns)" if name in matrices else "a vector"
         yield pointed(f"{name} has shape {shape}; line `{line}` needs {kind}", cell.places, line, name)
     for group in products.values():
-        written = [f"`{name} @ {_other(cell.by_name[line], name)}`" for name, line in group]
+        others = [next((str(o) for o in cell.by_name[line].operands if o != name), name) for name, line in group]
+        factors = [other if other.isidentifier() else f"({other})" for other in others]
+        written = [f"`{name} @ {factor}`" for (name, _), factor in zip(group, factors, strict=True)]
         named = ", ".join(f"{name} has shape {parameters[name]}" for name, _ in group)
         told = f"{named}: * multiplies unit by unit; a matrix times a vector is written {', '.join(written)}"
         yield pointed(told, cell.places, group[0][1], group[0][0])
-
-
-def _other(line: Line, name: str) -> str:
-    """The factor of a product beside `name`."""
-    other = next((str(one) for one in line.operands if one != name), name)
-    return other if other.isidentifier() else f"({other})"
 
 
 def beyond_the_end(line: Line, width: int) -> str:
@@ -232,81 +182,125 @@ def beyond_the_end(line: Line, width: int) -> str:
         return ""
     units = "unit [0] only" if width == 1 else f"units [0] to [{width - 1}]"
     many = f"units {begin} to {end - 1}" if end - begin > 1 else f"unit {begin}"
-    return (
-        f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; write a part within "
-        f"[0:{width}], or make {line.operands[0]} wider"
-    )
+    advice = f"write a part within [0:{width}], or make {line.operands[0]} wider"
+    return f"line `{line.name}` reads {many} of {line.operands[0]}, which has width {width}: {units}; {advice}"
 
 
-def contradictions(
-    cell: Cell,
-    computed: set[str],
-    found: Mapping[str, int],
-    shapes: Mapping[str, tuple[int, ...]],
-    widths: Mapping[str, tuple[int, str]],
-) -> Iterator[str]:
-    """Lines whose operands do not fit each other, found by going through them: what classes cannot say."""
-    wide = {name: shape[0] for name, shape in shapes.items()}
-    wide |= {name: width for name, (width, _) in widths.items()} | {state: found[state] for state in cell.states}
-    for line in cell.lines:
-        if line.name not in computed:
-            continue
-        reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
-        if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
-            width, fits = fitted(line, reads, shapes)
-            assert width is not None  # for all that it reads is known
+class _Sizes:
+    """The size of each class: what most arrays say of it, among those that are large enough where there are such."""
+
+    def __init__(self, cell: Cell, shapes: WeightShapes, widths: KnownSizes, names: set[str]) -> None:
+        self.cell, self.given, self.widths, self.names = cell, shapes, widths, names
+        kinds = kinds_of(cell, shapes, {n: w for n, (w, _) in widths.items()}, names)
+        self.classes = unified(cell, kinds)
+        self.evidence: dict[Key, list[tuple[int, str]]] = {}
+        # the input's first, the states' last, where votes are equal
+        early = {name: said for name, said in widths.items() if said[1] == "from x" or "/" in said[1]}
+        found = [((name, 0), *said) for name, said in early.items()]
+        found += [((n, axis), size, f"from {n}") for n, shape in shapes.items() for axis, size in enumerate(shape)]
+        found += [((name, 0), *said) for name, said in widths.items() if name not in early]
+        found += [((name, 0), 1, f"`{name}` is one number") for name, kind in kinds.items() if kind is True]
+        for (name, axis), size, source in found:
+            self.evidence.setdefault(self.key(name, axis), []).append((size, source))
+        least: dict[Key, int] = {}  # so that all its slices are parts of a vector
+        for line in cell.lines:
             if line.op == "slice":
-                wide[line.name] = width
-                if fault := beyond_the_end(line, reads[0]):
-                    yield pointed(fault, cell.places, line.name)
-                continue
-            if not fits or width != found[line.name]:
-                parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
-                fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"
-                several = [name for name in line.reads if wide[name] != 1 and not line.product]
-                odd = next((name for name in several if wide[name] != wide[several[0]]), "")
-                yield pointed(fault, cell.places, line.name, odd)
-        wide[line.name] = found[line.name]
-    for state, target in cell.carry:
-        if target in computed and found[target] != found[state]:
-            fault = (
-                f"line `{target}` has width {found[target]}, and is carried as {state}, which has width {found[state]}"
-            )
-            yield pointed(fault, cell.places, state)
+                key = self.key(str(line.operands[0]))
+                least[key] = max(least.get(key, 0), int(line.constants[1]))
+        self.sizes: dict[Key, int] = {}
+        for key, votes in self.evidence.items():
+            enough = [size for size, _ in votes if size >= least.get(key, 0)]
+            self.sizes[key] = Counter(enough or [size for size, _ in votes]).most_common(1)[0][0]
+        self.sizes |= {self.key(n): 1 for n in cell.by_name if kinds[n] is True}  # no array says otherwise
+        for line in cell.lines:
+            if line.op == "slice":
+                self.sizes[self.key(line.name)] = int(line.constants[1] - line.constants[0])
+            if line.op == "concat":
+                parts = [self.sizes.get(self.key(o), 0) if isinstance(o, str) else 1 for o in line.operands]
+                if all(parts):
+                    self.sizes[self.key(line.name)] = sum(parts)
 
+    def key(self, name: str, axis: int = 0) -> Key:
+        """The class of a size."""
+        return self.classes.find((name, axis))
 
-def symbols_of(cell: Cell, classes: Classes) -> dict[Key, str]:
-    """The field's symbols for the classes that have one: I inputs, H units, P projected units."""
-    wide = unified(cell, dict.fromkeys((*cell.by_name, *cell.states, *cell.inputs, *cell.parameters), False))
-    projected = "c_prev" in cell.states and wide.find(("c_prev", 0)) != wide.find(("h_prev", 0))
-    symbols: dict[Key, str] = {}
-    if "c_prev" in cell.states:
-        symbols[classes.find(("c_prev", 0))] = "H"
-    if "h_prev" in cell.states:
-        symbols.setdefault(classes.find(("h_prev", 0)), "P" if projected else "H")
-    symbols.setdefault(classes.find(("x_t", 0)), "I")
-    return symbols
+    def size(self, name: str, axis: int = 0) -> int:
+        """The size; 1 where no array says it."""
+        return self.sizes.get(self.key(name, axis), 1)
 
+    def symbols(self) -> dict[Key, str]:
+        """The field's symbols for the classes that have one: I inputs, H units, P projected units."""
+        cell = self.cell
+        wide = unified(cell, dict.fromkeys((*cell.by_name, *cell.states, *cell.inputs, *cell.parameters), False))
+        projected = "c_prev" in cell.states and wide.find(("c_prev", 0)) != wide.find(("h_prev", 0))
+        symbols: dict[Key, str] = {}
+        if "c_prev" in cell.states:
+            symbols[self.key("c_prev")] = "H"
+        if "h_prev" in cell.states:
+            symbols.setdefault(self.key("h_prev"), "P" if projected else "H")
+        symbols.setdefault(self.key("x_t"), "I")
+        return symbols
 
-def known_sizes(
-    bound: str, symbols: dict[Key, str], sizes: dict[Key, int], evidence: dict[Key, list[tuple[int, str]]]
-) -> str:
-    """'Known sizes: T=50 B=1, I=16 (from x), H=64 (from b_i). '"""
-    parts = {"": bound} if bound else {}
-    for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
-        source = next((s for n, s in evidence.get(key, []) if n == sizes.get(key)), None)
-        if source:
-            parts.setdefault(symbol, f"{symbol}={sizes[key]} ({source})")
-    return f"Known sizes: {', '.join(parts.values())}. " if parts else ""
+    @cached_property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape that each parameter must have."""
+        return {name: tuple(self.size(name, k) for k in range(len(shape))) for name, shape in self.given.items()}
 
+    def misfits(self, bound: str, advice: str) -> Iterator[str]:
+        """What is said of arrays, and of inputs and states, that do not have the size that their line needs."""
+        wrong = {name: shape for name, shape in self.given.items() if shape != self.shapes[name]}
+        odd = {name: said for name, said in self.widths.items() if said[0] != self.size(name)}
+        if not wrong and not odd:
+            return
+        lines = {name: reader(self.cell, name, self.names) for name in (*wrong, *odd)}
+        symbols, faults = self.symbols(), {}
+        for name, shape in wrong.items():
+            needed = self.shapes[name]
+            symbolic = [symbols.get(self.key(name, axis), str(size)) for axis, size in enumerate(needed)]
+            wants = f"({', '.join(symbolic)}{',' if len(symbolic) == 1 else ''})"
+            wants = f"{wants} = {needed}" if wants != str(needed) else wants
+            turned = " It looks transposed." if shape == needed[::-1] else ""
+            faults[name] = f"{name} has shape {shape}; line `{lines[name]}` needs {wants}.{turned}"
+        for name, (width, source) in odd.items():
+            what = source.removeprefix("from ") if source.startswith("from ") else name
+            symbol = symbols.get(self.key(name))
+            wants = f"{symbol} = {self.size(name)}" if symbol else str(self.size(name))
+            faults[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}."
+        known = {"": bound} if bound else {}
+        for key, symbol in sorted(symbols.items(), key=lambda item: item[1] != "I"):
+            source = next((s for n, s in self.evidence.get(key, []) if n == self.sizes.get(key)), "")
+            if source:
+                known.setdefault(symbol, f"{symbol}={self.sizes[key]} ({source})")
+        end = (f"Known sizes: {', '.join(known.values())}. " if known else "") + advice
+        for name, fault in faults.items():
+            yield pointed(f"{fault} {end}".rstrip(), self.cell.places, lines[name], name)
 
-def misfit(name: str, shape: tuple[int, ...], needed: tuple[int, ...], symbolic: list[str], line: str) -> str:
-    """What is said of an array that does not have the shape that its line needs."""
-    numbers = str(needed)
-    symbols = f"({', '.join(symbolic)}{',' if len(symbolic) == 1 else ''})"
-    wants = f"{symbols} = {numbers}" if symbols != numbers else numbers
-    turned = " It looks transposed." if shape == needed[::-1] else ""
-    return f"{name} has shape {shape}; line `{line}` needs {wants}.{turned}"
+    def contradictions(self) -> Iterator[str]:
+        """Lines whose operands do not fit each other, found by going through them: what classes cannot say."""
+        cell, names = self.cell, self.names
+        wide = {name: shape[0] for name, shape in self.shapes.items()}
+        wide |= {name: width for name, (width, _) in self.widths.items()}
+        wide |= {state: self.size(state) for state in cell.states}
+        for line in (line for line in cell.lines if line.name in names):
+            reads = [wide[o] if isinstance(o, str) else 1 for o in line.operands if not isinstance(o, str) or o in wide]
+            wide[line.name] = self.size(line.name)
+            if len(reads) == len(line.operands):  # else an operand is missing, which is reported elsewhere
+                width, fits = fitted(line, reads, self.shapes)
+                if line.op == "slice" and width:
+                    wide[line.name] = width
+                    if fault := beyond_the_end(line, reads[0]):
+                        yield pointed(fault, cell.places, line.name)
+                elif not fits or width != self.size(line.name):
+                    parts = ", ".join(f"{name}: {wide[name]}" for name in dict.fromkeys(line.reads))
+                    fault = f"line `{line.name}`: the widths of its operands do not fit ({parts})"
+                    several = [name for name in line.reads if wide[name] != 1 and not line.product]
+                    odd = next((name for name in several if wide[name] != wide[several[0]]), "")
+                    yield pointed(fault, cell.places, line.name, odd)
+        for state, target in cell.carry:
+            here, there = self.size(target), self.size(state)
+            if target in names and here != there:
+                fault = f"line `{target}` has width {here}, and is carried as {state}, which has width {there}"
+                yield pointed(fault, cell.places, state)
 
 
 @dataclass(frozen=True)
@@ -318,12 +312,7 @@ class InferredSizes:
 
 
 def infer(
-    cell: Cell,
-    computed: Iterable[str],
-    parameters: Mapping[str, tuple[int, ...]],
-    widths: Mapping[str, tuple[int, str]],
-    bound: str = "",
-    advice: str = "",
+    cell: Cell, computed: Iterable[str], parameters: WeightShapes, widths: KnownSizes, bound: str = "", advice: str = ""
 ) -> InferredSizes:
     """Infer the width of every line in `computed`.
 
@@ -345,41 +334,11 @@ def infer(
     """
     names = set(computed)
     raise_all(ShapeError, ranks(cell, parameters, names))
-    kinds = kinds_of(cell, parameters, {n: w for n, (w, _) in widths.items()}, names)
-    classes = unified(cell, kinds)
-    evidence = evidence_of(classes, kinds, parameters, widths)
-    least = read_by_slices(cell, classes)
-    sizes = {key: majority([size for size, _ in found], least.get(key, 0)) for key, found in evidence.items()}
-    sizes |= {classes.find((name, 0)): 1 for name in cell.by_name if kinds[name] is True}  # no array says otherwise
-    add_concats(cell, classes, sizes)
-
-    def size(name: str, axis: int = 0) -> int:
-        return sizes.get(classes.find((name, axis)), 1)
-
-    shapes = {name: tuple(size(name, axis) for axis in range(len(shape))) for name, shape in parameters.items()}
-    wrong = {name: shape for name, shape in parameters.items() if shapes[name] != shape}
-    odd = {name: (width, source) for name, (width, source) in widths.items() if size(name) != width}
-    if wrong or odd:
-        symbols = symbols_of(cell, classes)
-        known = known_sizes(bound, symbols, sizes, evidence) + advice
-
-        def symbol(name: str, axis: int = 0) -> str:
-            return symbols.get(classes.find((name, axis)), str(size(name, axis)))
-
-        lines = {name: reader(cell, name, names) for name in (*wrong, *odd)}
-        said: dict[str, str] = {}
-        for name, shape in wrong.items():
-            symbolic = [symbol(name, axis) for axis in range(len(shape))]
-            said[name] = misfit(name, shape, shapes[name], symbolic, lines[name])
-        for name, (width, source) in odd.items():
-            what = source.removeprefix("from ") if source.startswith("from ") else name
-            wants = f"{symbol(name)} = {size(name)}".removeprefix(f"{size(name)} = ")
-            said[name] = f"{what} has width {width}; line `{lines[name]}` needs {wants}."
-        problems = ((f"{fault} {known}".rstrip(), cell.places, lines[name], name) for name, fault in said.items())
-        raise_all(ShapeError, (pointed(*problem) for problem in problems))
-    found = {line: size(line) for line in cell.by_name if line in names} | {state: size(state) for state in cell.states}
-    raise_all(ShapeError, contradictions(cell, names, found, shapes, widths))
-    return InferredSizes(found, shapes)
+    sizes = _Sizes(cell, parameters, widths, names)
+    raise_all(ShapeError, sizes.misfits(bound, advice))
+    raise_all(ShapeError, sizes.contradictions())
+    found = [*(name for name in cell.by_name if name in names), *cell.states]
+    return InferredSizes({name: sizes.size(name) for name in found}, sizes.shapes)
 
 
 def input_width(cell: Cell, weights: Mapping[str, Mapping[str, Array]]) -> int | None:

@@ -10,9 +10,8 @@ from typing import Any, Literal
 from ..errors import CellError, MissingError, OptionError, nearest, within
 from .composites import Functions
 from .expressions import Builder
-from .kinds import KINDS
-from .kinds.kind import Bias, is_number, meant
 from .lines import Cell, Line
+from .named_cells import KINDS, is_number, meant
 from .parse import parse
 
 Padding = Literal["zero", "repeat", "carry"]
@@ -56,12 +55,13 @@ def named(kind: str, options: Mapping[str, Any], weights: Iterable[str] = ()) ->
     unknown = [name for name in options if name not in known]
     if unknown:
         close = [f"{n}{meant(n, known)}" for n in unknown]
-        raise OptionError(
-            f"the cell {kind!r} has no option {', '.join(close)}. Its options: {', '.join(sorted(known))}"
-        )
+        there = f"Its options: {', '.join(sorted(known))}"
+        raise OptionError(f"the cell {kind!r} has no option {', '.join(close)}. {there}")
     # a number of any library becomes a plain float: the equations and the trace's header are text
     chosen: dict[str, Any] = {n: float(v) if is_number(v) else v for n, v in options.items() if v is not None}
-    chosen.setdefault("bias", _bias(weights, KINDS[kind].gates))
+    read, gates = set(weights), KINDS[kind].gates
+    two = any(f"b_{side}{gate}" in read for side in "xh" for gate in gates)
+    chosen.setdefault("bias", "two" if two else "one" if any(f"b_{gate}" in read for gate in gates) else "none")
     spec = KINDS[kind](**chosen)
     return _parsed(spec.equations()), {f.name: getattr(spec, f.name) for f in fields(spec)}
 
@@ -80,19 +80,15 @@ def directed(
     if other is None:
         return cell, None, full
     if not isinstance(other, Mapping):
-        raise OptionError(
-            f"option reverse must be a mapping of the options in which the reverse direction differs, as in "
-            f"{{gate_activation: hard_sigmoid}}; found {other!r}"
-        )
+        said = "a mapping of the options in which the reverse direction differs, as in {gate_activation: hard_sigmoid}"
+        raise OptionError(f"option reverse must be {said}; found {other!r}")
     with within("option reverse"):
         back, whole = named(kind, of_direction(options, "reverse"), names)
     if back == cell:
         raise OptionError("option reverse changes nothing: both directions have these options; leave it out")
     if back.states.keys() != cell.states.keys():
-        raise OptionError(
-            f"option reverse: both directions carry the same states; forward {', '.join(cell.states)}, "
-            f"reverse {', '.join(back.states)}"
-        )
+        there = f"forward {', '.join(cell.states)}, reverse {', '.join(back.states)}"
+        raise OptionError(f"option reverse: both directions carry the same states; {there}")
     return cell, back, full | {"reverse": {name: value for name, value in whole.items() if value != full[name]}}
 
 
@@ -161,18 +157,14 @@ def supplied(cell: Cell, names: Iterable[str]) -> Cell:
     given = tuple(names)
     for name in given:
         if name not in cell.by_name and name not in cell.inputs:
-            raise MissingError(
-                f"given {name!r} is not a line of the cell{nearest(name, cell.by_name, 'its lines are')}"
-            )
+            hint = nearest(name, cell.by_name, "its lines are")
+            raise MissingError(f"given {name!r} is not a line of the cell{hint}")
     if not given:
         return cell
     ends = [line.name for line in cell.lines if line.name not in cell.readers]
     ends += [cell.output, *cell.states.values()]
-    fed = replace(
-        cell,
-        lines=tuple(line for line in cell.lines if line.name not in given),
-        inputs=tuple(dict.fromkeys((*cell.inputs, *given))),
-    )
+    lines = tuple(line for line in cell.lines if line.name not in given)
+    fed = replace(cell, lines=lines, inputs=tuple(dict.fromkeys((*cell.inputs, *given))))
     live = fed.closure(end for end in ends if end not in given)
     return replace(fed, lines=tuple(fed.written(live)))
 
@@ -194,10 +186,3 @@ def definition(cell: Cell, call: Line) -> tuple[Cell, Line]:
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> Cell:
     return replace(parse(text), places={})  # nobody wrote these rows
-
-
-def _bias(weights: Iterable[str], gates: str) -> Bias:
-    names = set(weights)
-    if any(f"b_{side}{gate}" in names for side in "xh" for gate in gates):
-        return "two"
-    return "one" if any(f"b_{gate}" in names for gate in gates) else "none"

@@ -11,8 +11,10 @@ import numpy as np
 from ..base.arrays import Array, cast, to_array, to_truths
 from ..cell.network import Stage, find, scope_and_name
 from ..errors import Faults, MissingError, OptionError, ShapeError, nearest
-from ..trace.address import STATE
+from ..trace.address import INITIAL
 from ..trace.holding import NO_HOLDS, Holds
+
+NamedValues = Mapping[str, Any]
 
 
 def numbers(value: Any, name: str, dtype: Any = None) -> Array:
@@ -92,10 +94,6 @@ def shortest(mask: Array | None) -> tuple[Array | None, Array | None]:
     return None, mask
 
 
-#: States by their short names, for messages: {"h_prev": "h0", …}.
-_SHORT = {state: short for short, state in STATE.items()}
-
-
 @dataclass(frozen=True)
 class RunInputs:
     """The arrays of one run, copies all of them.
@@ -129,18 +127,9 @@ class RunInputs:
 
 
 def fed(
-    x: Any,
-    states: Mapping[str, Any],
-    supplied: Mapping[str, Any],
-    lengths: Any,
-    mask: Any,
-    batch_first: bool,
-    dtype: Any,
-    width: int | None,
-    stages: Sequence[Stage],
-    scopes: Sequence[str],
-    carried: Iterable[str],
-) -> RunInputs:
+    x: Any, states: NamedValues, supplied: NamedValues, lengths: Any, mask: Any, batch_first: bool,
+    dtype: Any, width: int | None, stages: Sequence[Stage], scopes: Sequence[str], carried: Iterable[str],
+) -> RunInputs:  # fmt: skip
     """Check and copy the arrays of a run.
 
     states: by name (`h_prev`); supplied: lines by name or `layer/direction/name`; width: I where the weights say it;
@@ -154,9 +143,6 @@ def fed(
         steps, batch = _extent(supplied, states, len(scopes), batch_first)
         batched = batch > 1
     faults = Faults()
-    inside: tuple[Array | None, Array | None] = None, None
-    starts: dict[str, list[Array]] = {}
-    given: dict[str, dict[str, Array]] = {}
     with faults.gather():
         if lengths is not None and mask is not None:
             raise OptionError("lengths and mask say the same in two ways: give one of them")
@@ -174,20 +160,16 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
     """x as (T, B, I), and whether it came with a batch axis."""
     if x is None:
         return None, False
-    array = numbers(x, "x", dtype)
-    shape = array.shape
-    if array.ndim == 0:
-        array = array.reshape(1)
+    array = np.atleast_1d(given := numbers(x, "x", dtype))
+    shape = given.shape
     if array.size == 0:
         what = "the sequence is empty" if shape[0] == 0 else f"x has shape {shape}, without a number"
         raise ShapeError(f"{what}: x needs at least one step of numbers")
     if array.ndim == 1:
         if width == 1 and array.size > 1:
             offer = ", ".join(f"[{v:g}]" for v in array[:3]) + (", …" if array.size > 3 else "")
-            raise ShapeError(
-                f"x has {array.size} numbers in one list, which is one step of {array.size} inputs, but the weights "
-                f"take I = 1 input; for {array.size} steps write [{offer}]"
-            )
+            said = f"which is one step of {array.size} inputs, but the weights take I = 1 input"
+            raise ShapeError(f"x has {array.size} numbers in one list, {said}; for {array.size} steps write [{offer}]")
         array = array[None]
     if array.ndim > 3:
         raise ShapeError(f"x has shape {shape}; expected (T, I) or (T, B, I)")
@@ -199,20 +181,16 @@ def sequence(x: Any, batch_first: bool, dtype: Any, width: int | None) -> tuple[
     return array, batched
 
 
-def _extent(supplied: Mapping[str, Any], states: Mapping[str, Any], scopes: int, batch_first: bool) -> tuple[int, int]:
+def _extent(supplied: NamedValues, states: NamedValues, scopes: int, batch_first: bool) -> tuple[int, int]:
     """T and B where there is no x: from a supplied line of (T, B, width) or (T, width), else one step."""
-    for value in supplied.values():
-        shape = _shape(value)
+    for shape in map(_shape, supplied.values()):
         if len(shape) == 3:
             return (shape[1], shape[0]) if batch_first else (shape[0], shape[1])
         if len(shape) == 2:
             return shape[0], 1
-    for value in states.values():
-        shape = _shape(value)
-        if len(shape) == 3:
-            return 1, shape[1]
-        if len(shape) == 2 and scopes == 1:
-            return 1, shape[0]
+    for shape in map(_shape, states.values()):
+        if len(shape) == 3 or (len(shape) == 2 and scopes == 1):
+            return 1, shape[-2]
     return 1, 1
 
 
@@ -226,25 +204,31 @@ def _shape(value: Any) -> tuple[int, ...]:
 
 
 def initial_states(
-    states: Mapping[str, Any], scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
+    states: NamedValues, scopes: Sequence[str], batch: int, dtype: Any, carried: Iterable[str]
 ) -> dict[str, list[Array]]:
     """For each state that was given its (B, width) for every scope in order."""
     found: dict[str, list[Array]] = {}
     faults = Faults()
-    known = [_SHORT.get(state, state) for state in carried]
+    known = [INITIAL.get(state, state) for state in carried]
     count = len(scopes)
+    forms = ["(width,)"] if count == batch == 1 else []
+    forms += [f"({batch if count == 1 else count}, width)"] if 1 in (count, batch) else []
+    expected = f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join([*forms, f'({count}, {batch}, width)'])}"
     for state, value in states.items():
-        name = _SHORT.get(state, state)
+        name = INITIAL.get(state, state)
         with faults.gather():
             if name not in known:
                 hint = nearest(name, known, "it carries") or "; it carries nothing"
                 raise MissingError(f"the cell carries no state {name}{hint}")
-            if (
-                isinstance(value, list | tuple)
-                and len({_shape(part)[-1:] for part in value}) > 1
-                and len(value) == count
-            ):
-                found[state] = [_of_scope(part, f"{name}[{k}]", batch, dtype) for k, part in enumerate(value)]
+            parts = value if isinstance(value, list | tuple) and len(value) == count else ()
+            if len({_shape(part)[-1:] for part in parts}) > 1:  # layers that differ in width
+                found[state] = []
+                for k, part in enumerate(parts):
+                    array = np.atleast_2d(numbers(part, f"{name}[{k}]", dtype))
+                    if array.ndim != 2 or not array.size or len(array) != batch:
+                        wants = f"(B, width) with B = {batch}"
+                        raise ShapeError(f"{name}[{k}] has shape {_shape(part)}; expected {wants}")
+                    found[state].append(array)
                 continue
             array = numbers(value, name, dtype)
             shape = array.shape
@@ -255,42 +239,19 @@ def initial_states(
             elif array.ndim == 2 and batch == 1 and shape[0] == count:
                 array = array[:, None]
             if array.ndim != 3 or array.shape[:2] != (count, batch) or not array.size:
-                raise ShapeError(f"{name} has shape {shape}; expected {_forms(count, batch)}")
+                raise ShapeError(f"{name} has shape {shape}; expected {expected}")
             found[state] = list(array)
     faults.tell()
     return found
 
 
-def _of_scope(value: Any, name: str, batch: int, dtype: Any) -> Array:
-    """The state of one of several layers that differ in width, (B, width)."""
-    array = np.atleast_2d(numbers(value, name, dtype))
-    if array.ndim != 2 or not array.size or len(array) != batch:
-        raise ShapeError(f"{name} has shape {_shape(value)}; expected (B, width) with B = {batch}")
-    return array
-
-
-def _forms(count: int, batch: int) -> str:
-    """The shapes that an initial state may have."""
-    forms = ["(width,)"] if count == batch == 1 else []
-    if count == 1 or batch == 1:
-        forms.append(f"({batch if count == 1 else count}, width)")
-    forms.append(f"({count}, {batch}, width)")
-    return f"(L·D, B, width) with L·D = {count}, B = {batch}: {' or '.join(forms)}"
-
-
 def given_lines(
-    supplied: Mapping[str, Any],
-    steps: int,
-    batch: int,
-    batched: bool,
-    batch_first: bool,
-    dtype: Any,
-    stages: Sequence[Stage],
+    given: NamedValues, steps: int, batch: int, batched: bool, batch_first: bool, dtype: Any, stages: Sequence[Stage]
 ) -> dict[str, dict[str, Array]]:
     """Supplied lines as (T, B, width) by scope."""
     found: dict[str, dict[str, Array]] = {}
     faults = Faults()
-    for key, values in supplied.items():
+    for key, values in given.items():
         with faults.gather():
             scope, name = _place(key, stages)
             array = numbers(values, f"given {key}", dtype)
@@ -302,10 +263,8 @@ def given_lines(
             elif batch_first:
                 array = np.swapaxes(array, 0, 1)
             if array.ndim != 3 or array.shape[:2] != (steps, batch) or not array.size:
-                raise ShapeError(
-                    f"given {key} has shape {shape}; expected (width,), (T, width) or (T, B, width) "
-                    f"with T = {steps}, B = {batch}"
-                )
+                wants = f"(width,), (T, width) or (T, B, width) with T = {steps}, B = {batch}"
+                raise ShapeError(f"given {key} has shape {shape}; expected {wants}")
             found.setdefault(scope, {})[name] = np.require(array, requirements=["C", "W"])  # `numbers` copied it
     faults.tell()
     return found
@@ -316,9 +275,8 @@ def _place(key: str, stages: Sequence[Stage]) -> tuple[str, str]:
     scope, name = scope_and_name(key)
     known = [stage.scope for stage in stages]
     if any(name in stage.cell.parameters for stage in stages if scope in ("", stage.scope)):
-        raise MissingError(
-            f"given {key!r}: the equations read {name} as a weight; declare it among them, input: {name}"
-        )
+        said = f"the equations read {name} as a weight; declare it among them, input: {name}"
+        raise MissingError(f"given {key!r}: {said}")
     if scope and scope not in known:
         raise MissingError(f"given {key!r}: there is no {scope!r}{nearest(scope, known, 'there are')}")
     try:

@@ -1,30 +1,138 @@
-"""Where the values of a run go, and what a model keeps between runs.
+"""What a run computes, where its values go, and what a model keeps between runs.
 
-Values go into memory, or wherever a `Storage` takes them; all steps, or a window of them. Kept are machines, stacked
-weights, and the memory that `out=` writes into again.
+`Work` has the stages with the lines to compute, every width, and what is stored. Values go into memory, or where a
+subclass of `InMemory` puts them; all steps, or a window of them. Kept are machines, stacked weights, and the memory
+that `out=` writes into again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from operator import is_
 from typing import Any, Protocol
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..base.resources import affordable
-from ..cell.network import Stage
+from ..base.resources import affordable, threads
+from ..cell.network import Stage, X, scope_and_name
 from ..errors import ShapeError, raise_all
 from ..trace.trace import Trace
 from ..trace.window import cut
 from .jit.machine import installed, load
 from .jit.runner import RowMemory, Runner
-from .jit.schedule import Task
+from .jit.schedule import Task, declined
 from .plan.numpy_machine import Machine, Packs, Slab
-from .plan.plan import Plan
-from .work import Lines, Weights, Work
+from .plan.plan import Plan, make_plan
+
+Weights = Mapping[str, Mapping[str, Array]]
+Lines = dict[str, dict[str, Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What one kind of run computes: the stages with only the lines to compute, their steps, the width of each line.
+
+    steps: that are computed; length: those of the input. widths: by scope, of every computed line and of every state
+    that is read. inputs: by scope, of every input. recorded: by scope the lines that are stored. window: the steps at
+    which they are stored; None is all.
+    """
+
+    stages: tuple[Stage, ...]
+    steps: int
+    length: int
+    batch: int
+    widths: Mapping[str, Mapping[str, int]]
+    inputs: Mapping[str, Mapping[str, int]]
+    recorded: Mapping[str, tuple[str, ...]]
+    window: range | None = None
+    plans: dict[str, Plan] = field(default_factory=dict)
+    tasks: dict[tuple[str, int], Task | None] = field(default_factory=dict)
+    costs: dict[str, float] = field(default_factory=dict)
+
+    @cached_property
+    def span(self) -> range:
+        """The steps that are stored."""
+        return range(self.steps) if self.window is None else self.window
+
+    @cached_property
+    def whole(self) -> bool:
+        """Whether all computed steps are stored."""
+        return self.span == range(self.steps)
+
+    @cached_property
+    def full(self) -> bool:
+        """Whether every computed line is stored, at every step."""
+        return self.whole and all(len(self.recorded[s.scope]) == len(s.lines) for s in self.stages)
+
+    @cached_property
+    def numbers(self) -> int:
+        """How many numbers are stored."""
+        each = sum(self.widths[scope][name] for scope, names in self.recorded.items() for name in names)
+        return each * len(self.span) * self.batch
+
+    @cached_property
+    def reads_x(self) -> bool:
+        """Whether a stage reads the input."""
+        return any(X in stage.sources.values() for stage in self.stages)
+
+    @cached_property
+    def passed(self) -> Mapping[str, frozenset[str]]:
+        """By scope, the computed lines that another stage reads."""
+        read = {scope_and_name(stage.sources[name]) for stage in self.stages for name in stage.inputs}
+        # not what is supplied
+        return {s.scope: frozenset(n for n in s.cell.by_name if (s.scope, n) in read) for s in self.stages}
+
+    def plan(self, stage: Stage, weights: Mapping[str, Array]) -> Plan:
+        """The plan of a stage. weights: its parameters, of which only the shapes matter."""
+        if stage.scope not in self.plans:
+            vectors = tuple((n, 0 if weights[n].ndim == 2 else weights[n].shape[0]) for n in stage.parameters)
+            sizes, inputs = (tuple(here[stage.scope].items()) for here in (self.widths, self.inputs))
+            self.plans[stage.scope] = make_plan(stage.lines, stage.cell.carry, sizes, inputs, vectors)
+        return self.plans[stage.scope]
+
+    def task(self, stage: Stage, weights: Weights, dtype: Any) -> Task | None:
+        """What is to be compiled for a stage; None where it cannot be."""
+        took = self.steps * self.batch * self.row_seconds(stage, weights)
+        rows = thread_rows(self.batch, took) if self.batch > 1 else 0
+        if (stage.scope, rows) not in self.tasks:
+            here, widths = weights.get(stage.scope, {}), self.widths[stage.scope]
+            sizes = tuple((n, widths[n]) for n in (*(x.name for x in stage.lines), *stage.states))
+            inputs = tuple(self.inputs[stage.scope].items())
+            shapes = tuple((n, here[n].shape) for n in stage.parameters)
+            way = self.batch, str(np.dtype(dtype)), stage.backwards, rows
+            task = Task(stage.lines, stage.cell.carry, sizes, inputs, shapes, *way)
+            self.tasks[stage.scope, rows] = None if declined(task) else task
+        return self.tasks[stage.scope, rows]
+
+    def row_seconds(self, stage: Stage, weights: Weights) -> float:
+        """What compiled code takes for a row at a step, roughly: 0.5 ns a value, 5e-11 s a multiplication."""
+        if stage.scope not in self.costs:
+            values = sum(self.widths[stage.scope].values())
+            self.costs[stage.scope] = 5e-10 * values + 5e-11 * products(stage, weights)
+        return self.costs[stage.scope]
+
+
+def products(stage: Stage, weights: Weights) -> int:
+    """Multiplications in the products of one row at one step."""
+    here = weights.get(stage.scope, {})
+    return sum(np.size(here.get(x.product[0], ())) for x in stage.lines if x.product)
+
+
+#: Rows of the batch that a thread should have at least, and seconds that a run should take.
+LEAST_ROWS = 4
+WORTH = 1e-3
+
+
+def thread_rows(batch: int, seconds: float) -> int:
+    """How many rows of a batch one thread computes in a run that takes so long on one; 0 is all of them."""
+    if seconds < WORTH or batch < 2 * LEAST_ROWS:
+        return 0
+    count = min(threads(), batch // LEAST_ROWS)
+    return -(-batch // count) if count > 1 else 0
+
 
 #: Traces of fewer bytes than this are made without asking how much memory is free.
 SMALL = 1024 * 1024
@@ -43,11 +151,10 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
             if array is None:
                 problems.append(f"out has no line {scope}/{name}; leave out= away, or give a trace of this model")
             elif array.shape != wanted or array.dtype != dtype or not array.flags.writeable:
-                kind = "" if array.flags.writeable else ", which cannot be written"
-                problems.append(
-                    f"out: {scope}/{name} is {array.dtype}{list(array.shape)}{kind}; this run needs "
-                    f"{np.dtype(dtype)}{list(wanted)}"
-                )
+                found = f"{array.dtype}{list(array.shape)}"
+                found += "" if array.flags.writeable else ", which cannot be written"
+                needs = f"{np.dtype(dtype)}{list(wanted)}"
+                problems.append(f"out: {scope}/{name} is {found}; this run needs {needs}")
         problems += [f"out: {scope}/{name} is not recorded by this run" for name in here if name not in names]
     problems += [f"out: {scope} is not recorded by this run" for scope in lines if scope not in work.recorded]
     raise_all(ShapeError, problems[:MOST_TOLD])
@@ -56,11 +163,8 @@ def taken_lines(work: Work, dtype: Any, lines: Lines) -> Lines:
 
 def empty_lines(work: Work, dtype: Any) -> Lines:
     """Memory for the recorded lines, one array each."""
-    shape = len(work.span), work.batch
-    return {
-        scope: {name: np.empty((*shape, work.widths[scope][name]), dtype) for name in names}
-        for scope, names in work.recorded.items()
-    }
+    shape, recorded = (len(work.span), work.batch), work.recorded.items()
+    return {s: {name: np.empty((*shape, work.widths[s][name]), dtype) for name in names} for s, names in recorded}
 
 
 def check_memory(work: Work, dtype: Any) -> None:
@@ -68,26 +172,6 @@ def check_memory(work: Work, dtype: Any) -> None:
     size = work.numbers * np.dtype(dtype).itemsize
     if size > SMALL:
         affordable(size)
-
-
-class Storage(Protocol):
-    """Where the values of a planned run go."""
-
-    @property
-    def window(self) -> Window:
-        """The steps of them that are stored."""
-
-    def slab(self, scope: str) -> Slab | RowMemory | None:
-        """The memory of a whole stage, where the run may compute in it."""
-
-    def take(self, scope: str, block: Slab | RowMemory, first: int, count: int) -> bool | None:
-        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
-
-        True where the block (a slab) is not copied yet, but will be when the next one comes.
-        """
-
-    def line(self, scope: str, name: str) -> Array:
-        """A line of a finished stage, (T, B, width), that another stage reads."""
 
 
 class ComputedSteps(Protocol):
@@ -119,12 +203,9 @@ class Window:
         span, stage = self._span, self._stages[scope]
         edge = self._edge(stage)
         if first <= edge < first + count:
-            here = self.carried.setdefault(scope, {})
-            here |= {
-                state: np.array(block.line(line)[edge - first])
-                for state, line in stage.cell.carry
-                if state in stage.states and line in stage.cell.by_name
-            }
+            here, lines = self.carried.setdefault(scope, {}), stage.cell.by_name
+            carry = [(state, line) for state, line in stage.cell.carry if state in stage.states and line in lines]
+            here |= {state: np.array(block.line(line)[edge - first]) for state, line in carry}
         begin = max(first, span.start)
         end = max(min(first + count, span.stop), begin)
         return slice(begin - span.start, end - span.start), slice(begin - first, end - first)
@@ -143,30 +224,36 @@ class Window:
 
 
 class InMemory:
-    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise."""
+    """A trace's own memory: slabs where every line is recorded and nobody gave arrays, arrays otherwise.
+
+    slabs: the memory of whole stages, in which the run may compute.
+    """
 
     def __init__(self, trace: Trace, work: Work, slabs: Mapping[str, Slab | RowMemory]) -> None:
         self.slabs, self.lines, self.window = slabs, trace.lines, Window(work)
         self.passed: Lines = {}  # what another stage reads, at every step
         for scope, names in work.passed.items():
-            for name in names - (trace.lines.get(scope, {}).keys() if work.whole else set()):
+            for name in names.difference(work.recorded[scope] if work.whole else ()):
                 shape = work.steps, work.batch, work.widths[scope][name]
                 self.passed.setdefault(scope, {})[name] = np.empty(shape, trace.header.dtype)
 
-    def slab(self, scope: str) -> Slab | RowMemory | None:
-        """See `Storage`."""
-        return self.slabs.get(scope)
+    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> bool:
+        """Copy what is kept of a finished block: its first `count` steps are those of the stage from `first` on.
 
-    def take(self, scope: str, block: ComputedSteps, first: int, count: int) -> None:
-        """See `Storage`."""
+        True where the block is not copied yet, but will be when the next one comes.
+        """
         for name, array in self.passed.get(scope, {}).items():
             array[first : first + count] = block.line(name)[:count]
-        steps, there = self.window.of(scope, block, first, count)
+        return self.store(scope, block, *self.window.of(scope, block, first, count))
+
+    def store(self, scope: str, block: ComputedSteps, steps: slice, there: slice) -> bool:
+        """Copy what is recorded: of the steps `there` in the block, which are `steps` of those that are stored."""
         for name, array in self.lines.get(scope, {}).items():
             array[steps] = block.line(name)[there]
+        return False
 
     def line(self, scope: str, name: str) -> Array:
-        """See `Storage`."""
+        """A line of a finished stage, (T, B, width), that another stage reads."""
         passed = self.passed.get(scope, {})
         return passed[name] if name in passed else self.lines[scope][name]
 
@@ -218,15 +305,13 @@ class Pool:
             self.weights, self.machines, self.packs = weights, {}, {}
         here = weights.get(stage.scope, {})
         task = work.task(stage, weights, dtype) if compiled and installed() else None
-        plan = task or work.plan(stage, here)
-        machine = self.machines.pop((stage.scope, plan, work.batch), None)
-        if machine is None:
-            packs = self.packs.setdefault(stage.scope, {})
-            if task is not None:
-                return Runner(load(task), here)
-            assert isinstance(plan, Plan)
-            machine = Machine(plan, here, work.batch, dtype, stage.backwards, packs)
-        return machine
+        machine = self.machines.pop((stage.scope, task or work.plan(stage, here), work.batch), None)
+        if machine is not None:
+            return machine
+        if task is not None:
+            return Runner(load(task), here)
+        packs = self.packs.setdefault(stage.scope, {})
+        return Machine(work.plan(stage, here), here, work.batch, dtype, stage.backwards, packs)
 
     def give(self, stage: Stage, machine: Machine | Runner) -> None:
         """Put a machine back."""

@@ -19,7 +19,7 @@ from ..cell.network import Stage
 from ..errors import OptionError, nearest
 from ..trace.trace import Header
 from .jit.machine import installed
-from .work import Weights, Work, products
+from .memory import Weights, Work, products
 
 Choice = Literal["auto", "compiled", "planned", "lines"]
 CHOICES: tuple[str, ...] = ("auto", "compiled", "planned", "lines")

@@ -11,11 +11,11 @@ from ..cell.lines import pointed
 from ..cell.network import GIVEN, VALID, Stage, X, find, layer_and_direction, restrict, scope_and_name
 from ..cell.shapes import infer
 from ..errors import Faults, MissingError, OptionError, ShapeError, closest, nearest, raise_all, within
-from ..trace.address import STATE, Address, extents_of, is_whole, line_name, positions, read, window
+from ..trace.address import INITIAL, Address, extents_of, is_whole, line_name, positions, read, window
 from ..trace.holding import Lines, applied
 from ..trace.labels import misfits, readout
 from .inputs import RunInputs
-from .work import Weights, Work
+from .memory import Weights, Work
 
 #: The parts of `record=` as a mapping.
 PARTS = ("lines", "layers", "steps")
@@ -90,14 +90,13 @@ def recorded(
     there = ", ".join(map(str, layers))
     problems += [f"record: there is no layer {n}; there are {there}" for n in record.layers or () if n not in layers]
     raise_all(MissingError, problems)
-
-    def wanted(stage: Stage, name: str) -> bool:
-        if (stage.scope, name) in always:
-            return True
-        in_layer = record.layers is None or stage.layer in record.layers
-        return in_layer and (record.lines is None or name in record.lines or f"{stage.scope}/{name}" in record.lines)
-
-    found = {s.scope: tuple(line.name for line in s.lines if wanted(s, line.name)) for s in stages}
+    found: dict[str, tuple[str, ...]] = {}
+    for stage in stages:
+        names = [line.name for line in stage.lines if record.layers is None or stage.layer in record.layers]
+        if record.lines is not None:
+            names = [name for name in names if not {name, f"{stage.scope}/{name}"}.isdisjoint(record.lines)]
+        chosen = {(stage.scope, name) for name in names} | always
+        found[stage.scope] = tuple(line.name for line in stage.lines if (stage.scope, line.name) in chosen)
     if not any(found.values()):
         raise MissingError("record: none of the chosen lines is in the chosen layers")
     return found
@@ -138,18 +137,11 @@ class Request(NamedTuple):
 
 def requested(fed: RunInputs, ask: tuple[str, ...], record: RecordChoice, scopes: Sequence[str]) -> Request:
     """The request of a run over some arrays. scopes: those of the cells, in the order of the initial states."""
-    return Request(
-        fed.steps,
-        fed.batch,
-        None if fed.x is None else fed.x.shape[2],
-        fed.padded,
-        ask,
-        tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items()),
-        tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True)),
-        record,
-        fed.holds.lines,
-        fed.holds.widths,
-    )
+    width = None if fed.x is None else fed.x.shape[2]
+    given = tuple((scope, name, a.shape[-1]) for scope, arrays in fed.given.items() for name, a in arrays.items())
+    initial = tuple((s, n, a.shape[-1]) for n, here in fed.initial.items() for s, a in zip(scopes, here, strict=True))
+    held = fed.holds.lines, fed.holds.widths
+    return Request(fed.steps, fed.batch, width, fed.padded, ask, given, initial, record, *held)
 
 
 class ModelSpec(NamedTuple):
@@ -167,9 +159,7 @@ class ModelSpec(NamedTuple):
 
 def lay_out(request: Request, ground: ModelSpec) -> Work:
     """Stages, sizes and checks of one request. Raises MissingError and ShapeError with every fault."""
-    supplied: dict[str, list[str]] = {}
-    for scope, name, _ in request.given:
-        supplied.setdefault(scope, []).append(name)
+    supplied = {scope: [name for at, name, _ in request.given if at == scope] for scope, *_ in request.given}
     stages = applied(ground.stages(bool(request.padded), supplied), request.holds)
     steps = request.steps
     faults = Faults()
@@ -185,7 +175,6 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
             # a step never depends on a later one
             steps = 1 + max(steps - 1 if address.t is None else address.t for _, address in asked)
             stages = restrict(stages, pairs, carried=steps > 1)
-    window = None
     with faults.gather():
         window = stored_steps(request.record, request.steps, (address for _, address in asked))
         if window is not None and all(stage.direction == "forward" for stage in stages):
@@ -195,60 +184,47 @@ def lay_out(request: Request, ground: ModelSpec) -> Work:
         fed = {place[:2] for place in (*request.given, *request.at)}
         require(stages, ground.weights, request.width is not None, fed, ground.own)
     widths: dict[str, dict[str, int]] = {}
+    inputs: dict[str, dict[str, int]] = {}
     with faults.gather():
-        _measure(stages, request, ground, widths)
+        for stage in stages:
+            here = ground.weights.get(stage.scope, {})
+            shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
+            known = _known(stage, request, widths)
+            names = [line.name for line in stage.lines]
+            bound = f"T={request.steps} B={request.batch}"
+            with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
+                widths[stage.scope] = infer(stage.cell, names, shapes, known, bound).widths
+            inputs[stage.scope] = {name: known[name][0] for name in stage.inputs if name in known}
         every = [w for here in widths.values() for w in here.values()]
         readouts = {stage.scope: readout(stage.cell) for stage in stages}
         ends = {w for scope, here in widths.items() for name, w in here.items() if name in readouts[scope]}
         raise_all(ShapeError, misfits(ground.names, request.width, every, ends if any(readouts.values()) else None))
     faults.tell()
     raise_all(MissingError, beyond(asked, widths))
-    inputs = {
-        stage.scope: {n: w for n, (w, _) in _known(stage, request, ground, widths).items() if n in stage.inputs}
-        for stage in stages
-    }
     stored = recorded(request.record, stages, ((scope, address.line) for scope, address in asked))
     return Work(stages, steps, request.steps, request.batch, widths, inputs, stored, window)
 
 
-def _measure(stages: Sequence[Stage], request: Request, ground: ModelSpec, widths: dict[str, dict[str, int]]) -> None:
-    """Put the width of every line into `widths`. Raises ShapeError."""
-    for stage in stages:
-        here = ground.weights.get(stage.scope, {})
-        shapes = {name: np.shape(here[name]) for name in stage.parameters if name in here}
-        known = _known(stage, request, ground, widths)
-        names = [line.name for line in stage.lines]
-        with within("" if len(ground.weights) == 1 else stage.scope):  # the next stage's input depends on this one
-            widths[stage.scope] = infer(stage.cell, names, shapes, known, f"T={request.steps} B={request.batch}").widths
-
-
-def _known(
-    stage: Stage, request: Request, ground: ModelSpec, widths: dict[str, dict[str, int]]
-) -> dict[str, tuple[int, str]]:
+def _known(stage: Stage, request: Request, widths: Mapping[str, Mapping[str, int]]) -> dict[str, tuple[int, str]]:
     """Widths of the inputs and states of one stage that are known before its equations are looked at."""
     known: dict[str, tuple[int, str]] = {}
+    given = {(scope, name): width for scope, name, width in (*request.given, *request.at)}
     for name in stage.inputs:
         source = stage.sources[name]
+        place = scope_and_name(source)
         if source == X and request.width is not None:
             known[name] = request.width, "from x"
         elif source == VALID:
             known[name] = 1, f"from {request.padded}"
-        elif source == GIVEN:
-            fed = (*request.given, *request.at)
-            width = next((w for scope, given, w in fed if (scope, given) == (stage.scope, name)), None)
-            if width is not None:
-                known[name] = width, "as given"
-        elif "/" in source:
-            scope, line = scope_and_name(source)
-            supplied = {(at, given): width for at, given, width in request.given}
-            if (scope, line) in supplied:
-                known[name] = supplied[scope, line], f"as given in {source}"
-            elif scope in widths:
-                known[name] = widths[scope][line], f"from {source}"
-    short = {state: s for s, state in STATE.items()}
+        elif source == GIVEN and (stage.scope, name) in given:
+            known[name] = given[stage.scope, name], "as given"
+        elif place in given:
+            known[name] = given[place], f"as given in {source}"
+        elif place[0] in widths:
+            known[name] = widths[place[0]][place[1]], f"from {source}"
     for scope, name, width in request.initial:
         if scope == stage.scope and name in stage.cell.states:
-            known[name] = width, f"from {short.get(name, name)}"
+            known[name] = width, f"from {INITIAL.get(name, name)}"
     return known
 
 
@@ -266,7 +242,13 @@ def wanted(
         with faults.gather(), within("ask"):
             name = line_name(text)
             if name not in lines:
-                raise MissingError(_no_line(name, lines, stages))
+                for cell in (stage.cell for stage in stages):
+                    if name in cell.states:
+                        carried = cell.states[name]
+                        raise MissingError(f"{name} is the state that is carried in, no line; ask for {carried}")
+                    if name in cell.inputs:
+                        raise MissingError(f"{name} is an input, no line")
+                raise MissingError(f"there is no line {name!r}{nearest(name, lines, 'there are')}")
             scopes = find(stages, name)
             address = read(text, extents_of(scopes, range(steps), range(batch)), every=True)
             for scope, (layer, direction) in zip(scopes, map(layer_and_direction, scopes), strict=True):
@@ -285,22 +267,8 @@ def beyond(found: Iterable[tuple[str, Address]], widths: Mapping[str, Mapping[st
             yield f"ask: there is no {address.line}[{at}]; {address.line} has {there}"
 
 
-def _no_line(name: str, lines: Iterable[str], stages: Sequence[Stage]) -> str:
-    """Why `name` cannot be asked for."""
-    for stage in stages:
-        if name in stage.cell.states:
-            return f"{name} is the state that is carried in, no line; ask for {stage.cell.states[name]}"
-        if name in stage.cell.inputs:
-            return f"{name} is an input, no line"
-    return f"there is no line {name!r}{nearest(name, lines, 'there are')}"
-
-
 def require(
-    stages: Sequence[Stage],
-    weights: Mapping[str, Mapping[str, Any]],
-    has_x: bool,
-    given: Collection[tuple[str, str]],
-    own: bool,
+    stages: Sequence[Stage], weights: Weights, has_x: bool, given: Collection[tuple[str, str]], own: bool
 ) -> None:
     """Raise MissingError with every weight and input that a computed line needs and nobody gives.
 
@@ -339,7 +307,5 @@ def _instead(name: str, stage: Stage, here: list[str], own: bool) -> str:
 def require_padded(padding: str, padded: bool) -> None:
     """Raise OptionError for a rule of padding where nothing says which steps are padding."""
     if padding != "zero" and not padded:
-        raise OptionError(
-            "option padding changes nothing without lengths or a mask: give lengths or mask, or leave it out; "
-            f"found {padding!r}"
-        )
+        said = "changes nothing without lengths or a mask: give lengths or mask, or leave it out"
+        raise OptionError(f"option padding {said}; found {padding!r}")

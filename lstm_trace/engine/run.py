@@ -1,26 +1,30 @@
-"""A run: the stages of a network one after the other, by their plans or line by line, into the memory of a trace."""
+"""A run: the stages of a network one after the other, by their plans or line by line, into the memory of a trace.
+
+The stages of a trace are run again with other premises by `rerun`: baselines, paths between inputs, ablations.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.arithmetic import Arithmetic, find
-from ..cell.network import Stage, scope_and_name
+from ..cell.arithmetic import Arithmetic, find, named
+from ..cell.network import Stage, forward_stages, scope_and_name
 from ..cell.ops import OPS
-from ..errors import OptionError
-from ..trace.derived import with_sums
+from ..errors import MissingError, OptionError, ShapeError, raise_all
+from ..trace.derived import sizes, with_sums
+from ..trace.held import as_hold, plain
+from ..trace.holding import Hold, Holds, applied, layers, resolved
 from ..trace.trace import Header, Trace
 from .inputs import RunInputs
-from .jit.runner import RowMemory
-from .memory import InMemory, Pool, RunMemory, Storage, check_memory, empty_lines, taken_lines
-from .plan.numpy_machine import Slab
-from .work import Lines, Weights, Work
+from .memory import InMemory, Lines, Pool, RunMemory, Weights, Work, check_memory, empty_lines, taken_lines
+from .plan.kernels import Arrays
+from .plan_choice import CHOICES, choose, run_alone
 
 Progress = Callable[[int, int], None]
 #: Looks at a trace before it is handed over, and raises where something is wrong with it.
@@ -65,60 +69,51 @@ def refill(trace: Trace, fresh: Trace) -> Trace:
 class Lined(NamedTuple):
     """All steps of a stage that was computed line by line."""
 
-    values: Mapping[str, Array]
+    values: Arrays
 
     def line(self, name: str) -> Array:
         """See `Block`."""
         return self.values[name]
 
 
-def stage_inputs(trace: Trace, work: Work, stage: Stage, storage: Storage) -> dict[str, Array]:
-    """The inputs of a stage, (T, B, width) by name: of this run's stages, or what the trace holds already.
-
-    They may have another dtype than the run: machines convert them block by block.
-    """
-    cells = {other.scope: other.cell for other in work.stages}
-    found: dict[str, Array] = {}
-    for name in stage.inputs:
-        scope, line = scope_and_name(stage.sources[name])
-        computed = scope in cells and line in cells[scope].by_name  # not where it is supplied
-        values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
-        assert values is not None, name  # checked with the work
-        found[name] = values
-    return found
-
-
-def by_definition(trace: Trace, work: Work, storage: InMemory) -> None:
-    """Compute every stage line by line, in the arithmetic that the header names, and keep what is recorded."""
+def by_definition(trace: Trace, work: Work, stage: Stage, inputs: Mapping[str, Array], storage: InMemory) -> None:
+    """Compute a stage line by line, in the arithmetic that the header names, and keep what is recorded."""
+    dtype = trace.header.dtype
     arithmetic = None if trace.header.arithmetic is None else find(trace.header.arithmetic)
-    for stage in work.stages:
-        kept = {**storage.passed.get(stage.scope, {}), **storage.lines.get(stage.scope, {})} if work.whole else {}
-        shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
-        values = {name: kept.get(name, np.empty(shape, trace.header.dtype)) for name, shape in shapes.items()}
-        first = trace.initial.get(stage.scope, {})
-        here = trace.parameters.get(stage.owner, {})
-        held = stage_inputs(trace, work, stage, storage)
-        inputs = {name: np.asarray(array, trace.header.dtype) for name, array in held.items()}
-        storage.window.enter(stage, inputs)
-        run_lines(stage, here, inputs, first, values, arithmetic)
-        storage.take(stage.scope, Lined(values), 0, work.steps)
+    kept = {**storage.passed.get(stage.scope, {}), **storage.lines.get(stage.scope, {})} if work.whole else {}
+    shapes = {x.name: (work.steps, work.batch, work.widths[stage.scope][x.name]) for x in stage.lines}
+    values = {name: kept.get(name, np.empty(shape, dtype)) for name, shape in shapes.items()}
+    inputs = {name: np.asarray(array, dtype) for name, array in inputs.items()}
+    here, first = trace.parameters.get(stage.owner, {}), trace.initial.get(stage.scope, {})
+    run_lines(stage, here, inputs, first, values, arithmetic)
+    storage.take(stage.scope, Lined(values), 0, work.steps)
 
 
 def by_plan(
-    trace: Trace, work: Work, weights: Weights, kept: Pool, storage: Storage, progress: Progress | None = None
+    trace: Trace, work: Work, weights: Weights, kept: Pool, storage: InMemory, progress: Progress | None = None
 ) -> None:
     """Compute every stage by its plan, which the trace's header names. progress: told (steps done, steps in all)."""
-    compiled = trace.header.plan == "compiled"
+    plan, dtype = trace.header.plan, trace.header.dtype
     done, total = 0, work.steps * len(work.stages)
     with np.errstate(all="ignore"):  # as in `run_lines`: exp may overflow to inf, 0 is the right answer
         for stage in work.stages:
-            inputs = stage_inputs(trace, work, stage, storage)
+            # (T, B, width), maybe of another dtype than the run: machines convert them block by block
+            inputs: dict[str, Array] = {}
+            for name in stage.inputs:
+                scope, line = scope_and_name(stage.sources[name])
+                computed = line in work.passed.get(scope, ())
+                values = storage.line(scope, line) if computed else trace.operand(stage.scope, name)
+                assert values is not None, name  # checked with the work
+                inputs[name] = values
             storage.window.enter(stage, inputs)
+            if plan == "lines":
+                by_definition(trace, work, stage, inputs, storage)
+                continue
             first = trace.initial.get(stage.scope, {})
-            slab = storage.slab(stage.scope)
+            slab = storage.slabs.get(stage.scope)
             take = None if slab is not None else partial(storage.take, stage.scope)
             tick = None if progress is None else lambda now, done=done: progress(done + now, total)
-            machine = kept.take(stage, work, weights, trace.header.dtype, compiled)
+            machine = kept.take(stage, work, weights, dtype, plan == "compiled")
             machine.run(work.steps, inputs, first, slab, take, tick)  # type: ignore[arg-type]  # a slab of its own
             kept.give(stage, machine)
             done += work.steps
@@ -142,29 +137,23 @@ class RunJob:
     def trace(self, out: Trace | None, progress: Progress | None) -> Trace:
         """Compute into new memory or into that of `out`. Raises ShapeError, TooLargeError."""
         work, dtype = self.work, self.header.dtype
-        planned = self.header.plan != "lines"
-        compiled = self.header.plan == "compiled"
-        slabs: dict[str, Slab | RowMemory] = {}
-        reuse = planned and out is not None and out.memory is not None and out.memory.work is work
-        reuse = reuse and out is not None and out.header.plan == self.header.plan  # each plan has memory of its own
+        plan = self.header.plan
+        memory: RunMemory | None = None
         if out is None:
             check_memory(work, dtype)
-            if planned and work.full:
-                slabs = self.kept.slabs(work, self.weights, dtype, compiled)
+            if plan != "lines" and work.full:
+                slabs = self.kept.slabs(work, self.weights, dtype, plan == "compiled")
                 memory = RunMemory(work, self.weights, slabs, self.call)
-                trace = self.premises(memory.lines, memory)
+            trace = self.premises(empty_lines(work, dtype) if memory is None else memory.lines, memory)
+        else:
+            memory = out.memory if out.header.plan == plan else None  # each plan has memory of its own
+            if memory is not None and memory.work is work and memory.holds(out, self.weights):
+                trace = refill(out, self.premises({}))
             else:
-                trace = self.premises(empty_lines(work, dtype))
-        elif reuse and out.memory.holds(out, self.weights):
-            slabs = out.memory.slabs
-            trace = refill(out, self.premises({}))
-        else:
-            trace = self.premises(taken_lines(work, dtype, out.lines))
-        storage = InMemory(trace, work, slabs)
-        if planned:
-            by_plan(trace, work, self.weights, self.kept, storage, progress)
-        else:
-            by_definition(trace, work, storage)
+                memory = None
+                trace = self.premises(taken_lines(work, dtype, out.lines))
+        storage = InMemory(trace, work, {} if memory is None else memory.slabs)
+        by_plan(trace, work, self.weights, self.kept, storage, progress)
         found = storage.window.cut(trace, trace.lines)
         return with_sums(found) if work.whole else found
 
@@ -172,14 +161,13 @@ class RunJob:
         """The trace with all but its lines' values."""
         work, header, fed, weights = self.work, self.header, self.fed, self.weights
         dtype = np.dtype(header.dtype)
-        order = {scope: k for k, scope in enumerate(self.scopes)}
-        initial: dict[str, dict[str, Array]] = {}
-        for stage in work.stages:
-            for state in stage.states:
-                rows = fed.initial.get(state)
-                width = work.widths[stage.scope][state]
-                value = np.zeros((work.batch, width), dtype) if rows is None else rows[order[stage.scope]]
-                initial.setdefault(stage.scope, {})[state] = value
+        given = {s.scope: {**fed.given.get(s.scope, {}), **fed.holds.given.get(s.scope, {})} for s in work.stages}
+
+        def start(scope: str, state: str) -> Array:
+            if state in fed.initial:
+                return fed.initial[state][self.scopes.index(scope)]
+            return np.zeros((work.batch, work.widths[scope][state]), dtype)
+
         return Trace(
             header=header.until(work.steps),
             stages=work.stages,
@@ -188,12 +176,8 @@ class RunJob:
             x=None if fed.x is None or not work.reads_x else fed.x[: work.steps],
             lengths=None if fed.lengths is None else np.minimum(fed.lengths, work.steps),
             parameters={s.scope: {n: weights[s.scope][n] for n in s.parameters} for s in work.stages if s.parameters},
-            initial=initial,
-            given={
-                stage.scope: {n: a[: work.steps] for n, a in here.items()}
-                for stage in work.stages
-                if (here := {**fed.given.get(stage.scope, {}), **fed.holds.given.get(stage.scope, {})})
-            },
+            initial={s.scope: {n: start(s.scope, n) for n in s.states} for s in work.stages if s.states},
+            given={s: {n: a[: work.steps] for n, a in here.items()} for s, here in given.items() if here},
             lines=lines,
             mask=None if fed.mask is None else fed.mask[: work.steps],
             memory=memory,
@@ -201,12 +185,7 @@ class RunJob:
 
 
 def run_lines(
-    stage: Stage,
-    parameters: Mapping[str, Array],
-    inputs: Mapping[str, Array],
-    initial: Mapping[str, Array],
-    out: Mapping[str, Array],
-    arithmetic: Arithmetic | None = None,
+    stage: Stage, parameters: Arrays, inputs: Arrays, initial: Arrays, out: Arrays, arithmetic: Arithmetic | None = None
 ) -> None:
     """Run the computed lines of one stage over time and write each into `out`.
 
@@ -237,3 +216,189 @@ def run_lines(
                 out[line.name][t] = OPS[line.op].array(operands, line.constants)
                 values[line.name] = out[line.name][t]
             state = {s: values[stage.cell.states[s]] for s in state if stage.cell.states[s] in values}
+
+
+Premises = Mapping[str, Mapping[str, Array]]
+
+
+class PremiseChanges(TypedDict, total=False):
+    """Premises that take the place of those of a trace; what is not given, or None, stays as it was.
+
+    x: (T, B, I), T as in the trace. initial, given, parameters: arrays by scope and name, shaped as in the trace. B
+    may be another one where x, initial, given and lengths (or the mask) all have it.
+    """
+
+    x: Array | None
+    initial: Premises | None
+    given: Premises | None
+    parameters: Premises | None
+    lengths: Array | None
+    mask: Array | None
+
+
+def rerun(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
+    """A new trace of the same stages by the same plan. The given trace is not changed.
+
+    Raises ShapeError, TooLargeError, MissingError for a premise that the trace does not have.
+    """
+    new = _with(trace, **changes)
+    return with_sums(_run(new, work_of(new, new.stages), weights_of(new), Pool()))
+
+
+@dataclass(frozen=True)
+class Reruns:
+    """Runs of one trace with other premises, of which some lines at some steps are kept; they share plans and memory.
+
+    window: indices of the trace's arrays. record: the lines by scope.
+    """
+
+    trace: Trace
+    window: range
+    record: Mapping[str, Iterable[str]]
+    _pool: Pool = field(default_factory=Pool)
+
+    @cached_property
+    def _work(self) -> Work:
+        recorded = {stage.scope: tuple(self.record.get(stage.scope, ())) for stage in self.trace.stages}
+        return replace(work_of(self.trace, self.trace.stages), window=self.window, recorded=recorded)
+
+    @cached_property
+    def _weights(self) -> Weights:
+        return weights_of(self.trace)
+
+    def lines(self, **changes: Unpack[PremiseChanges]) -> Lines:
+        """The lines of a run. changes: as in `rerun`, but no parameters; raises what `rerun` does."""
+        new = _with(self.trace, **changes)
+        work = replace(self._work, batch=new.batch, tasks={})  # what is compiled is for one size of batch
+        return _run(new, work, self._weights, self._pool).lines
+
+
+def by_its_plan(trace: Trace) -> Trace:
+    """The trace with the plan by which it is run again in its header, whatever becomes of its size."""
+    plan = plan_of(trace, work_of(trace, trace.stages), weights_of(trace))
+    return replace(trace, header=replace(trace.header, plan=plan))
+
+
+def run_seconds(trace: Trace) -> float:
+    """What it takes to run one row of a trace again, roughly: as one of many in a batch where `rows_alone`."""
+    work, weights = work_of(trace, trace.stages), weights_of(trace)
+    if rows_alone(trace):
+        return trace.steps * sum(work.row_seconds(stage, weights) for stage in trace.stages)
+    return run_alone(work, weights, plan_of(trace, work, weights), trace.header.arithmetic is not None)
+
+
+def rows_alone(trace: Trace) -> bool:
+    """Whether a row of a batch has the bits of a run of its own: where every stage is compiled."""
+    work, weights = work_of(trace, trace.stages), weights_of(trace)
+    compiled = plan_of(trace, work, weights) == "compiled"
+    return compiled and all(work.task(stage, weights, trace.header.dtype) is not None for stage in trace.stages)
+
+
+def in_arithmetic(trace: Trace, arithmetic: str | None) -> Trace:
+    """The run of `trace` again from its premises, in another arithmetic (None: in float64). Raises as `rerun` does."""
+    header = replace(trace.header, dtype="float64", arithmetic=named(arithmetic))
+    return rerun(replace(trace, header=header), x=trace.x)
+
+
+def _with(trace: Trace, **changes: Unpack[PremiseChanges]) -> Trace:
+    """The trace with other premises, and its lines as they were. Raises what `rerun` does."""
+    dtype = np.dtype(trace.header.dtype)
+    x, lengths, mask = changes.get("x"), changes.get("lengths"), changes.get("mask")
+    x = trace.x if x is None else np.array(x, dtype)
+    given = _changed("supplied line", trace.given, changes.get("given"), dtype)
+    initial = _changed("initial state", trace.initial, changes.get("initial"), dtype)
+    parameters = _changed("parameter", trace.parameters, changes.get("parameters"), dtype)
+    batches = [] if x is None else [x.shape[1]]
+    batches += [a.shape[1] for here in given.values() for a in here.values()]
+    batches += [len(a) for here in initial.values() for a in here.values()]
+    new = replace(trace, batch=[*batches, trace.batch][0], x=x, initial=initial, given=given, parameters=parameters)
+    new = new if lengths is None else replace(new, lengths=np.array(lengths))
+    new = new if mask is None else replace(new, mask=np.array(mask))
+    if len(trace.header.step_labels) > 1 and new.batch != trace.batch:  # whose rows these are is not known
+        new = replace(new, header=replace(new.header, step_labels=()))
+    lost = [f"{s.scope}/{name}" for s in new.stages for name in s.states if name not in initial.get(s.scope, {})]
+    said = "without which it cannot be run again"
+    raise_all(MissingError, (f"the trace has no initial state {state}, {said}" for state in lost))
+    if new.x is not None and trace.x is not None and new.x.shape[::2] != trace.x.shape[::2]:
+        raise ShapeError(f"x has shape {new.x.shape}; expected (T, B, I) with T, I = {trace.x.shape[::2]}")
+    for kind, before, after, axis in (
+        ("initial state", trace.initial, initial, 0),
+        ("supplied line", trace.given, given, 1),
+        ("parameter", trace.parameters, parameters, None),
+    ):
+        for scope, here in after.items():
+            for name, value in here.items():
+                shape = tuple(new.batch if k == axis else n for k, n in enumerate(before[scope][name].shape))
+                if value.shape != shape:
+                    raise ShapeError(f"the {kind} {scope}/{name} has shape {value.shape}; expected {shape}")
+    if new.lengths is not None and new.lengths.shape != (new.batch,):
+        raise ShapeError(f"lengths has shape {new.lengths.shape}; expected one for each of the B = {new.batch} rows")
+    if new.mask is not None and new.mask.shape != (new.steps, new.batch):
+        raise ShapeError(f"mask has shape {new.mask.shape}; expected (T, B) = {(new.steps, new.batch)}")
+    return new
+
+
+def _run(new: Trace, work: Work, weights: Weights, pool: Pool) -> Trace:
+    """The trace with what its run stores as its lines. Raises TooLargeError."""
+    dtype = np.dtype(new.header.dtype)
+    check_memory(work, dtype)
+    new = replace(new, lines=empty_lines(work, dtype), memory=None)
+    return computed(new, work, weights, pool, InMemory(new, work, {}))
+
+
+def computed(trace: Trace, work: Work, weights: Weights, pool: Pool, storage: InMemory) -> Trace:
+    """The trace, with the plan in its header by which its lines were computed into `storage`."""
+    trace = replace(trace, header=replace(trace.header, plan=plan_of(trace, work, weights)))
+    by_plan(trace, work, weights, pool, storage)
+    return trace
+
+
+def with_holds(trace: Trace, hold: Hold) -> Trace:
+    """The run of `trace` again, without its adjoints, with lines held at other values beside those that are held.
+
+    hold: values by address, as `Model.run` has it; they take the place of what is held there already. Raises as `rerun`
+    does, and for an address or value that does not fit.
+    """
+    base = plain(replace(trace, stages=forward_stages(trace.stages)))
+    holds = resolved(layers(as_hold(trace), hold), base.stages, base.span, base.batch, sizes(base), trace.header.dtype)
+    return rerun(replace(holding(base, holds), header=replace(base.header, agreement=())))
+
+
+def holding(trace: Trace, holds: Holds) -> Trace:
+    """A trace without holds with the equations and premises of one that has them; its lines are not computed."""
+    scopes = dict.fromkeys((*trace.given, *holds.given))
+    given = {scope: {**trace.given.get(scope, {}), **holds.given.get(scope, {})} for scope in scopes}
+    return replace(trace, stages=applied(trace.stages, holds.lines), given=given, memory=None)
+
+
+def plan_of(trace: Trace, work: Work, weights: Weights) -> str:
+    """The plan that the trace's header names; what no plan of ours computed goes by the one that suits its size."""
+    if trace.header.arithmetic is not None:
+        return "lines"
+    wanted = trace.header.plan if trace.header.plan in CHOICES else "auto"
+    return choose(wanted, work, weights, trace.header.dtype)
+
+
+def weights_of(trace: Trace) -> Weights:
+    """The parameters by the scope of the stage that reads them: an adjoint reads those of another stage."""
+    return {stage.scope: trace.parameters.get(stage.owner, {}) for stage in trace.stages}
+
+
+def work_of(trace: Trace, stages: tuple[Stage, ...]) -> Work:
+    """What a run of some of the trace's stages computes: every line of each, all recorded."""
+    widths = sizes(trace)
+    lines = {stage.scope: tuple(line.name for line in stage.lines) for stage in stages}
+    wide = {s.scope: {n: widths[s.scope][n] for n in (*lines[s.scope], *s.states)} for s in stages}
+    inputs = {s.scope: {n: widths[s.scope][n] for n in s.inputs} for s in stages}
+    return Work(stages, trace.steps, trace.steps, trace.batch, wide, inputs, lines)
+
+
+def _changed(kind: str, before: Lines, changes: Premises | None, dtype: np.dtype[np.float64]) -> Lines:
+    """Copies of `before` with `changes` in their places."""
+    found = {scope: {name: np.array(value, dtype) for name, value in here.items()} for scope, here in before.items()}
+    for scope, here in (changes or {}).items():
+        for name, value in here.items():
+            if name not in found.get(scope, {}):
+                raise MissingError(f"the trace has no {kind} {scope}/{name}")
+            found[scope][name] = np.array(value, dtype)
+    return found

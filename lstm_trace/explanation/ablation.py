@@ -16,7 +16,7 @@ from ..backpropagation.target import Part, Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..cell.network import Stage
 from ..engine import plan_choice
-from ..engine.rerun import by_its_plan
+from ..engine.run import by_its_plan
 from ..errors import Faults, MissingError, OptionError, TooLargeError, counted
 from ..trace.argument_types import listed
 from ..trace.derived import Values, one_row, sizes

@@ -17,7 +17,7 @@ from ..backpropagation.gradients import Premise, forward, premises, walked
 from ..backpropagation.target import Target, Weightings, target
 from ..base.arrays import Array, describe
 from ..engine import plan_choice
-from ..engine.rerun import Premises, rerun, run_seconds
+from ..engine.run import Premises, rerun, run_seconds
 from ..errors import OptionError
 from ..trace.derived import one_row, total
 from ..trace.trace import Trace

@@ -24,7 +24,7 @@ from ..base.arrays import Array, describe
 from ..cell.lines import names_of
 from ..cell.network import MEET, Stage, X, restrict
 from ..engine import plan_choice
-from ..engine.rerun import Reruns, by_its_plan, rows_alone, run_seconds
+from ..engine.run import Reruns, by_its_plan, rows_alone, run_seconds
 from ..errors import OptionError
 from ..trace.address import INITIAL, origin
 from ..trace.derived import sizes, total

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..base.arrays import Array
-from ..cell.kinds.kind import apply, is_number
+from ..cell.named_cells import apply, is_number
 from ..cell.network import scope_and_name
 from ..cell.ops import OPS
 from ..cell.parse import parse

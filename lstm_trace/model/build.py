@@ -13,8 +13,8 @@ from typing import Any, get_args
 import numpy as np
 
 from ..base.arrays import LONGEST, Array, cast, describe
-from ..cell.kinds.lstm import LSTM
 from ..cell.lines import Cell
+from ..cell.named_cells import LSTM
 from ..cell.network import Stage, extent, layer_and_direction, scope_and_name
 from ..cell.parse import parse
 from ..cell.variants import Merge, Padding, directed, misfits, of_direction, unread

@@ -14,7 +14,7 @@ from ..cell.network import VALID, Stage, forward_stages, layer_and_direction, sc
 from ..cell.parse import parse
 from ..cell.variants import masked
 from ..engine.inputs import given_lines, initial_states, numbers, sequence
-from ..engine.rerun import rerun
+from ..engine.run import rerun
 from ..errors import CellError, MissingError, ShapeError, raise_all
 from ..trace.address import INITIAL, STATE, Address, line_name
 from ..trace.argument_types import checked, misfit

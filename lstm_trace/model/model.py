@@ -18,7 +18,7 @@ from ..cell.network import Stage, extent, stack
 from ..cell.shapes import input_width
 from ..cell.variants import Merge, Padding
 from ..engine.inputs import RunInputs, fed
-from ..engine.memory import MOST_KEPT, InMemory, Pool
+from ..engine.memory import MOST_KEPT, InMemory, Pool, Work
 from ..engine.plan_choice import Choice, check_choice, choose, in_arithmetic, plan_texts
 from ..engine.request import (
     EVERYTHING,
@@ -32,7 +32,6 @@ from ..engine.request import (
 )
 from ..engine.run import Check, Progress, RunJob, WriteLock, by_plan
 from ..engine.stream import run_to_file
-from ..engine.work import Work
 from ..errors import Faults, within
 from ..trace.address import STATE
 from ..trace.argument_types import checked, listed

@@ -14,8 +14,8 @@ from ..base.arrays import Array, as_plain, describe, to_list
 from ..base.files import read_bytes, read_data
 from ..cell import arithmetic
 from ..cell.composites import BUILT_IN
-from ..cell.kinds import KINDS
 from ..cell.lines import Cell
+from ..cell.named_cells import KINDS
 from ..cell.network import GIVEN, Stage, X, extent, forward_stages, scope_and_name, stack
 from ..cell.parse import parse
 from ..cell.variants import directed, named, of_direction

@@ -21,8 +21,7 @@ from ..base.extras import missing
 from ..base.files import decoded, read_bytes, read_data
 from ..base.writing import read_from
 from ..engine.inputs import common_dtype, numbers
-from ..engine.rerun import with_holds
-from ..engine.run import Check
+from ..engine.run import Check, with_holds
 from ..errors import FileError, MissingError, OptionError, ShapeError, nearest, within
 from ..trace.argument_types import checked
 from ..trace.files import trace_file

@@ -18,7 +18,7 @@ from ..cell.network import Stage
 from ..documents.rows import STEP_LABEL, Entries, Grid, Run, every
 from ..documents.tables import LongTable
 from ..engine.plan_choice import pieces
-from ..engine.rerun import in_arithmetic
+from ..engine.run import in_arithmetic
 from ..errors import OptionError
 from ..languages.strings import Words
 from ..plot.figure import Figure

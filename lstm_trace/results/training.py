@@ -12,7 +12,7 @@ from ..backpropagation.training import Training, train
 from ..base.option import Option
 from ..documents.rows import Entries, Grid, every
 from ..documents.tables import LongTable
-from ..engine.rerun import in_arithmetic
+from ..engine.run import in_arithmetic
 from ..errors import OptionError, counted
 from ..languages.strings import Words
 from ..model.problem import with_weights

@@ -16,7 +16,7 @@ from ..base.arrays import to_array, to_list
 from ..cell.lines import Cell
 from ..cell.network import forward_stages
 from ..cell.parse import parse
-from ..engine.rerun import in_arithmetic, with_holds
+from ..engine.run import in_arithmetic, with_holds
 from ..errors import OptionError, TooLargeError, within
 from ..examples import text
 from ..model.edit import PADDED

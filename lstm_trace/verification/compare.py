@@ -18,7 +18,7 @@ import numpy as np
 
 from ..base import conveniences
 from ..base.arrays import Array, describe
-from ..cell.kinds.kind import is_number
+from ..cell.named_cells import is_number
 from ..cell.network import Scope, Stage, counted_at_padding
 from ..documents.result import Result
 from ..errors import MissingError, OptionError, ShapeError, counted, nearest, raise_all

@@ -28,8 +28,7 @@ from ..base.resources import blas
 from ..cell.lines import Line, Operand, expression
 from ..cell.ops import OPS, Op
 from ..engine.jit.machine import VARIABLE, cache_directory, host, installed
-from ..engine.plan.kernels import KERNELS
-from ..engine.plan.numpy_machine import Outside
+from ..engine.plan.kernels import KERNELS, Outside
 from ..engine.plan_choice import Choice
 from ..errors import counted
 from ..model.build import build

@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from ..cell.kinds import KINDS
-from ..cell.kinds.kind import is_number
+from ..cell.named_cells import KINDS, is_number
 from ..cell.variants import Merge, Padding
 from ..errors import Faults, OptionError, nearest
 from .layouts import FACTS, Layout, layout

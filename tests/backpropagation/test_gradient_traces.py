@@ -17,7 +17,7 @@ import lstm_trace as lt
 from lstm_trace.cell.network import DIRECTIONS
 from lstm_trace.cell.parse import parse
 from lstm_trace.cli import options as cli_options
-from lstm_trace.engine.rerun import in_arithmetic, rerun
+from lstm_trace.engine.run import in_arithmetic, rerun
 from lstm_trace.errors import FileError, MissingError, OptionError
 
 from ..support.results import verdict

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.backpropagation.norms import norms
+from lstm_trace.backpropagation.gradients import norms
 from lstm_trace.engine import plan_choice
 from lstm_trace.errors import MissingError, TooLargeError
 from lstm_trace.trace.trace import Trace

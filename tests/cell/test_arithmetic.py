@@ -18,7 +18,7 @@ from lstm_trace import examples
 from lstm_trace.cell.arithmetic import RULES, find
 from lstm_trace.cell.lines import Line
 from lstm_trace.cell.ops import OPS
-from lstm_trace.engine.rerun import in_arithmetic
+from lstm_trace.engine.run import in_arithmetic
 from lstm_trace.errors import OptionError
 
 T, SIZES = 3, {"x": 3, "h": 2}

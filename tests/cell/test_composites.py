@@ -15,7 +15,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.cell.composites import BUILT_IN
-from lstm_trace.cell.kinds.kind import apply
+from lstm_trace.cell.named_cells import apply
 from lstm_trace.cell.ops import FUNCTIONS
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.variants import extended, masked, named, supplied

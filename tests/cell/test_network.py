@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds.lstm import LSTM
 from lstm_trace.cell.lines import with_holds
+from lstm_trace.cell.named_cells import LSTM
 from lstm_trace.cell.network import GIVEN, VALID, X, find, restrict, stack
 from lstm_trace.cell.parse import parse
 from lstm_trace.errors import LstmTraceError, MissingError, OptionError

@@ -242,7 +242,7 @@ def test_what_the_pictures_write_is_typed_as_it_was(kind: str) -> None:
 
 
 def test_what_is_typed_well_has_no_slips() -> None:
-    from lstm_trace.cell.kinds import KINDS
+    from lstm_trace.cell.named_cells import KINDS
     from lstm_trace.cell.variants import named
 
     for kind in KINDS:

@@ -11,9 +11,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
-from lstm_trace.cell.kinds.lstm import LSTM
-from lstm_trace.cell.kinds.slstm import SLSTM
+from lstm_trace.cell.named_cells import KINDS, LSTM, SLSTM
 from lstm_trace.cell.variants import named
 from lstm_trace.errors import LstmTraceError, OptionError
 from lstm_trace.model.model import NETWORK

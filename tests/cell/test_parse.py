@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lstm_trace.cell.kinds.lstm import LSTM
-from lstm_trace.cell.kinds.slstm import SLSTM
 from lstm_trace.cell.lines import Line
+from lstm_trace.cell.named_cells import LSTM, SLSTM
 from lstm_trace.cell.ops import FUNCTIONS, OPS
 from lstm_trace.cell.parse import MAX_TEXT, parse
 from lstm_trace.cell.variants import supplied

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds.lstm import LSTM
+from lstm_trace.cell.named_cells import LSTM
 from lstm_trace.cell.ops import OPS
 from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import RULES, fitted, infer

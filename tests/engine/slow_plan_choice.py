@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.engine.rerun import in_arithmetic, rerun
+from lstm_trace.engine.run import in_arithmetic, rerun
 
 from .test_plan_choice import SIZES, WEIGHTS, jit
 

@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
 from lstm_trace.engine.jit.machine import installed
-from lstm_trace.engine.rerun import rerun
+from lstm_trace.engine.run import rerun
 
 from .test_out import weights
 

@@ -9,7 +9,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
-from lstm_trace.engine.rerun import rerun, run_seconds
+from lstm_trace.engine.run import rerun, run_seconds
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.explanation.contribution import contribution, gradient_times_input, integrated_gradients
 from lstm_trace.results.explanation import explanation

@@ -12,7 +12,7 @@ import pytest
 
 import lstm_trace as lt
 from lstm_trace.engine import plan_choice
-from lstm_trace.engine.rerun import rerun
+from lstm_trace.engine.run import rerun
 from lstm_trace.explanation.account import BINS, Account, Faithfulness, State, Step, account, rank_correlation
 from lstm_trace.explanation.trials import Variants
 from lstm_trace.languages.strings import words

@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds.lstm import LSTM
+from lstm_trace.cell.named_cells import LSTM
 from lstm_trace.cli import main
 from lstm_trace.errors import MissingError, OptionError, ShapeError
 from lstm_trace.languages.strings import words

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cell.network import forward_stages
 from lstm_trace.errors import CellError, MissingError
 from lstm_trace.examples import examples, text

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.engine.rerun import rerun
+from lstm_trace.engine.run import rerun
 from lstm_trace.errors import FileError, LstmTraceError, ShapeError
 from lstm_trace.model.tokens import TokenText, read_tokens, step_rows
 from lstm_trace.trace.labels import step_labels

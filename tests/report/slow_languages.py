@@ -18,7 +18,7 @@ import numpy as np
 import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import secants
 from lstm_trace.cell.network import GIVEN, VALID
-from lstm_trace.engine.rerun import in_arithmetic, rerun
+from lstm_trace.engine.run import in_arithmetic, rerun
 from lstm_trace.languages.strings import words
 from lstm_trace.model.sources import read_input
 from lstm_trace.results.explanation import explanation

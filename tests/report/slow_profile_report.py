@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 import lstm_trace as lt
 from lstm_trace.cli import main
-from lstm_trace.engine.rerun import in_arithmetic
+from lstm_trace.engine.run import in_arithmetic
 from lstm_trace.errors import MissingError
 
 from ..support.profile_cases import cell

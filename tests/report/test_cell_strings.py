@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
-from lstm_trace.cell.kinds.kind import Kind
 from lstm_trace.cell.lines import Cell
+from lstm_trace.cell.named_cells import KINDS, Kind
 from lstm_trace.cell.variants import named
 from lstm_trace.languages import languages
 from lstm_trace.view.line_groups import _LEADING, gated

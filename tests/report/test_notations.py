@@ -183,7 +183,7 @@ def test_joined_is_refused_where_nothing_is_joined() -> None:
 
 
 def test_joined_is_refused_by_hand() -> None:
-    from lstm_trace.engine.rerun import in_arithmetic
+    from lstm_trace.engine.run import in_arithmetic
 
     with pytest.raises(OptionError, match="by-hand-4"):
         in_arithmetic(q22(), "by-hand-4").report("text", notation="joined")

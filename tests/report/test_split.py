@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import lstm_trace as lt
 from lstm_trace.backpropagation.attribution import split
 from lstm_trace.cli import main
-from lstm_trace.engine.rerun import rerun
+from lstm_trace.engine.run import rerun
 from lstm_trace.trace.trace import Trace
 
 from .. import ROOT

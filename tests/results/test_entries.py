@@ -23,7 +23,7 @@ from lstm_trace.documents.excerpt import largest
 from lstm_trace.documents.rows import Entries, Grid, every, largest_first
 from lstm_trace.documents.tables import SHOWN, LongTable
 from lstm_trace.engine import plan_choice
-from lstm_trace.engine.rerun import run_seconds
+from lstm_trace.engine.run import run_seconds
 from lstm_trace.results import difference, gradient
 from lstm_trace.results.explanation import explanation
 from lstm_trace.trace.derived import one_row

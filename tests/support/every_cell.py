@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cell.variants import named
 from lstm_trace.trace.trace import Trace
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.engine.rerun import with_holds
+from lstm_trace.engine.run import with_holds
 from lstm_trace.errors import FileError, MissingError, ShapeError
 from lstm_trace.trace.held import as_hold, entries, plain
 from lstm_trace.trace.window import rows

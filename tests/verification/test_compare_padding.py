@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cli import main
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.compare import Tolerance, compare, judge

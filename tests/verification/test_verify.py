@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.cli import main
 from lstm_trace.trace.trace import Trace
 from lstm_trace.verification.rounding import derive

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds import KINDS
+from lstm_trace.cell.named_cells import KINDS
 from lstm_trace.errors import OptionError
 from lstm_trace.trace.files.schema import LayoutSpec
 from lstm_trace.weights.layouts import LAYOUTS, layout

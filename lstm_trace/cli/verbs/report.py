@@ -135,7 +135,7 @@ def _traces(
     sources: tuple[str, ...], allow_nonfinite: bool, arithmetic: str | None, given: dict[str, Any]
 ) -> list[Trace]:
     """The trace of each source. Raises LstmTraceError with the faults of all of them."""
-    from ...engine.rerun import in_arithmetic
+    from ...engine.run import in_arithmetic
     from ...errors import Faults, within
 
     found, faults = [], Faults()

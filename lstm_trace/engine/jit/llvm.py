@@ -11,7 +11,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from functools import partialmethod
+from typing import Any
 
 import numpy as np
 
@@ -132,17 +133,10 @@ class Vector:
     def _binary(self, op: str, a: str, b: str) -> str:
         return self.code.value(f"{op} {self.type} {a}, {b}")
 
-    def add(self, a: str, b: str) -> str:
-        return self._binary("fadd", a, b)
-
-    def sub(self, a: str, b: str) -> str:
-        return self._binary("fsub", a, b)
-
-    def mul(self, a: str, b: str) -> str:
-        return self._binary("fmul", a, b)
-
-    def div(self, a: str, b: str) -> str:
-        return self._binary("fdiv", a, b)
+    add = partialmethod(_binary, "fadd")
+    sub = partialmethod(_binary, "fsub")
+    mul = partialmethod(_binary, "fmul")
+    div = partialmethod(_binary, "fdiv")
 
     def neg(self, a: str) -> str:
         return self.code.value(f"fneg {self.type} {a}")
@@ -195,13 +189,7 @@ ARGUMENTS = ("steps", "rows", "par", "scratch", "begin")
 AGAIN = "_again"
 
 
-class Parts(NamedTuple):
-    """What is done before the steps of a block, in each step, after them, and in each step of a second walk."""
-
-    before: str
-    steps: str
-    after: str
-    again: str
+Parts = tuple[str, str, str, str]
 
 
 def module_text(
@@ -210,9 +198,11 @@ def module_text(
     """The text of the module.
 
     inputs: their names. runs: numbers in one step of each group of products outside the steps. row: numbers in a row of
-    memory. block: steps of a block. In the reverse direction the last block and the last step come first.
+    memory. block: steps of a block. In the reverse direction the last block and the last step come first. parts: what
+    is done before the steps of a block, in each step, after them, and in each step of a second walk.
     """
     size = code.size
+    before, steps, after, again = parts
     out: list[str] = [*sorted(code.declared), *code.functions]
     out.append("define void @kernel(ptr noalias %arguments) #0 {\nentry:\n  %steps = load i64, ptr %arguments, align 8")
     pointers = ("all_rows", *ARGUMENTS[2:4], "begin", *(f"all_{name}" for name in (*inputs, *runs)))
@@ -220,9 +210,8 @@ def module_text(
     bytes_of |= {name: f"%bytes_{name}" for name in inputs}
     for k, name in enumerate((*pointers, *(f"bytes_{name}" for name in inputs)), 1):
         kind = "i64" if name.startswith(("begin", "bytes")) else "ptr"
-        out.append(
-            f"  %a{k} = getelementptr i8, ptr %arguments, i64 {8 * k}\n  %{name} = load {kind}, ptr %a{k}, align 8"
-        )
+        out.append(f"  %a{k} = getelementptr i8, ptr %arguments, i64 {8 * k}")
+        out.append(f"  %{name} = load {kind}, ptr %a{k}, align 8")
     moving = (*inputs, *runs)
     out += [f"  %by_{name} = {'sub i64 0' if reverse else 'add i64 0'}, {bytes_of[name]}" for name in moving]
     low = "%left_after" if reverse else "%begun"
@@ -241,9 +230,8 @@ def module_text(
         out.append(f"  %skip_{name} = mul i64 {'%last' if reverse else 0}, {bytes_of[name]}")
         out.append(f"  %first_{name} = getelementptr i8, ptr %block_{name}, i64 %skip_{name}")
     first, step = ("%high_row", -row * size) if reverse else ("%low_row", row * size)
-    out += [parts.before, *_walk("", moving, first, step, parts.steps), parts.after]
-    if parts.again:
-        out += _walk(AGAIN, moving, first, step, parts.again)
+    out += [before, *_walk("", moving, first, step, steps), after]
+    out += _walk(AGAIN, moving, first, step, again) if again else ()
     out.append(
         "  br label %chunkend\nchunkend:\n  %more = icmp slt i64 %after, %steps\n"
         "  br i1 %more, label %chunk, label %out\nout:\n  ret void\n}\n"

@@ -53,7 +53,7 @@ class Cpu:
 class Compiled:
     """A function in memory, with the program of which it is the code.
 
-    call: takes the address of the arguments (see `loops.ARGUMENTS`). engine: keeps the code alive. cached: whether it
+    call: takes the address of the arguments (see `llvm.ARGUMENTS`). engine: keeps the code alive. cached: whether it
     came from disk.
     """
 
@@ -93,17 +93,6 @@ def host() -> Cpu:
     return Cpu(llvm.get_host_cpu_name(), features.flatten(), vector, registers)
 
 
-def generic() -> Cpu:
-    """The least that a CPU of this architecture has: 128-bit vectors, and on x86-64 no fused multiply-add."""
-    x86 = "x86" in _llvm().get_default_triple()
-    return Cpu("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
-
-
-def narrow(target: Cpu, vector: int) -> Cpu:
-    """The same CPU with vectors of `vector` bytes."""
-    return Cpu(target.cpu, target.features, vector, 16)
-
-
 _loaded: dict[tuple[Task, Cpu], Compiled] = {}
 #: Functions in memory; models keep those that they use.
 MOST_LOADED = 128
@@ -117,7 +106,7 @@ def load(task: Task, target: Cpu | None = None) -> Compiled:
         found = _make(task, target)
         while len(_loaded) >= MOST_LOADED:
             _loaded.pop(next(iter(_loaded)), None)
-        _loaded[(task, target)] = found
+        _loaded[task, target] = found
     return found
 
 
@@ -125,15 +114,15 @@ def _make(task: Task, target: Cpu) -> Compiled:
     llvm = _llvm()
     program = make_program(task, target.lanes(task.dtype), target.registers)
     version = ".".join(map(str, llvm.llvm_version_info))
-    entry = entry_name(program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple())
+    parts = program.text, target.cpu, target.features, version, str(LEVEL), llvm.get_default_triple()
+    entry = hashlib.sha256("\0".join(parts).encode()).hexdigest() + ".o"
     place = cache_directory()
     code = read_entry(place, entry)
     cached = code is not None
     if code is None:
         code = _compile(program.text, target)
         write_entry(place, entry, code)
-    empty = llvm.parse_assembly("")
-    engine = llvm.create_mcjit_compiler(empty, _generator(target, jit=True))
+    engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), _generator(target, jit=True))
     engine.add_object_file(llvm.ObjectFileRef.from_data(code))
     engine.finalize_object()
     call = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("kernel"))  # lets other threads run
@@ -203,33 +192,22 @@ def _closed(state: os.stat_result) -> bool:
     return state.st_uid == os.geteuid() and not state.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 
-def entry_name(*parts: str) -> str:
-    """The name of an entry that depends on `parts`."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest() + ".o"
-
-
 def read_entry(place: Path | None, entry: str) -> bytes | None:
     """The entry's bytes; None where it is not there, not ours or damaged."""
     if place is None:
         return None
-    data, key = _content(place / entry, MOST_BYTES), _content(place / KEY, _DIGEST)
-    if data is None or key is None or len(key) != _DIGEST:
-        return None
+    data, key = _content(place / entry, MOST_BYTES) or b"", _content(place / KEY, _DIGEST) or b""
     digest, body = data[:_DIGEST], data[_DIGEST:]
-    return body if body and _digest(key, entry, body) == digest else None
+    return body if body and len(key) == _DIGEST and _digest(key, entry, body) == digest else None
 
 
 def _content(path: Path, most: int) -> bytes | None:
     """What a plain file of ours holds; None where it is none, or has more than `most` bytes."""
-    try:
-        handle = open_own(path)
-        with os.fdopen(handle, "rb") as file:
-            state = os.fstat(handle)
-            if not stat.S_ISREG(state.st_mode) or not _closed(state) or state.st_size > most:
-                return None
+    with suppress(OSError), os.fdopen(open_own(path), "rb") as file:
+        state = os.fstat(file.fileno())
+        if stat.S_ISREG(state.st_mode) and _closed(state) and state.st_size <= most:
             return file.read(most)
-    except OSError:
-        return None
+    return None
 
 
 def _digest(key: bytes, entry: str, body: bytes) -> bytes:
@@ -238,8 +216,8 @@ def _digest(key: bytes, entry: str, body: bytes) -> bytes:
 
 def _key(place: Path) -> bytes:
     """The key of a directory, drawn where there is none that can be used; then no entry of before is used either."""
-    key = _content(place / KEY, _DIGEST)
-    if key is None or len(key) != _DIGEST:
+    key = _content(place / KEY, _DIGEST) or b""
+    if len(key) != _DIGEST:
         key = os.urandom(_DIGEST)
         _put(place, KEY, key)
     return key
@@ -247,11 +225,10 @@ def _key(place: Path) -> bytes:
 
 def write_entry(place: Path | None, entry: str, body: bytes) -> None:
     """Keep an entry; another process that writes the same one meanwhile does no harm."""
-    if place is None:
-        return
     with suppress(OSError):
-        _put(place, entry, _digest(_key(place), entry, body) + body)
-        _tidy(place)
+        if place is not None:
+            _put(place, entry, _digest(_key(place), entry, body) + body)
+            _tidy(place)
 
 
 def _put(place: Path, name: str, data: bytes) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
 from typing import NamedTuple, TypeVar
 
 from .llvm import LlvmModule, Vector
@@ -46,26 +47,17 @@ def pieces(rows: int, lanes: int) -> list[tuple[int, int]]:
     >>> pieces(21, 8)
     [(0, 8), (8, 8), (16, 4), (20, 1)]
     """
-    found, at = [], 0
-    while at < rows:
-        width = lanes
-        while width > rows - at:
-            width //= 2
-        found.append((at, width))
-        at += width
-    return found
+    widths = [lanes] * (rows // lanes)
+    widths += [1 << k for k in reversed(range(lanes.bit_length())) if rows % lanes & 1 << k]
+    return [*zip(accumulate(widths, initial=0), widths, strict=False)]
 
 
 def shares(items: Sequence[Item], most: int) -> list[Sequence[Item]]:
     """Runs of at most `most` neighbours, as equal as can be."""
     count = -(-len(items) // most)
     size, more = divmod(len(items), count)
-    found, at = [], 0
-    for k in range(count):
-        here = size + (k < more)
-        found.append(items[at : at + here])
-        at += here
-    return found
+    ends = accumulate((size + (k < more) for k in range(count)), initial=0)
+    return [items[begin:end] for begin, end in pairwise(ends)]
 
 
 class Strides(NamedTuple):
@@ -179,7 +171,7 @@ class Pack:
     """
 
     names: tuple[str, ...]
-    at: int
+    at: int = 0
     starts: tuple[int, ...] = ()
     rows: int = 0
     left: tuple[bool, ...] = ()
@@ -195,16 +187,10 @@ def tiles_of(code: LlvmModule, rows: int, terms: int, tiling: Tiling, wide: int,
     put: told the first rows and the height of tiles of one shape; says where their weights lie. body: told the widths
     of a tile, where its weights lie, and where the results of its rows begin, `out` being that of row 0.
     """
-    runs: list[tuple[tuple[int, ...], list[int]]] = []
-    for share in shares(pieces(rows, tiling.lanes), wide):
-        widths = tuple(width for _, width in share)
-        if runs and runs[-1][0] == widths:
-            runs[-1][1].append(share[0][0])
-        else:
-            runs.append((widths, [share[0][0]]))
-    for widths, starts in runs:
-        height = sum(widths)
-        at = put(tuple(starts), height)
+    tiles = shares(pieces(rows, tiling.lanes), wide)
+    for widths, alike in groupby(tiles, key=lambda tile: tuple(width for _, width in tile)):
+        starts = tuple(tile[0][0] for tile in alike)
+        at = put(starts, sum(widths))
 
         def one(index: str, widths: tuple[int, ...] = widths, at: int = at, first: int = starts[0]) -> None:
             height = sum(widths)

@@ -9,14 +9,15 @@ hundred rows at a time, inside the function, so that they are still in the cache
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
 
 from ...cell.lines import Line, Operand
 from .functions import ELEMENTWISE
-from .llvm import AGAIN, LlvmModule, Parts, Vector, module_text
+from .llvm import AGAIN, LlvmModule, Vector, module_text
 from .matmul import Call, Pack, Strides, Tiles, Tiling, shares, tiles_of
 from .schedule import Schedule, Segment, Task, make_schedule
 
@@ -65,8 +66,15 @@ class Program:
         return (self.row, self.runs, self.spots) == (other.row, other.runs, other.spots)
 
 
-class Placement:
-    """Gives every value of a task its place."""
+#: Rows (steps times batch) of products made at once, and the bytes that they may have beyond that.
+LEAST_ROWS = 256
+MOST_BYTES = 512 * 1024
+#: Bytes of the rows of a block whose products are made after its steps; there are at least those of one tile.
+AFTER_BYTES = 1024 * 1024
+
+
+class ProgramWriter:
+    """Gives every value of a task its place, and writes the program."""
 
     def __init__(self, task: Task, tiling: Tiling) -> None:
         self.task, self.tiling, self.batch = task, tiling, task.batch
@@ -82,7 +90,7 @@ class Placement:
         self.widths.update({x.name: self.widths[x.reads[0]] for x in self.schedule.hidden})
         self.spots = self.program.spots
         self.tiles = Tiles(self.code, tiling.lanes)
-        self.walk = ""  # what the names of the walk that is being written end in: see `loops`
+        self.walk = ""  # what the names of the walk that is being written end in: see `llvm.AGAIN`
 
     def _block(self, numbers: int) -> int:
         """Room in a row."""
@@ -91,6 +99,11 @@ class Placement:
         if numbers * self.size >= LONG:
             self.program.row += self.unit
         return at
+
+    def _own(self, name: str, base: str) -> None:
+        """Place a value in a block of its own."""
+        width = self.widths[name]
+        self.spots[name] = Location(base, self._block(self.batch * width), width)
 
     def _side_by_side(self, segment: Segment, base: str, start: int) -> int:
         """Place products side by side in rows that hold all of them; gives the width of such a row."""
@@ -114,26 +127,21 @@ class Placement:
                 self._side_by_side(segment, "cur", self._block(self.batch * total))
                 continue
             for line in segment.lines:
-                width = self.widths[line.name]
-                self.spots[line.name] = Location("cur", self._block(self.batch * width), width)
+                self._own(line.name, "cur")
         carried = dict(self.schedule.carried)
         for state in self.task.states:
             if state in carried:
                 self.spots[state] = self.spots[carried[state]]._replace(base="prev")
             else:
-                width = self.widths[state]
-                self.spots[state] = Location("prev", self._block(self.batch * width), width)
+                self._own(state, "prev")
         for name, shape in self.task.parameters:
             if len(shape) == 1:
-                self.spots[name] = Location("par", self._put((name,), shape[0]), 0)
+                self.spots[name] = Location("par", self._put(shape[0], Pack((name,))), 0)
 
-    def _put(
-        self, names: tuple[str, ...], numbers: int,
-        starts: tuple[int, ...] = (), rows: int = 0, left: tuple[bool, ...] = (),
-    ) -> int:  # fmt: skip
+    def _put(self, numbers: int, pack: Pack) -> int:
         """Room for parameters."""
         at = self.program.parameters
-        self.program.packs.append(Pack(names, at, starts, rows, left))
+        self.program.packs.append(replace(pack, at=at))
         self.program.parameters += -(-numbers // self.unit) * self.unit
         return at
 
@@ -143,51 +151,33 @@ class Placement:
         pointer = f"%{spot.base}" + ("" if spot.base == "par" else self.walk)
         return self._begun(pointer, spot.start + ahead, spot.stride, *terms)
 
-    def _block_of(self, spot: Location) -> str:
-        """Where the first step in memory of a block has what `spot.start` counts from."""
-        if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
-            return "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
-        return "%par" if spot.base == "par" else f"%block_{spot.base}"
-
-    def _between_steps(self, spot: Location) -> int:
-        """Numbers from a value at one step to the same at the next."""
-        if spot.base.startswith("run"):
-            return self.program.runs[int(spot.base.removeprefix("run"))]
-        return 0 if spot.base == "par" else self.program.row
-
     def _begun(self, pointer: str, at: int, stride: int, *terms: tuple[str, int]) -> str:
         """An address in the first row of the batch that this call computes; stride: between rows."""
         begin = () if self.part == self.batch else (("%begin", stride),)
         return self.code.address(pointer, at, *begin, *terms)
 
-
-#: Rows (steps times batch) of products made at once, and the bytes that they may have beyond that.
-LEAST_ROWS = 256
-MOST_BYTES = 512 * 1024
-#: Bytes of the rows of a block whose products are made after its steps; there are at least those of one tile.
-AFTER_BYTES = 1024 * 1024
-
-
-class ProgramWriter(Placement):
-    """Writes the program of one task."""
-
     def write(self) -> Program:
         """The whole program."""
         self._place()
-        before, steps = self._part(self._before), self._part(lambda: self._steps(self.schedule.loop))
-        after, self.walk = self._part(self._after), AGAIN
-        again = self._part(lambda: self._steps(self.schedule.again))
+        plan = self.schedule
+        before, steps = self._text(self._before, plan.before), self._text(self._step, plan.loop)
+        after, self.walk = self._text(self._after, plan.after), AGAIN
+        parts = before, steps, after, self._text(self._step, plan.again)
         inputs = [f"in{k}" for k in range(len(self.task.inputs))]
         runs = {f"run{k}": numbers for k, numbers in enumerate(self.program.runs)}
-        self.program.text = module_text(
-            self.code, inputs, runs, self.program.row, _block_steps(self), self.task.reverse,
-            Parts(before, steps, after, again),
-        )  # fmt: skip
+        bytes_of_row = max(1, sum(self.program.runs) // self.batch) * self.size
+        block = max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // self.batch)
+        if plan.after:  # what the steps leave should still be in the cache
+            bytes_of_step = max(1, self.program.row) * self.size  # a loop of products alone may have no column
+            tiles = AFTER_BYTES // bytes_of_step // self.tiling.rows
+            block = min(block, max(1, tiles) * self.tiling.rows)
+        self.program.text = module_text(self.code, inputs, runs, self.program.row, block, self.task.reverse, parts)
         return self.program
 
-    def _part(self, write: Callable[[], None]) -> str:
+    def _text(self, write: Callable[[Segment], None], segments: Sequence[Segment]) -> str:
         self.code.lines = []
-        write()
+        for segment in segments:
+            write(segment)
         return "\n".join(self.code.lines)
 
     # -- products ------------------------------------------------------------------------------------------------
@@ -200,63 +190,62 @@ class ProgramWriter(Placement):
         self.program.work += rows * terms * self.part
 
         def put(starts: tuple[int, ...], height: int) -> int:
-            return self._put(names, len(starts) * height * terms, starts, height, left)
+            return self._put(len(starts) * height * terms, Pack(names, 0, starts, height, left))
 
         tiles_of(self.code, rows, terms, self.tiling, wide, put, out, columns)
 
-    def _before(self) -> None:
-        """Products of inputs for a block of steps.
+    def _before(self, segment: Segment) -> None:
+        """Products of an input for a block of steps.
 
         Of the whole batch all steps have rows alike. A part of the batch has its tiles in each step.
         """
-        code = self.code
+        code, batch = self.code, self.batch
         many = min(self.tiling.rows, self.part)
-        for k, segment in enumerate(self.schedule.before):
-            total, terms = self.program.runs[k] // self.batch, self.widths[segment.vector]
-            x = self._begun(f"%block_{self.spots[segment.vector].base}", 0, terms)
-            strides = Strides(terms, terms, total, total)
+        run, terms = self.spots[segment.lines[0].name], self.widths[segment.vector]
+        x = self._begun(f"%block_{self.spots[segment.vector].base}", 0, terms)
+        strides = Strides(terms, terms, run.stride, run.stride)
 
-            def columns(
-                widths: tuple[int, ...], weights: str, out: str,
-                x: str = x, strides: Strides = strides,
-            ) -> None:  # fmt: skip
-                out = self._begun(out, 0, strides.out)
+        def columns(widths: tuple[int, ...], weights: str, out: str) -> None:
+            out = self._begun(out, 0, run.stride)
 
-                def step(t: str) -> None:
-                    by = self.batch * strides.x, self.batch * strides.out
-                    at = code.address(x, 0, (t, by[0])), code.address(out, 0, (t, by[1]))
-                    self._rows(widths, weights, *at, many, strides)
+            def step(t: str) -> None:
+                at = code.address(x, 0, (t, batch * terms)), code.address(out, 0, (t, batch * run.stride))
+                self._rows(widths, weights, *at, many, strides)
 
-                if self.part < self.batch:
-                    code.loop("%n", 1, step)
-                else:
-                    self._many(widths, weights, x, out, code.value(f"mul i64 %n, {self.batch}"), strides)
+            if self.part < batch:
+                code.loop("%n", 1, step)
+            else:
+                self._many(widths, weights, x, out, code.value(f"mul i64 %n, {batch}"), strides)
 
-            self._tiled(segment, self.tiling.wide(many if self.part < self.batch else self.tiling.rows),
-                        f"%block_run{k}", columns)  # fmt: skip
+        wide = self.tiling.wide(many if self.part < batch else self.tiling.rows)
+        self._tiled(segment, wide, f"%block_{run.base}", columns)
 
-    def _after(self) -> None:
+    def _after(self, segment: Segment) -> None:
         """Products that no later step needs: those of one row of the batch for a block of steps, row after row."""
         code = self.code
-        for k, segment in enumerate(self.schedule.after, len(self.schedule.before)):
-            spot, terms = self.spots[segment.vector], self.widths[segment.vector]
-            x, by = self._begun(self._block_of(spot), spot.start, spot.stride), self._between_steps(spot)
-            each = self.program.runs[k]
-            strides = Strides(terms, by, each, each // self.batch)
+        run, spot = self.spots[segment.lines[0].name], self.spots[segment.vector]
+        # where the first step in memory of a block has the vector, and how many numbers are between two steps
+        block, between = f"%block_{spot.base}", 0
+        if spot.base in ("cur", "prev"):  # a step's row is the one after the state's row, or before it
+            block = "%next_row" if (spot.base == "cur") != self.task.reverse else "%low_row"
+            between = self.program.row
+        elif spot.base.startswith("run"):
+            between = self.program.runs[int(spot.base.removeprefix("run"))]
+        elif spot.base == "par":
+            block = "%par"
+        x = self._begun(block, spot.start, spot.stride)
+        strides = Strides(self.widths[segment.vector], between, self.batch * run.stride, run.stride)
 
-            def columns(
-                widths: tuple[int, ...], weights: str, out: str,
-                x: str = x, between: int = spot.stride, strides: Strides = strides,
-            ) -> None:  # fmt: skip
-                out = self._begun(out, 0, strides.row)
+        def columns(widths: tuple[int, ...], weights: str, out: str) -> None:
+            out = self._begun(out, 0, run.stride)
 
-                def row(b: str) -> None:
-                    at = code.address(x, 0, (b, between)), code.address(out, 0, (b, strides.row))
-                    self._many(widths, weights, *at, "%n", strides)
+            def row(b: str) -> None:
+                at = code.address(x, 0, (b, spot.stride)), code.address(out, 0, (b, run.stride))
+                self._many(widths, weights, *at, "%n", strides)
 
-                code.loop(self.part, 1, row)
+            code.loop(self.part, 1, row)
 
-            self._tiled(segment, self.tiling.wide(self.tiling.rows), f"%block_run{k}", columns)
+        self._tiled(segment, self.tiling.wide(self.tiling.rows), f"%block_{run.base}", columns)
 
     def _many(self, widths: tuple[int, ...], weights: str, x: str, out: str, count: str, strides: Strides) -> None:
         """The products of one tile of weights with `count` rows: as many tiles as there are, then one row each."""
@@ -266,28 +255,22 @@ class ProgramWriter(Placement):
         rest = code.value(f"sub i64 {count}, {tiled}")
         for rows, number, first in ((most, tiles, "0"), (1, rest, tiled)):
             at = code.address(x, 0, (first, strides.x)), code.address(out, 0, (first, strides.out))
-            self._calls(widths, weights, *at, rows, number, strides)
+            self._calls(self.tiles.function(widths, rows, strides), weights, *at, rows, number, strides)
 
     def _rows(self, widths: tuple[int, ...], weights: str, x: str, out: str, most: int, strides: Strides) -> None:
         """The products of one tile of weights with all rows that this call computes, at most so many at a time."""
-        runs: dict[int, list[int]] = {}
-        for share in shares(range(self.part), most):
-            runs.setdefault(len(share), []).append(share[0])
-        for rows, firsts in runs.items():
+        for rows, alike in groupby(shares(range(self.part), most), key=len):
+            firsts = [share[0] for share in alike]
             xs = self.code.address(x, firsts[0] * strides.x)
             outs = self.code.address(out, firsts[0] * strides.out)
-            self._calls(widths, weights, xs, outs, rows, len(firsts), strides)
+            self._calls(self.tiles.function(widths, rows, strides), weights, xs, outs, rows, len(firsts), strides)
 
-    def _calls(
-        self, widths: tuple[int, ...], weights: str, x: str, out: str, rows: int, count: int | str,
-        strides: Strides,
-    ) -> None:  # fmt: skip
-        """`count` calls for `rows` rows each."""
+    def _calls(self, name: str, weights: str, x: str, out: str, rows: int, count: int | str, by: Strides) -> None:
+        """`count` calls of a tile's function for `rows` rows each."""
         code = self.code
-        name = self.tiles.function(widths, rows, strides)
 
         def call(j: str) -> None:
-            at = code.address(x, 0, (j, rows * strides.x)), code.address(out, 0, (j, rows * strides.out))
+            at = code.address(x, 0, (j, rows * by.x)), code.address(out, 0, (j, rows * by.out))
             code.emit(f"  call void {name}(ptr {weights}, ptr {at[0]}, ptr {at[1]})")
 
         code.loop(count, 1, call)
@@ -319,10 +302,8 @@ class ProgramWriter(Placement):
 
     # -- elementwise lines ---------------------------------------------------------------------------------------
 
-    def _steps(self, segments: Sequence[Segment]) -> None:
-        write = {"products": self._products, "elementwise": self._elementwise, "across": self._across}
-        for segment in segments:
-            write[segment.kind](segment)
+    def _step(self, segment: Segment) -> None:
+        {"products": self._products, "elementwise": self._elementwise, "across": self._across}[segment.kind](segment)
 
     def _units(self, width: int, body: Callable[[Vector, str, str], None]) -> None:
         """body(vector, b, j) for every row b and every unit j that a vector begins at.
@@ -440,17 +421,6 @@ class ProgramWriter(Placement):
         if line.op == "mean":
             total = one.div(total, one.number(width))
         self._store(one, total, line.name, b, "0")
-
-
-def _block_steps(writer: ProgramWriter) -> int:
-    """Steps for which products outside the steps are made at once."""
-    bytes_of_row = max(1, sum(writer.program.runs) // writer.batch) * writer.size
-    most = max(1, max(LEAST_ROWS, MOST_BYTES // bytes_of_row) // writer.batch)
-    if writer.schedule.after:  # what the steps leave should still be in the cache
-        bytes_of_step = max(1, writer.program.row) * writer.size  # a loop of products alone may have no column
-        tiles = AFTER_BYTES // bytes_of_step // writer.tiling.rows
-        most = min(most, max(1, tiles) * writer.tiling.rows)
-    return most
 
 
 def make_program(task: Task, lanes: int, registers: int) -> Program:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
 
 from ...base.arrays import Array
+from ..plan.kernels import Arrays
+from ..plan.numpy_machine import Take, Tick
 from .llvm import ARGUMENTS
 from .machine import Compiled
 from .program import ALIGN, Location, Program
@@ -37,7 +39,7 @@ def _must(fits: bool, what: str, found: object) -> None:
 
 
 class RowMemory:
-    """Memory for `steps` steps: what `slab.Slab` is for the numpy plan.
+    """Memory for `steps` steps: what `numpy_machine.Slab` is for the numpy plan.
 
     rows: of the loop, one more than there are steps; runs: products before the loop.
     """
@@ -68,9 +70,9 @@ class RowMemory:
         if spot.base.startswith("run"):
             k = int(spot.base.removeprefix("run"))
             return self._view(self.runs, self._starts[k] + spot.start, spot, name, self.steps, self.program.runs[k])
-        ahead = 0 if self.program.task.reverse else self.program.row
         row = self.program.row
-        return self._view(self.rows, self._first + ahead + spot.start, spot, name, self.steps, row)
+        at = self._first + (0 if self.program.task.reverse else row) + spot.start
+        return self._view(self.rows, at, spot, name, self.steps, row)
 
     def _view(self, memory: Array, at: int, spot: Location, name: str, steps: int, each: int) -> Array:
         width, size = self.program.widths[name], self.dtype.itemsize
@@ -84,7 +86,7 @@ class Runner:
     weights: the stage's parameters by name, which are copied.
     """
 
-    def __init__(self, compiled: Compiled, weights: Mapping[str, Array]) -> None:
+    def __init__(self, compiled: Compiled, weights: Arrays) -> None:
         self.compiled, self.program, self.weights = compiled, compiled.program, weights
         task = self.program.task
         self.task, self.plan, self.batch, self.dtype = task, task, task.batch, np.dtype(task.dtype)
@@ -93,7 +95,6 @@ class Runner:
         bytes_of_step = max(1, (self.program.row + sum(self.program.runs)) * self.dtype.itemsize)
         self.block = max(1, -(-BLOCK_ROWS // self.batch), BLOCK_BYTES // bytes_of_step)
         self._part = max(self.block, PART // max(1, self.program.work + 100 * self.program.row))
-        self._pool: ThreadPoolExecutor | None = None
         self._block: RowMemory | None = None
         self._other: RowMemory | None = None  # what `take` may still be reading
 
@@ -119,67 +120,38 @@ class Runner:
         return RowMemory(self.program, steps)
 
     def run(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: RowMemory | None = None,
-        take: Callable[[RowMemory, int, int], bool | None] | None = None,
-        tick: Callable[[int], None] | None = None,
-    ) -> None:
+        self, steps: int, inputs: Arrays, state: Arrays,
+        slab: RowMemory | None = None, take: Take = None, tick: Tick = None,
+    ) -> None:  # fmt: skip
         """Compute `steps` steps: see `numpy_machine.Machine.run`."""
-        if self._pool is None and len(self._threads) > 1:
-            try:
-                with ThreadPoolExecutor(len(self._threads) - 1, "lstm-trace") as self._pool:  # no thread outlives a run
-                    self.run(steps, inputs, initial, slab, take, tick)
-            finally:
-                self._pool = None
-            return
-        fed = [(inputs[name], width) for name, width in self.task.inputs]
-        for array, width in fed:
-            _must(array.shape == (steps, self.batch, width), "an input", array.shape)
+        for name, width in self.task.inputs:
+            _must(inputs[name].shape == (steps, self.batch, width), "an input", inputs[name].shape)
         if slab is not None:
             _must(slab.program.fits(self.program) and slab.steps == steps, "the memory", slab.steps)
-            for name, first in slab.states.items():
-                first[...] = initial[name]
-            if steps <= self._part:
-                self._call(slab, 0, steps, [array for array, _ in fed])
-                if tick is not None:
-                    tick(steps)
-                return
-        done = 0
-        for count in self._parts(steps, [array for array, _ in fed], initial, slab, take):
-            done += count
-            if tick is not None:
-                tick(done)
-
-    def _parts(
-        self,
-        steps: int,
-        fed: list[Array],
-        initial: Mapping[str, Array],
-        slab: RowMemory | None,
-        take: Callable[[RowMemory, int, int], bool | None] | None,
-    ) -> Iterator[int]:
-        """Part after part in the trace's memory, or block after block, each given to `take`."""
+            for name, first_state in slab.states.items():
+                first_state[...] = state[name]
         block = slab or self._kept(steps, self._block)
         size = self._part if slab is not None else block.steps
-        state = initial
-        for done in range(0, steps, size):
-            count = min(size, steps - done)
-            first = steps - done - count if self.task.reverse else done
-            if slab is not None:
-                self._call(slab, first, count, [array[first : first + count] for array in fed])
-            else:
-                for name in block.states:
-                    block.state(name, count if self.task.reverse else 0)[...] = state[name]
-                self._call(block, 0, count, [array[first : first + count] for array in fed])
-                filled = block
-                if take is not None and take(block, first, count):
-                    block, self._other = self._kept(steps, self._other), block
-                edge = 0 if self.task.reverse else count  # after `take`, which may have set it to zero
-                state = {name: filled.state(name, edge).copy() for name, _ in self.program.carried}
-            yield count
+        with ExitStack() as stack:  # no thread outlives a run
+            others = len(self._threads) - 1
+            pool = stack.enter_context(ThreadPoolExecutor(others, "lstm-trace")) if others else None
+            for done in range(0, max(steps, 1), size):  # no step at all is refused by the call
+                count = min(size, steps - done)
+                first = steps - done - count if self.task.reverse else done
+                fed = [inputs[name][first : first + count] for name, _ in self.task.inputs]
+                if slab is not None:
+                    self._call(slab, first, count, fed, pool)
+                else:
+                    for name in block.states:
+                        block.state(name, count if self.task.reverse else 0)[...] = state[name]
+                    self._call(block, 0, count, fed, pool)
+                    filled = block
+                    if take is not None and take(block, first, count):
+                        block, self._other = self._kept(steps, self._other), block
+                    edge = 0 if self.task.reverse else count  # after `take`, which may have set it to zero
+                    state = {name: filled.state(name, edge).copy() for name, _ in self.program.carried}
+                if tick is not None:
+                    tick(done + count)
         if slab is None:
             self._block = block
 
@@ -188,7 +160,7 @@ class Runner:
         least = min(steps, self.block)
         return kept if kept is not None and kept.steps >= least else RowMemory(self.program, least)
 
-    def _call(self, rows: RowMemory, first: int, count: int, fed: list[Array]) -> None:
+    def _call(self, rows: RowMemory, first: int, count: int, fed: list[Array], pool: ThreadPoolExecutor | None) -> None:
         """Compute the steps from `first` on, so many, in `rows`. fed: the inputs at those steps."""
         _must(first >= 0 and count > 0 and first + count <= rows.steps, "a part", (first, count))
         size = self.dtype.itemsize
@@ -206,7 +178,7 @@ class Runner:
             thread.arguments[1] = rows.address + first * self.program.row * size
             thread.arguments[len(ARGUMENTS) :] = places
         mine, *others = self._threads
-        waiting = [self._pool.submit(self.compiled.call, thread.address) for thread in others] if self._pool else []
+        waiting = [pool.submit(self.compiled.call, thread.address) for thread in others] if pool else []
         self.compiled.call(mine.address)
         for other in waiting:
             other.result()

@@ -166,12 +166,9 @@ def _later(lines: Sequence[Line], carried: set[str]) -> tuple[list[Line], list[L
 
 def _by_vector(lines: Sequence[Line]) -> Iterator[Segment]:
     """Products, those of one vector together."""
-    found: dict[str, list[Line]] = {}
-    for line in lines:
-        assert line.product
-        found.setdefault(line.product[1], []).append(line)
-    for group in found.values():
-        yield Segment("products", tuple(group))
+    by_vector = [(line.product[1], line) for line in lines if line.product]
+    for vector in dict.fromkeys(vector for vector, _ in by_vector):
+        yield Segment("products", tuple(line for read, line in by_vector if read == vector))
 
 
 def _segments(rest: list[Line], known: set[str], widths: dict[str, int]) -> Iterator[Segment]:

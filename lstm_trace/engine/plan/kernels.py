@@ -8,7 +8,8 @@ gives some functions other last digits at a stride. `verification.plans` compare
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.ops import OPS
 
+Arrays = Mapping[str, Array]
 Steps = list[tuple[Callable[..., Any], tuple[Any, ...]]]
 Kernel = Callable[["Bench", Any, Sequence[Any], Sequence[float]], Steps]
 
@@ -28,6 +30,53 @@ class Bench(Protocol):
 
     def scratch(self, mask: bool = False) -> Any:
         """Memory of the result's shape, for truth values with `mask`."""
+
+
+class Outside:
+    """Calls on many steps at once: operands are arrays."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.dtype = dtype
+        self.shape: tuple[int, ...] = ()
+
+    def number(self, value: float) -> Any:
+        return np.array(value, self.dtype)
+
+    def scratch(self, mask: bool = False) -> Any:
+        return np.empty(self.shape, bool if mask else self.dtype)
+
+    def moving(self, array: Array) -> Array:
+        """An operand that has a value at each step."""
+        return array
+
+    def fixed(self, array: Array) -> Array:
+        """An operand that is the same at each step."""
+        return array
+
+    def started(self, shape: tuple[int, ...]) -> None:
+        """A call begins whose result has this shape over all its steps."""
+        self.shape = shape
+
+
+class Inside(Outside):
+    """Calls in the loop: operands are sequences with one array for each step, in the order of the loop."""
+
+    def __init__(self, dtype: np.dtype[Any], reverse: bool, list_views: bool) -> None:
+        super().__init__(dtype)
+        self.reverse, self.list_views = reverse, list_views
+
+    def number(self, value: float) -> Any:
+        return repeat(np.array(value, self.dtype))
+
+    def scratch(self, mask: bool = False) -> Any:
+        return repeat(np.empty(self.shape[1:], bool if mask else self.dtype))
+
+    def moving(self, array: Array) -> Any:
+        ordered = array[::-1] if self.reverse else array
+        return list(ordered) if self.list_views else ordered
+
+    def fixed(self, array: Array) -> Any:
+        return repeat(array)
 
 
 def _put(mask: Array, values: Array, out: Array) -> None:
@@ -124,10 +173,9 @@ def _by_definition(op: str) -> Kernel:
     return kernel
 
 
-#: How each operation is computed. The operands of products are not of one shape: their rule stands in `binding`.
+#: How each operation is computed. The operands of products are not of one shape: their rule is in `numpy_machine`.
 KERNELS: dict[str, Kernel] = {
-    "matvec": _by_definition("matvec"),
-    "vecmat": _by_definition("vecmat"),
+    **{op: _by_definition(op) for op in ("matvec", "vecmat", "max", "sum", "mean", "concat")},
     "add": _add,
     "mul": _binary(np.multiply),
     "div": _binary(np.divide),
@@ -146,8 +194,4 @@ KERNELS: dict[str, Kernel] = {
     "clip": _clip,
     "where": _where,
     "maximum": _binary(_larger),
-    "max": _by_definition("max"),
-    "sum": _by_definition("sum"),
-    "mean": _by_definition("mean"),
-    "concat": _by_definition("concat"),
 }

@@ -13,16 +13,16 @@ computed in the trace's own slab.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from itertools import repeat
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...base.arrays import Array
 from ...cell.ops import OPS
-from .kernels import KERNELS, Steps
+from .kernels import KERNELS, Arrays, Inside, Outside, Steps
 from .plan import CallOperand, Plan, PlannedCall, Slot
 
 
@@ -46,11 +46,6 @@ class Slab:
         self.bound: dict[tuple[int, int], Any] = {}
         self._sections = () if self.joined else _sections(plan)
         self.scratch = np.empty((scratch, columns["scratch"] * batch), dtype)
-
-    @staticmethod
-    def size(plan: Plan, batch: int) -> int:
-        """Numbers in one step of recorded memory."""
-        return batch * (plan.columns["loop"] + plan.columns["before"] + plan.columns["after"])
 
     def values(self, place: Slot, count: int, first: int, last: int) -> Array:
         """The `count` values from `place` on at the steps from `first` to before `last`: (steps, count, B, width)."""
@@ -91,13 +86,9 @@ class Slab:
 
 def _sections(plan: Plan) -> tuple[tuple[Slot, int], ...]:
     """Neighbours of one width among the values outside the loop: the first of them, and how many."""
-    found: list[tuple[Slot, int]] = []
-    for place in sorted({p for p in plan.places.values() if p.area in ("before", "after")}):
-        if found and found[-1][0].area == place.area and found[-1][0].width == place.width:
-            found[-1] = found[-1][0], found[-1][1] + 1
-        else:
-            found.append((place, 1))
-    return tuple(found)
+    places = sorted({place for place in plan.places.values() if place.area in ("before", "after")})
+    groups = ([*group] for _, group in groupby(places, key=lambda place: (place.area, place.width)))
+    return tuple((group[0], len(group)) for group in groups)
 
 
 #: Up to so many numbers a vector is multiplied from the left with the transposed matrix, which is quicker.
@@ -105,55 +96,7 @@ LONG_VECTOR = 256
 #: Of each kind of product, at which place the vector stands.
 _VECTOR = {"matvec": 1, "vecmat": 0}
 
-Weights = Mapping[str, Array]
 Packs = dict[tuple[Any, ...], Array]
-
-
-class Outside:
-    """Calls on many steps at once: operands are arrays."""
-
-    def __init__(self, dtype: np.dtype[Any]) -> None:
-        self.dtype = dtype
-        self.shape: tuple[int, ...] = ()
-
-    def number(self, value: float) -> Array:
-        return np.array(value, self.dtype)
-
-    def scratch(self, mask: bool = False) -> Array:
-        return np.empty(self.shape, bool if mask else self.dtype)
-
-    def moving(self, array: Array) -> Array:
-        """An operand that has a value at each step."""
-        return array
-
-    def fixed(self, array: Array) -> Array:
-        """An operand that is the same at each step."""
-        return array
-
-    def started(self, shape: tuple[int, ...]) -> None:
-        """A call begins whose result has this shape over all its steps."""
-        self.shape = shape
-
-
-class Inside(Outside):
-    """Calls in the loop: operands are sequences with one array for each step, in the order of the loop."""
-
-    def __init__(self, dtype: np.dtype[Any], reverse: bool, list_views: bool) -> None:
-        super().__init__(dtype)
-        self.reverse, self.list_views = reverse, list_views
-
-    def number(self, value: float) -> Any:
-        return repeat(np.array(value, self.dtype))
-
-    def scratch(self, mask: bool = False) -> Any:
-        return repeat(np.empty(self.shape[1:], bool if mask else self.dtype))
-
-    def moving(self, array: Array) -> Any:
-        ordered = array[::-1] if self.reverse else array
-        return list(ordered) if self.list_views else ordered
-
-    def fixed(self, array: Array) -> Any:
-        return repeat(array)
 
 
 class Binder:
@@ -162,9 +105,7 @@ class Binder:
     fed: the inputs at these steps. weights: the parameters by name. packs: stacked copies of them, that are added to.
     """
 
-    def __init__(
-        self, slab: Slab, fed: Mapping[str, Array], weights: Weights, packs: Packs, first: int, last: int
-    ) -> None:
+    def __init__(self, slab: Slab, fed: Arrays, weights: Arrays, packs: Packs, first: int, last: int) -> None:
         self.slab, self.fed, self.weights, self.packs, self.first, self.last = slab, fed, weights, packs, first, last
         self.places, self.batch = slab.plan.places, slab.batch
 
@@ -176,14 +117,12 @@ class Binder:
         operands = [self._operand(call, operand) for operand in call.operands]
         out, operands = _flattened(out, operands, call.width) if OPS[call.op].width == "same" else (out, operands)
         bench.started(out.shape)
-        given: list[Any] = []
-        for operand, array in zip(call.operands, operands, strict=True):
-            if array is None:
-                given.append(bench.number(operand.number))
-            elif operand.kind == "parameter":
-                given.append(bench.fixed(array))
-            else:
-                given.append(bench.moving(array))
+        given = [
+            bench.number(operand.number)
+            if array is None
+            else (bench.fixed if operand.kind == "parameter" else bench.moving)(array)
+            for operand, array in zip(call.operands, operands, strict=True)
+        ]
         return KERNELS[call.op](bench, bench.moving(out), given, call.constants)
 
     def _values(self, names: tuple[str, ...]) -> Array:
@@ -287,7 +226,8 @@ PRODUCT_ROWS = 1024
 MOST_PRODUCT_STEPS = 256
 PRODUCT_BYTES = 8 * 1024 * 1024
 
-Take = Callable[[Slab, int, int], bool | None]
+Take = Callable[[Any, int, int], bool] | None
+Tick = Callable[[int], None] | None
 
 
 class Bound(NamedTuple):
@@ -299,9 +239,9 @@ class Bound(NamedTuple):
     before: Steps
     loop: Steps
     after: Steps
-    fed: Mapping[str, Array]
-    first: Mapping[str, Array]
-    last: Mapping[str, Array]
+    fed: Arrays
+    first: Arrays
+    last: Arrays
 
     def run(self) -> None:
         """Compute every step: in the loop the calls of one step after the other."""
@@ -321,11 +261,11 @@ class Machine:
     """
 
     def __init__(
-        self, plan: Plan, weights: Weights, batch: int, dtype: Any, reverse: bool, packs: Packs | None = None
+        self, plan: Plan, weights: Arrays, batch: int, dtype: Any, reverse: bool, packs: Packs | None = None
     ) -> None:
         self.plan, self.weights, self.batch, self.dtype = plan, weights, batch, np.dtype(dtype)
         self.reverse, self.packs = reverse, {} if packs is None else packs
-        size = Slab.size(plan, batch) * self.dtype.itemsize
+        size = batch * sum(plan.columns[area] for area in ("loop", "before", "after")) * self.dtype.itemsize
         self.block = min(MOST_STEPS, KEPT // max(size, 1))
         self.small = self.block >= LEAST_STEPS and self.block * batch >= LEAST_ROWS
         if not self.small:
@@ -340,26 +280,20 @@ class Machine:
         return Slab(self.plan, steps, self.batch, self.dtype, self.reverse, min(steps, self.block))
 
     def run(
-        self,
-        steps: int,
-        inputs: Mapping[str, Array],
-        initial: Mapping[str, Array],
-        slab: Slab | None = None,
-        take: Take | None = None,
-        tick: Callable[[int], None] | None = None,
+        self, steps: int, inputs: Arrays, state: Arrays, slab: Slab | None = None, take: Take = None, tick: Tick = None
     ) -> None:
         """Compute `steps` steps.
 
-        inputs: (T, B, width); initial: (B, width) for each state that is read. slab: where all steps go; without it
-        each finished block is given to `take` (block, first step, number of steps), which must copy what it keeps, or
-        say True: then it may read on until it is given the next block.
+        inputs: (T, B, width); state: (B, width) for each state that is read, at the first step. slab: where all steps
+        go; without it each finished block is given to `take` (block, first step, number of steps), which must copy what
+        it keeps, or say True: then it may read on until it is given the next block.
         tick: told after each block how many steps are done.
         """
         whole = slab is not None and not self.small
         work = slab if slab is not None and whole else self._next()
-        state: Mapping[str, Array] = initial
-        done = 0
-        for first, count in self._starts(steps, self.block if whole else self._kept_steps):
+        done, size = 0, self.block if whole else self._kept_steps
+        for first in range(0, steps, size)[:: -1 if self.reverse else 1]:
+            count = min(size, steps - first)
             at = first if whole else 0
             bound = self._bound(work, at, at + count, keep=not whole or count == steps)
             for name, array in bound.fed.items():
@@ -384,11 +318,6 @@ class Machine:
         else:
             self._pool.reverse()
         return self._pool[-1]
-
-    def _starts(self, steps: int, block: int) -> Sequence[tuple[int, int]]:
-        """(first step, number of steps) of each block, in the order in which they are computed."""
-        found = [(at, min(block, steps - at)) for at in range(0, steps, block)]
-        return found[::-1] if self.reverse else found
 
     # -- binding -------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backpropagation.norms import Norm, Norms, norms
+from ...backpropagation.gradients import Norm, Norms, norms
 from ...cell.network import Stage
 from ...errors import MissingError
 from ...formulas.numbers import show

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...cell.network import Stage
 from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
-from ...engine.rerun import in_arithmetic
+from ...engine.run import in_arithmetic
 from ...formulas.numbers import DIGITS, Style
 from ...formulas.tree import Vec
 from ...formulas.values import Values

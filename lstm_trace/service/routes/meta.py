@@ -12,7 +12,7 @@ from pydantic import Field
 from ... import __version__
 from ...base.files import read_data
 from ...cell.arithmetic import FORMATS
-from ...cell.kinds import KINDS
+from ...cell.named_cells import KINDS
 from ...examples import examples, text
 from ...languages import languages
 from ...languages.strings import words

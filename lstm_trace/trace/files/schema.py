@@ -22,7 +22,7 @@ from pydantic import (
 
 from ...base.arrays import LONGEST, WORDS, describe, to_array, to_arrays, to_labels, to_list, to_truths
 from ...cell.arithmetic import KNOWN, named
-from ...cell.kinds import KINDS
+from ...cell.named_cells import KINDS
 from ...cell.variants import Merge, Padding
 from ...errors import FileError, OptionError, nearest
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ...cell.composites import BUILT_IN
-from ...cell.kinds.kind import ACTIVATIONS
+from ...cell.named_cells import ACTIVATIONS
 from ...errors import FileError, ShapeError, counted
 from ...trace.address import whole
 from ..find import one_lstm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +30,7 @@ from ..plan.test_plan import FAMILY, Case, cells, check
 pytest.importorskip("llvmlite", reason="the extra jit is not installed")
 
 from lstm_trace.base import resources
-from lstm_trace.engine import work
+from lstm_trace.engine import memory
 from lstm_trace.engine.jit import machine
 from lstm_trace.engine.jit.functions import ELEMENTWISE
 from lstm_trace.engine.jit.runner import Runner
@@ -37,11 +38,24 @@ from lstm_trace.engine.jit.schedule import ACROSS, PRODUCTS, Task, declined
 
 from ...support.tiers import some
 
+
+def narrow(vector: int) -> machine.Cpu:
+    """This CPU with vectors of so many bytes, or as they are where they are no wider."""
+    host = machine.host()
+    return host if host.vector < vector else replace(host, vector=vector, registers=16)
+
+
+def generic() -> machine.Cpu:
+    """The least that a CPU of this architecture has: 128-bit vectors, and on x86-64 no fused multiply-add."""
+    x86 = "x86" in machine._llvm().get_default_triple()
+    return machine.Cpu("x86-64" if x86 else "generic", "", 16, 16 if x86 else 32)
+
+
 TARGETS = {
     "host": machine.host,
-    "256 bits": lambda: machine.narrow(machine.host(), 32) if machine.host().vector == 64 else machine.host(),
-    "128 bits": lambda: machine.narrow(machine.host(), 16),
-    "generic": machine.generic,
+    "256 bits": lambda: narrow(32),
+    "128 bits": lambda: narrow(16),
+    "generic": generic,
 }
 
 
@@ -170,8 +184,8 @@ def test_rows_shared_out_among_threads(name: str, H: int, B: int, part: int, dty
 def test_how_many_rows_a_thread_has(
     monkeypatch: pytest.MonkeyPatch, batch: int, seconds: float, count: int, rows: int
 ) -> None:
-    monkeypatch.setattr(work, "threads", lambda: count)
-    assert work.thread_rows(batch, seconds) == rows
+    monkeypatch.setattr(memory, "threads", lambda: count)
+    assert memory.thread_rows(batch, seconds) == rows
 
 
 def test_as_many_threads_as_numpy_has() -> None:

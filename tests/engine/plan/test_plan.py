@@ -16,10 +16,9 @@ from lstm_trace.cell.parse import parse
 from lstm_trace.cell.shapes import infer
 from lstm_trace.cell.variants import masked, named
 from lstm_trace.engine.plan import numpy_machine
-from lstm_trace.engine.plan.fusion import NeighbourChains
-from lstm_trace.engine.plan.kernels import KERNELS
-from lstm_trace.engine.plan.numpy_machine import MOST_BLOCKS, MOST_BOUND, Machine, Outside
-from lstm_trace.engine.plan.plan import Plan, make_plan
+from lstm_trace.engine.plan.kernels import KERNELS, Outside
+from lstm_trace.engine.plan.numpy_machine import MOST_BLOCKS, MOST_BOUND, Machine
+from lstm_trace.engine.plan.plan import NeighbourChains, Plan, make_plan
 from lstm_trace.engine.run import run_lines
 from lstm_trace.errors import LstmTraceError
 

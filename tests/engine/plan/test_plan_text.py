@@ -7,7 +7,7 @@ import re
 import pytest
 
 import lstm_trace as lt
-from lstm_trace.cell.kinds.lstm import LSTM
+from lstm_trace.cell.named_cells import LSTM
 from lstm_trace.cell.parse import parse
 
 ONE = {f"W_x{g}": [[1.0, 2.0]] for g in "ifco"} | {f"W_h{g}": [[0.5]] for g in "ifco"}
