@@ -1,25 +1,171 @@
-"""The worked solution of a trace: premises, equations, every step, the answers, and what the gates did in words."""
+"""The picture of a report: of the cell, for a document that has it in a file beside it; of the gates in a profile."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
+from ..cell.network import forward_stages
 from ..documents import latex, typst
+from ..documents.blocks import Body, Heading, Picture
 from ..documents.formats import rendered
-from ..documents.layout import FULL
+from ..documents.layout import FULL, lowered
 from ..documents.rendered import Report
-from ..errors import Faults, OptionError, within
+from ..errors import Faults, MissingError, OptionError, within
+from ..explanation.profile import profile
+from ..formulas.numbers import Style
+from ..languages.strings import words
+from ..plot.kinds.saturation import saturation
 from ..trace.trace import Trace
 from ..view.extent import view
+from ..view.hand_size import trained
 from ..view.view import UNNAMED, Source, View
 from .content import notations
 from .content.backward import backward, on_paper
-from .document import bodies, check_part, title, titled
-from .illustrated import of_cell
+from .content.notations import applied
+from .diagram.diagram import caption, diagram
 from .options import Options, check, options_of
-from .profiled import is_profile, profiled
+from .sections.sections import blocks
+
+#: Of so many layers and directions the gates are drawn.
+PICTURED = 2
+
+
+def of_gates(trace: Trace, chosen: Options) -> Picture | None:
+    """The picture of all gates; none of many layers, which would take pages, and of one row of a batch."""
+    trace, part = chosen.counted(trace), chosen.selection
+    stages = [stage for stage in forward_stages(trace.stages) if stage.cell.carry and part.places(stage)]
+    if len(stages) > PICTURED or (part.batch is not None and trace.batch > 1):
+        return None
+    try:
+        figure = saturation(trace, layer=part.layer, direction=part.direction, language=chosen.language)
+    except MissingError:  # there is no gate that lies between 0 and 1
+        return None
+    return Picture(figure.svg, figure.title, figure.caption, chosen.file)
+
+
+def of_cell(trace: Trace, chosen: Options) -> Picture | None:
+    """The cell of the first layer and direction of the selection, at its first step in computing order.
+
+    None where nothing was selected.
+    """
+    trace, selection = chosen.counted(trace), chosen.selection
+    stages = [stage for stage in trace.stages if selection.places(stage)]
+    if not stages:
+        return None
+    stage = stages[0]
+    steps = trace.span[selection.window(trace)]
+    t = steps[-1 if stage.backwards else 0]
+    b = range(trace.batch)[selection.rows(trace)][0]
+    trace, _ = applied(trace, chosen.notation, selection, chosen.language)
+    title = caption(trace, stage, t, b, words(chosen.language, trace.header.count_from))
+    return Picture(lambda: diagram(trace, stage.scope, t, b, chosen.language), title, "", chosen.file)
+
+
+#: Numbers of a profile have so many digits that count, where nothing else is asked for.
+SIGNIFICANT = 3
+
+
+def is_profile(trace: Trace, chosen: Options) -> bool:
+    """Whether the report of a trace is its profile: as `detail` says, or that of a trained model by default.
+
+    Worked steps are what the report has where an option chooses some of them, where the trace is by hand or has a way
+    back, and where something else than the output was asked for.
+    """
+    if chosen.detail is not None:
+        return chosen.detail == "profile"
+    by_hand = trace.header.arithmetic is not None or any(stage.is_adjoint for stage in trace.stages)
+    return not (chosen.of_steps or chosen.alone or by_hand or _asks(trace)) and trained(trace)
+
+
+def _asks(trace: Trace) -> bool:
+    """Whether something else was asked for than the output of the last layer, as it is where nothing is."""
+    last = forward_stages(trace.stages)[-1]
+    return bool(set(trace.header.ask) - {last.cell.output, f"{last.scope}/{last.cell.output}"})
+
+
+def profiled(trace: Trace, chosen: Options, source: Source, **how: Any) -> View:
+    """What is shown of a profile. source: of the trace, in commands.
+
+    Raises OptionError for an option of worked steps, MissingError where no cell carries a state.
+    """
+    foreign = [name for name in chosen.of_steps if name != "everything"]
+    if foreign:
+        raise OptionError(
+            f"a profile is of all lines at all steps, named as in addresses; {', '.join(foreign)} belong to worked "
+            "steps: leave them out, or choose another detail"
+        )
+    part = chosen.selection
+    trace = chosen.counted(trace)
+    found = profile(trace, part.layer, part.direction, part.batch)
+    shown = view(trace, "summary", _numbers(trace, chosen), part, chosen.everything, chosen.language, **how)
+    shown = replace(shown, profile=found, source=source, cut=frozenset(), illustration=of_gates(trace, chosen))
+    return replace(shown, printed=replace(shown, paper=True))
+
+
+def _numbers(trace: Trace, chosen: Options) -> Style:
+    """The style of the numbers: a few digits that count, unless decimals are asked for."""
+    style = chosen.numbers([trace])
+    return replace(style, digits=None, significant=SIGNIFICANT) if chosen.digits is None else style
+
+
+#: Formats of which a part can stand in a document of another author.
+PARTS = ("tex", "typ", "md")
+
+
+def check_part(format: str, chosen: Options) -> None:
+    """Raise OptionError where a fragment, a heading level or no title is asked for that the format does not have."""
+    if chosen.fragment and format not in PARTS:
+        raise OptionError(f"a fragment is part of another document, in tex, typ or md; {format} is written as a whole")
+    if not chosen.fragment and chosen.heading is not None:
+        raise OptionError("a heading level is that of a fragment; ask for a fragment too, or leave the level away")
+    if not chosen.fragment and chosen.title == "":
+        raise OptionError("a document needs a title; only a fragment can go without")
+    if format != "tex" and chosen.fragment and chosen.level.number < 1:
+        raise OptionError(f"the headings of {format} begin at level 1, section")
+
+
+def titled(views: Sequence[View], chosen: Options) -> list[View]:
+    """The reports by their titles: one alone by that of the document, one of several has some title."""
+    if len(views) == 1:
+        return [_called(views[0], chosen.title)] if chosen.title else [*views]
+    return [
+        _called(shown, shown.trace.header.title or shown.words.word("problem", n=n)) for n, shown in enumerate(views, 1)
+    ]
+
+
+def _called(shown: View, title: str) -> View:
+    return replace(shown, trace=replace(shown.trace, header=replace(shown.trace.header, title=title)))
+
+
+def title(views: Sequence[View], chosen: Options) -> str:
+    """What the document is called: several reports in one by the title that was given, or by what they are."""
+    return views[0].title if len(views) == 1 else chosen.title or views[0].words.word("untitled.many")
+
+
+def bodies(views: Sequence[View], chosen: Options) -> list[Body]:
+    """The reports as blocks, with headings at the levels at which they stand in the document."""
+    found = [
+        Body(
+            tuple(blocks(shown)),
+            shown.trace.header.symbols,
+            shown.detail == "compact",
+            shown.tight,
+            shown.profile is not None,
+        )
+        for shown in views
+    ]
+    above = len(found) > 1 and (chosen.title or not chosen.fragment)
+    if above:
+        found = [lowered(body, 1) for body in found]
+        found[0] = replace(found[0], blocks=(Heading(1, (title(views, chosen),)), *found[0].blocks))
+    if not chosen.fragment:
+        return found
+    if len(found) == 1 and chosen.title == "":
+        return [lowered(replace(found[0], blocks=found[0].blocks[1:]), chosen.level.number - 2)]
+    return [lowered(body, chosen.level.number - 1) for body in found]
+
 
 #: The formats of a report that are text.
 FORMATS = ("md", "text", "html", "tex", "typ")
@@ -148,3 +294,42 @@ def _breadth(chosen: Options, format: str) -> float:
     if not chosen.fragment:
         return 1.0
     return (chosen.width or latex.NARROW) * latex.SPARE / FULL if format == "tex" else (chosen.width or FULL) / FULL
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Traces whose worked solutions stand in one document.
+
+    title: of the document; by default what it is, in the language of the report. sources: what a message calls each
+    trace, the files they come from; by default the titles of the problems.
+    """
+
+    traces: Sequence[Trace]
+    title: str | None = None
+    sources: Sequence[str] = ()
+
+    def report(self, format: str = "md", **options: Any) -> str:
+        """The worked solutions, one after the other, each with its title as its heading.
+
+        Args:
+            format: `md`, `text`, `html`, `tex` or `typ`.
+            options: those of `trace.report`, the same for all. With `fragment=True` no title of a document stands above
+                them, unless there is one of its own.
+
+        Raises:
+            OptionError: for a format or option that there is not.
+            MissingError: for a selection that one of the traces does not have.
+        """
+        return report(self.traces, format, self.sources, title=self.title, **options)
+
+    def pdf(self, **options: Any) -> bytes:
+        """The worked solutions as a PDF; needs the extra `[pdf]`.
+
+        Args:
+            options: those of `report`.
+
+        Raises:
+            OptionError: for an option that there is not, or without the extra.
+            MissingError: for a selection that one of the traces does not have.
+        """
+        return pdf(self.traces, self.sources, title=self.title, **options)

@@ -109,10 +109,8 @@ def command(
 
     from ...base.writing import format_of, is_device, spare, written
     from ...documents.formats import DOCUMENTS
-    from ...report.document import check_part
     from ...report.options import options_of
-    from ...report.profiled import is_profile
-    from ...report.report import pdf, report
+    from ...report.report import check_part, is_profile, pdf, report
     from ..as_typed import source_as_typed
 
     of_source = {name: given.pop(name) for name in (*INPUTS, *STORED, "hold")}
@@ -158,7 +156,7 @@ def command(
     text = report(traces, chosen, named, **options)
     svg = ""
     if illustrate:
-        from ...report.illustrated import of_cell, of_gates
+        from ...report.report import of_cell, of_gates
 
         drawn = (of_gates if is_profile(traces[0], asked) else of_cell)(traces[0], asked)
         svg = "" if drawn is None else f"{drawn.drawing().rstrip()}\n"
