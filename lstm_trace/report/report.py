@@ -296,6 +296,6 @@ def _in_notebook(views: Sequence[View], kind: str, chosen: Options) -> str:
         return _printed(without, "text", chosen)
     if kind == "markdown":
         return _printed(without, "md", replace(chosen, math="dollars"))
-    from .page.fragment import fragment
+    from .page.html import fragment
 
     return "\n".join(fragment(shown, _printed([shown], "text", chosen)) for shown in without)
