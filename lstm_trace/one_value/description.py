@@ -10,8 +10,8 @@ from ..documents.blocks import Text
 from ..formulas.tree import Sym, value
 from ..formulas.whole import on_paper
 from ..languages.strings import capital
+from ..report.in_words.cases import percent
 from ..report.in_words.gates import gates
-from ..report.in_words.sentences import percent
 from ..trace.labels import readout
 from .equation import Writing
 from .location import Location
