@@ -128,8 +128,8 @@ def worked(shown: View, place: Place) -> Iterator[Block]:
         return
     stages = Stages(shown, place)
     found = [_chain(stages, *planned) for planned in plan(shown, place.stage)]
-    if stages.zeros.names:
-        yield Para(_zero(shown, place, tuple(stages.zeros.names)), leads=True)
+    if stages.zeros:
+        yield Para(_zero(shown, place, tuple(stages.zeros)), leads=True)
     if there := tuple(one for one in found if one.rows):
         yield Chains(there)
 

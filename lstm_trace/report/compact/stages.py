@@ -1,8 +1,8 @@
 """A line worked out in stages: its formula with numbers, then with more and more of it evaluated, up to its value.
 
-`Cut` says which lines are written out within a chain, `Zeros` what is left out of it, since it is zero. Each stage has
-the values of all lines whose operands are values in the stage before. A stage has two forms: a tree of vectors and
-matrices, which is printed, and a tree of numbers for each unit, by which the signs are decided.
+`Cut` says which lines are written out within a chain. Each stage has the values of all lines whose operands are values
+in the stage before. A stage has two forms: a tree of vectors and matrices, which is printed, and a tree of numbers for
+each unit, by which the signs are decided.
 """
 
 from __future__ import annotations
@@ -42,10 +42,6 @@ class Cut(NamedTuple):
         ends = [line for line in inner if line.assigned] or [line for line in inner if line.op == "add"]
         apart = {line.name for line in (*ends, self.line)}
         return [_cut(line, apart, set(self.inner), cell) for line in (*ends, self.line)] if ends else []
-
-    def expanded(self, cell: Cell) -> Cut:
-        """The value of a composite function by what that stands for."""
-        return _cut(self.line._replace(call=()), {self.line.name}, set(self.inner), cell)
 
 
 def operands(line: Line) -> tuple[Operand, ...]:
@@ -129,105 +125,98 @@ def _late(line: Line, inner: dict[str, int], cell: Cell) -> dict[str, int]:
     return late
 
 
-_PRODUCTS = ("matvec", "vecmat", "mul")
+Parts = tuple[tuple[str, Node], ...]
 
 
 @dataclass
-class Zeros:
-    """off: whether nothing is left out. names: the inputs and states for which something was, in order."""
+class Stages:
+    """The stages of lines at one place.
+
+    whole: whether products with zero are written too, as those of one unit are. zeros: the inputs and states for which
+    something was left out since they are zero, in order.
+    """
 
     shown: View
     place: Place
-    off: bool = False
-    names: dict[str, None] = field(default_factory=dict)
+    whole: bool = False
+    zeros: dict[str, None] = field(default_factory=dict)
 
-    def adds_nothing(self, operand: Operand, inner: Container[str]) -> bool:
+    def parts(self, cut: Cut) -> Parts | None:
+        """The formulas of a line and its value, each with the sign before it; None where it was not recorded."""
+        line, values = cut.line, self._values(cut.line.name)
+        if values is None:
+            return None
+        found: list[tuple[str, Node]] = []
+        reads = [self._values(str(o)) for o in line.call[1:] if isinstance(o, str)]
+        widest = max((read.shape[-1] for read in reads if read is not None), default=1)
+        if values.shape[-1] == 1 and widest > 1:  # one number of vectors, as a loss is: it is shown how
+            found = [("=", self._printed(cut, 0))]
+            cut = _cut(line._replace(call=()), {line.name}, set(cut.inner), self.place.stage.cell)
+        trees = [self._printed(cut, k) for k in range(cut.stages)]
+        units = [j for j in self.shown.indices(values.shape[-1]) if j is not None]
+        result = self._result(line)
+        if not found and len(trees) == 1 and alike(trees[0], result):  # nothing is computed
+            source = self._taken(line)
+            symbol = [("=", self._symbol(source))] if source is not None else []
+            exact = all(self.shown.values.is_exact(self._num(line.name, unit)) for unit in units)
+            return (*symbol, ("=" if exact else "≈", result))
+        for k, tree in enumerate([*trees, result]):
+            if not found or not alike(found[-1][1], tree):
+                # the printed numbers of the stage before it come to just what is printed
+                true = k == 0 or all(self._comes_to(cut, k, unit) for unit in units)
+                found.append(("=" if true else "≈", tree))
+        return tuple(found)
+
+    # -- what is left out, since it is zero ---------------------------------------------------------------------------
+
+    def _adds_nothing(self, operand: Operand, inner: Container[str]) -> bool:
         """Whether a term of a sum is left out: a product with what is zero, or a parameter that is."""
         if not isinstance(operand, str):
             return False
         if operand in self.place.stage.cell.by_name:
-            return self.vanishes(operand, inner)
-        return operand in self._parameters and not self.off and self._is_zero(operand)
+            return self._vanishes(operand, inner)
+        return operand in self._parameters and not self._writes_all and self._is_zero(operand)
 
-    def vanishes(self, name: str, inner: Container[str]) -> bool:
+    def _vanishes(self, name: str, inner: Container[str]) -> bool:
         """Whether a line is zero since it is a product with what is given as zero, or a sum of such products.
 
         inner: the lines that are written out where it stands; of others the value stands there.
         """
         line = self.place.stage.cell.by_name[name]
-        if self.off or not self._is_zero(name) or line.call:
+        if self._writes_all or line.call or not self._is_zero(name):
             return False
-        if line.op in _PRODUCTS:
-            return any(self._given_as_zero(operand, inner) for operand in _weights_first(line))
+        if line.op in ("matvec", "vecmat", "mul"):  # weights first, which are said to be zero once for all steps
+            factors = line.operands[::-1] if line.op == "vecmat" else line.operands
+            return any(self._is_given_as_zero(operand, inner) for operand in factors)
         if line.op == "add":
-            return all(self.adds_nothing(operand, inner) for operand in line.operands)
-        return line.op == "neg" and self._given_as_zero(line.operands[0], inner)
+            return all(self._adds_nothing(operand, inner) for operand in line.operands)
+        return line.op == "neg" and self._is_given_as_zero(line.operands[0], inner)
 
-    def _given_as_zero(self, operand: Operand, inner: Container[str]) -> bool:
+    def _is_given_as_zero(self, operand: Operand, inner: Container[str]) -> bool:
         if not isinstance(operand, str):
             return operand == 0
         if operand in self.place.stage.cell.by_name:
-            return operand in inner and self.vanishes(operand, inner)
+            return operand in inner and self._vanishes(operand, inner)
         if not self._is_zero(operand):
             return False
         if operand not in self._parameters:
-            self.names[operand] = None
+            self.zeros[operand] = None
         return True
+
+    @property
+    def _writes_all(self) -> bool:
+        return self.whole or self.shown.chosen.unit is not None
 
     @property
     def _parameters(self) -> Container[str]:
         return self.shown.trace.parameters.get(self.place.stage.scope, {})
 
     def _is_zero(self, name: str) -> bool:
-        values = self.shown.values.array(self.place.stage.scope, name)
-        if values is None:
-            return False
-        if values.ndim < 3:
-            return not np.any(values)
-        scope, t, b = self.place.stage.scope, self.place.t, self.place.b
-        shown = (self.shown.values.num(scope, name, t, b, (j,)).shown for j in range(values.shape[-1]))
-        return all(one.fraction == 0 for one in shown)  # as it is printed: but for rounding
-
-
-def _weights_first(line: Line) -> tuple[Operand, ...]:
-    """The operands of a product, first what is not a vector: weights are said to be zero once for all steps."""
-    return (line.operands[1], line.operands[0]) if line.op == "vecmat" else line.operands
-
-
-Parts = tuple[tuple[str, Node], ...]
-
-
-@dataclass
-class Stages:
-    """The stages of lines at one place; whole: whether products with zero are written too, as those of one unit are."""
-
-    shown: View
-    place: Place
-    whole: bool = False
-    zeros: Zeros = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.zeros = Zeros(self.shown, self.place, off=self.whole or self.shown.chosen.unit is not None)
-
-    def parts(self, cut: Cut) -> Parts | None:
-        """The formulas of a line and its value, each with the sign before it; None where it was not recorded."""
-        line = cut.line
-        if self._values(line.name) is None:
-            return None
-        found: list[tuple[str, Node]] = []
-        if self._is_one_of_many(line):
-            found = [("=", self._printed(cut, 0))]
-            cut = cut.expanded(self.place.stage.cell)
-        trees = [self._printed(cut, k) for k in range(cut.stages)]
-        result = self._result(line)
-        if not found and len(trees) == 1 and alike(trees[0], result):  # nothing is computed
-            source = self._taken(line)
-            symbol = [("=", self._symbol(source))] if source is not None else []
-            return (*symbol, ("=" if self._exact(line) else "≈", result))
-        for k, tree in enumerate([*trees, result]):
-            if not found or not alike(found[-1][1], tree):
-                found.append((self._sign(cut, k) if k else "=", tree))
-        return tuple(found)
+        values = self._values(name)
+        if values is None or values.ndim < 3:
+            return values is not None and not np.any(values)
+        # as it is printed: but for rounding
+        return all(self._num(name, j).shown.fraction == 0 for j in range(values.shape[-1]))
 
     # -- what is printed ----------------------------------------------------------------------------------------------
 
@@ -236,7 +225,7 @@ class Stages:
         if (unit := self.shown.chosen.unit) is not None:
             found = self._of_unit(cut, k, unit)
             return self._symbol(cut.line.name) if found is None else on_paper(found)
-        if self.zeros.vanishes(cut.line.name, cut.inner):
+        if self._vanishes(cut.line.name, cut.inner):
             return self._result(cut.line)
         return tidy(self._tree(cut, cut.line, k))
 
@@ -250,7 +239,7 @@ class Stages:
             terms = [
                 (sign, self._part(cut, operand, k))
                 for sign, operand in zip(line.constants, line.operands, strict=True)
-                if not self.zeros.adds_nothing(operand, cut.inner)
+                if not self._adds_nothing(operand, cut.inner)
             ]
             return Sum(tuple(sign for sign, _ in terms), tuple(term for _, term in terms))
         return SYMBOLIC[line.op](line, tuple(self._part(cut, operand, k) for operand in line.operands))
@@ -259,11 +248,10 @@ class Stages:
         if not isinstance(operand, str):
             return number(operand)
         line = self.place.stage.cell.by_name[operand] if operand in cut.inner else None
-        if line is not None and self._values(operand) is None:
-            return self._tree(cut, line, k)
-        if line is not None and k < cut.inner[operand] and not self.zeros.vanishes(operand, cut.inner):
-            return self._tree(cut, line, k)
-        return self._value(operand)
+        written_out = self._values(operand) is None or (
+            k < cut.inner.get(operand, 0) and not self._vanishes(operand, cut.inner)
+        )
+        return self._tree(cut, line, k) if line is not None and written_out else self._value(operand)
 
     def _value(self, name: str) -> Node:
         """A matrix by its rows, a vector by its entries; the symbol of what was not recorded, or is too large."""
@@ -281,11 +269,10 @@ class Stages:
         return self.shown.at(self.place.stage, self.place.t, value(name, self.place.stage.cell))
 
     def _result(self, line: Line) -> Node:
-        unit, vector = self.shown.chosen.unit, self._value(line.name)
+        unit, values = self.shown.chosen.unit, self._values(line.name)
         if unit is None:
-            return tidy(vector)
-        values = self._values(line.name)  # one number may serve every unit
-        return tidy(self._num(line.name, 0 if values is not None and values.shape[-1] == 1 else unit))
+            return tidy(self._value(line.name))
+        return self._num(line.name, 0 if values is not None and values.shape[-1] == 1 else unit)  # one for every unit
 
     def _values(self, name: str) -> Array | None:
         return self.shown.values.array(self.place.stage.scope, name)
@@ -299,17 +286,7 @@ class Stages:
             taken = line.operands[2 if self.shown.padding(self.place.t, self.place.b) else 1]
         return taken if isinstance(taken, str) else None
 
-    def _is_one_of_many(self, line: Line) -> bool:
-        """Whether a composite function makes one number of vectors, as a loss does: then it is shown how."""
-        values = [self._values(str(o)) for o in (line.name, *line.call[1:]) if isinstance(o, str)]
-        widths = [1 if v is None else v.shape[-1] for v in values]
-        return bool(line.call) and widths[0] == 1 and max(widths) > 1
-
     # -- signs --------------------------------------------------------------------------------------------------------
-
-    def _sign(self, cut: Cut, k: int) -> str:
-        """The sign before stage k: = where the printed numbers of the stage before it come to just what is printed."""
-        return "=" if all(self._comes_to(cut, k, unit) for unit in self._units(cut.line)) else "≈"
 
     def _comes_to(self, cut: Cut, k: int, unit: int) -> bool:
         values = self.shown.values
@@ -335,14 +312,6 @@ class Stages:
         if isinstance(left, tuple) and isinstance(right, tuple):
             return len(left) == len(right) and all(map(self._agree_in_each, left, right))
         return self._agree(left, right) if isinstance(left, Node) else bool(left == right)
-
-    def _exact(self, line: Line) -> bool:
-        return all(self.shown.values.is_exact(self._num(line.name, unit)) for unit in self._units(line))
-
-    def _units(self, line: Line) -> list[int]:
-        values = self._values(line.name)
-        assert values is not None
-        return [j for j in self.shown.indices(values.shape[-1]) if j is not None]
 
     def _num(self, name: str, unit: int) -> Num:
         return self.shown.values.num(self.place.stage.scope, name, self.place.t, self.place.b, (unit,))
