@@ -21,6 +21,7 @@ from ..formulas.tree import HELD, Dots, Index, Node, Num, formula, numbers, valu
 from ..formulas.values import Values
 from ..languages.strings import Words
 from ..report.content.objective import gradient_symbols
+from ..report.content.value_blocks import parts_of
 from ..trace.trace import Trace
 from ..view.line_groups import held_at, with_held
 from ..view.view import Naming
@@ -210,6 +211,4 @@ def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:
 
 def _dotted(part: Any) -> bool:
     """Whether something was left out of a formula."""
-    if isinstance(part, tuple):
-        return any(map(_dotted, part))
-    return isinstance(part, Dots) or (hasattr(part, "__dataclass_fields__") and _dotted(tuple(vars(part).values())))
+    return any(isinstance(one, Dots) for one in parts_of(part))

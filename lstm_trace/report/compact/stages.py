@@ -1,15 +1,15 @@
 """A line worked out in stages: its formula with numbers, then with more and more of it evaluated, up to its value.
 
 `Cut` says which lines are written out within a chain. Each stage has the values of all lines whose operands are values
-in the stage before. A stage has two forms: a tree of vectors and matrices, which is printed, and a tree of numbers for
-each unit, by which the signs are decided.
+in the stage before. A stage has two forms: a tree of vectors and matrices, which is printed as a person writes it, and
+a tree of numbers for each unit, by which the signs are decided.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,11 +18,29 @@ from ...base.arrays import Array
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import VALID, Stage
 from ...formulas.scalar import SCALAR, Terms
-from ...formulas.tree import HELD, SYMBOLIC, Call, Mat, Node, Num, Sum, number, value
+from ...formulas.tree import (
+    HELD,
+    SYMBOLIC,
+    Call,
+    Factors,
+    Mat,
+    MatVec,
+    Neg,
+    Node,
+    Num,
+    Prod,
+    Quot,
+    Square,
+    Sum,
+    Transposed,
+    Vec,
+    number,
+    value,
+)
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
-from .tidy import alike, tidy
+from ..content.value_blocks import changed, parts_of
 
 
 class Cut(NamedTuple):
@@ -305,8 +323,7 @@ class Stages:
             return True
         if type(left) is not type(right) or isinstance(left, Num):
             return left == right
-        pairs = [(getattr(left, f.name), getattr(right, f.name)) for f in fields(left)]
-        return all(self._agree_in_each(a, b) for a, b in pairs)
+        return all(map(self._agree_in_each, vars(left).values(), vars(right).values()))
 
     def _agree_in_each(self, left: Any, right: Any) -> bool:
         if isinstance(left, tuple) and isinstance(right, tuple):
@@ -343,3 +360,82 @@ class Stages:
         terms: Callable[..., Node] = SCALAR[line.op]
         found = terms(line, Terms(line, (self.place.t, self.place.b), unit, arrays, num))
         return Call(HELD, (found,)) if line.call[:1] == (HELD,) else found
+
+
+# -- a formula as a person writes it -----------------------------------------------------------------------------------
+
+
+def tidy(node: Any) -> Any:
+    """The same formula as a person writes it: numbers in place of vectors of one entry, no empty sums.
+
+    >>> from lstm_trace.formulas.plain import Plain
+    >>> from lstm_trace.formulas.tree import number
+    >>> one, two = number(1), number(2)
+    >>> Plain()(tidy(Sum((1.0, 1.0), (MatVec(Mat(((two,),)), Vec((one,))), Prod(Vec((one, two)), Vec((two,)))))))
+    '(2)(1) + 2 [1, 2]'
+    """
+    if isinstance(node, Vec):
+        return node.entries[0] if len(node.entries) == 1 else node
+    if isinstance(node, Mat):
+        return node
+    inner = changed(node, tidy)
+    return _RULES[type(inner)](inner) if type(inner) in _RULES else inner
+
+
+def _times_vector(node: MatVec) -> Node:
+    """Matrix times vector; of one number only the products of numbers."""
+    matrix = node.matrix
+    if not isinstance(matrix, Mat) or len(matrix.rows[0]) > 1:
+        return node
+    column = tidy(Vec(tuple(row[0] for row in matrix.rows)))
+    return _product(Prod(column, node.vector))
+
+
+def _product(node: Prod) -> Node:
+    """A number before what it multiplies; sums and numbers in parentheses where all is of one number."""
+    left, right = node.left, node.right
+    if left == right:  # the same value, and not by chance the same number
+        return Square(left)
+    if isinstance(right, Num) and not isinstance(left, Num):
+        left, right = right, left
+    of_numbers = isinstance(right, Sum) and not any(isinstance(part, Vec | Mat) for part in parts_of(right))
+    if isinstance(left, Num) and of_numbers:
+        return Factors((node.left, node.right))
+    return Prod(left, right)
+
+
+def alike(left: Any, right: Any) -> bool:
+    """Whether two formulas say the same: `1` is the same number as `1.0000`."""
+    if isinstance(left, Num) and isinstance(right, Num):
+        return left.shown.fraction == right.shown.fraction and left.shown.finite == right.shown.finite
+    if isinstance(left, tuple) and isinstance(right, tuple):
+        return len(left) == len(right) and all(map(alike, left, right))
+    if type(left) is not type(right) or not hasattr(left, "__dataclass_fields__"):
+        return bool(left == right)
+    return all(map(alike, vars(left).values(), vars(right).values()))
+
+
+def _call(node: Call) -> Node:
+    """What is made of the entries of vectors by these: the sum of numbers, their mean, one vector of several."""
+    if node.op == "concat" and all(isinstance(arg, Vec | Num) for arg in node.args):
+        return Vec(tuple(entry for arg in node.args for entry in (arg.entries if isinstance(arg, Vec) else (arg,))))
+    if node.op not in REDUCED or not isinstance(vector := node.args[0], Vec):
+        return node
+    return REDUCED[node.op](vector.entries)
+
+
+#: What a reduction makes of the entries of a vector.
+REDUCED: dict[str, Callable[[tuple[Node, ...]], Node]] = {
+    "max": lambda entries: Call("max", entries),
+    "sum": lambda entries: Sum((1.0,) * len(entries), entries),
+    "mean": lambda entries: Quot(Sum((1.0,) * len(entries), entries), number(len(entries))),
+}
+
+
+_RULES: dict[type, Callable[[Any], Node]] = {
+    Sum: lambda node: node if len(node.terms) > 1 else node.terms[0] if node.signs[0] > 0 else Neg(node.terms[0]),
+    Transposed: lambda node: Mat(tuple(zip(*node.of.rows, strict=True))) if isinstance(node.of, Mat) else node,
+    MatVec: _times_vector,
+    Prod: _product,
+    Call: _call,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from ...cell.lines import Line
 from ...cell.network import SEED, VALID, Scope, Stage, scope_and_name
 from ...formulas.plain import Plain
 from ...formulas.symbols import Symbol, symbol
-from ...formulas.tree import Baseline, Call, Gradient, Node, Num, Sym, value
+from ...formulas.tree import Baseline, Call, Gradient, Node, Sym, value
 from ...formulas.whole import on_paper
 from ...trace.address import ranged
 from ...trace.held import blocks
 from ...trace.trace import Trace
+from .value_blocks import changed
 
 #: Terms of a sum that are written out.
 FEW = 6
@@ -248,13 +249,7 @@ def gradient_symbols(
 
 def _base(node: Any) -> Any:
     """A formula of the values that the baseline has."""
-    if isinstance(node, Sym):
-        return Baseline(node)
-    if isinstance(node, tuple):
-        return tuple(map(_base, node))
-    if isinstance(node, Num) or not is_dataclass(node) or isinstance(node, type):
-        return node
-    return replace(node, **{f.name: _base(getattr(node, f.name)) for f in fields(node)})
+    return Baseline(node) if isinstance(node, Sym) else changed(node, _base)
 
 
 def _mean(name: str, own: Mapping[str, Any], equal: bool) -> Symbol:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
 from typing import Any, TypeVar
 
 from ...cell.lines import Line, Operand
@@ -242,3 +243,23 @@ def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
             tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
         )
     return vector, exact(shown, vector)
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def parts_of(node: Any) -> Iterator[Any]:
+    """Every part of a formula."""
+    yield node
+    inner = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
+    for part in inner:
+        yield from parts_of(part)
+
+
+def changed(node: Any, change: Callable[[Any], Any]) -> Any:
+    """A part of a formula with each of its own parts changed; numbers and names stay."""
+    if isinstance(node, tuple):
+        return tuple(map(change, node))
+    if isinstance(node, Num) or not hasattr(node, "__dataclass_fields__"):
+        return node
+    return replace(node, **{f.name: change(getattr(node, f.name)) for f in fields(node)})

@@ -37,8 +37,8 @@ from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back
 from ..content.objective import made_for
-from ..content.value_blocks import exact, excerpted, matrix
-from .equations import parts_of, passed_back
+from ..content.value_blocks import exact, excerpted, matrix, parts_of
+from .equations import passed_back
 from .solution import continued, rounding, shortened, steps
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache, partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from ...cell.adjoint import adjoint, secants
 from ...cell.lines import Cell, Line, Operand
@@ -40,6 +40,7 @@ from ...view.view import View
 from ..compact.plan import in_symbols, plan
 from ..compact.stages import Cut
 from ..content.backward import Backward, between, equal
+from ..content.value_blocks import parts_of
 
 Constants = tuple[float, ...]
 _Z = Sym("z")
@@ -267,14 +268,6 @@ def _definition(call: Call) -> Row | None:
 
 def _slopes(node: object) -> Iterator[Call]:
     return (part for part in parts_of(node) if isinstance(part, Call) and part.op in SLOPES)
-
-
-def parts_of(node: Any) -> Iterator[Any]:
-    """Every part of a formula."""
-    yield node
-    inner = node if isinstance(node, tuple) else vars(node).values() if hasattr(node, "__dataclass_fields__") else ()
-    for part in inner:
-        yield from parts_of(part)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -19,9 +19,8 @@ from ...languages.strings import capital
 from ...trace.trace import Trace
 from ...view.view import UNITS, View
 from ..content.backward import Backward
-from ..content.value_blocks import matrix
+from ..content.value_blocks import changed, matrix, parts_of
 from .backward import backward_pass, gradients
-from .equations import parts_of
 from .solution import solution
 
 #: How the constants and lines of the update rules are printed, where the author has no symbol of that name.
@@ -177,11 +176,7 @@ def _mapped(node: Any, names: Mapping[str, Node]) -> Any:
         named = any(isinstance(part, Sym) and part.name in names for part in parts_of(node.left))
         constant = not named or wide == [False, True]
         return MatVec(left, right) if constant and not isinstance(left, Num) else Prod(left, right)
-    if isinstance(node, tuple):
-        return tuple(_mapped(part, names) for part in node)
-    if is_dataclass(node) and not isinstance(node, type) and not isinstance(node, Num):
-        return replace(node, **{f.name: _mapped(getattr(node, f.name), names) for f in fields(node)})
-    return node
+    return changed(node, lambda part: _mapped(part, names))
 
 
 def _losses(shown: View, done: Training) -> Iterator[Block]:
