@@ -11,7 +11,7 @@ from ...cell.network import Stage
 from ...documents.blocks import Para, Premises, Row, Table, Text
 from ...documents.excerpt import excerpt, left_out
 from ...formulas.plain import Plain
-from ...formulas.tree import Dots, Mat, Node, Num, Sym, Vec, heading, kept, numbers, value
+from ...formulas.tree import Dots, Mat, Node, Num, Sum, Sym, Vec, heading, kept, numbers, value
 from ...trace.address import Address
 from ...trace.labels import axis, labels
 from ...view.view import TABLE, Place, View
@@ -140,7 +140,7 @@ def chain(shown: View, place: Place, line: Line) -> Row:
     """Symbol = formula = formula with vectors = value."""
     parts = list(formulas(shown, place, line))
     put_in = _substituted(shown, place, line)
-    vector, sign = result(shown, place, line)
+    vector, sign = result(shown, place, line.name)
     if put_in is not None and put_in != vector:
         parts.append(("=", put_in))
         sign = "=" if _true(shown, place, line) else "≈"
@@ -210,6 +210,16 @@ def matrix(rows: Sequence[int | None], columns: Sequence[int | None], entry: Cal
     return Mat(tuple(tuple(part(i, k) for k in columns) for i in rows))
 
 
+def column(units: Sequence[int | None], entry: Callable[[int], Node]) -> Vec:
+    """Some entries of a vector, with dots for those that are left out."""
+    return Vec(tuple(Dots("down") if j is None else entry(j) for j in units))
+
+
+def minus(left: Node, right: Node) -> Sum:
+    """A difference."""
+    return Sum((1.0, -1.0), (left, right))
+
+
 #: A row of a table, or a line of a derivation.
 Cells = TypeVar("Cells", bound="tuple[Text, ...] | tuple[Row, ...]")
 
@@ -232,16 +242,12 @@ def excerpted(
     return [dots if cells is None else cells for cells in rows], note
 
 
-def result(shown: View, place: Place, line: Line) -> tuple[Vec, str]:
-    """The value of a line at a place, and the sign before it."""
+def result(shown: View, place: Place, name: str, units: Sequence[int | None] | None = None) -> tuple[Vec, str]:
+    """The value of a line at a place, and the sign before it. units: some of them; those that are shown if None."""
     stage, t, b = place
-    if shown.chosen.unit is None:
-        vector = shown.values.vector(stage.scope, line.name, t, b, shown.units)
-    else:
-        width = shown.trace.lines[stage.scope][line.name].shape[-1]
-        vector = Vec(
-            tuple(shown.values.num(stage.scope, line.name, t, b, (j,)) for j in shown.indices(width) if j is not None)
-        )
+    if units is None:
+        units = shown.indices(shown.width(stage, name))
+    vector = column(units, lambda j: shown.values.num(stage.scope, name, t, b, (j,)))
     return vector, exact(shown, vector)
 
 

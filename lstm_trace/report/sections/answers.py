@@ -9,12 +9,11 @@ from ...cell.network import Stage
 from ...documents.blocks import Block, Boxed, Code, Derivation, Heading, Para, Premises, Row, Table
 from ...engine.rerun import in_arithmetic
 from ...formulas.numbers import DIGITS, Style
-from ...formulas.tree import Vec
 from ...formulas.values import Values
 from ...languages.strings import capital
 from ...trace.address import Address
 from ...view.view import Place, View
-from ..content.value_blocks import beside, by_step, exact, name_of, wanted
+from ..content.value_blocks import beside, by_step, name_of, result, wanted
 
 
 def answers(shown: View) -> Iterator[Block]:
@@ -52,9 +51,10 @@ def _values(
             continue
         if len(places) == 1:
             place = Place(stage, *places[0])
-            vector, sign = _value(shown, place, address)
+            vector, sign = result(shown, place, address.line, address.unit)
             if vector.entries:
-                under = [Row(v.said(key), ((":", _value(v, place, address)[0]),), True) for key, v in others]
+                each = ((key, result(other, place, address.line, address.unit)[0]) for key, other in others)
+                under = [Row(shown.said(key), ((":", values),), True) for key, values in each]
                 rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
             continue
         if rows:
@@ -100,15 +100,3 @@ def _in_full(shown: View) -> list[tuple[str, View]]:
         ("full", replace(shown, trace=full, values=Values(full, many))),
         ("drift", replace(shown, trace=drift, values=Values(drift, few))),
     ]
-
-
-def _value(shown: View, place: Place, address: Address) -> tuple[Vec, str]:
-    stage, t, b = place
-    values = shown.values.array(stage.scope, address.line)
-    assert values is not None
-    units = shown.indices(values.shape[-1]) if address.unit is None else list(address.unit)
-    if shown.chosen.unit is None and address.unit is None:
-        vector = shown.values.vector(stage.scope, address.line, t, b, shown.units)
-    else:
-        vector = Vec(tuple(shown.values.num(stage.scope, address.line, t, b, (j,)) for j in units if j is not None))
-    return vector, exact(shown, vector)

@@ -5,8 +5,8 @@ Its steps are printed as those of the forward pass, by `solution.steps`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -27,7 +27,6 @@ from ...formulas.tree import (
     Sum,
     Sym,
     Transposed,
-    Vec,
     kept,
     value,
 )
@@ -37,9 +36,9 @@ from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
 from ..content.backward import Backward, comes_back
 from ..content.objective import made_for
-from ..content.value_blocks import exact, excerpted, matrix, parts_of
+from ..content.value_blocks import column, exact, excerpted, matrix, minus, parts_of
 from .equations import passed_back
-from .solution import continued, rounding, shortened, steps
+from .solution import by_unit, rounding, shortened, steps
 
 
 def backward_pass(back: Backward) -> Iterator[Block]:
@@ -64,12 +63,19 @@ def adjoint(back: Backward) -> Iterator[Block]:
     yield Heading(2, back.said("back.solution"))
     yield Para(back.said(back.key("how")))
     several = len({stage.scope for stage in back.stages}) > 1
-    seen: dict[tuple[tuple[Row, ...], ...], None] = {}
+    seen: set[tuple[tuple[Row, ...], ...]] = set()
     for stage in back.stages:
-        rows = tuple(_equations(back, stage))
+        parts: list[tuple[str, str, Node]] = [
+            (line.name, "=", back.symbolic(stage, line))
+            for line in stage.cell.lines
+            if line.assigned and back.chosen.has(line.name)
+        ]
+        parts += [(state, "←", Sym(carried)) for state, carried in stage.cell.carry]
+        parts += [(one.name, "=", summed(back, stage, one.terms, "t")) for one in stage.cell.sums]
+        rows = tuple((Row((Sym(name),), ((sign, node),)),) for name, sign, node in parts)
         if rows in seen:
             continue
-        seen[rows] = None
+        seen.add(rows)
         if several:
             yield Heading(3, capital((back.place(stage),)))
         yield Derivation(rows)
@@ -77,16 +83,6 @@ def adjoint(back: Backward) -> Iterator[Block]:
         yield Para(back.words.text("back.weight", w=Sym(_weight(back)), line=_named(back)))
     if any(stage.cell.carry for stage in back.stages):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
-
-
-def _equations(back: Backward, stage: Stage) -> Iterator[tuple[Row, ...]]:
-    for line in stage.cell.lines:
-        if line.assigned and back.chosen.has(line.name):
-            yield (Row((Sym(line.name),), (("=", back.symbolic(stage, line)),)),)
-    for state, carried in stage.cell.carry:
-        yield (Row((Sym(state),), (("←", Sym(carried)),)),)
-    for gathered in stage.cell.sums:
-        yield (Row((Sym(gathered.name),), (("=", summed(back, stage, gathered.terms, "t")),)),)
 
 
 def title(back: Backward) -> Text:
@@ -121,7 +117,7 @@ def opening(back: Backward) -> Iterator[Block]:
     at = (words.aside(back.where(of.stage, of.t, of.b)),)
     if back.between:
         here, base = back.value_and_baseline
-        formula, gap = Sum((1.0, -1.0), (here, base)), back.num(here.value - base.value)
+        formula, gap = minus(here, base), back.num(here.value - base.value)
         shares: dict[str, Node] = {"value": here, "base": base, "gap": Sym("ΔL"), "formula": formula, "difference": gap}
         named: dict[str, Node | Text] = {} if several else {"line": _named(back), "at": at}
         sign = back.values.between(formula, gap)
@@ -232,8 +228,8 @@ def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> No
 class _Summed:
     """The gradient of one parameter, and how it is written.
 
-    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. recorded: whether
-    these were all recorded; else its rows have no numbers put in.
+    terms: those of its sum that are not zero anyhow, of which each is a value or an outer product. shown: the places
+    whose terms are written out, None for dots. recorded: whether all terms were; else no numbers are put in.
     """
 
     def __init__(self, back: Backward, stage: Stage, name: str, terms: list[Term]) -> None:
@@ -241,107 +237,85 @@ class _Summed:
         self.sum: Array = back.trace.sums[stage.scope][name]
         self.by_term = {term: {(p.t, p.b): p for p in _places(back, stage, term)} for term in terms}
         self.places = list({at: place for there in self.by_term.values() for at, place in there.items()}.values())
+        chosen = kept(len(self.places), None if back.everything else STEPS)
+        self.shown = [None if at is None else self.places[at] for at in chosen]
         self.recorded = all(back.values.array(stage.scope, name) is not None for term in terms for name in term)
 
     def rows(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
         """Its rows; a large matrix goes to those that stand `apart`."""
-        return self._matrix(apart) if self.sum.ndim == 2 else self._vector()
-
-    def _there(self, place: Place) -> list[Term]:
-        """The terms that are not zero at a place."""
-        return [term for term, there in self.by_term.items() if (place.t, place.b) in there]
-
-    def _sum(self) -> Node:
-        """The formula: a sum over steps and rows, where there are several."""
         steps, rows = len({p.t for p in self.places}) > 1, len({p.b for p in self.places}) > 1
-        return summed(self.back, self.stage, self.terms, "t, b" if steps and rows else "t" if steps else "b" * rows)
+        over = "t, b" if steps and rows else "t" if steps else "b" * rows  # where there are several
+        formula = ("=", summed(self.back, self.stage, self.terms, over))
+        return self._matrix(formula, apart) if self.sum.ndim == 2 else self._vector(formula)
 
-    def _chosen(self) -> list[int | None]:
-        return kept(len(self.places), None if self.back.everything else STEPS)
+    def _put_in(self, places: Sequence[Place | None], part: Callable[[Place, Term], Node]) -> Node:
+        """The terms at some places with numbers. part: of the formula, for a term that is not zero there."""
+        terms: list[tuple[float, Node]] = []
+        for place in places:
+            if place is None:
+                terms.append((1.0, Dots()))
+            else:
+                there = (term for term, at in self.by_term.items() if (place.t, place.b) in at)
+                terms += [(1.0, part(place, term)) for term in there]
+        return total(terms)
 
-    def _num(self, entry: Any) -> Num:
-        return self.back.num(entry, self.name)
-
-    # -- a matrix: each step a column times a row ---------------------------------------------------------------------
-
-    def _matrix(self, apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
-        back, most = self.back, None if self.back.everything else UNITS
-        rows, columns = (kept(n, most) for n in self.sum.shape)
-        parts: list[tuple[str, Node]] = [("=", self._sum())]
-        if back.detail != "summary" and self.recorded:
-            put_in = total([pair for at in self._chosen() for pair in self._outer(at, rows, columns)])
-            parts.append(("=", put_in))
-        value = matrix(rows, columns, lambda i, k: self._num(self.sum[i, k]))
-        shown = [(i, k) for i in rows for k in columns if i is not None and k is not None]
-        mark = "=" if self.recorded and None not in self._chosen() and all(self._same(i, k) for i, k in shown) else "≈"
-        if self.sum.size > SMALL or back.detail == "summary":
-            apart.append((Sym(self.name), mark, value))
-            return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
-        return (Row((Sym(self.name),), (*parts, (mark, value))),)
-
-    def _outer(self, at: int | None, rows: list[int | None], columns: list[int | None]) -> Iterator[tuple[float, Node]]:
-        """The outer products of a place, each a column times a row."""
-        if at is None:
-            yield 1.0, Dots()
-            return
-        place = self.places[at]
-        for left, right in self._there(place):
-            column = Vec(tuple(Dots("down") if i is None else self._unit(left, place, i) for i in rows))
-            row = tuple(Dots() if k is None else self._unit(right, place, k) for k in columns)
-            yield 1.0, MatVec(column, Mat((row,)))
+    def _num(self, *at: int) -> Num:
+        return self.back.num(self.sum[at], self.name)
 
     def _unit(self, name: str, place: Place, unit: int) -> Num:
         return self.back.values.num(self.stage.scope, name, place.t, place.b, (unit,))
 
-    def _same(self, i: int, k: int) -> bool:
-        """Whether an entry is printed as exactly what the printed products come to."""
-        products: list[tuple[float, Node]] = [
-            (1.0, Prod(self._unit(left, p, i), self._unit(right, p, k)))
-            for p in self.places
-            for left, right in self._there(p)
-        ]
-        return self.back.values.between(total(products), self._num(self.sum[i, k])) == "="
+    def _matrix(self, formula: tuple[str, Node], apart: list[tuple[Node, str, Node]]) -> tuple[Row, ...]:
+        """Each step a column times a row."""
+        back, parts = self.back, [formula]
+        rows, columns = (kept(n, None if back.everything else UNITS) for n in self.sum.shape)
 
-    # -- a vector: a row for each unit --------------------------------------------------------------------------------
+        def outer(place: Place, term: Term) -> Node:
+            row = tuple(Dots() if k is None else self._unit(term[1], place, k) for k in columns)
+            return MatVec(column(rows, partial(self._unit, term[0], place)), Mat((row,)))
 
-    def _vector(self) -> tuple[Row, ...]:
-        back = self.back
-        first = (("=", self._sum()),)
-        units = kept(len(self.sum), back.units)
+        def is_exact(i: int, k: int) -> bool:
+            """Whether an entry is printed as exactly what the printed products come to."""
+            products = self._put_in(
+                self.places, lambda place, term: Prod(self._unit(term[0], place, i), self._unit(term[1], place, k))
+            )
+            return back.values.between(products, self._num(i, k)) == "="
+
+        if back.detail != "summary" and self.recorded:
+            parts.append(("=", self._put_in(self.shown, outer)))
+        entries = [(i, k) for i in rows for k in columns if i is not None and k is not None]
+        exactly = self.recorded and None not in self.shown and all(is_exact(*entry) for entry in entries)
+        value = "=" if exactly else "≈", matrix(rows, columns, self._num)
+        if self.sum.size <= SMALL and back.detail != "summary":
+            return (Row((Sym(self.name),), (*parts, value)),)
+        apart.append((Sym(self.name), *value))
+        return (Row((Sym(self.name),), tuple(parts)),) if back.detail != "summary" else ()
+
+    def _vector(self, formula: tuple[str, Node]) -> tuple[Row, ...]:
+        """A row for each unit."""
+        back, units = self.back, kept(len(self.sum), self.back.units)
         if back.detail != "scalar" or not self.recorded:
-            vector = Vec(tuple(Dots("down") if j is None else self._num(self.sum[j]) for j in units))
-            return (Row((Sym(self.name),), (*first, ("≈" if self.sum.any() else "=", vector))),)
-        rows = [Row((Sym(self.name),), first)]
-        for j in units:
-            if j is None:
-                rows.append(Row((Dots("down"),), under=True))
-                continue
-            tree, result = self._added(j), self._num(self.sum[j])
-            parts: tuple[tuple[str, Node], ...] = ((":", tree), (back.values.between(tree, result), result))
-            if isinstance(tree, Num):
-                parts = ((back.values.relation(tree, None), result),)
-            if len(self.sum) == 1:
-                return (continued(rows[0], parts),)
-            label = back.label(self.stage, self.terms[0][0], j, len(self.sum))
-            rows.append(Row((back.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
-        return tuple(rows)
+            value = "≈" if self.sum.any() else "=", column(units, self._num)
+            return (Row((Sym(self.name),), (formula, value)),)
 
-    def _added(self, unit: int) -> Node:
-        """The terms of one unit over the steps, with numbers."""
-        terms: list[tuple[float, Node]] = []
-        for at in self._chosen():
-            if at is None:
-                terms.append((1.0, Dots()))
-                continue
-            place = self.places[at]
-            for (name,) in self._there(place):
-                line = place.stage.cell.by_name.get(name)
-                if line is None or line.assigned:
-                    terms.append((1.0, self._unit(name, place, unit)))
-                else:
-                    tree = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
-                    terms.append((1.0, Dots() if tree is None else tree))
-        return total(terms)
+        def numbers(j: int) -> tuple[tuple[str, Node], ...]:
+            tree, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
+            if isinstance(tree, Num):
+                return ((back.values.relation(tree, None), result),)
+            return ((":", tree), (back.values.between(tree, result), result))
+
+        def label(j: int) -> str:
+            return back.label(self.stage, self.terms[0][0], j, len(self.sum))
+
+        return by_unit(back, Row((Sym(self.name),), (formula,)), units, len(self.sum), numbers, label)
+
+    def _entry(self, unit: int, place: Place, term: Term) -> Node:
+        """The term of one unit at a place, with numbers."""
+        line = place.stage.cell.by_name.get(term[0])
+        if line is None or line.assigned:
+            return self._unit(term[0], place, unit)
+        tree = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
+        return Dots() if tree is None else tree
 
 
 # -- inputs and initial states -----------------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from ...cell.arithmetic import find
 from ...cell.lines import Line
@@ -77,10 +78,17 @@ def _start(shown: View, place: Place) -> Iterator[Block]:
 
 def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
     for group in shown.groups(place.stage, shown.idle(place)):
-        lines = [units(shown, place, line) for line in group.lines]
-        if any(lines):
+        lines = []
+        for line in group.lines:
+            width = shown.width(place.stage, line.name)
+            first = Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))
+            numbers = partial(_numbers, shown, place, line)
+            label = partial(shown.label, place.stage, line.name, width=width)
+            if shown_units := shown.indices(width):
+                lines.append(by_unit(shown, first, shown_units, width, numbers, label))
+        if lines:
             yield from titled(shown, place, group, level)
-            yield Derivation(tuple(rows for rows in lines if rows))
+            yield Derivation(tuple(lines))
 
 
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
@@ -103,7 +111,7 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
     if shown.paper and lines:
         yield units_beside(shown, place, lines)
     elif lines:
-        values = [(line, *result(shown, place, line)) for line in lines]
+        values = [(line, *result(shown, place, line.name)) for line in lines]
         yield Derivation(tuple((Row((symbol(shown, place, x),), ((sign, vector),)),) for x, vector, sign in values))
 
 
@@ -115,26 +123,27 @@ _DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
 }
 
 
-def units(shown: View, place: Place, line: Line) -> tuple[Row, ...]:
-    """The formula of a line, and a row for each unit with its numbers; one number follows the formula."""
-    stage = place.stage
-    width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    rows = [Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))]
-    for unit in shown.indices(width):
+def by_unit(
+    shown: View,
+    first: Row,
+    units: Sequence[int | None],
+    width: int,
+    numbers: Callable[[int], tuple[tuple[str, Node], ...]],
+    label: Callable[[int], str],
+) -> tuple[Row, ...]:
+    """A formula, and a row for each unit with its numbers; one number follows the formula."""
+    rows = [first]
+    for unit in units:
         if unit is None:
             rows.append(Row((Dots("down"),), under=True))
             continue
-        parts = _numbers(shown, place, line, unit)
+        parts = numbers(unit)
         if width == 1:
-            return (continued(rows[0], parts),)
-        label = shown.label(stage, line.name, unit, width)
-        rows.append(Row((shown.words.labelled(label) if parts[0][0] == ":" else label,), parts, under=True))
-    return tuple(rows) if len(rows) > 1 else ()
-
-
-def continued(row: Row, parts: tuple[tuple[str, Node], ...]) -> Row:
-    """A row that goes on with what would follow a label."""
-    return replace(row, parts=(*row.parts, *(("=" if sign == ":" else sign, node) for sign, node in parts)))
+            after = (("=" if sign == ":" else sign, node) for sign, node in parts)
+            return (replace(first, parts=(*first.parts, *after)),)
+        called = label(unit)
+        rows.append(Row((shown.words.labelled(called) if parts[0][0] == ":" else called,), parts, under=True))
+    return tuple(rows)
 
 
 def _numbers(shown: View, place: Place, line: Line, unit: int) -> tuple[tuple[str, Node], ...]:
