@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from ...backpropagation.gradients import by_address
+from ...backpropagation.gradients import by_address, premises
 from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...documents.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
@@ -118,15 +118,12 @@ def opening(back: Backward) -> Iterator[Block]:
     if back.between:
         here, base = back.value_and_baseline
         formula, gap = minus(here, base), back.num(here.value - base.value)
-        shares: dict[str, Node] = {"value": here, "base": base, "gap": Sym("ΔL"), "formula": formula, "difference": gap}
-        named: dict[str, Node | Text] = {} if several else {"line": _named(back), "at": at}
-        sign = back.values.between(formula, gap)
-        yield Para(words.text("between.weighted" if several else "between.value", sign=sign, **named, **shares))
+        fields = {"line": _named(back), "value": here, "base": base, "formula": formula, "difference": gap}
+        fields |= {"gap": Sym("ΔL"), "at": at, "sign": back.values.between(formula, gap)}
+        yield Para(words.text("between.weighted" if several else "between.value", **fields))
     elif several and (of.said or not of.is_output):
-        if of.said:
-            yield Para(words.text("back.of", sum=Code(of.said), sign="≈", value=back.worth))
-        else:
-            yield Para(words.text("back.values"))
+        key = "back.of" if of.said else "back.values"
+        yield Para(words.text(key, sum=Code(of.said), sign="≈", value=back.worth))
         lines = {seed: value(line, stage.cell) for seed, (stage, line, _) in zip(of.seeds, of.parts, strict=True)}
         weights = [words.text("back.weights", w=Sym(seed), line=line) for seed, line in lines.items()]
         yield Para(words.sentence(words.listed(weights)))
@@ -185,8 +182,7 @@ def gradients(back: Backward) -> Iterator[Block]:
             continue
         if place := back.place(stage):
             yield Heading(3, capital((place,)))
-        shapes = [there[name].shape for name in found]
-        if sum(n if back.everything else min(n, UNITS) for n, *_ in shapes) > MATRIX_ROWS and not back.everything:
+        if not back.everything and sum(min(len(there[name]), UNITS) for name in found) > MATRIX_ROWS:
             yield Para(back.said("back.many"))
             continue
         apart: list[tuple[Node, str, Node]] = []
@@ -304,10 +300,8 @@ class _Summed:
                 return ((back.values.relation(tree, None), result),)
             return ((":", tree), (back.values.between(tree, result), result))
 
-        def label(j: int) -> str:
-            return back.label(self.stage, self.terms[0][0], j, len(self.sum))
-
-        return by_unit(back, Row((Sym(self.name),), (formula,)), units, len(self.sum), numbers, label)
+        row = Row((Sym(self.name),), (formula,))
+        return by_unit(back, self.stage, self.terms[0][0], len(self.sum), row, units, numbers)
 
     def _entry(self, unit: int, place: Place, term: Term) -> Node:
         """The term of one unit at a place, with numbers."""
@@ -323,33 +317,28 @@ class _Summed:
 
 def _inputs(back: Backward) -> Iterator[Block]:
     """The gradient of the input at each step that L depends on."""
-    gradient = by_address(back.trace).get("x")
-    readers = [s for s in back.trace.stages if s.cell.gradient and X in back.trace.stage(s.owner).sources.values()]
-    if gradient is None:
-        return
-    header = back.trace.header
-    swapped = header.batched and header.batch_first
-    x: Array = gradient[:, None] if not header.batched else np.swapaxes(gradient, 0, 1) if swapped else gradient
+    x = next((premise.gradient for premise in premises(back.trace) if premise.kind == "input"), None)
     lines = {
-        s.scope: [new for new, n in s.cell.gradient if back.trace.stage(s.owner).sources.get(n) == X] for s in readers
+        stage: [new for new, n in stage.cell.gradient if back.trace.stage(stage.owner).sources.get(n) == X]
+        for stage in back.trace.stages
     }
     reached = [
         (t, b) for t in back.trace.span for b in back.rows
-        if any(not back.live.at(s, t, b).isdisjoint(lines[s.scope]) for s in readers)
+        if any(of_x and not back.live.at(stage, t, b).isdisjoint(of_x) for stage, of_x in lines.items())
     ]  # fmt: skip
-    if not reached:
+    if x is None or not reached:
         return
     yield Heading(3, back.said("back.inputs"))
     several = sum(X in s.sources.values() for s in back.trace.stages if not s.cell.gradient) > 1
     yield Para(back.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
     columns, first = kept(x.shape[-1], None if back.everything else UNITS), back.place_columns()
-    symbol = Sym(lines[readers[0].scope][0])
+    symbol = Sym(next(of_x[0] for of_x in lines.values() if of_x))
     head = (*first, *(("…",) if k is None else (symbol, f"[{back.words.nth(k)}]") for k in columns))
 
     def row(entry: int) -> tuple[Text, ...]:
         t, b = reached[entry]
-        there = x[back.trace.index(t), b]
-        return (*back.place_cells(t, b), *((Dots(),) if k is None else (back.num(there[k]),) for k in columns))
+        numbers = ((Dots(),) if k is None else (back.num(x[back.trace.index(t), b, k]),) for k in columns)
+        return (*back.place_cells(t, b), *numbers)
 
     sizes = [float(np.abs(x[back.trace.index(t), b]).max()) for t, b in reached]
     rows, note = excerpted(back, sizes, row, timed=True)

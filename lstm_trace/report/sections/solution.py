@@ -8,7 +8,7 @@ from functools import partial
 
 from ...cell.arithmetic import find
 from ...cell.lines import Line
-from ...cell.network import scope_and_name
+from ...cell.network import Stage, scope_and_name
 from ...documents.blocks import Block, Code, Derivation, Heading, Para, Row, Text
 from ...formulas.tree import Dots, Node, Num, Sym
 from ...formulas.whole import on_paper
@@ -82,10 +82,9 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
         for line in group.lines:
             width = shown.width(place.stage, line.name)
             first = Row((symbol(shown, place, line),), tuple(formulas(shown, place, line)))
-            numbers = partial(_numbers, shown, place, line)
-            label = partial(shown.label, place.stage, line.name, width=width)
-            if shown_units := shown.indices(width):
-                lines.append(by_unit(shown, first, shown_units, width, numbers, label))
+            if units := shown.indices(width):
+                numbers = partial(_numbers, shown, place, line)
+                lines.append(by_unit(shown, place.stage, line.name, width, first, units, numbers))
         if lines:
             yield from titled(shown, place, group, level)
             yield Derivation(tuple(lines))
@@ -125,13 +124,14 @@ _DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
 
 def by_unit(
     shown: View,
+    stage: Stage,
+    name: str,
+    width: int,
     first: Row,
     units: Sequence[int | None],
-    width: int,
     numbers: Callable[[int], tuple[tuple[str, Node], ...]],
-    label: Callable[[int], str],
 ) -> tuple[Row, ...]:
-    """A formula, and a row for each unit with its numbers; one number follows the formula."""
+    """A formula in `first`, and a row for each unit with its numbers; one number follows the formula."""
     rows = [first]
     for unit in units:
         if unit is None:
@@ -141,7 +141,7 @@ def by_unit(
         if width == 1:
             after = (("=" if sign == ":" else sign, node) for sign, node in parts)
             return (replace(first, parts=(*first.parts, *after)),)
-        called = label(unit)
+        called = shown.label(stage, name, unit, width)
         rows.append(Row((shown.words.labelled(called) if parts[0][0] == ":" else called,), parts, under=True))
     return tuple(rows)
 
