@@ -318,13 +318,13 @@ class _Summed:
 def _inputs(back: Backward) -> Iterator[Block]:
     """The gradient of the input at each step that L depends on."""
     x = next((premise.gradient for premise in premises(back.trace) if premise.kind == "input"), None)
-    lines = {
-        stage: [new for new, n in stage.cell.gradient if back.trace.stage(stage.owner).sources.get(n) == X]
+    lines = [
+        (stage, [new for new, n in stage.cell.gradient if back.trace.stage(stage.owner).sources.get(n) == X])
         for stage in back.trace.stages
-    }
+    ]
     reached = [
         (t, b) for t in back.trace.span for b in back.rows
-        if any(of_x and not back.live.at(stage, t, b).isdisjoint(of_x) for stage, of_x in lines.items())
+        if any(of_x and not back.live.at(stage, t, b).isdisjoint(of_x) for stage, of_x in lines)
     ]  # fmt: skip
     if x is None or not reached:
         return
@@ -332,7 +332,7 @@ def _inputs(back: Backward) -> Iterator[Block]:
     several = sum(X in s.sources.values() for s in back.trace.stages if not s.cell.gradient) > 1
     yield Para(back.words.text(back.key("inputs.more" if several else "inputs.one"), x=Sym("x_t")))
     columns, first = kept(x.shape[-1], None if back.everything else UNITS), back.place_columns()
-    symbol = Sym(next(of_x[0] for of_x in lines.values() if of_x))
+    symbol = Sym(next(of_x[0] for _, of_x in lines if of_x))
     head = (*first, *(("…",) if k is None else (symbol, f"[{back.words.nth(k)}]") for k in columns))
 
     def row(entry: int) -> tuple[Text, ...]:

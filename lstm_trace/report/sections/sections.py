@@ -10,13 +10,12 @@ from ...view.view import View, interventions
 from ...view.worked_rows import with_comma
 from ..content.backward import Backward
 from ..in_words.sentences import in_words
-from .answers import answers
 from .attribution import experiments, shares
 from .backward import adjoint, backward_pass, by_size, gradients, opening, title
 from .equations import equations
 from .given_section import given, introduction
 from .profile import profile
-from .solution import solution
+from .solution import answers, solution
 from .training import training
 
 
