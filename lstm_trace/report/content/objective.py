@@ -16,7 +16,7 @@ from ...cell.lines import Line
 from ...cell.network import SEED, VALID, Scope, Stage, scope_and_name
 from ...formulas.plain import Plain
 from ...formulas.symbols import Symbol, symbol
-from ...formulas.tree import Baseline, Call, Gradient, Node, Sym, value
+from ...formulas.tree import Baseline, Call, Gradient, Sym, value
 from ...formulas.whole import on_paper
 from ...trace.address import ranged
 from ...trace.held import blocks
@@ -67,17 +67,15 @@ def seeded(trace: Trace) -> tuple[int, ...]:
 
 def objective(trace: Trace) -> Objective:
     """What L is, from the weights that the adjoint stages were given."""
-    found: list[tuple[Stage, str, np.ndarray]] = []
-    seeds: list[str] = []
-    for stage in trace.stages:
-        for line in stage.cell.lines if stage.cell.gradient else ():
-            for name in line.reads:
-                if name in stage.weights and line.name in made_for(stage):
-                    weights = trace.given[stage.scope][name]
-                    seeds.append(name)
-                    found.append((trace.stage(stage.owner), made_for(stage)[line.name], weights))
-    stage, name, weights = found[0]
-    parts = tuple(found)
+    found = [
+        (name, (trace.stage(stage.owner), made_for(stage)[line.name], trace.given[stage.scope][name]))
+        for stage in trace.stages
+        for line in (stage.cell.lines if stage.cell.gradient else ())
+        for name in line.reads
+        if name in stage.weights and line.name in made_for(stage)
+    ]
+    seeds, parts = tuple(name for name, _ in found), tuple(part for _, part in found)
+    stage, name, weights = parts[0]
     if len(found) == 1 and 0 < np.count_nonzero(weights) <= FEW and (np.abs(weights[weights != 0]) == 1).all():
         (t, *others), (b, *rows), units = (at.tolist() for at in np.nonzero(weights))
         few = tuple((float(weights[t, b, unit]), unit) for unit in units)
@@ -86,7 +84,7 @@ def objective(trace: Trace) -> Objective:
         if {t} == {t, *others} and {b} == {b, *rows} and weights.shape[-1] > 1:
             return Objective(stage, name, trace.span[t], b, weighted=True, parts=parts, few=few)
     weighted = len(found) > 1 or weights.shape[-1] > 1 or not (weights == 1).all()
-    return Objective(stage, name, weighted=weighted, parts=parts, said=_said(trace, parts), seeds=tuple(seeds))
+    return Objective(stage, name, weighted=weighted, parts=parts, said=_said(trace, parts), seeds=seeds)
 
 
 def _said(trace: Trace, parts: Sequence[tuple[Stage, str, Array]]) -> str:
@@ -155,13 +153,9 @@ class LiveGradients:
             found[stage.scope] = frozenset(names)
         return found
 
-    @cached_property
-    def _valid(self) -> Array:
-        return self.trace.valid
-
     def _row(self, stage: Stage, b: int) -> Iterator[tuple[int, Names]]:
         """The live gradients of each step of a row, in the order of the walk."""
-        bears, known = self.bears[stage.scope], dict[tuple[Names, bool], Names]()
+        bears, known, valid = self.bears[stage.scope], dict[tuple[Names, bool], Names](), self.trace.valid
         fed = [(name, *scope_and_name(source)) for name, source in stage.sources.items() if name in bears]
         weights = {name: self.trace.given[stage.scope][name][:, b].any(axis=-1) for name, scope, _ in fed if not scope}
         later: Names = frozenset()
@@ -171,7 +165,7 @@ class LiveGradients:
             for name, scope, line in fed:
                 here = line in self.at(self.trace.stage(scope), t, b) if scope else weights[name][at]
                 into |= {name} if here else set()
-            key = frozenset(into), bool(self._valid[at, b, 0]) or self.padding
+            key = frozenset(into), bool(valid[at, b, 0]) or self.padding
             if key not in known:
                 known[key] = self._through(stage, *key)
             yield t, (later := known[key])
@@ -181,16 +175,14 @@ class LiveGradients:
         live = set(into)
         for line in stage.cell.lines:
             operands = line.operands
-            if line.op == "where" and self._asks(stage, operands[0]) and not self.padding:
-                operands = (operands[1 if valid else 2],)
+            if line.op == "where" and not self.padding:
+                source = stage.sources.get(str(operands[0]), "")
+                scope, name = scope_and_name(source)
+                if VALID in (source, self.trace.stage(scope).sources.get(name) if scope else None):
+                    operands = (operands[1 if valid else 2],)  # what stands there where the step is no padding, or is
             if not live.isdisjoint(operand for operand in operands if isinstance(operand, str)):
                 live.add(line.name)
         return frozenset(live)
-
-    def _asks(self, stage: Stage, name: object) -> bool:
-        """Whether a value says which steps are no padding."""
-        scope, line = scope_and_name(stage.sources.get(str(name), ""))
-        return VALID in (stage.sources.get(str(name)), self.trace.stage(scope).sources.get(line) if scope else None)
 
 
 def _pruned(line: Line, dead: Names) -> Line:
@@ -222,18 +214,21 @@ def gradient_symbols(
     slope = partial(Gradient, between=any(read.values()))
     found: dict[str, Symbol] = {}
     for stage in adjoints:
-        # of several values that have one gradient the first is the one that it was made for
-        gradient = dict(reversed(stage.cell.gradient))
+        gradient = made_for(stage)
         functions = scopes[stage.owner].cell if stage.owner in scopes else stage.cell
         of = {new: on_paper(value(name, functions)) for new, name in gradient.items()}
         found |= {new: Symbol(node=slope(node)) for new, node in of.items()}
         for new, (side, name) in read.get(stage.scope, {}).items():
             node = on_paper(value(name, functions))
-            found[new] = _mean(name, own, equal(stage.owner, name)) if side == "mean" else Symbol(node=_base(node))
+            same = side == "mean" and equal(stage.owner, name)
+            found[new] = Symbol(node=Sym(name) if same else _base(node)) if same or side != "mean" else _mean(name, own)
         times = Counter(gradient[state] for state in stage.cell.states)
         for state, line in stage.cell.carry:
             several = times[gradient[state]] > 1
-            which = f", {Plain(own)(Sym(_state(stage, state, line)))}" if several else ""
+            if several:  # the state of the forward pass whose gradient it brings: the one with its name
+                names, stem = _names(stage, line), state.removeprefix("d_").removesuffix("_next")
+                name = next((name for name in names if name.removesuffix("_prev") == stem), names[0])
+            which = f", {Plain(own)(Sym(name))}" if several else ""
             found[state] = Symbol(node=slope(of[state], f"next{which}"))
         for name, source in stage.sources.items():
             scope, line = scope_and_name(source)
@@ -241,7 +236,10 @@ def gradient_symbols(
                 weight = name.removeprefix(SEED)
                 found[name] = Symbol("w", "t") if len(seeds) == 1 else Symbol("w", weight, word=True)
             elif scope in scopes and scopes[scope].cell.gradient:
-                found[name] = Symbol(node=slope(_above(scopes[scope], line), place(scopes[scope])))
+                above = scopes[scope]
+                names, inputs = _names(above, line), {of.rpartition("/")[2] for of in above.sources.values()}
+                fed = value(next((n for n in names if n in inputs), names[0]), above.cell)
+                found[name] = Symbol(node=slope(on_paper(fed), place(above)))
             elif stage.borrows(name) and name != line and name.isidentifier():  # what has no name got one
                 found[name] = Symbol(node=on_paper(value(line, functions)))
     return {name: symbol for name, symbol in found.items() if name not in own}
@@ -252,25 +250,14 @@ def _base(node: Any) -> Any:
     return Baseline(node) if isinstance(node, Sym) else changed(node, _base)
 
 
-def _mean(name: str, own: Mapping[str, Any], equal: bool) -> Symbol:
+def _mean(name: str, own: Mapping[str, Any]) -> Symbol:
     """The symbol of the mean of a matrix and the baseline's: a bar over its letter, where it is one."""
     plain = symbol(name, own)
-    if equal:
-        return Symbol(node=Sym(name))
     if plain.base and not (plain.tex or plain.name or plain.node or plain.accent or plain.upright or plain.power):
         return plain._replace(accent="bar")
     return Symbol(node=Call("mean", (Sym(name), Baseline(Sym(name)))))
 
 
-def _state(stage: Stage, state: str, line: str) -> str:
-    """The state of the forward pass whose gradient a state of the adjoint brings: the one with its name."""
-    names = [name for new, name in stage.cell.gradient if new == line]
-    stem = state.removeprefix("d_").removesuffix("_next")
-    return next((name for name in names if name.removesuffix("_prev") == stem), names[0])
-
-
-def _above(stage: Stage, line: str) -> Node:
-    """The input of an upper stage of which `line` is the gradient."""
-    inputs = {source.rpartition("/")[2] for source in stage.sources.values()}
-    names = [name for new, name in stage.cell.gradient if new == line]
-    return on_paper(value(next((n for n in names if n in inputs), names[0]), stage.cell))
+def _names(stage: Stage, line: str) -> list[str]:
+    """The values of which `line` is the gradient."""
+    return [name for new, name in stage.cell.gradient if new == line]

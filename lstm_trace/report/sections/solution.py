@@ -274,10 +274,10 @@ def _values(
 
 def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Derivation | Premises:
     """Values below one another; beside one another where all are compact."""
-    items = [(row.left[0], *row.parts[0]) for row, *under in rows if len(row.left) == 1 and not under]
-    if shown.detail != "compact" or len(items) < len(rows):
+    if shown.detail != "compact" or any(len(row.left) > 1 or under for row, *under in rows):
         return Derivation(tuple(rows))
-    return Premises((tuple((left, sign, value) for left, sign, value in items if not isinstance(left, str | Code)),))
+    items = ((row.left[0], *row.parts[0]) for row, *_ in rows)
+    return Premises((tuple(item for item in items if not isinstance(item[0], str | Code)),))  # type: ignore[misc]
 
 
 def _in_full(shown: View) -> list[tuple[str, View]]:
@@ -286,15 +286,8 @@ def _in_full(shown: View) -> list[tuple[str, View]]:
     if trace.header.arithmetic is None:
         return []
     full = in_arithmetic(trace, None)
-    off = {
-        scope: {name: values - full.lines[scope][name] for name, values in here.items()}
-        for scope, here in trace.lines.items()
-    }
-    drift = replace(trace, lines=off)
+    off = {s: {name: values - full.lines[s][name] for name, values in here.items()} for s, here in trace.lines.items()}
     style = shown.values.style
     many = Style(max(style.digits or DIGITS, DIGITS), comma=style.comma)
-    few = Style(significant=3, comma=style.comma)
-    return [
-        ("full", replace(shown, trace=full, values=Values(full, many))),
-        ("drift", replace(shown, trace=drift, values=Values(drift, few))),
-    ]
+    each = ("full", full, many), ("drift", replace(trace, lines=off), Style(significant=3, comma=style.comma))
+    return [(key, replace(shown, trace=one, values=Values(one, digits))) for key, one, digits in each]
