@@ -20,7 +20,7 @@ from ..trace.trace import Trace
 from ..view.extent import view
 from ..view.hand_size import trained
 from ..view.view import UNNAMED, Source, View
-from .content.backward import backward, on_paper
+from .content.backward import backward, with_symbols
 from .content.notations import applied
 from .diagram.diagram import caption, diagram
 from .options import Options, check, options_of
@@ -202,7 +202,9 @@ def shown(trace: Trace, chosen: Options, format: str = "md") -> View:
     back = any(stage.cell.gradient for stage in trace.stages)
     found = view(trace, *parts, paper=format in PAPER and not back)
     if back:
-        found = replace(view(on_paper(trace, found.place), *parts), alone=chosen.alone, pictured=tuple(chosen.pictured))
+        found = replace(
+            view(with_symbols(trace, found.place), *parts), alone=chosen.alone, pictured=tuple(chosen.pictured)
+        )
     elif format == "html" and chosen.steps_in is None:
         found = replace(found, printed=replace(view(trace, *parts, paper=True), notes=notes))
     found = replace(found, notes=notes, illustration=drawn)

@@ -188,7 +188,7 @@ def between(trace: Trace, stage: Stage) -> dict[str, tuple[Side, str]]:
     return read_by(trace.stage(stage.owner).active, trace.stage(stage.scope).cell)
 
 
-def on_paper(trace: Trace, place: Callable[[Stage], str]) -> Trace:
+def with_symbols(trace: Trace, place: Callable[[Stage], str]) -> Trace:
     """The trace with symbols for its gradients; that of an input or state gets a line where it is another's line.
 
     place: a stage in words.
