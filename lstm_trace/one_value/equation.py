@@ -20,7 +20,7 @@ from ..formulas.tex import Tex
 from ..formulas.tree import HELD, Dots, Index, Node, Num, formula, numbers, value, written_out
 from ..formulas.values import Values
 from ..languages.strings import Words
-from ..report.content.objective import gradient_symbols
+from ..report.content.backward import gradient_symbols
 from ..report.content.value_blocks import parts_of
 from ..trace.trace import Trace
 from ..view.line_groups import held_at, with_held

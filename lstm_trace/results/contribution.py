@@ -81,7 +81,7 @@ class ContributionExplanation(SplitExplanation):
     automatic: bool
     asked: bool
 
-    def slopes(self) -> Trace:
+    def backward(self) -> Trace:
         """The trace with the slopes between it and the baseline."""
         base, row = baseline_of(self.trace, self.baseline, str(self.of))  # anew: it has as many lines as the trace
         return secants(base, self.trace, str(self.of), row)

@@ -6,7 +6,7 @@ The tables of a split, by block, by step and by entry, are those of a contributi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,12 +20,9 @@ from ..errors import OptionError
 from ..explanation.account import State, Step, padding_of, steps
 from ..languages.strings import Words
 from ..languages.strings import words as strings
-from ..report.options import Options
-from ..report.report import shown
 from ..trace.derived import total
 from ..trace.labels import step_labels
 from ..trace.trace import Trace
-from ..view.view import View
 from .explanation import Solved, step_named
 
 if TYPE_CHECKING:
@@ -57,10 +54,6 @@ class SplitExplanation(Solved):
 
     split: Split
 
-    def slopes(self) -> Trace:
-        """The trace with the slopes between both."""
-        raise NotImplementedError
-
     def without(self, words: Words) -> str:
         """Why the document has no worked steps; empty where it has them."""
         return ""
@@ -69,13 +62,13 @@ class SplitExplanation(Solved):
         """Whether the document is the worked solution; see `Solved`."""
         why = self.without(strings())
         if self.worked and (why or format not in WORKED):
-            raise OptionError(_refused([*self.worked], format, why))
+            names = ", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in self.worked)
+            belong = f"{names} {'belong' if len(self.worked) > 1 else 'belongs'} to the worked steps of a split"
+            if why:
+                reason = why.partition(": ")[2].removesuffix(".")
+                raise OptionError(f"{belong}, and there are none: {reason}. Leave {names} out")
+            raise OptionError(f"{belong}, and {format} has only its tables: choose --format {', '.join(WORKED)} or pdf")
         return format in WORKED and not why
-
-    def views(self, format: str, chosen: Options) -> Sequence[View]:
-        """The backward pass with the slopes."""
-        trace = self.slopes()
-        return [shown(trace, replace(chosen, digits=chosen.numbers([trace])), format)]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -84,7 +77,7 @@ class DifferenceExplanation(SplitExplanation):
 
     other: Trace
 
-    def slopes(self) -> Trace:
+    def backward(self) -> Trace:
         """The trace b with the slopes between both."""
         return secants(self.other, self.trace, str(self.of))
 
@@ -116,16 +109,6 @@ class DifferenceExplanation(SplitExplanation):
         whole = frame_of(self.split)
         whole.attrs["sentences"] = [*self.sentences(strings())]
         return whole
-
-
-def _refused(options: Sequence[str], format: str, why: str) -> str:
-    """Why the options of a worked solution change nothing, and what to do."""
-    names = ", ".join(f"--{_FLAGS.get(name, name.replace('_', '-'))}" for name in options)
-    belong = f"{names} {'belong' if len(options) > 1 else 'belongs'} to the worked steps of a split"
-    if why:
-        reason = why.partition(": ")[2].removesuffix(".")
-        return f"{belong}, and there are none: {reason}. Leave {names} out"
-    return f"{belong}, and {format} has only its tables: choose --format {', '.join(WORKED)} or pdf"
 
 
 # -- what a split found, in words ------------------------------------------------------------------------------------

@@ -34,8 +34,7 @@ from ...formulas.whole import total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
 from ...view.view import UNITS, Place
-from ..content.backward import Backward, comes_back
-from ..content.objective import made_for
+from ..content.backward import Backward, comes_back, made_for
 from ..content.value_blocks import column, exact, excerpted, matrix, minus, parts_of
 from .equations import passed_back
 from .solution import by_unit, rounding, shortened, steps
