@@ -11,7 +11,6 @@ from ..documents.tables import LongTable
 from ..languages.strings import Words
 from ..languages.strings import words as strings
 from ..mistakes.identify import Identification, Match
-from ..mistakes.interpretations import Reading
 from ..weights.layouts import LAYOUTS
 
 if TYPE_CHECKING:
@@ -29,14 +28,20 @@ def blocks(result: Identification, words: Words, show: Show) -> Iterator[Block]:
     """The answer, and the layouts that come nearest."""
     yield Heading(1, (words.word("identify.title"),))
     yield Items(tuple((sentence,) for sentence in sentences(result, words)))
-    yield from _table(result, words).blocks(words, 3, show.rows)
+    rows = [
+        (match.error, " ".join(match.reading.order), words.word(key))
+        for key, some in (("identify.fits", result.matches), ("identify.near", result.nearest))
+        for match in some
+    ]
+    yield from LongTable(COLUMNS, rows).blocks(words, 3, show.rows)
 
 
 def frame(result: Identification) -> pd.DataFrame:
     """One row for each layout that fits, then those of the nearest that do not, with a column for each fact."""
     import pandas as pd
 
-    rows = [{"fits": k == 0, **_row(match)} for k, some in enumerate(_all(result)) for match in some]
+    rows = [{"fits": True, **_row(match)} for match in result.matches]
+    rows += [{"fits": False, **_row(match)} for match in result.nearest]
     return pd.DataFrame(rows, columns=["fits", "error", *FACTS])
 
 
@@ -57,27 +62,15 @@ def _row(match: Match) -> dict[str, Any]:
     return {"error": match.error, **{name: getattr(match.reading, name) for name in FACTS}}
 
 
-def _all(result: Identification) -> tuple[tuple[Match, ...], ...]:
-    return result.matches, result.nearest
-
-
-def _table(result: Identification, words: Words) -> LongTable:
-    names = words.word("identify.fits"), words.word("identify.near")
-    rows = [
-        (match.error, " ".join(match.reading.order), name)
-        for name, some in zip(names, _all(result), strict=True)
-        for match in some
-    ]
-    return LongTable(COLUMNS, rows)
-
-
 def sentences(result: Identification, words: Words) -> Iterator[str]:
     """The answer first, then its error, then what cannot be decided."""
     read, tolerance = result.as_read, f"{result.tolerance:.2g}"
     if not result.matches:
         yield words.word("identify.none", tolerance=tolerance, n=f"{result.tried:,}")
         for match in result.nearest[:3]:
-            said = _described(match.reading, read.reading, words)
+            names = match.reading.differences(read.reading)
+            said = "; ".join(fact(name, getattr(match.reading, name), words) for name in names)
+            said = said or words.word("identify.as.read")
             yield words.word("identify.nearest", error=f"{match.error:.2g}", said=said)
         return
     best = result.matches[0]
@@ -110,7 +103,9 @@ def fact(name: str, value: Any, words: Words) -> str:
         return words.word(key if both else f"{key}.two", value=value if both else value[0], output=value[1])
     if name in ("order", "states", "joined"):
         listed = ", ".join(value) if name != "joined" else "; ".join(value)
-        return words.word(key, value=listed) + (_used_by(value) if name == "order" else "")
+        layouts = [one for one in LAYOUTS.values() if name == "order" and one.order == value and not one.separate]
+        used_by = "; ".join(layout.title.split(",")[0] for layout in layouts[:3])
+        return words.word(key, value=listed) + (f" ({used_by})" if used_by else "")
     if name == "forget_bias":
         return words.word(key if value else f"{key}.none", value=f"{value:g}")
     if name == "peephole" and value != "dropped":
@@ -119,15 +114,3 @@ def fact(name: str, value: Any, words: Words) -> str:
         value = words.word(f"{key}.{value}") if words.has(f"{key}.{value}") else value
     own = f"{key}.{value}".lower()
     return words.word(own if words.has(own) else key, value=value)
-
-
-def _used_by(order: str) -> str:
-    titles = [
-        layout.title.split(",")[0] for layout in LAYOUTS.values() if layout.order == order and not layout.separate
-    ]
-    return f" ({'; '.join(titles[:3])})" if titles else ""
-
-
-def _described(reading: Reading, plain: Reading, words: Words) -> str:
-    names = reading.differences(plain)
-    return "; ".join(fact(name, getattr(reading, name), words) for name in names) or words.word("identify.as.read")

@@ -73,10 +73,7 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     most: so many failures are named.
     """
     values = words.count("counted.values", result.verified)
-    if result.status == "verified":
-        yield words.word("verification.verified", values=values)
-    else:
-        yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
+    yield words.word(f"verification.{result.status}", values=values, n=f"{result.failed:,}")
     for failure in result.failures[:most]:
         many = ".many" if failure.values > 1 else ""
         yield words.word(f"verification.failure{many}", address=failure.address, n=f"{failure.values - 1:,}")
@@ -86,20 +83,16 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     if most is not None and (others := result.failures[most:]):
         consequences = sum(len(failure.consequences) for failure in others)
         yield words.word("verification.failure.more", n=len(others), m=f"{consequences:,}")
-    listed = sum(failure.values + len(failure.consequences) for failure in result.failures)
-    if result.failed > listed:
+    if result.failed > sum(failure.values + len(failure.consequences) for failure in result.failures):
         yield words.word("verification.more")
     if result.hint:
         yield words.word("verification.hint", hint=result.hint)
-    yield from (
-        words.word("verification.unknown", place=one.place, reason=one.reason) for one in result.unknown[:LISTED]
-    )
-    if len(result.unknown) > LISTED:
-        yield words.word("verification.unknown.more", n=len(result.unknown) - LISTED)
+    for one in result.unknown[:LISTED]:
+        yield words.word("verification.unknown", place=one.place, reason=one.reason)
+    if (more := len(result.unknown) - LISTED) > 0:
+        yield words.word("verification.unknown.more", n=more)
     scopes: dict[str, list[str]] = {}
-    for premise in result.premises:
-        scope, name = scope_and_name(premise)
+    for scope, name in map(scope_and_name, result.premises or [words.word("none")]):
         scopes.setdefault(scope, []).append(name)
-    for scope, some in (scopes or {"": [words.word("none")]}).items():
-        names = ", ".join(some)
-        yield words.word("verification.premises", names=f"{scope}: {names}" if scope else names)
+    for scope, names in scopes.items():
+        yield words.word("verification.premises", names=f"{scope}: {', '.join(names)}".removeprefix(": "))
