@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 from ..cell.lines import Line
 from ..cell.network import VALID, Stage
-from ..documents.blocks import Text
 from ..formulas.tree import Sym, value
 from ..formulas.whole import on_paper
-from ..languages.strings import capital
 from ..report.in_words.cases import percent
 from ..report.in_words.gates import gates
 from ..trace.labels import readout
@@ -22,7 +21,9 @@ def about(writing: Writing, place: Location) -> str:
     trace, stage = writing.trace, place.stage(writing.trace)
     line = place.line(trace)
     if stage is not None and stage.is_adjoint:
-        return _gradient(writing, stage, place)
+        of = dict(reversed(stage.cell.gradient)).get(place.name)
+        owner = next((other for other in trace.stages if other.scope == stage.owner), stage)
+        return _said(writing, "about.gradient", of=_symbol(writing, owner, of)) if of else _said(writing, "about.back")
     if line is None or stage is None:
         return _premise(writing, stage, place)
     key, fields = _line(writing, stage, line)
@@ -64,9 +65,9 @@ def _ends(writing: Writing, stage: Stage, place: Location) -> Iterator[str]:
 
 def _said(writing: Writing, key: str, **fields: str) -> str:
     """The sentence of a key, beginning with a capital, or with the symbol that it begins with."""
-    told: Text = (writing.words.word(key, **fields),)
-    text = told if writing.words.table[key].startswith("{") else capital(told)
-    return "".join(map(str, text)) + writing.words.word("stop")
+    text = writing.words.word(key, **fields)
+    begin = text[:1] if writing.words.table[key].startswith("{") else text[:1].upper()
+    return begin + text[1:] + writing.words.word("stop")
 
 
 def _symbol(writing: Writing, stage: Stage, name: str) -> str:
@@ -83,59 +84,43 @@ def _named_gate(writing: Writing, name: str) -> bool:
 def _line(writing: Writing, stage: Stage, line: Line) -> tuple[str, dict[str, str]]:
     """The key and fields of the sentence on a line: the cell's own, or by what it is among the equations."""
     cell, kind, words = stage.cell, writing.trace.header.kind, writing.words
+    symbol = partial(_symbol, writing, stage)
     if VALID in {stage.sources.get(name) for name in line.reads}:
-        return "about.held", {"line": _symbol(writing, stage, str(line.operands[1]))}
+        return "about.held", {"line": symbol(str(line.operands[1]))}
     if stage.direction == "joined" and line.name == cell.output:
         return "about.joined", {}
-    found = {gate.name: gate for gate in gates(stage, frozenset(_gates_of(writing, stage)))}
+    named = frozenset(name for name in cell.by_name if _named_gate(writing, name))
+    found = {gate.name: gate for gate in gates(stage, named)}
     gate = found.get(line.name)
     if words.has(own := f"about.{kind}.{line.name}"):
         mixed = f"{own}.{gate.signal}" if gate is not None else ""
         return (mixed if words.has(mixed) else own), {}
     if line.product is not None:
-        what = {"vector": _symbol(writing, stage, line.product[1])}
-        return "about.product", {**what, "line": _target(writing, stage, line)}
+        return "about.product", {"vector": symbol(line.product[1]), "line": _target(writing, stage, line)}
     if gate is not None:
-        return "about.gate", {"signal": _symbol(writing, stage, gate.signal)}
-    if line.op == "mul":
-        for one in found.values():
-            if set(line.operands) == {one.name, one.signal}:
-                signal = {"signal": _symbol(writing, stage, one.signal)}
-                return "about.lets", {"gate": _symbol(writing, stage, one.name), **signal}
-    carried = [state for state, name in cell.carry if name == line.name]
-    if carried:
-        return "about.state", {"state": _symbol(writing, stage, carried[0])}
+        return "about.gate", {"signal": symbol(gate.signal)}
+    for one in found.values():
+        if line.op == "mul" and set(line.operands) == {one.name, one.signal}:
+            return "about.lets", {"gate": symbol(one.name), "signal": symbol(one.signal)}
+    if carried := [state for state, name in cell.carry if name == line.name]:
+        return "about.state", {"state": symbol(carried[0])}
     if line.name in readout(cell):
         return "about.readout", {}
     if line.name == cell.output:
         return "about.output", {}
-    if line.name not in cell.readers and not _handed_on(writing, stage, line.name):
+    others = (other.sources.values() for other in writing.trace.stages if not other.is_adjoint)
+    if line.name not in cell.readers and not any(f"{stage.scope}/{line.name}" in sources for sources in others):
         values = writing.trace.lines.get(stage.scope, {}).get(line.name)
         return ("about.result.1" if values is not None and values.shape[-1] == 1 else "about.result"), {}
-    target = _target(writing, stage, line)
-    if line.op == "add" and any(name in cell.by_name and cell.by_name[name].product for name in line.reads):
-        return "about.sum", {"line": target}
-    return "about.line", {"line": target}
-
-
-def _handed_on(writing: Writing, stage: Stage, name: str) -> bool:
-    """Whether another stage reads a line of this one."""
-    source = f"{stage.scope}/{name}"
-    return any(source in other.sources.values() for other in writing.trace.stages if not other.is_adjoint)
-
-
-def _gates_of(writing: Writing, stage: Stage) -> Iterator[str]:
-    return (name for name in stage.cell.by_name if _named_gate(writing, name))
+    summed = line.op == "add" and any(name in cell.by_name and cell.by_name[name].product for name in line.reads)
+    return "about.sum" if summed else "about.line", {"line": _target(writing, stage, line)}
 
 
 def _target(writing: Writing, stage: Stage, line: Line) -> str:
     """The line that another one leads to, as it is printed: the nearest that has a name of its own, past its sums."""
     cell, kind = stage.cell, writing.trace.header.kind
     name, seen = line.name, {line.name}
-    while name in cell.readers:
-        reader = cell.readers[name][0]
-        if reader.name in seen:
-            break
+    while name in cell.readers and (reader := cell.readers[name][0]).name not in seen:
         name = reader.name
         seen.add(name)
         summed = reader.op == "add" and name in cell.readers and len(cell.readers[name]) == 1
@@ -144,26 +129,15 @@ def _target(writing: Writing, stage: Stage, line: Line) -> str:
     return _symbol(writing, stage, name)
 
 
-def _gradient(writing: Writing, stage: Stage, place: Location) -> str:
-    """The sentence on a number of the backward pass."""
-    of = dict(reversed(stage.cell.gradient)).get(place.name)
-    if of is None:
-        return _said(writing, "about.back")
-    owner = next((other for other in writing.trace.stages if other.scope == stage.owner), stage)
-    return _said(writing, "about.gradient", of=_symbol(writing, owner, of))
-
-
 def _premise(writing: Writing, stage: Stage | None, place: Location) -> str:
     """The sentence on a number that is given."""
     kind = place.kind(writing.trace)
     if kind == "input":
         return _said(writing, "about.valid" if place.scope else "about.input")
-    if stage is None:
-        return _said(writing, "about.given")
-    if kind == "initial":
+    if kind == "initial" and stage is not None:
         return _said(writing, "about.initial", state=writing.plain(Sym(stage.cell.states[place.name])))
-    reader = next(iter(stage.cell.readers.get(place.name, ())), None)
-    if kind == "given" or reader is None:
+    reader = None if stage is None else next(iter(stage.cell.readers.get(place.name, ())), None)
+    if kind == "given" or stage is None or reader is None:
         return _said(writing, "about.given")
     target = _target(writing, stage, reader)
     if reader.product is not None:

@@ -43,10 +43,6 @@ class Formula:
     mathml: str
     parts: ClassVar[tuple[tuple[str, Node], ...]] = ()  # no field: it is no part of what is sent
 
-    def record(self) -> dict[str, str]:
-        """As plain values."""
-        return {"text": self.text, "tex": self.tex, "mathml": self.mathml}
-
 
 @dataclass(frozen=True)
 class Writing(Naming):
@@ -77,14 +73,15 @@ class Writing(Naming):
     @cached_property
     def mathml(self) -> MathML:
         """Prints MathML without any HTML in it, so that it is XML by itself."""
-        power = replace(MATHML, scaled=lambda number, exponent: f"{number}×10{raised(str(exponent))}", num=self._mn)
-        return MathML(self.own, power)
 
-    def _mn(self, printer: Any, node: Num) -> str:
-        text = printer.number(node.shown)
-        if not node.key:  # of an equation, or what a condition comes to
-            return f"<mn>{text}</mn>"
-        return f'<mn data-address="{escape(location_of(self.trace, node.key).address(self.trace))}">{text}</mn>'
+        def mn(printer: Any, node: Num) -> str:
+            # a number of an equation, or what a condition comes to, has no address
+            at = escape(location_of(self.trace, node.key).address(self.trace)) if node.key else ""
+            where = f' data-address="{at}"' if at else ""
+            return f"<mn{where}>{printer.number(node.shown)}</mn>"
+
+        power = replace(MATHML, scaled=lambda number, exponent: f"{number}×10{raised(str(exponent))}", num=mn)
+        return MathML(self.own, power)
 
     def formula(self, *parts: tuple[str, Node]) -> Formula:
         """Parts of a chain, each with the sign before it (none before the first)."""
@@ -163,13 +160,16 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
     shown = with_held(stage, held_at(writing.trace, stage, place.t, place.b, place.unit[0]))
     if line.name in shown.cell.by_name:
         stage, line = shown, shown.cell.by_name[line.name]
-    symbols = _in_symbols(writing, stage, line, place.t)
+    # a line in symbols: its name where it has one, what it computes, what a composite function stands for
+    symbols = [value(line.name, stage.cell), formula(line, stage.cell) if line.assigned else None]
+    named = [node for node in (*symbols, written_out(line, stage.cell)) if node is not None]
+    parts = (("=" if at else "", writing.at(stage, place.t, node)) for at, node in enumerate(named))
     terms, long = _terms(writing.trace, stage, line)
     tree = writing.values.tree(stage, line, place.t, place.b, place.unit[0], SHORT if long else None)
     read = () if tree is None else tuple(number for number in numbers(tree) if number.key is not None)
     whole = _whole(writing, stage, line, place)
     return Equation(
-        symbols,
+        writing.formula(*parts),
         None if tree is None else writing.formula(("", tree)),
         writing.values.relation(result, None if line.call[:1] == (HELD,) else tree),
         None if whole is None else writing.formula(("", whole)),
@@ -177,15 +177,6 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
         read,
         max(terms - len(read), 0) if _dotted(tree) else 0,
     )
-
-
-def _in_symbols(writing: Writing, stage: Stage, line: Line, t: int) -> Formula:
-    """A line in symbols: its name where it has one, what it computes, what a composite function stands for."""
-    parts: list[tuple[str, Node]] = [("", value(line.name, stage.cell))]
-    parts += [("=", formula(line, stage.cell))] if line.assigned else []
-    whole = written_out(line, stage.cell)
-    parts += [("=", whole)] if whole is not None else []
-    return writing.formula(*((sign, writing.at(stage, t, node)) for sign, node in parts))
 
 
 def _whole(writing: Writing, stage: Stage, line: Line, place: Location) -> Node | None:
