@@ -25,8 +25,7 @@ from ..report.options import STYLE, options_of
 from ..trace.derived import one_row
 from ..trace.trace import Trace
 from ..verification.rounding import beyond, check_sums, derive_one
-from .description import about, where
-from .equation import Formula, Writing, equation
+from .equation import Formula, Writing, about, equation, where
 from .location import Kind, Location, consumers, located, location_of, readers_of_x
 
 if TYPE_CHECKING:
