@@ -230,16 +230,12 @@ def units(c: ProfileCells) -> Iterator[Block]:
 
 def long_memories(found: Profile) -> list[Unit]:
     """The units of carried lines, those with the longest half-life first; of equal ones those that keep most."""
-    every = [(part, state, state.kept) for part in found.parts for state in part.states]
-    lines = [(part, state) for part, state, kept in every if kept is not None]
+    lines = [(part, state, kept) for part in found.parts for state in part.states if (kept := state.kept) is not None]
     if not lines:
         return []
-    times, means = (
-        np.concatenate([getattr(kept, name) for _, _, kept in every if kept is not None])
-        for name in ("half_life", "mean")
-    )
+    times, means = (np.concatenate([getattr(kept, name) for *_, kept in lines]) for name in ("half_life", "mean"))
     order = np.lexsort((-np.nan_to_num(means, nan=-1.0), -np.nan_to_num(times, nan=-1.0)))
-    return _placed(lines, order[~np.isnan(times[order])])
+    return _placed([(part, state) for part, state, _ in lines], order[~np.isnan(times[order])])
 
 
 def large_values(found: Profile) -> list[Unit]:
