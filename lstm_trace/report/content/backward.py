@@ -64,8 +64,7 @@ def made_for(stage: Stage) -> dict[str, str]:
 
 def seeded(trace: Trace) -> tuple[int, ...]:
     """The rows of the batch of which a value has a weight."""
-    adjoints = [stage for stage in trace.stages if stage.cell.gradient]
-    weights = [trace.given[s.scope][n] for s in adjoints for n in s.weights]
+    weights = [trace.given[stage.scope][name] for stage in trace.stages for name in stage.weights]
     return tuple(b for b in range(trace.batch) if any(w[:, b].any() for w in weights))
 
 
@@ -146,11 +145,9 @@ class LiveGradients:
     def bears(self) -> dict[Scope, Names]:
         """By scope what holds a gradient, and not a slope alone."""
         found: dict[Scope, Names] = {}
-        for stage in self.trace.stages:
-            if not stage.cell.gradient:
-                continue
-            names = {n for n, source in stage.sources.items() if scope_and_name(source)[0] in found} | {*stage.weights}
-            names |= set(stage.cell.states)
+        for stage in (stage for stage in self.trace.stages if stage.cell.gradient):
+            names = {n for n, source in stage.sources.items() if scope_and_name(source)[0] in found}
+            names |= {*stage.weights, *stage.cell.states}
             for line in stage.cell.lines:
                 if not names.isdisjoint(line.reads):
                     names.add(line.name)
@@ -309,24 +306,18 @@ class Backward(View):
 
     def lines(self, stage: Stage) -> list[Line]:
         """The recorded lines with a name; what the others compute is written out in them."""
-        chosen, recorded, made = self.chosen, self.trace.lines.get(stage.scope, {}), set(stage.cell.gradient)
-        return [
-            x
-            for x in stage.cell.lines
-            if x.assigned and x.name in recorded
-            and (chosen.unit is None or chosen.unit < self.width(stage, x.name))
-            and (chosen.has(x.name) or any(chosen.has(name) for new, name in made if new == x.name))
-        ]  # fmt: skip
+        chosen, recorded = self.chosen, self.trace.lines.get(stage.scope, {})
+        wide = (x for x in stage.cell.lines if chosen.unit is None or chosen.unit < self.width(stage, x.name))
+        there = [x for x in wide if x.assigned and x.name in recorded]
+        return [x for x in there if any(map(chosen.has, (x.name, *_names(stage, x.name))))]
 
     def groups(self, stage: Stage, idle: bool = False) -> list[LineGroup]:
         """The shown lines by what they are gradients of: the groups of the forward pass, last first, then its ends."""
         owner, made = self.trace.stage(stage.owner), made_for(stage)
         lines = self.lines(stage)
         of = [(group, {line.name for line in group.lines}) for group in reversed(self.forward.grouped(owner))]
-        of += [
-            (LineGroup(None, (), "input"), {*owner.cell.inputs}),
-            (LineGroup(None, (), "state"), {*owner.cell.states}),
-        ]
+        ends = ("input", owner.cell.inputs), ("state", owner.cell.states)
+        of += [(LineGroup(None, (), end), {*names}) for end, names in ends]
         there = (group._replace(lines=tuple(x for x in lines if made.get(x.name) in within)) for group, within in of)
         return [group for group in there if group.lines]
 
@@ -409,11 +400,11 @@ class Backward(View):
     @cached_property
     def value_and_baseline(self) -> tuple[Num, Num]:
         """Of a split the value of L, and that in the baseline."""
-        of = self.objective
-        bases: list[tuple[tuple[str, str], Array]] = []
-        for stage, line, weights in of.parts:
-            adjoint = next(s for s in self.trace.stages if s.is_adjoint and s.owner == stage.scope)
-            bases.append(((adjoint.scope, secant_names(stage.active)["base", line]), weights))
+        of, adjoints = self.objective, {s.owner: s.scope for s in self.trace.stages if s.is_adjoint}
+        bases = [
+            ((adjoints[stage.scope], secant_names(stage.active)["base", line]), weights)
+            for stage, line, weights in of.parts
+        ]
         if of.t is None or of.unit is None:
             return self.worth, self._weighted(bases)
         places = (of.stage.scope, of.line), bases[0][0]
@@ -441,24 +432,17 @@ def with_symbols(trace: Trace, place: Callable[[Stage], str]) -> Trace:
     stages, lines = [], dict(trace.lines)
     for stage in trace.stages:
         if stage.cell.gradient:
-            owner, of = trace.stage(stage.owner), made_for(stage)
-            ends = (*owner.cell.inputs, *owner.cell.states)
-            more = {
-                n: new for new, n in stage.cell.gradient if n in ends and of[new] != n and new in stage.cell.by_name
-            }
-            added = {f"d_{n.removesuffix('_prev')}_here": (n, new) for n, new in more.items()}
-            copies = (Line(name, "copy", (new,)) for name, (_, new) in added.items())
-            pairs = tuple((name, n) for name, (n, _) in added.items())
-            cell = replace(
-                stage.cell, lines=(*stage.cell.lines, *copies), gradient=(*stage.cell.gradient, *pairs)
-            )  # fmt: skip
+            cell, owner, of, here = stage.cell, trace.stage(stage.owner).cell, made_for(stage), lines[stage.scope]
+            more = {n: new for new, n in cell.gradient if n in (*owner.inputs, *owner.states) and of[new] != n}
+            added = [(f"d_{n.removesuffix('_prev')}_here", n, new) for n, new in more.items() if new in cell.by_name]
+            copies = (Line(name, "copy", (new,)) for name, _, new in added)
+            pairs = ((name, n) for name, n, _ in added)
+            cell = replace(cell, lines=(*cell.lines, *copies), gradient=(*cell.gradient, *pairs))
             stage = replace(stage, cell=cell)
-            here = lines[stage.scope]
-            lines[stage.scope] = {**here, **{name: here[new] for name, (_, new) in added.items()}}
+            lines[stage.scope] = {**here, **{name: here[new] for name, _, new in added}}
         stages.append(stage)
     symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
-    own: dict[str, Any] = {**trace.header.symbols, **symbols}
-    header = replace(trace.header, symbols=own)
+    header = replace(trace.header, symbols={**trace.header.symbols, **symbols})
     return replace(trace, header=header, stages=tuple(stages), lines=lines, memory=None)
 
 

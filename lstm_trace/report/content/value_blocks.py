@@ -100,7 +100,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         elif name in stage.cell.inputs:
             head.append((named[k],) if named else (Sym(name), f"[{shown.words.nth(k)}]"))
         else:
-            head.append((shown.label(stage, name, k, width),) if width > 1 else (value(name, stage.cell),))
+            head.append((shown.label(stage, name, k, width) if width > 1 else value(name, stage.cell),))
     rows: list[tuple[Text, ...]] = []
     pairs = [(t, b) for t in shown.steps for b in shown.rows if name in stage.cell.inputs or shown.counts(t, b)]
     dots, before = tuple((Dots("down"),) for _ in head), None
@@ -121,19 +121,18 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
 def units_beside(shown: View, place: Place, lines: Sequence[Line]) -> Table:
     """The values of lines at one place as a table, a row for each line and a column for each shown unit."""
     stage, t, b = place
-    widths = {line.name: shown.trace.lines[stage.scope][line.name].shape[-1] for line in lines}
+    widths = {line.name: shown.width(stage, line.name) for line in lines}
     widest = max(widths.values())
     columns = shown.indices(widest)
-    head: list[Text] = [("",), *(("…",) if j is None else (shown.unit(j, widest),) for j in columns)]
-    rows = []
-    for line in lines:
-        width = widths[line.name]
-        cells: list[Text] = [
-            (Dots(),) if j is None else ("",) if j >= width else (shown.values.num(stage.scope, line.name, t, b, (j,)),)
-            for j in columns
-        ]
-        rows.append(((symbol(shown, place, line),), *cells))
-    return Table(tuple(head), tuple(rows))
+
+    def cell(name: str, j: int | None) -> Text:
+        if j is None:
+            return (Dots(),)
+        return (shown.values.num(stage.scope, name, t, b, (j,)),) if j < widths[name] else ("",)
+
+    head: tuple[Text, ...] = (("",), *(("…",) if j is None else (shown.unit(j, widest),) for j in columns))
+    rows = (((symbol(shown, place, line),), *(cell(line.name, j) for j in columns)) for line in lines)
+    return Table(head, tuple(rows))
 
 
 def chain(shown: View, place: Place, line: Line) -> Row:
@@ -143,7 +142,9 @@ def chain(shown: View, place: Place, line: Line) -> Row:
     vector, sign = result(shown, place, line.name)
     if put_in is not None and put_in != vector:
         parts.append(("=", put_in))
-        sign = "=" if _true(shown, place, line) else "≈"
+        units = [unit for unit in shown.indices(shown.width(place.stage, line.name)) if unit is not None]
+        found = (shown.values.scalar(place.stage, line, *place[1:], unit, shown.terms, shown.whole) for unit in units)
+        sign = "=" if all(scalar.relation == "=" for scalar in found) else "≈"
     parts.append((sign, vector))
     return Row((symbol(shown, place, line),), tuple(parts))
 
@@ -157,15 +158,6 @@ def formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]
     """What a line is in symbols at a place, each with the sign before it."""
     for sign, node in shown.formulas(place.stage, line):
         yield sign, shown.at(place.stage, place.t, node)
-
-
-def _true(shown: View, place: Place, line: Line) -> bool:
-    """Whether every shown unit is exactly what comes of the numbers that are put in."""
-    stage, t, b = place
-    width = shown.trace.lines[stage.scope][line.name].shape[-1]
-    units = [unit for unit in shown.indices(width) if unit is not None]
-    found = (shown.values.scalar(stage, line, t, b, unit, shown.terms, shown.whole) for unit in units)
-    return all(scalar.relation == "=" for scalar in found)
 
 
 def _substituted(shown: View, place: Place, line: Line) -> Node | None:
@@ -184,10 +176,7 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
             missing.append(operand)
         if values is None or values.ndim == 2:
             return Sym(operand)
-        per_step = values.ndim == 3
-        vector = shown.values.vector(
-            stage.scope, operand, t if per_step else None, b if per_step else None, shown.units
-        )
+        vector = shown.values.vector(stage.scope, operand, *((t, b) if values.ndim == 3 else (None, None)), shown.units)
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
     tree = shown.written(stage, line, part)

@@ -20,7 +20,7 @@ from ...formulas.values import Values
 from ...formulas.whole import on_paper
 from ...languages.strings import capital
 from ...trace.address import Address
-from ...view.line_groups import LineGroup, titled
+from ...view.line_groups import titled
 from ...view.view import Place, View
 from ..compact.plan import opening, worked
 from ..content.backward import Backward
@@ -49,9 +49,7 @@ def solution(shown: View) -> Iterator[Block]:
     if shown.detail == "compact":
         yield from opening(shown)
     yield from steps(shown)
-    reads = (
-        (place.stage.scope, name) for place in shown.places for x in shown.lines(place.stage) for name in x.operands
-    )
+    reads = {(p.stage.scope, name) for p in shown.places for line in shown.lines(p.stage) for name in line.operands}
     if any(shown.values.array(*read) is None for read in reads):
         yield Para(shown.said("partly"))
 
@@ -111,13 +109,15 @@ def _scalar(shown: View, place: Place, level: int) -> Iterator[Block]:
 
 def _vector(shown: View, place: Place, level: int) -> Iterator[Block]:
     """A row for each line below the heading of its group; gradients, which are many short lines, without headings."""
-    groups = shown.groups(place.stage, shown.idle(place))
-    if shown.whole:
-        groups = [LineGroup(None, tuple(line for group in groups for line in group.lines))] if groups else []
-    for group in groups:
+    lines: list[tuple[Row, ...]] = []
+    for group in shown.groups(place.stage, shown.idle(place)):
+        lines += [(chain(shown, place, line),) for line in group.lines]
         if not shown.whole:
             yield from titled(shown, place, group, level)
-        yield Derivation(tuple((chain(shown, place, line),) for line in group.lines))
+            yield Derivation(tuple(lines))
+            lines = []
+    if lines:
+        yield Derivation(tuple(lines))
 
 
 def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
@@ -192,24 +192,17 @@ def rounding(shown: View, name: str) -> Text:
     """What is rounded in another arithmetic, in words."""
     if name.startswith("by-hand-"):
         return (shown.words.count("arithmetic.hand", int(name.rpartition("-")[2])),)
-    if find(name).exact:
-        whole, part = name[1:].split(".")
-        return shown.said("arithmetic.fixed", name=name, bits=int(whole) + int(part), part=part)
-    return shown.said("arithmetic.float", name=name)
+    if not find(name).exact:
+        return shown.said("arithmetic.float", name=name)
+    whole, part = map(int, name[1:].split("."))
+    return shown.said("arithmetic.fixed", name=name, bits=whole + part, part=part)
 
 
 def shortened(shown: View) -> Text:
     """What was left out, and which option shows it."""
     words = shown.words
-    options = {
-        "layers": "--layer N",
-        "steps": "--steps A:B",
-        "rows": "--batch B",
-        "units": "--unit J",
-        "terms": "",
-        "matrices": "",
-        "detail": "--detail scalar",
-    }
+    options = {"layers": "--layer N", "steps": "--steps A:B", "rows": "--batch B", "units": "--unit J"}
+    options |= {"terms": "", "matrices": "", "detail": "--detail scalar"}
     what = [words.text(f"short.{key}", option=Code(options[key])) for key in options if key in shown.cut]
     return words.text("short", what=words.listed(what), all=Code("--all"))
 
