@@ -71,8 +71,9 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
         for d in lines:
             snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
             numbers = map(_short, (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited))
-            rows.append((f"{d.differing}/{d.values}", *numbers, f"{d.cosine:.6f}", snr))
-        yield _table([words.word(f"column.{name}") for name in head], [d.scope + "/" + d.line for d in lines], rows)
+            differ = f"{d.differing}/{d.values}"
+            rows.append((Code(f"{d.scope}/{d.line}"), differ, *numbers, f"{d.cosine:.6f}", snr))
+        yield _table([words.word(f"column.{name}") for name in head], rows)
         if left := len(result.lines) - len(lines):
             told = words.word("rows.left.first", n=left)
             yield Para((f"{told}{words.word('stop')} {words.word('rows.all')}",))
@@ -158,19 +159,16 @@ def sentences(result: Comparison, words: Words) -> Iterator[str]:
 
 def _agreement(result: Comparison, words: Words) -> str:
     """That no value differs, or why nothing follows from it."""
-    count = sum(line.values for line in result.lines)
-    those = words.count("diff.agree", count)
-    unsure = [line for line in result.lines if line.verdict == "inconclusive"]
-    if result.undecided:
-        return words.word("diff.inconclusive", those=those, why=result.undecided)
-    if unsure:
-        line = words.some([f"{one.scope}/{one.line}" for one in unsure], 1)
-        return words.word("diff.inconclusive", those=those, why=words.word("diff.not.finite", line=line))
+    those = words.count("diff.agree", sum(line.values for line in result.lines))
+    why = result.undecided
+    if not why and (unsure := [f"{x.scope}/{x.line}" for x in result.lines if x.verdict == "inconclusive"]):
+        why = words.word("diff.not.finite", line=words.some(unsure, 1))
+    if why:
+        return words.word("diff.inconclusive", those=those, why=why)
     bound = max((line.bound for line in result.lines), default=0.0)
-    rule = words.word("diff.rule.bound", bound=f"{bound:.2g}") if result.tolerance.is_bound else words.word("diff.rule")
-    though = ""
-    if result.premises:
-        though = words.word("diff.though.one" if all(one.side for one in result.premise_differences) else "diff.though")
+    rule = words.word("diff.rule.bound" if result.tolerance.is_bound else "diff.rule", bound=f"{bound:.2g}")
+    one = all(difference.side for difference in result.premise_differences)
+    though = words.word("diff.though.one" if one else "diff.though") if result.premises else ""
     return words.word("diff.same", those=those, rule=rule, though=though)
 
 
@@ -179,23 +177,20 @@ def _cause(first: LineDifference, whole: float, result: Comparison, words: Words
     if result.first_held:
         held = [words.word("diff.held", side=side, value=value) for side, value in result.first_held]
         return words.table["and"].join(held)
-    own, kind = first.first_local, ".sum" if first.op == GATHERED else ""
-    size = f"{whole:.3g}"
     if result.shapes:
         return words.word("diff.shapes", shapes=", ".join(result.shapes))
+    own, kind, size = first.first_local, ".sum" if first.op == GATHERED else "", f"{whole:.3g}"
     of_a = first.first_of_a is not None and first.first_of_a > 0.5 * whole and not first.first_moved
-    if first.lacking and first.equations is not None and not of_a:
-        a, b = first.equations
+    a, b = first.equations or ("", "")
+    if first.lacking and a and not of_a:
         return words.word("diff.lacking", a=a, b=b, names=", ".join(first.lacking), size=size)
     if own is None and not of_a:
         return words.word(f"diff.unrecorded{kind}")
     if own is not None and own > 0.5 * whole and not first.first_moved:
-        if first.equations is None:
-            check = words.word("diff.check.sum") if kind else first.op
-            through = words.word("diff.through", names=words.some(first.through, 5)) if first.through else ""
-            return words.word(f"diff.own{kind}", size=f"{own:.3g}", check=check, through=through)
-        a, b = first.equations
-        return words.word("diff.equation", a=a, b=b, size=f"{own:.3g}")
+        check = words.word("diff.check.sum") if kind else first.op
+        through = words.word("diff.through", names=words.some(first.through, 5)) if first.through else ""
+        key = f"diff.own{kind}" if first.equations is None else "diff.equation"
+        return words.word(key, a=a, b=b, size=f"{own:.3g}", check=check, through=through)
     if of_a:
         return words.word("diff.reference", size=f"{first.first_of_a:.3g}")
     source = words.word("diff.source") if result.premises else ""
@@ -252,13 +247,12 @@ def _output(output: OutputDifference, words: Words) -> Iterator[str]:
         yield words.word(f"diff.output.same{held}", line=f"{output.address.scope}/{output.address.line}")
         return
     a, b = output.values
-    whole = b - a
-    end = words.word("diff.output.end", size=f"{output.at_end:.3g}", address=output.end) if output.at_end else ""
-    values = {"change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
-    end = end or words.word("diff.output.end.same")
-    yield words.word(f"diff.output{held}", address=output.address, end=end, **values)
+    whole, key = b - a, "diff.output.end" if output.at_end else "diff.output.end.same"
+    values = {"address": output.address, "change": f"{whole:+.3g}", "a": f"{a:.6g}", "b": f"{b:.6g}"}
+    end = words.word(key, size=f"{output.at_end:.3g}", address=output.end)
+    yield words.word(f"diff.output{held}", end=end, **values)
     if output.shares is None:
-        yield words.word("diff.output.split", change=f"{whole:+.3g}", address=output.address)
+        yield words.word("diff.output.split", **values)
     elif output.shares:
         parts = [f"{_called(one, words)} {one.share:+.3g}" for one in output.shares[:NAMED]]
         if len(output.shares) > NAMED:
@@ -274,24 +268,22 @@ def _units(result: Comparison, words: Words) -> Table:
     """The furthest units of each layer and direction."""
     head = ("unit", "line", "largest_change", "of_range", "at", "more_than")
     seen: Counter[str] = Counter()
-    rows: list[tuple[UnitDifference, tuple[str, ...]]] = []
+    rows: list[tuple[str, ...]] = []
     for unit in result.units:
         seen[unit.scope] += 1
         if seen[unit.scope] <= OF_EACH and len(rows) < OF_ALL:
             size, at = f"{unit.other - unit.value:+.3g}", _step(result, unit.t, unit.b, words)
-            rows.append((unit, (unit.line, size, _share(unit.share), at, _since(result, unit, words))))
-    names = [_called(unit, words) for unit, _ in rows]
-    titles = [words.word(f"column.{name}", share=f"{FROM:.0%}") for name in head]
-    return _table(titles, names, [cells for _, cells in rows], code=False)
+            cells = (unit.line, size, _share(unit.share), at, _since(result, unit, words))
+            rows.append((_called(unit, words), *cells))
+    return _table([words.word(f"column.{name}", share=f"{FROM:.0%}") for name in head], rows)
 
 
 # -- tables of lines and steps -----------------------------------------------------------------------------------------
 
 
-def _table(head: Sequence[str], names: Sequence[str], rows: Sequence[Sequence[str]], code: bool = True) -> Table:
-    """A table of numbers below what each row is called. code: whether that is code."""
-    called = (Code(name) if code else name for name in names)
-    texts = tuple(((name,), *((cell,) for cell in row)) for name, row in zip(called, rows, strict=True))
+def _table(head: Sequence[str], rows: Sequence[Sequence[str | Code]]) -> Table:
+    """A table of numbers, each row after what it is called."""
+    texts = tuple(tuple((cell,) for cell in row) for row in rows)
     return Table(tuple((name,) for name in head), texts, 1, frozenset({0}))
 
 
@@ -310,15 +302,15 @@ def _map(result: Comparison, lines: Sequence[LineDifference], words: Words) -> I
         else f"{begin + g[0]}–{begin + g[-1]}"
         for g in groups
     ]
-    rows: dict[str, list[str]] = {}
+    rows: list[list[str | Code]] = []
     for d in lines:
         if d.max_abs > 0 and d.by_step:
             cells = [str(begin + int(np.argmax(d.by_step)))] if size > 1 else []
             cells += [_short(max((d.by_step[t] for t in g if t < len(d.by_step)), default=0.0)) for g in groups]
-            rows[f"{d.scope}/{d.line}"] = cells
+            rows.append([Code(f"{d.scope}/{d.line}"), *cells])
     if not rows:
         return
     yield Heading(2, (words.word("diff.by.step"),))
     yield Para((words.word("diff.map.grouped", n=size) if size > 1 else words.word("diff.map"),))
     first = ["column.line", "column.at_t"][: 2 if size > 1 else 1]
-    yield _table([*map(words.word, first), *heads], [*rows], [*rows.values()])
+    yield _table([*map(words.word, first), *heads], rows)
