@@ -8,7 +8,7 @@ a tree of numbers for each unit, by which the signs are decided.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -93,54 +93,50 @@ def _shared(ends: list[Line], apart: set[str], chosen: set[str], cell: Cell) -> 
     counts: Counter[str] = Counter()
 
     def count(line: Line) -> None:
-        for operand in operands(line):
-            inner = _inner(operand, apart, chosen, cell)
-            if inner is not None:
-                counts[inner.name] += 1
-                if counts[inner.name] == 1 or not inner.assigned:
-                    count(inner)
+        for inner in _inside(line, apart, chosen, cell):
+            counts[inner.name] += 1
+            if counts[inner.name] == 1 or not inner.assigned:
+                count(inner)
 
     for line in ends:
         count(line)
     return {name for name, times in counts.items() if times > 1 and cell.by_name[name].assigned}
 
 
-def _inner(operand: Operand, apart: set[str], chosen: set[str], cell: Cell) -> Line | None:
-    """The line that is written out where `operand` is read; None for a value, such as a part of another value."""
-    line = cell.by_name.get(operand) if isinstance(operand, str) else None
-    if line is None or line.name in apart or (line.assigned and line.name not in chosen) or line.op == "slice":
-        return None
-    return line
+def _inside(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Iterator[Line]:
+    """The lines that are written out where a line reads them: not values, such as parts of another value."""
+    for operand in operands(line):
+        inner = cell.by_name.get(operand) if isinstance(operand, str) else None
+        if inner and inner.name not in apart and (not inner.assigned or inner.name in chosen) and inner.op != "slice":
+            yield inner
 
 
 def _cut(line: Line, apart: set[str], chosen: set[str], cell: Cell) -> Cut:
+    """A line with what is written out in it, each evaluated just before it is needed.
+
+    So the terms of a sum are at the same time.
+    """
     inner: dict[str, int] = {}
 
     def visit(at: Line) -> None:
-        for operand in operands(at):
-            found = _inner(operand, apart, chosen, cell)
-            if found is not None and found.name not in inner:
+        for found in _inside(at, apart, chosen, cell):
+            if found.name not in inner:
                 visit(found)
                 inner[found.name] = _level(found, inner)
 
     visit(line)
-    return Cut(line, _late(line, inner, cell))
+    last = _level(line, inner)
+    late = dict.fromkeys(inner, last)
+    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
+        for operand in operands(at):
+            if operand in late:
+                late[str(operand)] = min(late[str(operand)], late.get(at.name, last) - 1)
+    return Cut(line, late)
 
 
 def _level(line: Line, inner: dict[str, int]) -> int:
     """From which stage on a line is a value, given those of what is written out in it."""
     return 1 + max((inner[o] for o in operands(line) if isinstance(o, str) and o in inner), default=0)
-
-
-def _late(line: Line, inner: dict[str, int], cell: Cell) -> dict[str, int]:
-    """The same with each line evaluated just before it is needed, so that the terms of a sum are at the same time."""
-    late = dict.fromkeys(inner, _level(line, inner))
-    for at in (line, *(cell.by_name[name] for name in reversed(inner))):  # each after all that read it
-        before = late.get(at.name, _level(line, inner)) - 1
-        for operand in operands(at):
-            if operand in late:
-                late[str(operand)] = min(late[str(operand)], before)
-    return late
 
 
 Parts = tuple[tuple[str, Node], ...]
