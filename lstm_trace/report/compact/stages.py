@@ -17,26 +17,9 @@ import numpy as np
 from ...base.arrays import Array
 from ...cell.lines import Cell, Line, Operand
 from ...cell.network import VALID, Stage
+from ...formulas import tree
 from ...formulas.scalar import SCALAR, Terms
-from ...formulas.tree import (
-    HELD,
-    SYMBOLIC,
-    Call,
-    Factors,
-    Mat,
-    MatVec,
-    Neg,
-    Node,
-    Num,
-    Prod,
-    Quot,
-    Square,
-    Sum,
-    Transposed,
-    Vec,
-    number,
-    value,
-)
+from ...formulas.tree import HELD, Call, Mat, Node, Num, Sum, Vec
 from ...formulas.whole import on_paper
 from ...view.line_groups import LineGroup
 from ...view.view import Place, View
@@ -174,11 +157,11 @@ class Stages:
             symbol = [("=", self._symbol(source))] if source is not None else []
             exact = all(self.shown.values.is_exact(self._num(line.name, unit)) for unit in units)
             return (*symbol, ("=" if exact else "≈", result))
-        for k, tree in enumerate([*trees, result]):
-            if not found or not alike(found[-1][1], tree):
+        for k, node in enumerate([*trees, result]):
+            if not found or not alike(found[-1][1], node):
                 # the printed numbers of the stage before it come to just what is printed
                 true = k == 0 or all(self._comes_to(cut, k, unit) for unit in units)
-                found.append(("=" if true else "≈", tree))
+                found.append(("=" if true else "≈", node))
         return tuple(found)
 
     # -- what is left out, since it is zero ---------------------------------------------------------------------------
@@ -256,11 +239,11 @@ class Stages:
                 if not self._adds_nothing(operand, cut.inner)
             ]
             return Sum(tuple(sign for sign, _ in terms), tuple(term for _, term in terms))
-        return SYMBOLIC[line.op](line, tuple(self._part(cut, operand, k) for operand in line.operands))
+        return tree.SYMBOLIC[line.op](line, tuple(self._part(cut, operand, k) for operand in line.operands))
 
     def _part(self, cut: Cut, operand: Operand, k: int) -> Node:
         if not isinstance(operand, str):
-            return number(operand)
+            return tree.number(operand)
         line = self.place.stage.cell.by_name[operand] if operand in cut.inner else None
         written_out = self._values(operand) is None or (
             k < cut.inner.get(operand, 0) and not self._vanishes(operand, cut.inner)
@@ -280,7 +263,7 @@ class Stages:
         return self.shown.values.vector(scope, name, t, b, self.shown.units)
 
     def _symbol(self, name: str) -> Node:
-        return self.shown.at(self.place.stage, self.place.t, value(name, self.place.stage.cell))
+        return self.shown.at(self.place.stage, self.place.t, tree.value(name, self.place.stage.cell))
 
     def _result(self, line: Line) -> Node:
         unit, values = self.shown.chosen.unit, self._values(line.name)
@@ -365,7 +348,7 @@ def tidy(node: Any) -> Any:
     """The same formula as a person writes it: numbers in place of vectors of one entry, no empty sums.
 
     >>> from lstm_trace.formulas.plain import Plain
-    >>> from lstm_trace.formulas.tree import number
+    >>> from lstm_trace.formulas.tree import MatVec, Prod, number
     >>> one, two = number(1), number(2)
     >>> Plain()(tidy(Sum((1.0, 1.0), (MatVec(Mat(((two,),)), Vec((one,))), Prod(Vec((one, two)), Vec((two,)))))))
     '(2)(1) + 2 [1, 2]'
@@ -378,26 +361,26 @@ def tidy(node: Any) -> Any:
     return _RULES[type(inner)](inner) if type(inner) in _RULES else inner
 
 
-def _times_vector(node: MatVec) -> Node:
+def _times_vector(node: tree.MatVec) -> Node:
     """Matrix times vector; of one number only the products of numbers."""
     matrix = node.matrix
     if not isinstance(matrix, Mat) or len(matrix.rows[0]) > 1:
         return node
     column = tidy(Vec(tuple(row[0] for row in matrix.rows)))
-    return _product(Prod(column, node.vector))
+    return _product(tree.Prod(column, node.vector))
 
 
-def _product(node: Prod) -> Node:
+def _product(node: tree.Prod) -> Node:
     """A number before what it multiplies; sums and numbers in parentheses where all is of one number."""
     left, right = node.left, node.right
     if left == right:  # the same value, and not by chance the same number
-        return Square(left)
+        return tree.Square(left)
     if isinstance(right, Num) and not isinstance(left, Num):
         left, right = right, left
     of_numbers = isinstance(right, Sum) and not any(isinstance(part, Vec | Mat) for part in parts_of(right))
     if isinstance(left, Num) and of_numbers:
-        return Factors((node.left, node.right))
-    return Prod(left, right)
+        return tree.Factors((node.left, node.right))
+    return tree.Prod(left, right)
 
 
 def alike(left: Any, right: Any) -> bool:
@@ -424,14 +407,14 @@ def _call(node: Call) -> Node:
 REDUCED: dict[str, Callable[[tuple[Node, ...]], Node]] = {
     "max": lambda entries: Call("max", entries),
     "sum": lambda entries: Sum((1.0,) * len(entries), entries),
-    "mean": lambda entries: Quot(Sum((1.0,) * len(entries), entries), number(len(entries))),
+    "mean": lambda entries: tree.Quot(Sum((1.0,) * len(entries), entries), tree.number(len(entries))),
 }
 
 
 _RULES: dict[type, Callable[[Any], Node]] = {
-    Sum: lambda node: node if len(node.terms) > 1 else node.terms[0] if node.signs[0] > 0 else Neg(node.terms[0]),
-    Transposed: lambda node: Mat(tuple(zip(*node.of.rows, strict=True))) if isinstance(node.of, Mat) else node,
-    MatVec: _times_vector,
-    Prod: _product,
+    Sum: lambda node: node if len(node.terms) > 1 else node.terms[0] if node.signs[0] > 0 else tree.Neg(node.terms[0]),
+    tree.Transposed: lambda node: Mat(tuple(zip(*node.of.rows, strict=True))) if isinstance(node.of, Mat) else node,
+    tree.MatVec: _times_vector,
+    tree.Prod: _product,
     Call: _call,
 }

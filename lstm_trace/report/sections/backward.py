@@ -14,22 +14,8 @@ from ...backpropagation.gradients import by_address, premises
 from ...base.arrays import Array
 from ...cell.network import Stage, X
 from ...documents.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
-from ...formulas.tree import (
-    Baseline,
-    Dots,
-    Holds,
-    Index,
-    Mat,
-    MatVec,
-    Node,
-    Num,
-    Prod,
-    Sum,
-    Sym,
-    Transposed,
-    kept,
-    value,
-)
+from ...formulas import tree
+from ...formulas.tree import Dots, MatVec, Node, Num, Sym, kept, value
 from ...formulas.whole import total
 from ...languages.strings import capital
 from ...trace.address import INITIAL
@@ -49,7 +35,7 @@ def backward_pass(back: Backward) -> Iterator[Block]:
         yield Para(rounding(back, back.trace.header.arithmetic))
     yield Para(back.said(back.key("how")))
     if back.between:
-        yield Para(back.words.text("between.baseline", base=Baseline(Sym("c_t")), own=Sym("c_t")))
+        yield Para(back.words.text("between.baseline", base=tree.Baseline(Sym("c_t")), own=Sym("c_t")))
     yield from passed_back(back)
     yield from _notes(back)
     yield from steps(back)
@@ -100,13 +86,13 @@ def _named(back: Backward) -> Node:
     stage, name, *_ = found = back.objective
     symbol = value(name, stage.cell)
     if found.few:
-        terms = tuple(Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
-        return Sum(tuple(sign for sign, _ in found.few), terms)
+        terms = tuple(tree.Index(symbol, str(back.words.nth(unit))) for _, unit in found.few)
+        return tree.Sum(tuple(sign for sign, _ in found.few), terms)
     if found.weighted:
         return Sym("L")
     if found.unit is None or back.width(stage, name) == 1:
         return symbol
-    return Index(symbol, str(back.words.nth(found.unit)))
+    return tree.Index(symbol, str(back.words.nth(found.unit)))
 
 
 def opening(back: Backward) -> Iterator[Block]:
@@ -151,7 +137,7 @@ def _notes(back: Backward) -> Iterator[Block]:
     symbols = [
         node for place in back.places for x in back.lines(place.stage) for _, node in back.formulas(place.stage, x)
     ]
-    if any(isinstance(part, Holds) for symbol in symbols for part in parts_of(symbol)):
+    if any(isinstance(part, tree.Holds) for symbol in symbols for part in parts_of(symbol)):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
@@ -213,7 +199,7 @@ def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> No
         line = stage.cell.by_name.get(name)
         return value(name, stage.cell) if line is None or line.assigned else back.symbolic(stage, line)
 
-    node = total([(1.0, MatVec(part(t[0]), Transposed(part(t[1]))) if t[1:] else part(t[0])) for t in terms])
+    node = total([(1.0, MatVec(part(t[0]), tree.Transposed(part(t[1]))) if t[1:] else part(t[0])) for t in terms])
     if not over:
         return node
     sign = Sym(f"Σ_{over}")
@@ -267,12 +253,12 @@ class _Summed:
 
         def outer(place: Place, term: Term) -> Node:
             row = tuple(Dots() if k is None else self._unit(term[1], place, k) for k in columns)
-            return MatVec(column(rows, partial(self._unit, term[0], place)), Mat((row,)))
+            return MatVec(column(rows, partial(self._unit, term[0], place)), tree.Mat((row,)))
 
         def is_exact(i: int, k: int) -> bool:
             """Whether an entry is printed as exactly what the printed products come to."""
             products = self._put_in(
-                self.places, lambda place, term: Prod(self._unit(term[0], place, i), self._unit(term[1], place, k))
+                self.places, lambda place, term: tree.Prod(self._unit(term[0], place, i), self._unit(term[1], place, k))
             )
             return back.values.between(products, self._num(i, k)) == "="
 
@@ -294,10 +280,10 @@ class _Summed:
             return (Row((Sym(self.name),), (formula, value)),)
 
         def numbers(j: int) -> tuple[tuple[str, Node], ...]:
-            tree, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
-            if isinstance(tree, Num):
-                return ((back.values.relation(tree, None), result),)
-            return ((":", tree), (back.values.between(tree, result), result))
+            added, result = self._put_in(self.shown, partial(self._entry, j)), self._num(j)
+            if isinstance(added, Num):
+                return ((back.values.relation(added, None), result),)
+            return ((":", added), (back.values.between(added, result), result))
 
         row = Row((Sym(self.name),), (formula,))
         return by_unit(back, self.stage, self.terms[0][0], len(self.sum), row, units, numbers)
@@ -307,8 +293,8 @@ class _Summed:
         line = place.stage.cell.by_name.get(term[0])
         if line is None or line.assigned:
             return self._unit(term[0], place, unit)
-        tree = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
-        return Dots() if tree is None else tree
+        found = self.back.values.whole(place.stage, line, place.t, place.b, unit, self.back.terms)
+        return Dots() if found is None else found
 
 
 # -- inputs and initial states -----------------------------------------------------------------------------------------

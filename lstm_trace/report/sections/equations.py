@@ -11,29 +11,9 @@ from ...cell.network import Stage
 from ...cell.ops import OPS
 from ...cell.variants import definition
 from ...documents.blocks import Block, Chain, Chains, Derivation, Heading, Para, Row, Text
+from ...formulas import tree
 from ...formulas.symbols import SLOPES
-from ...formulas.tree import (
-    HELD,
-    SYMBOLIC,
-    Baseline,
-    Call,
-    Fn,
-    Gradient,
-    Holds,
-    Index,
-    MatVec,
-    Neg,
-    Node,
-    Prod,
-    Quot,
-    Sum,
-    Sym,
-    Transposed,
-    call,
-    formula,
-    number,
-    written_out,
-)
+from ...formulas.tree import HELD, Call, Fn, Holds, Node, Sym, number
 from ...formulas.whole import whole
 from ...languages.strings import Words
 from ...view.view import View
@@ -49,14 +29,14 @@ def _exp(node: Node) -> Call:
     return Call("exp", (node,))
 
 
-def _plus(*terms: Node) -> Sum:
-    return Sum((1.0,) * len(terms), terms)
+def _plus(*terms: Node) -> tree.Sum:
+    return tree.Sum((1.0,) * len(terms), terms)
 
 
 #: Function to what it is of z; None where a sentence says it, or where everyone knows it.
 DEFINED: dict[str, Node | None] = {
-    "sigmoid": Quot(number(1), _plus(number(1), _exp(Neg(_Z)))),
-    "tanh": Quot(minus(_exp(_Z), _exp(Neg(_Z))), _plus(_exp(_Z), _exp(Neg(_Z)))),
+    "sigmoid": tree.Quot(number(1), _plus(number(1), _exp(tree.Neg(_Z)))),
+    "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), _plus(_exp(_Z), _exp(tree.Neg(_Z)))),
     "exp": None,
     "log": None,
     "sqrt": None,
@@ -84,25 +64,25 @@ def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:
 def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
     """The operation of a line, and the composite function of which it is the value."""
     if (defined := DEFINED.get(line.op)) is not None:
-        yield Row((call(line, (_Z,)),), (("=", defined),))
+        yield Row((tree.call(line, (_Z,)),), (("=", defined),))
     if line.call and line.call[0] != HELD:
         inner, value = definition(cell, line)
-        whole = written_out(value, inner)
+        whole = tree.written_out(value, inner)
         assert whole is not None
-        yield Row((formula(value, inner),), (("=", whole),))
+        yield Row((tree.formula(value, inner),), (("=", whole),))
 
 
 def _told(lines: list[Line], words: Words) -> Iterator[Text]:
     a, b = Sym("a"), Sym("b")
-    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": Index(_Z, "2:5"), "greater": Holds(a, b)}
+    signs: dict[str, Node] = {"concat": Call("concat", (a, b)), "slice": tree.Index(_Z, "2:5"), "greater": Holds(a, b)}
     for line in lines:
         if line.call[:1] == (HELD,):
             yield words.text("is.held", symbol=Fn(HELD))
         elif line.op == "elu":
             (factor,), below = line.constants, minus(_exp(_Z), number(1))
-            below_zero = below if factor == 1 else Prod(number(factor), below)
+            below_zero = below if factor == 1 else tree.Prod(number(factor), below)
             sides = {"above": _Z, "sign": "≥", "bound": number(0), "below": below_zero}
-            yield words.text("is.cases", left=call(line, (_Z,)), z=_Z, **sides)
+            yield words.text("is.cases", left=tree.call(line, (_Z,)), z=_Z, **sides)
         elif words.has(f"is.{line.op}"):
             yield words.text(f"is.{line.op}", symbol=signs.get(line.op, Fn(line.op)))
     if any(line.op == "mul" and all(isinstance(o, str) for o in line.operands) for line in lines):
@@ -148,7 +128,7 @@ def _of_lines(shown: View, stage: Stage, needed: frozenset[str]) -> Equations:
     cell, carry = stage.cell, ((state, stage.cell.by_name[target]) for state, target in stage.cell.carry)
     found = [(line.name, "=", line) for line in stage.lines if line.assigned]
     found += [(state, "←", line) for state, line in carry if not line.assigned]
-    rights = ((name, sign, formula(line, cell)) for name, sign, line in found if line.name in needed)
+    rights = ((name, sign, tree.formula(line, cell)) for name, sign, line in found if line.name in needed)
     return {(name, right): Row((Sym(name),), ((sign, right),)) for name, sign, right in rights}
 
 
@@ -195,10 +175,10 @@ def _secant_rules(back: Backward, rules: tuple[tuple[Row, ...], ...]) -> Iterato
     """What means and slopes between two traces are."""
     parts = [part for rule in rules for row in rule for _, node in row.parts for part in parts_of(node)]
     calls = dict.fromkeys(part for part in parts if isinstance(part, Call) and part.op in SLOPES)
-    if any(isinstance(node, Prod | MatVec) for rule in rules for _, node in rule[0].parts):
+    if any(isinstance(node, tree.Prod | tree.MatVec) for rule in rules for _, node in rule[0].parts):
         yield Para(back.said("between.product"))
     if Sym(MEAN) in parts:
-        yield Para(back.words.text("between.mean", mean=Sym(MEAN), own=Sym("W"), base=Baseline(Sym("W"))))
+        yield Para(back.words.text("between.mean", mean=Sym(MEAN), own=Sym("W"), base=tree.Baseline(Sym("W"))))
     if rows := [row for call in calls if (row := _definition(call)) is not None]:
         yield Para(back.said("between.slopes"))
         yield Derivation(tuple((row,) for row in rows))
@@ -218,7 +198,7 @@ def _definition(call: Call) -> Row | None:
         "where": lambda one: Holds(one, zero, "≠"),
     }
     rise = map(sides.get(name, lambda one: Call(name, (one, *constants))), (a, b))
-    return Row((Call(call.op, (a, b, *constants)),), (("=", Quot(minus(*rise), minus(a, b))),))
+    return Row((Call(call.op, (a, b, *constants)),), (("=", tree.Quot(minus(*rise), minus(a, b))),))
 
 
 @cache
@@ -233,7 +213,7 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
     cell = Cell((Line("v", op, names, constants),), output="v", inputs=fed)
     back = secants(cell).cell if between else adjoint(cell)
     leaf = partial(_leaf, between=between)
-    rows = [Row((Sym("v"),), (("=", SYMBOLIC[op](cell.lines[0], tuple(map(Sym, names)))),))]
+    rows = [Row((Sym("v"),), (("=", tree.SYMBOLIC[op](cell.lines[0], tuple(map(Sym, names)))),))]
     sums = {gathered.name: gathered.terms[0] for gathered in back.sums}
     for name in names:
         found: Node
@@ -242,12 +222,12 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
             column, row = (
                 leaf(part) if x is None or x.assigned else whole(x, back, lambda _: 1, leaf) for part, x in lines
             )
-            found = MatVec(column, Transposed(row))
+            found = tree.MatVec(column, tree.Transposed(row))
         elif f"d_{name}" in back.by_name:
             found = whole(back.by_name[f"d_{name}"], back, lambda _: width, leaf)
         else:
             continue
-        rows.append(Row((Gradient(Sym(name), between=bool(between)),), (("=", found),), under=True))
+        rows.append(Row((tree.Gradient(Sym(name), between=bool(between)),), (("=", found),), under=True))
     return tuple(rows)
 
 
@@ -256,7 +236,7 @@ def _leaf(operand: Operand, between: str = "") -> Node:
     if not isinstance(operand, str):
         return number(operand)
     if operand.startswith("base_"):
-        return Baseline(Sym(operand.removeprefix("base_")))
+        return tree.Baseline(Sym(operand.removeprefix("base_")))
     if operand.startswith("d_"):
-        return Gradient(Sym(operand.removeprefix("d_")), between=bool(between))
+        return tree.Gradient(Sym(operand.removeprefix("d_")), between=bool(between))
     return Sym(between if operand == "mean_W" else operand)
