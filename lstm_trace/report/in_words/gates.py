@@ -104,32 +104,24 @@ def _gate(told: Described, gate: Gate, cases: Sequence[Case]) -> Text:
     found = [told.course(gate.name, c, [t for t in told.steps[c.row] if t not in idle]) for c in cases]
     courses = [course for course in found if course.steps]
     steps = {t for course in courses for t in course.steps}
-    fields: dict[str, Any] = {"signal": told.symbol(gate.signal, steps)}
-    if not all(0 <= value <= 1 for course in courses for value in course.values):
-        texts: list[tuple[Case, Text, Text]] = [
-            (c.case, told.over_steps(c, lambda _, t, case=c.case: (told.num(gate.name, case, t),)), ())  # type: ignore[misc]
-            for c in courses
-        ]
-        factors = told.each(gate.name, texts)
-        first = told.sentence("times", subject=told.gate(gate.name, steps), factors=factors, **fields)
-    else:
-        texts = [
-            (
-                c.case,
-                told.over_steps(c, lambda value, _: (told.share(value, gate.name),)),
-                () if without else _became(told, gate, c),
-            )
-            for c in courses
-        ]
+    within = all(0 <= value <= 1 for course in courses for value in course.values)
+
+    def text(course: CaseCourse) -> Text:
+        if within:
+            return told.over_steps(course, lambda value, _: (told.share(value, gate.name),))
+        return told.over_steps(course, lambda _, t: (told.num(gate.name, course.case, t),))
+
+    key = "times"
+    if within:
         key = _own(told, "idle", gate.name) if without else _own(told, "did", f"{gate.name}.{gate.signal}", gate.name)
-        if key == "did":
-            key = "did.mixed" if gate.other else "did.kept" if gate.keeps else "did.through"
-            fields["gate"] = told.symbol(gate.name, steps)
-        if key == "idle":
-            fields["subject"] = told.gate(gate.name, steps)
-        if key == "did.mixed":
-            fields["other"] = told.symbol(str(gate.other), steps)
-        first = told.sentence(key, shares=told.each(gate.name, texts), **fields)
+    if key == "did":
+        key = "did.mixed" if gate.other else "did.kept" if gate.keeps else "did.through"
+    remarks = [_became(told, gate, course) if within and not without else () for course in courses]
+    values = told.each(gate.name, [(c.case, text(c), remark) for c, remark in zip(courses, remarks, strict=True)])
+    names = {"gate": gate.name, "signal": gate.signal, "other": gate.other or gate.signal}
+    fields: dict[str, Any] = {of: told.symbol(name, steps) for of, name in names.items()}
+    fields |= {"subject": told.gate(gate.name, steps), "shares": values, "factors": values}
+    first = told.sentence(key, **fields)
     if not idle:
         return told.said(first)
     some = told.words.word("when.some", n=len(idle))
@@ -247,10 +239,6 @@ def _guess(told: Described, line: str, b: int, t: int, outputs: Sequence[int], s
     else:
         named: list[Text] = [(told.unit(line, j),) for j in outputs]
         text = words.text("guess" if len(named) == 1 else "guess.alike", outputs=words.listed(named), share=share)
-    fields: dict[str, Any] = {"row": told.shown.row(b)} if len(told.rows) > 1 else {}
-    if told.shown.trace.span != range(1):
-        fields["step"] = told.step(t, b)
-    if not fields:
-        return text
-    key = "guess.row" if "step" not in fields else "guess.after.row" if "row" in fields else "guess.after"
-    return words.text(key, what=text, **fields)
+    after = ".after" if told.shown.trace.span != range(1) else ""
+    key = f"guess{after}{'.row' if len(told.rows) > 1 else ''}"
+    return text if key == "guess" else words.text(key, what=text, row=told.shown.row(b), step=told.step(t, b))

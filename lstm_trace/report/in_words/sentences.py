@@ -163,13 +163,11 @@ def _went(told: Described, name: str, state: str, kept: Terms, written: Terms, c
     if not moves:
         return
     steps = {told.steps[case.row][-1] for case in cases}
-    fields: dict[str, Any] = {"when": told.at(steps), "subject": told.subject(name, steps)}
-    if all(old.value == 0 for _, old, _, _ in moves):
-        values = told.each(name, [(case, (new,), ()) for case, _, new, _ in moves])
-        yield "went", told.said(told.sentence("new", values=values, **fields))
-    else:
-        texts = [(case, told.words.text("move", old=old, new=new), aside) for case, old, new, aside in moves]
-        yield "went", told.said(told.sentence("went", moves=told.each(name, texts), **fields))
+    key, texts = "new", [(case, (new,), ()) for case, _, new, _ in moves]
+    if any(old.value != 0 for _, old, _, _ in moves):
+        key, texts = "went", [(c, told.words.text("move", old=old, new=new), aside) for c, old, new, aside in moves]
+    values, subject = told.each(name, texts), told.subject(name, steps)
+    yield "went", told.said(told.sentence(key, told.at(steps), values=values, moves=values, subject=subject))
 
 
 def _adds_up(told: Described, value: Any, parts: Sequence[Any]) -> bool:
