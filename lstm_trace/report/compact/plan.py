@@ -18,7 +18,6 @@ from ..content.value_blocks import chain, symbol, vectors
 from .stages import Cut, Stages, cuts, operands
 
 Plan = list[tuple[LineGroup, list[Cut | Line]]]
-Form = tuple[object, ...]  # which operations a chain is made of
 
 #: So much of a formula, in digits, stand on a line, and so many formulas in a chain; longer ones are divided.
 ROOM, MOST = 70, 8
@@ -32,8 +31,7 @@ def plan(shown: View, stage: Stage) -> Plan:
     key = stage.scope, tuple(line.name for line in stage.lines)  # what is held at a place has lines of its own there
     if key not in shown.plans:
         shown.plans[key] = _planned(shown, stage)
-    found: Plan = shown.plans[key]
-    return found
+    return shown.plans[key]  # type: ignore[no-any-return]
 
 
 def _planned(shown: View, stage: Stage) -> Plan:
@@ -50,10 +48,8 @@ def _planned(shown: View, stage: Stage) -> Plan:
 
     def form(cut: Cut, line: Line) -> tuple[object, ...]:
         """Which operations a chain is made of, whatever their operands: gates of a cell have the same."""
-        return (
-            line.op,
-            *(form(cut, cell.by_name[o]) if isinstance(o, str) and o in cut.inner else None for o in operands(line)),
-        )
+        inner = [cell.by_name[o] if isinstance(o, str) and o in cut.inner else None for o in operands(line)]
+        return (line.op, *(None if one is None else form(cut, one) for one in inner))
 
     def fitting(cut: Cut, wide: Collection[object] = ()) -> Iterator[Cut | Line]:
         """The chains of a cut. wide: forms that are divided everywhere, so that the gates of a cell look alike."""
@@ -109,8 +105,7 @@ def worked(shown: View, place: Place) -> Iterator[Block]:
     """The chains of a place; what is zero there is said first, and of padding what is held."""
     if shown.idle(place):
         held = [name for name in place.stage.cell.states if shown.values.array(place.stage.scope, name) is not None]
-        if held:
-            yield vectors(shown, place.stage, held, place.t, place.b)
+        yield from [vectors(shown, place.stage, held, place.t, place.b)] if held else []
         return
     stages, words = Stages(shown, place), shown.words
     found: list[Chain] = []
@@ -137,11 +132,10 @@ def opening(shown: View) -> Iterator[Block]:
         yield Para(shown.said("matrices.named"))
     names: dict[str, None] = {}
     for stage in shown.stages:
-        lines = [line for line in written(shown, stage) if line.op in ("matvec", "vecmat", "mul", "add")]
+        lines = (line for line in written(shown, stage) if line.op in ("matvec", "vecmat", "mul", "add"))
         there = {name for line in lines for name in line.reads}
         parameters = shown.trace.parameters.get(stage.scope, {})
         names |= dict.fromkeys(name for name, a in parameters.items() if name in there and not np.any(a))
     if names and shown.chosen.unit is None:
-        words = shown.words
-        key = "zero.weights" if len(names) > 1 else "zero.weights.1"
-        yield Para(words.text(key, names=words.listed([(Sym(name),) for name in names])))
+        listed = shown.words.listed([(Sym(name),) for name in names])
+        yield Para(shown.words.text("zero.weights" if len(names) > 1 else "zero.weights.1", names=listed))

@@ -22,11 +22,11 @@ def wanted(shown: View) -> list[tuple[Stage, Address]]:
     found = []
     for address in shown.asked:
         stage = shown.trace.stage(address.scope)
-        there = stage in shown.stages and shown.chosen.has(address.line)
-        values = shown.trace.lines[address.scope].get(address.line) if there and address.unit is None else None
-        there = there and (values is None or bool(shown.indices(values.shape[-1])))
-        if there and address.t in (None, *shown.steps) and address.b in (None, *shown.rows):
-            found.append((stage, address))
+        if stage in shown.stages and shown.chosen.has(address.line):
+            values = shown.trace.lines[address.scope].get(address.line) if address.unit is None else None
+            there = address.t in (None, *shown.steps) and address.b in (None, *shown.rows)
+            if there and (values is None or shown.indices(values.shape[-1])):
+                found.append((stage, address))
     return found
 
 
@@ -39,8 +39,7 @@ def name_of(shown: View, stage: Stage, address: Address) -> Text:
         symbol, t = at, None  # its index says the step
     where = shown.where(stage, t, address.b)
     unit = address.unit[0] if address.unit is not None else shown.chosen.unit
-    values = shown.values.array(stage.scope, address.line)
-    width = 1 if values is None else values.shape[-1]
+    width = shown.width(stage, address.line)
     if unit is not None and width > 1:
         label = shown.label(stage, address.line, unit, width)
         where = shown.words.word("list").join(filter(None, (where, label)))
@@ -56,11 +55,8 @@ def read(shown: View, stage: Stage, lines: Sequence[Line] | None = None) -> list
 
 def vectors(shown: View, stage: Stage, names: list[str], t: int, b: int) -> Premises:
     """Values at one step and row, side by side."""
-    items: list[tuple[Node, str, Node]] = []
-    for name in names:
-        vector = shown.values.vector(stage.scope, name, t, b, shown.units)
-        items.append((shown.at(stage, t, value(name, stage.cell)), exact(shown, vector), vector))
-    return Premises((tuple(items),))
+    found = ((name, shown.values.vector(stage.scope, name, t, b, shown.units)) for name in names)
+    return Premises((tuple((shown.at(stage, t, value(name, stage.cell)), exact(shown, v), v) for name, v in found),))
 
 
 def beside(shown: View, stage: Stage, name: str) -> Premises | None:
@@ -113,7 +109,7 @@ def by_step(shown: View, stage: Stage, name: str) -> Table:
         if "steps" in shown.cut and before is not None and t > before + 1:
             rows.append(dots)
         before = t
-        cells = [(Dots(),) if k is None else (shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns]
+        cells = ((Dots() if k is None else shown.values.num(stage.scope, name, t, b, (k,)),) for k in columns)
         rows.append((*shown.place_cells(t, b), *cells))
     return Table(tuple(head), tuple(rows), places)
 
@@ -214,21 +210,22 @@ Cells = TypeVar("Cells", bound="tuple[Text, ...] | tuple[Row, ...]")
 
 
 def excerpted(
-    shown: View, sizes: Sequence[float], row: Callable[[int], Cells], timed: bool = False, adds: bool = True
+    shown: View, sizes: Sequence[float], row: Callable[[int], Cells], timed: bool = False
 ) -> tuple[list[Cells], list[Para]]:
     """The rows of a long table with dots for those that are left out, and how many they are and how large.
 
-    sizes: of every row. row: what stands in one. timed, adds: as for `excerpt`.
+    sizes: of every row. row: what stands in one. timed: as for `excerpt`.
     """
-    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed, adds)
+    entries = excerpt(sizes, len(sizes) if shown.everything else TABLE, timed)
     rows = [None if isinstance(entry, range) else row(entry) for entry in entries]
     first: Any = next(filter(None, rows), ())
     dots: Any = tuple(Row((Dots("down"),)) if isinstance(cell, Row) else (Dots("down"),) for cell in first)
-    note = []
-    if missing := left_out(entries):
-        largest = shown.num(max(sizes[k] for k in missing))
-        note = [Para(shown.words.text("back.left", n=f"{len(missing):,}", dots=Dots("down"), largest=largest))]
-    return [dots if cells is None else cells for cells in rows], note
+    shown_rows = [dots if cells is None else cells for cells in rows]
+    if not (missing := left_out(entries)):
+        return shown_rows, []
+    largest = shown.num(max(sizes[k] for k in missing))
+    note = shown.words.text("back.left", n=f"{len(missing):,}", dots=Dots("down"), largest=largest)
+    return shown_rows, [Para(note)]
 
 
 def result(shown: View, place: Place, name: str, units: Sequence[int | None] | None = None) -> tuple[Vec, str]:
