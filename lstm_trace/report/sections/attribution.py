@@ -71,9 +71,9 @@ def _parts(back: Backward) -> Iterator[_Difference]:
         if premise.kind in ("parameter", "state"):
             yield _Difference(premise.gradient, here, base, symbol, None, where)
             continue
-        for at, t in enumerate(back.trace.span):
-            if not np.array_equal(here[at], base[at]):
-                yield _Difference(premise.gradient[at], here[at], base[at], symbol, t, where)
+        for t, *arrays in zip(back.trace.span, premise.gradient, here, base, strict=True):
+            if not np.array_equal(*arrays[1:]):
+                yield _Difference(*arrays, symbol, t, where)
 
 
 def _row(back: Backward, part: _Difference) -> Row:
@@ -97,12 +97,12 @@ def _sum(back: Backward, shares: list[float]) -> Iterator[Block]:
     """That the shares add up; what they leave is said where it is more than rounding."""
     value, base = back.value_and_baseline
     found, gap = float(np.sum(shares)), float(value.value) - float(base.value)
-    rows = [(Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),)),)]
+    rows = [Row(back.said("between.sum"), (("≈" if found else "=", back.num(found)),))]
     if not abs(gap - found) <= ROUNDING * max(1.0, np.abs(shares).sum()):
-        rows.append((Row(back.said("between.rest"), (("≈", back.num(gap - found)),)),))
+        rows.append(Row(back.said("between.rest"), (("≈", back.num(gap - found)),)))
     formula, shown = minus(value, base), back.num(gap)
-    parts = (("=", formula), (back.values.between(formula, shown), shown))
-    yield Derivation((*rows, (Row((Sym("ΔL"),), parts),)))
+    rows.append(Row((Sym("ΔL"),), (("=", formula), (back.values.between(formula, shown), shown))))
+    yield Derivation(tuple((row,) for row in rows))
 
 
 def experiments(shown: View) -> Iterator[Block]:

@@ -50,11 +50,8 @@ def adjoint(back: Backward) -> Iterator[Block]:
     several = len({stage.scope for stage in back.stages}) > 1
     seen: set[tuple[tuple[Row, ...], ...]] = set()
     for stage in back.stages:
-        parts: list[tuple[str, str, Node]] = [
-            (line.name, "=", back.symbolic(stage, line))
-            for line in stage.cell.lines
-            if line.assigned and back.chosen.has(line.name)
-        ]
+        lines = (line for line in stage.cell.lines if line.assigned and back.chosen.has(line.name))
+        parts: list[tuple[str, str, Node]] = [(line.name, "=", back.symbolic(stage, line)) for line in lines]
         parts += [(state, "←", Sym(carried)) for state, carried in stage.cell.carry]
         parts += [(one.name, "=", summed(back, stage, one.terms, "t")) for one in stage.cell.sums]
         rows = tuple((Row((Sym(name),), ((sign, node),)),) for name, sign, node in parts)
@@ -134,10 +131,9 @@ def _weight(back: Backward) -> str:
 
 def _notes(back: Backward) -> Iterator[Block]:
     """What the symbols need said, what was left out, and where nothing comes back to."""
-    symbols = [
-        node for place in back.places for x in back.lines(place.stage) for _, node in back.formulas(place.stage, x)
-    ]
-    if any(isinstance(part, tree.Holds) for symbol in symbols for part in parts_of(symbol)):
+    lines = [(place.stage, line) for place in back.places for line in back.lines(place.stage)]
+    symbols = [node for stage, line in lines for _, node in back.formulas(stage, line)]
+    if any(isinstance(part, tree.Holds) for part in parts_of(tuple(symbols))):
         yield Para(back.said("back.holds"))
     if any(not back.live.at(p.stage, p.t, p.b).isdisjoint(p.stage.cell.states) for p in back.places):
         yield Para(back.words.text(back.key("next"), next=back.slope(Sym("h_t"), "next"), prev=Sym("h_prev")))
@@ -184,12 +180,8 @@ def _places(back: Backward, stage: Stage, term: Term) -> list[Place]:
     """The steps and rows that add to a sum by one of its terms, in the order of the walk."""
     steps = back.trace.span[::-1] if stage.backwards else back.trace.span
     bears = [name for name in term if name in back.live.bears[stage.scope]]
-    return [
-        Place(back.live.stage(stage, t, b), t, b)
-        for t in steps
-        for b in back.seeded
-        if back.live.at(stage, t, b).issuperset(bears)
-    ]
+    there = [(t, b) for t in steps for b in back.seeded if back.live.at(stage, t, b).issuperset(bears)]
+    return [Place(back.live.stage(stage, t, b), t, b) for t, b in there]
 
 
 def summed(back: Backward, stage: Stage, terms: Sequence[Term], over: str) -> Node:
@@ -338,10 +330,9 @@ def _initial(back: Backward) -> Iterator[Block]:
         owner = back.trace.stage(stage.owner)
         lines = {of: new for new, of in made_for(stage).items() if new in back.trace.lines.get(stage.scope, {})}
         t = back.trace.span[-1 if owner.backwards else 0]
-        for state in back.trace.initial.get(owner.scope, {}):
-            for b in back.rows:
-                if (name := lines.get(state)) is None or name not in back.live.at(stage, t, b):
-                    continue
+        found = [(state, lines[state]) for state in back.trace.initial.get(owner.scope, {}) if state in lines]
+        for state, name, b in ((*one, b) for one in found for b in back.rows):
+            if name in back.live.at(stage, t, b):
                 symbol = back.slope(Sym(INITIAL.get(state, state)), back.where(owner, None, b))
                 vector = back.values.vector(stage.scope, name, t, b, back.units)
                 rows.append((Row((symbol,), ((exact(back, vector), vector),)),))
@@ -359,9 +350,8 @@ def by_size(back: Backward) -> Iterator[Block]:
     if not blocks:
         yield Para(back.said("back.zero"))
         return
-    rows, note = excerpted(
-        back, [size for _, size, _ in blocks], lambda k: ((blocks[k][0],), *((f"{n:.6g}",) for n in blocks[k][1:]))
-    )
+    cells = [((name,), (f"{size:.6g}",), (f"{most:.6g}",)) for name, size, most in blocks]
+    rows, note = excerpted(back, [size for _, size, _ in blocks], cells.__getitem__)
     yield Heading(2, back.said("back.blocks"))
     yield Table(tuple(back.words.text(f"back.column.{name}") for name in ("block", "total", "largest")), tuple(rows))
     yield from note

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache, partial
+from functools import cache
 
 from ...cell.adjoint import adjoint, secants
 from ...cell.lines import Cell, Line, Operand
@@ -67,9 +67,7 @@ def _formulas(line: Line, cell: Cell) -> Iterator[Row]:
         yield Row((tree.call(line, (_Z,)),), (("=", defined),))
     if line.call and line.call[0] != HELD:
         inner, value = definition(cell, line)
-        whole = tree.written_out(value, inner)
-        assert whole is not None
-        yield Row((tree.formula(value, inner),), (("=", whole),))
+        yield Row((tree.formula(value, inner),), (("=", tree.formula(value._replace(call=()), inner)),))
 
 
 def _told(lines: list[Line], words: Words) -> Iterator[Text]:
@@ -104,7 +102,7 @@ def equations(shown: View) -> Iterator[Block]:
         used |= {line: stage.cell for line in stage.lines if line.name in needed}
         here = [place.stage for place in shown.places if place.stage.scope == stage.scope]
         used |= {line: there.cell for there in here for line in there.lines if line.call[:1] == (HELD,)}
-        found.append((stage, (_of_chains if whole else _of_lines)(shown, stage, needed)))
+        found.append((stage, _own(shown, stage, needed, whole)))
     seen: set[tuple[str, Node]] = set()
     for _, own in found:
         new = {key: row for key, row in own.items() if key not in seen}
@@ -123,24 +121,19 @@ def equations(shown: View) -> Iterator[Block]:
     yield from shown.notes
 
 
-def _of_lines(shown: View, stage: Stage, needed: frozenset[str]) -> Equations:
-    """An equation for each line with a name, and for each state that is carried on."""
-    cell, carry = stage.cell, ((state, stage.cell.by_name[target]) for state, target in stage.cell.carry)
-    found = [(line.name, "=", line) for line in stage.lines if line.assigned]
-    found += [(state, "←", line) for state, line in carry if not line.assigned]
-    rights = ((name, sign, tree.formula(line, cell)) for name, sign, line in found if line.name in needed)
-    return {(name, right): Row((Sym(name),), ((sign, right),)) for name, sign, right in rights}
-
-
-def _of_chains(shown: View, stage: Stage, needed: frozenset[str]) -> Equations:
-    """An equation for each value that is worked out in one chain."""
-    ends = (
-        (one.line if isinstance(one, Cut) else one, in_symbols(stage, one))
-        for _, lines in plan(shown, stage)
-        for one in lines
-    )
-    there = ((line.name, right) for line, right in ends if line.assigned and line.name in needed)
-    return {(name, right): Row((Sym(name),), (("=", right),)) for name, right in there}
+def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equations:
+    """An equation for each line with a name, and for each state that is carried on; else for each end of a chain."""
+    cell = stage.cell
+    if whole:
+        chains = [one for _, lines in plan(shown, stage) for one in lines]
+        ends = ((one.line if isinstance(one, Cut) else one, in_symbols(stage, one)) for one in chains)
+        found = [(line.name, "=", line, right) for line, right in ends if line.assigned]
+    else:
+        found = [(line.name, "=", line, tree.formula(line, cell)) for line in stage.lines if line.assigned]
+        carry = ((state, cell.by_name[target]) for state, target in cell.carry)
+        found += [(state, "←", line, tree.formula(line, cell)) for state, line in carry if not line.assigned]
+    there = ((name, sign, right) for name, sign, line, right in found if line.name in needed)
+    return {(name, right): Row((Sym(name),), ((sign, right),)) for name, sign, right in there}
 
 
 MEAN = "W̄"  # a symbol: the mean of two matrices
@@ -212,7 +205,16 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
     fed = tuple(name for name in names if name != "W")
     cell = Cell((Line("v", op, names, constants),), output="v", inputs=fed)
     back = secants(cell).cell if between else adjoint(cell)
-    leaf = partial(_leaf, between=between)
+
+    def leaf(operand: Operand) -> Node:
+        """What a person calls an operand of an adjoint."""
+        if not isinstance(operand, str):
+            return number(operand)
+        side, _, of = operand.partition("_")
+        if side == "d":
+            return tree.Gradient(Sym(of), between=bool(between))
+        return tree.Baseline(Sym(of)) if side == "base" else Sym(between if operand == "mean_W" else operand)
+
     rows = [Row((Sym("v"),), (("=", tree.SYMBOLIC[op](cell.lines[0], tuple(map(Sym, names)))),))]
     sums = {gathered.name: gathered.terms[0] for gathered in back.sums}
     for name in names:
@@ -229,14 +231,3 @@ def rule(op: str, constants: tuple[float, ...], width: int = 1, between: str = "
             continue
         rows.append(Row((tree.Gradient(Sym(name), between=bool(between)),), (("=", found),), under=True))
     return tuple(rows)
-
-
-def _leaf(operand: Operand, between: str = "") -> Node:
-    """What a person calls an operand of an adjoint."""
-    if not isinstance(operand, str):
-        return number(operand)
-    if operand.startswith("base_"):
-        return tree.Baseline(Sym(operand.removeprefix("base_")))
-    if operand.startswith("d_"):
-        return tree.Gradient(Sym(operand.removeprefix("d_")), between=bool(between))
-    return Sym(between if operand == "mean_W" else operand)

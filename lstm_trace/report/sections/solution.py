@@ -68,12 +68,10 @@ def steps(shown: View) -> Iterator[Block]:
 def _start(shown: View, place: Place) -> Iterator[Block]:
     """What this place starts from: inputs and states with their values, and where they come from."""
     stage, t, b = place
-    if isinstance(shown, Backward):
-        if shown.detail != "summary" and (names := shown.reads(place)):
-            yield Para(shown.said(shown.key("forward")))
-            yield vectors(shown, stage, names, t, b)
-        return
-    if shown.single:  # they are among what is given
+    if isinstance(shown, Backward) and shown.detail != "summary" and (names := shown.reads(place)):
+        yield Para(shown.said(shown.key("forward")))
+        yield vectors(shown, stage, names, t, b)
+    if isinstance(shown, Backward) or shown.single:  # they are among what is given
         return
     if shown.idle(place):
         key = "masked" if shown.trace.padded == "mask" else "past"
@@ -248,9 +246,8 @@ def _values(
                 under = [Row(shown.said(key), ((":", values),), True) for key, values in each]
                 rows.append((Row(name_of(shown, stage, address), ((sign, vector),)), *under))
             continue
-        if rows:
-            yield _rows(shown, rows)
-            rows = []
+        yield from _rows(shown, rows)
+        rows = []
         name = name_of(shown, stage, address)
         short = shown.detail == "compact" and not others and len(name) == 1
         if short and (side := beside(shown, stage, address.line)) is not None:
@@ -261,16 +258,16 @@ def _values(
         for key, other in others:
             yield Para(capital(other.words.text("label", what=other.said(key))))
             yield by_step(other, stage, address.line)
-    if rows:
-        yield _rows(shown, rows)
+    yield from _rows(shown, rows)
 
 
-def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Derivation | Premises:
+def _rows(shown: View, rows: list[tuple[Row, ...]]) -> Iterator[Derivation | Premises]:
     """Values below one another; beside one another where all are compact."""
-    if shown.detail != "compact" or any(len(row.left) > 1 or under for row, *under in rows):
-        return Derivation(tuple(rows))
-    items = ((row.left[0], *row.parts[0]) for row, *_ in rows)
-    return Premises((tuple(item for item in items if not isinstance(item[0], str | Code)),))  # type: ignore[misc]
+    items = [(left, *row.parts[0]) for row, *_ in rows for left in row.left if not isinstance(left, str | Code)]
+    if shown.detail == "compact" and rows and not any(len(row.left) > 1 or under for row, *under in rows):
+        yield Premises((tuple(items),))
+    elif rows:
+        yield Derivation(tuple(rows))
 
 
 def _in_full(shown: View) -> list[tuple[str, View]]:
