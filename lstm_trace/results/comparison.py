@@ -107,18 +107,11 @@ def facts(result: Comparison) -> dict[str, Any]:
         shares = [{"scope": one.scope, "unit": one.unit, "share": word(one.share)} for one in there.shares or ()]
         output = {"address": str(there.address), "a": a, "b": b, "max_abs": word(there.most), "shares": shares}
         output |= {"end": str(there.end), "at_end": word(there.at_end)}
-    return {
-        "same": result.same,
-        "verdict": list(sentences(result, strings())),
-        "premises": list(result.premises),
-        "notes": list(result.notes),
-        "units": _unit_table(result).facts()["rows"],
-        "output": output,
-        "lines": [
-            {**row, "by_step": list(map(word, line.by_step))}
-            for row, line in zip(_lines(result).facts()["rows"], result.lines, strict=True)
-        ],
-    }
+    rows = zip(_lines(result).facts()["rows"], result.lines, strict=True)
+    lines = [{**row, "by_step": list(map(word, line.by_step))} for row, line in rows]
+    found = {"same": result.same, "verdict": list(sentences(result, strings())), "premises": list(result.premises)}
+    found |= {"notes": list(result.notes), "units": _unit_table(result).facts()["rows"]}
+    return {**found, "output": output, "lines": lines}
 
 
 def _lines(result: Comparison) -> LongTable:

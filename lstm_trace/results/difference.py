@@ -156,14 +156,9 @@ def by_block(split: Split, words: Words) -> LongTable:
     size = split.size or 1.0
     rows = [(n, float(np.sum(part)), float(np.abs(part).sum()) / size) for n, part in _arrays(split) if np.any(part)]
     rows.sort(key=lambda row: -abs(row[1]))
-    return LongTable(
-        ("block", "contribution", "share"),
-        rows,
-        words.word("split.blocks"),
-        notes=(words.word("split.share"),),
-        ranked=("contribution",),
-        said={"block": lambda name, words: words.word("split.rounding") if name == ROUNDING else name},
-    )
+    columns, notes = ("block", "contribution", "share"), (words.word("split.share"),)
+    said = {"block": lambda name, words: words.word("split.rounding") if name == ROUNDING else name}
+    return LongTable(columns, rows, words.word("split.blocks"), notes=notes, ranked=("contribution",), said=said)
 
 
 def by_step(
@@ -205,14 +200,9 @@ def by_entry(
     measures = ("contribution", *(others or ()))
     columns = (*COLUMNS[:at], *token, *COLUMNS[at:], *(others or ()), *(partial or ()))
     rows = Entries(columns, lambda: [largest_first(list(_grids(split, others, partial, labels)), measures)])
-    return LongTable(
-        columns,
-        rows,
-        words.word("explanation.entries"),
-        ("address", *token, *measures),
-        (words.word("split.note"),) if notes is None else tuple(notes),
-        ranked=measures,
-    )
+    said = (words.word("split.note"),) if notes is None else tuple(notes)
+    heading, shown = words.word("explanation.entries"), ("address", *token, *measures)
+    return LongTable(columns, rows, heading, shown, said, ranked=measures)
 
 
 # -- rows ------------------------------------------------------------------------------------------------------------

@@ -55,15 +55,13 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
         for name in options
         if name not in takes
     }
-    raise_all(
-        OptionError,
-        (
-            f"{name} belongs to {' and '.join(others)}, not to {how}"
-            if others
-            else f"there is no option {name}{nearest(name, takes)}; {how} reads {', '.join(takes)}"
-            for name, others in foreign.items()
-        ),
+    wrong = (
+        f"{name} belongs to {' and '.join(others)}, not to {how}"
+        if others
+        else f"there is no option {name}{nearest(name, takes)}; {how} reads {', '.join(takes)}"
+        for name, others in foreign.items()
     )
+    raise_all(OptionError, wrong)
     if of is None and "of" in takes and takes["of"].required:
         raise OptionError(f"{how} explains one value: give its address as of=, for example '3/h_t[0]'")
     return explaining(how)(trace, **options)

@@ -92,16 +92,11 @@ class GatesExplanation(Explanation):
         behaviour = self.behaviour
         several = len({unit.scope for unit in behaviour.units}) > 1
         place = ("layer", "direction", "line", "unit") if several else ("line", "unit")
-        every = LongTable(
-            COLUMNS,
-            behaviour.rows,
-            words.word("explanation.entries"),
-            (*place, *(() if several else ("mean",)), "left", "right", "state"),
-            (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),),
-            ranked=("left", "right"),
-            adds=False,
-            said={"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""},
-        )
+        shown = (*place, *(() if several else ("mean",)), "left", "right", "state")
+        notes = (words.word("gates.note", low=f"{behaviour.low:g}", high=f"{behaviour.high:g}"),)
+        said = {"state": lambda state, words: words.word(f"gates.state.{state}") if state else ""}
+        heading, ranked = words.word("explanation.entries"), ("left", "right")
+        every = LongTable(COLUMNS, behaviour.rows, heading, shown, notes, ranked=ranked, adds=False, said=said)
         lives = [row for row in behaviour.rows if row[-1] is not None]
         if not lives:
             return (every,)

@@ -47,15 +47,11 @@ def frame(result: Identification) -> pd.DataFrame:
 
 def facts(result: Identification) -> dict[str, Any]:
     """Every match with its facts and its error."""
-    return {
-        "explained": bool(result.matches),
-        "sentences": list(sentences(result, strings())),
-        "tolerance": result.tolerance,
-        "as_read": _row(result.as_read),
-        "matches": [_row(match) for match in result.matches],
-        "nearest": [_row(match) for match in result.nearest],
-        "undecided": {name: list(values) for name, values in result.undecided.items()},
-    }
+    matches = {name: [_row(match) for match in getattr(result, name)] for name in ("matches", "nearest")}
+    undecided = {name: list(values) for name, values in result.undecided.items()}
+    facts = {"explained": bool(result.matches), "sentences": list(sentences(result, strings()))}
+    facts |= {"tolerance": result.tolerance, "as_read": _row(result.as_read)}
+    return {**facts, **matches, "undecided": undecided}
 
 
 def _row(match: Match) -> dict[str, Any]:

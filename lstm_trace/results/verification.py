@@ -42,16 +42,10 @@ def facts(result: Verification) -> dict[str, Any]:
         {**dict(zip(COLUMNS, map(word, row), strict=True)), "consequences": list(failure.consequences)}
         for row, failure in zip(_rows(result), result.failures, strict=True)
     ]
-    return {
-        "status": result.status,
-        "sentences": list(sentences(result, strings())),
-        "verified": result.verified,
-        "failed": result.failed,
-        "failures": failures,
-        "inconclusive": [one._asdict() for one in result.unknown],
-        "hint": result.hint,
-        "premises": list(result.premises),
-    }
+    counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
+    unsure = [one._asdict() for one in result.unknown]
+    rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
+    return {"status": result.status, "sentences": list(sentences(result, strings())), **counts, **rest}
 
 
 def _failures(result: Verification) -> LongTable:

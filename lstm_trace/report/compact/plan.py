@@ -101,7 +101,7 @@ def in_symbols(stage: Stage, line: Cut | Line) -> Node:
     return of(line.line if isinstance(line, Cut) else line)
 
 
-def worked(shown: View, place: Place) -> Iterator[Block]:
+def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
     """The chains of a place; what is zero there is said first, and of padding what is held."""
     if shown.idle(place):
         held = [name for name in place.stage.cell.states if shown.values.array(place.stage.scope, name) is not None]
@@ -116,7 +116,7 @@ def worked(shown: View, place: Place) -> Iterator[Block]:
                 rows.append(chain(shown, place, one))
             elif (parts := stages.parts(one)) is not None:
                 rows.append(Row((symbol(shown, place, one.line),), parts))
-        title = next((x.text for x in titled(shown, place, group, 4)), ())
+        title = next((x.text for x in titled(shown, place, group, level)), ())
         if rows:
             found.append(Chain(tuple(part.strip() for part in title if isinstance(part, str)), tuple(rows)))
     if stages.zeros:

@@ -48,15 +48,18 @@ def _keras(letters: Mapping[str, str]) -> dict[str, Symbol]:
     }
 
 
-#: By the kind of the cell: torch.nn.LSTM, GRU and RNN.
-PYTORCH: dict[str, dict[str, Symbol]] = {
+#: The symbols of a preset by the kind of the cell.
+Presets = Mapping[str, Mapping[str, Symbol]]
+
+#: torch.nn.LSTM, GRU and RNN.
+PYTORCH: Presets = {
     "lstm": {"c_tilde": Symbol("g", "t"), **_pytorch({"i": "i", "f": "f", "c": "g", "o": "o"})},
     "gru": {"u_t": Symbol("z", "t"), "h_tilde": Symbol("n", "t"), **_pytorch({"r": "r", "u": "z", "h": "n"})},
     "rnn": _pytorch({"h": "h"}),
 }
 
 #: keras.layers.LSTM, GRU and SimpleRNN.
-KERAS: dict[str, dict[str, Symbol]] = {
+KERAS: Presets = {
     "lstm": _keras({gate: gate for gate in "ifco"}),
     "gru": {"u_t": Symbol("z", "t"), "z_u": Symbol("z", "z"), **_keras({"r": "r", "u": "z", "h": "h"})},
     "rnn": _keras({"h": ""}),
@@ -65,13 +68,8 @@ KERAS: dict[str, dict[str, Symbol]] = {
 #: Of two matrices the one in which they stand side by side, for [h; x].
 JOINED: dict[tuple[str, str], str] = {(f"W_h{gate}", f"W_x{gate}"): f"W_{gate}" for gate in GATES}
 
-#: Preset to its symbols by the kind of the cell; the exercises' are those of every report.
-NOTATIONS: dict[str, Mapping[str, Mapping[str, Symbol]]] = {
-    "exercise": {},
-    "joined": {},
-    "pytorch": PYTORCH,
-    "keras": KERAS,
-}
+#: Presets by name; the symbols of the exercises are those of every report.
+NOTATIONS: dict[str, Presets] = {"exercise": {}, "joined": {}, "pytorch": PYTORCH, "keras": KERAS}
 
 
 def applied(

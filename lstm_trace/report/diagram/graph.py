@@ -152,7 +152,7 @@ def _sign(line: Line, cell: Cell) -> tuple[str, Node | None]:
     fixed = value(operand, cell) if isinstance(operand, str) else number(operand)
     if line.op == "mul":
         return f"{sign if isinstance(operand, str) else '×'} {{}}", fixed
-    return (f"{{}} {sign}" if first else f"{sign} {{}}"), fixed
+    return f"{{}} {sign}" if first else f"{sign} {{}}", fixed
 
 
 def _joined(

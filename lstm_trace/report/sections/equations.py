@@ -37,20 +37,10 @@ def _plus(*terms: Node) -> tree.Sum:
 DEFINED: dict[str, Node | None] = {
     "sigmoid": tree.Quot(number(1), _plus(number(1), _exp(tree.Neg(_Z)))),
     "tanh": tree.Quot(minus(_exp(_Z), _exp(tree.Neg(_Z))), _plus(_exp(_Z), _exp(tree.Neg(_Z)))),
-    "exp": None,
-    "log": None,
-    "sqrt": None,
     "relu": Call("maximum", (number(0), _Z)),
-    "elu": None,
     "softplus": Call("log", (_plus(number(1), _exp(_Z)),)),
-    "clip": None,
-    "where": None,
-    "maximum": None,
-    "max": None,
-    "sum": None,
-    "mean": None,
-    "concat": None,
-}  # fmt: skip
+    **dict.fromkeys(("exp", "log", "sqrt", "elu", "clip", "where", "maximum", "max", "sum", "mean", "concat")),
+}
 
 
 def definitions(lines: Mapping[Line, Cell], words: Words) -> list[Block]:

@@ -131,12 +131,7 @@ def _summary(shown: View, place: Place, level: int) -> Iterator[Block]:
         yield Derivation(tuple((Row((symbol(shown, place, x),), ((sign, vector),)),) for x, vector, sign in values))
 
 
-_DETAIL: dict[str, Callable[[View, Place, int], Iterator[Block]]] = {
-    "scalar": _scalar,
-    "compact": lambda shown, place, level: worked(shown, place),
-    "vector": _vector,
-    "summary": _summary,
-}
+_DETAIL = {"scalar": _scalar, "compact": worked, "vector": _vector, "summary": _summary}
 
 
 def by_unit(
@@ -176,11 +171,8 @@ def _numbers(shown: View, place: Place, line: Line, unit: int) -> tuple[tuple[st
         noted = None if isinstance(noted, Num) or noted == found.tree else noted
     if noted is None:
         return ((":", found.tree), (found.relation, found.result))
-    return (  # by hand: the rounded products, then their sum
-        (":", found.tree),
-        (shown.values.between(found.tree, noted), noted),
-        (shown.values.relation(found.result, noted), found.result),
-    )
+    products = shown.values.between(found.tree, noted), noted  # by hand: the rounded products, then their sum
+    return ((":", found.tree), products, (shown.values.relation(found.result, noted), found.result))
 
 
 # -- notes -----------------------------------------------------------------------------------------------------------
