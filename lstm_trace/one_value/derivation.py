@@ -277,10 +277,5 @@ def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Ite
 
 
 def _reference(writing: Writing, place: Location, number: Num, symbol: Node) -> Reference:
-    return Reference(
-        place.address(writing.trace),
-        writing.formula(("", symbol)),
-        float(number.value),
-        writing.shown(number),
-        where(writing, place),
-    )
+    value, shown, made = float(number.value), writing.shown(number), writing.formula(("", symbol))
+    return Reference(place.address(writing.trace), made, value, shown, where(writing, place))

@@ -172,26 +172,20 @@ def equation(writing: Writing, place: Location, result: Num) -> Equation:
     terms, long = _terms(writing.trace, stage, line)
     tree = writing.values.tree(stage, line, place.t, place.b, place.unit[0], SHORT if long else None)
     read = () if tree is None else tuple(number for number in numbers(tree) if number.key is not None)
-    whole = _whole(writing, stage, line, place)
-    return Equation(
-        writing.formula(*parts),
-        None if tree is None else writing.formula(("", tree)),
-        writing.values.relation(result, None if line.call[:1] == (HELD,) else tree),
-        None if whole is None else writing.formula(("", whole)),
-        "" if whole is None else writing.values.relation(result, None if _dotted(whole) else whole),
-        read,
-        max(terms - len(read), 0) if _dotted(tree) else 0,
-    )
-
-
-def _whole(writing: Writing, stage: Stage, line: Line, place: Location) -> Node | None:
-    """A named line with the numbers of named values alone; None where its own operands all have a name."""
+    relation = writing.values.relation(result, None if line.call[:1] == (HELD,) else tree)
+    put_in = None if tree is None else writing.formula(("", tree))
+    left_out = max(terms - len(read), 0) if _dotted(tree) else 0
+    found = Equation(writing.formula(*parts), put_in, relation, numbers=read, left_out=left_out)
     inner = {name: own for name in stage.through(line) if (own := stage.cell.by_name.get(name)) and not own.assigned}
-    if not (line.assigned and inner) or place.t is None or place.b is None:
-        return None
+    if not (line.assigned and inner):  # its own operands all have a name
+        return found
     terms = sum(_terms(writing.trace, stage, one)[0] for one in (line, *inner.values()))
     most = SHORT if terms > TERMS else None  # of every sum: one within another has the product of their terms
-    return writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
+    whole = writing.values.whole(stage, line, place.t, place.b, place.unit[0], most)
+    if whole is None:
+        return found
+    relation = writing.values.relation(result, None if _dotted(whole) else whole)
+    return replace(found, written_out=writing.formula(("", whole)), written_out_relation=relation)
 
 
 def _terms(trace: Trace, stage: Stage, line: Line) -> tuple[int, bool]:

@@ -228,18 +228,13 @@ def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
         mean = words.word("faith.random", number=f"{number(faith.mean):.4g}", spread=f"{spread:.2g}")
         return listed.join([*texts, mean])
 
-    yield words.word(
-        "faith.scores",
-        range=f"{BINS[0]}–{BINS[-1]}",
-        order=order,
-        away=f"{faith.without(best):.4g}",
-        bins=_bins(words),
-        others=beside(faith.without, faith.spread.comprehensiveness),
-        value=f"{faith.value:.4g}",
-        baseline=f"{faith.baseline:.4g}",
-        distance=f"{best.distance:.4g}",
-        alone=beside(attrgetter("distance"), faith.spread.distance),
+    others, alone = (
+        beside(faith.without, faith.spread.comprehensiveness),
+        beside(attrgetter("distance"), faith.spread.distance),
     )
+    away = {"away": f"{faith.without(best):.4g}", "bins": _bins(words), "others": others}
+    kept = {"value": f"{faith.value:.4g}", "baseline": f"{faith.baseline:.4g}", "distance": f"{best.distance:.4g}"}
+    yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)
     numbers = (("away", faith.without(best), faith.without(faith.mean)), ("kept", best.distance, faith.mean.distance))
     for (what, number, mean), is_chance, worse in zip(numbers, faith.chance, faith.worse, strict=True):
         if is_chance:

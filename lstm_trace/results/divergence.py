@@ -108,20 +108,10 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     called = labels(a, axis(a, stage, name), width)
     for j in map(int, np.flatnonzero(most > 0)):
         (step, b_row), (began, since_b) = at[j].tolist(), first[j].tolist()
-        yield UnitDifference(
-            scope=stage.scope,
-            unit=j,
-            line=name,
-            most=float(most[j]),
-            share=float(most[j] / scale[j]),
-            value=float(one[step, b_row, j]),
-            other=float(two[step, b_row, j]),
-            t=a.span[step],
-            b=b_row,
-            since=a.span[began] if began >= 0 else None,
-            since_b=since_b if began >= 0 else None,
-            name=called[j] if called else "",
-        )
+        since = (a.span[began], since_b) if began >= 0 else (None, None)
+        size, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
+        pair = float(one[step, b_row, j]), float(two[step, b_row, j])
+        yield UnitDifference(stage.scope, j, name, size, share, *pair, a.span[step], b_row, *since, label)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:

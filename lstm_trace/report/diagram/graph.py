@@ -169,13 +169,8 @@ def _joined(
     sources = [name for name in (*states, *stage.inputs) if name in stage.reads]
     begin = [DiagramNode(f"in:{name}", "source", name, Sym(name)) for name in sources]
     named = {**owner, **{name: f"in:{name}" for name in sources}}
-    edges = dict.fromkeys(
-        Edge(named[name], spot.key)
-        for spot in spots
-        for line in spot.lines
-        for name in line.reads
-        if name in named and named[name] != spot.key
-    )
+    read = ((named.get(name), spot.key) for spot in spots for line in spot.lines for name in line.reads)
+    edges = dict.fromkeys(Edge(source, target) for source, target in read if source and source != target)
     ends: list[DiagramNode] = []
     targets = {state: cell.states[state] for state in dict.fromkeys((*states, *cell.states))}
     for state, line in (*targets.items(), ("", cell.output)):

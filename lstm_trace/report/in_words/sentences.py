@@ -212,13 +212,9 @@ def _left(told: Described, rule: Recurrence, case: Case) -> Text | None:
     if part == 0 or written is None:
         return None
     factors = [float(found.keep[at]) for at in (steps if first else steps[steps.index(s) + 1 :])]
-    fields: dict[str, Any] = {
-        "written": written,
-        "left": told.shown.num(part, line),
-        "who": told.who(case, line, whole=True),
-        "begin": told.when(t) if first else told.step(t, case.row),
-        "end": told.when(end),
-    }
+    begin = told.when(t) if first else told.step(t, case.row)
+    fields: dict[str, Any] = {"written": written, "left": told.shown.num(part, line), "begin": begin}
+    fields |= {"who": told.who(case, line, whole=True), "end": told.when(end)}
     key = "held" if first else "left"
     if not all(0 <= factor <= 1 for factor in factors):
         key = f"{key}.times"

@@ -49,13 +49,9 @@ def _intro(shown: View) -> Text:
     both = len(directions) > 1
     wide = next(filter(None, (units(trace, stage) for stage in forward_stages(trace.stages))), 0)
     several = "layers.directions" if both and layers > 1 else "directions" if both else "layers" if layers > 1 else ""
-    fields = {
-        "cell": words.word(f"cell.{kind}"),
-        "units": words.count("units", wide) if wide else "",
-        "steps": words.count("steps", trace.steps),
-        "rows": words.word("rows", n=trace.batch) if trace.batch > 1 else "",
-        "layers": words.word(several, n=layers) if several else "",
-    }
+    fields = {"cell": words.word(f"cell.{kind}"), "units": words.count("units", wide) if wide else ""}
+    fields |= {"steps": words.count("steps", trace.steps), "layers": words.word(several, n=layers) if several else ""}
+    fields["rows"] = words.word("rows", n=trace.batch) if trace.batch > 1 else ""
     fields["inputs"] = "" if trace.x is None else words.count("inputs", trace.x.shape[-1])
     begin = shown.said("intro.noinput" if trace.x is None else "intro.1" if trace.steps == 1 else "intro", **fields)
     if not trace.first:
