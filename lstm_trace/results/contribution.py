@@ -228,10 +228,8 @@ def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:
         mean = words.word("faith.random", number=f"{number(faith.mean):.4g}", spread=f"{spread:.2g}")
         return listed.join([*texts, mean])
 
-    others, alone = (
-        beside(faith.without, faith.spread.comprehensiveness),
-        beside(attrgetter("distance"), faith.spread.distance),
-    )
+    others = beside(faith.without, faith.spread.comprehensiveness)
+    alone = beside(attrgetter("distance"), faith.spread.distance)
     away = {"away": f"{faith.without(best):.4g}", "bins": _bins(words), "others": others}
     kept = {"value": f"{faith.value:.4g}", "baseline": f"{faith.baseline:.4g}", "distance": f"{best.distance:.4g}"}
     yield words.word("faith.scores", range=f"{BINS[0]}–{BINS[-1]}", order=order, alone=alone, **away, **kept)

@@ -233,11 +233,9 @@ class Stages:
         if (taken := self._taken(line)) is not None:
             return self._part(cut, taken, k)
         if line.op == "add":
-            terms = [
-                (sign, self._part(cut, operand, k))
-                for sign, operand in zip(line.constants, line.operands, strict=True)
-                if not self._adds_nothing(operand, cut.inner)
-            ]
+            every = zip(line.constants, line.operands, strict=True)
+            kept = ((sign, operand) for sign, operand in every if not self._adds_nothing(operand, cut.inner))
+            terms = [(sign, self._part(cut, operand, k)) for sign, operand in kept]
             return Sum(tuple(sign for sign, _ in terms), tuple(term for _, term in terms))
         return tree.SYMBOLIC[line.op](line, tuple(self._part(cut, operand, k) for operand in line.operands))
 

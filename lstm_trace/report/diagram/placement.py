@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, combinations, pairwise
 
 Pair = tuple[str, str]
 Lane = tuple[str, str, int]  # an edge where it passes a column
@@ -81,15 +81,11 @@ def _by_barycentre(row: list[Place], other: list[Place], links: list[tuple[Place
 
 def _crossings(rows: list[list[Place]], links: list[tuple[Place, Place]]) -> int:
     at = {place: (k, i) for k, row in enumerate(rows) for i, place in enumerate(row)}
-    by_column: dict[int, list[Pair]] = {}
+    by_column: dict[int, list[tuple[int, int]]] = {}
     for a, b in links:
-        by_column.setdefault(at[a][0], []).append((at[a][1], at[b][1]))  # type: ignore[arg-type]
-    return sum(
-        (p[0] - q[0]) * (p[1] - q[1]) < 0  # type: ignore[operator]
-        for pairs in by_column.values()
-        for i, p in enumerate(pairs)
-        for q in pairs[:i]
-    )
+        by_column.setdefault(at[a][0], []).append((at[a][1], at[b][1]))
+    both = chain.from_iterable(combinations(pairs, 2) for pairs in by_column.values())
+    return sum((p[0] - q[0]) * (p[1] - q[1]) < 0 for p, q in both)
 
 
 def heights(
@@ -159,13 +155,13 @@ def levelled(
     for place, one in found.items():
         members.setdefault(one, []).append(y[place])
     low = {one: sum(all_) / len(all_) for one, all_ in members.items()}
-    high, chain = dict(low), _order(found, below)
+    high, down = dict(low), _order(found, below)
     gaps = [(found[a], found[b], gap) for a, b, gap in below]
-    for one in chain:
+    for one in down:
         for a, b, gap in gaps:
             if a == one:
                 low[b] = max(low[b], low[one] + gap)
-    for one in reversed(chain):
+    for one in reversed(down):
         for a, b, gap in gaps:
             if b == one:
                 high[a] = min(high[a], high[one] - gap)

@@ -283,11 +283,8 @@ def _sources(cell: Cell, name: str) -> tuple[Terms, ...] | None:
         return None
     found: tuple[list[tuple[float, Operand]], ...] = ([], [], [])
     for sign, term in zip(total.constants, total.operands, strict=True):
-        read = (
-            {term, *(n for line in cell.closure([term], carried=False) for n in cell.by_name[line].reads)}
-            if isinstance(term, str)
-            else set()
-        )
+        names = [term] if isinstance(term, str) else []
+        read = {*names, *(n for line in cell.closure(names, carried=False) for n in cell.by_name[line].reads)}
         of_x, of_h = (not read.isdisjoint(names) for names in (cell.inputs, cell.states))
         if of_x and of_h:
             return None

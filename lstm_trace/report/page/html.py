@@ -47,13 +47,7 @@ STILLS = 24
 #: So many texts of pictures at other steps are kept for the slider.
 TEXTS = 30_000
 STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", "report/diagram/diagram.css")
-PART_STYLES = (
-    "documents/blocks.css",
-    "report/diagram/diagram.css",
-    "plot/plot.css",
-    "plot/framed.css",
-    "report/page/notebook.css",
-)
+PART_STYLES = ("documents/blocks.css", STYLES[-1], "plot/plot.css", "plot/framed.css", "report/page/notebook.css")
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 #: Headings of a part are below those of the notebook.
@@ -361,21 +355,17 @@ def _step_bar(found: Page) -> str:
     """Slider and choices, shown where scripts run, with the texts that they put into the pictures."""
     shown, said = found.shown, found.shown.words
     steps = shown_steps(shown)
-    spots = {s.scope: [x.key for x in found.pictures[s.scope][1].flow.spots if x.kind != "sink"] for s in shown.stages}
-    every = sum(len(found.pictures[stage.scope][1].flow.spots) for stage in shown.stages)
-    if len(steps) * len(shown.rows) * every > TEXTS:
+    spots = {stage.scope: found.pictures[stage.scope][1].flow.spots for stage in shown.stages}
+    if len(steps) * len(shown.rows) * sum(map(len, spots.values())) > TEXTS:
         steps = shown.steps
 
     def texts(stage: Stage, t: int, b: int) -> list[str]:
         there = _shown_at(found, Place(stage, t, b))
-        return [there.get(key, "") for key in spots[stage.scope]]
+        return [there.get(spot.key, "") for spot in spots[stage.scope] if spot.kind != "sink"]
 
-    data = {
-        "steps": steps,
-        "first": said.count_from,
-        "cells": {scope: ident for scope, (ident, _) in found.pictures.items()},
-        "texts": {s.scope: {str(b): [texts(s, t, b) for t in steps] for b in shown.rows} for s in shown.stages},
-    }
+    each = {s.scope: {str(b): [texts(s, t, b) for t in steps] for b in shown.rows} for s in shown.stages}
+    idents = {scope: ident for scope, (ident, _) in found.pictures.items()}
+    data: dict[str, Any] = {"steps": steps, "first": said.count_from, "cells": idents, "texts": each}
     if shown.trace.header.step_labels:
         data["tokens"] = {str(b): [step_label(shown.trace, t, b) for t in steps] for b in shown.rows}
     text = json_text(data, separators=(",", ":")).replace("<", "\\u003c")
@@ -383,12 +373,10 @@ def _step_bar(found: Page) -> str:
     rows = [(str(b), shown.row(b)) for b in shown.rows]
     first = steps.index(found.places[0].t) if found.places[0].t in steps else 0
     told = (str(said.nth(steps[first])), step_label(shown.trace, steps[first], shown.rows[0]))
-    step = (
-        f'<label>{escape(said.word("step.choose"))} t <input type="range" name="t" min="0" max="{len(steps) - 1}" '
-        f'value="{first}"></label> <output>{escape(" ".join(filter(None, told)))}</output>'
-        if len(steps) > 1
-        else ""
-    )
+    choose, last, step = escape(said.word("step.choose")), len(steps) - 1, ""
+    if last:
+        step = f'<label>{choose} t <input type="range" name="t" min="0" max="{last}" value="{first}"></label> '
+        step += f"<output>{escape(' '.join(filter(None, told)))}</output>"
     return (
         f'<div class="bar" hidden>{step}{_select("place", said, "s", places)}{_select("row", said, "b", rows)}'
         f'<label><input type="checkbox" name="all"> {escape(said.word("step.all"))}</label></div>\n'
