@@ -289,11 +289,8 @@ def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
 
 def _in_notebook(views: Sequence[View], kind: str, chosen: Options) -> str:
     """What is shown as a notebook asks for it, whatever its format: `html`, `markdown` or `plain`."""
-    without = []  # no picture is a file beside it
-    for shown in views:
-        drawn = shown.illustration
-        kept = replace(drawn, file="") if drawn is not None and shown.profile is not None else None
-        without.append(replace(shown, illustration=kept))
+    drawn = ((shown, shown.illustration if shown.profile is not None else None) for shown in views)
+    without = [replace(shown, illustration=one and replace(one, file="")) for shown, one in drawn]  # no file beside it
     if kind == "plain":
         return _printed(without, "text", chosen)
     if kind == "markdown":

@@ -117,10 +117,8 @@ class AblationExplanation(Explanation):
         """What the step, or the unit, of each variant is called."""
         trace, effects = self.trace, self.ablation.effects
         steps, widths = step_labels(trace, self.ablation.of.b), sizes(trace)
-        units = {
-            (scope, line): labels(trace, axis(trace, trace.stage(scope), line), widths[scope][line])
-            for scope, line in dict.fromkeys((effect.scope, effect.line) for effect in effects)
-        }
+        lines = dict.fromkeys((effect.scope, effect.line) for effect in effects)
+        units = {(s, n): labels(trace, axis(trace, trace.stage(s), n), widths[s][n]) for s, n in lines}
         places = ((units[x.scope, x.line], x.unit) if x.t is None else (steps, trace.index(x.t)) for x in effects)
         return [names[at] if names and at is not None else "" for names, at in places]
 

@@ -50,16 +50,13 @@ def explanation(trace: Trace, of: str | None, how: str, **options: Any) -> Expla
     if of is not None:
         options["of"] = of
     takes = parameters(explaining(how))
-    foreign = {
-        name: [other for other in EXPLANATIONS if name in parameters(explaining(other))]
-        for name in options
-        if name not in takes
-    }
+    others = (name for name in options if name not in takes)
+    foreign = {name: [one for one in EXPLANATIONS if name in parameters(explaining(one))] for name in others}
     wrong = (
-        f"{name} belongs to {' and '.join(others)}, not to {how}"
-        if others
+        f"{name} belongs to {' and '.join(owners)}, not to {how}"
+        if owners
         else f"there is no option {name}{nearest(name, takes)}; {how} reads {', '.join(takes)}"
-        for name, others in foreign.items()
+        for name, owners in foreign.items()
     )
     raise_all(OptionError, wrong)
     if of is None and "of" in takes and takes["of"].required:

@@ -85,8 +85,8 @@ class GradientExplanation(Solved):
     @cached_property
     def _blocks(self) -> list[tuple[str, float, float]]:
         """By name the sum of the sizes of each gradient, and the largest; the largest sum first."""
-        sizes = {name: np.abs(values) for name, values in self.gradients.items()}
-        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes.items()]
+        sizes = ((name, np.abs(values)) for name, values in self.gradients.items())
+        blocks = [(name, float(size.sum()), float(size.max(initial=0.0))) for name, size in sizes]
         return sorted(blocks, key=lambda row: -row[1])
 
     def title(self, words: Words) -> str:

@@ -82,12 +82,10 @@ class MemoryExplanation(Explanation):
             return words.word("memory.first")
         if book.halved is None:
             return words.count("memory.longer", book.steps)
-        if book.by.startswith(HOLD):
-            return words.count("memory.halved.held", book.halved, hold=_source(book.by, words))
-        if book.by:
-            hold = words.word("memory.hold", line=book.by.removeprefix(SCALED))
-            return words.count("memory.halved.scaled", book.halved, hold=hold)
-        return words.count("memory.halved", book.halved)
+        held = book.by.startswith(HOLD)
+        hold = _source(book.by, words) if held else words.word("memory.hold", line=book.by.removeprefix(SCALED))
+        key = "memory.halved.held" if held else "memory.halved.scaled" if book.by else "memory.halved"
+        return words.count(key, book.halved, hold=hold)
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """One row for each step that wrote something."""

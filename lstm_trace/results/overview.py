@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -54,9 +53,5 @@ class Overview(Finding):
             if line.assigned:
                 last = values[valid[:1] if stage.backwards else valid[-1:], 0].ravel()
                 name = line.name if len(trace.stages) == 1 else f"{stage.scope}/{line.name}"
-                yield name, line.op, " × ".join(map(str, values.shape)), _values(last)
-
-
-def _values(vector: Any) -> str:
-    texts = [number(show(value, 4)) for value in vector[:NUMBERS]]
-    return ", ".join([*texts, "…"] if len(vector) > NUMBERS else texts)
+                texts = [*(number(show(value, 4)) for value in last[:NUMBERS]), *["…"] * (len(last) > NUMBERS)]
+                yield name, line.op, " × ".join(map(str, values.shape)), ", ".join(texts)

@@ -46,8 +46,9 @@ MAPS, PIXELS = 24, 350_000
 STILLS = 24
 #: So many texts of pictures at other steps are kept for the slider.
 TEXTS = 30_000
-STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", "report/diagram/diagram.css")
-PART_STYLES = ("documents/blocks.css", STYLES[-1], "plot/plot.css", "plot/framed.css", "report/page/notebook.css")
+DRAWN = "report/diagram/diagram.css"
+STYLES = (*PICTURES, "documents/blocks.css", "report/page/report.css", DRAWN)
+PART_STYLES = ("documents/blocks.css", DRAWN, "plot/plot.css", "plot/framed.css", "report/page/notebook.css")
 #: MathJax leaves these alone: a dollar in a title is no formula.
 _CLASSES = "lstm-trace tex2jax_ignore mathjax_ignore"
 #: Headings of a part are below those of the notebook.
