@@ -264,16 +264,13 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:
     """The numbers that a unit reads, each once, by the symbols in its equation."""
-    stage = reader.stage(writing.trace)
-    seen = set()
+    trace, found = writing.trace, dict[Location, Num]()
     for number in numbers:
-        assert number.key is not None
-        place = location_of(writing.trace, number.key)
-        if place not in seen:
-            seen.add(place)
-            _, name, t, _, index = number.key
-            symbol = writing.symbol(stage, name, t, index, place.is_single(writing.trace))
-            yield _reference(writing, place, number, symbol)
+        found.setdefault(location_of(trace, number.key or ()), number)
+    for place, number in found.items():
+        _, name, t, _, index = number.key or ()
+        symbol = writing.symbol(reader.stage(trace), name, t, index, place.is_single(trace))
+        yield _reference(writing, place, number, symbol)
 
 
 def _reference(writing: Writing, place: Location, number: Num, symbol: Node) -> Reference:

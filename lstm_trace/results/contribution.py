@@ -136,8 +136,8 @@ class ContributionExplanation(SplitExplanation):
             fewer = self.automatic and other.points < POINTS
             why = words.word("contribution.points.fewer", n=POINTS) if fewer else ""
             more = words.word("contribution.points.more") if other.incomplete else ""
-            points = other.points
-            yield words.count("contribution.points", points, gap=gap, why=why, more=more) if points else gap
+            said = words.count("contribution.points", other.points, gap=gap, why=why, more=more)
+            yield said if other.points else gap
 
     def tables(self, words: Words) -> tuple[LongTable, ...]:
         """By block, the scores of faithfulness, by step, and every entry that is not 0, the largest first."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..base.arrays import word
 from ..cell.network import scope_and_name
 from ..documents.blocks import Block, Heading, Items
 from ..documents.formats import Show
@@ -38,10 +37,8 @@ def frame(result: Verification) -> pd.DataFrame:
 
 def facts(result: Verification) -> dict[str, Any]:
     """The verdict, its sentences, the counts, each failure, what is inconclusive, and the premises."""
-    failures = [
-        {**dict(zip(COLUMNS, map(word, row), strict=True)), "consequences": list(failure.consequences)}
-        for row, failure in zip(_rows(result), result.failures, strict=True)
-    ]
+    rows = zip(_failures(result).facts()["rows"], result.failures, strict=True)
+    failures = [{**row, "consequences": list(failure.consequences)} for row, failure in rows]
     counts = {"verified": result.verified, "failed": result.failed, "failures": failures}
     unsure = [one._asdict() for one in result.unknown]
     rest = {"inconclusive": unsure, "hint": result.hint, "premises": list(result.premises)}
@@ -52,13 +49,11 @@ def _failures(result: Verification) -> LongTable:
     """What fails; three digits tell enough of how far off it is."""
     short = dict.fromkeys(("off_by", "bound"), math.inf)
     said = dict.fromkeys(short, lambda size, _: f"{size:.3g}")
-    return LongTable(COLUMNS, list(_rows(result)), bounds=short, said=said)
-
-
-def _rows(result: Verification) -> Iterator[tuple[Any, ...]]:
-    for failure in result.failures:
-        off = abs(failure.recorded - failure.derived)
-        yield str(failure.address), failure.op, failure.recorded, failure.derived, off, failure.bound, failure.values
+    rows = [
+        (str(x.address), x.op, x.recorded, x.derived, abs(x.recorded - x.derived), x.bound, x.values)
+        for x in result.failures
+    ]
+    return LongTable(COLUMNS, rows, bounds=short, said=said)
 
 
 def sentences(result: Verification, words: Words, most: int | None = None) -> Iterator[str]:

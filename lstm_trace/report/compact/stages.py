@@ -294,18 +294,15 @@ class Stages:
         right = result if k == cut.stages else self._of_unit(cut, k, unit)
         return right is not None and self._agree(left, right)
 
-    def _agree(self, left: Node, right: Node) -> bool:
+    def _agree(self, left: Any, right: Any) -> bool:
         """Whether two formulas of printed numbers come to the same: also where only parts of them can be computed."""
-        if self.shown.values.between(left, right) == "=":
-            return True
-        if type(left) is not type(right) or isinstance(left, Num):
-            return left == right
-        return all(map(self._agree_in_each, vars(left).values(), vars(right).values()))
-
-    def _agree_in_each(self, left: Any, right: Any) -> bool:
         if isinstance(left, tuple) and isinstance(right, tuple):
-            return len(left) == len(right) and all(map(self._agree_in_each, left, right))
-        return self._agree(left, right) if isinstance(left, Node) else bool(left == right)
+            return len(left) == len(right) and all(map(self._agree, left, right))
+        if isinstance(left, Node) and self.shown.values.between(left, right) == "=":
+            return True
+        if not isinstance(left, Node) or type(left) is not type(right) or isinstance(left, Num):
+            return bool(left == right)
+        return all(map(self._agree, vars(left).values(), vars(right).values()))
 
     def _num(self, name: str, unit: int) -> Num:
         return self.shown.values.num(self.place.stage.scope, name, self.place.t, self.place.b, (unit,))

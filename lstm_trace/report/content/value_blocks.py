@@ -152,8 +152,7 @@ def symbol(shown: View, place: Place, line: Line) -> Node:
 
 def formulas(shown: View, place: Place, line: Line) -> Iterator[tuple[str, Node]]:
     """What a line is in symbols at a place, each with the sign before it."""
-    for sign, node in shown.formulas(place.stage, line):
-        yield sign, shown.at(place.stage, place.t, node)
+    return ((sign, shown.at(place.stage, place.t, node)) for sign, node in shown.formulas(place.stage, line))
 
 
 def _substituted(shown: View, place: Place, line: Line) -> Node | None:

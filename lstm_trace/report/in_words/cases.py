@@ -210,11 +210,7 @@ class Described:
 
     def said(self, *sentences: Text) -> Text:
         """Sentences with the stops between and behind them."""
-        parts: list[Any] = []
-        for sentence in sentences:
-            parts += [self.words.word("stop.next")] if parts else []
-            parts += sentence
-        return (*parts, self.words.word("stop"))
+        return (*self.words.listed([*sentences], "stop.next", "stop.next"), self.words.word("stop"))
 
     def sentence(self, key: str, when: str = "", **fields: Any) -> Text:
         """The sentence of `key`, or of `key.at` where it says when, with a capital and without the full stop."""

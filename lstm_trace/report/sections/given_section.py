@@ -175,7 +175,7 @@ def _input(shown: View) -> Iterator[Block]:
 def _by_step(shown: View, stage: Stage, name: str) -> Block:
     """The values of an input: side by side in a compact report, where that says all."""
     found = beside(shown, stage, name) if shown.detail == "compact" else None
-    return by_step(shown, stage, name) if found is None else found
+    return found or by_step(shown, stage, name)
 
 
 def _supplied(shown: View) -> Iterator[Block]:

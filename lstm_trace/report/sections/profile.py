@@ -111,11 +111,9 @@ class ProfileCells:
             t: where it lies in the trace's arrays.
             b: the row.
         """
-        named = step_labels(self.found.trace, b)
-        parts = [str(self.shown.words.nth(self.found.trace.span[t]))]
-        parts += [self.token(named[t])] if named and named[t] else []
-        row = [self.shown.row(b)] if len(self.found.rows) > 1 else []
-        return (" ".join(parts), *(self.shown.words.aside(text) for text in row))
+        named, number = step_labels(self.found.trace, b), str(self.shown.words.nth(self.found.trace.span[t]))
+        step = f"{number} {self.token(named[t])}" if named and named[t] else number
+        return (step, self.shown.words.aside(self.shown.row(b))) if len(self.found.rows) > 1 else (step,)
 
     def token(self, label: str) -> str:
         """A token in quotes, on one line and of a length that has room in a table."""
@@ -141,16 +139,14 @@ def model(c: ProfileCells) -> Iterator[Block]:
     count = f"{sizes:,}".replace(",", "\u202f")  # a space between thousands is read in every language
     text = words.text("profile.size", n=count, dtype=trace.header.dtype, plan=Code(trace.header.plan))
     if trace.batch > 1 or trace.padded:
-        key = "profile.rows" if len(found.rows) > 1 else "profile.row"
-        fields = {"steps": words.count("steps", found.counted), "rows": len(found.rows)}
-        text = (*text, *c.shown.said(key, row=c.shown.row(found.rows.start), **fields))
+        key, row = "profile.rows" if len(found.rows) > 1 else "profile.row", c.shown.row(found.rows.start)
+        text = (*text, *c.shown.said(key, row=row, steps=words.count("steps", found.counted), rows=len(found.rows)))
     yield Para(text)
     yield from interventions(c.shown)
     yield from (Para((f"{sentence[:1].upper()}{sentence[1:]}.",)) for sentence in trace.header.agreement)
     if trace.header.agreement:
         yield Para(words.text("profile.agreement"))
-    if found.not_finite is not None:
-        bad = found.not_finite
+    if (bad := found.not_finite) is not None:
         yield Para(words.text("profile.infinite", address=Code(str(bad.address)), value=f"{bad.value:g}"))
     if found.missing:
         yield Para(words.text("profile.missing", lines=c.units([(Code(name),) for name in found.missing])))
