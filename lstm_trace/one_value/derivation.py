@@ -17,7 +17,7 @@ from ..documents.blocks import Derivation as Lines
 from ..documents.formats import Show
 from ..documents.result import Result
 from ..errors import OptionError, nearest, raise_all
-from ..formulas.tree import Node, Num
+from ..formulas.tree import Key, Node, Num
 from ..formulas.values import Values
 from ..languages.strings import Words, words
 from ..report.content import notations
@@ -264,11 +264,11 @@ def _writing(trace: Trace, notation: str = "exercise", language: str = "en", **o
 
 def _operands(writing: Writing, reader: Location, numbers: Iterable[Num]) -> Iterator[Reference]:
     """The numbers that a unit reads, each once, by the symbols in its equation."""
-    trace, found = writing.trace, dict[Location, Num]()
+    trace, found = writing.trace, dict[Location, tuple[Num, Key]]()
     for number in numbers:
-        found.setdefault(location_of(trace, number.key or ()), number)
-    for place, number in found.items():
-        _, name, t, _, index = number.key or ()
+        if number.key is not None:
+            found.setdefault(location_of(trace, number.key), (number, number.key))
+    for place, (number, (_, name, t, _, index)) in found.items():
         symbol = writing.symbol(reader.stage(trace), name, t, index, place.is_single(trace))
         yield _reference(writing, place, number, symbol)
 

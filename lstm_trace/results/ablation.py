@@ -126,6 +126,5 @@ class AblationExplanation(Explanation):
 def _steps(steps: range | None, words: Words) -> str:
     if steps is None:
         return words.word("ablation.steps.all")
-    if len(steps) == 1:
-        return words.word("ablation.steps.one", t=steps[0])
-    return words.word("ablation.steps.some", first=steps[0], last=steps[-1])
+    key = "ablation.steps.one" if len(steps) == 1 else "ablation.steps.some"
+    return words.word(key, t=steps[0], first=steps[0], last=steps[-1])

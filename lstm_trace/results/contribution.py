@@ -212,9 +212,8 @@ def _lasts(seconds: float, words: Words) -> str:
     >>> [_lasts(seconds, words()) for seconds in (0.2, 41.7, 900)]
     ['about 1 s', 'about 42 s', 'about 15 min']
     """
-    if seconds < 100:
-        return words.word("faith.seconds", n=f"{max(seconds, 1):.0f}")
-    return words.word("faith.minutes", n=f"{seconds / 60:.0f}")
+    key, n = ("faith.seconds", max(seconds, 1)) if seconds < 100 else ("faith.minutes", seconds / 60)
+    return words.word(key, n=f"{n:.0f}")
 
 
 def _faithful(faith: Faithfulness, words: Words) -> Iterator[str]:

@@ -32,10 +32,7 @@ def columns(nodes: Sequence[str], edges: Sequence[Pair], last: Sequence[str]) ->
 
 def routes(edges: Sequence[Pair], column: Mapping[str, int]) -> dict[Pair, list[Place]]:
     """Each edge as the places that it goes through, its ends included."""
-    return {
-        (a, b): [a, *((a, b, k) for k in range(column[a] + 1, column[b])), b]
-        for a, b in edges
-    }  # fmt: skip
+    return {(a, b): [a, *((a, b, k) for k in range(column[a] + 1, column[b])), b] for a, b in edges}
 
 
 def order(
