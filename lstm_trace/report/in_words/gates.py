@@ -91,8 +91,9 @@ def _factors(cell: Cell, name: str) -> dict[str, str]:
 def gate_sentences(told: Described, named: frozenset[str]) -> Iterator[Text]:
     """What each gate did, as far as it was recorded and chosen, in the cases that are described."""
     for gate in gates(told.stage, named):
-        there = told.shown.chosen.has(gate.name) and told.values(gate.name) is not None
-        if cases := [case for case in (told.cases(gate.name) if there else ()) if told.is_finite(gate.name, case)]:
+        if not told.shown.chosen.has(gate.name) or told.values(gate.name) is None:
+            continue
+        if cases := [case for case in told.cases(gate.name) if told.is_finite(gate.name, case)]:
             yield _gate(told, gate, cases)
 
 

@@ -163,9 +163,11 @@ def _went(told: Described, name: str, state: str, kept: Terms, written: Terms, c
     if not moves:
         return
     steps = {told.steps[case.row][-1] for case in cases}
-    key, texts = "new", [(case, (new,), ()) for case, _, new, _ in moves]
-    if any(old.value != 0 for _, old, _, _ in moves):
-        key, texts = "went", [(c, told.words.text("move", old=old, new=new), aside) for c, old, new, aside in moves]
+    texts: list[tuple[Case, Text, Text]] = [(case, (new,), ()) for case, _, new, _ in moves]
+    from_zero = all(old.value == 0 for _, old, _, _ in moves)
+    if not from_zero:
+        texts = [(case, told.words.text("move", old=old, new=new), aside) for case, old, new, aside in moves]
+    key = "new" if from_zero else "went"
     values, subject = told.each(name, texts), told.subject(name, steps)
     yield "went", told.said(told.sentence(key, told.at(steps), values=values, moves=values, subject=subject))
 

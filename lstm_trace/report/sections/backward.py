@@ -100,7 +100,13 @@ def opening(back: Backward) -> Iterator[Block]:
     if back.between:
         here, base = back.value_and_baseline
         formula, gap = minus(here, base), back.num(here.value - base.value)
-        fields = {"line": _named(back), "value": here, "base": base, "formula": formula, "difference": gap}
+        fields: dict[str, Node | Text] = {
+            "line": _named(back),
+            "value": here,
+            "base": base,
+            "formula": formula,
+            "difference": gap,
+        }
         fields |= {"gap": Sym("ΔL"), "at": at, "sign": back.values.between(formula, gap)}
         yield Para(words.text("between.weighted" if several else "between.value", **fields))
     elif several and (of.said or not of.is_output):

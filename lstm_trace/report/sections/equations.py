@@ -69,7 +69,7 @@ def _told(lines: list[Line], words: Words) -> Iterator[Text]:
         elif line.op == "elu":
             (factor,), below = line.constants, minus(_exp(_Z), number(1))
             below_zero = below if factor == 1 else tree.Prod(number(factor), below)
-            sides = {"above": _Z, "sign": "≥", "bound": number(0), "below": below_zero}
+            sides: dict[str, Node | str] = {"above": _Z, "sign": "≥", "bound": number(0), "below": below_zero}
             yield words.text("is.cases", left=tree.call(line, (_Z,)), z=_Z, **sides)
         elif words.has(f"is.{line.op}"):
             yield words.text(f"is.{line.op}", symbol=signs.get(line.op, Fn(line.op)))

@@ -64,7 +64,7 @@ def training(shown: View) -> Iterator[Block]:
     yield from map(_lower, solution(views[-1]))
     yield Heading(2, shown.said("train.loss"))
     losses = [loss(trace, done.of) for trace in done.traces]
-    changes = ["", *(shown.num(b - a) for a, b in pairwise(losses))]
+    changes: list[str | Num] = ["", *(shown.num(b - a) for a, b in pairwise(losses))]
     head = tuple(shown.words.text(f"train.column.{name}") for name in ("updates", "loss", "change"))
     each = enumerate(zip(losses, changes, strict=True))
     yield Table(head, tuple(((str(k),), (shown.num(value),), (change,)) for k, (value, change) in each))
