@@ -164,10 +164,9 @@ def _went(told: Described, name: str, state: str, kept: Terms, written: Terms, c
         return
     steps = {told.steps[case.row][-1] for case in cases}
     texts: list[tuple[Case, Text, Text]] = [(case, (new,), ()) for case, _, new, _ in moves]
-    from_zero = all(old.value == 0 for _, old, _, _ in moves)
-    if not from_zero:
+    key = "new" if all(old.value == 0 for _, old, _, _ in moves) else "went"
+    if key == "went":
         texts = [(case, told.words.text("move", old=old, new=new), aside) for case, old, new, aside in moves]
-    key = "new" if from_zero else "went"
     values, subject = told.each(name, texts), told.subject(name, steps)
     yield "went", told.said(told.sentence(key, told.at(steps), values=values, moves=values, subject=subject))
 

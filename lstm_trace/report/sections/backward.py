@@ -13,7 +13,7 @@ import numpy as np
 from ...backpropagation.gradients import by_address, premises
 from ...base.arrays import Array
 from ...cell.network import Stage, X
-from ...documents.blocks import Block, Code, Derivation, Heading, Para, Premises, Row, Table, Text
+from ...documents.blocks import Block, Code, Derivation, Heading, Inline, Para, Premises, Row, Table, Text
 from ...formulas import tree
 from ...formulas.tree import Dots, MatVec, Node, Num, Sym, kept, value
 from ...formulas.whole import total
@@ -100,14 +100,8 @@ def opening(back: Backward) -> Iterator[Block]:
     if back.between:
         here, base = back.value_and_baseline
         formula, gap = minus(here, base), back.num(here.value - base.value)
-        fields: dict[str, Node | Text] = {
-            "line": _named(back),
-            "value": here,
-            "base": base,
-            "formula": formula,
-            "difference": gap,
-        }
-        fields |= {"gap": Sym("ΔL"), "at": at, "sign": back.values.between(formula, gap)}
+        fields: dict[str, Inline | Text] = {"line": _named(back), "at": at, "value": here, "base": base}
+        fields |= {"formula": formula, "difference": gap, "gap": Sym("ΔL"), "sign": back.values.between(formula, gap)}
         yield Para(words.text("between.weighted" if several else "between.value", **fields))
     elif several and (of.said or not of.is_output):
         key = "back.of" if of.said else "back.values"
