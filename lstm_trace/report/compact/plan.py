@@ -105,7 +105,8 @@ def worked(shown: View, place: Place, level: int) -> Iterator[Block]:
     """The chains of a place; what is zero there is said first, and of padding what is held."""
     if shown.idle(place):
         held = [name for name in place.stage.cell.states if shown.values.array(place.stage.scope, name) is not None]
-        yield from [vectors(shown, place.stage, held, place.t, place.b)] if held else []
+        if held:
+            yield vectors(shown, place.stage, held, place.t, place.b)
         return
     stages, words = Stages(shown, place), shown.words
     found: list[Chain] = []

@@ -115,13 +115,9 @@ def _parts(group: LineGroup, cell: Cell) -> list[tuple[Line, ...]]:
     for line in reversed(group.lines):
         if line.name in taken:
             continue
-        inner = [
-            other
-            for other in group.lines
-            if line.op == "add" and other.name in line.operands and not other.assigned
-            and (other.product or other.op == "mul") and not cell.parameters.keys().isdisjoint(other.reads)
-            and len(cell.readers[other.name]) == 1
-        ]  # fmt: skip
+        read = [x for x in group.lines if line.op == "add" and x.name in line.operands and not x.assigned]
+        products = (x for x in read if (x.product or x.op == "mul") and not cell.parameters.keys().isdisjoint(x.reads))
+        inner = [x for x in products if len(cell.readers[x.name]) == 1]
         taken |= {other.name for other in inner}
         parts.insert(0, (*inner, line))
     return parts

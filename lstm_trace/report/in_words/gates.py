@@ -189,12 +189,9 @@ def _described(told: Described) -> Iterator[str]:
     inner, units = hidden(cell), readout(cell)
     asked = {address.line for address in told.shown.asked if address.scope == stage.scope}
     arguments = {a for line in cell.lines if line.call and line.call[0] in _LOSSES for a in line.call[1:]}
-    wanted = [
-        x.name
-        for x in cell.lines
-        if x.assigned and x.name not in inner and stage.unpadded(x.name) == x.name
-        and (x.name in asked or x.name in arguments or softmax(cell, x.name) or not cell.readers.get(x.name))
-    ]  # fmt: skip
+    told_of = {*asked, *arguments}
+    there = (x for x in cell.lines if x.assigned and x.name not in inner and stage.unpadded(x.name) == x.name)
+    wanted = [x.name for x in there if x.name in told_of or softmax(cell, x.name) or not cell.readers.get(x.name)]
     scores = {n for name in wanted if softmax(cell, name) for n in cell.closure([name], carried=False)} - {*asked}
     for name in wanted:
         if (name in units or told.width(name) == 1) and (name not in scores or softmax(cell, name)):

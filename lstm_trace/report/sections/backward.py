@@ -299,10 +299,9 @@ def _inputs(back: Backward) -> Iterator[Block]:
         (stage, [new for new, n in stage.cell.gradient if back.trace.stage(stage.owner).sources.get(n) == X])
         for stage in back.trace.stages
     ]
-    reached = [
-        (t, b) for t in back.trace.span for b in back.rows
-        if any(of_x and not back.live.at(stage, t, b).isdisjoint(of_x) for stage, of_x in lines)
-    ]  # fmt: skip
+    places = ((t, b) for t in back.trace.span for b in back.rows)
+    live = [(t, b, back.live.at(stage, t, b).intersection(of_x)) for t, b in places for stage, of_x in lines if of_x]
+    reached = list(dict.fromkeys((t, b) for t, b, found in live if found))
     if x is None or not reached:
         return
     yield Heading(3, back.said("back.inputs"))

@@ -120,10 +120,9 @@ def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) 
     def is_exact(line: Line) -> bool:
         """Whether every number that is shown is exactly what was computed."""
         rows, units = (kept(n, most) for n in (1, *shape)[-2:])
-        return all(
-            values.scalar(stage, line, k - 1, i, j, whole=True).relation == "="
-            for i in rows for j in units if i is not None and j is not None and j < array(line.name).shape[-1]
-        )  # fmt: skip
+        there = [j for j in units if j is not None and j < array(line.name).shape[-1]]
+        places = ((i, j) for i in rows for j in there if i is not None)
+        return all(values.scalar(stage, line, k - 1, i, j, whole=True).relation == "=" for i, j in places)
 
     names = _names(cell, Sym(_after(name, k - 1)), Sym(_after(name, k)))
     for line in cell.lines:
