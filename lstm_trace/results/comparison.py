@@ -67,7 +67,7 @@ def blocks(result: Comparison, words: Words, show: Show) -> Iterator[Block]:
             lines = tuple(differing[k] for k in sorted(furthest))
         yield Heading(2, (words.word("diff.by.line"),))
         head = ("line", "differ", "max_abs", "max_rel", "ulp", "local", "inherited", "cosine", "snr_db")
-        rows = []
+        rows: list[tuple[str | Code, ...]] = []
         for d in lines:
             snr = "∞" if math.isinf(d.snr) else f"{d.snr:.1f}"
             numbers = map(_short, (d.max_abs, d.max_rel, d.max_ulp, d.local, d.inherited))

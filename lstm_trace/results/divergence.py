@@ -108,10 +108,10 @@ def _line(a: Trace, b: Trace, stage: Stage, name: str) -> Iterator[UnitDifferenc
     called = labels(a, axis(a, stage, name), width)
     for j in map(int, np.flatnonzero(most > 0)):
         (step, b_row), (began, since_b) = at[j].tolist(), first[j].tolist()
-        since = (a.span[began], since_b) if began >= 0 else (None, None)
+        since, since_row = (a.span[began], since_b) if began >= 0 else (None, None)
         furthest, share, label = float(most[j]), float(most[j] / scale[j]), called[j] if called else ""
         pair = float(one[step, b_row, j]), float(two[step, b_row, j])
-        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, a.span[step], b_row, *since, label)
+        yield UnitDifference(stage.scope, j, name, furthest, share, *pair, a.span[step], b_row, since, since_row, label)
 
 
 def _first(one: Array, two: Array, valid: Array, limit: Array, backwards: bool) -> Array:

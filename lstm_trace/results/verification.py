@@ -83,5 +83,5 @@ def sentences(result: Verification, words: Words, most: int | None = None) -> It
     scopes: dict[str, list[str]] = {}
     for scope, name in map(scope_and_name, result.premises or [words.word("none")]):
         scopes.setdefault(scope, []).append(name)
-    for scope, names in scopes.items():
-        yield words.word("verification.premises", names=f"{scope}: {', '.join(names)}".removeprefix(": "))
+    for scope, some in scopes.items():
+        yield words.word("verification.premises", names=f"{scope}: {', '.join(some)}".removeprefix(": "))

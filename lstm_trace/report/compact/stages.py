@@ -339,7 +339,7 @@ class Stages:
 # -- a formula as a person writes it -----------------------------------------------------------------------------------
 
 
-def tidy(node: Any) -> Any:
+def tidy(node: Node) -> Node:
     """The same formula as a person writes it: numbers in place of vectors of one entry, no empty sums.
 
     >>> from lstm_trace.formulas.plain import Plain
@@ -352,7 +352,7 @@ def tidy(node: Any) -> Any:
         return node.entries[0] if len(node.entries) == 1 else node
     if isinstance(node, Mat):
         return node
-    inner = changed(node, tidy)
+    inner: Node = changed(node, tidy)
     return _RULES[type(inner)](inner) if type(inner) in _RULES else inner
 
 

@@ -442,7 +442,8 @@ def with_symbols(trace: Trace, place: Callable[[Stage], str]) -> Trace:
             lines[stage.scope] = {**here, **{name: here[new] for name, _, new in added}}
         stages.append(stage)
     symbols = gradient_symbols(stages, trace.header.symbols, place, partial(equal, trace))
-    header = replace(trace.header, symbols={**trace.header.symbols, **symbols})
+    own: dict[str, Any] = {**trace.header.symbols, **symbols}
+    header = replace(trace.header, symbols=own)
     return replace(trace, header=header, stages=tuple(stages), lines=lines, memory=None)
 
 

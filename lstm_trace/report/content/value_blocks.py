@@ -171,7 +171,8 @@ def _substituted(shown: View, place: Place, line: Line) -> Node | None:
             missing.append(operand)
         if values is None or values.ndim == 2:
             return Sym(operand)
-        vector = shown.values.vector(stage.scope, operand, *((t, b) if values.ndim == 3 else (None, None)), shown.units)
+        step, row = (t, b) if values.ndim == 3 else (None, None)
+        vector = shown.values.vector(stage.scope, operand, step, row, shown.units)
         return vector if len(vector.entries) > 1 else vector.entries[0]
 
     tree = shown.written(stage, line, part)

@@ -146,8 +146,8 @@ class Described:
     def num(self, name: Operand, case: Case, t: int) -> Num:
         """One value as it is shown."""
         unit = case.unit if self.width(str(name)) > 1 else 0
-        where = (None, None) if str(name) in self.stage.cell.parameters else (t, case.row)
-        return self.shown.values.num(self.stage.scope, name, *where, (unit,))
+        step, row = (None, None) if str(name) in self.stage.cell.parameters else (t, case.row)
+        return self.shown.values.num(self.stage.scope, name, step, row, (unit,))
 
     # -- what they are called ------------------------------------------------------------------------------------------
 

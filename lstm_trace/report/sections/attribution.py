@@ -71,9 +71,9 @@ def _parts(back: Backward) -> Iterator[_Difference]:
         if premise.kind in ("parameter", "state"):
             yield _Difference(premise.gradient, here, base, symbol, None, where)
             continue
-        for t, *arrays in zip(back.trace.span, premise.gradient, here, base, strict=True):
-            if not np.array_equal(*arrays[1:]):
-                yield _Difference(*arrays, symbol, t, where)
+        for t, slope, one, other in zip(back.trace.span, premise.gradient, here, base, strict=True):
+            if not np.array_equal(one, other):
+                yield _Difference(slope, one, other, symbol, t, where)
 
 
 def _row(back: Backward, part: _Difference) -> Row:

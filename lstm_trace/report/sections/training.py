@@ -115,7 +115,8 @@ def _rows(shown: View, trace: Trace, shape: tuple[int, ...], name: str, k: int) 
             return entry(0, 0)
         if len(shape) == 1:
             return column(kept(shape[0], most), partial(entry, 0))
-        return matrix(*(kept(n, most) for n in shape), entry)
+        rows, columns = (kept(n, most) for n in shape)
+        return matrix(rows, columns, entry)
 
     def is_exact(line: Line) -> bool:
         """Whether every number that is shown is exactly what was computed."""
