@@ -80,7 +80,7 @@ def document(views: Callable[[Options], Sequence[View]], format: str = "md", **o
             _titled(one, called or one.trace.header.title or one.words.word("problem", n=n))
             for n, one in enumerate(shown, 1)
         ]
-    return Report(_printed(shown, format, chosen), lambda kind: _in_notebook(shown, kind, chosen))
+    return Report(_printed(shown, format, chosen), lambda kind: _rendered(shown, kind, chosen))
 
 
 def pdf(traces: Trace | Sequence[Trace], sources: Sequence[str | Source] = (), **options: Any) -> bytes:
@@ -287,7 +287,7 @@ def _bodies(views: Sequence[View], chosen: Options) -> list[Body]:
     return [lowered(body, chosen.level.number - 1) for body in found]
 
 
-def _in_notebook(views: Sequence[View], kind: str, chosen: Options) -> str:
+def _rendered(views: Sequence[View], kind: str, chosen: Options) -> str:
     """What is shown as a notebook asks for it, whatever its format: `html`, `markdown` or `plain`."""
     drawn = ((shown, shown.illustration if shown.profile is not None else None) for shown in views)
     without = [replace(shown, illustration=one and replace(one, file="")) for shown, one in drawn]  # no file beside it

@@ -120,7 +120,7 @@ def _own(shown: View, stage: Stage, needed: frozenset[str], whole: bool) -> Equa
         found = [(line.name, "=", line, right) for line, right in ends if line.assigned]
     else:
         found = [(line.name, "=", line, tree.formula(line, cell)) for line in stage.lines if line.assigned]
-        carry = ((state, cell.by_name[target]) for state, target in cell.carry)
+        carry = [(state, cell.by_name[target]) for state, target in cell.carry if target in needed]
         found += [(state, "←", line, tree.formula(line, cell)) for state, line in carry if not line.assigned]
     there = ((name, sign, right) for name, sign, line, right in found if line.name in needed)
     return {(name, right): Row((Sym(name),), ((sign, right),)) for name, sign, right in there}
